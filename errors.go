@@ -1,0 +1,51 @@
+package cloakroom
+
+import "errors"
+
+// The errors that callers tell apart, with errors.Is. What the package returns
+// wraps one of them and says what happened to which session.
+var (
+	// ErrNotFound: there is no such session. Stores return it for a record that
+	// is missing; Retrieve and Admin also for one that has ended or expired.
+	ErrNotFound = errors.New("not found")
+
+	// ErrGone: the session has ended, expired or been replaced by a sign-in.
+	// Nothing that is saved into it will ever be seen; start a new one.
+	ErrGone = errors.New("session has ended")
+
+	// ErrExists: a store already keeps a record, or a grave, of this id.
+	ErrExists = errors.New("already exists")
+
+	// ErrConflict: the record is not at the version that the caller read, or
+	// the request carries a token that has been renewed meanwhile.
+	ErrConflict = errors.New("changed by someone else")
+
+	// ErrRevoked: the principal was signed out everywhere while this sign-in
+	// was under way. The visitor has to sign in again.
+	ErrRevoked = errors.New("signed out everywhere during sign-in")
+
+	// ErrUnavailable: the store did not answer, or the outcome of a write could
+	// not be learned. Try again later; cookies are left alone.
+	ErrUnavailable = errors.New("store unavailable")
+
+	// ErrOverloaded: the store's queue is full, and nothing was sent: the
+	// operation certainly did not happen. It always comes with ErrUnavailable.
+	ErrOverloaded = errors.New("store overloaded")
+
+	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
+	ErrInvalid = errors.New("invalid record")
+
+	// ErrTooLarge: the session's values exceed Config.MaxBytes.
+	ErrTooLarge = errors.New("session too large")
+
+	// ErrTooLate: a session was begun after the response's headers had gone
+	// out, so that the client can't be given its token.
+	ErrTooLate = errors.New("session begun after the response's headers were sent")
+
+	// ErrCorrupt: what the store keeps under this id can't be understood.
+	// Manager.Fresh starts a new session in its place.
+	ErrCorrupt = errors.New("corrupt record")
+
+	// ErrClosed: the store or the manager has been closed.
+	ErrClosed = errors.New("closed")
+)

@@ -1,0 +1,3 @@
+module github.com/cloakroom-go/cloakroom
+
+go 1.26

@@ -1,0 +1,147 @@
+package cloakroom
+
+import (
+	"context"
+	"iter"
+	"strings"
+	"time"
+)
+
+// Store keeps records. It moves bytes; the rules of sessions are the Manager's.
+// Package storetest checks the whole of this contract.
+//
+// Methods are safe for concurrent use. They respect the context: when it ends
+// they return soon, with an error that wraps the context's; whether a write
+// then happens is unknown. After the store's own Close they return ErrClosed.
+//
+// What a method returned as done is durable as the store's documentation says,
+// and visible to every Get, Create, Update and Bury that begins afterwards, in
+// any process. Only Search and Inspector may trail.
+//
+// Errors other than ErrNotFound, ErrGone, ErrExists, ErrConflict, ErrCorrupt,
+// ErrInvalid and ErrOverloaded leave open whether a write happened. Even
+// ErrExists and ErrConflict don't prove that someone else wrote, since engines
+// retry internally; the Manager looks for its rev.
+type Store interface {
+	// Get returns the record of an id, at its newest version: ErrNotFound if
+	// there is none, ErrCorrupt if it can't be understood. For a grave it
+	// returns ErrGone together with a record in which only ID, Grave and
+	// Version are set. The result may be shared with other callers: it is
+	// read-only. Records are returned however old: expiry isn't the store's.
+	Get(ctx context.Context, id ID) (*Record, error)
+
+	// Create stores a record that is not there yet: ErrExists if a record or a
+	// grave is. r.Version is ignored. The store may keep r and what it points
+	// to: the caller must not change it afterwards. The same goes for Update
+	// and Bury.
+	Create(ctx context.Context, r *Record) (Version, error)
+
+	// Update replaces a record that is at r.Version (compare-and-set):
+	// ErrConflict at another version, ErrNotFound if there is none, ErrGone
+	// for a grave. It never creates.
+	Update(ctx context.Context, r *Record) (Version, error)
+
+	// Bury replaces a record by a grave. With a version it is a
+	// compare-and-set as in Update. With the zero Version it is unconditional:
+	// it buries whatever is there, a missing record and another grave included.
+	Bury(ctx context.Context, id ID, g Grave, v Version) error
+
+	// Search yields records in the order of Cursor.Compare, graves left out. It
+	// may trail acknowledged writes by the time that the store's documentation
+	// says. An error is the last element, with a nil record; a record that
+	// can't be understood is passed over.
+	Search(ctx context.Context, q Query) iter.Seq2[*Record, error]
+
+	// Sweep ends what is over at the time now, and prepares what will be
+	// needed next, as a store that keeps records by periods of time has to.
+	//
+	//   - a session past Expires is buried until its Deadline;
+	//   - a session past Deadline, a grave past Until and a ledger past
+	//     Deadline are removed, ClockTolerance later.
+	//
+	// Each is a compare-and-set on the version that was judged. A store that
+	// drops whole periods may leave their records alone until then. When the
+	// context ends, what was done stays done and is reported.
+	Sweep(ctx context.Context, now time.Time) (SweepReport, error)
+}
+
+// Query selects records. Fields left at zero don't restrict.
+type Query struct {
+	Kind      Kind // "" stands for KindSession
+	App       string
+	Principal string
+
+	CreatedFrom, CreatedTo time.Time // from inclusive, to exclusive
+	ExpiresFrom, ExpiresTo time.Time // from inclusive, to exclusive
+
+	After Cursor // only records behind this place in the order; zero: from the start
+	Limit int    // at most this many records; 0: all
+}
+
+// Cursor is a place in the order of Search: that of a record seen before.
+type Cursor struct {
+	Created time.Time
+	ID      ID
+}
+
+// Cursor returns the record's place in the order of Search.
+func (r *Record) Cursor() Cursor { return Cursor{r.Created, r.ID} }
+
+// Compare orders cursors by Created, then by the text of ID, as cmp.Compare does.
+func (c Cursor) Compare(d Cursor) int {
+	if n := c.Created.Compare(d.Created); n != 0 {
+		return n
+	}
+	return strings.Compare(c.ID.String(), d.ID.String())
+}
+
+// Matches reports whether the query selects the record. Stores that can't leave
+// the question to an engine use it.
+func (q Query) Matches(r *Record) bool {
+	kind := q.Kind
+	if kind == "" {
+		kind = KindSession
+	}
+	in := func(t, from, to time.Time) bool {
+		return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
+	}
+	return r.Grave == nil && r.Kind == kind &&
+		(q.App == "" || r.App == q.App) &&
+		(q.Principal == "" || r.Principal == q.Principal) &&
+		in(r.Created, q.CreatedFrom, q.CreatedTo) &&
+		in(r.Expires, q.ExpiresFrom, q.ExpiresTo) &&
+		(q.After == Cursor{} || r.Cursor().Compare(q.After) > 0)
+}
+
+// SweepReport says what a Sweep did.
+type SweepReport struct {
+	Buried  int // sessions found past their idle timeout and ended
+	Removed int // records, graves and ledgers removed
+	Dropped int // periods dropped whole, with all that was in them
+}
+
+// Inspector is what a store may offer beside Store, for consoles and doctors.
+// Its answers may trail acknowledged writes.
+type Inspector interface {
+	// Summarize counts the records that a query selects; After and Limit are
+	// ignored.
+	Summarize(ctx context.Context, q Query) (Summary, error)
+	// Report tells the state of the store itself.
+	Report(ctx context.Context) (Report, error)
+}
+
+// Summary counts records.
+type Summary struct {
+	Records  int64 // all that the query selects
+	SignedIn int64 // of these: with a principal
+}
+
+// Report tells the state of a store.
+type Report struct {
+	Engine   string   // what keeps the records, with its version, such as "OpenSearch 2.19.1"
+	Facts    []Fact   // what may interest an operator, such as the size
+	Problems []string // what needs a remedy, in full sentences; empty if all is well
+}
+
+// Fact is one line of a Report.
+type Fact struct{ Name, Value string }
