@@ -24,9 +24,13 @@ var (
 	// was under way. The visitor has to sign in again.
 	ErrRevoked = errors.New("signed out everywhere during sign-in")
 
-	// ErrUnavailable: the store did not answer, or the outcome of a write could
-	// not be learned. Try again later; cookies are left alone.
+	// ErrUnavailable: the store did not answer. Try again later; cookies are
+	// left alone.
 	ErrUnavailable = errors.New("store unavailable")
+
+	// ErrUnknown: a write was sent, and whether it happened could not be
+	// learned in time. It always comes with ErrUnavailable.
+	ErrUnknown = errors.New("outcome unknown")
 
 	// ErrOverloaded: the store's queue is full, and nothing was sent: the
 	// operation certainly did not happen. It always comes with ErrUnavailable.

@@ -1,0 +1,145 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// Admin sees and ends an app's sessions by id and principal, without tokens:
+// for consoles, command lines and jobs. It is safe for concurrent use.
+type Admin struct {
+	ledgers   *ledgers
+	events    *Events
+	checkSize func(*Record) error
+}
+
+// NewAdmin makes an Admin that has no Manager, and so needs no keys. Where
+// there is a Manager in the process, use Manager.Admin. An app of "" is that
+// of the zero Config.
+func NewAdmin(store Store, app string) *Admin {
+	setDefault(&app, "session")
+	const timeout = 10 * time.Second
+	w := newWriter(store, func() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }, timeout, LongestLifetime)
+	return &Admin{&ledgers{w: w, app: app, longest: LongestLifetime}, &Events{}, func(*Record) error { return nil }}
+}
+
+// Find returns the record of a session. It is shared: read-only.
+//
+// ErrNotFound: there is none, or it has ended or expired.
+func (a *Admin) Find(ctx context.Context, id ID) (*Record, error) {
+	w := a.ledgers.w
+	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	defer cancel()
+	rec, err := w.store.Get(ctx, id)
+	switch {
+	case isNotFound(err), errors.Is(err, ErrGone):
+		return nil, fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
+	case err != nil:
+		return nil, readError(id, err)
+	case rec.Kind != KindSession, rec.App != a.ledgers.app, w.over(rec):
+		return nil, fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
+	}
+	return rec, nil
+}
+
+// Search yields the app's sessions that a query selects, in the order of their
+// making. It may trail what was saved just now, and yields sessions that have
+// expired but not been swept: compare Info().Expires. An error is the last
+// element, with a nil record.
+func (a *Admin) Search(ctx context.Context, q Query) iter.Seq2[*Record, error] {
+	q.App, q.Kind = a.ledgers.app, KindSession
+	return a.ledgers.w.store.Search(ctx, q)
+}
+
+// Devices returns the records of a principal's live sessions, exactly.
+func (a *Admin) Devices(ctx context.Context, principal string) ([]*Record, error) {
+	if err := checkPrincipal(principal); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.ledgers.w.timeout)
+	defer cancel()
+	return a.ledgers.live(ctx, principal)
+}
+
+// Revoke ends a session, live or not: afterwards nothing can make one of this
+// id. It is no error if there is none.
+func (a *Admin) Revoke(ctx context.Context, id ID) error {
+	if l := id.Layout(); l == LayoutLedger || l.LongestLifetime() == 0 {
+		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, ErrInvalid)
+	}
+	w := a.ledgers.w
+	ctx, cancel := w.bound(ctx)
+	defer cancel()
+	rec, err := w.store.Get(ctx, id)
+	until := w.now().Add(LongestLifetime) // where the id doesn't tell
+	if made := id.Time(); !made.IsZero() {
+		until = made.Add(id.Layout().LongestLifetime())
+	}
+	switch {
+	case errors.Is(err, ErrGone):
+		return nil
+	case isNotFound(err), errors.Is(err, ErrCorrupt):
+		rec = nil
+	case err != nil:
+		return readError(id, err)
+	case rec.Kind != KindSession || rec.App != a.ledgers.app:
+		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.app, ErrNotFound)
+	default:
+		until = rec.Deadline
+	}
+	if err := w.bury(ctx, id, EndRevoked, until, rec); err != nil {
+		return err
+	}
+	a.events.ended(ctx, id, EndRevoked)
+	if rec != nil && rec.Principal != "" {
+		_ = a.ledgers.leave(rec.Principal, id) // the burial is what counts
+	}
+	return nil
+}
+
+// RevokeAll signs a principal out everywhere: it ends all of its sessions but
+// those of the ids in except. When it returns nil, none of them opens any more,
+// nor one of a sign-in that took its Ticket earlier.
+//
+// On an error some may be left. Call it again; the next sign-in or RevokeAll
+// ends them too.
+func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) error {
+	if err := checkPrincipal(principal); err != nil {
+		return err
+	}
+	ctx, cancel := a.ledgers.w.bound(ctx)
+	defer cancel()
+	if err := a.ledgers.revokeAll(ctx, principal, except); err != nil {
+		return err
+	}
+	a.events.signedOut(ctx, principal)
+	return nil
+}
+
+// Update runs f on a session's values and saves what it made of them, in one
+// step that nothing comes between, as Session.Update does. It is not activity:
+// the idle timeout goes on.
+//
+// ErrGone: there is no such session, or it has ended or expired.
+func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
+	ops := []op{{kind: opTx, tx: f}}
+	_, err := a.ledgers.w.do(id, &change{apply: func(next *Record, _ bool) (err error) {
+		if next.Kind != KindSession || next.App != a.ledgers.app {
+			return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.app, ErrGone)
+		}
+		if next.Values, err = replay(next.Values, ops); err != nil {
+			return err
+		}
+		return a.checkSize(next)
+	}})
+	return err
+}
+
+// Inspector returns the store's Inspector, nil if it has none.
+func (a *Admin) Inspector() Inspector {
+	i, _ := a.ledgers.w.store.(Inspector)
+	return i
+}

@@ -1,0 +1,207 @@
+package cloakroom
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Config says how a Manager works. The zero Config, and nil, are good for
+// production. Durations that are negative where that has no meaning are errors.
+type Config struct {
+	// App names the application. Several may share a store: their sessions,
+	// principals and tokens are worlds apart. At most 128 bytes. Defaults to
+	// "session".
+	App string
+
+	// Transport says how tokens travel: Cookie or Bearer. Defaults to Cookie{}.
+	Transport Transport
+
+	// IdleTimeout is how long a session lives without a request. Negative: it
+	// has no idle timeout. Since activity is recorded once in TouchEvery only,
+	// a session may end that much earlier, but never later. Defaults to 24 h.
+	IdleTimeout time.Duration
+
+	// Lifetime is how long a session lives after its sign-in, however active.
+	// At most MaxLifetime. Defaults to 30 days, or MaxLifetime if that is less.
+	Lifetime time.Duration
+
+	// AnonymousLifetime is how long a session lives that nobody has signed in
+	// to. At most MaxLifetime. Defaults to 7 days, or MaxLifetime if less.
+	AnonymousLifetime time.Duration
+
+	// MaxLifetime is the longest lifetime that LoginOptions.Lifetime may give.
+	// Tokens that are older cost no store operation. It also chooses the periods
+	// that stores keep records by: don't set it much higher than needed. At
+	// most LongestLifetime (400 days). Defaults to the longer of Lifetime and
+	// AnonymousLifetime.
+	MaxLifetime time.Duration
+
+	// TouchEvery is how often, at most, a request that changes nothing writes
+	// the time of the last activity. Defaults to a tenth of IdleTimeout, and 1
+	// minute at most. Negative: every request does.
+	TouchEvery time.Duration
+
+	// RenewGrace is how long the old secret stays good once the new one of a
+	// Renew has been used, and how long requests with the token that a sign-in
+	// replaced are kept from starting another session. Defaults to 30 s.
+	RenewGrace time.Duration
+
+	// SaveTimeout bounds how long a store is waited for: to read a session, and
+	// to save one, which goes on although the client may have hung up. Defaults
+	// to 5 s.
+	SaveTimeout time.Duration
+
+	// SweepEvery is how often this manager has the store remove what is over.
+	// One manager in a store's whole world is enough, more do no harm.
+	// Negative: never. Defaults to 10 minutes.
+	SweepEvery time.Duration
+
+	// NotBefore refuses all tokens of sessions that were made before this time,
+	// without asking the store: the lever to sign everyone out, and what a
+	// restore of the store from a backup needs. Defaults to the zero time: none.
+	NotBefore time.Time
+
+	// Save says when changes are saved. Defaults to SaveOnce.
+	Save SaveMode
+
+	// MaxBytes bounds the names and values of one session, as JSON. Beyond it a
+	// save is ErrTooLarge. Negative: no bound of ours. Defaults to 64 KiB.
+	MaxBytes int
+
+	// MaxPerPrincipal is how many live sessions a principal may have. A sign-in
+	// beyond it ends the oldest. Negative: no bound. Defaults to 100.
+	MaxPerPrincipal int
+
+	// ClientAddr returns what is recorded as the client's address. Behind a
+	// proxy, have it read the header that the proxy sets. Defaults to the IP
+	// address of Request.RemoteAddr.
+	ClientAddr func(*http.Request) string
+
+	// Background reports whether a request is not the visitor's doing, such as
+	// a page that polls. It may use the session and change it, but doesn't keep
+	// it alive. Defaults to none.
+	Background func(*http.Request) bool
+
+	// OnError writes the answer to a request whose session could not be read or
+	// saved. Status and headers that Fail chose are passed in; it may use
+	// others. Defaults to a short text.
+	OnError func(w http.ResponseWriter, r *http.Request, status int, err error)
+
+	// Events are told what happens to sessions. Defaults to none.
+	Events *Events
+
+	// Logger gets what goes wrong where there is no caller to tell. Defaults to
+	// slog.Default().
+	Logger *slog.Logger
+
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// SaveMode says when changes of a session are saved.
+type SaveMode int
+
+const (
+	// SaveOnce saves all changes of a request in one write, before the first
+	// byte of the response goes out. Session.Save saves earlier.
+	SaveOnce SaveMode = iota
+	// SaveEach saves each change by itself and reads before each look at a
+	// value. It is slow and seldom needed.
+	SaveEach
+	// SaveManual saves only when Session.Save is called. Other changes are
+	// dropped at the end of the request.
+	SaveManual
+)
+
+const userAgentBytes = 256
+
+// withDefaults returns a checked copy.
+func (c *Config) withDefaults() (*Config, error) {
+	var d Config
+	if c != nil {
+		d = *c
+	}
+	const day = 24 * time.Hour
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"Lifetime", d.Lifetime}, {"AnonymousLifetime", d.AnonymousLifetime}, {"MaxLifetime", d.MaxLifetime},
+		{"RenewGrace", d.RenewGrace}, {"SaveTimeout", d.SaveTimeout},
+	} {
+		if f.value < 0 {
+			return nil, fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
+		}
+	}
+	if len(d.App) > 128 {
+		return nil, fmt.Errorf("cloakroom: Config.App has %d bytes: at most 128 are allowed", len(d.App))
+	}
+	setDefault(&d.App, "session")
+	if d.Transport == nil {
+		d.Transport = Cookie{}
+	}
+	if d.MaxLifetime == 0 {
+		setDefault(&d.Lifetime, 30*day)
+		setDefault(&d.AnonymousLifetime, 7*day)
+		d.MaxLifetime = max(d.Lifetime, d.AnonymousLifetime)
+	}
+	setDefault(&d.Lifetime, min(30*day, d.MaxLifetime))
+	setDefault(&d.AnonymousLifetime, min(7*day, d.MaxLifetime))
+	switch {
+	case d.MaxLifetime > LongestLifetime:
+		return nil, fmt.Errorf("cloakroom: a lifetime of %v is configured: at most %v (400 days) is allowed", d.MaxLifetime, LongestLifetime)
+	case d.Lifetime > d.MaxLifetime:
+		return nil, fmt.Errorf("cloakroom: Config.Lifetime is %v: at most MaxLifetime, %v, is allowed", d.Lifetime, d.MaxLifetime)
+	case d.AnonymousLifetime > d.MaxLifetime:
+		return nil, fmt.Errorf("cloakroom: Config.AnonymousLifetime is %v: at most MaxLifetime, %v, is allowed", d.AnonymousLifetime, d.MaxLifetime)
+	case d.Save < SaveOnce || d.Save > SaveManual:
+		return nil, fmt.Errorf("cloakroom: Config.Save is %d: use SaveOnce, SaveEach or SaveManual", d.Save)
+	}
+	setDefault(&d.IdleTimeout, day)
+	if d.IdleTimeout < 0 || d.IdleTimeout > LongestLifetime {
+		d.IdleTimeout = LongestLifetime // the deadline comes first
+	}
+	setDefault(&d.TouchEvery, min(d.IdleTimeout/10, time.Minute))
+	setDefault(&d.RenewGrace, 30*time.Second)
+	setDefault(&d.SaveTimeout, 5*time.Second)
+	setDefault(&d.SweepEvery, 10*time.Minute)
+	setDefault(&d.MaxBytes, 64<<10)
+	setDefault(&d.MaxPerPrincipal, 100)
+	if d.ClientAddr == nil {
+		d.ClientAddr = remoteHost
+	}
+	if d.Background == nil {
+		d.Background = func(*http.Request) bool { return false }
+	}
+	if d.OnError == nil {
+		d.OnError = plainError
+	}
+	if d.Events == nil {
+		d.Events = &Events{}
+	}
+	if d.Logger == nil {
+		d.Logger = slog.Default()
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return &d, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func remoteHost(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

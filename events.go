@@ -1,0 +1,74 @@
+package cloakroom
+
+import "context"
+
+// Events are functions that are told what happens to sessions: for an audit
+// log, metrics or alarms. Each may be nil. They are called after the fact, in
+// the goroutine that did it: they should return soon. Events of expiry in the
+// store's sweep, which nobody is there to see, are not told.
+type Events struct {
+	// Created: a session was stored for the first time.
+	Created func(context.Context, Info)
+	// SignedIn: a sign-in succeeded; Info is that of the new session.
+	SignedIn func(context.Context, Info)
+	// Renewed: the session's secret was replaced.
+	Renewed func(context.Context, Info)
+	// Ended: a session was ended by this process.
+	Ended func(context.Context, ID, Reason)
+	// SignedOut: all of a principal's sessions, but for exceptions, were ended.
+	SignedOut func(ctx context.Context, principal string)
+	// Refused: a token was not accepted, for a reason that may be an attack.
+	// The id is zero where the token didn't verify.
+	Refused func(context.Context, ID, Refusal)
+}
+
+// Refusal says why a token was refused.
+type Refusal string
+
+// The refusals.
+const (
+	// RefusedForged: it is not one of ours, or was made with other keys.
+	RefusedForged Refusal = "forged"
+	// RefusedTime: the id is too old, before Config.NotBefore, or in the future.
+	RefusedTime Refusal = "time"
+	// RefusedSecret: well signed, but not the secret of this live session.
+	RefusedSecret Refusal = "secret"
+	// RefusedTwo: the request carried two different valid tokens. None is used.
+	RefusedTwo Refusal = "two tokens"
+)
+
+func (e *Events) created(ctx context.Context, i Info) {
+	if e.Created != nil {
+		e.Created(ctx, i)
+	}
+}
+
+func (e *Events) signedIn(ctx context.Context, i Info) {
+	if e.SignedIn != nil {
+		e.SignedIn(ctx, i)
+	}
+}
+
+func (e *Events) renewed(ctx context.Context, i Info) {
+	if e.Renewed != nil {
+		e.Renewed(ctx, i)
+	}
+}
+
+func (e *Events) ended(ctx context.Context, id ID, why Reason) {
+	if e.Ended != nil {
+		e.Ended(ctx, id, why)
+	}
+}
+
+func (e *Events) signedOut(ctx context.Context, principal string) {
+	if e.SignedOut != nil {
+		e.SignedOut(ctx, principal)
+	}
+}
+
+func (e *Events) refused(ctx context.Context, id ID, why Refusal) {
+	if e.Refused != nil {
+		e.Refused(ctx, id, why)
+	}
+}

@@ -1,0 +1,280 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// flush writes a batch of changes of one record as one, and gives each its
+// result. cur is the newest state of the record that is known, if any. It
+// returns the state that it left, or nil if that isn't known.
+func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
+	ctx, cancel := context.WithTimeout(context.Background(), w.timeout)
+	defer cancel()
+	give := func(rec *Record, err error) *Record {
+		for _, c := range batch {
+			c.finish(rec, err)
+		}
+		return rec
+	}
+	begin := batch[0].begin
+	if cur == nil {
+		rec, err := w.store.Get(ctx, id)
+		switch {
+		case err == nil:
+			cur = rec
+		case isNotFound(err) && begin != nil:
+			cur = begin()
+		case isNotFound(err), isGone(rec, err):
+			return give(nil, fmt.Errorf("cloakroom: %v: %w", id, ErrGone))
+		default:
+			return give(nil, readError(id, err))
+		}
+	}
+	var open []attempt // what was sent, and may have happened or happen yet
+	for try := 0; ; try++ {
+		over, err := w.endIfOver(ctx, cur)
+		if over {
+			if len(open) > 0 {
+				return give(nil, errUnknown(id, nil))
+			}
+			return give(nil, fmt.Errorf("cloakroom: %v has expired: %w", id, ErrGone))
+		}
+		if err == nil {
+			var next *Record
+			if next, batch = w.merge(cur, batch, try > 0, len(open) > 0); len(batch) == 0 {
+				return cur
+			}
+			rev := newRev()
+			next.Writes++
+			next.Revs = pushRev(cur.Revs, rev)
+			var saved *Record
+			saved, err = w.put(ctx, next)
+			switch {
+			case err == nil:
+				return give(saved, nil)
+			case refused(err):
+				if len(open) > 0 {
+					err = errUnknown(id, err)
+				}
+				give(nil, err)
+				return cur
+			}
+			open = append(open, attempt{rev, cur.Writes})
+		}
+		rec, state, verdict, pending := w.settle(ctx, cur, open, err)
+		switch {
+		case verdict == verdictApplied:
+			return give(rec, nil) // nil if it was ended since
+		case verdict == verdictUnknown && len(open) == 0:
+			return give(nil, readError(id, err))
+		case verdict == verdictUnknown:
+			return give(nil, errUnknown(id, err))
+		case state == stateGrave, state == stateMissing && begin == nil:
+			return give(nil, fmt.Errorf("cloakroom: %v: %w", id, ErrGone))
+		case state == stateMissing:
+			rec = begin()
+		}
+		cur, open = rec, pending
+	}
+}
+
+// merge makes the next state of a record of a batch of changes, and returns the
+// changes that are in it. It finishes those that refuse, that yield to a
+// conflict, and that nobody waits for any more.
+func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*Record, []*change) {
+	next := *cur
+	kept := batch[:0:0]
+	for _, c := range batch {
+		w.mu.Lock()
+		left := c.left
+		w.mu.Unlock()
+		if left || c.yields && conflict {
+			c.finish(nil, nil)
+			continue
+		}
+		with := next
+		if err := c.apply(&with, len(kept) == 0); err != nil {
+			if inDoubt {
+				err = errUnknown(cur.ID, err)
+			}
+			c.finish(nil, err)
+			continue
+		}
+		next = with
+		kept = append(kept, c)
+	}
+	return &next, kept
+}
+
+// put writes a record at its version, or creates it where it has none.
+func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
+	write := w.store.Update
+	if next.Version.IsZero() {
+		write = w.store.Create
+	}
+	v, err := write(ctx, next)
+	if err != nil {
+		return nil, err
+	}
+	saved := *next // the store may have kept next
+	saved.Version = v
+	return &saved, nil
+}
+
+// refused reports whether the store's error says that nothing was written and
+// that there is no point in looking.
+func refused(err error) bool {
+	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed)
+}
+
+// endIfOver reports whether a session is past its end. Idle ones are buried
+// first, at the version that was judged, so that no save that is on its way can
+// revive what is about to be called expired. Past the deadline there is no
+// need: it never moves. An error leaves it open, and a re-read is due.
+func (w *writer) endIfOver(ctx context.Context, rec *Record) (bool, error) {
+	now := w.now()
+	switch {
+	case rec.Kind != KindSession || !w.over(rec):
+		return false, nil
+	case !now.Before(rec.Deadline):
+		return true, nil
+	}
+	err := w.store.Bury(ctx, rec.ID, graveOf(rec, EndExpired, now, newRev()), rec.Version)
+	return err == nil, err
+}
+
+// over reports whether a session is past its idle timeout or its deadline.
+func (w *writer) over(rec *Record) bool {
+	now := w.now()
+	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || !now.Before(rec.Seen.Add(w.idle))
+}
+
+// graveOf returns the grave of a record that was read.
+func graveOf(rec *Record, why Reason, now time.Time, rev Rev) Grave {
+	return Grave{Reason: why, At: now, Until: rec.Deadline, Writes: rec.Writes + 1, Revs: pushRev(rec.Revs, rev)}
+}
+
+// settle re-reads a record after a write that met a conflict, or wasn't
+// answered, until it knows what became of the attempts. It asks again, backing
+// off, while the store doesn't answer, and for a while when what it reads has
+// not advanced past the conflict.
+func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause error) (*Record, recordState, verdict, []attempt) {
+	answered := errors.Is(cause, ErrConflict) || errors.Is(cause, ErrExists) || errors.Is(cause, ErrGone) || isNotFound(cause)
+	for n := 0; ; n++ {
+		if n > 0 || !answered {
+			if !backOff(ctx, n) {
+				return nil, stateUnread, verdictUnknown, nil
+			}
+		}
+		rec, err := w.store.Get(ctx, cur.ID)
+		seen, ok := see(rec, err)
+		if !ok {
+			continue
+		}
+		v, pending := judge(open, seen)
+		if v == verdictNotApplied && answered && n < 4 && !advanced(cur, rec, seen) {
+			continue
+		}
+		if seen.state != stateLive {
+			rec = nil
+		}
+		return rec, seen.state, v, pending
+	}
+}
+
+// advanced reports whether what was read is another state than cur.
+func advanced(cur, rec *Record, seen sighting) bool {
+	switch seen.state {
+	case stateLive:
+		return rec.Version != cur.Version
+	case stateMissing:
+		return !cur.Version.IsZero()
+	}
+	return true
+}
+
+// create stores the record of a new id. A lost answer is resolved by its rev.
+func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
+	rev := newRev()
+	rec.Writes, rec.Revs = 1, []Rev{rev}
+	for n := 0; ; n++ {
+		saved, err := w.put(ctx, rec)
+		switch {
+		case err == nil:
+			return saved, nil
+		case refused(err):
+			if n > 0 {
+				return nil, errUnknown(rec.ID, err)
+			}
+			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, err)
+		}
+		seen, state, verdict, _ := w.settle(ctx, &Record{ID: rec.ID}, []attempt{{rev, 0}}, err)
+		switch {
+		case verdict == verdictApplied && seen != nil:
+			return seen, nil
+		case verdict == verdictUnknown:
+			return nil, errUnknown(rec.ID, err)
+		case state != stateMissing: // ended already, or made by someone else: ids are never reused
+			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, ErrGone)
+		}
+	}
+}
+
+// bury ends a session whatever its version, and returns when it is answered.
+// known is the record as it was last read, or nil: as long as that is the
+// newest, its count and revs go into the grave, so that a save that was under
+// way learns whether it was in time.
+func (w *writer) bury(ctx context.Context, id ID, why Reason, until time.Time, known *Record) error {
+	w.fail(id, fmt.Errorf("cloakroom: %v: %w", id, ErrGone))
+	rev := newRev()
+	if known != nil && w.store.Bury(ctx, id, graveOf(known, why, w.now(), rev), known.Version) == nil {
+		return nil
+	}
+	g := Grave{Reason: why, At: w.now(), Until: until, Revs: []Rev{rev}}
+	for n := 1; ; n++ {
+		err := w.store.Bury(ctx, id, g, Version{})
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed):
+			return fmt.Errorf("cloakroom: ending %v: %w", id, err)
+		case !backOff(ctx, n):
+			return fmt.Errorf("cloakroom: ending %v: %w: %w: %w", id, ErrUnknown, ErrUnavailable, err)
+		}
+	}
+}
+
+// backOff waits before attempt n+1, some milliseconds at first and a quarter of
+// a second at most, by chance between half and all of it. It reports false when
+// the context ended.
+func backOff(ctx context.Context, n int) bool {
+	d := 2 * time.Millisecond << min(n, 7)
+	d = d/2 + rand.N(d/2)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// readError is the error for a read that failed.
+func readError(id ID, err error) error {
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrClosed) || errors.Is(err, ErrInvalid) {
+		return fmt.Errorf("cloakroom: reading %v: %w", id, err)
+	}
+	return fmt.Errorf("cloakroom: reading %v: %w: %w", id, ErrUnavailable, err)
+}
+
+func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
+
+// isGone reports whether Store.Get returned a grave.
+func isGone(rec *Record, err error) bool {
+	return errors.Is(err, ErrGone) && rec != nil && rec.Grave != nil
+}

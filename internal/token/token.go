@@ -1,0 +1,197 @@
+// Package token makes and reads what clients hold, and what records hold in
+// its place.
+//
+// A token is 50 bytes, written as base64url without padding, 67 characters:
+//
+//	format  1  always 1
+//	hint    1  which key of the ring signed
+//	id     16  the session's id
+//	secret 16  random; no store learns it
+//	MAC    16  HMAC-SHA-256 over scope and the 34 bytes before it, cut
+//
+// A verifier is 33 bytes: the hint of a key, and HMAC-SHA-256 over the secret
+// together with the record's metadata. It is what a record keeps, so that a copy
+// of the store opens no session and an edited record opens for nobody.
+//
+// Both formats are stable: golden files guard them.
+package token
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+const (
+	format = 1
+
+	// TextLen is the number of characters of a token.
+	TextLen = 67
+	// MinSecret is the least number of bytes of a ring's secrets.
+	MinSecret = 32
+
+	size   = 50
+	signed = 34 // the bytes that the MAC covers
+)
+
+// Token is what a token says once it has been verified.
+type Token struct {
+	ID     [16]byte
+	Secret [16]byte
+	// Old is true if a later key of the ring signed, so that the token should be
+	// signed again.
+	Old bool
+}
+
+// Scope is what tokens are bound to beside their content: an app and the name
+// of a transport. Make it once with NewScope.
+type Scope []byte
+
+// NewScope returns the scope of an app's tokens for one transport.
+func NewScope(app, transport string) Scope {
+	return appendString(appendString([]byte("cloakroom token v1"), app), transport)
+}
+
+// Ring is a ring of keys derived from secrets. The first signs, all verify. It
+// is immutable and safe for concurrent use.
+type Ring struct{ keys []key }
+
+type key struct {
+	hint          byte
+	tokens, proof []byte // sub-keys of tokens and of verifiers
+}
+
+// NewRing derives a ring from secrets of MinSecret bytes or more (HKDF-SHA-256,
+// RFC 5869, a label for each sub-key).
+func NewRing(secrets [][]byte) (*Ring, error) {
+	if len(secrets) == 0 {
+		return nil, errors.New("no secret: at least one is needed")
+	}
+	r := &Ring{keys: make([]key, len(secrets))}
+	for i, s := range secrets {
+		if len(s) < MinSecret {
+			return nil, fmt.Errorf("secret %d of %d has %d bytes: at least %d random bytes are needed", i+1, len(secrets), len(s), MinSecret)
+		}
+		for j := range i {
+			if subtle.ConstantTimeCompare(s, secrets[j]) == 1 {
+				return nil, fmt.Errorf("secrets %d and %d of %d are the same", j+1, i+1, len(secrets))
+			}
+		}
+		hint, err1 := hkdf.Expand(sha256.New, prk(s), "cloakroom key hint v1", 1)
+		tokens, err2 := hkdf.Expand(sha256.New, prk(s), "cloakroom token key v1", 32)
+		proof, err3 := hkdf.Expand(sha256.New, prk(s), "cloakroom verifier key v1", 32)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return nil, fmt.Errorf("secret %d of %d: %w", i+1, len(secrets), err)
+		}
+		r.keys[i] = key{hint[0], tokens, proof}
+	}
+	return r, nil
+}
+
+func prk(secret []byte) []byte {
+	p, err := hkdf.Extract(sha256.New, secret, nil)
+	if err != nil { // only for hashes that FIPS mode refuses; SHA-256 isn't one
+		return nil
+	}
+	return p
+}
+
+// Sign returns the text of a token.
+func (r *Ring) Sign(scope Scope, id, secret [16]byte) string {
+	var b [size]byte
+	b[0], b[1] = format, r.keys[0].hint
+	copy(b[2:], id[:])
+	copy(b[18:], secret[:])
+	mac(b[signed:], &r.keys[0], scope, b[:signed])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// Parse verifies the text of a token. It accepts exactly what Sign returns, by
+// any key of the ring, for the same scope.
+func (r *Ring) Parse(scope Scope, text string) (Token, bool) {
+	if len(text) != TextLen {
+		return Token{}, false
+	}
+	var b [size + 2]byte // the decoder wants room for a whole quantum
+	n, err := strict.Decode(b[:], []byte(text))
+	if err != nil || n != size || b[0] != format {
+		return Token{}, false
+	}
+	for i := range r.keys {
+		k := &r.keys[i]
+		if k.hint != b[1] {
+			continue
+		}
+		var want [size - signed]byte
+		mac(want[:], k, scope, b[:signed])
+		if subtle.ConstantTimeCompare(want[:], b[signed:size]) == 1 {
+			return Token{ID: [16]byte(b[2:18]), Secret: [16]byte(b[18:34]), Old: i > 0}, true
+		}
+	}
+	return Token{}, false
+}
+
+// strict refuses what does not re-encode identically.
+var strict = base64.RawURLEncoding.Strict()
+
+func mac(dst []byte, k *key, scope Scope, covered []byte) {
+	h := hmac.New(sha256.New, k.tokens)
+	h.Write(scope)
+	h.Write(covered)
+	var sum [sha256.Size]byte
+	copy(dst, h.Sum(sum[:0]))
+}
+
+// Claims is the metadata that a verifier covers: what must not be edited in a
+// record. Times are Unix milliseconds.
+type Claims struct {
+	App, Principal                   string
+	ID                               [16]byte
+	Created, Authenticated, Deadline int64
+}
+
+// Verifier returns the verifier of a secret, by the ring's first key.
+func (r *Ring) Verifier(c *Claims, secret [16]byte) []byte {
+	k := &r.keys[0]
+	return append([]byte{k.hint}, k.prove(c, secret)...)
+}
+
+// Check reports whether the verifier was made of these claims and this secret
+// by a key of the ring. old is true if that was a later key, so that the
+// verifier should be made anew.
+func (r *Ring) Check(verifier []byte, c *Claims, secret [16]byte) (ok, old bool) {
+	if len(verifier) != 1+sha256.Size {
+		return false, false
+	}
+	for i := range r.keys {
+		k := &r.keys[i]
+		if k.hint == verifier[0] && subtle.ConstantTimeCompare(k.prove(c, secret), verifier[1:]) == 1 {
+			return true, i > 0
+		}
+	}
+	return false, false
+}
+
+func (k *key) prove(c *Claims, secret [16]byte) []byte {
+	b := make([]byte, 0, 128+len(c.App)+len(c.Principal))
+	b = append(b, "cloakroom verifier v1"...)
+	b = appendString(b, c.App)
+	b = append(b, c.ID[:]...)
+	b = appendString(b, c.Principal)
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Created))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Authenticated))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Deadline))
+	b = append(b, secret[:]...)
+	h := hmac.New(sha256.New, k.proof)
+	h.Write(b)
+	return h.Sum(nil)
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
+}

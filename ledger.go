@@ -1,0 +1,228 @@
+package cloakroom
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ledger is what the record of kind KindLedger keeps of one principal in one
+// app: which of its sessions are live, exactly and at once, so that signing out
+// everywhere needs no search. An id is entered before its sign-in returns, and
+// leaves only when its record has been buried or its deadline has passed.
+type ledger struct {
+	// Generation is drawn anew by each RevokeAll. A sign-in that began under
+	// another one fails. The zero Rev is that of a missing ledger, and of one
+	// that a sign-in made.
+	Generation Rev           `json:"generation"`
+	Live       []ledgerEntry `json:"live,omitempty"` // in the order of sign-in
+	// Ending are sessions that someone began to end: whoever next writes the
+	// ledger buries them before taking them out.
+	Ending []ledgerEntry `json:"ending,omitempty"`
+}
+
+type ledgerEntry struct {
+	ID       ID    `json:"id"`
+	Deadline int64 `json:"deadline"` // Unix milliseconds
+}
+
+func (e ledgerEntry) deadline() time.Time { return time.UnixMilli(e.Deadline).UTC() }
+
+const (
+	ledgerValue = "ledger" // the one value of a ledger's record
+
+	// loginTicketLife is how long a Ticket is good.
+	loginTicketLife = 30 * time.Minute
+)
+
+// checkPrincipal says what is wrong with a principal.
+func checkPrincipal(p string) error {
+	switch {
+	case p == "":
+		return fmt.Errorf("cloakroom: empty principal: %w", ErrInvalid)
+	case len(p) > 512:
+		return fmt.Errorf("cloakroom: principal of %d bytes: at most 512 are allowed: %w", len(p), ErrInvalid)
+	case !utf8.ValidString(p):
+		return fmt.Errorf("cloakroom: principal %q is not valid UTF-8: %w", p, ErrInvalid)
+	}
+	for _, r := range p {
+		if unicode.IsControl(r) {
+			return fmt.Errorf("cloakroom: principal %q has a control character: %w", p, ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// readLedger understands a ledger's record.
+func readLedger(rec *Record, app, principal string) (ledger, error) {
+	var l ledger
+	raw, ok := rec.Values[ledgerValue]
+	if !ok { // just begun
+		return l, nil
+	}
+	if rec.Kind != KindLedger || rec.App != app || rec.Principal != principal {
+		return l, fmt.Errorf("cloakroom: record %v is not the ledger of %q: %w", rec.ID, principal, ErrCorrupt)
+	}
+	if err := json.Unmarshal(raw, &l); err != nil {
+		return l, fmt.Errorf("cloakroom: ledger of %q: %w: %w", principal, ErrCorrupt, err)
+	}
+	return l, nil
+}
+
+// ledgers reads and writes the ledgers of an app.
+type ledgers struct {
+	w   *writer
+	app string
+	// longest is the longest lifetime that sessions of the app may have.
+	longest time.Duration
+}
+
+// get returns a principal's ledger; a missing one is empty, of generation zero.
+func (ls *ledgers) get(ctx context.Context, principal string) (ledger, error) {
+	id := LedgerID(ls.app, principal)
+	rec, err := ls.w.store.Get(ctx, id)
+	if isNotFound(err) {
+		return ledger{}, nil
+	}
+	if err != nil {
+		return ledger{}, readError(id, err)
+	}
+	return readLedger(rec, ls.app, principal)
+}
+
+// change writes a principal's ledger by compare-and-set and returns it as it
+// was written, perhaps with others' changes. f may run more than once; its
+// error refuses the change. keep is the least time that the ledger has to stay.
+func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep time.Time, err error)) (ledger, error) {
+	id := LedgerID(ls.app, principal)
+	rec, err := ls.w.do(id, &change{
+		begin: func() *Record {
+			return &Record{ID: id, Kind: KindLedger, App: ls.app, Principal: principal, Created: ls.w.now()}
+		},
+		apply: func(next *Record, _ bool) error {
+			now := ls.w.now()
+			l, err := readLedger(next, ls.app, principal)
+			if err != nil {
+				return err
+			}
+			// Past their deadline sessions open nowhere, buried or not.
+			past := func(e ledgerEntry) bool { return !now.Before(e.deadline().Add(ClockTolerance)) }
+			l.Live, l.Ending = slices.DeleteFunc(l.Live, past), slices.DeleteFunc(l.Ending, past)
+			keep, err := f(&l, now)
+			if err != nil {
+				return err
+			}
+			for _, e := range l.Live {
+				keep = later(keep, e.deadline())
+			}
+			raw, err := json.Marshal(l)
+			if err != nil {
+				return err
+			}
+			next.Values = map[string]json.RawMessage{ledgerValue: raw}
+			next.Seen = later(next.Seen, now)
+			next.Deadline = later(next.Deadline, keep)
+			next.Expires = next.Deadline
+			return nil
+		},
+	})
+	if err != nil {
+		return ledger{}, err
+	}
+	if rec == nil {
+		return ledger{}, errUnknown(id, nil)
+	}
+	return readLedger(rec, ls.app, principal)
+}
+
+// enter adds a new session to its principal's ledger if the generation is still
+// the sign-in's. Over the limit, the oldest move to ending in the same write.
+func (ls *ledgers) enter(ctx context.Context, rec *Record, generation Rev, limit int) error {
+	l, err := ls.change(rec.Principal, func(l *ledger, now time.Time) (time.Time, error) {
+		if l.Generation != generation {
+			return now, errRevoked(rec.Principal)
+		}
+		if limit > 0 && len(l.Live) >= limit {
+			over := len(l.Live) - limit + 1
+			l.Ending = append(l.Ending, l.Live[:over]...)
+			l.Live = slices.Delete(l.Live, 0, over)
+		}
+		l.Live = append(l.Live, ledgerEntry{rec.ID, rec.Deadline.UnixMilli()})
+		return rec.Deadline, nil
+	})
+	if err != nil {
+		return err
+	}
+	if l.Generation != generation { // moved between our write and its resolution
+		return errRevoked(rec.Principal)
+	}
+	// What is ending is no concern of this sign-in: what can't be buried now is
+	// left to the next.
+	_ = ls.finish(ctx, rec.Principal, l.Ending)
+	return nil
+}
+
+func errRevoked(principal string) error {
+	return fmt.Errorf("cloakroom: %q: %w", principal, ErrRevoked)
+}
+
+// leave takes ids out that have been buried.
+func (ls *ledgers) leave(principal string, id ID) error {
+	_, err := ls.change(principal, func(l *ledger, now time.Time) (time.Time, error) {
+		is := func(e ledgerEntry) bool { return e.ID == id }
+		l.Live = slices.DeleteFunc(l.Live, is)
+		return now, nil
+	})
+	return err
+}
+
+// revokeAll ends all sessions of a principal but those in except. When it
+// returns nil they are buried.
+func (ls *ledgers) revokeAll(ctx context.Context, principal string, except []ID) error {
+	generation := newRev()
+	l, err := ls.change(principal, func(l *ledger, now time.Time) (time.Time, error) {
+		l.Generation = generation
+		spare := func(e ledgerEntry) bool { return slices.Contains(except, e.ID) }
+		for _, e := range l.Live {
+			if !spare(e) {
+				l.Ending = append(l.Ending, e)
+			}
+		}
+		l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool { return !spare(e) })
+		// A sign-in that holds an older ticket must find this generation.
+		return now.Add(loginTicketLife + ls.longest + ClockTolerance), nil
+	})
+	if err != nil {
+		return err
+	}
+	return ls.finish(ctx, principal, l.Ending)
+}
+
+// finish buries what is ending, and only then takes it out of the ledger.
+func (ls *ledgers) finish(ctx context.Context, principal string, ending []ledgerEntry) error {
+	if len(ending) == 0 {
+		return nil
+	}
+	if err := eachParallel(len(ending), func(i int) error {
+		return ls.w.bury(ctx, ending[i].ID, EndRevoked, ending[i].deadline(), nil)
+	}); err != nil {
+		return err
+	}
+	// They are buried, which is what was promised; the ledger is only tidied.
+	_, _ = ls.change(principal, func(l *ledger, now time.Time) (time.Time, error) {
+		l.Ending = slices.DeleteFunc(l.Ending, func(e ledgerEntry) bool { return slices.Contains(ending, e) })
+		return now, nil
+	})
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,269 @@
+package cloakroom
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Ticket is taken before the password is checked and given to Login after, so
+// that a sign-in which checked an old password can't outlive a "password
+// changed, sign out everywhere" that comes in between. It is good for half an
+// hour. Where signing in takes several requests, keep it in the session, where
+// it is encoded as JSON; never hand it to a client.
+type Ticket struct{ t ticket }
+
+type ticket struct {
+	Principal  string    `json:"principal"`
+	Generation Rev       `json:"generation"`
+	Issued     time.Time `json:"issued"`
+}
+
+// MarshalJSON encodes the ticket for safe-keeping in a session.
+func (t Ticket) MarshalJSON() ([]byte, error) { return json.Marshal(t.t) }
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (t *Ticket) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &t.t) }
+
+// LoginOptions say how to sign in. nil stands for the zero LoginOptions.
+type LoginOptions struct {
+	// Ticket is what BeginLogin returned before the password was checked.
+	// Without one, a RevokeAll before Login began goes unnoticed.
+	Ticket Ticket
+	// Remember lets the cookie outlive the browser's run, to the session's end.
+	Remember bool
+	// Lifetime of the session, at most Config.MaxLifetime. Defaults to
+	// Config.Lifetime.
+	Lifetime time.Duration
+}
+
+// BeginLogin takes a ticket for signing a principal in. Call it before the
+// password is checked. It costs one read.
+func (m *Manager) BeginLogin(ctx context.Context, principal string) (Ticket, error) {
+	if err := checkPrincipal(principal); err != nil {
+		return Ticket{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
+	defer cancel()
+	l, err := m.ledgers.get(ctx, principal)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{ticket{principal, l.Generation, m.now()}}, nil
+}
+
+// Login signs a principal in, once you have checked who it is. The session gets
+// a new id and a new secret, and whoever knew the old token is out. A visitor
+// that was anonymous, or the same principal, keeps the session's values; another
+// principal starts empty. Signing in again moves Authenticated.
+//
+// A principal is 1 to 512 bytes of UTF-8 without control characters.
+//
+// Errors: ErrRevoked, the principal was signed out everywhere since the ticket
+// was taken; ErrGone, this session was ended meanwhile; ErrConflict, the request
+// came with a token that has been renewed; ErrTooLate; ErrUnavailable. After
+// any of them nobody is signed in by this call, but for ErrUnknown.
+func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) error {
+	if o == nil {
+		o = &LoginOptions{}
+	}
+	m := s.m
+	if err := checkPrincipal(principal); err != nil {
+		return err
+	}
+	lifetime := o.Lifetime
+	setDefault(&lifetime, m.config.Lifetime)
+	if lifetime < 0 || lifetime > m.config.MaxLifetime {
+		return fmt.Errorf("cloakroom: LoginOptions.Lifetime is %v: from 0 to Config.MaxLifetime, %v, is allowed", lifetime, m.config.MaxLifetime)
+	}
+	if s.q.sent() {
+		return fmt.Errorf("cloakroom: %w: sign in before writing the response", ErrTooLate)
+	}
+	t := o.Ticket
+	if t == (Ticket{}) {
+		var err error
+		if t, err = m.BeginLogin(ctx, principal); err != nil {
+			return err
+		}
+	}
+	if t.t.Principal != principal {
+		return fmt.Errorf("cloakroom: the ticket is for %q, not for %q: %w", t.t.Principal, principal, ErrInvalid)
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	ctx, cancel := m.w.bound(ctx)
+	defer cancel()
+	l := &login{s: s, m: m}
+	if err := l.prepare(principal, lifetime, o.Remember); err != nil {
+		return err
+	}
+	if l.next.Created.After(t.t.Issued.Add(loginTicketLife)) {
+		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginTicketLife, ErrRevoked)
+	}
+	return l.run(ctx, t.t.Generation)
+}
+
+// login is one sign-in: create the new record, enter it into the ledger, and
+// last retire exactly that version of the old record that was copied.
+type login struct {
+	s    *Session
+	m    *Manager
+	old  *Record // nil if the session wasn't stored
+	ops  []op    // of the old session, not saved yet
+	keep bool    // the values go along
+	next *Record
+}
+
+// prepare makes the new record.
+func (l *login) prepare(principal string, lifetime time.Duration, remember bool) error {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch err := s.err(); {
+	case err != nil:
+		return err
+	case s.gone:
+		return fmt.Errorf("cloakroom: signing in: %w", ErrGone)
+	case s.old:
+		return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
+	}
+	l.ops = slices.Clip(s.ops)
+	if s.stored {
+		l.old = s.rec
+	}
+	l.keep = l.old == nil || l.old.Principal == "" || l.old.Principal == principal
+	l.next = l.m.newRecord(principal, lifetime)
+	l.next.Persistent, l.next.Client = remember, s.client
+	if l.keep {
+		base := map[string]json.RawMessage(nil)
+		if l.old != nil {
+			base = l.old.Values
+		}
+		values, err := replay(base, l.ops)
+		if err != nil {
+			return err
+		}
+		l.next.Values = values
+	}
+	return nil
+}
+
+func (l *login) run(ctx context.Context, generation Rev) error {
+	m, s := l.m, l.s
+	rec, secret, err := m.create(ctx, l.next)
+	if err != nil {
+		return err
+	}
+	l.next = rec
+	err = m.ledgers.enter(ctx, rec, generation, m.config.MaxPerPrincipal)
+	if err == nil && l.old != nil {
+		err = l.retire(ctx)
+	}
+	if err != nil {
+		if !l.leaveAlone(err) {
+			l.abandon(ctx)
+		}
+		return err
+	}
+	s.mu.Lock()
+	s.ops = s.ops[min(len(l.ops), len(s.ops)):] // what was logged meanwhile stays
+	s.adopt(l.next, secret)
+	s.mu.Unlock()
+	if l.old != nil {
+		m.events.ended(ctx, l.old.ID, EndReplaced)
+		m.leaveLedger(ctx, l.old)
+	}
+	m.events.signedIn(ctx, l.next.Info())
+	return nil
+}
+
+// errRetire marks an unknown outcome of the retirement.
+var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
+
+// leaveAlone reports whether the old session may have been replaced by the new
+// one: then burying the new one could lose what was saved in both.
+func (l *login) leaveAlone(err error) bool { return errors.Is(err, errRetire) }
+
+// abandon takes the new session back.
+func (l *login) abandon(ctx context.Context) {
+	// The context may have run out over what failed.
+	ctx, cancel := l.m.w.bound(ctx)
+	defer cancel()
+	if err := l.m.w.bury(ctx, l.next.ID, EndAbandoned, l.next.Deadline, l.next); err != nil {
+		// Nobody has its token, and the ledger ends it with the others.
+		l.m.config.Logger.WarnContext(ctx, "cloakroom: a sign-in that failed leaves a session behind", "session", l.next.ID, "error", err)
+		return
+	}
+	l.m.leaveLedger(ctx, l.next)
+}
+
+// retire buries the old record at the version that was copied. A save that came
+// in between is taken over into the new record first.
+func (l *login) retire(ctx context.Context) error {
+	w, old, rev := l.m.w, l.old, newRev()
+	for n := 1; ; n++ {
+		g := graveOf(old, EndReplaced, w.now(), rev)
+		g.Successor = l.next.ID
+		err := w.store.Bury(ctx, old.ID, g, old.Version)
+		if err == nil {
+			w.fail(old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", old.ID, ErrGone))
+			return nil
+		}
+		if errors.Is(err, ErrOverloaded) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed) {
+			if n == 1 {
+				return fmt.Errorf("cloakroom: replacing %v: %w", old.ID, err)
+			}
+		}
+		rec, state, verdict, _ := w.settle(ctx, old, []attempt{{rev, old.Writes}}, err)
+		switch {
+		case verdict == verdictApplied:
+			return nil
+		case state == stateUnread:
+			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+		case state != stateLive: // somebody else ended it, whatever became of our attempts
+			return fmt.Errorf("cloakroom: %v was ended during sign-in: %w", old.ID, ErrGone)
+		case verdict == verdictUnknown:
+			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+		case rec.Version == old.Version: // not yet
+			if !backOff(ctx, n) {
+				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+			}
+		default:
+			if err := l.merge(rec); err != nil {
+				return err
+			}
+			old = rec
+		}
+	}
+}
+
+// merge takes what others saved in the old session meanwhile over into the new
+// one, which only this sign-in knows.
+func (l *login) merge(old *Record) error {
+	if !l.keep {
+		return nil
+	}
+	values, err := replay(old.Values, l.ops)
+	if err != nil {
+		return err
+	}
+	known := l.next.Writes
+	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, apply: func(next *Record, _ bool) error {
+		if next.Writes != known {
+			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, ErrConflict)
+		}
+		next.Values = maps.Clone(values)
+		return nil
+	}})
+	if err == nil && rec == nil { // ended from elsewhere
+		err = fmt.Errorf("cloakroom: %v was ended during sign-in: %w", l.next.ID, ErrGone)
+	}
+	if err == nil {
+		l.next = rec
+	}
+	return err
+}

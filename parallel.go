@@ -1,0 +1,23 @@
+package cloakroom
+
+import (
+	"errors"
+	"sync"
+)
+
+// eachParallel calls f for 0 to n-1 in some goroutines and returns their errors
+// joined. Stores gather what is asked at the same time.
+func eachParallel(n int, f func(int) error) error {
+	errs := make([]error, n)
+	room := make(chan struct{}, 64)
+	var all sync.WaitGroup
+	for i := range n {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			errs[i] = f(i)
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

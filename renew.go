@@ -1,0 +1,69 @@
+package cloakroom
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// renewLongest is how long an old secret stays good at most when nobody uses
+// the new one: its token may have been lost on its way to the client.
+const renewLongest = time.Hour
+
+// errNotCurrent: the secret is no longer the current one.
+var errNotCurrent = errors.New("cloakroom: not the current secret")
+
+// Renew gives the session a new secret, and so a new token, in place: do it
+// when privileges change. The old one stays good until Config.RenewGrace after
+// the new one is first used, and at most an hour, so that parallel requests and
+// a lost response log nobody out.
+//
+// It does nothing if the session is not stored yet, or if the request's secret
+// is no longer the current one, since then someone has renewed it already.
+func (s *Session) Renew(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	rec, visit, skip := s.rec, s.visit, !s.stored || s.old
+	gone := s.gone
+	s.mu.Unlock()
+	switch {
+	case gone:
+		return fmt.Errorf("cloakroom: renewing: %w", ErrGone)
+	case skip:
+		return nil
+	case s.q.sent():
+		return fmt.Errorf("cloakroom: %w: renew before writing the response", ErrTooLate)
+	}
+	var secret [16]byte
+	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
+	m := s.m
+	saved, err := m.w.do(rec.ID, &change{base: rec, apply: func(next *Record, _ bool) error {
+		m.freshen(next, visit)
+		ring, claims := m.keys.ring.Load(), claims(next)
+		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
+			return errNotCurrent
+		}
+		next.Previous, next.PreviousEnds = next.Verifier, m.now().Add(renewLongest)
+		next.Verifier = ring.Verifier(claims, secret)
+		return nil
+	}})
+	if errors.Is(err, errNotCurrent) && !errors.Is(err, ErrUnknown) {
+		return nil
+	}
+	if err == nil && saved == nil {
+		err = fmt.Errorf("cloakroom: renewing %v: %w", rec.ID, ErrGone)
+	}
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec == rec {
+		s.adopt(saved, secret)
+	}
+	m.events.renewed(ctx, saved.Info())
+	return nil
+}

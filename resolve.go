@@ -1,0 +1,86 @@
+package cloakroom
+
+// attempt is a write that was sent and whose outcome isn't known: the rev that
+// it carries, and the write count of the record that it was built on. Since it
+// is a compare-and-set, it can only happen while the record stands at that
+// count, and if it happens the next count is its own.
+type attempt struct {
+	rev  Rev
+	base uint64
+}
+
+// sighting is what a re-read found.
+type sighting struct {
+	state  recordState
+	writes uint64
+	revs   []Rev
+}
+
+type recordState uint8
+
+const (
+	stateMissing recordState = iota
+	stateLive
+	stateGrave
+	stateUnread // the store didn't answer in time
+)
+
+// verdict says what became of attempts.
+type verdict uint8
+
+const (
+	verdictApplied    verdict = iota // one of them happened
+	verdictNotApplied                // none happened up to now
+	verdictUnknown                   // that can't be learned
+)
+
+// judge decides what became of attempts, none of which was answered with
+// success (invariant 13). It is a function of what was sent and seen alone.
+// With verdictNotApplied it returns the attempts that may still be on their way.
+//
+//   - A rev among the record's revs: that attempt happened.
+//   - The count moved on by no more than the revs kept, and the rev isn't
+//     there: it never happened and never will, since versions don't repeat.
+//   - The count didn't move: it hasn't happened, but still may.
+//   - Otherwise its rev may have been pushed out: nobody can tell.
+//
+// A grave keeps count and revs and is judged alike, but that nothing can happen
+// any more. A record that was there and is missing now leaves no trace.
+func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
+	for _, a := range open {
+		if hasRev(seen.revs, a.rev) {
+			return verdictApplied, nil
+		}
+	}
+	for _, a := range open {
+		switch {
+		case seen.state == stateMissing:
+			if a.base > 0 {
+				return verdictUnknown, nil
+			}
+			pending = append(pending, a) // a create may still come
+		case seen.writes < a.base, seen.writes-a.base > MaxRevs:
+			return verdictUnknown, nil
+		case seen.writes == a.base:
+			if seen.state == stateGrave {
+				return verdictUnknown, nil // a burial counts as a write: this one didn't read
+			}
+			pending = append(pending, a)
+		}
+	}
+	return verdictNotApplied, pending
+}
+
+// see turns what Store.Get returned into a sighting. ok is false for errors
+// that say nothing about the record.
+func see(rec *Record, err error) (s sighting, ok bool) {
+	switch {
+	case err == nil:
+		return sighting{stateLive, rec.Writes, rec.Revs}, true
+	case isGone(rec, err):
+		return sighting{stateGrave, rec.Grave.Writes, rec.Grave.Revs}, true
+	case isNotFound(err):
+		return sighting{state: stateMissing}, true
+	}
+	return sighting{}, false
+}

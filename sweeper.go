@@ -1,0 +1,58 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+)
+
+// sweeper has the store remove what is over, from time to time.
+type sweeper struct {
+	store  Store
+	now    func() time.Time
+	logger *slog.Logger
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+func startSweeper(store Store, c *Config) *sweeper {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &sweeper{store: store, now: c.Now, logger: c.Logger, cancel: cancel, done: make(chan struct{})}
+	if c.SweepEvery < 0 {
+		close(s.done)
+		return s
+	}
+	go s.run(ctx, c.SweepEvery)
+	return s
+}
+
+func (s *sweeper) run(ctx context.Context, every time.Duration) {
+	defer close(s.done)
+	// Managers that start together sweep apart.
+	wait := rand.N(every) + 1
+	for {
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		report, err := s.store.Sweep(ctx, s.now())
+		switch {
+		case err != nil && ctx.Err() != nil, errors.Is(err, ErrClosed):
+		case err != nil:
+			s.logger.WarnContext(ctx, "cloakroom: sweep failed, and will be tried again", "error", err, "in", every)
+		case report != SweepReport{}:
+			s.logger.DebugContext(ctx, "cloakroom: swept", "buried", report.Buried, "removed", report.Removed, "dropped", report.Dropped)
+		}
+		wait = every
+	}
+}
+
+func (s *sweeper) stop() {
+	s.cancel()
+	<-s.done
+}

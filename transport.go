@@ -1,0 +1,198 @@
+package cloakroom
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/token"
+)
+
+// Transport says how tokens travel between client and server: Cookie or Bearer.
+type Transport interface {
+	// check says what is wrong with the configuration, and fills in defaults.
+	check() (Transport, error)
+	// name is part of what a token is signed for.
+	name() string
+	// candidates appends what could be tokens, maxCandidates at most.
+	candidates(list []string, r *http.Request) []string
+	// issue hands a token out: until a time, or if that is zero for as long as
+	// the client runs.
+	issue(h http.Header, token string, until, now time.Time)
+	// revoke tells the client to forget its token.
+	revoke(h http.Header)
+	// attach puts a token on a request.
+	attach(r *http.Request, token string)
+	// vary names the request header that tokens come in.
+	vary() string
+}
+
+// maxCandidates bounds how many tokens of one request are looked at: a client
+// that sends thousands of cookies doesn't get thousands verified.
+const maxCandidates = 8
+
+// Cookie sends tokens as a cookie: HttpOnly, for the whole host (no Domain,
+// Path=/), and Secure but for Insecure. It lasts as long as the browser runs,
+// unless a sign-in said otherwise (LoginOptions.Remember).
+type Cookie struct {
+	// Name of the cookie. Defaults to "__Host-Http-session", which browsers
+	// accept only as safe as it is meant (HttpOnly, Secure, this host alone);
+	// with Insecure to "session".
+	Name string
+	// SameSite says when other sites' requests carry the cookie. Defaults to
+	// http.SameSiteLaxMode.
+	SameSite http.SameSite
+	// Insecure leaves Secure out, for plain HTTP.
+	Insecure bool
+}
+
+func (c Cookie) name() string { return "cookie" }
+func (c Cookie) vary() string { return "Cookie" }
+
+func (c Cookie) check() (Transport, error) {
+	if c.Name == "" {
+		c.Name = "__Host-Http-session"
+		if c.Insecure {
+			c.Name = "session"
+		}
+	}
+	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
+		c.SameSite = http.SameSiteLaxMode
+	}
+	if err := (&http.Cookie{Name: c.Name, Value: "x"}).Valid(); err != nil {
+		return nil, fmt.Errorf("cloakroom: Cookie.Name %q can't name a cookie: use letters, digits, - and _", c.Name)
+	}
+	lower := strings.ToLower(c.Name)
+	if c.Insecure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")) {
+		return nil, fmt.Errorf("cloakroom: Cookie.Name %q needs Secure, which Cookie.Insecure leaves out: use another name", c.Name)
+	}
+	if c.Insecure && c.SameSite == http.SameSiteNoneMode {
+		return nil, fmt.Errorf("cloakroom: Cookie.SameSite None needs Secure, which Cookie.Insecure leaves out")
+	}
+	return c, nil
+}
+
+// candidates scans the header itself: net/http would parse every cookie, and
+// refuses requests that have very many.
+func (c Cookie) candidates(list []string, r *http.Request) []string {
+	for _, line := range r.Header["Cookie"] {
+		for line != "" && len(list) < maxCandidates {
+			var pair string
+			pair, line, _ = strings.Cut(line, ";")
+			pair = strings.TrimSpace(pair)
+			if len(pair) <= len(c.Name) || pair[len(c.Name)] != '=' || pair[:len(c.Name)] != c.Name {
+				continue
+			}
+			value := pair[len(c.Name)+1:]
+			if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+				value = value[1 : n-1]
+			}
+			list = append(list, value)
+		}
+	}
+	return list
+}
+
+func (c Cookie) cookie(value string) *http.Cookie {
+	return &http.Cookie{Name: c.Name, Value: value, Path: "/", HttpOnly: true, Secure: !c.Insecure, SameSite: c.SameSite}
+}
+
+func (c Cookie) issue(h http.Header, token string, until, now time.Time) {
+	k := c.cookie(token)
+	if !until.IsZero() {
+		k.Expires, k.MaxAge = until, max(1, int(until.Sub(now)/time.Second))
+	}
+	h.Add("Set-Cookie", k.String())
+}
+
+func (c Cookie) revoke(h http.Header) {
+	k := c.cookie("")
+	k.MaxAge = -1
+	h.Add("Set-Cookie", k.String())
+}
+
+func (c Cookie) attach(r *http.Request, token string) {
+	r.AddCookie(&http.Cookie{Name: c.Name, Value: token})
+}
+
+// Bearer sends tokens in headers, for clients that are not browsers: requests
+// carry "Authorization: Bearer TOKEN", and a response that hands out a token
+// carries it in a header of its own.
+type Bearer struct {
+	// Header is the response's header. Defaults to "Session-Token".
+	Header string
+}
+
+func (b Bearer) name() string { return "bearer" }
+func (b Bearer) vary() string { return "Authorization" }
+
+func (b Bearer) check() (Transport, error) {
+	setDefault(&b.Header, "Session-Token")
+	for _, r := range b.Header {
+		if r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return nil, fmt.Errorf("cloakroom: Bearer.Header %q can't name a header: use letters, digits and -", b.Header)
+		}
+	}
+	return b, nil
+}
+
+func (b Bearer) candidates(list []string, r *http.Request) []string {
+	for _, line := range r.Header["Authorization"] {
+		scheme, value, ok := strings.Cut(line, " ")
+		if ok && strings.EqualFold(scheme, "Bearer") && len(list) < maxCandidates {
+			list = append(list, strings.TrimSpace(value))
+		}
+	}
+	return list
+}
+
+func (b Bearer) issue(h http.Header, token string, _, _ time.Time) { h.Set(b.Header, token) }
+
+// revoke sends an empty token: forget the one you have.
+func (b Bearer) revoke(h http.Header) { h.Set(b.Header, "") }
+
+func (b Bearer) attach(r *http.Request, token string) {
+	r.Header.Set("Authorization", "Bearer "+token)
+}
+
+// presented returns the token that a request carries, if it verifies.
+func (m *Manager) presented(r *http.Request) (token.Token, bool) {
+	var buf [maxCandidates]string
+	var found token.Token
+	ok := false
+	forged := false
+	ring := m.keys.ring.Load()
+	for _, text := range m.transport.candidates(buf[:0], r) {
+		t, valid := ring.Parse(m.scope, text)
+		switch {
+		case !valid:
+			forged = true
+		case ok && (t.ID != found.ID || t.Secret != found.Secret):
+			m.events.refused(r.Context(), ID(t.ID), RefusedTwo)
+			return token.Token{}, false
+		default:
+			found, ok = t, true
+		}
+	}
+	if !ok {
+		if forged {
+			m.events.refused(r.Context(), ID{}, RefusedForged)
+		}
+		return token.Token{}, false
+	}
+	if !m.inTime(ID(found.ID)) {
+		m.events.refused(r.Context(), ID(found.ID), RefusedTime)
+		return token.Token{}, false
+	}
+	return found, true
+}
+
+// inTime reports whether a session of this id can still be live.
+func (m *Manager) inTime(id ID) bool {
+	if l := id.Layout(); l < LayoutHour || l > LayoutFixed {
+		return false
+	}
+	now, made := m.now(), id.Time()
+	return !made.After(now.Add(ClockTolerance)) && now.Sub(made) < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
+}

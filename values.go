@@ -1,0 +1,358 @@
+package cloakroom
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// Values is what a Session and a Tx have in common: named JSON values. Use it
+// through a Key, which gives a name its type, or raw.
+type Values interface {
+	// Raw returns a value as JSON. The bytes are shared: don't change them.
+	Raw(name string) (json.RawMessage, bool)
+	// SetRaw sets a value to a copy of some JSON. What isn't valid JSON, or a
+	// name that isn't valid UTF-8, is kept as an error of that name, which
+	// stops the save until the name is set again or unset.
+	SetRaw(name string, value json.RawMessage)
+	// Unset removes a value.
+	Unset(name string)
+	// Names yields the names that are set, sorted.
+	Names() iter.Seq[string]
+
+	sealed() sealedValues
+}
+
+// sealedValues is what keys need beyond Values.
+type sealedValues interface {
+	fail(name string, err error)
+	replace(name string, owned json.RawMessage)
+	// change sets a value to first of the old one, and logs again, which does
+	// the same, for replays.
+	change(name string, first, again changeFunc)
+}
+
+// changeFunc makes a value from the old one.
+type changeFunc func(old json.RawMessage, ok bool) (json.RawMessage, error)
+
+// Key gives a value's name its type. Keys are plain values: declare them once,
+// as package variables, and use them from any goroutine.
+type Key[T any] struct{ name string }
+
+// NewKey returns the key of a name.
+func NewKey[T any](name string) Key[T] { return Key[T]{name} }
+
+// Name returns the key's name.
+func (k Key[T]) Name() string { return k.name }
+
+// Get returns the value, or T's zero value if there is none. A value that can't
+// be decoded into T reads as zero too, but is kept as the session's Err and
+// stops the save, so that the zero never overwrites it by accident.
+func (k Key[T]) Get(v Values) T {
+	t, _, err := k.Lookup(v)
+	if err != nil {
+		v.sealed().fail(k.name, err)
+	}
+	return t
+}
+
+// Lookup returns the value and whether there is one; or an error that says why
+// it can't be decoded, which has no further effect.
+func (k Key[T]) Lookup(v Values) (T, bool, error) {
+	raw, ok := v.Raw(k.name)
+	if !ok {
+		var zero T
+		return zero, false, nil
+	}
+	t, err := k.decode(raw)
+	return t, err == nil, err
+}
+
+func (k Key[T]) decode(raw json.RawMessage) (T, error) {
+	var t T
+	if err := json.Unmarshal(raw, &t); err != nil {
+		var zero T
+		return zero, fmt.Errorf("cloakroom: decoding %q into %T: %w", k.name, zero, err)
+	}
+	return t, nil
+}
+
+func (k Key[T]) encode(t T) (json.RawMessage, error) {
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return nil, fmt.Errorf("cloakroom: encoding %q from %T: %w", k.name, t, err)
+	}
+	return raw, nil
+}
+
+// Set sets the value. It is encoded now: later changes to t have no effect.
+func (k Key[T]) Set(v Values, t T) {
+	raw, err := k.encode(t)
+	if err != nil {
+		v.sealed().fail(k.name, err)
+		return
+	}
+	v.sealed().replace(k.name, raw)
+}
+
+// Update sets the value to f of the old one, T's zero value if there is none,
+// and returns the new one as far as this request knows it. If someone else
+// changes the session meanwhile, f is run again on what they left, so that no
+// update is ever lost: f may run more than once, in another goroutine, after the
+// handler, and must do nothing but compute.
+func (k Key[T]) Update(v Values, f func(T) T) T {
+	step := func(old json.RawMessage, ok bool) (t T, raw json.RawMessage, err error) {
+		if ok {
+			if t, err = k.decode(old); err != nil {
+				return t, nil, err
+			}
+		}
+		t = f(t)
+		raw, err = k.encode(t)
+		return t, raw, err
+	}
+	var now T
+	first := func(old json.RawMessage, ok bool) (raw json.RawMessage, err error) {
+		now, raw, err = step(old, ok)
+		return raw, err
+	}
+	again := func(old json.RawMessage, ok bool) (json.RawMessage, error) {
+		_, raw, err := step(old, ok)
+		return raw, err
+	}
+	v.sealed().change(k.name, first, again)
+	return now
+}
+
+// Pop returns the value and removes it: a message to be shown once.
+func (k Key[T]) Pop(v Values) T {
+	t, ok, err := k.Lookup(v)
+	if err != nil {
+		v.sealed().fail(k.name, err)
+	} else if ok {
+		v.Unset(k.name)
+	}
+	return t
+}
+
+// Delete removes the value.
+func (k Key[T]) Delete(v Values) { v.Unset(k.name) }
+
+// checkName says what is wrong with a value's name.
+func checkName(name string) error {
+	if !utf8.ValidString(name) {
+		return fmt.Errorf("cloakroom: the name %q is not valid UTF-8", name)
+	}
+	return nil
+}
+
+// compactJSON returns a compact copy of valid JSON.
+func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		return nil, fmt.Errorf("cloakroom: value %q is not valid JSON: %w", name, err)
+	}
+	return b.Bytes(), nil
+}
+
+// valueSet is a map of values that is copied before its first change, since
+// the maps of records are shared.
+type valueSet struct {
+	m     map[string]json.RawMessage
+	owned bool
+}
+
+func (v *valueSet) own() {
+	if v.owned {
+		return
+	}
+	m := make(map[string]json.RawMessage, len(v.m)+1)
+	maps.Copy(m, v.m)
+	v.m, v.owned = m, true
+}
+
+func (v *valueSet) get(name string) (json.RawMessage, bool) {
+	raw, ok := v.m[name]
+	return raw, ok
+}
+
+// set reports whether that was a change.
+func (v *valueSet) set(name string, raw json.RawMessage) bool {
+	if old, ok := v.m[name]; ok && bytes.Equal(old, raw) {
+		return false
+	}
+	v.own()
+	v.m[name] = raw
+	return true
+}
+
+func (v *valueSet) unset(name string) bool {
+	if _, ok := v.m[name]; !ok {
+		return false
+	}
+	v.own()
+	delete(v.m, name)
+	return true
+}
+
+func (v *valueSet) names() iter.Seq[string] {
+	return slices.Values(slices.Sorted(maps.Keys(v.m)))
+}
+
+// bytes is what counts against Config.MaxBytes.
+func (v *valueSet) bytes() int {
+	n := 0
+	for name, raw := range v.m {
+		n += len(name) + len(raw)
+	}
+	return n
+}
+
+// op is one entry of a session's log of changes, which is replayed on what
+// someone else saved meanwhile.
+type op struct {
+	kind   opKind
+	name   string
+	raw    json.RawMessage
+	change changeFunc
+	tx     func(*Tx) error
+}
+
+type opKind uint8
+
+const (
+	opSet opKind = iota
+	opUnset
+	opChange
+	opClear
+	opTx
+)
+
+// apply runs the op on values.
+func (o *op) apply(v *valueSet) error {
+	switch o.kind {
+	case opSet:
+		v.set(o.name, o.raw)
+	case opUnset:
+		v.unset(o.name)
+	case opClear:
+		v.m, v.owned = nil, true
+	case opChange:
+		old, ok := v.get(o.name)
+		raw, err := o.change(old, ok)
+		if err != nil {
+			return err
+		}
+		v.set(o.name, raw)
+	case opTx:
+		tx := &Tx{v: *v}
+		tx.v.owned = false // what a failing function did is dropped
+		if err := errors.Join(o.tx(tx), tx.err()); err != nil {
+			return err
+		}
+		*v = tx.v
+	}
+	return nil
+}
+
+// replay returns what ops make of base, which stays as it is. A panic in a
+// function of the user's becomes an error, since replays may run in a goroutine
+// that the user knows nothing of.
+func replay(base map[string]json.RawMessage, ops []op) (result map[string]json.RawMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, fmt.Errorf("cloakroom: an update function panicked: %v", p)
+		}
+	}()
+	v := valueSet{m: base}
+	for i := range ops {
+		if err := ops[i].apply(&v); err != nil {
+			return nil, err
+		}
+	}
+	return v.m, nil
+}
+
+// Tx is the values of a session inside Session.Update and Admin.Update. It has
+// values only, so that nothing else can happen in a function that is run again
+// on a conflict. It is good during that function, in one goroutine.
+type Tx struct {
+	v    valueSet
+	errs nameErrors
+}
+
+// Raw implements Values.
+func (t *Tx) Raw(name string) (json.RawMessage, bool) { return t.v.get(name) }
+
+// SetRaw implements Values.
+func (t *Tx) SetRaw(name string, value json.RawMessage) {
+	raw, err := compactJSON(name, value)
+	if err != nil {
+		t.fail(name, err)
+		return
+	}
+	t.replace(name, raw)
+}
+
+// Unset implements Values.
+func (t *Tx) Unset(name string) {
+	t.errs.clear(name)
+	t.v.unset(name)
+}
+
+// Names implements Values.
+func (t *Tx) Names() iter.Seq[string] { return t.v.names() }
+
+// Clear removes all values.
+func (t *Tx) Clear() {
+	t.v.m, t.v.owned, t.errs = nil, true, nil
+}
+
+func (t *Tx) sealed() sealedValues        { return t }
+func (t *Tx) fail(name string, err error) { t.errs.add(name, err) }
+func (t *Tx) err() error                  { return t.errs.join() }
+
+func (t *Tx) replace(name string, raw json.RawMessage) {
+	if err := checkName(name); err != nil {
+		t.fail(name, err)
+		return
+	}
+	t.errs.clear(name)
+	t.v.own()
+	t.v.set(name, raw)
+}
+
+func (t *Tx) change(name string, first, _ changeFunc) {
+	old, ok := t.v.get(name)
+	raw, err := first(old, ok)
+	if err != nil {
+		t.fail(name, err)
+		return
+	}
+	t.replace(name, raw)
+}
+
+// nameErrors are the errors of single names, which stop a save.
+type nameErrors map[string]error
+
+func (e *nameErrors) add(name string, err error) {
+	if *e == nil {
+		*e = make(nameErrors)
+	}
+	(*e)[name] = err
+}
+
+func (e *nameErrors) clear(name string) { delete(*e, name) }
+
+func (e nameErrors) join() error {
+	var all []error
+	for _, name := range slices.Sorted(maps.Keys(e)) {
+		all = append(all, e[name])
+	}
+	return errors.Join(all...)
+}
