@@ -1,0 +1,27 @@
+# Every target runs from a fresh clone. CONTRIBUTING.md says more.
+GO ?= go
+MODULES := . internal/e2e
+
+.PHONY: test lint demo fuzz bench deps
+
+## test: all tests of all modules with the race detector, real OpenSearch included
+test: deps
+	$(GO) test -race -timeout 20m work
+
+## deps: what the tests need beside Go: a JDK and Maven for the engine
+deps:
+	@sh internal/testengine/install.sh
+
+## lint: formatting, vet, staticcheck and the rest of golangci-lint, in all modules
+lint:
+	cd internal/tools && GOWORK=off $(GO) build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/bin/golangci-lint run ./...) || exit 1; done
+
+## demo: the demo shop on http://127.0.0.1:8080
+demo:
+	$(GO) run ./cmd/cloakroom demo
+
+## fuzz: the fuzz targets, half a minute each
+fuzz:
+	@for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' internal/token | sed 's/func //'); do \
+		$(GO) test ./internal/token -run '^$$' -fuzz "^$$f$$" -fuzztime 30s || exit 1; done

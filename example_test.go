@@ -1,0 +1,152 @@
+package cloakroom_test
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/memstore"
+)
+
+// exampleKeys stands for secrets that an application gets from its own
+// configuration.
+func exampleKeys() *cloakroom.Keys {
+	secret, _ := base64.StdEncoding.DecodeString("c2l4dGVlbi1ieXRlcy1hcmUtbm90LWVub3VnaC1mb3ItdGhpcw==")
+	keys, err := cloakroom.NewKeys(secret)
+	if err != nil {
+		panic(err)
+	}
+	return keys
+}
+
+// exampleBrowser returns a client that keeps cookies.
+func exampleBrowser() *http.Client {
+	jar, _ := cookiejar.New(nil)
+	return &http.Client{Jar: jar}
+}
+
+func exampleGet(c *http.Client, url string) {
+	resp, err := c.Get(url)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	var b strings.Builder
+	_, _ = fmt.Fprint(&b, resp.Status, " ")
+	buf := make([]byte, 100)
+	n, _ := resp.Body.Read(buf)
+	b.Write(buf[:n])
+	fmt.Println(strings.TrimSpace(b.String()))
+}
+
+// A counter that never loses a visit, however many tabs are open.
+func Example() {
+	store := memstore.New(nil)
+	defer store.Close()
+	sessions, err := cloakroom.New(store, exampleKeys(), &cloakroom.Config{
+		Transport: cloakroom.Cookie{Insecure: true}, // plain HTTP, for this example
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close()
+
+	visits := cloakroom.NewKey[int]("visits")
+	mux := http.NewServeMux()
+	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		n := visits.Update(s, func(n int) int { return n + 1 })
+		_, err := fmt.Fprintf(w, "visit %d", n)
+		return err
+	}))
+
+	server := httptest.NewServer(sessions.Handler(mux))
+	defer server.Close()
+	ann, bob := exampleBrowser(), exampleBrowser()
+	exampleGet(ann, server.URL)
+	exampleGet(ann, server.URL)
+	exampleGet(bob, server.URL)
+	// Output:
+	// 200 OK visit 1
+	// 200 OK visit 2
+	// 200 OK visit 1
+}
+
+// Signing in with a ticket, so that "password changed, sign out everywhere"
+// wins over a sign-in that checked the old password.
+func ExampleSession_Login() {
+	store := memstore.New(nil)
+	defer store.Close()
+	sessions, err := cloakroom.New(store, exampleKeys(), &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close()
+	passwordIsRight := func(user, password string) bool { return password == "secret of "+user }
+
+	mux := http.NewServeMux()
+	mux.Handle("/login", sessions.With(func(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+		user := r.FormValue("user")
+		ticket, err := sessions.BeginLogin(r.Context(), user) // before the password is checked
+		if err != nil {
+			return err
+		}
+		if !passwordIsRight(user, r.FormValue("password")) {
+			http.Error(w, "wrong name or password", http.StatusForbidden)
+			return nil
+		}
+		return s.Login(r.Context(), user, &cloakroom.LoginOptions{Ticket: ticket, Remember: true})
+	}))
+	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		_, err := fmt.Fprintf(w, "hello %q", s.Principal())
+		return err
+	}))
+
+	server := httptest.NewServer(sessions.Handler(mux))
+	defer server.Close()
+	browser := exampleBrowser()
+	exampleGet(browser, server.URL+"/login?user=ann&password=wrong")
+	exampleGet(browser, server.URL+"/login?user=ann&password=secret+of+ann")
+	exampleGet(browser, server.URL)
+	// Output:
+	// 403 Forbidden wrong name or password
+	// 200 OK
+	// 200 OK hello "ann"
+}
+
+// Signing a user out everywhere, from a job or an administrator's page.
+func ExampleAdmin_RevokeAll() {
+	ctx := context.Background()
+	store := memstore.New(nil)
+	defer store.Close()
+	sessions, err := cloakroom.New(store, exampleKeys(), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close()
+
+	s, err := sessions.Create(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := s.Login(ctx, "ann", nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := sessions.Admin().RevokeAll(ctx, "ann"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = sessions.Retrieve(ctx, s.Token())
+	fmt.Println(err != nil)
+	// Output: true
+}
