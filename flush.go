@@ -71,6 +71,8 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 			return give(rec, nil) // nil if it was ended since
 		case verdict == verdictUnknown && len(open) == 0:
 			return give(nil, readError(id, err))
+		case verdict == verdictUnknown && state == stateGrave: // over, but perhaps after our write
+			return give(nil, errUnknown(id, ErrGone))
 		case verdict == verdictUnknown:
 			return give(nil, errUnknown(id, err))
 		case state == stateGrave, state == stateMissing && begin == nil:
@@ -216,7 +218,7 @@ func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
 		switch {
 		case verdict == verdictApplied && seen != nil:
 			return seen, nil
-		case verdict == verdictUnknown:
+		case verdict == verdictUnknown && state != stateGrave:
 			return nil, errUnknown(rec.ID, err)
 		case state != stateMissing: // ended already, or made by someone else: ids are never reused
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, ErrGone)

@@ -123,10 +123,10 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
-		status = http.StatusServiceUnavailable
 	case errors.Is(err, ErrGone), errors.Is(err, ErrConflict), errors.Is(err, ErrRevoked):
 		status = http.StatusConflict
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
+		status = http.StatusServiceUnavailable
 	case errors.Is(err, ErrTooLarge):
 		status = http.StatusRequestEntityTooLarge
 	}

@@ -134,7 +134,7 @@ func (s *Session) Names() iter.Seq[string] {
 func (s *Session) SetRaw(name string, value json.RawMessage) {
 	raw, err := compactJSON(name, value)
 	if err != nil {
-		s.fail(name, err)
+		s.fail(name, err, true)
 		return
 	}
 	s.replace(name, raw)
@@ -166,15 +166,15 @@ func (s *Session) Clear() {
 
 func (s *Session) sealed() sealedValues { return s }
 
-func (s *Session) fail(name string, err error) {
+func (s *Session) fail(name string, err error, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.errs.add(name, err)
+	s.errs.add(name, err, lost)
 }
 
 func (s *Session) replace(name string, raw json.RawMessage) {
 	if err := checkName(name); err != nil {
-		s.fail(name, err)
+		s.fail(name, err, true)
 		return
 	}
 	s.mu.Lock()
@@ -189,12 +189,12 @@ func (s *Session) replace(name string, raw json.RawMessage) {
 
 func (s *Session) change(name string, first, again changeFunc) {
 	if err := checkName(name); err != nil {
-		s.fail(name, err)
+		s.fail(name, err, true)
 		return
 	}
 	s.refresh()
 	if err := s.logChange(name, first, again); err != nil {
-		s.fail(name, err)
+		s.fail(name, err, true)
 		return
 	}
 	s.saveEach()
@@ -294,7 +294,8 @@ func (s *Session) settle(rec *Record) {
 //
 // Errors: ErrGone, the session has ended; ErrTooLarge; ErrTooLate; ErrUnavailable,
 // and with it ErrUnknown if the changes may or may not have been saved, which
-// stays the session's Err.
+// stays the session's Err. A value that can't be encoded, or that was read and
+// can't be decoded while there is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -314,18 +315,18 @@ func (s *Session) Update(ctx context.Context, f func(*Tx) error) error {
 // save is Save with saving held. tx is an op that is dropped if it is refused.
 func (s *Session) save(ctx context.Context, tx *op) error {
 	s.mu.Lock()
-	if err := s.err(); err != nil {
-		s.mu.Unlock()
-		return err
-	}
 	mine := s.ops
 	ops := mine
 	if tx != nil {
 		ops = append(slices.Clip(mine), *tx)
 	}
-	if len(ops) == 0 {
+	if s.sunk == nil && len(ops) == 0 && !s.errs.lost() {
 		s.mu.Unlock()
 		return nil
+	}
+	if err := s.err(); err != nil {
+		s.mu.Unlock()
+		return err
 	}
 	if s.gone {
 		s.mu.Unlock()
@@ -357,7 +358,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 			return nil
 		}})
 	} else {
-		saved, err = s.begin(ctx, ops, tx != nil)
+		saved, err = s.begin(ctx, ops)
 	}
 
 	s.mu.Lock()
@@ -371,6 +372,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		s.gone = true
 	case errors.Is(err, ErrUnknown):
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
+		s.gone = errors.Is(err, ErrGone)
 	case errors.Is(err, ErrGone):
 		s.gone = true
 		s.ops = append(mine, s.ops...)
@@ -381,9 +383,9 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 }
 
 // begin stores a new session; with nothing to put in, it doesn't.
-func (s *Session) begin(ctx context.Context, ops []op, always bool) (*Record, error) {
+func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
 	values, err := replay(nil, ops)
-	if err != nil || len(values) == 0 && !always {
+	if err != nil || len(values) == 0 {
 		return nil, err
 	}
 	if s.q.sent() {

@@ -30,7 +30,8 @@ type Values interface {
 
 // sealedValues is what keys need beyond Values.
 type sealedValues interface {
-	fail(name string, err error)
+	// fail keeps the error of a name; lost says that a change is lost by it.
+	fail(name string, err error, lost bool)
 	replace(name string, owned json.RawMessage)
 	// change sets a value to first of the old one, and logs again, which does
 	// the same, for replays.
@@ -52,11 +53,12 @@ func (k Key[T]) Name() string { return k.name }
 
 // Get returns the value, or T's zero value if there is none. A value that can't
 // be decoded into T reads as zero too, but is kept as the session's Err and
-// stops the save, so that the zero never overwrites it by accident.
+// stops the save of any change, so that nothing that was worked out from the
+// zero is stored.
 func (k Key[T]) Get(v Values) T {
 	t, _, err := k.Lookup(v)
 	if err != nil {
-		v.sealed().fail(k.name, err)
+		v.sealed().fail(k.name, err, false)
 	}
 	return t
 }
@@ -94,7 +96,7 @@ func (k Key[T]) encode(t T) (json.RawMessage, error) {
 func (k Key[T]) Set(v Values, t T) {
 	raw, err := k.encode(t)
 	if err != nil {
-		v.sealed().fail(k.name, err)
+		v.sealed().fail(k.name, err, true)
 		return
 	}
 	v.sealed().replace(k.name, raw)
@@ -133,7 +135,7 @@ func (k Key[T]) Update(v Values, f func(T) T) T {
 func (k Key[T]) Pop(v Values) T {
 	t, ok, err := k.Lookup(v)
 	if err != nil {
-		v.sealed().fail(k.name, err)
+		v.sealed().fail(k.name, err, true)
 	} else if ok {
 		v.Unset(k.name)
 	}
@@ -293,7 +295,7 @@ func (t *Tx) Raw(name string) (json.RawMessage, bool) { return t.v.get(name) }
 func (t *Tx) SetRaw(name string, value json.RawMessage) {
 	raw, err := compactJSON(name, value)
 	if err != nil {
-		t.fail(name, err)
+		t.fail(name, err, true)
 		return
 	}
 	t.replace(name, raw)
@@ -313,13 +315,13 @@ func (t *Tx) Clear() {
 	t.v.m, t.v.owned, t.errs = nil, true, nil
 }
 
-func (t *Tx) sealed() sealedValues        { return t }
-func (t *Tx) fail(name string, err error) { t.errs.add(name, err) }
-func (t *Tx) err() error                  { return t.errs.join() }
+func (t *Tx) sealed() sealedValues                   { return t }
+func (t *Tx) fail(name string, err error, lost bool) { t.errs.add(name, err, lost) }
+func (t *Tx) err() error                             { return t.errs.join() }
 
 func (t *Tx) replace(name string, raw json.RawMessage) {
 	if err := checkName(name); err != nil {
-		t.fail(name, err)
+		t.fail(name, err, true)
 		return
 	}
 	t.errs.clear(name)
@@ -331,28 +333,42 @@ func (t *Tx) change(name string, first, _ changeFunc) {
 	old, ok := t.v.get(name)
 	raw, err := first(old, ok)
 	if err != nil {
-		t.fail(name, err)
+		t.fail(name, err, true)
 		return
 	}
 	t.replace(name, raw)
 }
 
 // nameErrors are the errors of single names, which stop a save.
-type nameErrors map[string]error
+type nameErrors map[string]nameError
 
-func (e *nameErrors) add(name string, err error) {
+type nameError struct {
+	err  error
+	lost bool // a change is lost by it, so that saving nothing would not do
+}
+
+func (e *nameErrors) add(name string, err error, lost bool) {
 	if *e == nil {
 		*e = make(nameErrors)
 	}
-	(*e)[name] = err
+	(*e)[name] = nameError{err, lost || (*e)[name].lost}
 }
 
 func (e *nameErrors) clear(name string) { delete(*e, name) }
 
+func (e nameErrors) lost() bool {
+	for _, x := range e {
+		if x.lost {
+			return true
+		}
+	}
+	return false
+}
+
 func (e nameErrors) join() error {
 	var all []error
 	for _, name := range slices.Sorted(maps.Keys(e)) {
-		all = append(all, e[name])
+		all = append(all, e[name].err)
 	}
 	return errors.Join(all...)
 }
