@@ -10,7 +10,7 @@ test: deps
 
 ## deps: what the tests need beside Go: a JDK and Maven for the engine
 deps:
-	@sh internal/testengine/install.sh
+	@sh scripts/install-test-tools.sh
 
 ## lint: formatting, vet, staticcheck and the rest of golangci-lint, in all modules
 lint:

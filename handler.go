@@ -166,7 +166,7 @@ func plainError(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 // request is what one request has to do with one manager. It is the context of
 // the inner request, so that finding it costs nothing.
 type request struct {
-	context.Context
+	context.Context //nolint:containedctx // it is a context
 	m     *Manager
 	outer *http.Request
 	r     *http.Request

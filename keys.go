@@ -99,7 +99,7 @@ func makeKeyFile(path string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name())
+	defer func() { _ = os.Remove(tmp.Name()) }()
 	_, err = fmt.Fprintf(tmp, "# Secrets of cloakroom's tokens, one a line; the first signs, all verify.\n%s\n",
 		base64.StdEncoding.EncodeToString(secret[:]))
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {

@@ -134,16 +134,6 @@ const (
 	EndAbandoned Reason = "abandoned" // a sign-in that failed took back its new session
 )
 
-// hasRev reports whether rev is among revs.
-func hasRev(revs []Rev, rev Rev) bool {
-	for _, r := range revs {
-		if r == rev {
-			return true
-		}
-	}
-	return false
-}
-
 // pushRev returns revs with rev in front, cut to MaxRevs, in a new slice.
 func pushRev(revs []Rev, rev Rev) []Rev {
 	out := make([]Rev, 1, min(len(revs)+1, MaxRevs))

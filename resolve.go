@@ -1,5 +1,7 @@
 package cloakroom
 
+import "slices"
+
 // attempt is a write that was sent and whose outcome isn't known: the rev that
 // it carries, and the write count of the record that it was built on. Since it
 // is a compare-and-set, it can only happen while the record stands at that
@@ -48,7 +50,7 @@ const (
 // any more. A record that was there and is missing now leaves no trace.
 func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 	for _, a := range open {
-		if hasRev(seen.revs, a.rev) {
+		if slices.Contains(seen.revs, a.rev) {
 			return verdictApplied, nil
 		}
 	}

@@ -145,7 +145,8 @@ func (s *Session) Unset(name string) {
 	s.mu.Lock()
 	s.errs.clear(name)
 	s.forgetOps(name)
-	if s.view.unset(name); s.baseHas(name) {
+	s.view.unset(name)
+	if s.baseHas(name) {
 		s.ops = append(s.ops, op{kind: opUnset, name: name})
 	}
 	s.mu.Unlock()

@@ -193,13 +193,11 @@ func (v *valueSet) set(name string, raw json.RawMessage) bool {
 	return true
 }
 
-func (v *valueSet) unset(name string) bool {
-	if _, ok := v.m[name]; !ok {
-		return false
+func (v *valueSet) unset(name string) {
+	if _, ok := v.m[name]; ok {
+		v.own()
+		delete(v.m, name)
 	}
-	v.own()
-	delete(v.m, name)
-	return true
 }
 
 func (v *valueSet) names() iter.Seq[string] {
