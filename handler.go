@@ -167,10 +167,10 @@ func plainError(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 // the inner request, so that finding it costs nothing.
 type request struct {
 	context.Context //nolint:containedctx // it is a context
-	m     *Manager
-	outer *http.Request
-	r     *http.Request
-	w     response
+	m               *Manager
+	outer           *http.Request
+	r               *http.Request
+	w               response
 
 	mu      sync.Mutex
 	session *Session

@@ -1,0 +1,205 @@
+package batch
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+)
+
+// When a flush starts
+//
+// The plain scheme starts a flush whenever something waits and fewer than
+// InFlight run. It cuts poor batches just when load is high: a flush of 64
+// hands out its results, its callers come back one by one, and the first of
+// them takes the free slot alone. Three rules mend that, none with a timer.
+//
+//  1. One flusher at a time is about to take a batch. Further ones start only
+//     for what it leaves behind. This is what the other two build on.
+//  2. If other flushes are in flight, that flusher lets the goroutines that
+//     are ready to run go first, once. Callers that were just handed their
+//     results get to queue again before the batch is cut.
+//  3. The first two slots are always free to take. A further flush starts
+//     when it would carry its fair share: 1/InFlight of all items that wait
+//     or are in flight, or a full batch. Less than that gathers until it is
+//     enough or until a flush ends.
+//
+// A lone caller meets none of these, and pays nothing. Rule 3 leaves the second
+// slot out on purpose: one flush that hangs in the engine then never holds up
+// operations that another could carry. If two hang, less than a fair share may
+// have to wait for one of them, so for FlushTimeout at most.
+//
+// Measured on 2 cores, 4 in flight, at most 64 items each, with an engine that
+// takes 200µs and 2µs per item (BenchmarkDo; medians, plain scheme = 1):
+//
+//	                        items per flush
+//	                     16 callers  256 callers
+//	rule 1 alone            1.0         1.0
+//	rules 1 and 2           1.7         1.3
+//	rules 1 and 3           1.3         1.2
+//	all three               2.2         1.4   (62 to 64 of 64)
+//
+// Over a network connection to such an engine, all three carried 1.2 times the
+// operations for both, and 1.5 and 1.1 times if the engine works on one
+// request at a time.
+
+// flight holds the buffers of one flusher.
+type flight[T, R any] struct {
+	calls []*call[T, R]
+	items []T // of calls, in the same order
+}
+
+// mayStart reports whether a flusher should go and take a batch now. It holds
+// whenever the queue isn't empty and nothing is in flight or about to take, so
+// nothing waits for ever. b.mu must be held.
+func (b *Batcher[T, R]) mayStart() bool {
+	q := &b.queue
+	switch {
+	case q.items == 0, b.taker, b.flights >= b.cfg.InFlight:
+		return false
+	case b.flights < 2, b.full():
+		return true
+	}
+	return q.items*b.cfg.InFlight >= q.items+b.flying
+}
+
+// full reports whether the queue holds a batch that cannot grow. b.mu must be
+// held.
+func (b *Batcher[T, R]) full() bool {
+	return b.cfg.MaxItems > 0 && b.queue.items >= b.cfg.MaxItems ||
+		b.cfg.MaxBytes > 0 && b.queue.bytes >= b.cfg.MaxBytes
+}
+
+// start starts a flusher if one is due. b.mu must be held.
+func (b *Batcher[T, R]) start() {
+	if b.mayStart() {
+		b.taker = true
+		b.flushers.Add(1)
+		go b.run()
+	}
+}
+
+// run is a flusher: it takes and flushes batches as long as any is due. It
+// begins with b.taker set on its behalf.
+func (b *Batcher[T, R]) run() {
+	defer b.flushers.Done()
+	for again := true; again; {
+		f := b.take()
+		again = f != nil && b.flush(f)
+	}
+}
+
+// take cuts the next batch off the queue. It returns nil if all waiters have
+// left.
+func (b *Batcher[T, R]) take() *flight[T, R] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.flights > 0 && !b.full() {
+		b.mu.Unlock()
+		runtime.Gosched() // rule 2
+		b.mu.Lock()
+	}
+	b.taker = false
+	if b.queue.items == 0 {
+		return nil
+	}
+	f := b.buffers()
+	bytes := 0
+	for c := b.queue.head; c != nil; c = b.queue.head {
+		n := len(f.items)
+		if b.cfg.MaxItems > 0 && n >= b.cfg.MaxItems ||
+			b.cfg.MaxBytes > 0 && n > 0 && c.size > b.cfg.MaxBytes-bytes {
+			break
+		}
+		b.queue.remove(c)
+		bytes += c.size
+		f.calls = append(f.calls, c)
+		f.items = append(f.items, c.item)
+	}
+	b.flights++
+	b.flying += len(f.items)
+	b.start() // for what is left behind
+	return f
+}
+
+// flush carries out one batch and hands out its results, whatever Flush does.
+// It reports whether this flusher should take another batch.
+func (b *Batcher[T, R]) flush(f *flight[T, R]) (again bool) {
+	var results []Result[R]
+	err, returned := errGoexit, false
+	defer func() {
+		alive := returned
+		if v := recover(); v != nil {
+			err, alive = &PanicError{Value: v, Stack: debug.Stack()}, true
+		}
+		if !returned {
+			f.items = nil // something that Flush started may still read them
+		}
+		f.hand(results, err)
+		again = b.land(f, alive)
+	}()
+	results, err = b.call(f.items)
+	returned = true
+	return false // replaced above
+}
+
+// call calls Flush with a context of its own.
+func (b *Batcher[T, R]) call(items []T) ([]Result[R], error) {
+	ctx := context.Background()
+	if b.cfg.FlushTimeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, b.cfg.FlushTimeout)
+		defer cancel()
+	}
+	results := b.cfg.Flush(ctx, items)
+	if len(results) != len(items) {
+		return nil, countError(len(results), len(items))
+	}
+	return results, nil
+}
+
+// hand gives each waiter its result, or err if that isn't nil. A call belongs
+// to its waiter again from the moment it is sent its result.
+func (f *flight[T, R]) hand(results []Result[R], err error) {
+	for i, c := range f.calls {
+		if err != nil {
+			c.done <- Result[R]{Err: err}
+		} else {
+			c.done <- results[i]
+		}
+	}
+}
+
+// land ends a flight. It reports whether its flusher should take another
+// batch; if the flusher is not alive, land starts one in its place.
+func (b *Batcher[T, R]) land(f *flight[T, R], alive bool) (again bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flights--
+	b.flying -= len(f.calls)
+	b.keep(f)
+	if !alive {
+		b.start()
+		return false
+	}
+	again = b.mayStart()
+	b.taker = b.taker || again
+	return again
+}
+
+// buffers returns an empty flight. b.mu must be held.
+func (b *Batcher[T, R]) buffers() *flight[T, R] {
+	if n := len(b.spare); n > 0 {
+		f := b.spare[n-1]
+		b.spare = b.spare[:n-1]
+		return f
+	}
+	return new(flight[T, R])
+}
+
+// keep empties f and keeps it for a later batch. b.mu must be held.
+func (b *Batcher[T, R]) keep(f *flight[T, R]) {
+	clear(f.calls)
+	clear(f.items) // don't keep what the items refer to alive
+	f.calls, f.items = f.calls[:0], f.items[:0]
+	b.spare = append(b.spare, f)
+}
