@@ -1,0 +1,92 @@
+package testengine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// info is what an engine says of itself on GET /.
+type info struct {
+	Cluster string `json:"cluster_name"`
+	Version struct {
+		Number       string `json:"number"`
+		Distribution string `json:"distribution"`
+	} `json:"version"`
+}
+
+// String is the engine's name and version, such as "OpenSearch 2.19.1".
+func (i info) String() string {
+	if i.Version.Distribution == "opensearch" {
+		return "OpenSearch " + i.Version.Number
+	}
+	return "Elasticsearch " + i.Version.Number
+}
+
+// client keeps no connections, hence no goroutines, between requests, and no proxy stands between it and loopback.
+var client = &http.Client{
+	Transport: &http.Transport{DisableKeepAlives: true},
+	Timeout:   10 * time.Second,
+}
+
+func getJSON(ctx context.Context, url string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s: %.200s", req.URL.Redacted(), res.Status, body)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("GET %s: %w", req.URL.Redacted(), err)
+	}
+	return nil
+}
+
+// ask gets the engine's own account of itself.
+func ask(ctx context.Context, url string) (info, error) {
+	var i info
+	if err := getJSON(ctx, url+"/", &i); err != nil {
+		return info{}, err
+	}
+	if i.Version.Number == "" {
+		return info{}, fmt.Errorf("what answers is neither Elasticsearch nor OpenSearch: it says no version")
+	}
+	return i, nil
+}
+
+// healthy returns nil when the engine at url is the one with this cluster name, and serves.
+func healthy(ctx context.Context, url, cluster string) error {
+	var health struct {
+		Cluster  string `json:"cluster_name"`
+		Status   string `json:"status"`
+		TimedOut bool   `json:"timed_out"`
+	}
+	if err := getJSON(ctx, url+"/_cluster/health?wait_for_status=yellow&timeout=2s", &health); err != nil {
+		return err
+	}
+	switch {
+	case health.Cluster != cluster:
+		return fmt.Errorf("another engine answers at %s: cluster %q instead of %q", url, health.Cluster, cluster)
+	case health.TimedOut || health.Status == "red":
+		return fmt.Errorf("health is %q", health.Status)
+	}
+	return nil
+}
+
+// refused reports whether nobody listens where the engine was.
+func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

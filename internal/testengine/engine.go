@@ -1,0 +1,201 @@
+package testengine
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Options choose an engine for Start. The zero value is a fresh default engine.
+type Options struct {
+	// Name is the engine, one of Names. Defaults to the name in CLOAKROOM_TEST_ENGINE, or else opensearch2.
+	Name string
+
+	// Settings are added to the node's settings (as in opensearch.yml) and win over this package's. An empty value takes
+	// one of those away. Lists are separated by commas. Addresses, ports and paths can't be set here.
+	Settings map[string]string
+
+	// Heap is the JVM's heap, as in -Xmx. Defaults to 512m.
+	Heap string
+
+	// DataDir is where the engine keeps its data; it is made if absent and left there afterwards. Defaults to a
+	// directory that goes with the test.
+	DataDir string
+}
+
+// Engine is an engine process that belongs to one test. Its methods are safe for concurrent use.
+type Engine struct {
+	t     testing.TB
+	spec  spec
+	tools toolchain
+	lease *lease
+
+	mu       sync.Mutex
+	now      running
+	expected bool // it is not running, and that was asked for
+}
+
+// Start starts an engine of its own for this test and waits until it serves. The engine ends with the test; if it ends before,
+// unasked, that is an error of the test.
+func Start(t testing.TB, o Options) *Engine {
+	t.Helper()
+	e, err := start(t, o, os.Getenv, freePorts)
+	if err != nil {
+		giveUp(t, err, os.Getenv)
+	}
+	t.Logf("testengine: %v at %s (pid %d, ready in %.1fs)", e.now.info, e.URL(), e.PID(), e.now.took.Seconds())
+	return e
+}
+
+func start(t testing.TB, o Options, env lookup, pick func() (int, int, error)) (*Engine, error) {
+	t.Helper()
+	if o.Name == "" {
+		_, o.Name = choice(env)
+	}
+	d, err := lookUp(o.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range []string{"http.port", "transport.port", "network.host", "path.home", "path.data"} {
+		if _, has := o.Settings[k]; has {
+			return nil, fmt.Errorf("Options.Settings can't have %s: this package chooses it", k)
+		}
+	}
+	tools, err := prepare(t.Context(), d, env)
+	if err != nil {
+		return nil, err
+	}
+	dir := t.TempDir() // before our clean-up, thus removed after it
+	e := &Engine{t: t, tools: tools, spec: spec{
+		dist: d, cluster: newCluster(d), extra: maps.Clone(o.Settings), heap: o.Heap, dir: dir, data: o.DataDir, bound: true,
+	}}
+	if e.spec.heap == "" {
+		e.spec.heap = defaultHeap
+	}
+	if e.spec.data == "" {
+		e.spec.data = filepath.Join(dir, "data")
+		e.spec.scratch = true
+	}
+	if e.lease, err = takeLease(t.Context(), e.spec.leaseFile(), true); err != nil {
+		return nil, err
+	}
+	t.Cleanup(e.cleanUp)
+	e.expected = true // until it runs
+	if e.now, err = boot(t.Context(), tools, &e.spec, pick); err != nil {
+		return nil, err
+	}
+	e.expected = false
+	return e, nil
+}
+
+// newCluster is a cluster name that no other engine has.
+func newCluster(d distribution) string { return "cloakroom-" + d.name + "-" + rand.Text() }
+
+// URL is the engine's base address, without a slash at its end. It stays the same over Restart.
+func (e *Engine) URL() string { return address(e.running().httpPort) }
+
+// Version is the version that the engine states, such as "2.19.1".
+func (e *Engine) Version() string { return e.running().info.Version.Number }
+
+// PID is the engine's process id. Restart changes it.
+func (e *Engine) PID() int { return e.running().proc.pid }
+
+func (e *Engine) running() running {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now
+}
+
+// Kill ends the engine with SIGKILL, as a crash of the process would, and waits for its end.
+func (e *Engine) Kill() {
+	e.t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.endLocked((*process).kill)
+}
+
+// Stop asks the engine to shut down (SIGTERM) and waits for its end. One that does not within half a minute is killed, and
+// that is an error of the test. A paused engine is resumed first.
+func (e *Engine) Stop() {
+	e.t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.endLocked(stop)
+}
+
+func stop(p *process) error {
+	if err := errors.Join(p.terminate(), p.resume()); err != nil {
+		return err
+	}
+	err := p.waitEnd(30 * time.Second)
+	if err != nil {
+		err = errors.Join(err, p.kill())
+	}
+	return err
+}
+
+// endLocked ends the process by the given means, once; it reports one that had ended by itself.
+func (e *Engine) endLocked(by func(*process) error) {
+	e.t.Helper()
+	if e.expected {
+		return
+	}
+	if e.now.proc.ended() {
+		e.t.Errorf("testengine: %v had ended by itself (%s). The end of its log:\n%s",
+			e.now.info, e.now.proc.how(), lastLines(readLog(e.spec.logFile(), 0), 40))
+	} else if err := by(e.now.proc); err != nil {
+		e.t.Errorf("testengine: ending %v: %v", e.now.info, err)
+	}
+	e.expected = true
+}
+
+// Pause freezes the engine (SIGSTOP): it accepts connections, as the kernel does that, and answers nothing.
+func (e *Engine) Pause() {
+	e.t.Helper()
+	e.send("pausing", (*process).pause)
+}
+
+// Resume lets a paused engine go on (SIGCONT).
+func (e *Engine) Resume() {
+	e.t.Helper()
+	e.send("resuming", (*process).resume)
+}
+
+func (e *Engine) send(what string, signal func(*process) error) {
+	e.t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.now.proc.ended() {
+		e.t.Errorf("testengine: %s %v, which does not run (%s)", what, e.now.info, e.now.proc.how())
+	} else if err := signal(e.now.proc); err != nil {
+		e.t.Errorf("testengine: %s %v: %v", what, e.now.info, err)
+	}
+}
+
+// Restart starts the engine again on the same data and ports, after a Stop if it still runs, and waits until it serves.
+func (e *Engine) Restart(t testing.TB) {
+	t.Helper()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.endLocked(stop)
+	same := func() (int, int, error) { return e.now.httpPort, e.now.transportPort, nil }
+	next, err := boot(t.Context(), e.tools, &e.spec, same)
+	if err != nil {
+		t.Fatalf("testengine: restart: %v", err)
+	}
+	e.now, e.expected = next, false
+	t.Logf("testengine: %v again at %s (pid %d, ready in %.1fs)", next.info, address(next.httpPort), next.proc.pid, next.took.Seconds())
+}
+
+func (e *Engine) cleanUp() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.endLocked((*process).kill)
+	e.lease.release()
+}

@@ -1,0 +1,7 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package testengine
+
+import "os"
+
+var sigNone os.Signal = os.Interrupt

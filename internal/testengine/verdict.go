@@ -1,0 +1,63 @@
+package testengine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Variables of the environment; the package comment says what they mean.
+const (
+	envEngine  = "CLOAKROOM_TEST_ENGINE"
+	envRequire = "CLOAKROOM_REQUIRE_ENGINES"
+	envCache   = "CLOAKROOM_ENGINE_CACHE"
+	envJava17  = "CLOAKROOM_JAVA_HOME"
+	envJava25  = "CLOAKROOM_JAVA25_HOME"
+)
+
+// lookup reads the environment: os.Getenv, or a test's own.
+type lookup func(string) string
+
+// missingError says that this machine lacks what engines need. It is the only reason to skip a test.
+type missingError struct{ what string }
+
+func (e missingError) Error() string { return e.what }
+
+var errSystem = missingError{"engines are started on Linux, macOS and BSD only"}
+
+// verdict says what becomes of a test that can't have its engine: the message, and whether the test is skipped or fails.
+func verdict(err error, env lookup) (message string, skip bool) {
+	var missing missingError
+	if !errors.As(err, &missing) {
+		return "testengine: " + err.Error(), false
+	}
+	const how = "install a JDK (17 or newer; 25 for opensearch3) and Maven, or set " + envEngine + "=http://host:port to a running engine"
+	if v := env(envRequire); v != "" && v != "0" {
+		return fmt.Sprintf("testengine: %v, and %s=%s wants engine tests to run: %s", err, envRequire, v, how), false
+	}
+	return fmt.Sprintf("testengine: engine tests were SKIPPED: %v. To run them: %s (and use -count=1, as go test remembers skips)",
+		err, how), true
+}
+
+// giveUp ends the test as the verdict says.
+func giveUp(t testing.TB, err error, env lookup) {
+	t.Helper()
+	message, skip := verdict(err, env)
+	if skip {
+		t.Skip(message)
+	}
+	t.Fatal(message)
+}
+
+// choice splits CLOAKROOM_TEST_ENGINE: the address of a running engine, or else the name of the engine to start.
+func choice(env lookup) (address, name string) {
+	v := env(envEngine)
+	switch {
+	case v == "":
+		return "", defaultEngine
+	case strings.Contains(v, "://"):
+		return strings.TrimRight(v, "/"), defaultEngine
+	}
+	return "", v
+}

@@ -1,0 +1,396 @@
+// Package memstore keeps sessions in the memory of this process: for tests,
+// for demos, and for services of one process whose visitors may be signed out
+// by a restart.
+//
+//	store := memstore.New(nil)
+//	defer store.Close()
+//	sessions, err := cloakroom.New(store, keys, nil)
+//
+// # Durability
+//
+// None. What is acknowledged lasts until Close or the end of the process.
+//
+// # Consistency
+//
+// Each operation happens at one moment, between its call and its return. Search
+// and Summarize go through the records part by part: what is written meanwhile
+// may be in their answer or not, but what was acknowledged before they began
+// is.
+//
+// # Concurrency
+//
+// Records are spread over locks by their ids, so that callers rarely wait for
+// each other. Get hands out the very record that is kept and allocates nothing.
+// The store starts no goroutines.
+//
+// # Limits
+//
+// The number of records and graves can be bounded by Config.MaxRecords; their
+// size is not. A record takes its own size and some 200 bytes. Search sorts all
+// that the query selects before it yields the first.
+//
+// # Deviations from the contract
+//
+// None.
+package memstore
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// Config holds what can be chosen about a Store. The zero value is fine.
+type Config struct {
+	// MaxRecords is how many records and graves are kept at most. When so many
+	// are, writes that would add one fail with cloakroom.ErrOverloaded;
+	// others, and Sweep, which makes room, go on. Defaults to 0: no limit.
+	MaxRecords int
+}
+
+// Store keeps records in memory. Its methods are safe for concurrent use.
+type Store struct {
+	max    int64
+	count  atomic.Int64 // records and graves
+	last   atomic.Uint64
+	shards [shardCount]shard
+}
+
+var (
+	_ cloakroom.Store     = (*Store)(nil)
+	_ cloakroom.Inspector = (*Store)(nil)
+)
+
+const shardCount = 256
+
+// shard is a part of the records. Graves are among them, as records that have
+// one. The map is nil once the store is closed. Records are never changed, but
+// replaced: readers hold them without a lock.
+type shard struct {
+	mu      sync.RWMutex
+	records map[cloakroom.ID]*cloakroom.Record
+	_       [64]byte // keeps two locks out of one cache line
+}
+
+// New returns an empty store. A nil config stands for the zero Config.
+func New(config *Config) *Store {
+	s := &Store{}
+	if config != nil {
+		s.max = int64(config.MaxRecords)
+	}
+	for i := range s.shards {
+		s.shards[i].records = map[cloakroom.ID]*cloakroom.Record{}
+	}
+	return s
+}
+
+// Close forgets all records. Methods return cloakroom.ErrClosed from then on.
+// It waits for nothing, always succeeds, and can be called again.
+func (s *Store) Close() error {
+	for i := range s.shards {
+		sh := &s.shards[i]
+		sh.mu.Lock()
+		sh.records = nil
+		sh.mu.Unlock()
+	}
+	return nil
+}
+
+// shard returns the part that an id belongs to. The last byte is random in ids
+// of every layout.
+func (s *Store) shard(id cloakroom.ID) *shard { return &s.shards[id[len(id)-1]] }
+
+// next returns a version that no record of this store has had.
+func (s *Store) next() cloakroom.Version {
+	return cloakroom.Version{Term: 1, Seq: s.last.Add(1)}
+}
+
+// fail says what could not be done with which record, and why.
+func fail(op string, id cloakroom.ID, err error) error {
+	return fmt.Errorf("memstore: %s %s: %w", op, id, err)
+}
+
+// Get returns the record of an id; see cloakroom.Store.
+func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fail("get", id, err)
+	}
+	sh := s.shard(id)
+	sh.mu.RLock()
+	r, closed := sh.records[id], sh.records == nil
+	sh.mu.RUnlock()
+	switch {
+	case closed:
+		return nil, fail("get", id, cloakroom.ErrClosed)
+	case r == nil:
+		return nil, fail("get", id, cloakroom.ErrNotFound)
+	case r.Grave != nil:
+		return r, fail("get", id, cloakroom.ErrGone)
+	}
+	return r, nil
+}
+
+// Create stores a record that is not there yet; see cloakroom.Store.
+func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, "create", r, func(old *cloakroom.Record) error {
+		if old != nil {
+			return cloakroom.ErrExists
+		}
+		return nil
+	})
+}
+
+// Update replaces a record that is at r.Version; see cloakroom.Store.
+func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, "update", r, func(old *cloakroom.Record) error {
+		return isAt(old, r.Version)
+	})
+}
+
+// Bury replaces a record by a grave; see cloakroom.Store.
+func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	_, err := s.write(ctx, "bury", &cloakroom.Record{ID: id, Grave: &g}, func(old *cloakroom.Record) error {
+		if v.IsZero() {
+			return nil
+		}
+		return isAt(old, v)
+	})
+	return err
+}
+
+// isAt tells why a compare-and-set on version v fails, if it does.
+func isAt(old *cloakroom.Record, v cloakroom.Version) error {
+	switch {
+	case old == nil:
+		return cloakroom.ErrNotFound
+	case old.Grave != nil:
+		return cloakroom.ErrGone
+	case old.Version != v:
+		return cloakroom.ErrConflict
+	}
+	return nil
+}
+
+// write stores a copy of r, with a new version, if check agrees to what it
+// replaces, which is nil if there is nothing.
+func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check func(old *cloakroom.Record) error) (cloakroom.Version, error) {
+	if err := ctx.Err(); err != nil {
+		return cloakroom.Version{}, fail(op, r.ID, err)
+	}
+	kept := *r // shallow: what r points to is the store's by contract
+	sh := s.shard(r.ID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.records == nil {
+		return cloakroom.Version{}, fail(op, r.ID, cloakroom.ErrClosed)
+	}
+	old := sh.records[r.ID]
+	if err := check(old); err != nil {
+		return cloakroom.Version{}, fail(op, r.ID, err)
+	}
+	if old == nil {
+		if n := s.count.Add(1); s.max > 0 && n > s.max {
+			s.count.Add(-1)
+			return cloakroom.Version{}, fail(op, r.ID, fmt.Errorf("%w: %w: Config.MaxRecords is %d",
+				cloakroom.ErrUnavailable, cloakroom.ErrOverloaded, s.max))
+		}
+	}
+	kept.Version = s.next()
+	sh.records[r.ID] = &kept
+	return kept.Version, nil
+}
+
+// each calls f with every record and grave, shard by shard and without a lock
+// held by f's caller being needed: f must be quick and must not call the store.
+func (s *Store) each(ctx context.Context, op string, f func(*cloakroom.Record)) error {
+	for i := range s.shards {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("memstore: %s: %w", op, err)
+		}
+		sh := &s.shards[i]
+		sh.mu.RLock()
+		closed := sh.records == nil
+		for _, r := range sh.records {
+			f(r)
+		}
+		sh.mu.RUnlock()
+		if closed {
+			return fmt.Errorf("memstore: %s: %w", op, cloakroom.ErrClosed)
+		}
+	}
+	return nil
+}
+
+// Search yields records in the order of Cursor.Compare; see cloakroom.Store.
+// What it yields was selected before the first element; the store may be used
+// meanwhile.
+func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+	return func(yield func(*cloakroom.Record, error) bool) {
+		var found []*cloakroom.Record
+		err := s.each(ctx, "search", func(r *cloakroom.Record) {
+			if q.Matches(r) {
+				found = append(found, r)
+			}
+		})
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		slices.SortFunc(found, func(a, b *cloakroom.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		if q.Limit > 0 && len(found) > q.Limit {
+			found = found[:q.Limit]
+		}
+		for _, r := range found {
+			if err := ctx.Err(); err != nil {
+				yield(nil, fmt.Errorf("memstore: search: %w", err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Sweep buries the sessions that are past Expires and removes what is past its
+// deadline; see cloakroom.Store. A session without Expires, and what has no
+// deadline, stays.
+func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+	var report cloakroom.SweepReport
+	for i := range s.shards {
+		if err := ctx.Err(); err != nil {
+			return report, fmt.Errorf("memstore: sweep: %w", err)
+		}
+		if !s.sweep(&s.shards[i], now, &report) {
+			return report, fmt.Errorf("memstore: sweep: %w", cloakroom.ErrClosed)
+		}
+	}
+	return report, nil
+}
+
+// sweep sweeps one shard. It looks for what is over with readers going on, and
+// ends it afterwards where it hasn't changed. It returns false if the store is
+// closed.
+func (s *Store) sweep(sh *shard, now time.Time, report *cloakroom.SweepReport) bool {
+	var over []*cloakroom.Record
+	sh.mu.RLock()
+	for _, r := range sh.records {
+		if judge(r, now) != keep {
+			over = append(over, r)
+		}
+	}
+	sh.mu.RUnlock()
+
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, r := range over {
+		if sh.records[r.ID] != r {
+			continue // written meanwhile, or closed
+		}
+		if judge(r, now) == remove {
+			delete(sh.records, r.ID)
+			s.count.Add(-1)
+			report.Removed++
+			continue
+		}
+		sh.records[r.ID] = &cloakroom.Record{
+			ID:      r.ID,
+			Version: s.next(),
+			Grave: &cloakroom.Grave{
+				Reason: cloakroom.EndExpired,
+				At:     now,
+				Until:  r.Deadline,
+				Writes: r.Writes + 1,
+				Revs:   pushRev(r.Revs),
+			},
+		}
+		report.Buried++
+	}
+	return sh.records != nil
+}
+
+type verdict int
+
+const (
+	keep verdict = iota
+	bury
+	remove
+)
+
+// judge says what a sweep at the time now does with a record.
+func judge(r *cloakroom.Record, now time.Time) verdict {
+	deadline := r.Deadline
+	if r.Grave != nil {
+		deadline = r.Grave.Until
+	}
+	switch {
+	case !deadline.IsZero() && now.After(deadline.Add(cloakroom.ClockTolerance)):
+		return remove
+	case r.Grave == nil && r.Kind == cloakroom.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
+		return bury
+	}
+	return keep
+}
+
+// pushRev returns revs with a new one in front, as every write leaves them.
+func pushRev(revs []cloakroom.Rev) []cloakroom.Rev {
+	out := make([]cloakroom.Rev, 1, cloakroom.MaxRevs)
+	_, _ = rand.Read(out[0][:]) // never fails (crypto/rand)
+	return append(out, revs[:min(len(revs), cloakroom.MaxRevs-1)]...)
+}
+
+// Summarize counts the records that a query selects; see cloakroom.Inspector.
+func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
+	q.After, q.Limit = cloakroom.Cursor{}, 0
+	var sum cloakroom.Summary
+	err := s.each(ctx, "summarize", func(r *cloakroom.Record) {
+		if q.Matches(r) {
+			sum.Records++
+			if r.Principal != "" {
+				sum.SignedIn++
+			}
+		}
+	})
+	if err != nil {
+		return cloakroom.Summary{}, err
+	}
+	return sum, nil
+}
+
+// Report tells how many records and graves are kept; see cloakroom.Inspector.
+func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
+	records, graves := 0, 0
+	err := s.each(ctx, "report", func(r *cloakroom.Record) {
+		if r.Grave == nil {
+			records++
+		} else {
+			graves++
+		}
+	})
+	if err != nil {
+		return cloakroom.Report{}, err
+	}
+	report := cloakroom.Report{
+		Engine: "memory of this process",
+		Facts: []cloakroom.Fact{
+			{Name: "records", Value: strconv.Itoa(records)},
+			{Name: "graves", Value: strconv.Itoa(graves)},
+		},
+	}
+	if s.max > 0 {
+		report.Facts = append(report.Facts, cloakroom.Fact{Name: "limit", Value: strconv.FormatInt(s.max, 10)})
+		if int64(records+graves) >= s.max {
+			report.Problems = append(report.Problems,
+				"The store is full, so no session can begin. Raise Config.MaxRecords, or sweep more often.")
+		}
+	}
+	return report, nil
+}
