@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -173,11 +174,24 @@ func errRevoked(principal string) error {
 // leave takes ids out that have been buried.
 func (ls *ledgers) leave(principal string, id ID) error {
 	_, err := ls.change(principal, func(l *ledger, now time.Time) (time.Time, error) {
-		is := func(e ledgerEntry) bool { return e.ID == id }
-		l.Live = slices.DeleteFunc(l.Live, is)
-		return now, nil
+		return now, without(&l.Live, func(e ledgerEntry) bool { return e.ID == id })
 	})
+	if errors.Is(err, errNoEntry) && !errors.Is(err, ErrUnknown) {
+		return nil
+	}
 	return err
+}
+
+// errNoEntry refuses a change that would take nothing out.
+var errNoEntry = errors.New("cloakroom: not in the ledger")
+
+// without takes entries out of a list.
+func without(list *[]ledgerEntry, out func(ledgerEntry) bool) error {
+	n := len(*list)
+	if *list = slices.DeleteFunc(*list, out); len(*list) == n {
+		return errNoEntry
+	}
+	return nil
 }
 
 // revokeAll ends all sessions of a principal but those in except. When it
@@ -214,8 +228,7 @@ func (ls *ledgers) finish(ctx context.Context, principal string, ending []ledger
 	}
 	// They are buried, which is what was promised; the ledger is only tidied.
 	_, _ = ls.change(principal, func(l *ledger, now time.Time) (time.Time, error) {
-		l.Ending = slices.DeleteFunc(l.Ending, func(e ledgerEntry) bool { return slices.Contains(ending, e) })
-		return now, nil
+		return now, without(&l.Ending, func(e ledgerEntry) bool { return slices.Contains(ending, e) })
 	})
 	return nil
 }

@@ -20,19 +20,19 @@ var errNotCurrent = errors.New("cloakroom: not the current secret")
 // the new one is first used, and at most an hour, so that parallel requests and
 // a lost response log nobody out.
 //
-// It does nothing if the session is not stored yet, or if the request's secret
-// is no longer the current one, since then someone has renewed it already.
+// It does nothing if the session's token hasn't come from the client yet, since
+// then nobody else can know it, nor if the secret is no longer the current one,
+// since then someone has renewed it already.
 func (s *Session) Renew(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	rec, visit, skip := s.rec, s.visit, !s.stored || s.old
-	gone := s.gone
+	rec, visit, gone := s.rec, s.visit, s.gone
 	s.mu.Unlock()
 	switch {
 	case gone:
 		return fmt.Errorf("cloakroom: renewing: %w", ErrGone)
-	case skip:
+	case !visit.used:
 		return nil
 	case s.q.sent():
 		return fmt.Errorf("cloakroom: %w: renew before writing the response", ErrTooLate)
