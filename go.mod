@@ -3,6 +3,7 @@ module github.com/cloakroom-go/cloakroom
 go 1.26.0
 
 require (
+	github.com/alecthomas/kong v1.17.0
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect

@@ -132,8 +132,9 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 	}
 	h := w.Header()
 	for _, name := range []string{
-		"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Length", "Content-Range",
-		"Content-Type", "Etag", "Expires", "Last-Modified", "Link", "Location", "Set-Cookie", "Trailer",
+		"Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",
+		"Content-Length", "Content-Location", "Content-Range", "Content-Type", "Etag", "Expires", "Last-Modified", "Link",
+		"Location", "Refresh", "Repr-Digest", "Set-Cookie", "Trailer",
 	} {
 		h.Del(name) // they speak of a response that isn't sent
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 
@@ -60,7 +61,8 @@ func KeyFile(path string) (*Keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cloakroom: key file: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	// On Windows the folder decides who may read; all files there say 0666.
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("cloakroom: key file %s can be read by others (mode %04o): run chmod 600 on it, and replace its secrets if others may have read them", path, mode)
 	}
 	text, err := os.ReadFile(path)

@@ -170,7 +170,7 @@ type valueSet struct {
 }
 
 func (v *valueSet) own() {
-	if v.owned {
+	if v.owned && v.m != nil {
 		return
 	}
 	m := make(map[string]json.RawMessage, len(v.m)+1)

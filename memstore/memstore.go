@@ -208,8 +208,8 @@ func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check
 	return kept.Version, nil
 }
 
-// each calls f with every record and grave, shard by shard and without a lock
-// held by f's caller being needed: f must be quick and must not call the store.
+// each calls f with every record and grave. f holds up writers: it must be quick
+// and must not call the store.
 func (s *Store) each(ctx context.Context, op string, f func(*cloakroom.Record)) error {
 	for i := range s.shards {
 		if err := ctx.Err(); err != nil {
@@ -287,7 +287,11 @@ func (s *Store) sweep(sh *shard, now time.Time, report *cloakroom.SweepReport) b
 			over = append(over, r)
 		}
 	}
+	closed := sh.records == nil
 	sh.mu.RUnlock()
+	if closed || len(over) == 0 {
+		return !closed
+	}
 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

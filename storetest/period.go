@@ -1,0 +1,144 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// testPeriod checks the layouts whose records may be kept by periods of time
+// and ended with them: none too early, all of them in the end. Each test opens
+// its own store, since its sweeps go far into the future.
+func testPeriod(e *env) {
+	for _, l := range layouts[:4] {
+		e.run("nothing_ends_too_early/"+l.String(), func(e *env) {
+			e.openStore()
+			testNotTooEarly(e, l)
+		})
+		e.run("all_ends/"+l.String(), func(e *env) {
+			e.openStore()
+			testAllEnds(e, l)
+		})
+	}
+}
+
+// testNotTooEarly has records of periods long past that are still alive, since
+// sessions of a layout may live up to its longest lifetime.
+func testNotTooEarly(e *env, l cloakroom.Layout) {
+	longest := l.LongestLifetime()
+	var kept []*cloakroom.Record
+	for _, age := range []time.Duration{0, time.Hour, longest / 2, longest - 2*time.Hour} {
+		r := e.recordAt(l, e.now.Add(-age))
+		r.Deadline = r.Created.Add(longest)
+		r.Expires = r.Deadline
+		kept = append(kept, e.mustCreate(r))
+	}
+	gone := e.recordAt(l, e.now.Add(-longest/2))
+	gone.Deadline = gone.Created.Add(longest)
+	gone = e.mustCreate(gone)
+	g := e.grave(gone)
+	e.mustBury(gone.ID, g, gone.Version)
+
+	e.mustSweep(e.now)
+	for _, r := range kept {
+		e.wantRecord(r)
+	}
+	e.wantGrave(gone.ID, g)
+	e.wantFound(cloakroom.Query{App: e.app}, kept)
+	for i, r := range kept {
+		kept[i] = e.mustUpdate(next(r))
+	}
+
+	// To the last millisecond, and then for the tolerance as graves.
+	for _, r := range slices.Backward(kept) {
+		e.mustSweep(r.Deadline.Add(-ms))
+		e.wantRecord(r)
+		e.mustSweep(r.Deadline.Add(tolerance - ms))
+		if _, err := e.get(r.ID); err != nil && !errors.Is(err, cloakroom.ErrGone) {
+			e.Fatalf("Get before the tolerance has passed: %v", err)
+		}
+		_, err := e.create(r)
+		e.wantError(err, cloakroom.ErrExists, "Create before the tolerance has passed")
+	}
+}
+
+// testAllEnds sweeps at a time when nothing of a period can be alive any more.
+func testAllEnds(e *env, l cloakroom.Layout) {
+	first := e.mustCreate(e.record(l))
+	kept := e.mustUpdate(next(first))
+	gone := e.mustCreate(e.record(l))
+	e.mustBury(gone.ID, e.grave(gone), gone.Version)
+	goneVersion := e.wantGrave(gone.ID, e.graveOf(gone.ID))
+	start, end, ok := kept.ID.Period()
+	if !ok {
+		e.Fatalf("the layout %s has no periods", l)
+	}
+	// Well after the end of the period, of another one, and of all lifetimes.
+	far := end.Add(2*end.Sub(start) + l.LongestLifetime() + tolerance + 48*time.Hour)
+	report := e.mustSweep(far)
+	if report.Removed+report.Dropped == 0 {
+		e.Errorf("the sweep reports neither records removed nor periods dropped")
+	}
+	seen := versions{first.Version: true, kept.Version: true, gone.Version: true, goneVersion: true}
+	absent := func(what string, err error) {
+		e.Helper()
+		// A store may refuse to say "not found" where it has no period.
+		if !errors.Is(err, cloakroom.ErrNotFound) && !errors.Is(err, cloakroom.ErrUnavailable) {
+			e.Fatalf("%s after its period has ended: error %v, want ErrNotFound (or ErrUnavailable)", what, err)
+		}
+	}
+	for _, id := range []cloakroom.ID{kept.ID, gone.ID} {
+		_, err := e.get(id)
+		absent("Get", err)
+		for v := range seen {
+			u := next(kept)
+			u.ID, u.Version = id, v
+			_, err := e.update(u)
+			absent("Update", err)
+			absent("Bury at a version", e.bury(id, e.grave(u), v))
+			_, err = e.get(id)
+			absent("Get after an update that failed", err)
+		}
+	}
+	e.settle()
+	if found := e.mustSearch(cloakroom.Query{App: e.app}); len(found) != 0 {
+		e.Errorf("Search finds %d records of a period that has ended", len(found))
+	}
+
+	// Made again: refused, or at a version that never was.
+	for _, id := range []cloakroom.ID{kept.ID, gone.ID} {
+		r := e.record(l)
+		r.ID = id
+		v, err := e.create(r)
+		if err != nil {
+			continue
+		}
+		if e.h.DropForgets {
+			e.Logf("Harness.DropForgets: that versions of a dropped period don't come again is not checked")
+			break
+		}
+		seen.add(e, v)
+		for old := range seen {
+			if old == v {
+				continue
+			}
+			u := next(r)
+			u.Version = old
+			_, err := e.update(u)
+			e.wantError(err, cloakroom.ErrConflict, fmt.Sprintf("Update at the old version %s of a record made again at %s", old, v))
+		}
+	}
+}
+
+// graveOf returns the grave that is kept of an id.
+func (e *env) graveOf(id cloakroom.ID) cloakroom.Grave {
+	e.Helper()
+	r, err := e.get(id)
+	if err := isGrave(id, r, err); err != nil {
+		e.Fatal(err)
+	}
+	return *r.Grave
+}

@@ -1,0 +1,418 @@
+package storetest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/storetest"
+)
+
+// reference is a store as simple as can be, to test the suite with. Its search
+// trails until it is settled, its data outlives it, records can be damaged, and
+// it can be given faults.
+type reference struct {
+	data   *data
+	faults map[fault]bool
+
+	mu     sync.Mutex // guards closed alone
+	closed bool
+}
+
+// data is what several references may share.
+type data struct {
+	mu       sync.Mutex
+	records  map[cloakroom.ID]*cloakroom.Record
+	damaged  map[cloakroom.ID]bool
+	searched map[cloakroom.ID]*cloakroom.Record // what searches see
+	last     uint64
+	stale    map[cloakroom.ID]*cloakroom.Record // the state before the last
+	writes   int
+}
+
+var (
+	_ cloakroom.Store     = (*reference)(nil)
+	_ cloakroom.Inspector = (*reference)(nil)
+)
+
+// harness returns a harness that can do all, for a store with faults.
+func harness(faults ...fault) storetest.Harness {
+	set := map[fault]bool{}
+	for _, f := range faults {
+		set[f] = true
+	}
+	newData := func() *data {
+		return &data{records: map[cloakroom.ID]*cloakroom.Record{}, damaged: map[cloakroom.ID]bool{},
+			stale: map[cloakroom.ID]*cloakroom.Record{}}
+	}
+	patience := 30 * time.Second
+	if len(set) > 0 {
+		patience = 5 * time.Second // some faults are only told by waiting
+	}
+	return storetest.Harness{
+		Open: func(testing.TB) cloakroom.Store { return &reference{data: newData(), faults: set} },
+		Second: func(_ testing.TB, s cloakroom.Store) cloakroom.Store {
+			if set[forgetsAtClose] {
+				return &reference{data: newData(), faults: set}
+			}
+			return &reference{data: s.(*reference).data, faults: set}
+		},
+		Settle: func(_ testing.TB, s cloakroom.Store) {
+			d := s.(*reference).data
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.searched = maps.Clone(d.records)
+		},
+		ForgetTombstones: func(_ testing.TB, s cloakroom.Store) {
+			d := s.(*reference).data
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			if set[tombstonesMatter] {
+				d.last = 0
+			}
+		},
+		Corrupt: func(_ testing.TB, s cloakroom.Store, id cloakroom.ID) {
+			d := s.(*reference).data
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.damaged[id] = true
+		},
+		Many:     120,
+		Patience: patience,
+	}
+}
+
+func (s *reference) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed && s.faults[closeOnce] {
+		return errors.New("closed already")
+	}
+	if !s.closed && s.faults[leavesGoroutine] {
+		go func() { select {} }()
+	}
+	s.closed = true
+	return nil
+}
+
+// begin checks what every method has to check, and locks the data.
+func (s *reference) begin(ctx context.Context) error {
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed && !s.faults[worksClosed] {
+		return fmt.Errorf("reference: %w", cloakroom.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil && !s.faults[ignoresContext] {
+		if s.faults[hidesContextError] {
+			return errors.New("reference: given up")
+		}
+		return fmt.Errorf("reference: %w", err)
+	}
+	s.data.mu.Lock()
+	return nil
+}
+
+func (s *reference) version(old *cloakroom.Record) cloakroom.Version {
+	if s.faults[versionsPerRecord] {
+		if old == nil {
+			return cloakroom.Version{Term: 1, Seq: 1}
+		}
+		return cloakroom.Version{Term: 1, Seq: old.Version.Seq + 1}
+	}
+	s.data.last++
+	return cloakroom.Version{Term: 1, Seq: s.data.last}
+}
+
+func (s *reference) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.data.mu.Unlock()
+	r := s.data.records[id]
+	if s.faults[readsStale] && s.data.stale[id] != nil && s.data.writes%7 == 0 {
+		r = s.data.stale[id]
+	}
+	switch {
+	case r == nil:
+		return nil, fmt.Errorf("reference: %w", cloakroom.ErrNotFound)
+	case s.data.damaged[id]:
+		return nil, fmt.Errorf("reference: %w", cloakroom.ErrCorrupt)
+	case r.Grave != nil && s.faults[gravesAreMissing]:
+		return nil, fmt.Errorf("reference: %w", cloakroom.ErrNotFound)
+	case r.Grave != nil:
+		return r, fmt.Errorf("reference: %w", cloakroom.ErrGone)
+	}
+	return r, nil
+}
+
+func (s *reference) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	if err := s.begin(ctx); err != nil {
+		return cloakroom.Version{}, err
+	}
+	defer s.data.mu.Unlock()
+	old := s.data.records[r.ID]
+	switch {
+	case old == nil:
+	case old.Grave != nil && s.faults[createsOverGraves]:
+	case old.Grave == nil && s.faults[createsOverRecords]:
+	default:
+		return cloakroom.Version{}, fmt.Errorf("reference: %w", cloakroom.ErrExists)
+	}
+	return s.put(r), nil
+}
+
+func (s *reference) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	if err := s.begin(ctx); err != nil {
+		return cloakroom.Version{}, err
+	}
+	defer s.data.mu.Unlock()
+	if err := s.isAt(r.ID, r.Version); err != nil {
+		return cloakroom.Version{}, err
+	}
+	return s.put(r), nil
+}
+
+func (s *reference) isAt(id cloakroom.ID, v cloakroom.Version) error {
+	old := s.data.records[id]
+	switch {
+	case old == nil && s.faults[updateCreates]:
+		return nil
+	case old == nil:
+		return fmt.Errorf("reference: %w", cloakroom.ErrNotFound)
+	case old.Grave != nil && s.faults[updatesGravesAtTheirVersion] && old.Version == v:
+		return nil
+	case old.Grave != nil && s.faults[gravesConflict]:
+		return fmt.Errorf("reference: %w", cloakroom.ErrConflict)
+	case old.Grave != nil:
+		return fmt.Errorf("reference: %w", cloakroom.ErrGone)
+	case v.IsZero() && s.faults[zeroVersionIsAny]:
+		return nil
+	case old.Version != v && !s.faults[ignoresVersions]:
+		return fmt.Errorf("reference: %w", cloakroom.ErrConflict)
+	}
+	return nil
+}
+
+// put keeps a record or a grave at a new version.
+func (s *reference) put(r *cloakroom.Record) cloakroom.Version {
+	old := s.data.records[r.ID]
+	v := s.version(old)
+	s.data.writes++
+	if s.faults[losesWrites] && s.data.writes%50 == 0 {
+		return v
+	}
+	kept := *r
+	kept.Version = v
+	if s.faults[mutatesGiven] {
+		r.Version = v
+	}
+	s.spoil(&kept)
+	if s.faults[mutatesShared] && old != nil {
+		*old = kept
+	} else {
+		s.data.records[r.ID] = &kept
+	}
+	s.data.stale[r.ID] = old
+	delete(s.data.damaged, r.ID)
+	return v
+}
+
+// spoil gives a record the faults of a bad encoding.
+func (s *reference) spoil(r *cloakroom.Record) {
+	if s.faults[dropsMillis] {
+		r.Seen = r.Seen.Truncate(time.Second)
+	}
+	if s.faults[epochIsNever] && r.Created.UnixMilli() == 0 {
+		r.Created = time.Time{}
+	}
+	if s.faults[foldsPrincipals] {
+		r.Principal = strings.ToLower(r.Principal)
+	}
+	if s.faults[dropsRevs] && r.Grave != nil {
+		r.Grave.Revs = nil
+	}
+	if s.faults[numbersAreFloats] || s.faults[namesArePaths] || s.faults[dropsNulls] {
+		values := map[string]json.RawMessage{}
+		for k, text := range r.Values {
+			var v any
+			if s.faults[numbersAreFloats] && json.Unmarshal(text, &v) == nil {
+				text, _ = json.Marshal(v)
+			}
+			if s.faults[namesArePaths] {
+				k, _, _ = strings.Cut(k, ".")
+			}
+			if s.faults[dropsNulls] && string(text) == "null" {
+				continue
+			}
+			values[k] = text
+		}
+		r.Values = values
+	}
+}
+
+func (s *reference) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.data.mu.Unlock()
+	if v.IsZero() || s.faults[buriesAtAnyVersion] {
+		if s.data.records[id] == nil && s.faults[leavesTheMissing] {
+			return nil
+		}
+		if old := s.data.records[id]; old != nil && old.Grave != nil && s.faults[keepsFirstGrave] {
+			return nil
+		}
+	} else if err := s.isAt(id, v); err != nil {
+		return err
+	}
+	s.put(&cloakroom.Record{ID: id, Grave: &g})
+	return nil
+}
+
+func (s *reference) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+	return func(yield func(*cloakroom.Record, error) bool) {
+		if err := s.begin(ctx); err != nil {
+			if s.faults[searchFailsSilently] {
+				return
+			}
+			yield(nil, err)
+			return
+		}
+		found, err := s.find(q)
+		s.data.mu.Unlock()
+		for _, r := range found {
+			if !yield(r, nil) && !s.faults[ignoresBreak] {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (s *reference) find(q cloakroom.Query) (found []*cloakroom.Record, err error) {
+	if s.faults[searchIgnoresApp] {
+		q.App = ""
+	}
+	if s.faults[searchMixesTies] && !q.After.Created.IsZero() {
+		q.CreatedFrom, q.After = q.After.Created.Add(time.Millisecond), cloakroom.Cursor{}
+	}
+	if s.faults[toIsInclusive] && !q.ExpiresTo.IsZero() {
+		q.ExpiresTo = q.ExpiresTo.Add(time.Millisecond)
+	}
+	for id, r := range s.data.searched {
+		if s.data.damaged[id] && r.Grave == nil {
+			if s.faults[searchStopsAtDamage] {
+				err = fmt.Errorf("reference: %w", cloakroom.ErrCorrupt)
+			}
+			continue
+		}
+		if q.Matches(r) || s.faults[searchYieldsGraves] && r.Grave != nil {
+			found = append(found, r)
+		}
+	}
+	slices.SortFunc(found, func(a, b *cloakroom.Record) int {
+		if s.faults[searchOrdersBytes] && a.Created.Equal(b.Created) {
+			return slices.Compare(a.ID[:], b.ID[:])
+		}
+		return a.Cursor().Compare(b.Cursor())
+	})
+	if s.faults[searchHasOnePage] && len(found) > 1000 {
+		found = found[:1000]
+	}
+	if q.Limit > 0 && len(found) > q.Limit && !s.faults[searchIgnoresLimit] {
+		found = found[:q.Limit]
+	}
+	return found, err
+}
+
+func (s *reference) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+	var report cloakroom.SweepReport
+	if err := s.begin(ctx); err != nil {
+		return report, err
+	}
+	judged := maps.Clone(s.data.searched) // as an engine would: by a search
+	s.data.mu.Unlock()
+	tolerance := cloakroom.ClockTolerance
+	if s.faults[sweepsTooEarly] {
+		tolerance = 0
+	}
+	for id, r := range judged {
+		deadline := r.Deadline
+		if r.Grave != nil {
+			deadline = r.Grave.Until
+			if s.faults[sweepForgetsGraves] {
+				continue
+			}
+		}
+		s.data.mu.Lock()
+		unchanged := s.data.records[id] != nil && s.data.records[id].Version == r.Version
+		unchanged = unchanged || s.faults[sweepsUnchecked] && s.data.records[id] != nil
+		switch {
+		case !unchanged || s.data.damaged[id]:
+		case !deadline.IsZero() && now.After(deadline.Add(tolerance)):
+			delete(s.data.records, id)
+			report.Removed++
+		case r.Grave == nil && (r.Kind == cloakroom.KindSession || s.faults[sweepsIdleLedgers]) &&
+			!r.Expires.IsZero() && now.After(r.Expires):
+			if s.faults[sweepDeletes] {
+				delete(s.data.records, id)
+				report.Buried++
+				break
+			}
+			g := cloakroom.Grave{Reason: cloakroom.EndExpired, At: now, Until: r.Deadline, Writes: r.Writes + 1, Revs: r.Revs}
+			if s.faults[sweepDigsShortGraves] {
+				g.Until = r.Expires
+			}
+			if s.faults[sweepDoesNotCount] {
+				g.Writes--
+			}
+			s.put(&cloakroom.Record{ID: id, Grave: &g})
+			report.Buried++
+		}
+		s.data.mu.Unlock()
+	}
+	if s.faults[sweepMiscounts] {
+		report.Buried += report.Removed
+	}
+	return report, nil
+}
+
+func (s *reference) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
+	var sum cloakroom.Summary
+	if err := s.begin(ctx); err != nil {
+		return sum, err
+	}
+	defer s.data.mu.Unlock()
+	if !s.faults[summaryHeedsAfter] {
+		q.After = cloakroom.Cursor{}
+	}
+	q.Limit = 0
+	found, err := s.find(q)
+	for _, r := range found {
+		sum.Records++
+		if r.Principal != "" {
+			sum.SignedIn++
+		}
+	}
+	return sum, err
+}
+
+func (s *reference) Report(ctx context.Context) (cloakroom.Report, error) {
+	if err := s.begin(ctx); err != nil {
+		return cloakroom.Report{}, err
+	}
+	defer s.data.mu.Unlock()
+	return cloakroom.Report{Engine: "a map"}, nil
+}

@@ -1,0 +1,173 @@
+package storetest_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/memstore"
+	"github.com/cloakroom-go/cloakroom/storetest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+func Example() {
+	// In a store's own tests:
+	_ = func(t *testing.T) {
+		storetest.Run(t, storetest.Harness{
+			Open: func(testing.TB) cloakroom.Store { return memstore.New(nil) },
+		})
+	}
+}
+
+// TestSuite runs the suite on a sound store for which the harness can do all.
+// That of memstore is in its own package.
+func TestSuite(t *testing.T) { storetest.Run(t, harness()) }
+
+// fault names what is wrong with a store.
+type fault string
+
+const (
+	updateCreates               fault = "update creates what is missing"
+	leavesTheMissing            fault = "burying the missing leaves nothing"
+	keepsFirstGrave             fault = "burying a grave changes nothing"
+	gravesAreMissing            fault = "graves are not found"
+	gravesConflict              fault = "graves answer conflict"
+	createsOverGraves           fault = "create on a grave succeeds"
+	createsOverRecords          fault = "create on a record succeeds"
+	updatesGravesAtTheirVersion fault = "update at a grave's version succeeds"
+	ignoresVersions             fault = "update ignores the version"
+	buriesAtAnyVersion          fault = "bury ignores the version"
+	zeroVersionIsAny            fault = "update with the zero version is unconditional"
+	versionsPerRecord           fault = "versions begin anew with each record"
+	tombstonesMatter            fault = "versions begin anew when tombstones are forgotten"
+	losesWrites                 fault = "some acknowledged writes are lost"
+	readsStale                  fault = "some reads are stale"
+	mutatesShared               fault = "records that were handed out change"
+	mutatesGiven                fault = "records that were handed in change"
+	dropsMillis                 fault = "times are kept in seconds"
+	epochIsNever                fault = "the epoch is taken for no time"
+	foldsPrincipals             fault = "principals lose their case"
+	dropsRevs                   fault = "graves lose their revs"
+	numbersAreFloats            fault = "numbers become floats"
+	namesArePaths               fault = "names are cut at dots"
+	dropsNulls                  fault = "null is taken for nothing"
+	searchIgnoresApp            fault = "search finds other apps"
+	searchMixesTies             fault = "search loses ties between pages"
+	searchOrdersBytes           fault = "search orders ids by bytes"
+	searchHasOnePage            fault = "search stops after a thousand"
+	searchIgnoresLimit          fault = "search ignores the limit"
+	searchYieldsGraves          fault = "search yields graves"
+	searchFailsSilently         fault = "search hides its errors"
+	searchStopsAtDamage         fault = "search fails for one damaged record"
+	ignoresBreak                fault = "search goes on after a break"
+	toIsInclusive               fault = "the end of a range is inclusive"
+	sweepsUnchecked             fault = "sweep doesn't check versions"
+	sweepsTooEarly              fault = "sweep forgets the tolerance"
+	sweepsIdleLedgers           fault = "sweep buries idle ledgers"
+	sweepDeletes                fault = "sweep leaves no graves"
+	sweepDigsShortGraves        fault = "sweep digs graves that end early"
+	sweepDoesNotCount           fault = "sweep doesn't count its write"
+	sweepForgetsGraves          fault = "sweep never removes graves"
+	sweepMiscounts              fault = "sweep miscounts"
+	ignoresContext              fault = "contexts are ignored"
+	hidesContextError           fault = "the context's error is hidden"
+	worksClosed                 fault = "a closed store goes on"
+	closeOnce                   fault = "a second close fails"
+	leavesGoroutine             fault = "close leaves a goroutine"
+	forgetsAtClose              fault = "what is kept ends with the store"
+	summaryHeedsAfter           fault = "summaries begin at After"
+)
+
+// catches names a subtest that must fail for each fault.
+var catches = map[fault]string{
+	updateCreates:               "Write/I2_update_never_creates",
+	leavesTheMissing:            "Write/I2_bury_the_missing",
+	keepsFirstGrave:             "Write/bury_again_unconditionally",
+	gravesAreMissing:            "Write/bury_at_version",
+	gravesConflict:              "Write/I2_update_on_grave",
+	createsOverGraves:           "Write/I2_create_on_grave",
+	createsOverRecords:          "Write/create_twice",
+	updatesGravesAtTheirVersion: "Write/I2_update_on_grave",
+	ignoresVersions:             "Write/compare_and_set",
+	buriesAtAnyVersion:          "Write/compare_and_set",
+	zeroVersionIsAny:            "Write/update_without_version",
+	versionsPerRecord:           "Version/I2_removed_record_made_again",
+	tombstonesMatter:            "Version/I2_made_again_after_tombstone",
+	losesWrites:                 "Stress/I13_each_gets_its_own",
+	readsStale:                  "Race/I1_read_your_writes",
+	mutatesShared:               "Record/results_stay_as_they_are",
+	mutatesGiven:                "Record/given_records_are_left_alone",
+	dropsMillis:                 "Record/round_trip/different_times",
+	epochIsNever:                "Record/round_trip/the_epoch_is_a_time",
+	foldsPrincipals:             "Search/principals",
+	dropsRevs:                   "Record/I13_grave_round_trip",
+	numbersAreFloats:            "Values/numbers",
+	namesArePaths:               "Values/names_of_one_object",
+	dropsNulls:                  "Values/literals",
+	searchIgnoresApp:            "Search/nothing",
+	searchMixesTies:             "Search/paging",
+	searchOrdersBytes:           "Search/paging",
+	searchHasOnePage:            "Search/more_than_a_page",
+	searchIgnoresLimit:          "Search/paging",
+	searchYieldsGraves:          "Search/graves_are_left_out",
+	searchFailsSilently:         "Context/cancelled/Search",
+	searchStopsAtDamage:         "Corrupt/I12_fails_alone",
+	ignoresBreak:                "Search/early_break",
+	toIsInclusive:               "Search/filters",
+	sweepsUnchecked:             "SweepRace/I14_",
+	sweepsTooEarly:              "Sweep/I2_not_removed_too_early",
+	sweepsIdleLedgers:           "Sweep/ledgers",
+	sweepDeletes:                "Sweep/I2_the_idle_are_buried",
+	sweepDigsShortGraves:        "Sweep/I2_the_idle_are_buried",
+	sweepDoesNotCount:           "Sweep/I2_the_idle_are_buried",
+	sweepForgetsGraves:          "Sweep/removed_at_once",
+	sweepMiscounts:              "Sweep/removed_at_once",
+	ignoresContext:              "Context/cancelled/Get",
+	hidesContextError:           "Context/deadline_passed/Update",
+	worksClosed:                 "Close/closed/Get",
+	closeOnce:                   "Close/closed",
+	leavesGoroutine:             "Record",
+	forgetsAtClose:              "Second/I1_acknowledged_survives_close",
+	summaryHeedsAfter:           "Inspector/summary",
+}
+
+// faultVariable tells a run of TestFaulty which fault to have.
+const faultVariable = "STORETEST_FAULT"
+
+// TestFaulty fails, being the suite on a store with a fault. Only
+// TestSuiteCatches asks for it, in a process of its own.
+func TestFaulty(t *testing.T) {
+	f := os.Getenv(faultVariable)
+	if f == "" {
+		t.Skip(faultVariable + " names no fault")
+	}
+	storetest.Run(t, harness(fault(f)))
+}
+
+// TestSuiteCatches checks that the suite can fail: that it does for each of the
+// faults, in the very subtest that is there for it.
+func TestSuiteCatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the suite some dozens of times")
+	}
+	for f, subtest := range catches {
+		t.Run(strings.ReplaceAll(string(f), " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			family, _, _ := strings.Cut(subtest, "/")
+			cmd := exec.CommandContext(t.Context(), os.Args[0],
+				"-test.run=^TestFaulty$/^"+family+"$", "-test.timeout=2m", "-test.v")
+			cmd.Env = append(os.Environ(), faultVariable+"="+string(f))
+			out, err := cmd.CombinedOutput()
+			if err == nil {
+				t.Fatalf("the suite passes a store of which this is true: %s\n%s", f, out)
+			}
+			if !strings.Contains(string(out), "--- FAIL: TestFaulty/"+subtest) {
+				t.Errorf("the suite fails, but not in %s:\n%s", subtest, out)
+			}
+		})
+	}
+}
