@@ -145,7 +145,7 @@ func (w *writer) endIfOver(ctx context.Context, rec *Record) (bool, error) {
 	case !now.Before(rec.Deadline):
 		return true, nil
 	}
-	err := w.store.Bury(ctx, rec.ID, graveOf(rec, EndExpired, now, newRev()), rec.Version)
+	err := w.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version)
 	return err == nil, err
 }
 

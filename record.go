@@ -97,8 +97,10 @@ func (r *Rev) UnmarshalText(text []byte) error {
 }
 
 // Version is a store's name for one state of a record. Versions of an id never
-// repeat, not even after its record was removed and made again. What the two
-// numbers mean is the store's business; the zero Version is none at all.
+// repeat, not even after its record was removed and made again; only of ids so
+// old that no session can have them any more, in a period that was dropped whole,
+// they may. What the two numbers mean is the store's business; the zero Version
+// is none at all.
 type Version struct{ Term, Seq uint64 }
 
 // IsZero reports whether v is no version at all.
@@ -121,6 +123,10 @@ type Grave struct {
 	Writes uint64
 	Revs   []Rev
 }
+
+// ExpiredGrave returns the grave that a sweep at the time now buries an idle
+// session in.
+func (r *Record) ExpiredGrave(now time.Time) Grave { return graveOf(r, EndExpired, now, newRev()) }
 
 // Reason says why a session ended.
 type Reason string

@@ -18,6 +18,10 @@ import (
 // and visible to every Get, Create, Update and Bury that begins afterwards, in
 // any process. Only Search and Inspector may trail.
 //
+// A store that keeps records by periods may answer ErrUnavailable, in place of
+// ErrNotFound, for an id of a period that it has never seen and that can't have
+// been dropped yet: its engine may be lagging.
+//
 // Errors other than ErrNotFound, ErrGone, ErrExists, ErrConflict, ErrCorrupt,
 // ErrInvalid and ErrOverloaded leave open whether a write happened. Even
 // ErrExists and ErrConflict don't prove that someone else wrote, since engines
@@ -37,8 +41,9 @@ type Store interface {
 	Create(ctx context.Context, r *Record) (Version, error)
 
 	// Update replaces a record that is at r.Version (compare-and-set):
-	// ErrConflict at another version, ErrNotFound if there is none, ErrGone
-	// for a grave. It never creates.
+	// ErrConflict at another version, and always if r.Version is zero,
+	// ErrNotFound if there is none, ErrGone for a grave, also at the grave's own
+	// version. It never creates.
 	Update(ctx context.Context, r *Record) (Version, error)
 
 	// Bury replaces a record by a grave. With a version it is a
@@ -49,13 +54,14 @@ type Store interface {
 	// Search yields records in the order of Cursor.Compare, graves left out. It
 	// may trail acknowledged writes by the time that the store's documentation
 	// says. An error is the last element, with a nil record; a record that
-	// can't be understood is passed over.
+	// can't be understood is passed over. The loop may break early, and may use
+	// the store.
 	Search(ctx context.Context, q Query) iter.Seq2[*Record, error]
 
 	// Sweep ends what is over at the time now, and prepares what will be
 	// needed next, as a store that keeps records by periods of time has to.
 	//
-	//   - a session past Expires is buried until its Deadline;
+	//   - a session past Expires is buried until its Deadline (ExpiredGrave);
 	//   - a session past Deadline, a grave past Until and a ledger past
 	//     Deadline are removed, ClockTolerance later.
 	//
