@@ -1,0 +1,92 @@
+package sqlitestore
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// openConn opens a connection to a file that is there. It never waits for
+// locks by itself: retry does, which knows for how long.
+func openConn(path string) (*sqlite.Conn, error) {
+	// Without OpenCreate a file that is gone is an error; without OpenURI a
+	// path is a path, whatever it begins with.
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, err
+	}
+	c.SetBusyTimeout(0)
+	return c, nil
+}
+
+// execute runs one statement that is not needed again and has no result.
+func execute(c *sqlite.Conn, sql string) error {
+	return sqlitex.ExecuteTransient(c, sql, nil)
+}
+
+// queryText returns the first column of the first row.
+func queryText(c *sqlite.Conn, sql string) (text string, err error) {
+	err = sqlitex.ExecuteTransient(c, sql, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		text = s.ColumnText(0)
+		return nil
+	}})
+	return text, err
+}
+
+// queryInt is queryText for integers.
+func queryInt(c *sqlite.Conn, sql string) (n int64, err error) {
+	err = sqlitex.ExecuteTransient(c, sql, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		n = s.ColumnInt64(0)
+		return nil
+	}})
+	return n, err
+}
+
+// run executes a prepared statement that has no result.
+func run(s *sqlite.Stmt) error {
+	_, err := s.Step()
+	if resetErr := s.Reset(); err == nil {
+		err = resetErr
+	}
+	return err
+}
+
+// retry calls f again as long as it fails because another connection holds a
+// lock, until patience or ctx ends. It asks often: where another process
+// commits one batch after the other, the lock is free for some microseconds at
+// a time, and SQLite's own waiting, which sleeps for up to 100 ms, rarely
+// meets them.
+func retry(ctx context.Context, patience time.Duration, f func() error) error {
+	err := f()
+	if !isBusy(err) {
+		return err
+	}
+	end := time.Now().Add(patience)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	<-timer.C
+	for pause := 50 * time.Microsecond; isBusy(err) && time.Now().Before(end); pause = min(pause*2, time.Millisecond) {
+		timer.Reset(pause/2 + rand.N(pause))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		err = f()
+	}
+	return err
+}
+
+func isBusy(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultBusy, sqlite.ResultProtocol:
+		return true
+	}
+	return false
+}

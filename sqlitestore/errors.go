@@ -1,0 +1,83 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+// told are the errors that mean the same inside and outside of this package.
+var told = []error{
+	cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict,
+	cloakroom.ErrInvalid, cloakroom.ErrCorrupt, cloakroom.ErrClosed,
+	context.Canceled, context.DeadlineExceeded,
+}
+
+func isTold(err error) bool {
+	return slices.ContainsFunc(told, func(t error) bool { return errors.Is(err, t) })
+}
+
+// fail says what could not be done, with which record if there is one, and why.
+// The errors of an open store leave the package through here.
+func (s *Store) fail(op string, id cloakroom.ID, err error) error {
+	if !id.IsZero() {
+		op += " " + id.String()
+	}
+	switch {
+	case errors.Is(err, batch.ErrFull):
+		err = fmt.Errorf("%w: %w: too many saves wait for %s", cloakroom.ErrUnavailable, cloakroom.ErrOverloaded, s.path)
+	case errors.Is(err, batch.ErrClosed):
+		err = cloakroom.ErrClosed
+	case !isTold(err):
+		err = explain(s.path, err)
+	}
+	return fmt.Errorf("sqlitestore: %s: %w", op, err)
+}
+
+// explain says what an error of SQLite's means for the file, and the remedy.
+// All but one are about the state of the file, not about what was asked for.
+// They are ErrUnavailable: nobody must be signed out because of them.
+func explain(path string, err error) error {
+	var why string
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultTooBig:
+		return fmt.Errorf("%w: too large for SQLite: %w", cloakroom.ErrInvalid, err)
+	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultProtocol:
+		why = "another process keeps %s locked"
+	case sqlite.ResultFull:
+		why = "no space is left for %s; make room on its disk"
+	case sqlite.ResultReadOnly, sqlite.ResultPerm, sqlite.ResultAuth:
+		why = "%s can't be written to; check the permissions of the file and its folder, and whether the file system is read-only"
+	case sqlite.ResultCantOpen:
+		why = "%s, or a file beside it, can't be opened; check that its folder is there and can be written to"
+	case sqlite.ResultIOErr:
+		why = "reading or writing %s failed; check the disk and the system's log"
+	case sqlite.ResultCorrupt:
+		why = "%s is damaged; restore it from a backup"
+	case sqlite.ResultNotADB:
+		why = "%s is not an SQLite database; give the store a file of its own"
+	default:
+		why = "%s can't be used"
+	}
+	return fmt.Errorf("%w: "+why+": %w", cloakroom.ErrUnavailable, path, err)
+}
+
+// refusal says why Open doesn't take a file, with the remedy.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// openError is for the errors of Open.
+func openError(path string, err error) error {
+	var refused refusal
+	if errors.As(err, &refused) || isTold(err) {
+		return fmt.Errorf("sqlitestore: open %s: %w", path, err)
+	}
+	return fmt.Errorf("sqlitestore: open: %w", explain(path, err))
+}

@@ -1,0 +1,115 @@
+package sqlitestore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// Summarize counts the records that a query selects; see cloakroom.Inspector.
+// It counts entries of an index, unless the query restricts Expires, which no
+// index has: then it reads all records of the kind, some seconds a million.
+func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
+	c := newCondition(q)
+	queries := []string{"SELECT count(*), count(nullif(principal, '')) FROM records WHERE " + c.where}
+	if q.Principal == "" && q.ExpiresFrom.IsZero() && q.ExpiresTo.IsZero() {
+		queries = []string{
+			"SELECT count(*), 0 FROM records WHERE " + c.where,
+			"SELECT 0, count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " + c.where,
+		}
+	}
+	var sum cloakroom.Summary
+	err := s.readers.long(ctx, func(r *reader) error {
+		sum = cloakroom.Summary{}
+		for _, sql := range queries {
+			err := r.each(sql, c.args, func(stmt *sqlite.Stmt) bool {
+				sum.Records += stmt.ColumnInt64(0)
+				sum.SignedIn += stmt.ColumnInt64(1)
+				return true
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return cloakroom.Summary{}, s.fail("summarize", cloakroom.ID{}, err)
+	}
+	return sum, nil
+}
+
+// Report tells the size of the file and what is in it; see cloakroom.Inspector.
+// It counts all rows of an index.
+func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
+	report := cloakroom.Report{Engine: "SQLite " + sqlite.Version}
+	counts := map[string]int64{}
+	err := s.readers.long(ctx, func(r *reader) error {
+		for name, sql := range map[string]string{
+			"sessions": "SELECT count(*) FROM records WHERE grave IS NULL AND kind = 'session'",
+			"ledgers":  "SELECT count(*) FROM records WHERE grave IS NULL AND kind = 'ledger'",
+			"rows":     "SELECT count(*) FROM records",
+			"pages":    "SELECT page_count FROM pragma_page_count",
+			"unused":   "SELECT freelist_count FROM pragma_freelist_count",
+			"page":     "SELECT page_size FROM pragma_page_size",
+		} {
+			err := r.each(sql, nil, func(stmt *sqlite.Stmt) bool {
+				counts[name] = stmt.ColumnInt64(0)
+				return true
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return cloakroom.Report{}, s.fail("report", cloakroom.ID{}, err)
+	}
+	add := func(name, value string) {
+		report.Facts = append(report.Facts, cloakroom.Fact{Name: name, Value: value})
+	}
+	add("file", filepath.Base(s.path))
+	add("size", size(counts["pages"]*counts["page"]))
+	add("of it unused", size(counts["unused"]*counts["page"]))
+	add("sessions", strconv.FormatInt(counts["sessions"], 10))
+	add("ledgers", strconv.FormatInt(counts["ledgers"], 10))
+	add("graves", strconv.FormatInt(max(0, counts["rows"]-counts["sessions"]-counts["ledgers"]), 10))
+
+	if info, err := os.Stat(s.path); err != nil {
+		report.Problems = append(report.Problems, fmt.Sprintf("The file is no longer where it was opened: %v.", err))
+	} else if mode := info.Mode().Perm(); mode&0o077 != 0 && filepath.Separator == '/' {
+		report.Problems = append(report.Problems, fmt.Sprintf(
+			"Others than its owner can open %s (mode %#o): chmod 600 %[1]s, and the files beside it.", filepath.Base(s.path), mode))
+	}
+	if info, err := os.Stat(s.path + "-wal"); err == nil {
+		add("write-ahead log", size(info.Size()))
+		if info.Size() > 4*walLimit {
+			report.Problems = append(report.Problems,
+				"The write-ahead log is large, since some process reads from the file and never ends: find and end it.")
+		}
+	}
+	return report, nil
+}
+
+// size spells a number of bytes for people.
+func size(n int64) string {
+	const unit = 1 << 10
+	if n < unit {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	f, name := float64(n)/unit, "KiB"
+	for _, next := range []string{"MiB", "GiB", "TiB"} {
+		if f < unit {
+			break
+		}
+		f, name = f/unit, next
+	}
+	return fmt.Sprintf("%.1f %s", f, name)
+}

@@ -1,0 +1,155 @@
+package sqlitestore
+
+import (
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// statements are those of the connection that writes. What they do is decided
+// by their WHERE alone: each item of a batch happens whole or not at all, and
+// leaves the transaction to the others.
+type statements struct {
+	begin, commit, rollback *sqlite.Stmt
+
+	insert  *sqlite.Stmt // a record where there is nothing
+	save    *sqlite.Stmt // a record at a version, with all indexed columns as they were
+	replace *sqlite.Stmt // a record at a version
+	version *sqlite.Stmt // what is there
+	bury    *sqlite.Stmt // a record at a version
+	dig     *sqlite.Stmt // a grave, whatever is there
+	remove  *sqlite.Stmt // a record or grave at a version
+	expire  *sqlite.Stmt // bury, for the sweep
+	spare   *sqlite.Stmt // have the sweep look again later
+}
+
+func (s *statements) prepare(c *sqlite.Conn) error {
+	const (
+		setRecord = `UPDATE records SET seq = ?21 + 1, authenticated = ?7, seen = ?8, expires = ?9, deadline = ?10,
+			verifier = ?11, previous = ?12, previous_ends = ?13, persistent = ?14, address = ?15, user_agent = ?16,
+			writes = ?17, revs = ?18, data = ?19`
+		atVersion = ` WHERE term = ?20 AND seq = ?21 AND id = ?1 AND grave IS NULL`
+		setGrave  = ` SET seq = seq + 1, kind = '', app = '', principal = '', due = ?3, authenticated = NULL,
+			seen = NULL, expires = NULL, deadline = NULL, verifier = NULL, previous = NULL, previous_ends = NULL,
+			persistent = 0, address = '', user_agent = '', writes = 0, revs = '', data = '{}', grave = ?4`
+	)
+	for _, p := range []struct {
+		stmt **sqlite.Stmt
+		sql  string
+	}{
+		{&s.begin, `BEGIN IMMEDIATE`},
+		{&s.commit, `COMMIT`},
+		{&s.rollback, `ROLLBACK`},
+		{&s.insert, `INSERT INTO records (seq, id, kind, app, principal, created, due, authenticated, seen, expires,
+			deadline, verifier, previous, previous_ends, persistent, address, user_agent, writes, revs, data)
+			VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+			ON CONFLICT (id) DO NOTHING`},
+		{&s.save, setRecord + atVersion + // see migrations
+			` AND kind = ?2 AND app = ?3 AND principal = ?4 AND created = ?5 AND due <= ?6`},
+		{&s.replace, setRecord + `, kind = ?2, app = ?3, principal = ?4, created = ?5, due = ?6` + atVersion},
+		{&s.version, `SELECT term, seq, grave IS NOT NULL FROM records WHERE id = ?1`},
+		{&s.bury, `UPDATE records` + setGrave + ` WHERE term = ?1 AND seq = ?2 AND id = ?5 AND grave IS NULL`},
+		{&s.dig, `INSERT INTO records (seq, id, kind, app, principal, created, due, persistent, address, user_agent,
+			writes, revs, data, grave) VALUES (1, ?5, '', '', '', 0, ?3, 0, '', '', 0, '', '{}', ?4)
+			ON CONFLICT (id) DO UPDATE` + setGrave},
+		{&s.remove, `DELETE FROM records WHERE term = ?1 AND seq = ?2`},
+		{&s.expire, `UPDATE records` + setGrave + ` WHERE term = ?1 AND seq = ?2 AND grave IS NULL`},
+		{&s.spare, `UPDATE records SET due = ?3 WHERE term = ?1 AND seq = ?2`},
+	} {
+		var err error
+		if *p.stmt, err = c.Prepare(p.sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// op is one item of a batch. It runs inside the writer's transaction. An error
+// that isn't one of those told says that the transaction is broken.
+type op func(w *writer) (outcome, error)
+
+// outcome is what came of an op.
+type outcome struct {
+	version cloakroom.Version
+	report  cloakroom.SweepReport
+}
+
+// change runs a statement and reports whether it changed anything.
+func (w *writer) change(s *sqlite.Stmt) (bool, error) {
+	err := run(s)
+	return err == nil && w.conn.Changes() > 0, err
+}
+
+func create(r *row) op {
+	return func(w *writer) (outcome, error) {
+		r.bind(w.stmts.insert)
+		ok, err := w.change(w.stmts.insert)
+		if err == nil && !ok {
+			err = cloakroom.ErrExists
+		}
+		return outcome{version: cloakroom.Version{Term: uint64(w.conn.LastInsertRowID()), Seq: 1}}, err
+	}
+}
+
+func update(r *row, v cloakroom.Version) op {
+	return func(w *writer) (outcome, error) {
+		next := outcome{version: cloakroom.Version{Term: v.Term, Seq: v.Seq + 1}}
+		for _, s := range []*sqlite.Stmt{w.stmts.save, w.stmts.replace} {
+			r.bind(s)
+			s.BindInt64(pTerm, int64(v.Term))
+			s.BindInt64(pSeq, int64(v.Seq))
+			if ok, err := w.change(s); ok || err != nil {
+				return next, err
+			}
+			if err := w.check(r.id, v); err != nil {
+				return outcome{}, err
+			}
+		}
+		return outcome{}, cloakroom.ErrConflict // not reached: v is there
+	}
+}
+
+// check returns nil if the record of an id is at a version, and otherwise what
+// a compare-and-set on it fails with.
+func (w *writer) check(id string, v cloakroom.Version) error {
+	s := w.stmts.version
+	s.BindText(1, id)
+	there, err := s.Step()
+	at := cloakroom.Version{Term: uint64(s.ColumnInt64(0)), Seq: uint64(s.ColumnInt64(1))}
+	buried := s.ColumnBool(2)
+	if resetErr := s.Reset(); err == nil {
+		err = resetErr
+	}
+	switch {
+	case err != nil:
+		return err
+	case !there:
+		return cloakroom.ErrNotFound
+	case buried:
+		return cloakroom.ErrGone
+	case at != v:
+		return cloakroom.ErrConflict
+	}
+	return nil
+}
+
+// bury buries a record at a version, or with the zero one whatever is there.
+// grave is encoded, due is that of the grave.
+func bury(id, grave string, due int64, v cloakroom.Version) op {
+	return func(w *writer) (outcome, error) {
+		s := w.stmts.dig
+		if !v.IsZero() {
+			s = w.stmts.bury
+			s.BindInt64(1, int64(v.Term))
+			s.BindInt64(2, int64(v.Seq))
+		}
+		s.BindInt64(3, due)
+		s.BindText(4, grave)
+		s.BindText(5, id)
+		ok, err := w.change(s)
+		if err == nil && !ok {
+			err = w.check(id, v)
+		}
+		return outcome{}, err
+	}
+}

@@ -1,0 +1,156 @@
+package sqlitestore
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// reader is a connection that reads.
+type reader struct {
+	conn *sqlite.Conn
+	get  *sqlite.Stmt
+	app  string // that of the record read last
+}
+
+// openReader opens a connection for reading. Its statements must always be
+// reset: an open one keeps its view of the file, and nothing newer is seen.
+func openReader(path string) (*reader, error) {
+	c, err := openConn(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{conn: c}
+	for _, sql := range []string{
+		"PRAGMA query_only = 1",
+		"PRAGMA trusted_schema = 0",
+		// Sorting must not leave sessions in the folder for temporary files.
+		"PRAGMA temp_store = MEMORY",
+		// Room for the inner pages of some million records.
+		"PRAGMA cache_size = -8000",
+	} {
+		if err = execute(c, sql); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		r.get, err = c.Prepare("SELECT " + columns + " FROM records WHERE id = ?1")
+	}
+	if err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// find reads the record of an id. ok is false if there is none.
+func (r *reader) find(id cloakroom.ID) (rec *cloakroom.Record, ok bool, err error) {
+	defer func() {
+		if resetErr := r.get.Reset(); err == nil && resetErr != nil {
+			rec, ok, err = nil, false, resetErr
+		}
+	}()
+	var text [22]byte
+	base64.RawURLEncoding.Encode(text[:], id[:])
+	r.get.BindText(1, string(text[:]))
+	if ok, err = r.get.Step(); !ok || err != nil {
+		return nil, false, err
+	}
+	rec, err = scan(r.get, id, r.app)
+	if err != nil {
+		return nil, true, fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, err)
+	}
+	r.app = rec.App
+	return rec, true, nil
+}
+
+// pool lends readers.
+type pool struct {
+	free    chan *reader
+	size    int // readers, free or not
+	busy    time.Duration
+	closing context.Context // ends when the pool is closed
+	end     context.CancelFunc
+}
+
+func newPool(size int, busy time.Duration) *pool {
+	p := &pool{free: make(chan *reader, size), busy: busy}
+	p.closing, p.end = context.WithCancel(context.Background())
+	return p
+}
+
+// add opens a further reader.
+func (p *pool) add(path string) error {
+	r, err := openReader(path)
+	if err == nil {
+		p.free <- r
+		p.size++
+	}
+	return err
+}
+
+// take lends a reader, which put gives back.
+func (p *pool) take(ctx context.Context) (*reader, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if p.closing.Err() != nil {
+		return nil, cloakroom.ErrClosed
+	}
+	select {
+	case r := <-p.free:
+		return r, nil
+	default:
+	}
+	select {
+	case r := <-p.free:
+		return r, nil
+	case <-p.closing.Done():
+		return nil, cloakroom.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pool) put(r *reader) { p.free <- r }
+
+// long runs a query that may take its time on a reader. It ends with ctx, or
+// when the pool is closed. Short queries go without: watching a context takes a
+// goroutine.
+func (p *pool) long(ctx context.Context, f func(r *reader) error) error {
+	r, err := p.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer p.put(r)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(p.closing, cancel)()
+	r.conn.SetInterrupt(ctx.Done())
+	defer r.conn.SetInterrupt(nil)
+	err = retry(ctx, p.busy, func() error { return f(r) })
+	switch {
+	case err == nil || ctx.Err() == nil:
+		return err
+	case p.closing.Err() != nil:
+		return cloakroom.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// close waits until all readers are back and closes them. It must be called
+// once.
+func (p *pool) close() error {
+	p.end()
+	var errs []error
+	for range p.size {
+		errs = append(errs, (<-p.free).conn.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,136 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+// Store keeps records in an SQLite file. Its methods are safe for concurrent
+// use.
+type Store struct {
+	path    string
+	log     *slog.Logger
+	writer  *writer
+	saves   *batch.Batcher[item, outcome]
+	readers *pool
+
+	closing  sync.Once
+	closeErr error
+}
+
+var (
+	_ cloakroom.Store     = (*Store)(nil)
+	_ cloakroom.Inspector = (*Store)(nil)
+)
+
+// item is an op with the bytes that it holds while it waits.
+type item struct {
+	op   op
+	size int
+}
+
+func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
+	s := &Store{path: path, log: cfg.Logger, writer: w, readers: readers}
+	s.saves = batch.New(batch.Config[item, outcome]{
+		Flush:      w.flush,
+		Size:       func(i item) int { return i.size },
+		MaxItems:   cfg.MaxBatch,
+		MaxBytes:   maxBatchBytes,
+		QueueItems: cfg.QueueItems,
+		QueueBytes: cfg.QueueBytes,
+		InFlight:   1, // SQLite has one writer at a time
+	})
+	return s
+}
+
+// maxBatchBytes keeps a transaction well below what the page cache holds: a
+// larger one would be written in parts.
+const maxBatchBytes = 8 << 20
+
+// Close finishes the saves that were accepted and closes the file. Methods
+// return cloakroom.ErrClosed from then on. Calling it again is fine, and waits
+// as well.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.saves.Close()
+		if err := errors.Join(s.readers.close(), s.writer.conn.Close()); err != nil {
+			s.closeErr = s.fail("close", cloakroom.ID{}, err)
+		}
+	})
+	return s.closeErr
+}
+
+// Get returns the record of an id; see cloakroom.Store.
+func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	r, err := s.get(ctx, id)
+	if err != nil {
+		err = s.fail("get", id, err)
+	}
+	return r, err
+}
+
+func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	r, err := s.readers.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.readers.put(r)
+	rec, ok, err := r.find(id)
+	if isBusy(err) { // some moments when another process opens or closes the file
+		err = retry(ctx, s.readers.busy, func() (err error) {
+			rec, ok, err = r.find(id)
+			return err
+		})
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, cloakroom.ErrNotFound
+	case rec.Grave != nil:
+		return rec, cloakroom.ErrGone
+	}
+	return rec, nil
+}
+
+// Create stores a record that is not there yet; see cloakroom.Store.
+func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, "create", r, create)
+}
+
+// Update replaces a record that is at r.Version; see cloakroom.Store.
+func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, "update", r, func(w *row) op { return update(w, r.Version) })
+}
+
+func (s *Store) write(ctx context.Context, name string, r *cloakroom.Record, make func(*row) op) (cloakroom.Version, error) {
+	w, err := newRow(r)
+	if err != nil {
+		return cloakroom.Version{}, s.fail(name, r.ID, err)
+	}
+	out, err := s.saves.Do(ctx, item{make(w), len(w.data)})
+	if err != nil {
+		return cloakroom.Version{}, s.fail(name, r.ID, err)
+	}
+	return out.version, nil
+}
+
+// Bury replaces a record by a grave; see cloakroom.Store.
+func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	text, err := encodeGrave(g)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", cloakroom.ErrInvalid, err)
+	} else {
+		_, err = s.saves.Do(ctx, item{bury(id.String(), text, removable(g.Until), v), len(text)})
+	}
+	if err != nil {
+		return s.fail("bury", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package sqlitestore_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
+	"github.com/cloakroom-go/cloakroom/storetest"
+)
+
+func TestStore(t *testing.T) {
+	paths := map[cloakroom.Store]string{}
+	open := func(t testing.TB, path string) cloakroom.Store {
+		t.Helper()
+		s := open(t, path, nil)
+		paths[s] = path
+		return s
+	}
+	storetest.Run(t, storetest.Harness{
+		Open: func(t testing.TB) cloakroom.Store {
+			return open(t, filepath.Join(t.TempDir(), "sessions.db"))
+		},
+		Second: func(t testing.TB, s cloakroom.Store) cloakroom.Store { return open(t, paths[s]) },
+		Corrupt: func(t testing.TB, s cloakroom.Store, id cloakroom.ID) {
+			query(t, paths[s], "UPDATE records SET data = '[1]' WHERE id = '"+id.String()+"'")
+		},
+	})
+}
+
+// open opens a store and closes it when the test ends.
+func open(t testing.TB, path string, config *sqlitestore.Config) *sqlitestore.Store {
+	t.Helper()
+	s, err := sqlitestore.Open(t.Context(), path, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// query runs SQL on a file, as an operator would, and returns the first column
+// of the last row.
+func query(t testing.TB, path, sql string) (text string) {
+	t.Helper()
+	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = sqlitex.ExecuteTransient(c, sql, &sqlitex.ExecOptions{ResultFunc: func(s *sqlite.Stmt) error {
+		text = s.ColumnText(0)
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

@@ -1,0 +1,132 @@
+package sqlitestore
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// sweepRows is how many records a sweep ends in one go. Saves get their turn in
+// between.
+const sweepRows = 64
+
+// Sweep buries the sessions that are past Expires and removes what is past its
+// deadline; see cloakroom.Store. A session without Expires, and what has no
+// deadline, stays. The space is used again; the file does not shrink.
+func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+	var report cloakroom.SweepReport
+	after := due{at: math.MinInt64}
+	for {
+		list, err := s.due(ctx, after, now)
+		if err == nil && len(list) == 0 {
+			return report, nil
+		}
+		var out outcome
+		if err == nil {
+			out, err = s.saves.Do(ctx, item{end(list), 0})
+		}
+		if err != nil {
+			return report, s.fail("sweep", cloakroom.ID{}, err)
+		}
+		report.Buried += out.report.Buried
+		report.Removed += out.report.Removed
+		after = list[len(list)-1]
+	}
+}
+
+// due is what the sweep has to look at: its place among all that is due, and
+// what is to be done with it.
+type due struct {
+	at, term, seq int64
+	verdict       verdict
+	grave         string // to bury: with this grave
+	next          int64  // to bury or spare: due again then
+}
+
+type verdict int
+
+const (
+	remove verdict = iota
+	expire         // bury
+	spare          // it has been used since its due was set
+)
+
+// due returns the next few records and graves that were due before limit,
+// behind after.
+func (s *Store) due(ctx context.Context, after due, now time.Time) (list []due, err error) {
+	const sql = `SELECT due, term, seq, grave IS NOT NULL, kind, expires, deadline, writes, revs FROM records
+		WHERE due < ? AND (due, term) > (?, ?) ORDER BY due, term LIMIT ?`
+	limit := ceilMillis(now)
+	err = s.readers.long(ctx, func(r *reader) error {
+		list = nil
+		return r.each(sql, []any{limit, after.at, after.term, int64(sweepRows)}, func(stmt *sqlite.Stmt) bool {
+			list = append(list, judge(stmt, limit, now))
+			return true
+		})
+	})
+	return list, err
+}
+
+// judge says what a sweep does with a row of Store.due. A record that can't be
+// understood goes as any other: its times are all that matters.
+func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
+	d := due{
+		at:   stmt.ColumnInt64(0),
+		term: stmt.ColumnInt64(1),
+		seq:  stmt.ColumnInt64(2),
+	}
+	kind := cloakroom.Kind(stmt.ColumnText(4))
+	expires, deadline := columnTime(stmt, 5), columnTime(stmt, 6)
+	switch end := removable(deadline); {
+	case stmt.ColumnBool(3), end < limit:
+		d.verdict = remove
+	case dueOf(kind, expires, deadline) < limit:
+		revs, _ := scanRevs(stmt, 8)
+		d.verdict, d.next = expire, end
+		d.grave, _ = encodeGrave(cloakroom.Grave{ // it is plain JSON
+			Reason: cloakroom.EndExpired,
+			At:     now,
+			Until:  deadline,
+			Writes: uint64(stmt.ColumnInt64(7)) + 1,
+			Revs:   pushRev(revs),
+		})
+	default:
+		d.verdict, d.next = spare, dueOf(kind, expires, deadline)
+	}
+	return d
+}
+
+// end carries out what was judged, each at the version that was judged.
+func end(list []due) op {
+	return func(w *writer) (out outcome, err error) {
+		for _, d := range list {
+			var s *sqlite.Stmt
+			var done *int
+			switch d.verdict {
+			case remove:
+				s, done = w.stmts.remove, &out.report.Removed
+			case expire:
+				s, done = w.stmts.expire, &out.report.Buried
+				s.BindText(4, d.grave)
+				s.BindInt64(3, d.next)
+			case spare:
+				s, done = w.stmts.spare, new(int)
+				s.BindInt64(3, d.next)
+			}
+			s.BindInt64(1, d.term)
+			s.BindInt64(2, d.seq)
+			ok, err := w.change(s)
+			if err != nil {
+				return outcome{}, err
+			}
+			if ok {
+				*done++
+			}
+		}
+		return out, nil
+	}
+}

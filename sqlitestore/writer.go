@@ -1,0 +1,187 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+// writer is the one connection that writes. One flush at a time uses it.
+type writer struct {
+	conn  *sqlite.Conn
+	wal   string // the file's write-ahead log
+	busy  time.Duration
+	stmts statements
+
+	commits  atomic.Int64 // transactions that wrote
+	walCheck time.Time    // when the log's size is looked at again
+}
+
+// The write-ahead log is copied into the file when it has grown to checkpoint
+// pages, by the save that finds it so. It starts anew with the next save, if no
+// reader is still in it. Where readers always are, it goes on growing; so the
+// writer looks at its size now and then, and if it is walLimit, waits for them.
+const (
+	checkpointPages = 2000
+	walLimit        = 32 << 20
+	walCheckEvery   = time.Second
+	walCheckAgain   = 30 * time.Second
+	walPatience     = 100 * time.Millisecond
+)
+
+// openWriter opens the connection that writes, and makes the schema if needed.
+func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err error) {
+	c, err := openConn(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = c.Close()
+		}
+	}()
+	try := func(f func() error) {
+		if err == nil {
+			err = retry(ctx, cfg.BusyTimeout, f)
+		}
+	}
+	try(func() error { // before anything is changed in somebody else's file
+		_, err := schemaVersion(c)
+		return err
+	})
+	try(func() error { return execute(c, "BEGIN IMMEDIATE") }) // can it be written to?
+	try(func() error { return execute(c, "ROLLBACK") })
+	try(func() error {
+		mode, err := queryText(c, "PRAGMA journal_mode = WAL")
+		if err == nil && mode != "wal" {
+			err = refusal("its file system can't keep a write-ahead log, as network file systems can't; use a local disk")
+		}
+		return err
+	})
+	for _, sql := range []string{
+		"PRAGMA synchronous = FULL", // a commit returns when it is on the disk
+		"PRAGMA trusted_schema = 0",
+		"PRAGMA temp_store = MEMORY",
+		"PRAGMA cache_size = -32000",
+		fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages),
+		fmt.Sprintf("PRAGMA journal_size_limit = %d", walLimit/2),
+	} {
+		try(func() error { return execute(c, sql) })
+	}
+	try(func() error { return execute(c, "BEGIN IMMEDIATE") })
+	if err == nil {
+		if err = migrate(c); err == nil {
+			err = execute(c, "COMMIT")
+		}
+		if !c.AutocommitEnabled() {
+			err = errors.Join(err, execute(c, "ROLLBACK"))
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	w = &writer{conn: c, wal: path + "-wal", busy: cfg.BusyTimeout}
+	try(func() error { return w.stmts.prepare(c) })
+	return w, err
+}
+
+// flush carries out a batch in one transaction. If an item breaks it, each item
+// gets a transaction of its own, so that only that one fails.
+func (w *writer) flush(ctx context.Context, ops []item) []batch.Result[outcome] {
+	results := make([]batch.Result[outcome], len(ops))
+	end := time.Now().Add(w.busy)
+	if w.transaction(ctx, end, ops, results) {
+		w.limitWAL()
+		return results
+	}
+	if len(ops) > 1 {
+		for i := range ops {
+			w.transaction(ctx, end, ops[i:i+1], results[i:i+1])
+		}
+	}
+	return results
+}
+
+// transaction carries out ops in one transaction. It returns false if one of
+// them broke it: then all is rolled back, and the results are those of ops that
+// didn't happen.
+func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, results []batch.Result[outcome]) bool {
+	if err := w.begin(ctx, end); err != nil {
+		giveAll(results, err)
+		return true
+	}
+	wrote := false
+	for i, o := range ops {
+		var err error
+		results[i].Value, err = o.op(w)
+		switch {
+		case err == nil:
+			wrote = true
+		case !isTold(err):
+			giveAll(results, fmt.Errorf("nothing was written: %w", errors.Join(err, w.rollback())))
+			return false
+		}
+		results[i].Err = err
+	}
+	if err := run(w.stmts.commit); err != nil {
+		// Even so it may be on the disk, and be found there after a crash.
+		giveAll(results, fmt.Errorf("the commit failed, its outcome is unknown: %w", errors.Join(err, w.rollback())))
+		return true
+	}
+	if wrote {
+		w.commits.Add(1)
+	}
+	return true
+}
+
+func giveAll(results []batch.Result[outcome], err error) {
+	for i := range results {
+		results[i] = batch.Result[outcome]{Err: err}
+	}
+}
+
+// begin begins a transaction that writes, when no other process has one.
+func (w *writer) begin(ctx context.Context, end time.Time) error {
+	if err := w.rollback(); err != nil { // should an earlier one have failed
+		return err
+	}
+	err := run(w.stmts.begin)
+	if isBusy(err) {
+		err = retry(ctx, time.Until(end), func() error { return run(w.stmts.begin) })
+	}
+	return err
+}
+
+// rollback ends the transaction if there is one: with some errors SQLite has
+// ended it by itself.
+func (w *writer) rollback() error {
+	if w.conn.AutocommitEnabled() {
+		return nil
+	}
+	return run(w.stmts.rollback)
+}
+
+// limitWAL keeps the write-ahead log from growing for ever. Errors don't matter
+// here: the next save meets them, or the next look.
+func (w *writer) limitWAL() {
+	now := time.Now()
+	if now.Before(w.walCheck) {
+		return
+	}
+	w.walCheck = now.Add(walCheckEvery)
+	if info, err := os.Stat(w.wal); err != nil || info.Size() < walLimit {
+		return
+	}
+	w.conn.SetBusyTimeout(walPatience)
+	defer w.conn.SetBusyTimeout(0)
+	if busy, err := queryInt(w.conn, "PRAGMA wal_checkpoint(RESTART)"); busy != 0 || err != nil {
+		w.walCheck = now.Add(walCheckAgain) // a long reader, perhaps of another process
+	}
+}
