@@ -12,7 +12,6 @@ import (
 // for consoles, command lines and jobs. It is safe for concurrent use.
 type Admin struct {
 	ledgers   *ledgers
-	events    *Events
 	checkSize func(*Record) error
 }
 
@@ -22,27 +21,21 @@ type Admin struct {
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
-	w := newWriter(store, func() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }, timeout, LongestLifetime)
-	return &Admin{&ledgers{w: w, app: app, longest: LongestLifetime}, &Events{}, func(*Record) error { return nil }}
+	w := newWriter(store, app, func() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }, timeout, LongestLifetime, &Events{})
+	return &Admin{&ledgers{w: w, longest: LongestLifetime}, func(*Record) error { return nil }}
 }
 
 // Find returns the record of a session. It is shared: read-only.
 //
-// ErrNotFound: there is none, or it has ended or expired.
+// ErrNotFound: there is none in this app, or it has ended or expired.
 func (a *Admin) Find(ctx context.Context, id ID) (*Record, error) {
-	w := a.ledgers.w
-	ctx, cancel := context.WithTimeout(ctx, w.timeout)
+	ctx, cancel := context.WithTimeout(ctx, a.ledgers.w.timeout)
 	defer cancel()
-	rec, err := w.store.Get(ctx, id)
-	switch {
-	case isNotFound(err), errors.Is(err, ErrGone):
-		return nil, fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
-	case err != nil:
-		return nil, readError(id, err)
-	case rec.Kind != KindSession, rec.App != a.ledgers.app, w.over(rec):
-		return nil, fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
+	rec, _, err := a.ledgers.w.read(ctx, id)
+	if err == nil && rec == nil || errors.Is(err, errForeign) {
+		err = fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
 	}
-	return rec, nil
+	return rec, err
 }
 
 // Search yields the app's sessions that a query selects, in the order of their
@@ -50,7 +43,7 @@ func (a *Admin) Find(ctx context.Context, id ID) (*Record, error) {
 // expired but not been swept: compare Info().Expires. An error is the last
 // element, with a nil record.
 func (a *Admin) Search(ctx context.Context, q Query) iter.Seq2[*Record, error] {
-	q.App, q.Kind = a.ledgers.app, KindSession
+	q.App, q.Kind = a.ledgers.w.app, KindSession
 	return a.ledgers.w.store.Search(ctx, q)
 }
 
@@ -71,8 +64,11 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error {
 		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, ErrInvalid)
 	}
 	w := a.ledgers.w
-	ctx, cancel := w.bound(ctx)
-	defer cancel()
+	ctx, done, err := w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	rec, err := w.store.Get(ctx, id)
 	until := w.now().Add(LongestLifetime) // where the id doesn't tell
 	if made := id.Time(); !made.IsZero() {
@@ -85,15 +81,15 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error {
 		rec = nil
 	case err != nil:
 		return readError(id, err)
-	case rec.Kind != KindSession || rec.App != a.ledgers.app:
-		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.app, ErrNotFound)
+	case rec.Kind != KindSession || rec.App != a.ledgers.w.app:
+		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.w.app, ErrNotFound)
 	default:
 		until = rec.Deadline
 	}
 	if err := w.bury(ctx, id, EndRevoked, until, rec); err != nil {
 		return err
 	}
-	a.events.ended(ctx, id, EndRevoked)
+	a.ledgers.w.events.ended(ctx, id, EndRevoked)
 	if rec != nil && rec.Principal != "" {
 		_ = a.ledgers.leave(rec.Principal, id) // the burial is what counts
 	}
@@ -110,12 +106,15 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	if err := checkPrincipal(principal); err != nil {
 		return err
 	}
-	ctx, cancel := a.ledgers.w.bound(ctx)
-	defer cancel()
+	ctx, done, err := a.ledgers.w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := a.ledgers.revokeAll(ctx, principal, except); err != nil {
 		return err
 	}
-	a.events.signedOut(ctx, principal)
+	a.ledgers.w.events.signedOut(ctx, principal)
 	return nil
 }
 
@@ -127,8 +126,8 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	ops := []op{{kind: opTx, tx: f}}
 	_, err := a.ledgers.w.do(id, &change{apply: func(next *Record, _ bool) (err error) {
-		if next.Kind != KindSession || next.App != a.ledgers.app {
-			return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.app, ErrGone)
+		if next.Kind != KindSession {
+			return fmt.Errorf("cloakroom: %v is not a session: %w", id, ErrGone)
 		}
 		if next.Values, err = replay(next.Values, ops); err != nil {
 			return err

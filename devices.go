@@ -48,15 +48,12 @@ func (ls *ledgers) live(ctx context.Context, principal string) ([]*Record, error
 	}
 	records := make([]*Record, len(l.Live))
 	err = eachParallel(len(l.Live), func(i int) error {
-		rec, err := ls.w.store.Get(ctx, l.Live[i].ID)
-		switch {
-		case err == nil && !ls.w.over(rec):
-			records[i] = rec
-		case err == nil, isNotFound(err), errors.Is(err, ErrGone), errors.Is(err, ErrCorrupt):
-		default:
-			return readError(l.Live[i].ID, err)
+		rec, _, err := ls.w.read(ctx, l.Live[i].ID)
+		if errors.Is(err, ErrCorrupt) {
+			return nil
 		}
-		return nil
+		records[i] = rec
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -33,6 +34,9 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 		default:
 			return give(nil, readError(id, err))
 		}
+	}
+	if cur.App != w.app {
+		return give(nil, fmt.Errorf("cloakroom: %v belongs to another app: %w", id, ErrGone))
 	}
 	var open []attempt // what was sent, and may have happened or happen yet
 	for try := 0; ; try++ {
@@ -63,6 +67,10 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 				give(nil, err)
 				return cur
 			}
+			if allYield(batch) {
+				give(nil, nil)
+				return nil
+			}
 			open = append(open, attempt{rev, cur.Writes})
 		}
 		rec, state, verdict, pending := w.settle(ctx, cur, open, err)
@@ -72,7 +80,7 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 		case verdict == verdictUnknown && len(open) == 0:
 			return give(nil, readError(id, err))
 		case verdict == verdictUnknown && state == stateGrave: // over, but perhaps after our write
-			return give(nil, errUnknown(id, ErrGone))
+			return give(nil, fmt.Errorf("%w: %w", errUnknown(id, nil), ErrGone))
 		case verdict == verdictUnknown:
 			return give(nil, errUnknown(id, err))
 		case state == stateGrave, state == stateMissing && begin == nil:
@@ -82,6 +90,11 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 		}
 		cur, open = rec, pending
 	}
+}
+
+// allYield reports whether nobody wants to know what became of a batch.
+func allYield(batch []*change) bool {
+	return !slices.ContainsFunc(batch, func(c *change) bool { return !c.yields })
 }
 
 // merge makes the next state of a record of a batch of changes, and returns the
@@ -146,7 +159,41 @@ func (w *writer) endIfOver(ctx context.Context, rec *Record) (bool, error) {
 		return true, nil
 	}
 	err := w.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version)
+	if err == nil {
+		w.events.ended(ctx, rec.ID, EndExpired)
+	}
 	return err == nil, err
+}
+
+// errForeign: the record is none of this app's sessions.
+var errForeign = errors.New("not a session of this app")
+
+// read returns the record of a session that is live. If it has ended it returns
+// its grave, if any, and if there is none neither. Who is told that a session is
+// over before its deadline can rely on it: the record has been buried.
+func (w *writer) read(ctx context.Context, id ID) (*Record, *Grave, error) {
+	for n := 1; ; n++ {
+		rec, err := w.store.Get(ctx, id)
+		switch {
+		case isGone(rec, err):
+			return nil, rec.Grave, nil
+		case isNotFound(err):
+			return nil, nil, nil
+		case err != nil:
+			return nil, nil, readError(id, err)
+		case rec.App != w.app || rec.Kind != KindSession:
+			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, errForeign, ErrCorrupt)
+		}
+		over, err := w.endIfOver(ctx, rec)
+		switch {
+		case over:
+			return nil, nil, nil
+		case err == nil:
+			return rec, nil, nil
+		case !errors.Is(err, ErrConflict) && !errors.Is(err, ErrGone) && !isNotFound(err) || !backOff(ctx, n):
+			return nil, nil, readError(id, err)
+		}
+	}
 }
 
 // over reports whether a session is past its idle timeout or its deadline.
@@ -165,9 +212,9 @@ func graveOf(rec *Record, why Reason, now time.Time, rev Rev) Grave {
 // off, while the store doesn't answer, and for a while when what it reads has
 // not advanced past the conflict.
 func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause error) (*Record, recordState, verdict, []attempt) {
-	answered := errors.Is(cause, ErrConflict) || errors.Is(cause, ErrExists) || errors.Is(cause, ErrGone) || isNotFound(cause)
+	conflict := answered(cause)
 	for n := 0; ; n++ {
-		if n > 0 || !answered {
+		if n > 0 || !conflict {
 			if !backOff(ctx, n) {
 				return nil, stateUnread, verdictUnknown, nil
 			}
@@ -178,7 +225,7 @@ func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause 
 			continue
 		}
 		v, pending := judge(open, seen)
-		if v == verdictNotApplied && answered && n < 4 && !advanced(cur, rec, seen) {
+		if v == verdictNotApplied && conflict && n < 4 && !advanced(cur, rec, seen) {
 			continue
 		}
 		if seen.state != stateLive {
@@ -186,6 +233,12 @@ func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause 
 		}
 		return rec, seen.state, v, pending
 	}
+}
+
+// answered reports whether the store said that a compare-and-set, or a create,
+// met something else.
+func answered(err error) bool {
+	return errors.Is(err, ErrConflict) || errors.Is(err, ErrExists) || errors.Is(err, ErrGone) || isNotFound(err)
 }
 
 // advanced reports whether what was read is another state than cur.

@@ -22,6 +22,9 @@ func (m *Manager) Handler(h http.Handler) http.Handler {
 		q.r = r.WithContext(q)
 		returned := false
 		defer func() {
+			if !q.held.IsZero() {
+				m.w.release(q.held)
+			}
 			// Routers and form parsers write into the copy of the request; who
 			// wraps us, and net/http itself, look at the original.
 			r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
@@ -77,6 +80,8 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	s := q.begin()
 	if t, ok := m.presented(q.outer); ok {
+		q.held = ID(t.ID)
+		m.w.hold(q.held)
 		if q.err = m.load(ctx, s, t); q.err != nil {
 			return nil, q.err
 		}
@@ -123,10 +128,12 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, ErrGone), errors.Is(err, ErrConflict), errors.Is(err, ErrRevoked):
+	case errors.Is(err, ErrGone):
 		status = http.StatusConflict
 	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
 		status = http.StatusServiceUnavailable
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrRevoked):
+		status = http.StatusConflict
 	case errors.Is(err, ErrTooLarge):
 		status = http.StatusRequestEntityTooLarge
 	}
@@ -176,6 +183,7 @@ type request struct {
 	mu      sync.Mutex
 	session *Session
 	err     error // of loading it
+	held    ID    // the session that the request holds open; none: zero
 
 	token atomic.Int32 // one of the following
 }
@@ -309,10 +317,15 @@ func (q *request) finish() {
 	if s == nil {
 		return
 	}
-	if q.m.config.Save == SaveOnce {
-		if err := s.Save(q); err != nil {
-			q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
-		}
+	var err error
+	switch q.m.config.Save {
+	case SaveOnce:
+		err = s.Save(q)
+	case SaveEach:
+		err = s.Err()
+	}
+	if err != nil {
+		q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
 	}
 	s.touch()
 }

@@ -204,7 +204,7 @@ func ParseID(s string) (ID, error) {
 	if len(s) != base64.RawURLEncoding.EncodedLen(len(id)) {
 		return ID{}, fmt.Errorf("id of %d characters: an id has 22", len(s))
 	}
-	if _, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(s)); err != nil {
+	if n, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(s)); err != nil || n != len(id) {
 		return ID{}, fmt.Errorf("id %q is not base64url without padding", s)
 	}
 	if _, ok := layoutOf(id.Layout()); !ok {

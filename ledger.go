@@ -76,15 +76,14 @@ func readLedger(rec *Record, app, principal string) (ledger, error) {
 
 // ledgers reads and writes the ledgers of an app.
 type ledgers struct {
-	w   *writer
-	app string
+	w *writer
 	// longest is the longest lifetime that sessions of the app may have.
 	longest time.Duration
 }
 
 // get returns a principal's ledger; a missing one is empty, of generation zero.
 func (ls *ledgers) get(ctx context.Context, principal string) (ledger, error) {
-	id := LedgerID(ls.app, principal)
+	id := LedgerID(ls.w.app, principal)
 	rec, err := ls.w.store.Get(ctx, id)
 	if isNotFound(err) {
 		return ledger{}, nil
@@ -92,21 +91,21 @@ func (ls *ledgers) get(ctx context.Context, principal string) (ledger, error) {
 	if err != nil {
 		return ledger{}, readError(id, err)
 	}
-	return readLedger(rec, ls.app, principal)
+	return readLedger(rec, ls.w.app, principal)
 }
 
 // change writes a principal's ledger by compare-and-set and returns it as it
 // was written, perhaps with others' changes. f may run more than once; its
 // error refuses the change. keep is the least time that the ledger has to stay.
 func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep time.Time, err error)) (ledger, error) {
-	id := LedgerID(ls.app, principal)
+	id := LedgerID(ls.w.app, principal)
 	rec, err := ls.w.do(id, &change{
 		begin: func() *Record {
-			return &Record{ID: id, Kind: KindLedger, App: ls.app, Principal: principal, Created: ls.w.now()}
+			return &Record{ID: id, Kind: KindLedger, App: ls.w.app, Principal: principal, Created: ls.w.now()}
 		},
 		apply: func(next *Record, _ bool) error {
 			now := ls.w.now()
-			l, err := readLedger(next, ls.app, principal)
+			l, err := readLedger(next, ls.w.app, principal)
 			if err != nil {
 				return err
 			}
@@ -137,34 +136,43 @@ func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep tim
 	if rec == nil {
 		return ledger{}, errUnknown(id, nil)
 	}
-	return readLedger(rec, ls.app, principal)
+	return readLedger(rec, ls.w.app, principal)
 }
 
 // enter adds a new session to its principal's ledger if the generation is still
-// the sign-in's. Over the limit, the oldest move to ending in the same write.
-func (ls *ledgers) enter(ctx context.Context, rec *Record, generation Rev, limit int) error {
+// the sign-in's. Over the limit, the oldest move to ending in the same write, but
+// not the one that the sign-in is about to replace. It returns what is ending,
+// which is to be finished.
+func (ls *ledgers) enter(rec *Record, generation Rev, limit int, replaces ID) ([]ledgerEntry, error) {
 	l, err := ls.change(rec.Principal, func(l *ledger, now time.Time) (time.Time, error) {
 		if l.Generation != generation {
 			return now, errRevoked(rec.Principal)
 		}
-		if limit > 0 && len(l.Live) >= limit {
-			over := len(l.Live) - limit + 1
-			l.Ending = append(l.Ending, l.Live[:over]...)
-			l.Live = slices.Delete(l.Live, 0, over)
+		over := 0
+		if limit > 0 {
+			over = len(l.Live) + 1 - limit
+			if slices.ContainsFunc(l.Live, func(e ledgerEntry) bool { return e.ID == replaces }) {
+				over--
+			}
 		}
+		l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool {
+			if over <= 0 || e.ID == replaces {
+				return false
+			}
+			over--
+			l.Ending = append(l.Ending, e)
+			return true
+		})
 		l.Live = append(l.Live, ledgerEntry{rec.ID, rec.Deadline.UnixMilli()})
 		return rec.Deadline, nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if l.Generation != generation { // moved between our write and its resolution
-		return errRevoked(rec.Principal)
+		return nil, errRevoked(rec.Principal)
 	}
-	// What is ending is no concern of this sign-in: what can't be buried now is
-	// left to the next.
-	_ = ls.finish(ctx, rec.Principal, l.Ending)
-	return nil
+	return l.Ending, nil
 }
 
 func errRevoked(principal string) error {

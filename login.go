@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -95,16 +94,22 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	ctx, cancel := m.w.bound(ctx)
-	defer cancel()
+	ctx, done, err := m.w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	l := &login{s: s, m: m}
 	if err := l.prepare(principal, lifetime, o.Remember); err != nil {
 		return err
 	}
-	if l.next.Created.After(t.t.Issued.Add(loginTicketLife)) {
-		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginTicketLife, ErrRevoked)
+	err = l.run(ctx, t.t)
+	if err != nil {
+		s.mu.Lock()
+		s.untake(l.ops)
+		s.mu.Unlock()
 	}
-	return l.run(ctx, t.t.Generation)
+	return err
 }
 
 // login is one sign-in: create the new record, enter it into the ledger, and
@@ -131,7 +136,6 @@ func (l *login) prepare(principal string, lifetime time.Duration, remember bool)
 	case s.old:
 		return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 	}
-	l.ops = slices.Clip(s.ops)
 	if s.stored {
 		l.old = s.rec
 	}
@@ -143,23 +147,27 @@ func (l *login) prepare(principal string, lifetime time.Duration, remember bool)
 		if l.old != nil {
 			base = l.old.Values
 		}
-		values, err := replay(base, l.ops)
+		values, err := replay(base, s.ops)
 		if err != nil {
 			return err
 		}
 		l.next.Values = values
 	}
+	l.ops = s.take()
 	return nil
 }
 
-func (l *login) run(ctx context.Context, generation Rev) error {
+func (l *login) run(ctx context.Context, t ticket) error {
 	m, s := l.m, l.s
+	if l.next.Created.After(t.Issued.Add(loginTicketLife)) {
+		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginTicketLife, ErrRevoked)
+	}
 	rec, secret, err := m.create(ctx, l.next)
 	if err != nil {
 		return err
 	}
 	l.next = rec
-	err = m.ledgers.enter(ctx, rec, generation, m.config.MaxPerPrincipal)
+	ending, err := m.ledgers.enter(rec, t.Generation, m.config.MaxPerPrincipal, l.replaces())
 	if err == nil && l.old != nil {
 		err = l.retire(ctx)
 	}
@@ -170,15 +178,25 @@ func (l *login) run(ctx context.Context, generation Rev) error {
 		return err
 	}
 	s.mu.Lock()
-	s.ops = s.ops[min(len(l.ops), len(s.ops)):] // what was logged meanwhile stays
+	s.flying = false // what was logged meanwhile stays
 	s.adopt(l.next, secret)
 	s.mu.Unlock()
 	if l.old != nil {
 		m.events.ended(ctx, l.old.ID, EndReplaced)
 		m.leaveLedger(ctx, l.old)
 	}
+	// What can't be ended now is left to the next who writes the ledger.
+	_ = m.ledgers.finish(ctx, rec.Principal, ending)
 	m.events.signedIn(ctx, l.next.Info())
 	return nil
+}
+
+// replaces returns the id that leaves the principal's ledger with this sign-in.
+func (l *login) replaces() ID {
+	if l.old != nil && l.old.Principal == l.next.Principal {
+		return l.old.ID
+	}
+	return ID{}
 }
 
 // errRetire marks an unknown outcome of the retirement.
@@ -252,7 +270,7 @@ func (l *login) merge(old *Record) error {
 		return err
 	}
 	known := l.next.Writes
-	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, apply: func(next *Record, _ bool) error {
+	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, asOf: l.m.now(), apply: func(next *Record, _ bool) error {
 		if next.Writes != known {
 			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, ErrConflict)
 		}

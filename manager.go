@@ -47,8 +47,8 @@ func New(store Store, keys *Keys, config *Config) (*Manager, error) {
 		keys: keys, config: c, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: LayoutFor(c.MaxLifetime), events: c.Events,
 	}
-	m.w = newWriter(store, m.now, c.SaveTimeout, c.IdleTimeout)
-	m.ledgers = &ledgers{w: m.w, app: c.App, longest: c.MaxLifetime}
+	m.w = newWriter(store, c.App, m.now, c.SaveTimeout, c.IdleTimeout, c.Events)
+	m.ledgers = &ledgers{w: m.w, longest: c.MaxLifetime}
 	m.sweeper = startSweeper(store, c)
 	return m, nil
 }
@@ -97,7 +97,7 @@ func (m *Manager) checkSize(r *Record) error {
 
 // newSession returns an empty session that is not stored.
 func (m *Manager) newSession(q *request) *Session {
-	s := &Session{m: m, q: q, rec: &Record{App: m.config.App}}
+	s := &Session{m: m, q: q, rec: &Record{App: m.config.App}, exact: true}
 	s.active = true
 	return s
 }
@@ -124,8 +124,11 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Record, [16]byte, e
 	}
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	rec.Verifier = m.keys.ring.Load().Verifier(claims(rec), secret)
-	ctx, cancel := m.w.bound(ctx)
-	defer cancel()
+	ctx, done, err := m.w.begin(ctx)
+	if err != nil {
+		return nil, secret, err
+	}
+	defer done()
 	saved, err := m.w.create(ctx, rec)
 	return saved, secret, err
 }
@@ -156,34 +159,18 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
 	ctx, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
 	defer cancel()
 	id := ID(t.ID)
-	for {
-		rec, err := m.w.store.Get(ctx, id)
-		switch {
-		case isGone(rec, err):
-			g := rec.Grave
-			// A late request with the token that a sign-in replaced gets no
-			// session, lest its cookie put itself in the place of the new one.
-			s.gone = g.Reason == EndReplaced && m.now().Sub(g.At) < m.config.RenewGrace
-			return nil
-		case isNotFound(err):
-			return nil
-		case err != nil:
-			return readError(id, err)
-		case rec.Kind != KindSession || rec.App != m.config.App:
-			return fmt.Errorf("cloakroom: record %v is a %s of app %q: %w", id, rec.Kind, rec.App, ErrCorrupt)
-		}
-		over, err := m.w.endIfOver(ctx, rec)
-		switch {
-		case over:
-			m.events.ended(ctx, id, EndExpired)
-			return nil
-		case err == nil:
-			m.open(ctx, s, rec, t)
-			return nil
-		case !errors.Is(err, ErrConflict) && !errors.Is(err, ErrGone) && !isNotFound(err):
-			return readError(id, err)
-		}
+	rec, grave, err := m.w.read(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case grave != nil:
+		// A late request with the token that a sign-in replaced gets no session,
+		// lest its cookie put itself in the place of the new one.
+		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
+	case rec != nil:
+		m.open(ctx, s, rec, t)
 	}
+	return nil
 }
 
 // open fills the session if the token's secret opens the record.
@@ -217,7 +204,7 @@ func (m *Manager) Attach(r *http.Request, s *Session) {
 }
 
 // Admin returns the view of the app's sessions by id and principal.
-func (m *Manager) Admin() *Admin { return &Admin{m.ledgers, m.events, m.checkSize} }
+func (m *Manager) Admin() *Admin { return &Admin{m.ledgers, m.checkSize} }
 
 // leaveLedger takes a buried session out of its principal's ledger. The burial
 // is what counts; an id that stays does no harm.

@@ -27,7 +27,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	rec, visit, gone := s.rec, s.visit, s.gone
+	rec, asOf, visit, gone := s.rec, s.asOf, s.visit, s.gone
 	s.mu.Unlock()
 	switch {
 	case gone:
@@ -40,7 +40,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
-	saved, err := m.w.do(rec.ID, &change{base: rec, apply: func(next *Record, _ bool) error {
+	saved, err := m.w.do(rec.ID, &change{base: rec, asOf: asOf, apply: func(next *Record, _ bool) error {
 		m.freshen(next, visit)
 		ring, claims := m.keys.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {

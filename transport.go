@@ -60,6 +60,9 @@ func (c Cookie) check() (Transport, error) {
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
 	}
+	if c.SameSite < 0 || c.SameSite > http.SameSiteNoneMode {
+		return nil, fmt.Errorf("cloakroom: Cookie.SameSite is %d: use one of net/http's modes", c.SameSite)
+	}
 	if err := (&http.Cookie{Name: c.Name, Value: "x"}).Valid(); err != nil {
 		return nil, fmt.Errorf("cloakroom: Cookie.Name %q can't name a cookie: use letters, digits, - and _", c.Name)
 	}

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -79,7 +81,7 @@ func (k Key[T]) decode(raw json.RawMessage) (T, error) {
 	var t T
 	if err := json.Unmarshal(raw, &t); err != nil {
 		var zero T
-		return zero, fmt.Errorf("cloakroom: decoding %q into %T: %w", k.name, zero, err)
+		return zero, &valueError{"decoded into", k.name, reflect.TypeFor[T](), err}
 	}
 	return t, nil
 }
@@ -87,7 +89,7 @@ func (k Key[T]) decode(raw json.RawMessage) (T, error) {
 func (k Key[T]) encode(t T) (json.RawMessage, error) {
 	raw, err := json.Marshal(t)
 	if err != nil {
-		return nil, fmt.Errorf("cloakroom: encoding %q from %T: %w", k.name, t, err)
+		return nil, &valueError{"encoded from", k.name, reflect.TypeFor[T](), err}
 	}
 	return raw, nil
 }
@@ -145,6 +147,35 @@ func (k Key[T]) Pop(v Values) T {
 // Delete removes the value.
 func (k Key[T]) Delete(v Values) { v.Unset(k.name) }
 
+// valueError says that a value can't be encoded or decoded, without telling the
+// value, which what encoding/json and types' own methods say often does.
+type valueError struct {
+	what, name string
+	typ        reflect.Type
+	cause      error
+}
+
+func (e *valueError) Unwrap() error { return e.cause }
+
+func (e *valueError) Error() string {
+	text := fmt.Sprintf("cloakroom: value %q can't be %s %v", e.name, e.what, e.typ)
+	var wrongType *json.UnmarshalTypeError
+	var unsupported *json.UnsupportedTypeError
+	switch {
+	case errors.As(e.cause, &wrongType):
+		kind, _, _ := strings.Cut(wrongType.Value, " ") // a number's value follows
+		text += fmt.Sprintf(": a JSON %s at byte %d doesn't fit %v", kind, wrongType.Offset, wrongType.Type)
+		if wrongType.Field != "" {
+			text += " in field " + wrongType.Field
+		}
+	case errors.As(e.cause, &unsupported):
+		text += fmt.Sprintf(": JSON has no %v", unsupported.Type)
+	default:
+		text += fmt.Sprintf(" (%T)", e.cause)
+	}
+	return text
+}
+
 // checkName says what is wrong with a value's name.
 func checkName(name string) error {
 	if !utf8.ValidString(name) {
@@ -155,6 +186,9 @@ func checkName(name string) error {
 
 // compactJSON returns a compact copy of valid JSON.
 func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
+	if !utf8.Valid(raw) {
+		return nil, fmt.Errorf("cloakroom: value %q is not valid UTF-8", name)
+	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {
 		return nil, fmt.Errorf("cloakroom: value %q is not valid JSON: %w", name, err)

@@ -2,7 +2,6 @@ package cloakroom
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -17,18 +16,20 @@ import (
 // write.
 type writer struct {
 	store   Store
+	app     string
 	now     func() time.Time
 	timeout time.Duration // Config.SaveTimeout
 	idle    time.Duration // Config.IdleTimeout; what a record says counts as well
+	events  *Events
 
 	mu     sync.Mutex
-	lines  map[ID]*line
+	lines  map[ID]*line // and what is in them
 	closed bool
-	work   sync.WaitGroup // the lines' goroutines
+	work   sync.WaitGroup // the lines' goroutines, and what begin began
 }
 
-func newWriter(store Store, now func() time.Time, timeout, idle time.Duration) *writer {
-	return &writer{store: store, now: now, timeout: timeout, idle: idle, lines: make(map[ID]*line)}
+func newWriter(store Store, app string, now func() time.Time, timeout, idle time.Duration, events *Events) *writer {
+	return &writer{store: store, app: app, now: now, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line)}
 }
 
 // close refuses further changes and waits for those accepted.
@@ -39,13 +40,61 @@ func (w *writer) close() {
 	w.work.Wait()
 }
 
-// line is the queue of one record. It exists, with a goroutine that works it
-// off, while there are changes.
-type line struct{ waiting []*change }
+// line is what this process knows of one record while it has changes of it, or
+// requests that hold it open: a queue, worked off by a goroutine while there is
+// something in it, and the newest state.
+type line struct {
+	waiting []*change
+	running bool
+	holders int // requests that hold the session open
+
+	newest *Record // as the last flush left it; nil if that isn't known
+	asOf   time.Time
+}
+
+// staleAfter is how old what is known of a record may be to be written over
+// without reading it again. A write over a state that is many writes old meets a
+// conflict, and by then nobody can tell whether it happened (invariant 13).
+const staleAfter = time.Second
+
+// hold keeps the line of a session, so that a request writes over what others
+// of this process wrote meanwhile.
+func (w *writer) hold(id ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.line(id).holders++
+}
+
+// release ends a hold.
+func (w *writer) release(id ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.line(id)
+	l.holders--
+	w.drop(id, l)
+}
+
+// line returns a record's line, with mu held.
+func (w *writer) line(id ID) *line {
+	l := w.lines[id]
+	if l == nil {
+		l = new(line)
+		w.lines[id] = l
+	}
+	return l
+}
+
+// drop forgets a line that nothing needs any more, with mu held.
+func (w *writer) drop(id ID, l *line) {
+	if !l.running && l.holders == 0 {
+		delete(w.lines, id)
+	}
+}
 
 // change is one waiter's part of a checked write.
 type change struct {
-	base *Record // what the waiter read; nil: read first
+	base *Record   // what the waiter read; nil: read first
+	asOf time.Time // when it did
 	// apply makes the change on next, whose fields it may set but not mutate
 	// what they point to. It may run more than once. untouched says that next
 	// is what the store keeps at next.Version, without changes of others. An
@@ -71,17 +120,34 @@ func (c *change) finish(rec *Record, err error) {
 // errUnknown is the error of a write whose outcome could not be learned.
 func errUnknown(id ID, cause error) error {
 	err := fmt.Errorf("cloakroom: %v: %w: %w", id, ErrUnknown, ErrUnavailable)
-	if cause != nil && !errors.Is(err, cause) {
-		err = fmt.Errorf("%w: %w", err, cause)
+	switch {
+	case cause == nil:
+		return err
+	case answered(cause): // what the store said is no proof, and would mislead
+		return fmt.Errorf("%w: %v", err, cause)
 	}
-	return err
+	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// bound returns a context for what is carried through even if the client hangs
-// up, for as long as SaveTimeout.
+// begin starts what is carried through even if the client hangs up, for as long
+// as SaveTimeout, and what close waits for. done has to be called at its end.
+func (w *writer) begin(ctx context.Context) (bound context.Context, done func(), err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil, nil, errClosed()
+	}
+	w.work.Add(1)
+	bound, cancel := w.bound(ctx)
+	return bound, func() { cancel(); w.work.Done() }, nil
+}
+
+// bound returns the context of something to be carried through.
 func (w *writer) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), w.timeout)
 }
+
+func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", ErrClosed) }
 
 // do carries a change out and waits for it, for as long as SaveTimeout, whatever
 // becomes of the caller's request. It returns the record as it was written,
@@ -111,39 +177,45 @@ func (w *writer) enqueue(id ID, c *change) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
-		return fmt.Errorf("cloakroom: manager: %w", ErrClosed)
+		return errClosed()
 	}
-	l := w.lines[id]
-	if l == nil {
-		l = new(line)
-		w.lines[id] = l
+	l := w.line(id)
+	l.waiting = append(l.waiting, c)
+	if !l.running {
+		l.running = true
 		w.work.Add(1)
 		go w.run(id, l)
 	}
-	l.waiting = append(l.waiting, c)
 	return nil
 }
 
 // run works a line off.
 func (w *writer) run(id ID, l *line) {
 	defer w.work.Done()
-	var last *Record // as the previous flush left it
 	for {
 		w.mu.Lock()
 		batch := l.waiting
 		l.waiting = nil
 		if len(batch) == 0 {
-			delete(w.lines, id)
+			l.running = false
+			w.drop(id, l)
 			w.mu.Unlock()
 			return
 		}
+		newest, asOf := l.newest, l.asOf
 		w.mu.Unlock()
 		for _, c := range batch {
-			if c.base != nil && (last == nil || c.base.Writes > last.Writes) {
-				last = c.base
+			if c.base != nil && (newest == nil || c.base.Writes > newest.Writes) {
+				newest, asOf = c.base, c.asOf
 			}
 		}
-		last = w.flush(id, last, batch)
+		if w.now().Sub(asOf) > staleAfter {
+			newest = nil
+		}
+		newest = w.flush(id, newest, batch)
+		w.mu.Lock()
+		l.newest, l.asOf = newest, w.now()
+		w.mu.Unlock()
 	}
 }
 
@@ -152,7 +224,7 @@ func (w *writer) fail(id ID, err error) {
 	w.mu.Lock()
 	var waiting []*change
 	if l := w.lines[id]; l != nil {
-		waiting, l.waiting = l.waiting, nil
+		waiting, l.waiting, l.newest = l.waiting, nil, nil
 	}
 	w.mu.Unlock()
 	for _, c := range waiting {

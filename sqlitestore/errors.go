@@ -15,7 +15,7 @@ import (
 // told are the errors that mean the same inside and outside of this package.
 var told = []error{
 	cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict,
-	cloakroom.ErrInvalid, cloakroom.ErrCorrupt, cloakroom.ErrClosed,
+	cloakroom.ErrInvalid, cloakroom.ErrCorrupt, cloakroom.ErrClosed, cloakroom.ErrUnavailable,
 	context.Canceled, context.DeadlineExceeded,
 }
 
@@ -66,6 +66,12 @@ func explain(path string, err error) error {
 		why = "%s can't be used"
 	}
 	return fmt.Errorf("%w: "+why+": %w", cloakroom.ErrUnavailable, path, err)
+}
+
+// errMoved says that saves would go to a file that nobody finds again.
+func errMoved(path string) error {
+	return fmt.Errorf("%w: %s is not the file that was opened: it was moved, deleted or replaced; restart the program",
+		cloakroom.ErrUnavailable, path)
 }
 
 // refusal says why Open doesn't take a file, with the remedy.

@@ -82,18 +82,20 @@ func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
 	add("ledgers", strconv.FormatInt(counts["ledgers"], 10))
 	add("graves", strconv.FormatInt(max(0, counts["rows"]-counts["sessions"]-counts["ledgers"]), 10))
 
-	if info, err := os.Stat(s.path); err != nil {
-		report.Problems = append(report.Problems, fmt.Sprintf("The file is no longer where it was opened: %v.", err))
-	} else if mode := info.Mode().Perm(); mode&0o077 != 0 && filepath.Separator == '/' {
+	switch info, err := os.Stat(s.path); {
+	case err != nil || !os.SameFile(info, s.writer.file):
+		report.Problems = append(report.Problems,
+			"The file is not the one that was opened: it was moved, deleted or replaced. Restart the program.")
+	case info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/':
 		report.Problems = append(report.Problems, fmt.Sprintf(
-			"Others than its owner can open %s (mode %#o): chmod 600 %[1]s, and the files beside it.", filepath.Base(s.path), mode))
+			"Others than its owner have permissions on the file (%v): take them away with chmod 600, also from the files beside it.",
+			info.Mode().Perm()))
 	}
-	if info, err := os.Stat(s.path + "-wal"); err == nil {
-		add("write-ahead log", size(info.Size()))
-		if info.Size() > 4*walLimit {
-			report.Problems = append(report.Problems,
-				"The write-ahead log is large, since some process reads from the file and never ends: find and end it.")
-		}
+	wal := walSize(s.path)
+	add("write-ahead log", size(wal))
+	if wal > 4*walLimit {
+		report.Problems = append(report.Problems,
+			"The write-ahead log is large, as some process has been reading from the file for long: find and end it.")
 	}
 	return report, nil
 }

@@ -17,6 +17,9 @@ import (
 //
 // A nil config stands for the zero Config, which is made for production.
 func Open(ctx context.Context, path string, config *Config) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, openError(path, err)
+	}
 	cfg := config.withDefaults()
 	if err := checkPath(path); err != nil {
 		return nil, openError(path, err)

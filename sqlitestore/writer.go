@@ -16,24 +16,28 @@ import (
 // writer is the one connection that writes. One flush at a time uses it.
 type writer struct {
 	conn  *sqlite.Conn
-	wal   string // the file's write-ahead log
+	path  string
+	file  os.FileInfo // of what was opened
 	busy  time.Duration
 	stmts statements
 
-	commits  atomic.Int64 // transactions that wrote
-	walCheck time.Time    // when the log's size is looked at again
+	commits atomic.Int64 // transactions that wrote
+	walLook time.Time    // when the log's size is looked at again
 }
 
-// The write-ahead log is copied into the file when it has grown to checkpoint
-// pages, by the save that finds it so. It starts anew with the next save, if no
-// reader is still in it. Where readers always are, it goes on growing; so the
-// writer looks at its size now and then, and if it is walLimit, waits for them.
+// The write-ahead log is copied into the file by the commit that finds it grown
+// to checkpointPages. (To copy it from another connection, beside the saves, was
+// not faster and gave no better latencies: the file system makes the syncs of
+// both files wait for each other.) The next save starts the log anew if no
+// reader is still in it. Where some reader always is, it goes on growing. So the
+// writer looks at its size now and then, and if it is walLimit waits for them;
+// but not for long, and if that is in vain, not again for a while.
 const (
 	checkpointPages = 2000
 	walLimit        = 32 << 20
-	walCheckEvery   = time.Second
-	walCheckAgain   = 30 * time.Second
+	walEvery        = time.Second
 	walPatience     = 100 * time.Millisecond
+	walPause        = 30 * time.Second
 )
 
 // openWriter opens the connection that writes, and makes the schema if needed.
@@ -70,6 +74,9 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 		"PRAGMA trusted_schema = 0",
 		"PRAGMA temp_store = MEMORY",
 		"PRAGMA cache_size = -32000",
+		// What was in an ended session is overwritten, where that takes no
+		// further page: it costs nothing that could be measured.
+		"PRAGMA secure_delete = FAST",
 		fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages),
 		fmt.Sprintf("PRAGMA journal_size_limit = %d", walLimit/2),
 	} {
@@ -87,8 +94,12 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 	if err != nil {
 		return nil, err
 	}
-	w = &writer{conn: c, wal: path + "-wal", busy: cfg.BusyTimeout}
+	w = &writer{conn: c, path: path, busy: cfg.BusyTimeout}
 	try(func() error { return w.stmts.prepare(c) })
+	try(func() (err error) {
+		w.file, err = os.Stat(path)
+		return err
+	})
 	return w, err
 }
 
@@ -152,6 +163,9 @@ func (w *writer) begin(ctx context.Context, end time.Time) error {
 	if err := w.rollback(); err != nil { // should an earlier one have failed
 		return err
 	}
+	if info, err := os.Stat(w.path); err != nil || !os.SameFile(info, w.file) {
+		return errMoved(w.path)
+	}
 	err := run(w.stmts.begin)
 	if isBusy(err) {
 		err = retry(ctx, time.Until(end), func() error { return run(w.stmts.begin) })
@@ -172,16 +186,25 @@ func (w *writer) rollback() error {
 // here: the next save meets them, or the next look.
 func (w *writer) limitWAL() {
 	now := time.Now()
-	if now.Before(w.walCheck) {
+	if now.Before(w.walLook) {
 		return
 	}
-	w.walCheck = now.Add(walCheckEvery)
-	if info, err := os.Stat(w.wal); err != nil || info.Size() < walLimit {
+	w.walLook = now.Add(walEvery)
+	if walSize(w.path) < walLimit {
 		return
 	}
 	w.conn.SetBusyTimeout(walPatience)
 	defer w.conn.SetBusyTimeout(0)
 	if busy, err := queryInt(w.conn, "PRAGMA wal_checkpoint(RESTART)"); busy != 0 || err != nil {
-		w.walCheck = now.Add(walCheckAgain) // a long reader, perhaps of another process
+		w.walLook = now.Add(walPause)
 	}
+}
+
+// walSize returns the size of the write-ahead log, 0 if there is none.
+func walSize(path string) int64 {
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

@@ -1,0 +1,47 @@
+package cloakroom
+
+import "context"
+
+// Destroy ends the session, as a sign-out does, and returns when nothing can
+// bring it back. The client is told to forget its token. The Session is a new,
+// empty one afterwards, and a value that is set begins another.
+//
+// ErrUnavailable: it may or may not have ended. Call it again.
+func (s *Session) Destroy(ctx context.Context) error {
+	s.mu.Lock()
+	stored := s.stored
+	s.mu.Unlock()
+	if !stored { // it may be about to be stored
+		s.saving.Lock()
+		defer s.saving.Unlock()
+	}
+	s.mu.Lock()
+	rec, stored, gone := s.rec, s.stored, s.gone
+	s.mu.Unlock()
+	if gone { // it has ended, and the client may hold another's token by now
+		return nil
+	}
+	if stored {
+		ctx, done, err := s.m.w.begin(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+		if err := s.m.w.bury(ctx, rec.ID, EndDestroyed, rec.Deadline, rec); err != nil {
+			return err
+		}
+		s.m.events.ended(ctx, rec.ID, EndDestroyed)
+		s.m.leaveLedger(ctx, rec)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reset()
+	s.q.revoke()
+	return nil
+}
+
+// reset makes it a new, empty session.
+func (s *Session) reset() {
+	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &Record{App: s.m.config.App}, false, false, false, false, false, false
+	s.view, s.exact, s.ops, s.errs, s.sunk = valueSet{}, true, nil, nil, nil
+}

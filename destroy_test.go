@@ -1,0 +1,788 @@
+package cloakroom_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// underWay is something that is on its way to the store when a session ends.
+// start returns when it is, with a function that lets it go on, and its result
+// if somebody waits for it.
+type underWay struct {
+	start func(r *rig, s *cloakroom.Session) (let func(), result <-chan error)
+	// saved: it may have been done before the end, and then it succeeds.
+	saved bool
+}
+
+// saving begins the save of a visit.
+func (r *rig) saving(s *cloakroom.Session) <-chan error {
+	visits.Update(s, plusOne)
+	return later(func() error { return s.Save(context.Background()) })
+}
+
+var underWays = map[string]underWay{
+	"a save": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		g := r.store.hold(isOn("update", s.ID()))
+		done := r.saving(s)
+		<-g.reached
+		return func() { g.let(pass) }, done
+	}},
+	"a save that arrives after its time": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		r.store.fate(isOn("update", s.ID()), delayed)
+		g := r.store.hold(isOn("update", s.ID()))
+		done := r.saving(s)
+		<-g.reached
+		return func() { r.store.deliver(); g.let(delayed) }, done
+	}},
+	"a queued save": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		queued := r.open(s)
+		g, _ := r.blocked(s)
+		done := r.saving(queued)
+		synctest.Wait()
+		return func() { g.let(pass) }, done
+	}},
+	"a save whose answer was lost": {saved: true, start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		r.store.fate(isOn("update", s.ID()), lost)
+		g := r.store.hold(isOn("get", s.ID()))
+		done := r.saving(s)
+		<-g.reached
+		return func() { g.let(pass) }, done
+	}},
+	"a save that was not done, about to be tried again": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		r.store.fate(isOn("update", s.ID()), dropped)
+		g := r.store.hold(isOn("get", s.ID()))
+		done := r.saving(s)
+		<-g.reached
+		return func() { g.let(pass) }, done
+	}},
+	"a save that is done twice": {saved: true, start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		r.store.fate(isOn("update", s.ID()), copied)
+		if err := <-r.saving(s); err != nil {
+			r.Error(err)
+		}
+		return func() {}, nil
+	}},
+	"a save after the request": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		open := make(chan struct{})
+		visits.Update(s, plusOne)
+		done := later(func() error {
+			<-open
+			return s.Save(context.Background())
+		})
+		return func() { close(open) }, done
+	}},
+	"a transaction": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		g := r.store.hold(isOn("update", s.ID()))
+		done := later(func() error {
+			return s.Update(context.Background(), func(tx *cloakroom.Tx) error { visits.Set(tx, 9); return nil })
+		})
+		<-g.reached
+		return func() { g.let(pass) }, done
+	}},
+	"a touch": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		r.clock.add(2 * time.Minute)
+		g := r.store.hold(isOn("update", s.ID()))
+		r.as(s).want(200, look)
+		<-g.reached
+		return func() { g.let(pass) }, nil
+	}},
+	"a renewal": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		g := r.store.hold(isOn("update", s.ID()))
+		done := later(func() error { return s.Renew(context.Background()) })
+		<-g.reached
+		return func() { g.let(pass) }, done
+	}},
+	"an admin's update": {start: func(r *rig, s *cloakroom.Session) (func(), <-chan error) {
+		g := r.store.hold(isOn("update", s.ID()))
+		done := later(func() error {
+			return r.m.Admin().Update(context.Background(), s.ID(), func(tx *cloakroom.Tx) error { visits.Set(tx, 9); return nil })
+		})
+		<-g.reached
+		return func() { g.let(pass) }, done
+	}},
+}
+
+// ending ends a session that was opened before. It returns what took over.
+type ending struct {
+	why cloakroom.Reason
+	end func(r *rig, s *cloakroom.Session) (successor *cloakroom.Session)
+}
+
+var endings = map[string]ending{
+	"Destroy": {cloakroom.EndDestroyed, func(r *rig, s *cloakroom.Session) *cloakroom.Session {
+		if err := s.Destroy(context.Background()); err != nil {
+			r.Errorf("Destroy: %v", err)
+		}
+		return nil
+	}},
+	"Revoke": {cloakroom.EndRevoked, func(r *rig, s *cloakroom.Session) *cloakroom.Session {
+		if err := r.m.Admin().Revoke(context.Background(), s.ID()); err != nil {
+			r.Errorf("Revoke: %v", err)
+		}
+		return nil
+	}},
+	"Revoke in another process": {cloakroom.EndRevoked, func(r *rig, s *cloakroom.Session) *cloakroom.Session {
+		if err := cloakroom.NewAdmin(r.store, "").Revoke(context.Background(), s.ID()); err != nil {
+			r.Errorf("Revoke: %v", err)
+		}
+		return nil
+	}},
+	"RevokeAll": {cloakroom.EndRevoked, func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
+		if err := r.m.Admin().RevokeAll(context.Background(), "ann"); err != nil {
+			r.Errorf("RevokeAll: %v", err)
+		}
+		return nil
+	}},
+	"the limit per principal": {cloakroom.EndRevoked, func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
+		m := r.manager(&cloakroom.Config{MaxPerPrincipal: 1})
+		s, err := m.Create(context.Background())
+		if err == nil {
+			err = s.Login(context.Background(), "ann", nil)
+		}
+		if err != nil {
+			r.Errorf("Login: %v", err)
+		}
+		return nil
+	}},
+	"expiry": {cloakroom.EndExpired, func(r *rig, s *cloakroom.Session) *cloakroom.Session {
+		r.clock.add(25 * time.Hour)
+		if _, err := r.manager(nil).Retrieve(context.Background(), s.Token()); !errors.Is(err, cloakroom.ErrNotFound) {
+			r.Errorf("Retrieve after the idle timeout: %v", err)
+		}
+		return nil
+	}},
+	"Login": {cloakroom.EndReplaced, func(r *rig, s *cloakroom.Session) *cloakroom.Session {
+		if err := s.Login(context.Background(), "ann", nil); err != nil {
+			r.Errorf("Login: %v", err)
+		}
+		return s
+	}},
+}
+
+// Whatever is under way when a session ends, nothing brings it back.
+func TestI2_NothingComesBack(t *testing.T) {
+	for endName, ending := range endings {
+		for name, way := range underWays {
+			bubble(t, endName+" against "+name, func(t *testing.T) {
+				r := newRig(t, nil)
+				s := r.signedIn("ann")
+				visits.Set(s, 1)
+				r.save(s)
+				id, token := s.ID(), s.Token()
+				ender := r.open(s)
+				let, result := way.start(r, r.open(s))
+				successor := ending.end(r, ender)
+				r.wantGrave(id, ending.why)
+				if _, err := r.store.Sweep(t.Context(), r.clock.now()); err != nil {
+					t.Error(err)
+				}
+				let()
+				want := "1"
+				if way.saved {
+					want = "2"
+				}
+				if result != nil {
+					switch err := <-result; {
+					case err == nil && !way.saved:
+						t.Errorf("%s succeeded after the end", name)
+					case err != nil && !errors.Is(err, cloakroom.ErrGone):
+						t.Errorf("%s: %v, want %q", name, err, cloakroom.ErrGone)
+					}
+				}
+				synctest.Wait()
+				r.store.deliver()
+				r.wantGrave(id, ending.why)
+				if successor != nil {
+					if rec, err := r.kept(successor.ID()); err != nil || string(rec.Values["visits"]) != want {
+						t.Errorf("the successor keeps %v, %v; want %s visits", rec, err, want)
+					}
+				}
+				r.clock.add(time.Minute) // past RenewGrace
+				r.wantShut(id, token)
+				r.store.deliver()
+				r.wantGrave(id, ending.why)
+			})
+		}
+	}
+}
+
+// Destroy doesn't wait for the save in flight, and fails the queue behind it.
+func TestI2_DestroyOvertakesTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		ender := r.open(s)
+		g, inFlight := r.blocked(s)
+		var queued []<-chan error
+		for range 10 {
+			queued = append(queued, r.saving(r.open(s)))
+		}
+		synctest.Wait()
+		if err := ender.Destroy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range queued {
+			r.wantErr("a queued save", <-c, cloakroom.ErrGone) // before the gate opens
+		}
+		g.let(pass)
+		r.wantErr("the save in flight", <-inFlight, cloakroom.ErrGone)
+	})
+}
+
+// A create that the store does late, after everything else.
+func TestI2_LateCreate(t *testing.T) {
+	create := func(r *rig) (id *cloakroom.ID) {
+		id = new(cloakroom.ID)
+		r.store.hook(func(c *call) fate {
+			if c.op == "create" && !c.ledger() {
+				*id = c.id
+			}
+			return pass
+		})
+		return id
+	}
+	bubble(t, "of a session that was destroyed", func(t *testing.T) {
+		r := newRig(t, nil)
+		r.store.fate(isOp("create"), delayed)
+		g := r.guest()
+		g.want(200, visit)
+		token := g.token
+		s := r.openBy(r.m, token)
+		g.want(200, logout)
+		if n := r.store.deliver(); n != 1 {
+			t.Errorf("%d writes were late, want 1", n)
+		}
+		r.wantGrave(s.ID(), cloakroom.EndDestroyed)
+		r.wantShut(s.ID(), token)
+	})
+	bubble(t, "of a session that was revoked before it was there", func(t *testing.T) {
+		r := newRig(t, nil)
+		id := create(r)
+		r.store.hook(func(c *call) fate {
+			if c.op == "create" {
+				return delayed
+			}
+			return pass
+		})
+		r.guest().want(503, visit)
+		r.store.heal()
+		if err := r.m.Admin().Revoke(t.Context(), *id); err != nil {
+			t.Fatal(err)
+		}
+		r.wantGrave(*id, cloakroom.EndRevoked)
+		if n := r.store.deliver(); n == 0 {
+			t.Error("no write was late")
+		}
+		r.wantGrave(*id, cloakroom.EndRevoked)
+	})
+	bubble(t, "of a sign-in that failed", func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		id := create(r)
+		r.store.fate(isOp("create"), copied)
+		r.store.answer(isLedger("create"), errFull)
+		r.wantErr("Login", s.Login(t.Context(), "ann", nil), cloakroom.ErrUnavailable)
+		r.wantGrave(*id, cloakroom.EndAbandoned)
+		r.store.heal()
+		r.store.deliver()
+		r.wantGrave(*id, cloakroom.EndAbandoned)
+		r.wantVisits(s.ID(), 1)
+	})
+}
+
+func TestI2_DestroyWhileTheSessionIsBeingStored(t *testing.T) {
+	r := newRig(t, nil)
+	var id cloakroom.ID
+	r.store.hook(func(c *call) fate {
+		if c.op == "create" {
+			id = c.id
+		}
+		return pass
+	})
+	g := r.store.hold(isOp("create"))
+	w := r.guest().want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		visits.Set(s, 1)
+		var all sync.WaitGroup
+		all.Go(func() {
+			if err := s.Save(req.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		<-g.reached
+		all.Go(func() {
+			if err := s.Destroy(req.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		g.let(pass)
+		all.Wait()
+		return nil
+	})
+	r.wantGrave(id, cloakroom.EndDestroyed)
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
+		t.Errorf("got cookies %v, want one that is deleted", c)
+	}
+}
+
+func TestDestroyInARequest(t *testing.T) {
+	var ended []string
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.Reason) {
+		ended = append(ended, fmt.Sprint(id, " ", why))
+	}}})
+	s := r.stored(1)
+	g := r.as(s)
+	w := g.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		visits.Set(s, 2) // is dropped
+		if err := s.Destroy(req.Context()); err != nil {
+			return err
+		}
+		if !s.IsNew() || !s.ID().IsZero() || s.Token() != "" || visits.Get(s) != 0 || s.Err() != nil {
+			t.Errorf("after Destroy: new %v, id %v, visits %d, error %v", s.IsNew(), s.ID(), visits.Get(s), s.Err())
+		}
+		return nil
+	})
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || c[0].Value != "" {
+		t.Errorf("got cookies %v, want one that is deleted", c)
+	}
+	if w.Header().Get("Cache-Control") != "private, no-store" {
+		t.Errorf("Cache-Control: %q", w.Header().Get("Cache-Control"))
+	}
+	r.wantGrave(s.ID(), cloakroom.EndDestroyed)
+	if want := fmt.Sprint(s.ID(), " destroyed"); strings.Join(ended, ",") != want {
+		t.Errorf("events of endings: %q, want %s", ended, want)
+	}
+
+	s = r.stored(1)
+	g = r.as(s)
+	g.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		if err := errors.Join(s.Destroy(req.Context()), s.Destroy(req.Context())); err != nil {
+			return err
+		}
+		visits.Set(s, 10) // begins another
+		return nil
+	})
+	r.wantGrave(s.ID(), cloakroom.EndDestroyed)
+	next := r.openBy(r.m, g.token)
+	if next.ID() == s.ID() || visits.Get(next) != 10 {
+		t.Errorf("the next session is %v with %d visits", next.ID(), visits.Get(next))
+	}
+
+	r.store.since()
+	r.guest().want(200, logout) // of somebody who has no session
+	r.wantOps("nothing")
+}
+
+func TestI2_DestroyResolvesLostAnswers(t *testing.T) {
+	for name, fates := range fates {
+		bubble(t, name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.signedIn("ann")
+			token := s.Token()
+			r.store.fate(isOp("bury"), fates...)
+			r.as(s).want(200, logout)
+			r.wantGrave(s.ID(), cloakroom.EndDestroyed)
+			r.store.deliver()
+			r.wantGrave(s.ID(), cloakroom.EndDestroyed)
+			r.wantShut(s.ID(), token)
+		})
+	}
+}
+
+var seedFlag = flag.Uint64("seed", 0, "the one seed to run random interleavings with; 0: many, by chance")
+
+// Clients of three processes save, touch, sign in, renew, sign out and revoke,
+// in every order that chance finds, over a store that loses answers, does
+// things late, twice or never, and is slow at times. What must hold is checked
+// after each step of the store.
+func TestI1I2I9I10I13_RandomInterleavings(t *testing.T) {
+	round := func(seed uint64) bool {
+		return t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { newChaos(t, seed).run() })
+		})
+	}
+	if *seedFlag != 0 {
+		round(*seedFlag)
+		return
+	}
+	patience := 3 * time.Second
+	if testing.Short() {
+		patience /= 10
+	}
+	seed, rounds := rand.Uint64()>>16, 0
+	for begun := time.Now(); time.Since(begun) < patience; rounds++ {
+		if !round(seed + uint64(rounds)) {
+			t.Fatalf("run it again with: go test -run %s -seed %d", t.Name(), seed+uint64(rounds))
+		}
+	}
+	t.Logf("%d rounds, from seed %d", rounds, seed)
+}
+
+// chaos is one round of random interleavings.
+type chaos struct {
+	*rig
+	rand     *rand.Rand // the scheduler's
+	managers []*cloakroom.Manager
+
+	mu       sync.Mutex
+	waiting  []*step
+	coats    []*coat
+	slots    map[string]*slot
+	shut     map[cloakroom.ID]string // must not open any more, and why
+	signedIn map[string]map[cloakroom.ID]bool
+	tickets  map[string]map[cloakroom.Ticket]bool // taken, and not outdated by a RevokeAll
+	revoking map[string]bool
+}
+
+// step is an operation of the store that waits for its fate.
+type step struct {
+	c    *call
+	fate chan fate
+	left bool
+}
+
+// coat is a session that somebody was given.
+type coat struct {
+	id        cloakroom.ID
+	token     string
+	principal string
+	renewed   bool // some of its tokens may be refused although it lives
+}
+
+// slot is one increment: it is made once, of a name of its own.
+type slot struct {
+	at      cloakroom.ID
+	outcome string // "saved", "not saved" or "unknown"
+}
+
+const chaosIdle = 10 * time.Minute
+
+func newChaos(t *testing.T, seed uint64) *chaos {
+	c := &chaos{rand: rand.New(rand.NewPCG(seed, 0)), slots: map[string]*slot{}, shut: map[cloakroom.ID]string{}, signedIn: map[string]map[cloakroom.ID]bool{},
+		tickets: map[string]map[cloakroom.Ticket]bool{}, revoking: map[string]bool{}}
+	config := &cloakroom.Config{IdleTimeout: chaosIdle, TouchEvery: -1, MaxPerPrincipal: 1 + c.rand.IntN(4)}
+	c.rig = newRig(t, config)
+	c.managers = []*cloakroom.Manager{c.m, c.manager(config), c.manager(config)}
+	for range 2 {
+		s := c.stored(0)
+		c.coats = append(c.coats, &coat{id: s.ID(), token: s.Token()})
+	}
+	c.store.hook(func(op *call) fate {
+		s := &step{c: op, fate: make(chan fate)}
+		c.mu.Lock()
+		c.waiting = append(c.waiting, s)
+		c.mu.Unlock()
+		select {
+		case f := <-s.fate:
+			return f
+		case <-op.ctx.Done():
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			s.left = true
+			return delayed
+		}
+	})
+	return c
+}
+
+func (c *chaos) run() {
+	done := make(chan struct{})
+	var clients sync.WaitGroup
+	for range 4 {
+		r := rand.New(rand.NewPCG(c.rand.Uint64(), 0))
+		clients.Go(func() {
+			for range 3 + r.IntN(4) {
+				c.act(r)
+			}
+		})
+	}
+	go func() {
+		clients.Wait()
+		for _, m := range c.managers {
+			m.Close()
+		}
+		close(done)
+	}()
+	for faults := c.rand.IntN(8); ; {
+		synctest.Wait()
+		c.check()
+		c.mu.Lock()
+		c.waiting = slices.DeleteFunc(c.waiting, func(s *step) bool { return s.left })
+		n := len(c.waiting)
+		c.mu.Unlock()
+		switch x := c.rand.IntN(100); {
+		case n == 0:
+			select {
+			case <-done:
+				c.finish()
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		case x < 1:
+			<-time.After(6 * time.Second) // the store is slow: waiting has an end
+		case x < 3:
+			c.clock.add(chaosIdle / 3)
+		case x < 4:
+			if _, err := c.store.Sweep(context.Background(), c.clock.now()); err != nil {
+				c.Error(err)
+			}
+		case x < 15:
+			c.deliverOne()
+		default:
+			c.mu.Lock()
+			i := c.rand.IntN(n)
+			s := c.waiting[i]
+			c.waiting = slices.Delete(c.waiting, i, i+1)
+			c.mu.Unlock()
+			f := pass
+			if faults > 0 && c.rand.IntN(6) == 0 {
+				faults--
+				f = dropped
+				if s.c.op != "get" {
+					f = []fate{lost, dropped, delayed, copied, doubled, denied}[c.rand.IntN(6)]
+				}
+			}
+			s.fate <- f
+		}
+	}
+}
+
+// deliverOne does one of the things that are late.
+func (c *chaos) deliverOne() {
+	c.store.mu.Lock()
+	var f func()
+	if n := len(c.store.later); n > 0 {
+		i := c.rand.IntN(n)
+		f = c.store.later[i]
+		c.store.later = slices.Delete(c.store.later, i, i+1)
+	}
+	c.store.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// with calls f with the books open.
+func (c *chaos) with(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+}
+
+// end notes that a session must not open any more.
+func (c *chaos) end(why string, id cloakroom.ID) { c.shut[id] = why }
+
+// act does something by chance, and notes what it was told.
+func (c *chaos) act(r *rand.Rand) {
+	ctx := context.Background()
+	m, principal := c.managers[r.IntN(len(c.managers))], []string{"ann", "bob"}[r.IntN(2)]
+	var k coat
+	c.with(func() { k = *c.coats[r.IntN(len(c.coats))] })
+	switch x := r.IntN(20); x {
+	case 0, 1:
+		c.revoke(ctx, m.Admin(), principal)
+		return
+	case 2:
+		if m.Admin().Revoke(ctx, k.id) == nil {
+			c.with(func() { c.end("Revoke", k.id) })
+		}
+		return
+	case 3:
+		name := c.slot(k.id)
+		c.saved(name, m.Admin().Update(ctx, k.id, func(tx *cloakroom.Tx) error {
+			cloakroom.NewKey[int](name).Update(tx, plusOne)
+			return nil
+		}))
+		return
+	default:
+		s, err := m.Retrieve(ctx, k.token)
+		if err != nil {
+			if errors.Is(err, cloakroom.ErrNotFound) && !k.renewed {
+				c.with(func() { c.end("Retrieve", k.id) })
+			}
+			return
+		}
+		c.visit(ctx, r, m, s, principal, x)
+	}
+}
+
+func (c *chaos) visit(ctx context.Context, r *rand.Rand, m *cloakroom.Manager, s *cloakroom.Session, principal string, x int) {
+	id := s.ID()
+	switch {
+	case x < 5:
+		if s.Destroy(ctx) == nil {
+			c.with(func() { c.end("Destroy", id) })
+		}
+	case x < 6:
+		c.with(func() {
+			for _, k := range c.coats {
+				k.renewed = k.renewed || k.id == id
+			}
+		})
+		if s.Renew(ctx) == nil && s.Token() != "" {
+			c.with(func() { c.coats = append(c.coats, &coat{id, s.Token(), s.Principal(), true}) })
+		}
+	case x < 11:
+		c.login(ctx, m, s, principal)
+	default:
+		for range 1 + r.IntN(2) {
+			name := c.slot(id)
+			cloakroom.NewKey[int](name).Update(s, plusOne)
+			c.saved(name, s.Save(ctx))
+		}
+	}
+}
+
+// slot begins an increment.
+func (c *chaos) slot(id cloakroom.ID) (name string) {
+	c.with(func() {
+		name = fmt.Sprint("slot", len(c.slots))
+		c.slots[name] = &slot{id, "unknown"}
+	})
+	return name
+}
+
+// saved notes what a save said.
+func (c *chaos) saved(name string, err error) {
+	c.with(func() {
+		switch {
+		case err == nil:
+			c.slots[name].outcome = "saved"
+		case !errors.Is(err, cloakroom.ErrUnknown):
+			c.slots[name].outcome = "not saved"
+		}
+	})
+}
+
+func (c *chaos) login(ctx context.Context, m *cloakroom.Manager, s *cloakroom.Session, principal string) {
+	id := s.ID()
+	ticket, err := m.BeginLogin(ctx, principal)
+	if err != nil {
+		return
+	}
+	taken := c.clock.now()
+	c.with(func() {
+		if c.tickets[principal] == nil {
+			c.tickets[principal], c.signedIn[principal] = map[cloakroom.Ticket]bool{}, map[cloakroom.ID]bool{}
+		}
+		c.tickets[principal][ticket] = true
+	})
+	name := c.slot(id)
+	cloakroom.NewKey[int](name).Update(s, plusOne) // goes along
+	keeps := s.Principal() == "" || s.Principal() == principal
+	err = s.Login(ctx, principal, &cloakroom.LoginOptions{Ticket: ticket})
+	c.with(func() {
+		switch {
+		case err == nil:
+			c.end("Login", id)
+			c.coats = append(c.coats, &coat{id: s.ID(), token: s.Token(), principal: principal})
+			if keeps {
+				*c.slots[name] = slot{s.ID(), "saved"}
+			}
+			if !c.tickets[principal][ticket] { // a RevokeAll came after the ticket, and has returned
+				c.end("RevokeAll after the ticket", s.ID())
+			}
+			c.signedIn[principal][s.ID()] = true
+		case errors.Is(err, cloakroom.ErrRevoked) && !c.revoking[principal] && c.clock.now().Sub(taken) <= 30*time.Minute:
+			c.Errorf("Login: %v, though nobody revoked", err)
+		}
+	})
+}
+
+func (c *chaos) revoke(ctx context.Context, a *cloakroom.Admin, principal string) {
+	var before []cloakroom.ID
+	var tickets []cloakroom.Ticket
+	c.with(func() {
+		c.revoking[principal] = true
+		before = slices.Collect(maps.Keys(c.signedIn[principal]))
+		tickets = slices.Collect(maps.Keys(c.tickets[principal]))
+	})
+	if a.RevokeAll(ctx, principal) != nil {
+		return
+	}
+	c.with(func() {
+		for _, id := range before {
+			c.end("RevokeAll", id)
+		}
+		for _, t := range tickets {
+			c.tickets[principal][t] = false
+		}
+	})
+}
+
+// opens reports whether a session opens.
+func (c *chaos) opens(id cloakroom.ID) bool {
+	rec, err := c.kept(id)
+	now := c.clock.now()
+	return err == nil && now.Before(rec.Expires) && now.Before(rec.Deadline)
+}
+
+func (c *chaos) check() {
+	c.with(func() {
+		for id, why := range c.shut {
+			if c.opens(id) {
+				c.Errorf("%v opens after %s", id, why)
+				delete(c.shut, id)
+			}
+		}
+	})
+}
+
+// finish lets everything late happen and looks at each increment.
+func (c *chaos) finish() {
+	c.store.heal()
+	for c.store.deliver() > 0 {
+		c.check()
+	}
+	for name, s := range c.slots {
+		id := s.at
+		for {
+			rec, err := c.kept(id)
+			if err == nil {
+				n := string(rec.Values[name])
+				if n != "" && n != "1" || n == "" && s.outcome == "saved" || n == "1" && s.outcome == "not saved" {
+					c.Errorf("%s, %s in %v, is %q in %v", name, s.outcome, s.at, n, id)
+				}
+				break
+			}
+			if rec == nil || rec.Grave == nil || rec.Grave.Reason != cloakroom.EndReplaced || !c.keeps(id, rec.Grave.Successor) {
+				if rec != nil && rec.Grave != nil && rec.Grave.Reason == cloakroom.EndAbandoned && s.outcome == "saved" {
+					c.Errorf("%s, saved in %v, is lost: the sign-in that replaced it was taken back", name, s.at)
+				}
+				break
+			}
+			id = rec.Grave.Successor
+		}
+	}
+}
+
+// keeps reports whether a sign-in takes the values along, as far as that is
+// known.
+func (c *chaos) keeps(from, to cloakroom.ID) bool {
+	principal := func(id cloakroom.ID) (string, bool) {
+		for _, k := range c.coats {
+			if k.id == id {
+				return k.principal, true
+			}
+		}
+		return "", false
+	}
+	a, known := principal(from)
+	if known && a == "" {
+		return true
+	}
+	b, also := principal(to)
+	return known && also && a == b
+}

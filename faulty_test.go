@@ -1,0 +1,769 @@
+package cloakroom_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/memstore"
+)
+
+// openStore opens the store that the tests of sessions work on.
+func openStore(t testing.TB) cloakroom.Store {
+	t.Helper()
+	store := memstore.New(nil)
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// fate is what becomes of an operation of a faulty store.
+type fate int
+
+const (
+	pass     fate = iota // done and answered
+	lost                 // done, and the answer is lost
+	dropped              // not done, and no answer
+	delayed              // no answer; done when the test delivers it
+	copied               // done and answered, and once more when the test delivers it
+	doubled              // done twice, with the answer of the second time
+	denied               // done, and answered as if someone else had written
+	answered             // not done, and answered with call.err
+)
+
+var (
+	errNoAnswer = fmt.Errorf("faulty: no answer: %w", cloakroom.ErrUnavailable)
+	errFull     = fmt.Errorf("faulty: %w: %w", cloakroom.ErrUnavailable, cloakroom.ErrOverloaded)
+)
+
+// call is an operation that is about to be done.
+type call struct {
+	ctx context.Context
+	op  string // "get", "create", "update" or "bury"
+	id  cloakroom.ID
+	rec *cloakroom.Record // of create and update
+	err error             // the answer, with the fate answered
+}
+
+func (c *call) ledger() bool { return c.id.Layout() == cloakroom.LayoutLedger }
+
+type matcher func(*call) bool
+
+// isOp matches operations on sessions.
+func isOp(op string) matcher { return func(c *call) bool { return c.op == op && !c.ledger() } }
+
+// isOn matches an operation on one record.
+func isOn(op string, id cloakroom.ID) matcher {
+	return func(c *call) bool { return c.op == op && c.id == id }
+}
+
+func isLedger(op string) matcher { return func(c *call) bool { return c.op == op && c.ledger() } }
+func isWrite(c *call) bool       { return c.op != "get" }
+func isAny(*call) bool           { return true }
+
+// faulty is a store whose operations meet the fates that a test chooses.
+type faulty struct {
+	cloakroom.Store
+	mu    sync.Mutex
+	hooks []func(*call) fate
+	count map[string]int
+	later []func()
+}
+
+// hook has f decide on all operations that hooks before it let pass.
+func (s *faulty) hook(f func(*call) fate) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks = append(s.hooks, f)
+}
+
+// heal takes all hooks away.
+func (s *faulty) heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hooks = nil
+}
+
+// fate gives the next operations that match these fates, one each.
+func (s *faulty) fate(match matcher, fates ...fate) {
+	var n atomic.Int64
+	s.hook(func(c *call) fate {
+		if !match(c) {
+			return pass
+		}
+		if i := int(n.Add(1)) - 1; i < len(fates) {
+			return fates[i]
+		}
+		return pass
+	})
+}
+
+// answer has all operations that match answered with an error and not done.
+func (s *faulty) answer(match matcher, err error) {
+	s.hook(func(c *call) fate {
+		if !match(c) {
+			return pass
+		}
+		c.err = err
+		return answered
+	})
+}
+
+// gate holds an operation up.
+type gate struct {
+	reached chan struct{} // closed when the operation has come
+	open    chan struct{}
+	then    fate
+}
+
+// hold stops the next operation that matches before it is done, until let is
+// called or its context ends: then there is no answer, and it may be delivered.
+func (s *faulty) hold(match matcher) *gate {
+	g := &gate{reached: make(chan struct{}), open: make(chan struct{})}
+	var taken atomic.Bool
+	s.hook(func(c *call) fate {
+		if !match(c) || !taken.CompareAndSwap(false, true) {
+			return pass
+		}
+		close(g.reached)
+		select {
+		case <-g.open:
+			return g.then
+		case <-c.ctx.Done():
+			return delayed
+		}
+	})
+	return g
+}
+
+// let lets the operation go to its fate.
+func (g *gate) let(f fate) {
+	g.then = f
+	close(g.open)
+}
+
+// slow lets each operation take one to three milliseconds. In a bubble that
+// costs none, and nobody falls far behind, as nobody does on a real store.
+func (s *faulty) slow() {
+	s.hook(func(c *call) fate {
+		select {
+		case <-time.After(time.Millisecond + rand.N(2*time.Millisecond)):
+			return pass
+		case <-c.ctx.Done():
+			return delayed
+		}
+	})
+}
+
+// deliver does all that was delayed, in order.
+func (s *faulty) deliver() int {
+	s.mu.Lock()
+	later := s.later
+	s.later = nil
+	s.mu.Unlock()
+	for _, f := range later {
+		f()
+	}
+	return len(later)
+}
+
+// since returns the operations since the last call, such as "get 1, update 1".
+func (s *faulty) since() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var parts []string
+	for _, op := range slices.Sorted(maps.Keys(s.count)) {
+		parts = append(parts, fmt.Sprint(op, " ", s.count[op]))
+	}
+	s.count = map[string]int{}
+	if parts == nil {
+		return "nothing"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *faulty) run(c *call, do func(context.Context) error) error {
+	s.mu.Lock()
+	s.count[c.op]++
+	hooks := slices.Clone(s.hooks)
+	s.mu.Unlock()
+	f := pass
+	for _, h := range hooks {
+		if f = h(c); f != pass {
+			break
+		}
+	}
+	if f == delayed || f == copied {
+		defer func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.later = append(s.later, func() { _ = do(context.WithoutCancel(c.ctx)) })
+		}()
+	}
+	switch f {
+	case dropped, delayed:
+		return errNoAnswer
+	case answered:
+		return c.err
+	case lost:
+		_ = do(c.ctx)
+		return errNoAnswer
+	case doubled:
+		_ = do(c.ctx)
+	case denied:
+		if err := do(c.ctx); err != nil {
+			return err
+		}
+		if c.op == "create" {
+			return cloakroom.ErrExists
+		}
+		return cloakroom.ErrConflict
+	}
+	return do(c.ctx)
+}
+
+func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Record, err error) {
+	err = s.run(&call{ctx: ctx, op: "get", id: id}, func(ctx context.Context) (err error) {
+		rec, err = s.Store.Get(ctx, id)
+		return err
+	})
+	if err != nil && !errors.Is(err, cloakroom.ErrGone) {
+		rec = nil
+	}
+	return rec, err
+}
+
+func (s *faulty) write(ctx context.Context, op string, r *cloakroom.Record, write func(context.Context, *cloakroom.Record) (cloakroom.Version, error)) (cloakroom.Version, error) {
+	var v cloakroom.Version
+	var mu sync.Mutex // a copy may be delivered while the answer is read
+	err := s.run(&call{ctx: ctx, op: op, id: r.ID, rec: r}, func(ctx context.Context) error {
+		got, err := write(ctx, r)
+		mu.Lock()
+		defer mu.Unlock()
+		v = got
+		return err
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if err != nil {
+		return cloakroom.Version{}, err
+	}
+	return v, nil
+}
+
+func (s *faulty) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, "create", r, s.Store.Create)
+}
+
+func (s *faulty) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, "update", r, s.Store.Update)
+}
+
+func (s *faulty) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	return s.run(&call{ctx: ctx, op: "bury", id: id}, func(ctx context.Context) error {
+		return s.Store.Bury(ctx, id, g, v)
+	})
+}
+
+// handClock is a clock that only tests move.
+type handClock struct{ ms atomic.Int64 }
+
+func (c *handClock) now() time.Time      { return time.UnixMilli(c.ms.Load()) }
+func (c *handClock) add(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// logLines keeps what is logged.
+type logLines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// take returns what was logged since the last call.
+func (l *logLines) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	defer l.b.Reset()
+	return l.b.String()
+}
+
+// rig is a faulty store with a manager. The clock stands still, and nothing is
+// swept, but by the test.
+type rig struct {
+	testing.TB
+	store *faulty
+	clock *handClock
+	log   *logLines
+	m     *cloakroom.Manager
+}
+
+func newRig(t testing.TB, config *cloakroom.Config) *rig {
+	t.Helper()
+	r := &rig{TB: t, clock: new(handClock), log: new(logLines)}
+	r.store = &faulty{Store: openStore(t), count: map[string]int{}}
+	r.clock.ms.Store(time.Now().UnixMilli())
+	r.m = r.manager(config)
+	return r
+}
+
+// manager makes one more manager on the rig's store, as another process would.
+func (r *rig) manager(config *cloakroom.Config) *cloakroom.Manager {
+	r.Helper()
+	var c cloakroom.Config
+	if config != nil {
+		c = *config
+	}
+	if c.Transport == nil {
+		c.Transport = cloakroom.Cookie{Insecure: true}
+	}
+	if c.SweepEvery == 0 {
+		c.SweepEvery = -1
+	}
+	c.Now, c.Logger = r.clock.now, slog.New(slog.NewTextHandler(r.log, nil))
+	m, err := cloakroom.New(r.store, testKeys(r), &c)
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() {
+		r.store.heal()
+		m.Close()
+	})
+	return m
+}
+
+// stored makes a session that is in the store, with a count of visits.
+func (r *rig) stored(n int) *cloakroom.Session {
+	r.Helper()
+	s, err := r.m.Create(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	if n != 0 {
+		visits.Set(s, n)
+		r.save(s)
+	}
+	r.store.since()
+	return s
+}
+
+// signedIn makes a session that a principal is signed in to.
+func (r *rig) signedIn(principal string) *cloakroom.Session {
+	r.Helper()
+	s := r.stored(0)
+	if err := s.Login(r.Context(), principal, nil); err != nil {
+		r.Fatal(err)
+	}
+	r.store.since()
+	return s
+}
+
+func (r *rig) save(s *cloakroom.Session) {
+	r.Helper()
+	if err := s.Save(r.Context()); err != nil {
+		r.Fatalf("Save: %v", err)
+	}
+}
+
+// open returns a session as another request would see it.
+func (r *rig) open(s *cloakroom.Session) *cloakroom.Session { return r.openBy(r.m, s.Token()) }
+
+func (r *rig) openBy(m *cloakroom.Manager, token string) *cloakroom.Session {
+	r.Helper()
+	s, err := m.Retrieve(r.Context(), token)
+	if err != nil {
+		r.Fatalf("Retrieve: %v", err)
+	}
+	return s
+}
+
+// kept returns what the store keeps of a session.
+func (r *rig) kept(id cloakroom.ID) (*cloakroom.Record, error) {
+	return r.store.Store.Get(context.Background(), id)
+}
+
+// wantVisits checks the count of visits that the store keeps.
+func (r *rig) wantVisits(id cloakroom.ID, want int) {
+	r.Helper()
+	rec, err := r.kept(id)
+	if err != nil {
+		r.Errorf("session %v: %v", id, err)
+		return
+	}
+	if got := string(rec.Values["visits"]); got != fmt.Sprint(want) {
+		r.Errorf("session %v keeps visits = %s, want %d", id, got, want)
+	}
+}
+
+// wantGrave checks that a session has ended, and how.
+func (r *rig) wantGrave(id cloakroom.ID, why cloakroom.Reason) {
+	r.Helper()
+	rec, err := r.kept(id)
+	if !errors.Is(err, cloakroom.ErrGone) || rec == nil || rec.Grave == nil {
+		r.Errorf("session %v: got %v, want a grave", id, err)
+		return
+	}
+	if rec.Grave.Reason != why {
+		r.Errorf("session %v ended as %q, want %q", id, rec.Grave.Reason, why)
+	}
+}
+
+// wantShut checks that a token opens nothing, and that its visitor gets a
+// fresh id.
+func (r *rig) wantShut(id cloakroom.ID, token string) {
+	r.Helper()
+	g := r.guest()
+	g.token = token
+	g.want(http.StatusOK, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		if !s.IsNew() || s.Principal() != "" || visits.Get(s) != 0 {
+			r.Errorf("the token of %v, which has ended, opens a session of %q with %d visits", id, s.Principal(), visits.Get(s))
+		}
+		visits.Set(s, 1)
+		return nil
+	})
+	g.want(http.StatusOK, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		if s.ID() == id || s.IsNew() {
+			r.Errorf("a visitor with the token of %v, which has ended, got the id %v", id, s.ID())
+		}
+		return nil
+	})
+}
+
+func (r *rig) wantOps(want string) {
+	r.Helper()
+	if got := r.store.since(); got != want {
+		r.Errorf("store operations: %s, want %s", got, want)
+	}
+}
+
+// wantErr checks an error against sentinels that it has to wrap.
+func (r *rig) wantErr(what string, err error, sentinels ...error) {
+	r.Helper()
+	for _, s := range sentinels {
+		if !errors.Is(err, s) {
+			r.Errorf("%s: got error %v, want one that is %q", what, err, s)
+		}
+	}
+}
+
+// guest is a browser without a network: one that keeps a token.
+type guest struct {
+	r     *rig
+	m     *cloakroom.Manager
+	mu    sync.Mutex
+	token string
+}
+
+func (r *rig) guest() *guest { return &guest{r: r, m: r.m} }
+
+// as returns a browser that has a session's token.
+func (r *rig) as(s *cloakroom.Session) *guest { return &guest{r: r, m: r.m, token: s.Token()} }
+
+// page is what the tests' handlers are.
+type page = func(http.ResponseWriter, *http.Request, *cloakroom.Session) error
+
+// request returns a request with the guest's token.
+func (g *guest) request(ctx context.Context) *http.Request {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	req := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	if g.token != "" {
+		req.AddCookie(&http.Cookie{Name: "session", Value: g.token})
+	}
+	return req
+}
+
+// do makes one request that f answers.
+func (g *guest) do(f page) *httptest.ResponseRecorder {
+	return g.send(g.request(context.Background()), f)
+}
+
+func (g *guest) send(req *http.Request, f page) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	g.m.With(f).ServeHTTP(w, req)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range w.Result().Cookies() {
+		if c.Name != "session" {
+			continue
+		}
+		if g.token = c.Value; c.MaxAge < 0 {
+			g.token = ""
+		}
+	}
+	return w
+}
+
+// want makes one request and checks its status.
+func (g *guest) want(status int, f page) *httptest.ResponseRecorder {
+	g.r.Helper()
+	w := g.do(f)
+	if w.Code != status {
+		g.r.Errorf("got status %d %q, want %d", w.Code, w.Body, status)
+	}
+	return w
+}
+
+// visit counts a visit.
+func visit(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+	visits.Update(s, plusOne)
+	return nil
+}
+
+func plusOne(n int) int { return n + 1 }
+
+// look reads.
+func look(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+	visits.Get(s)
+	return nil
+}
+
+// loginAs signs in.
+func loginAs(principal string, o *cloakroom.LoginOptions) page {
+	return func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+		return s.Login(r.Context(), principal, o)
+	}
+}
+
+func logout(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+	return s.Destroy(r.Context())
+}
+
+func renew(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+	return s.Renew(r.Context())
+}
+
+// later returns the result of f, which runs beside the test.
+func later[T any](f func() T) <-chan T {
+	c := make(chan T, 1)
+	go func() { c <- f() }()
+	return c
+}
+
+// fates are what may become of a save, with how often the write and the re-read
+// are asked for at most. Each ends well.
+var fates = map[string][]fate{
+	"answered":                         {pass},
+	"the answer is lost":               {lost},
+	"the answers are lost":             {lost, lost, lost},
+	"not done":                         {dropped},
+	"not done, again and again":        {dropped, dropped, dropped, dropped, dropped},
+	"done late":                        {delayed},
+	"done late, twice":                 {delayed, delayed},
+	"done, and again late":             {copied},
+	"done twice":                       {doubled},
+	"a conflict although done":         {denied},
+	"not done, then the answer lost":   {dropped, lost},
+	"late, then done twice":            {delayed, doubled},
+	"late, then a false conflict":      {delayed, denied},
+	"late, then the answer lost":       {delayed, lost},
+	"not done, then a false conflict":  {dropped, denied},
+	"not done, then done and late too": {dropped, copied},
+}
+
+func TestI13_FaultsOfASave(t *testing.T) {
+	for name, fates := range fates {
+		for _, reads := range [][]fate{nil, {dropped}, {lost, dropped, lost}} {
+			bubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
+				r := newRig(t, nil)
+				s := r.stored(1)
+				mine := r.open(s)
+				visits.Update(mine, plusOne)
+				r.store.fate(isOn("update", s.ID()), fates...)
+				r.store.fate(isOn("get", s.ID()), reads...)
+				if err := mine.Save(t.Context()); err != nil {
+					t.Errorf("Save: %v", err)
+				}
+				r.wantVisits(s.ID(), 2)
+				r.store.deliver()
+				r.wantVisits(s.ID(), 2)
+				visits.Update(mine, plusOne)
+				r.save(mine)
+				r.wantVisits(s.ID(), 3)
+				r.store.deliver()
+				r.wantVisits(s.ID(), 3)
+			})
+		}
+	}
+}
+
+func TestI13_FaultsOfANewSession(t *testing.T) {
+	for name, fates := range fates {
+		bubble(t, name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.store.fate(isOp("create"), fates...)
+			g := r.guest()
+			g.want(200, visit)
+			r.store.deliver()
+			g.want(200, visit)
+			var id cloakroom.ID
+			g.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				id = s.ID()
+				return nil
+			})
+			r.wantVisits(id, 2)
+			for rec, err := range r.m.Admin().Search(t.Context(), cloakroom.Query{}) {
+				if err != nil || rec.ID != id {
+					t.Errorf("there is another session: %v, %v", rec, err)
+				}
+			}
+		})
+	}
+}
+
+// The first attempt is done while the second is on its way.
+func TestI13_LateBeforeTheRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		mine := r.open(s)
+		visits.Update(mine, plusOne)
+		r.store.fate(isOp("update"), delayed)
+		retry := r.store.hold(isOp("update"))
+		saved := later(func() error { return mine.Save(t.Context()) })
+		<-retry.reached
+		r.store.deliver()
+		r.wantVisits(s.ID(), 2)
+		retry.let(pass)
+		if err := <-saved; err != nil {
+			t.Error(err)
+		}
+		r.wantVisits(s.ID(), 2)
+		if got := visits.Get(mine); got != 2 {
+			t.Errorf("after the save it reads %d", got)
+		}
+	})
+}
+
+// Saves that queue behind one whose outcome is unknown wait until it is known.
+func TestI13_UnknownHoldsTheQueue(t *testing.T) {
+	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
+		bubble(t, name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.stored(0)
+			a, b := r.open(s), r.open(s)
+			visits.Update(a, plusOne)
+			visits.Update(b, plusOne)
+			r.store.fate(isOp("update"), f)
+			read := r.store.hold(isOn("get", s.ID()))
+			first := later(func() error { return a.Save(t.Context()) })
+			<-read.reached
+			r.store.since()
+			second := later(func() error { return b.Save(t.Context()) })
+			synctest.Wait()
+			r.wantOps("nothing")
+			r.store.deliver()
+			read.let(pass)
+			for _, c := range []<-chan error{first, second} {
+				if err := <-c; err != nil {
+					t.Error(err)
+				}
+			}
+			r.wantVisits(s.ID(), 2)
+		})
+	}
+}
+
+// A write can be told from one that never happened while no more than MaxRevs
+// others follow. Beyond that nobody guesses.
+func TestI13_ManyWritesInBetween(t *testing.T) {
+	for _, test := range []struct {
+		fate    fate
+		others  int
+		unknown bool
+	}{
+		{lost, 1, false}, {lost, cloakroom.MaxRevs - 1, false}, {lost, cloakroom.MaxRevs, true}, {lost, 20, true},
+		{dropped, 1, false}, {dropped, cloakroom.MaxRevs, false}, {dropped, cloakroom.MaxRevs + 1, true}, {dropped, 20, true},
+		{delayed, cloakroom.MaxRevs, false}, {delayed, cloakroom.MaxRevs + 1, true},
+	} {
+		bubble(t, fmt.Sprintf("fate %d, %d others", test.fate, test.others), func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.stored(0)
+			mine := r.open(s)
+			visits.Update(mine, plusOne)
+			r.store.fate(isOp("update"), test.fate)
+			read := r.store.hold(isOn("get", s.ID()))
+			saved := later(func() error { return mine.Save(t.Context()) })
+			<-read.reached
+			other := r.openBy(r.manager(nil), s.Token())
+			for i := range test.others {
+				number(0).Set(other, i+1)
+				r.save(other)
+			}
+			r.store.deliver()
+			read.let(pass)
+			err := <-saved
+			want := 1
+			if !test.unknown {
+				if err != nil {
+					t.Errorf("Save: %v", err)
+				}
+			} else {
+				r.wantErr("Save", err, cloakroom.ErrUnknown, cloakroom.ErrUnavailable)
+				r.wantErr("Err", mine.Err(), cloakroom.ErrUnknown)
+				number(1).Set(mine, 1)
+				r.wantErr("the next Save", mine.Save(t.Context()), cloakroom.ErrUnknown)
+				if test.fate != lost {
+					want = 0
+				}
+			}
+			rec, err := r.kept(s.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(rec.Values["visits"]); got != fmt.Sprint(want) && (want != 0 || got != "") {
+				t.Errorf("the store keeps visits = %q, want %d", got, want)
+			}
+			next := r.open(s) // another request is well
+			visits.Set(next, 5)
+			r.save(next)
+			r.wantVisits(s.ID(), 5)
+		})
+	}
+}
+
+// The re-reads aren't answered until the time is over: the error says unknown,
+// and what the store does late is neither lost nor done twice.
+func TestI13_UnknownAtTheTimeout(t *testing.T) {
+	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
+		bubble(t, name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.stored(1)
+			g := r.as(s)
+			r.store.fate(isOp("update"), f)
+			w := g.do(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				visits.Update(s, plusOne)
+				r.store.answer(isOp("get"), errNoAnswer)
+				return nil
+			})
+			if w.Code != 503 || len(w.Result().Cookies()) != 0 {
+				t.Errorf("got %d with cookies %v, want 503 and none", w.Code, w.Result().Cookies())
+			}
+			r.store.heal()
+			r.store.deliver()
+			want := 2
+			if f == dropped {
+				want = 1
+			}
+			r.wantVisits(s.ID(), want)
+			g.want(200, visit)
+			r.wantVisits(s.ID(), want+1)
+		})
+	}
+}

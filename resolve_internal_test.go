@@ -1,0 +1,306 @@
+package cloakroom
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestI13_Judge goes through the cases of judge's comment, with their borders.
+func TestI13_Judge(t *testing.T) {
+	mine, second := Rev{1}, Rev{2}
+	// others returns n revs of other writers, ours among them at the places
+	// that are given.
+	others := func(n int, ours ...Rev) []Rev {
+		revs := make([]Rev, n)
+		for i := range revs {
+			revs[i] = Rev{0xee, byte(i)}
+		}
+		for i, r := range ours {
+			revs[len(revs)-1-i] = r
+		}
+		return revs
+	}
+	at := func(base uint64) []attempt { return []attempt{{mine, base}} }
+	for _, tt := range []struct {
+		name    string
+		open    []attempt
+		seen    sighting
+		want    verdict
+		pending []attempt
+	}{
+		{"nothing was sent", nil, sighting{stateLive, 5, others(5)}, verdictNotApplied, nil},
+		{"nothing was sent, missing", nil, sighting{state: stateMissing}, verdictNotApplied, nil},
+		{"nothing was sent, grave", nil, sighting{stateGrave, 5, others(5)}, verdictNotApplied, nil},
+
+		{"our rev is the newest", at(4), sighting{stateLive, 5, []Rev{mine, {9}}}, verdictApplied, nil},
+		{"our rev is the oldest kept", at(4), sighting{stateLive, 12, others(8, mine)}, verdictApplied, nil},
+		{"our rev, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
+		{"our rev, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
+		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []Rev{mine}}, verdictApplied, nil},
+		{"the first of two", []attempt{{mine, 4}, {second, 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
+		{"the second of two", []attempt{{mine, 4}, {second, 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
+
+		{"the count didn't move", at(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, at(4)},
+		{"moved by one", at(4), sighting{stateLive, 5, others(5)}, verdictNotApplied, nil},
+		{"moved by all that is kept", at(4), sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, nil},
+		{"moved by one more", at(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"moved by very much", at(0), sighting{stateLive, 1 << 63, others(8)}, verdictUnknown, nil},
+		{"went back", at(4), sighting{stateLive, 3, others(3)}, verdictUnknown, nil},
+		{"one past, one pending", []attempt{{mine, 4}, {second, 5}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{second, 5}}},
+		{"one unknown, one past", []attempt{{mine, 1}, {second, 9}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
+		{"two pending", []attempt{{mine, 4}, {second, 4}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{mine, 4}, {second, 4}}},
+
+		{"a grave dug at the next count", at(4), sighting{stateGrave, 5, others(5)}, verdictNotApplied, nil},
+		{"a grave dug later", at(4), sighting{stateGrave, 4 + MaxRevs, others(8)}, verdictNotApplied, nil},
+		{"a grave dug too much later", at(4), sighting{stateGrave, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"a grave of the same count", at(4), sighting{stateGrave, 4, others(4)}, verdictUnknown, nil},
+		{"a grave that wasn't read", at(4), sighting{stateGrave, 0, others(1)}, verdictUnknown, nil},
+		{"a grave in the way of a create", at(0), sighting{stateGrave, 0, others(1)}, verdictUnknown, nil},
+
+		{"a create, still missing", at(0), sighting{state: stateMissing}, verdictNotApplied, at(0)},
+		{"a create, made by someone else", at(0), sighting{stateLive, 1, others(1)}, verdictNotApplied, nil},
+		{"an update, missing", at(4), sighting{state: stateMissing}, verdictUnknown, nil},
+		{"an update and a create, missing", []attempt{{mine, 0}, {second, 4}}, sighting{state: stateMissing}, verdictUnknown, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			open := slices.Clone(tt.open)
+			got, pending := judge(open, tt.seen)
+			if got != tt.want || !slices.Equal(pending, tt.pending) {
+				t.Errorf("verdict %s, pending %v; want %s, %v", verdictNames[got], pending, verdictNames[tt.want], tt.pending)
+			}
+			if !slices.Equal(open, tt.open) {
+				t.Errorf("judge changed what it was given: %v", open)
+			}
+		})
+	}
+}
+
+var verdictNames = map[verdict]string{verdictApplied: "applied", verdictNotApplied: "not applied", verdictUnknown: "unknown"}
+
+// world is one record, with what is known to be true of it.
+type world struct {
+	state   recordState
+	count   uint64
+	revs    []Rev
+	blind   bool // it was buried by someone who hadn't read it
+	made    bool // it was there once
+	tries   []try
+	history string
+}
+
+// try is a write of ours, and what became of it in truth.
+type try struct {
+	attempt
+	burial  bool
+	applied bool
+}
+
+func (w world) sees() sighting {
+	if w.state == stateMissing {
+		return sighting{state: stateMissing}
+	}
+	return sighting{w.state, w.count, w.revs}
+}
+
+// canStill reports whether a try may be carried out yet: it is checked against
+// the state that it was made for.
+func (w world) canStill(tr try) bool {
+	if tr.applied || w.count != tr.base {
+		return false
+	}
+	return w.state == stateLive || w.state == stateMissing && tr.base == 0 && !tr.burial && !w.made
+}
+
+func (w world) write(rev Rev, burial bool) world {
+	w.count++
+	w.revs = pushRev(w.revs, rev)
+	w.state, w.made = stateLive, true
+	if burial {
+		w.state = stateGrave
+	}
+	return w
+}
+
+// steps yields each thing that can happen next, by whomever.
+func (w world) steps(yield func(name string, next world)) {
+	rev := Rev{0xee, byte(len(w.history))} // another one each time
+	if w.state != stateGrave && (w.state == stateLive || !w.made) {
+		yield("o", w.write(rev, false)) // another writes
+	}
+	if w.state == stateLive {
+		yield("b", w.write(rev, true)) // another buries what it read
+	}
+	if w.state != stateGrave {
+		next := w
+		next.state, next.count, next.revs, next.blind = stateGrave, 0, []Rev{rev}, true
+		yield("u", next) // another buries without looking
+	}
+	// A record is removed long after its deadline only, when nobody waits for
+	// the answer to having made it.
+	if w.state != stateMissing && !slices.ContainsFunc(w.tries, func(tr try) bool { return tr.base == 0 }) {
+		next := w
+		next.state, next.count, next.revs = stateMissing, 0, nil
+		yield("x", next)
+	}
+	if len(w.tries) < 2 && (w.state == stateLive || !w.made) {
+		for _, burial := range []bool{false, true} {
+			if burial && w.state != stateLive {
+				continue
+			}
+			next := w
+			next.tries = append(slices.Clip(w.tries), try{attempt{Rev{byte(len(w.tries) + 1)}, w.count}, burial, false})
+			yield(map[bool]string{false: "s", true: "S"}[burial], next) // we send, on what we have read
+		}
+	}
+	for i, tr := range w.tries {
+		if w.canStill(tr) {
+			next := w.write(tr.rev, tr.burial)
+			next.tries = slices.Clone(w.tries)
+			next.tries[i].applied = true
+			yield(fmt.Sprint(i+1), next) // it is carried out, late perhaps
+		}
+	}
+}
+
+// TestI13_JudgeNeverGuesses lets everything happen in every order, up to some
+// more writes than revs are kept, and asks judge after each step.
+func TestI13_JudgeNeverGuesses(t *testing.T) {
+	const longest = MaxRevs + 6
+	full := make([]Rev, MaxRevs)
+	for i := range full {
+		full[i] = Rev{0xdd, byte(i)}
+	}
+	asked, told := 0, map[verdict]int{}
+	var walk func(w world)
+	walk = func(w world) {
+		if len(w.tries) > 0 {
+			v := checkJudge(t, w)
+			asked++
+			told[v]++
+		}
+		if len(w.history) == longest || t.Failed() {
+			return
+		}
+		w.steps(func(name string, next world) {
+			next.history = w.history + name
+			// Only the writes of others may be many.
+			if len(next.history)-strings.Count(next.history, "o") <= 5 {
+				walk(next)
+			}
+		})
+	}
+	for _, start := range []world{
+		{state: stateMissing},
+		{state: stateLive, made: true, count: 1, revs: full[:1]},
+		{state: stateLive, made: true, count: 30, revs: full},
+	} {
+		walk(start)
+	}
+	t.Logf("asked %d times: %d applied, %d not applied, %d unknown", asked, told[verdictApplied], told[verdictNotApplied], told[verdictUnknown])
+	for v, name := range verdictNames {
+		if told[v] == 0 {
+			t.Errorf("judge never said %s: the walk is too narrow", name)
+		}
+	}
+}
+
+// checkJudge compares what judge says with the truth.
+func checkJudge(t *testing.T, w world) verdict {
+	open := make([]attempt, len(w.tries))
+	happened := false
+	for i, tr := range w.tries {
+		open[i] = tr.attempt
+		happened = happened || tr.applied
+	}
+	got, pending := judge(open, w.sees())
+	fail := func(what string) {
+		t.Errorf("after %q: %s, although %s. tries %+v, seen %+v", w.history, verdictNames[got], what, w.tries, w.sees())
+	}
+	switch got {
+	case verdictApplied:
+		if !happened {
+			fail("nothing was")
+		}
+	case verdictNotApplied:
+		if happened {
+			fail("it was")
+		}
+		for _, tr := range w.tries {
+			if w.canStill(tr) && !slices.Contains(pending, tr.attempt) {
+				fail(fmt.Sprintf("try %x may happen yet and isn't pending", tr.rev[0]))
+			}
+		}
+	case verdictUnknown:
+		// It must know where it can: the record lives, or was buried by someone
+		// who read it, and no rev can have been pushed out.
+		near := !slices.ContainsFunc(open, func(a attempt) bool { return w.count-a.base > MaxRevs })
+		if w.state == stateLive && near {
+			fail("all that matters is there")
+		}
+		if w.state == stateGrave && !w.blind && near {
+			fail("the grave tells")
+		}
+	}
+	return got
+}
+
+// TestI13_See: what a store answered, as judge is told it.
+func TestI13_See(t *testing.T) {
+	live := &Record{Writes: 3, Revs: []Rev{{1}}}
+	grave := &Record{Grave: &Grave{Writes: 4, Revs: []Rev{{2}}}}
+	wrapped := func(err error) error { return fmt.Errorf("store: %w", err) }
+	for _, tt := range []struct {
+		name string
+		rec  *Record
+		err  error
+		want recordState
+		ok   bool
+	}{
+		{"a record", live, nil, stateLive, true},
+		{"a grave", grave, wrapped(ErrGone), stateGrave, true},
+		{"missing", nil, wrapped(ErrNotFound), stateMissing, true},
+		{"a grave that isn't shown", nil, wrapped(ErrGone), 0, false},
+		{"no answer", nil, wrapped(ErrUnavailable), 0, false},
+		{"another error", nil, errors.New("?"), 0, false},
+		{"corrupt", nil, wrapped(ErrCorrupt), 0, false},
+	} {
+		got, ok := see(tt.rec, tt.err)
+		if ok != tt.ok || ok && got.state != tt.want {
+			t.Errorf("%s: %v %+v", tt.name, ok, got)
+		}
+		switch {
+		case got.state == stateLive && ok && (got.writes != 3 || len(got.revs) != 1 || got.revs[0] != Rev{1}),
+			got.state == stateGrave && ok && (got.writes != 4 || len(got.revs) != 1 || got.revs[0] != Rev{2}):
+			t.Errorf("%s: count or revs are wrong: %+v", tt.name, got)
+		}
+	}
+}
+
+// TestPushRev: newest first, cut, and never in the slice that it was given,
+// which the store shares.
+func TestPushRev(t *testing.T) {
+	var revs []Rev
+	for n := 1; n <= 3*MaxRevs; n++ {
+		before := slices.Clone(revs)
+		next := pushRev(revs, Rev{byte(n)})
+		if want := min(n, MaxRevs); len(next) != want {
+			t.Fatalf("after %d writes %d revs are kept, want %d", n, len(next), want)
+		}
+		for i, r := range next {
+			if r != (Rev{byte(n - i)}) {
+				t.Fatalf("after %d writes rev %d is %v", n, i, r)
+			}
+		}
+		if !slices.Equal(before, revs) {
+			t.Fatal("pushRev changed what it was given")
+		}
+		other := pushRev(revs, Rev{0xff})
+		if next[0] != (Rev{byte(n)}) || other[0] != (Rev{0xff}) {
+			t.Fatal("two results share memory")
+		}
+		revs = next
+	}
+}

@@ -1,0 +1,205 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// saveEach saves at once in that mode.
+func (s *Session) saveEach() {
+	if s.m.config.Save != SaveEach {
+		return
+	}
+	if err := s.Save(context.Background()); err != nil {
+		s.sink(err)
+	}
+}
+
+// refresh reads anew in SaveEach, before each look at a value.
+func (s *Session) refresh() {
+	if s.m.config.Save != SaveEach {
+		return
+	}
+	s.mu.Lock()
+	rec, stored := s.rec, s.stored && !s.gone
+	s.mu.Unlock()
+	if !stored {
+		return
+	}
+	ctx, cancel := s.m.w.bound(context.Background())
+	defer cancel()
+	now, err := s.m.w.store.Get(ctx, rec.ID)
+	if err != nil {
+		if isNotFound(err) || errors.Is(err, ErrGone) {
+			err = fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
+		} else {
+			err = readError(rec.ID, err)
+		}
+		s.sink(err)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec == rec {
+		s.settle(now)
+	}
+}
+
+func (s *Session) sink(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sunk = errors.Join(s.sunk, err)
+}
+
+// settle takes over what the store keeps, with what has not been saved on top.
+func (s *Session) settle(rec *Record) {
+	s.rec, s.stored, s.asOf = rec, true, s.m.now()
+	s.view, s.exact = valueSet{m: rec.Values}, true
+	for i := range s.ops {
+		if m, err := replay(s.view.m, s.ops[i:i+1]); err != nil {
+			s.exact = false // it fails the save that it comes to
+		} else {
+			s.view.m = m
+		}
+	}
+}
+
+// take takes what is logged along in a save or sign-in.
+func (s *Session) take() []op {
+	ops := s.ops
+	s.ops, s.flying = nil, true
+	return ops
+}
+
+// untake puts back what could not be saved, before what was logged meanwhile.
+func (s *Session) untake(ops []op) {
+	s.ops, s.flying = append(ops, s.ops...), false
+}
+
+// Save saves the changes since the last save, now. In SaveOnce mode there is no
+// need to call it, but to learn what others changed, or to use the session
+// outside of a request. It returns nil if there is nothing to save.
+//
+// It is carried through for up to Config.SaveTimeout even when ctx ends.
+//
+// Errors: ErrGone, the session has ended; ErrTooLarge; ErrTooLate; ErrUnavailable,
+// and with it ErrUnknown if the changes may or may not have been saved, which
+// stays the session's Err. A value that can't be encoded, or that was read and
+// can't be decoded while there is something to save, is an error of its own.
+func (s *Session) Save(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.save(ctx, nil)
+}
+
+// Update runs f on the session's values as they are in the store, and saves
+// what f made of them, together with earlier changes, in one step that nothing
+// comes between. f may run more than once and in another goroutine; it must do
+// nothing but compute. An error of f is returned, and nothing of f is saved.
+func (s *Session) Update(ctx context.Context, f func(*Tx) error) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.save(ctx, &op{kind: opTx, tx: f})
+}
+
+// save is Save with saving held. tx is an op that is dropped if it is refused.
+func (s *Session) save(ctx context.Context, tx *op) error {
+	s.mu.Lock()
+	mine := s.ops
+	ops := mine
+	if tx != nil {
+		ops = append(slices.Clip(mine), *tx)
+	}
+	if s.sunk == nil && len(ops) == 0 && !s.errs.lost() {
+		s.mu.Unlock()
+		return nil
+	}
+	if err := s.err(); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	if s.gone {
+		s.mu.Unlock()
+		return fmt.Errorf("cloakroom: %w", ErrGone)
+	}
+	base, stored := s.rec, s.stored
+	view, exact := s.view.m, s.exact
+	s.view.owned = false // the record that is written shares it
+	s.take()
+	visit, asOf := s.visit, s.asOf
+	s.mu.Unlock()
+
+	var saved *Record
+	var err error
+	if stored {
+		saved, err = s.m.w.do(base.ID, &change{base: base, asOf: asOf, apply: func(next *Record, untouched bool) (err error) {
+			switch {
+			case tx == nil && exact && untouched && next.Version == base.Version:
+				next.Values = view // computed already
+			default:
+				if next.Values, err = replay(next.Values, ops); err != nil {
+					return err
+				}
+			}
+			if err := s.m.checkSize(next); err != nil {
+				return err
+			}
+			s.m.freshen(next, visit)
+			return nil
+		}})
+	} else {
+		saved, err = s.begin(ctx, ops)
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flying = false
+	switch {
+	case s.rec != base && s.rec != saved: // signed out meanwhile
+		return err
+	case err == nil && saved != nil:
+		s.wrote, s.rekey = true, false
+		s.settle(saved)
+	case err == nil && stored: // saved, and ended since
+		s.gone = true
+	case errors.Is(err, ErrUnknown):
+		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
+		s.gone = errors.Is(err, ErrGone)
+	case err != nil:
+		s.gone = errors.Is(err, ErrGone)
+		s.untake(mine)
+	}
+	return err
+}
+
+// begin stores a new session; with nothing to put in, it doesn't.
+func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
+	values, err := replay(nil, ops)
+	if err != nil || len(values) == 0 {
+		return nil, err
+	}
+	if s.q.sent() {
+		return nil, fmt.Errorf("cloakroom: %w: begin it before writing the response, or call Save", ErrTooLate)
+	}
+	rec := s.m.newRecord("", s.m.config.AnonymousLifetime)
+	rec.Client = s.client
+	rec.Values = values
+	saved, secret, err := s.m.create(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.adopt(saved, secret)
+	s.mu.Unlock()
+	s.m.events.created(ctx, saved.Info())
+	return saved, nil
+}
+
+// adopt makes a record that was just created the session's.
+func (s *Session) adopt(rec *Record, secret [16]byte) {
+	s.secret, s.used, s.old, s.rekey = secret, false, false, false
+	s.settle(rec)
+	s.q.issue()
+}

@@ -1,0 +1,664 @@
+package cloakroom_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// bubble runs a test in fake time: waiting for the store costs none.
+func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+}
+
+// asJSON is for comparing values: none are {}.
+func asJSON(values map[string]json.RawMessage) string {
+	if len(values) == 0 {
+		return "{}"
+	}
+	text, _ := json.Marshal(values)
+	return string(text)
+}
+
+func number(i int) cloakroom.Key[int] { return cloakroom.NewKey[int](fmt.Sprint("number", i)) }
+
+func TestI1_ParallelRequestsWithKeysOfTheirOwn(t *testing.T) {
+	const n = 100
+	r := newRig(t, nil)
+	s := r.stored(1)
+	g := r.as(s)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			g.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				number(i).Set(s, i)
+				return nil
+			})
+		})
+	}
+	all.Wait()
+	again := r.open(s)
+	for i := range n {
+		if got, ok, err := number(i).Lookup(again); got != i || !ok || err != nil {
+			t.Errorf("key %d: %d, %v, %v", i, got, ok, err)
+		}
+	}
+}
+
+func TestI3_ParallelIncrements(t *testing.T) {
+	for _, processes := range []int{1, 4} {
+		bubble(t, fmt.Sprint(processes, " processes"), func(t *testing.T) {
+			const n = 100
+			r := newRig(t, nil)
+			r.store.slow()
+			s := r.stored(1)
+			managers := []*cloakroom.Manager{r.m}
+			for len(managers) < processes {
+				managers = append(managers, r.manager(nil))
+			}
+			var all sync.WaitGroup
+			for i := range n {
+				all.Go(func() {
+					g := r.as(s)
+					g.m = managers[i%processes]
+					g.want(200, visit)
+				})
+			}
+			all.Wait()
+			r.wantVisits(s.ID(), n+1)
+			rec, err := r.kept(s.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rec.Writes > n/2 {
+				t.Errorf("%d requests at once made %d writes: they should have been merged", n, rec.Writes)
+			}
+		})
+	}
+}
+
+func TestI3_ConflictsMerge(t *testing.T) {
+	a, b := cloakroom.NewKey[string]("a"), cloakroom.NewKey[string]("b")
+	same := cloakroom.NewKey[string]("same")
+	for _, test := range []struct {
+		name          string
+		first, second func(cloakroom.Values) // in the order of their commits
+		want          string
+	}{
+		{"different keys", func(v cloakroom.Values) { a.Set(v, "1") }, func(v cloakroom.Values) { b.Set(v, "2") }, `{"a":"1","b":"2","same":"0"}`},
+		{"the later set wins", func(v cloakroom.Values) { same.Set(v, "1") }, func(v cloakroom.Values) { same.Set(v, "2") }, `{"same":"2"}`},
+		{"the later unset wins", func(v cloakroom.Values) { same.Set(v, "1") }, func(v cloakroom.Values) { same.Delete(v) }, `{}`},
+		{"a set after an unset wins", func(v cloakroom.Values) { same.Delete(v) }, func(v cloakroom.Values) { same.Set(v, "2") }, `{"same":"2"}`},
+		{"an unset leaves others alone", func(v cloakroom.Values) { a.Set(v, "1") }, func(v cloakroom.Values) { same.Delete(v) }, `{"a":"1"}`},
+		{"clear", func(v cloakroom.Values) { a.Set(v, "1") }, func(v cloakroom.Values) { v.(interface{ Clear() }).Clear(); b.Set(v, "2") }, `{"b":"2"}`},
+		{"updates add up", func(v cloakroom.Values) { same.Update(v, func(s string) string { return s + "1" }) },
+			func(v cloakroom.Values) { same.Update(v, func(s string) string { return s + "2" }) }, `{"same":"012"}`},
+		{"an update after a set", func(v cloakroom.Values) { same.Set(v, "1") },
+			func(v cloakroom.Values) { same.Update(v, func(s string) string { return s + "2" }) }, `{"same":"12"}`},
+		{"a set after an update", func(v cloakroom.Values) { same.Update(v, func(s string) string { return s + "1" }) },
+			func(v cloakroom.Values) { same.Set(v, "2") }, `{"same":"2"}`},
+	} {
+		check := func(t *testing.T, r *rig, id cloakroom.ID) {
+			rec, err := r.kept(id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := asJSON(rec.Values); got != test.want {
+				t.Errorf("the store keeps %s, want %s", got, test.want)
+			}
+		}
+		begin := func(r *rig) *cloakroom.Session {
+			s := r.stored(0)
+			same.Set(s, "0")
+			r.save(s)
+			return s
+		}
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := begin(r)
+			first, second := r.openBy(r.manager(nil), s.Token()), r.open(s)
+			r.store.since()
+			test.second(second)
+			test.first(first)
+			r.save(first)
+			r.save(second)
+			r.wantOps("get 1, update 3")
+			check(t, r, s.ID())
+		})
+		t.Run(test.name+", in one transaction each", func(t *testing.T) {
+			r := newRig(t, nil)
+			s := begin(r)
+			for _, f := range []func(cloakroom.Values){test.first, test.second} {
+				other := r.openBy(r.manager(nil), s.Token())
+				if err := other.Update(t.Context(), func(tx *cloakroom.Tx) error { f(tx); return nil }); err != nil {
+					t.Error(err)
+				}
+			}
+			check(t, r, s.ID())
+		})
+		bubble(t, test.name+", merged", func(t *testing.T) {
+			r := newRig(t, nil)
+			s := begin(r)
+			g := r.store.hold(isOp("update"))
+			zero := r.open(s)
+			number(0).Set(zero, 0)
+			done := later(func() error { return zero.Save(t.Context()) })
+			<-g.reached
+			var waiting []<-chan error
+			for _, f := range []func(cloakroom.Values){test.first, test.second} {
+				other := r.open(s)
+				f(other)
+				waiting = append(waiting, later(func() error { return other.Save(t.Context()) }))
+				synctest.Wait()
+			}
+			r.store.since()
+			g.let(pass)
+			for _, c := range append(waiting, done) {
+				if err := <-c; err != nil {
+					t.Error(err)
+				}
+			}
+			r.wantOps("update 1")
+			last := r.open(s)
+			number(0).Delete(last)
+			r.save(last)
+			check(t, r, s.ID())
+		})
+	}
+}
+
+func TestI6_OneReadAndOneWrite(t *testing.T) {
+	set := func(n int) page {
+		return func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Set(s, n)
+			return nil
+		}
+	}
+	for _, test := range []struct {
+		name       string
+		f          page
+		known, new string
+	}{
+		{"nothing", func(http.ResponseWriter, *http.Request, *cloakroom.Session) error { return nil }, "get 1", "nothing"},
+		{"reading", look, "get 1", "nothing"},
+		{"updating", visit, "get 1, update 1", "create 1"},
+		{"setting", set(9), "get 1, update 1", "create 1"},
+		{"setting what is there", set(1), "get 1", "create 1"},
+		{"unsetting what isn't there", func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			cart.Delete(s)
+			return nil
+		}, "get 1", "nothing"},
+		{"setting and unsetting", func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			cart.Set(s, nil)
+			cart.Delete(s)
+			return nil
+		}, "get 1", "nothing"},
+		{"many changes", func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			for i := range 20 {
+				number(i).Set(s, i)
+				visits.Update(s, plusOne)
+			}
+			return nil
+		}, "get 1, update 1", "create 1"},
+		{"before and after the headers", func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Set(s, 2)
+			w.WriteHeader(200)
+			return nil
+		}, "get 1, update 1", "create 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.stored(1)
+			r.clock.add(time.Second) // less than TouchEvery
+			r.as(s).want(200, test.f)
+			r.m.Close() // waits for touches
+			r.wantOps(test.known)
+			r = newRig(t, nil)
+			r.guest().want(200, test.f)
+			r.m.Close()
+			r.wantOps(test.new)
+		})
+	}
+}
+
+// Saving is activity: there is no touch beside it, however often touches are due.
+func TestI6_SaveIsTheTouch(t *testing.T) {
+	for _, every := range []time.Duration{time.Nanosecond, time.Minute, -1} {
+		t.Run(fmt.Sprint("TouchEvery ", every), func(t *testing.T) {
+			r := newRig(t, &cloakroom.Config{TouchEvery: every})
+			s := r.stored(1)
+			r.clock.add(time.Hour)
+			r.as(s).want(200, visit)
+			r.m.Close()
+			r.wantOps("get 1, update 1")
+			rec, err := r.kept(s.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !rec.Seen.Equal(r.clock.now()) {
+				t.Errorf("seen at %v, want %v", rec.Seen, r.clock.now())
+			}
+		})
+	}
+}
+
+// blocked returns a gate at which a save of the session waits, and its result.
+func (r *rig) blocked(s *cloakroom.Session) (*gate, <-chan error) {
+	r.Helper()
+	first := r.open(s)
+	g := r.store.hold(isOn("update", s.ID()))
+	number(0).Set(first, 1)
+	done := later(func() error { return first.Save(context.Background()) })
+	<-g.reached
+	return g, done
+}
+
+func TestI6_QueuedSavesMergeIntoOneWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 50
+		r := newRig(t, nil)
+		s := r.stored(0)
+		g, first := r.blocked(s)
+		var all sync.WaitGroup
+		for range n {
+			s := r.open(s)
+			all.Go(func() {
+				visits.Update(s, plusOne)
+				if err := s.Save(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if s.ID().IsZero() || visits.Get(s) != n {
+					t.Errorf("after the save it reads %d, want what all saved: %d", visits.Get(s), n)
+				}
+			})
+		}
+		synctest.Wait()
+		r.store.since()
+		g.let(pass)
+		all.Wait()
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		r.wantOps("update 1")
+		r.wantVisits(s.ID(), n)
+	})
+}
+
+func TestI6_TooLargeFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		big := cloakroom.NewKey[string]("big")
+		r := newRig(t, &cloakroom.Config{MaxBytes: 1000})
+		s := r.stored(0)
+		g, first := r.blocked(s)
+		save := func(f func(*cloakroom.Session)) <-chan error {
+			s := r.open(s)
+			f(s)
+			c := later(func() error { return s.Save(t.Context()) })
+			synctest.Wait()
+			return c
+		}
+		one := func(s *cloakroom.Session) { visits.Update(s, plusOne) }
+		a := save(one)
+		huge := save(func(s *cloakroom.Session) { one(s); big.Set(s, strings.Repeat("x", 1000)) })
+		fits := save(func(s *cloakroom.Session) { one(s); big.Set(s, strings.Repeat("x", 600)) })
+		none := save(func(s *cloakroom.Session) { one(s); cart.Set(s, []string{strings.Repeat("y", 600)}) }) // but for the one before
+		b := save(one)
+		r.store.since()
+		g.let(pass)
+		for name, c := range map[string]<-chan error{"in flight": first, "the first": a, "what fits": fits, "the last": b} {
+			if err := <-c; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		r.wantErr("the one that is too large", <-huge, cloakroom.ErrTooLarge)
+		r.wantErr("the one for which there is no room left", <-none, cloakroom.ErrTooLarge)
+		r.wantOps("update 1")
+		r.wantVisits(s.ID(), 3)
+	})
+}
+
+func TestI6_TooLargeCanBeMended(t *testing.T) {
+	big := cloakroom.NewKey[string]("big")
+	r := newRig(t, &cloakroom.Config{MaxBytes: 100})
+	s := r.stored(1)
+	g := r.as(s)
+	g.want(413, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		big.Set(s, strings.Repeat("x", 1000))
+		return nil
+	})
+	g.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		visits.Update(s, plusOne)
+		big.Set(s, strings.Repeat("x", 1000))
+		r.wantErr("Save", s.Save(req.Context()), cloakroom.ErrTooLarge)
+		big.Delete(s)
+		return s.Err()
+	})
+	r.wantVisits(s.ID(), 2)
+	r.guest().want(413, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		big.Set(s, strings.Repeat("x", 1000))
+		return nil
+	})
+}
+
+func TestI3_UpdateIsAtomic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(0)
+		r.store.slow()
+		other := r.manager(nil)
+		var all sync.WaitGroup
+		for i := range 40 {
+			m := r.m
+			if i%2 == 1 {
+				m = other
+			}
+			s := r.openBy(m, s.Token())
+			all.Go(func() {
+				err := s.Update(t.Context(), func(tx *cloakroom.Tx) error {
+					if visits.Get(tx) != number(1).Get(tx) {
+						t.Error("a transaction sees half of another")
+					}
+					visits.Update(tx, plusOne)
+					number(1).Update(tx, plusOne)
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		r.wantVisits(s.ID(), 40)
+	})
+}
+
+func TestI3_UpdateThatFails(t *testing.T) {
+	broken := errors.New("broken")
+	r := newRig(t, nil)
+	s := r.stored(1)
+	w := r.as(s).want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		number(1).Set(s, 1) // earlier, and saved at the end
+		for _, f := range []func(*cloakroom.Tx) error{
+			func(tx *cloakroom.Tx) error { visits.Set(tx, 5); return broken },
+			func(tx *cloakroom.Tx) error {
+				visits.Set(tx, 5)
+				cloakroom.NewKey[chan int]("c").Set(tx, nil)
+				return nil
+			},
+			func(tx *cloakroom.Tx) error { visits.Set(tx, 5); panic("broken") },
+		} {
+			if err := s.Update(req.Context(), f); err == nil {
+				t.Error("Update succeeded")
+			}
+		}
+		if visits.Get(s) != 1 {
+			t.Errorf("visits is %d after transactions that failed", visits.Get(s))
+		}
+		return nil
+	})
+	if w.Code == 200 {
+		r.wantVisits(s.ID(), 1)
+		if got := number(1).Get(r.open(s)); got != 1 {
+			t.Errorf("what was set before reads as %d", got)
+		}
+	}
+}
+
+// A function that panics when it is run again, in a goroutine that nobody
+// knows, fails its own save.
+func TestI3_PanicInAReplayFailsThatSaveOnly(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.stored(0)
+	other := r.openBy(r.manager(nil), s.Token())
+	victim := r.open(s)
+	runs := 0
+	visits.Update(victim, func(n int) int {
+		if runs++; runs > 1 {
+			panic("at the second run")
+		}
+		return n + 1
+	})
+	visits.Set(other, 10)
+	r.save(other)
+	if err := victim.Save(t.Context()); err == nil || !strings.Contains(err.Error(), "panicked") {
+		t.Errorf("Save: %v", err)
+	}
+	next := r.open(s)
+	visits.Update(next, plusOne)
+	r.save(next)
+	r.wantVisits(s.ID(), 11)
+}
+
+func TestI1_ClientThatHangsUpIsSavedFor(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		bubble(t, fmt.Sprint("known ", known), func(t *testing.T) {
+			r := newRig(t, nil)
+			g, op := r.guest(), "create"
+			if known {
+				g, op = r.as(r.stored(0)), "update"
+			}
+			hold := r.store.hold(isOp(op))
+			ctx, hangUp := context.WithCancel(t.Context())
+			req := g.request(ctx)
+			var s *cloakroom.Session
+			done := later(func() *httptest.ResponseRecorder {
+				return g.send(req, func(_ http.ResponseWriter, _ *http.Request, mine *cloakroom.Session) error {
+					s = mine
+					visits.Update(s, plusOne)
+					return nil
+				})
+			})
+			<-hold.reached
+			hangUp()
+			synctest.Wait()
+			hold.let(pass)
+			if w := <-done; w.Code != 200 {
+				t.Errorf("got %d", w.Code)
+			}
+			r.wantVisits(s.ID(), 1)
+		})
+	}
+}
+
+// What is logged while a save is on its way comes on top of what it saved.
+func TestI1_ChangesDuringASaveOfTheSameSession(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		during func(s *cloakroom.Session)
+		want   string
+	}{
+		{"set", func(s *cloakroom.Session) { visits.Set(s, 3) }, `{"visits":3}`},
+		{"set back", func(s *cloakroom.Session) { visits.Set(s, 1) }, `{"visits":1}`},
+		{"update", func(s *cloakroom.Session) { visits.Update(s, plusOne) }, `{"visits":3}`},
+		{"another key", func(s *cloakroom.Session) { number(1).Set(s, 1) }, `{"number1":1,"visits":2}`},
+		{"unset", func(s *cloakroom.Session) { visits.Delete(s) }, `{}`},
+		{"pop", func(s *cloakroom.Session) { visits.Pop(s) }, `{}`},
+		{"clear", func(s *cloakroom.Session) { s.Clear() }, `{}`},
+	} {
+		for _, state := range []string{"known key", "new key", "new session"} {
+			for name, then := range map[string]fate{"saved": pass, "refused": answered} {
+				if test.name == "set back" && state != "known key" {
+					continue
+				}
+				bubble(t, test.name+", "+state+", "+name, func(t *testing.T) {
+					r := newRig(t, nil)
+					var s *cloakroom.Session
+					r.guest().do(func(_ http.ResponseWriter, req *http.Request, mine *cloakroom.Session) error {
+						s = mine
+						switch state {
+						case "known key":
+							visits.Set(s, 1)
+							r.save(s)
+						case "new key":
+							number(9).Set(s, 1)
+							r.save(s)
+							number(9).Delete(s)
+							r.save(s)
+						}
+						var taken atomic.Bool
+						reached, open := make(chan struct{}), make(chan struct{})
+						r.store.hook(func(c *call) fate {
+							if !isWrite(c) || !taken.CompareAndSwap(false, true) {
+								return pass
+							}
+							close(reached)
+							<-open
+							c.err = errFull // with the fate answered
+							return then
+						})
+						visits.Set(s, 2)
+						saved := later(func() error { return s.Save(req.Context()) })
+						<-reached
+						test.during(s)
+						close(open)
+						if err := <-saved; (err != nil) != (then == answered) {
+							t.Errorf("Save: %v", err)
+						}
+						return nil
+					})
+					if s.IsNew() && test.want == "{}" {
+						return
+					}
+					rec, err := r.kept(s.ID())
+					if err != nil {
+						t.Fatal(err)
+					}
+					if got := asJSON(rec.Values); got != test.want {
+						t.Errorf("at the end the store keeps %s, want %s", got, test.want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// An update that can't be replayed on what someone else saved must fail the
+// save that it comes to, however that happened.
+func TestI1_UpdateLoggedDuringASaveIsNotDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		other, mine := r.openBy(r.manager(nil), s.Token()), r.open(s)
+		number(1).Set(mine, 1)
+		g := r.store.hold(isOp("update"))
+		saved := later(func() error { return mine.Save(t.Context()) })
+		<-g.reached
+		cloakroom.NewKey[string]("visits").Set(other, "many") // by another version of the application
+		r.save(other)
+		visits.Update(mine, plusOne)
+		g.let(pass)
+		if err := <-saved; err != nil {
+			t.Fatal(err)
+		}
+		if err := mine.Save(t.Context()); err == nil {
+			t.Error("Save claims to have saved an update that could not be made")
+		}
+	})
+}
+
+// Each write raises the count by one and adds a rev of its own, attempts too.
+func TestI13_EveryWriteCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		before, err := r.kept(s.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[cloakroom.Rev]bool{}
+		r.store.hook(func(c *call) fate {
+			if c.rec == nil || c.rec.ID != s.ID() {
+				return pass
+			}
+			if rev := c.rec.Revs[0]; seen[rev] {
+				t.Errorf("the rev %v is used twice", rev)
+			} else {
+				seen[rev] = true
+			}
+			return pass
+		})
+		want := before.Writes
+		step := func(what string, f func()) {
+			t.Helper()
+			f()
+			synctest.Wait()
+			want++
+			rec, err := r.kept(s.ID())
+			writes, revs := uint64(0), []cloakroom.Rev(nil)
+			switch {
+			case err == nil:
+				writes, revs = rec.Writes, rec.Revs
+			case errors.Is(err, cloakroom.ErrGone):
+				writes, revs = rec.Grave.Writes, rec.Grave.Revs
+			default:
+				t.Fatal(err)
+			}
+			if writes != want || len(revs) != min(int(want), cloakroom.MaxRevs) {
+				t.Errorf("after %s the count is %d with %d revs, want %d", what, writes, len(revs), want)
+			}
+		}
+		g := r.as(s)
+		for range 10 {
+			step("a save", func() { g.want(200, visit) })
+		}
+		step("a touch", func() {
+			r.clock.add(time.Hour)
+			g.want(200, look)
+		})
+		step("a renewal", func() { g.want(200, renew) })
+		step("the first use of its token", func() { g.want(200, look) })
+		step("a lost answer", func() {
+			r.store.fate(isOp("update"), dropped, lost)
+			g.want(200, visit)
+		})
+		step("an admin's update", func() {
+			if err := r.m.Admin().Update(t.Context(), s.ID(), func(tx *cloakroom.Tx) error { visits.Set(tx, 3); return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+		step("a burial", func() { g.want(200, logout) })
+	})
+}
+
+// An answer that says for certain that nothing was done leaves the change to be
+// saved again.
+func TestI13_RefusedIsNotUnknown(t *testing.T) {
+	for name, refusal := range map[string]error{"full": errFull, "invalid": fmt.Errorf("faulty: %w", cloakroom.ErrInvalid)} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.open(r.stored(1))
+			visits.Update(s, plusOne)
+			r.store.answer(isOp("update"), refusal)
+			err := s.Save(t.Context())
+			r.wantErr("Save", err, refusal)
+			if errors.Is(err, cloakroom.ErrUnknown) || s.Err() != nil {
+				t.Errorf("Save: %v; Err: %v", err, s.Err())
+			}
+			r.store.heal()
+			r.save(s)
+			r.wantVisits(s.ID(), 2)
+		})
+	}
+	bubble(t, "after a lost answer it is", func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.open(r.stored(1))
+		visits.Update(s, plusOne)
+		r.store.fate(isOp("update"), delayed)
+		r.store.answer(isOp("update"), errFull)
+		r.wantErr("Save", s.Save(t.Context()), cloakroom.ErrUnknown, cloakroom.ErrUnavailable)
+		r.store.heal()
+		r.store.deliver()
+		r.wantVisits(s.ID(), 2)
+	})
+}

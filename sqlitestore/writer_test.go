@@ -1,0 +1,304 @@
+package sqlitestore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+func openTest(t testing.TB, config *Config) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// operator returns a further connection to a store's file.
+func operator(t testing.TB, s *Store) *sqlite.Conn {
+	t.Helper()
+	c, err := openConn(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func do(t testing.TB, c *sqlite.Conn, sql string) {
+	t.Helper()
+	if err := execute(c, sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// createAll creates sessions at the same time, one batch if the writer is held
+// up meanwhile, and returns their errors.
+func createAll(s *Store, records []*cloakroom.Record) []error {
+	errs := make([]error, len(records))
+	var wg sync.WaitGroup
+	for i, r := range records {
+		wg.Go(func() { _, errs[i] = s.Create(context.Background(), r) })
+	}
+	wg.Wait()
+	return errs
+}
+
+func samples(n int) []*cloakroom.Record {
+	records := make([]*cloakroom.Record, n)
+	for i := range records {
+		records[i] = sample(i)
+	}
+	return records
+}
+
+// TestGroupCommit has many save at once: far fewer commits than saves.
+func TestGroupCommit(t *testing.T) {
+	s := openTest(t, nil)
+	const callers, times = 64, 30
+	records := samples(callers)
+	before := s.writer.commits.Load()
+	var wg sync.WaitGroup
+	for _, r := range records {
+		wg.Go(func() {
+			v, err := s.Create(context.Background(), r)
+			for range times - 1 {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Version = v
+				save(r)
+				v, err = s.Update(context.Background(), r)
+			}
+		})
+	}
+	wg.Wait()
+	commits := s.writer.commits.Load() - before
+	t.Logf("%d saves in %d commits", callers*times, commits)
+	if commits > callers*times/4 {
+		t.Errorf("%d saves took %d commits", callers*times, commits)
+	}
+}
+
+// TestPoisonedItem has a batch in which some items break the transaction, in
+// all ways in which a statement can. The others must be saved.
+func TestPoisonedItem(t *testing.T) {
+	for _, how := range []string{"ABORT", "FAIL", "ROLLBACK"} {
+		t.Run(how, func(t *testing.T) {
+			s := openTest(t, nil)
+			c := operator(t, s)
+			do(t, c, fmt.Sprintf(`CREATE TRIGGER poison BEFORE INSERT ON records WHEN new.app = 'poison'
+				BEGIN SELECT RAISE(%s, 'poisoned'); END`, how))
+			records := samples(40)
+			for i := range records {
+				if i%10 == 3 {
+					records[i].App = "poison"
+				}
+			}
+			do(t, c, "BEGIN IMMEDIATE") // all gather behind the first
+			var errs []error
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				errs = createAll(s, records)
+			}()
+			do(t, c, "COMMIT")
+			<-done
+			for i, err := range errs {
+				_, getErr := s.Get(t.Context(), records[i].ID)
+				switch {
+				case i%10 != 3 && (err != nil || getErr != nil):
+					t.Errorf("item %d: %v; Get: %v", i, err, getErr)
+				case i%10 == 3 && (!errors.Is(err, cloakroom.ErrUnavailable) || !errors.Is(getErr, cloakroom.ErrNotFound)):
+					t.Errorf("poisoned item %d: %v; Get: %v", i, err, getErr)
+				}
+			}
+		})
+	}
+}
+
+// TestFull has SQLite say that the disk is full.
+func TestFull(t *testing.T) {
+	s := openTest(t, nil)
+	pages, err := queryInt(s.writer.conn, "PRAGMA page_count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, s.writer.conn, fmt.Sprintf("PRAGMA max_page_count = %d", pages+30))
+	big := func(r *cloakroom.Record) *cloakroom.Record {
+		r.Values["big"] = json.RawMessage(`"` + strings.Repeat("x", 9_000) + `"`)
+		return r
+	}
+	records := samples(60)
+	for _, r := range records {
+		big(r)
+	}
+	kept, failed := 0, 0
+	for i, err := range createAll(s, records) {
+		_, getErr := s.Get(t.Context(), records[i].ID)
+		switch {
+		case err == nil && getErr == nil:
+			kept++
+		case errors.Is(err, cloakroom.ErrUnavailable) && strings.Contains(err.Error(), "make room") && errors.Is(getErr, cloakroom.ErrNotFound):
+			failed++
+		default:
+			t.Errorf("Create: %v; Get: %v", err, getErr)
+		}
+	}
+	if kept == 0 || failed == 0 {
+		t.Errorf("%d were kept, %d failed", kept, failed)
+	}
+
+	// An update that doesn't fit leaves what was there.
+	small := sample(0)
+	do(t, s.writer.conn, fmt.Sprintf("PRAGMA max_page_count = %d", pages+40))
+	v, err := s.Create(t.Context(), small)
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(t, s.writer.conn, "PRAGMA max_page_count = 1") // SQLite makes that what there is
+	u := *small
+	u.Version = v
+	u.Values = map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 90_000) + `"`)}
+	if _, err := s.Update(t.Context(), &u); !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Errorf("Update: %v", err)
+	}
+	if got, err := s.Get(t.Context(), small.ID); err != nil || got.Version != v || len(got.Values) != len(small.Values) {
+		t.Errorf("after an update that failed: %v, %v", got, err)
+	}
+	// Ending a session takes no room.
+	if err := s.Bury(t.Context(), small.ID, cloakroom.Grave{Until: small.Deadline}, v); err != nil {
+		t.Errorf("Bury: %v", err)
+	}
+
+	do(t, s.writer.conn, "PRAGMA max_page_count = 1000000")
+	for _, err := range createAll(s, []*cloakroom.Record{sample(1), big(sample(2))}) {
+		if err != nil {
+			t.Errorf("with room again: %v", err)
+		}
+	}
+	if text, err := queryText(s.writer.conn, "PRAGMA integrity_check"); text != "ok" || err != nil {
+		t.Errorf("integrity: %s, %v", text, err)
+	}
+}
+
+// TestBusy has another process hold the lock: saves wait, but not for ever, and
+// reads go on.
+func TestBusy(t *testing.T) {
+	s := openTest(t, &Config{BusyTimeout: 50 * time.Millisecond})
+	r := sample(0)
+	if _, err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	c := operator(t, s)
+	do(t, c, "BEGIN IMMEDIATE")
+	_, err := s.Create(t.Context(), sample(1))
+	if !errors.Is(err, cloakroom.ErrUnavailable) || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("Create: %v", err)
+	}
+	if _, err := s.Get(t.Context(), r.ID); err != nil {
+		t.Errorf("Get: %v", err)
+	}
+	if _, err := s.Sweep(t.Context(), r.Expires.Add(time.Second)); !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Errorf("Sweep: %v", err)
+	}
+	do(t, c, "COMMIT")
+	if _, err := s.Create(t.Context(), sample(2)); err != nil {
+		t.Errorf("Create after that: %v", err)
+	}
+}
+
+// TestOverload fills the queue behind a writer that waits for a lock.
+func TestOverload(t *testing.T) {
+	for name, config := range map[string]Config{
+		"items": {QueueItems: 3},
+		"bytes": {QueueBytes: 3000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openTest(t, &config)
+			c := operator(t, s)
+			do(t, c, "BEGIN IMMEDIATE")
+			records := samples(20)
+			errs := make(chan error)
+			for _, r := range records {
+				go func() {
+					_, err := s.Create(context.Background(), r)
+					errs <- err
+				}()
+			}
+			overloaded, other := 0, 0
+			for overloaded == 0 { // all others wait
+				if err := <-errs; errors.Is(err, cloakroom.ErrOverloaded) && errors.Is(err, cloakroom.ErrUnavailable) {
+					overloaded++
+				} else {
+					t.Fatal(err)
+				}
+			}
+			do(t, c, "COMMIT")
+			for range len(records) - overloaded {
+				if err := <-errs; err == nil {
+					other++
+				} else if !errors.Is(err, cloakroom.ErrOverloaded) {
+					t.Error(err)
+				}
+			}
+			if other == 0 {
+				t.Error("nothing was saved")
+			}
+		})
+	}
+}
+
+// TestPoolContext has all readers lent out: waiting for one ends with the
+// context, or with the store.
+func TestPoolContext(t *testing.T) {
+	s := openTest(t, &Config{Readers: 2})
+	var lent []*reader
+	for range 2 {
+		r, err := s.readers.take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lent = append(lent, r)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	errs := make(chan error)
+	ask := func(ctx context.Context) {
+		_, err := s.Get(ctx, sample(0).ID)
+		errs <- err
+	}
+	go ask(ctx)
+	cancel()
+	if err := <-errs; !errors.Is(err, context.Canceled) {
+		t.Errorf("Get with a context that ended: %v", err)
+	}
+	go ask(context.Background())
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	if err := <-errs; !errors.Is(err, cloakroom.ErrClosed) {
+		t.Errorf("Get with a store that was closed: %v", err)
+	}
+	for _, r := range lent {
+		s.readers.put(r)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,52 @@
+package cloakroom
+
+import "time"
+
+// freshen brings a record's metadata up to date in a write that happens anyway.
+// It moves Seen forward only, and starts the grace of a previous secret at the
+// first use of the current one.
+func (m *Manager) freshen(next *Record, v visit) {
+	now := m.now()
+	if v.active {
+		next.Seen = later(next.Seen, now)
+		next.Expires = m.expires(next)
+		next.Client = v.client
+	}
+	if len(next.Previous) > 0 && !now.Before(next.PreviousEnds) {
+		next.Previous, next.PreviousEnds = nil, time.Time{}
+	}
+	ring := m.keys.ring.Load()
+	ok, old := ring.Check(next.Verifier, claims(next), v.secret)
+	if !ok {
+		return // the secret is the previous one
+	}
+	if old {
+		next.Verifier = ring.Verifier(claims(next), v.secret)
+	}
+	if v.used && m.graceDue(next, now) {
+		next.PreviousEnds = now.Add(m.config.RenewGrace)
+	}
+}
+
+// graceDue reports whether the first use of a new secret has to be recorded.
+func (m *Manager) graceDue(rec *Record, now time.Time) bool {
+	return len(rec.Previous) > 0 && rec.PreviousEnds.After(now.Add(m.config.RenewGrace))
+}
+
+// touch records the visitor's activity, and what else is due, without waiting.
+// It yields to any conflict: whoever wrote was active as well.
+func (s *Session) touch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stored || s.gone {
+		return
+	}
+	now, visit := s.m.now(), s.visit
+	if s.active && !s.wrote && now.Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && (s.rekey || s.m.graceDue(s.rec, now)) {
+		s.rekey = false
+		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: true, apply: func(next *Record, _ bool) error {
+			s.m.freshen(next, visit)
+			return nil
+		}})
+	}
+}
