@@ -588,8 +588,8 @@ func (c *chaos) end(why string, id cloakroom.ID) { c.shut[id] = why }
 func (c *chaos) act(r *rand.Rand) {
 	ctx := context.Background()
 	m, principal := c.managers[r.IntN(len(c.managers))], []string{"ann", "bob"}[r.IntN(2)]
-	var k coat
-	c.with(func() { k = *c.coats[r.IntN(len(c.coats))] })
+	var k *coat // what may change in it is read with the books open
+	c.with(func() { k = c.coats[r.IntN(len(c.coats))] })
 	switch x := r.IntN(20); x {
 	case 0, 1:
 		c.revoke(ctx, m.Admin(), principal)
@@ -609,9 +609,11 @@ func (c *chaos) act(r *rand.Rand) {
 	default:
 		s, err := m.Retrieve(ctx, k.token)
 		if err != nil {
-			if errors.Is(err, cloakroom.ErrNotFound) && !k.renewed {
-				c.with(func() { c.end("Retrieve", k.id) })
-			}
+			c.with(func() {
+				if errors.Is(err, cloakroom.ErrNotFound) && !k.renewed {
+					c.end("Retrieve", k.id)
+				}
+			})
 			return
 		}
 		c.visit(ctx, r, m, s, principal, x)
@@ -640,7 +642,10 @@ func (c *chaos) visit(ctx context.Context, r *rand.Rand, m *cloakroom.Manager, s
 		for range 1 + r.IntN(2) {
 			name := c.slot(id)
 			cloakroom.NewKey[int](name).Update(s, plusOne)
-			c.saved(name, s.Save(ctx))
+			err := s.Save(ctx)
+			if c.saved(name, err); err != nil {
+				return // the next save would take it along
+			}
 		}
 	}
 }

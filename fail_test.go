@@ -333,11 +333,12 @@ func TestI12_CorruptRecord(t *testing.T) {
 	}
 
 	h := r.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		s, err := r.m.Session(req.Context())
+		_, err := r.m.Session(req.Context())
 		if !errors.Is(err, cloakroom.ErrCorrupt) {
 			t.Errorf("Session: %v", err)
 		}
-		if s, err = r.m.Fresh(req.Context()); err != nil {
+		s, err := r.m.Fresh(req.Context())
+		if err != nil {
 			t.Errorf("Fresh: %v", err)
 		}
 		if again, err := r.m.Session(req.Context()); again != s || err != nil {

@@ -124,7 +124,7 @@ func errUnknown(id ID, cause error) error {
 	case cause == nil:
 		return err
 	case answered(cause): // what the store said is no proof, and would mislead
-		return fmt.Errorf("%w: %v", err, cause)
+		return fmt.Errorf("%w: %v", err, cause) //nolint:errorlint // not to be told by errors.Is
 	}
 	return fmt.Errorf("%w: %w", err, cause)
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
 )
 
 // TestLogBesideReaders saves beside readers that never pause. The log must

@@ -198,7 +198,7 @@ func TestErrorOfOneItem(t *testing.T) {
 		e.letGo(2)
 		all[1].is(t, 4)
 		all[3].is(t, 8)
-		if <-all[2].done; all[2].err != poison {
+		if <-all[2].done; !errors.Is(all[2].err, poison) {
 			t.Errorf("got %v, want the error as it is", all[2].err)
 		}
 	})

@@ -50,7 +50,7 @@ func leaveError(ctx context.Context, sent bool) error {
 	case errors.Is(cause, ErrNotSent):
 		// The failure of another operation ended ctx, as in an errgroup.
 		// Wrapped, it would claim that this one was not sent either.
-		why = fmt.Errorf("%w (%v)", why, cause)
+		why = fmt.Errorf("%w (%v)", why, cause) //nolint:errorlint // see above
 	case !errors.Is(cause, why):
 		why = fmt.Errorf("%w: %w", why, cause)
 	default:

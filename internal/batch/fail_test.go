@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,10 +19,8 @@ func failing(t *testing.T, fail func(items []int) []Result[int]) (*engine, *Batc
 	b := New(Config[int, int]{
 		Flush: func(ctx context.Context, items []int) []Result[int] {
 			results := e.flush(ctx, items)
-			for _, item := range items {
-				if item == 0 {
-					return fail(items)
-				}
+			if slices.Contains(items, 0) {
+				return fail(items)
 			}
 			return results
 		},

@@ -88,7 +88,7 @@ func stress(t *testing.T, fakeTime bool) {
 			if v != id || id%10 == 0 {
 				t.Errorf("item %d was answered %d", id, v)
 			}
-		case err == errItem:
+		case errors.Is(err, errItem):
 			kind = 1
 			if v != id || id%10 != 0 {
 				t.Errorf("item %d was answered %d, %v", id, v, err)

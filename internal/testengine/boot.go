@@ -122,7 +122,7 @@ func awaitReady(ctx context.Context, proc *process, s *spec, r *running) error {
 		url := address(r.httpPort)
 		answered <- every(asking, 50*time.Millisecond, func() (bool, error) {
 			if last = healthy(asking, url, s.clusterName()); last != nil {
-				return false, nil
+				return false, nil //nolint:nilerr // not yet: asked again
 			}
 			r.info, last = ask(asking, url)
 			return last == nil, nil

@@ -58,12 +58,12 @@ func findJDK(ctx context.Context, d distribution, env lookup, patterns []string)
 	seen := map[string]bool{}
 	var misfits []string
 	for _, launcher := range launchers {
-		real, err := filepath.EvalSymlinks(launcher)
-		if err != nil || seen[real] {
+		target, err := filepath.EvalSymlinks(launcher)
+		if err != nil || seen[target] {
 			continue
 		}
-		seen[real] = true
-		j, err := probe(ctx, real)
+		seen[target] = true
+		j, err := probe(ctx, target)
 		switch {
 		case err != nil:
 			misfits = append(misfits, err.Error())

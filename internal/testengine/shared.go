@@ -219,7 +219,7 @@ func readState(path string) (state, error) {
 		return s, err
 	}
 	if json.Unmarshal(b, &s) != nil {
-		return state{}, nil // not ours, or from a crash: as good as none
+		return state{}, nil //nolint:nilerr // not ours, or from a crash: as good as none
 	}
 	return s, nil
 }

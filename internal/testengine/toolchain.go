@@ -176,10 +176,10 @@ func resolve(ctx context.Context, d distribution, j jdk, cache string, env looku
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("Maven could not resolve %s:%s:%s: %w\n%s", d.group, d.artifact, d.version, err, lastLines(out.Bytes(), 30))
+		return fmt.Errorf("maven could not resolve %s:%s:%s: %w\n%s", d.group, d.artifact, d.version, err, lastLines(out.Bytes(), 30))
 	}
 	if err := os.Rename(list, classPathFile(cache, d)); err != nil {
-		return fmt.Errorf("Maven left no class path: %w\n%s", err, lastLines(out.Bytes(), 30))
+		return fmt.Errorf("maven left no class path: %w\n%s", err, lastLines(out.Bytes(), 30))
 	}
 	return nil
 }

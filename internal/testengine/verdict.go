@@ -28,8 +28,7 @@ var errSystem = missingError{"engines are started on Linux, macOS and BSD only"}
 
 // verdict says what becomes of a test that can't have its engine: the message, and whether the test is skipped or fails.
 func verdict(err error, env lookup) (message string, skip bool) {
-	var missing missingError
-	if !errors.As(err, &missing) {
+	if _, ok := errors.AsType[missingError](err); !ok {
 		return "testengine: " + err.Error(), false
 	}
 	const how = "install a JDK (17 or newer; 25 for opensearch3) and Maven, or set " + envEngine + "=http://host:port to a running engine"
