@@ -1,0 +1,146 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// meter is a store that passes everything on, counts it, and keeps a trace of
+// it. It asks the store nothing itself.
+type meter struct {
+	store  cloakroom.Store
+	trace  *trace
+	logger *slog.Logger
+	down   atomic.Bool // the last operation found the store out of reach
+
+	reads, writes, sweeps atomic.Int64
+}
+
+var _ cloakroom.Store = (*meter)(nil)
+
+func newMeter(store cloakroom.Store, logger *slog.Logger) *meter {
+	return &meter{store: store, trace: newTrace(), logger: logger}
+}
+
+// Get implements cloakroom.Store.
+func (m *meter) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	done := m.begin(ctx, op{verb: "read", id: id})
+	rec, err := m.store.Get(ctx, id)
+	done(rec, err)
+	return rec, err
+}
+
+// Create implements cloakroom.Store.
+func (m *meter) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	done := m.begin(ctx, op{verb: "create", id: r.ID, write: true})
+	v, err := m.store.Create(ctx, r)
+	done(at(r, v), err)
+	return v, err
+}
+
+// Update implements cloakroom.Store.
+func (m *meter) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	done := m.begin(ctx, op{verb: "update", id: r.ID, write: true})
+	v, err := m.store.Update(ctx, r)
+	done(at(r, v), err)
+	return v, err
+}
+
+// Bury implements cloakroom.Store.
+func (m *meter) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	done := m.begin(ctx, op{verb: "bury", id: id, write: true, reason: g.Reason})
+	err := m.store.Bury(ctx, id, g, v)
+	done(nil, err)
+	if err == nil && !g.Successor.IsZero() {
+		m.trace.follow(id, g.Successor)
+	}
+	return err
+}
+
+// Search implements cloakroom.Store. The shop never searches.
+func (m *meter) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+	m.reads.Add(1)
+	return m.store.Search(ctx, q)
+}
+
+// Sweep implements cloakroom.Store. It is nobody's request, and is counted by
+// itself.
+func (m *meter) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+	m.sweeps.Add(1)
+	return m.store.Sweep(ctx, now)
+}
+
+// at returns a record as the store keeps it after a write.
+func at(r *cloakroom.Record, v cloakroom.Version) *cloakroom.Record {
+	kept := *r // the store may keep r itself: it must not be changed
+	kept.Version = v
+	return &kept
+}
+
+// begin counts an operation, and returns what to call at its end.
+func (m *meter) begin(ctx context.Context, o op) func(*cloakroom.Record, error) {
+	if o.write {
+		m.writes.Add(1)
+	} else {
+		m.reads.Add(1)
+	}
+	o.at = time.Now()
+	o.from = m.trace.began(ctx, o)
+	return func(rec *cloakroom.Record, err error) {
+		o.took = time.Since(o.at)
+		o.result = result(err)
+		if err != nil {
+			rec = nil
+		}
+		m.trace.add(o, rec)
+		m.watch(ctx, err)
+	}
+}
+
+// watch logs when the store gets out of reach, and when it is back.
+func (m *meter) watch(ctx context.Context, err error) {
+	switch unreachable := isOutage(err); {
+	case unreachable && errors.Is(ctx.Err(), context.Canceled): // the client hung up
+	case unreachable && m.down.CompareAndSwap(false, true):
+		m.logger.ErrorContext(ctx, "the store is out of reach: requests that need it are answered with 503 until it is back", "error", err)
+	case !unreachable && m.down.CompareAndSwap(true, false):
+		m.logger.InfoContext(ctx, "the store is back")
+	}
+}
+
+// isOutage reports whether an error of a store says that it did not answer.
+func isOutage(err error) bool { return result(err) == resultNoAnswer }
+
+const resultNoAnswer = "no answer"
+
+// result names what an operation came to. Errors may hold more than visitors
+// should see.
+func result(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, cloakroom.ErrNotFound):
+		return "not there"
+	case errors.Is(err, cloakroom.ErrGone):
+		return "has ended"
+	case errors.Is(err, cloakroom.ErrExists):
+		return "is there"
+	case errors.Is(err, cloakroom.ErrConflict):
+		return "conflict"
+	case errors.Is(err, cloakroom.ErrCorrupt):
+		return "corrupt"
+	case errors.Is(err, cloakroom.ErrInvalid):
+		return "refused"
+	case errors.Is(err, cloakroom.ErrClosed):
+		return "closed"
+	case errors.Is(err, cloakroom.ErrOverloaded):
+		return "overloaded"
+	}
+	return resultNoAnswer
+}

@@ -1,0 +1,161 @@
+// Package demo is a small shop that shows what cloakroom does: its page has a
+// visit counter, a cart, signing in and out, and beside them the token, the
+// record and the store operations behind each request. It has an API for
+// scripts under /api/.
+package demo
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// App is the name that the shop's sessions and principals are kept under, apart
+// from those of real applications in the same store: in a shop where everybody
+// can sign in as anybody, "sign out everywhere" must not reach them.
+const App = "demo"
+
+// maxBody bounds the body of a request.
+const maxBody = 256 << 10
+
+// Config says how a Shop works.
+type Config struct {
+	Where    string        // tells visitors where the sessions are kept
+	Lasting  bool          // they outlive the process
+	Idle     time.Duration // idle timeout; 0: the manager's default
+	Lifetime time.Duration // of all sessions; 0: the manager's defaults
+	Logger   *slog.Logger
+}
+
+// Shop is the demo's web site.
+type Shop struct {
+	config   Config
+	meter    *meter
+	sessions *cloakroom.Manager
+	handler  http.Handler
+}
+
+// New makes a shop. The store may be out of reach, and stays the caller's to
+// close.
+func New(store cloakroom.Store, keys *cloakroom.Keys, config Config) (*Shop, error) {
+	s := &Shop{config: config, meter: newMeter(store, config.Logger)}
+	var err error
+	s.sessions, err = cloakroom.New(s.meter, keys, &cloakroom.Config{
+		App:               App,
+		Transport:         cloakroom.Cookie{Insecure: true}, // the demo speaks plain HTTP
+		IdleTimeout:       config.Idle,
+		Lifetime:          config.Lifetime,
+		AnonymousLifetime: config.Lifetime,
+		OnError:           s.onError,
+		Logger:            config.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Close waits for saves in flight.
+func (s *Shop) Close() error { return s.sessions.Close() }
+
+// ServeHTTP implements http.Handler.
+func (s *Shop) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+func (s *Shop) routes() http.Handler {
+	mux := http.NewServeMux()
+	page := func(pattern string, h handler) { mux.Handle(pattern, s.sessions.With(s.claiming(h))) }
+	page("GET /{$}", s.page)
+	page("POST /cart", s.changeCart)
+	page("POST /signin", s.signIn)
+	page("POST /signout", s.signOut)
+	page("POST /signout-everywhere", s.signOutEverywhere)
+	mux.HandleFunc("POST /anew", s.startAnew)
+	mux.Handle("GET /assets/", assetServer())
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, assetPath("icon.svg"), http.StatusFound)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			s.answerError(w, r, http.StatusMethodNotAllowed, "This can't be done here.")
+			return
+		}
+		s.answerError(w, r, http.StatusNotFound, "There is nothing on this hook.")
+	})
+	s.routeAPI(mux)
+
+	// Scripts send neither Origin nor Sec-Fetch-Site and are let through. A page
+	// of another site is not, whatever cookies its visitor's browser adds.
+	guard := http.NewCrossOriginProtection()
+	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.answerError(w, r, http.StatusForbidden, "Requests from other sites change nothing here.")
+	}))
+	return secure(guard.Handler(traced(s.sessions.Handler(mux))))
+}
+
+// handler answers a request that has its session. Errors go to Manager.Fail, but
+// for a complaint, which is the answer itself.
+type handler func(http.ResponseWriter, *http.Request, *cloakroom.Session) error
+
+// complaint is the answer to a request that makes no sense.
+type complaint struct {
+	status int
+	text   string
+}
+
+func (c *complaint) Error() string { return c.text }
+
+// claiming puts the saves of the visitor's ledger down to this request, and
+// answers complaints.
+func (s *Shop) claiming(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
+		if p := session.Principal(); p != "" {
+			s.meter.trace.claim(requestOf(r.Context()), cloakroom.LedgerID(App, p))
+		}
+		err := h(w, r, session)
+		if c, ok := errors.AsType[*complaint](err); ok {
+			s.answerError(w, r, c.status, c.text)
+			return nil
+		}
+		return err
+	}
+}
+
+// login signs in. A name that can't be one is the visitor's mistake.
+func (s *Shop) login(ctx context.Context, session *cloakroom.Session, name string, o *cloakroom.LoginOptions) error {
+	s.meter.trace.claim(requestOf(ctx), cloakroom.LedgerID(App, name))
+	err := session.Login(ctx, name, o)
+	if errors.Is(err, cloakroom.ErrInvalid) {
+		return &complaint{http.StatusBadRequest, "A name has 1 to 512 bytes of UTF-8, without control characters."}
+	}
+	return err
+}
+
+// traced tells the trace of requests.
+func traced(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		ctx, request := enter(r.Context(), r.Method+" "+r.URL.Path)
+		defer request.over.Store(true)
+		h.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// secure sets the headers that every answer has. The page needs nothing that
+// isn't a file of its own.
+func secure(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
+			"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.ServeHTTP(w, r)
+	})
+}

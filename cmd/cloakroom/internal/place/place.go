@@ -1,0 +1,202 @@
+// Package place says where sessions are kept: it reads what users write behind
+// --store, opens it, and tells it without its password.
+package place
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/memstore"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
+)
+
+// Usage names all forms that Parse takes.
+const Usage = "memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]"
+
+// Place is where sessions are kept. The zero Place is the file demo.db in the
+// user's data folder.
+type Place struct {
+	kind  kind
+	path  string   // of the SQLite file
+	node  *url.URL // of the engine, with the login, without the index
+	index string   // "": the store's own default
+}
+
+type kind int
+
+const (
+	inData kind = iota
+	inMemory
+	inFile
+	inEngine
+)
+
+// Store is a store that has to be closed.
+type Store interface {
+	cloakroom.Store
+	io.Closer
+}
+
+// errUsage never repeats what was given: it may hold a password, in a place
+// where none is looked for.
+var errUsage = errors.New("use " + Usage)
+
+// Parse reads a place. Its errors hold nothing of the text.
+func Parse(text string) (Place, error) {
+	scheme, rest, ok := strings.Cut(text, ":")
+	switch scheme = strings.ToLower(scheme); {
+	case !ok:
+	case scheme == "memory" && rest == "":
+		return Place{kind: inMemory}, nil
+	case scheme == "memory":
+		return Place{}, fmt.Errorf("nothing can follow memory: (%w)", errUsage)
+	case scheme == "sqlite" && rest == "":
+		return Place{}, fmt.Errorf("the path of the file is missing after sqlite: (%w)", errUsage)
+	case scheme == "sqlite":
+		return Place{kind: inFile, path: rest}, nil
+	case scheme == "http" || scheme == "https":
+		return parseEngine(text)
+	}
+	return Place{}, fmt.Errorf("this kind of store is not known: %w", errUsage)
+}
+
+func parseEngine(text string) (Place, error) {
+	bad := func(what string) (Place, error) { return Place{}, fmt.Errorf("%s (%w)", what, errUsage) }
+	u, err := url.Parse(text)
+	switch {
+	case err != nil: // which repeats the text
+		return bad("the URL is malformed; in a user or password, write @ : / % and the like percent-encoded, such as %40 for @")
+	case u.Hostname() == "":
+		return bad("the URL names no host")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return bad("the URL has a ? or # in it; in a password, write %3F or %23")
+	}
+	if u.User != nil {
+		if password, _ := u.User.Password(); u.User.Username() == "" || password == "" {
+			return bad("the URL has a user without a password, or the other way round")
+		}
+	}
+	index := strings.Trim(u.Path, "/")
+	if strings.Contains(index, "/") {
+		return bad("the URL's path has several parts, but names an index")
+	}
+	u.Path, u.RawPath = "", ""
+	return Place{kind: inEngine, node: u, index: index}, nil
+}
+
+// UnmarshalText is Parse, for flags.
+func (p *Place) UnmarshalText(text []byte) (err error) {
+	*p, err = Parse(string(text))
+	return err
+}
+
+// String tells the place to people. Paths are quoted, logins left out.
+func (p Place) String() string {
+	switch p.kind {
+	case inMemory:
+		return "the memory of this process"
+	case inFile:
+		return fmt.Sprintf("SQLite, %q", p.path)
+	case inEngine:
+		s := fmt.Sprintf("the engine at %q", p.node.Scheme+"://"+p.node.Host)
+		if p.index != "" {
+			s += fmt.Sprintf(", index %q", p.index)
+		}
+		return s
+	}
+	return "SQLite, in the data folder"
+}
+
+// Lasting reports whether sessions outlive the process.
+func (p Place) Lasting() bool { return p.kind != inMemory }
+
+// Resolve turns the zero Place into a path, and makes the folder where the
+// program keeps its data, if the place needs it.
+func (p Place) Resolve() (Place, error) {
+	if p.kind != inData {
+		return p, nil
+	}
+	folder, err := dataFolder()
+	if err != nil {
+		return p, err
+	}
+	return Place{kind: inFile, path: filepath.Join(folder, "demo.db")}, nil
+}
+
+// Open opens the store. It doesn't wait for an engine that is out of reach.
+func (p Place) Open(ctx context.Context, logger *slog.Logger) (Store, error) {
+	p, err := p.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	switch p.kind {
+	case inMemory:
+		return memstore.New(nil), nil
+	case inEngine:
+		node := *p.node
+		return opened(elasticstore.Open(ctx, elasticstore.ClientConfig{URLs: []string{node.String()}},
+			&elasticstore.Config{Index: p.index, Logger: logger}))
+	}
+	return opened(sqlitestore.Open(ctx, p.path, &sqlitestore.Config{Logger: logger}))
+}
+
+// opened keeps a nil store of a certain type from becoming one that isn't nil.
+func opened[S Store](s S, err error) (Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Keys returns the keys that belong to the place, and the file they are in, "" if
+// they are new and in none: then nothing outlives the process that they could
+// open.
+//
+// Those of a SQLite file lie beside it. Those of an engine lie in the data
+// folder, since they must not be kept with the sessions.
+func (p Place) Keys() (*cloakroom.Keys, string, error) {
+	p, err := p.Resolve()
+	if err != nil {
+		return nil, "", err
+	}
+	var path string
+	switch p.kind {
+	case inMemory:
+		var secret [32]byte
+		_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
+		keys, err := cloakroom.NewKeys(secret[:])
+		return keys, "", err
+	case inEngine:
+		folder, err := dataFolder()
+		if err != nil {
+			return nil, "", err
+		}
+		path = filepath.Join(folder, "demo.keys")
+	default:
+		path = strings.TrimSuffix(p.path, ".db") + ".keys"
+	}
+	keys, err := cloakroom.KeyFile(path)
+	return keys, path, err
+}
+
+// dataFolder returns the folder where the program keeps its data, and makes it.
+func dataFolder() (string, error) {
+	folder, err := dataPath()
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("making the data folder: %w", err)
+	}
+	return folder, nil
+}

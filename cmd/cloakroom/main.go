@@ -1,0 +1,25 @@
+// Command cloakroom shows and tends sessions of the package cloakroom.
+//
+//	cloakroom demo    a small shop to look behind, on http://127.0.0.1:8080
+//
+// Run "cloakroom --help" for more.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		signal.Stop(signals) // a second one ends the program at once
+		cancel()
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestTranscripts runs the commands in testdata/*.txt. Each begins with "$ " and
+// perhaps settings of the environment; then come its output, line by line, of
+// which * stands for anything, and its exit code. Standard output ("out:") and
+// errors ("err:") are compared separately. A demo is stopped once it is open.
+func TestTranscripts(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("paths and messages of the system are those of Unix")
+	}
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no transcripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			home := t.TempDir()
+			busy, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer busy.Close()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			known := map[string]string{"HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b"}
+			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
+			for _, step := range readTranscript(t, filled) {
+				t.Run(step.command, func(t *testing.T) { step.run(t, home) })
+			}
+		})
+	}
+}
+
+// step is one command of a transcript.
+type step struct {
+	command  string
+	out, err []string
+	exit     string
+}
+
+func readTranscript(t *testing.T, text string) []step {
+	t.Helper()
+	var steps []step
+	for n, line := range strings.Split(text, "\n") {
+		if command, ok := strings.CutPrefix(line, "$ "); ok {
+			steps = append(steps, step{command: command})
+			continue
+		}
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if len(steps) == 0 {
+			t.Fatalf("line %d stands before the first command", n+1)
+		}
+		s := &steps[len(steps)-1]
+		kind, rest, _ := strings.Cut(line, " ")
+		switch kind {
+		case "out:":
+			s.out = append(s.out, rest)
+		case "err:":
+			s.err = append(s.err, rest)
+		case "exit":
+			s.exit = rest
+		default:
+			t.Fatalf("line %d: %q", n+1, line)
+		}
+	}
+	return steps
+}
+
+func (s *step) run(t *testing.T, home string) {
+	for _, name := range []string{"CLOAKROOM_ADDR", "CLOAKROOM_STORE", "CLOAKROOM_IDLE", "CLOAKROOM_LIFETIME"} {
+		t.Setenv(name, "")
+		os.Unsetenv(name)
+	}
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_DATA_HOME", home+"/data")
+	t.Setenv("COLUMNS", "80")
+	words := strings.Fields(s.command)
+	for words[0] != "cloakroom" {
+		name, value, ok := strings.Cut(words[0], "=")
+		if !ok {
+			t.Fatalf("%q is no command", s.command)
+		}
+		t.Setenv(name, value)
+		words = words[1:]
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stdout := &watcher{word: "Ctrl-C stops it.", found: cancel}
+	stderr := &watcher{}
+	exit := run(ctx, words[1:], strings.NewReader(""), stdout, stderr)
+	if got := fmt.Sprint(exit); got != s.exit {
+		t.Errorf("exit %s, want %s", got, s.exit)
+	}
+	compare(t, "out", stdout.String(), s.out)
+	compare(t, "err", stderr.String(), s.err)
+	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") {
+		t.Errorf("a password or control character is in\n%s", all)
+	}
+}
+
+// compare matches lines with patterns.
+func compare(t *testing.T, name, got string, want []string) {
+	t.Helper()
+	var lines []string
+	if got = strings.TrimSuffix(got, "\n"); got != "" {
+		lines = strings.Split(got, "\n")
+	}
+	same := len(lines) == len(want)
+	for i := 0; same && i < len(lines); i++ {
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(want[i]), `\*`, `.*`)
+		same = regexp.MustCompile("^" + pattern + "$").MatchString(lines[i])
+	}
+	if !same {
+		t.Errorf("%s:\n%s\nwant\n%s", name, got, strings.Join(want, "\n"))
+	}
+}
+
+// watcher keeps what is written, and says when a word is found in it.
+type watcher struct {
+	mu    sync.Mutex
+	b     bytes.Buffer
+	word  string
+	found func()
+}
+
+func (w *watcher) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.b.Write(p)
+	if w.found != nil && strings.Contains(w.b.String(), w.word) {
+		w.found()
+	}
+	return len(p), nil
+}
+
+func (w *watcher) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+// A signal before the demo is open is no failure either.
+func TestStoppedEarly(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr watcher
+	for _, store := range []string{"memory:", "http://127.0.0.1:1"} {
+		t.Setenv("HOME", t.TempDir())
+		t.Setenv("XDG_DATA_HOME", "")
+		t.Setenv("LocalAppData", t.TempDir())
+		if exit := run(ctx, []string{"demo", "--addr", "127.0.0.1:0", "--store", store}, strings.NewReader(""), &stdout, &stderr); exit != exitOK {
+			t.Errorf("%s: exit %d\n%s", store, exit, stderr.String())
+		}
+	}
+}
