@@ -100,6 +100,9 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error {
 // those of the ids in except. When it returns nil, none of them opens any more,
 // nor one of a sign-in that took its Ticket earlier.
 //
+// To sign out the visitor who asks as well, follow with Session.Destroy, which
+// has the client forget its token.
+//
 // On an error some may be left. Call it again; the next sign-in or RevokeAll
 // ends them too.
 func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) error {

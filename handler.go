@@ -118,7 +118,7 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		m.answerError(w, r, nil, err)
 	case q.w.state.Load() == responseNew:
 		q.w.fail(err)
-	case q.w.state.Load() == responseSent:
+	case q.w.state.Load() == responseSent && r.Context().Err() == nil: // else the client has gone, which is no fault
 		m.config.Logger.ErrorContext(r.Context(), "cloakroom: a request failed after its response had begun", "error", err)
 	}
 }
@@ -224,8 +224,9 @@ func (q *request) begin() *Session {
 
 // The methods of a nil request do nothing: a session outside of requests.
 
-// sent reports whether the response has begun.
-func (q *request) sent() bool { return q != nil && q.w.state.Load() == responseSent }
+// sent reports whether a response has begun, be it an error in its place: no
+// token can go out any more.
+func (q *request) sent() bool { return q != nil && q.w.state.Load() != responseNew }
 
 func (q *request) issue() {
 	if q != nil {
