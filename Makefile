@@ -23,5 +23,5 @@ demo:
 
 ## fuzz: the fuzz targets, half a minute each
 fuzz:
-	@for f in $$(grep -rhoE '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' internal/token | sed 's/func //'); do \
-		$(GO) test ./internal/token -run '^$$' -fuzz "^$$f$$" -fuzztime 30s || exit 1; done
+	@grep -roE '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sed 's/:func / /' | while read -r file f; do \
+		$(GO) test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$f$$" -fuzztime 30s || exit 1; done

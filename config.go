@@ -5,7 +5,10 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Config says how a Manager works. The zero Config, and nil, are good for
@@ -41,7 +44,7 @@ type Config struct {
 
 	// TouchEvery is how often, at most, a request that changes nothing writes
 	// the time of the last activity. Defaults to a tenth of IdleTimeout, and 1
-	// minute at most. Negative: every request does.
+	// minute at most. Less than IdleTimeout. Negative: every request does.
 	TouchEvery time.Duration
 
 	// RenewGrace is how long the old secret stays good once the new one of a
@@ -139,6 +142,9 @@ func (c *Config) withDefaults() (*Config, error) {
 	if len(d.App) > 128 {
 		return nil, fmt.Errorf("cloakroom: Config.App has %d bytes: at most 128 are allowed", len(d.App))
 	}
+	if !utf8.ValidString(d.App) || strings.ContainsFunc(d.App, unicode.IsControl) {
+		return nil, fmt.Errorf("cloakroom: Config.App is %q: it must be UTF-8 without control characters", d.App)
+	}
 	setDefault(&d.App, "session")
 	if d.Transport == nil {
 		d.Transport = Cookie{}
@@ -165,6 +171,9 @@ func (c *Config) withDefaults() (*Config, error) {
 		d.IdleTimeout = LongestLifetime // the deadline comes first
 	}
 	setDefault(&d.TouchEvery, min(d.IdleTimeout/10, time.Minute))
+	if d.TouchEvery >= d.IdleTimeout {
+		return nil, fmt.Errorf("cloakroom: Config.TouchEvery is %v: it must be less than IdleTimeout, %v, or active visitors are signed out", d.TouchEvery, d.IdleTimeout)
+	}
 	setDefault(&d.RenewGrace, 30*time.Second)
 	setDefault(&d.SaveTimeout, 5*time.Second)
 	setDefault(&d.SweepEvery, 10*time.Minute)

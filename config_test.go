@@ -638,6 +638,7 @@ func TestConfigErrors(t *testing.T) {
 		"negative where it means": {cloakroom.Config{IdleTimeout: -1, TouchEvery: -1, SweepEvery: -1, MaxBytes: -1, MaxPerPrincipal: -1}, ""},
 		"App of 128 bytes":        {cloakroom.Config{App: strings.Repeat("x", 128)}, ""},
 		"App of 129 bytes":        {cloakroom.Config{App: strings.Repeat("x", 129)}, "Config.App"},
+		"App that is not UTF-8":   {cloakroom.Config{App: "a\xff"}, "Config.App"},
 		"Lifetime above MaxLifetime": {cloakroom.Config{
 			Lifetime: 2 * time.Hour, MaxLifetime: time.Hour}, "Config.Lifetime"},
 		"AnonymousLifetime above MaxLifetime": {cloakroom.Config{

@@ -15,29 +15,50 @@ func (s *Session) Destroy(ctx context.Context) error {
 		s.saving.Lock()
 		defer s.saving.Unlock()
 	}
-	s.mu.Lock()
-	rec, stored, gone := s.rec, s.stored, s.gone
-	s.mu.Unlock()
-	if gone { // it has ended, and the client may hold another's token by now
-		return nil
-	}
-	if stored {
-		ctx, done, err := s.m.w.begin(ctx)
-		if err != nil {
-			return err
+	for {
+		s.mu.Lock()
+		rec, stored, gone := s.rec, s.stored, s.gone
+		s.mu.Unlock()
+		if gone { // it has ended, and the client may hold another's token by now
+			return nil
 		}
-		defer done()
-		if err := s.m.w.bury(ctx, rec.ID, EndDestroyed, rec.Deadline, rec); err != nil {
-			return err
+		if stored {
+			if err := s.m.end(ctx, rec); err != nil {
+				return err
+			}
 		}
-		s.m.events.ended(ctx, rec.ID, EndDestroyed)
-		s.m.leaveLedger(ctx, rec)
+		if s.resetFrom(rec.ID) {
+			return nil
+		}
 	}
+}
+
+// end buries the record of a session that is signed out.
+func (m *Manager) end(ctx context.Context, rec *Record) error {
+	ctx, done, err := m.w.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := m.w.bury(ctx, rec.ID, EndDestroyed, rec.Deadline, rec); err != nil {
+		return err
+	}
+	m.events.ended(ctx, rec.ID, EndDestroyed)
+	m.leaveLedger(ctx, rec)
+	return nil
+}
+
+// resetFrom makes it a new session, and has the client forget its token, unless
+// a sign-in made it another than id meanwhile.
+func (s *Session) resetFrom(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.rec.ID != id {
+		return false
+	}
 	s.reset()
 	s.q.revoke()
-	return nil
+	return true
 }
 
 // reset makes it a new, empty session.

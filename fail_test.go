@@ -565,3 +565,39 @@ func TestI8_OutageOfDestroy(t *testing.T) {
 		r.wantGrave(s.ID(), cloakroom.EndDestroyed)
 	})
 }
+
+// Once the error page has gone out, no token can: nothing that needs one may
+// happen, or a visitor would be signed in, or out, without learning of it.
+func TestI7_AfterTheErrorPageIsTooLate(t *testing.T) {
+	for name, first := range map[string]func(*rig, http.ResponseWriter, *http.Request, *cloakroom.Session){
+		"a save that failed": func(r *rig, w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) {
+			visits.Set(s, 2)
+			r.store.answer(isWrite, errFull)
+			io.WriteString(w, "saved")
+			r.store.heal()
+		},
+		"Fail": func(r *rig, w http.ResponseWriter, req *http.Request, _ *cloakroom.Session) {
+			r.m.Fail(w, req, errors.New("broken"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			g := r.as(r.stored(1))
+			token := g.token
+			g.do(func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+				first(r, w, req, s)
+				r.wantErr("Login", s.Login(req.Context(), "ann", nil), cloakroom.ErrTooLate)
+				r.wantErr("Renew", s.Renew(req.Context()), cloakroom.ErrTooLate)
+				return nil
+			})
+			r.wantDevices("ann")
+			r.wantOpen("afterwards", token, true)
+			r.guest().do(func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+				first(r, w, req, s)
+				visits.Set(s, 3)
+				r.wantErr("beginning a session", s.Save(req.Context()), cloakroom.ErrTooLate)
+				return nil
+			})
+		})
+	}
+}

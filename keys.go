@@ -20,7 +20,8 @@ import (
 // Keys is a ring of secrets that tokens are signed with: the first signs, all
 // verify. To rotate, put a new secret in front, wait until no token of the old
 // one is in use any more (the longest lifetime at most), then take the old one
-// away; tokens met in between are signed anew. It is safe for concurrent use.
+// away; tokens met in between are signed anew. To go back to the old one, keep
+// both for as long: what was signed anew needs the new one. It is safe for concurrent use.
 type Keys struct{ ring atomic.Pointer[token.Ring] }
 
 // NewKeys makes a ring. Each secret is 32 random bytes or more, the same in all

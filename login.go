@@ -100,14 +100,16 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 	defer done()
 	l := &login{s: s, m: m}
-	if err := l.prepare(principal, lifetime, o.Remember); err != nil {
+	if err := l.prepare(ctx, principal, lifetime, o.Remember); err != nil {
 		return err
 	}
 	err = l.run(ctx, t.t)
 	if err != nil {
 		s.mu.Lock()
-		s.untake(l.ops)
-		s.mu.Unlock()
+		defer s.mu.Unlock()
+		if s.rec == l.base { // else it was signed out meanwhile
+			s.untake(l.ops)
+		}
 	}
 	return err
 }
@@ -117,48 +119,66 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 type login struct {
 	s    *Session
 	m    *Manager
-	old  *Record // nil if the session wasn't stored
+	base *Record // what the session was before
+	old  *Record // the record to be retired, read anew; nil if there is none
 	ops  []op    // of the old session, not saved yet
 	keep bool    // the values go along
 	next *Record
 }
 
-// prepare makes the new record.
-func (l *login) prepare(principal string, lifetime time.Duration, remember bool) error {
+// prepare makes the new record of what the old one is now.
+func (l *login) prepare(ctx context.Context, principal string, lifetime time.Duration, remember bool) error {
 	s := l.s
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch err := s.err(); {
+	err, gone, old, stored := s.err(), s.gone, s.old, s.stored
+	l.base = s.rec
+	s.mu.Unlock()
+	switch {
 	case err != nil:
 		return err
-	case s.gone:
+	case gone:
 		return fmt.Errorf("cloakroom: signing in: %w", ErrGone)
-	case s.old:
-		return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
+	case old:
+		return errRenewed()
 	}
-	if s.stored {
-		l.old = s.rec
+	if stored {
+		if l.old, _, err = l.m.w.read(ctx, l.base.ID); err != nil {
+			return err
+		}
+		if l.old == nil {
+			return fmt.Errorf("cloakroom: signing in from %v: %w", l.base.ID, ErrGone)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec != l.base {
+		return fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
+	}
+	var values map[string]json.RawMessage
+	if l.old != nil {
+		if ok, _ := l.m.keys.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
+			return errRenewed()
+		}
+		values = l.old.Values
 	}
 	l.keep = l.old == nil || l.old.Principal == "" || l.old.Principal == principal
 	l.next = l.m.newRecord(principal, lifetime)
 	l.next.Persistent, l.next.Client = remember, s.client
 	if l.keep {
-		base := map[string]json.RawMessage(nil)
-		if l.old != nil {
-			base = l.old.Values
-		}
-		values, err := replay(base, s.ops)
-		if err != nil {
+		if l.next.Values, err = replay(values, s.ops); err != nil {
 			return err
 		}
-		l.next.Values = values
 	}
 	l.ops = s.take()
 	return nil
 }
 
+func errRenewed() error {
+	return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
+}
+
 func (l *login) run(ctx context.Context, t ticket) error {
-	m, s := l.m, l.s
+	m := l.m
 	if l.next.Created.After(t.Issued.Add(loginTicketLife)) {
 		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginTicketLife, ErrRevoked)
 	}
@@ -171,16 +191,15 @@ func (l *login) run(ctx context.Context, t ticket) error {
 	if err == nil && l.old != nil {
 		err = l.retire(ctx)
 	}
+	if err == nil && !l.adopt(secret) {
+		err = fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
+	}
 	if err != nil {
-		if !l.leaveAlone(err) {
+		if !errors.Is(err, errRetire) {
 			l.abandon(ctx)
 		}
 		return err
 	}
-	s.mu.Lock()
-	s.flying = false // what was logged meanwhile stays
-	s.adopt(l.next, secret)
-	s.mu.Unlock()
 	if l.old != nil {
 		m.events.ended(ctx, l.old.ID, EndReplaced)
 		m.leaveLedger(ctx, l.old)
@@ -199,12 +218,23 @@ func (l *login) replaces() ID {
 	return ID{}
 }
 
-// errRetire marks an unknown outcome of the retirement.
-var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
+// adopt makes the new record the session's, unless it was destroyed meanwhile.
+func (l *login) adopt(secret [16]byte) bool {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec != l.base {
+		return false
+	}
+	s.flying = false // what was logged meanwhile stays
+	s.adopt(l.next, secret)
+	return true
+}
 
-// leaveAlone reports whether the old session may have been replaced by the new
-// one: then burying the new one could lose what was saved in both.
-func (l *login) leaveAlone(err error) bool { return errors.Is(err, errRetire) }
+// errRetire marks an unknown outcome of the retirement: the old session may
+// have been replaced by the new one, and to bury that could lose what was saved
+// in both.
+var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
 
 // abandon takes the new session back.
 func (l *login) abandon(ctx context.Context) {

@@ -614,3 +614,79 @@ func TestI10_TicketInTheSession(t *testing.T) {
 		})
 	}
 }
+
+// Checking a password takes its time. What others save meanwhile, however
+// often, is merged and doesn't make the sign-in fail.
+func TestI9_SlowLogin(t *testing.T) {
+	for _, saves := range []int{1, cloakroom.MaxRevs, cloakroom.MaxRevs + 1, 30} {
+		for _, process := range []string{"this process", "another one"} {
+			bubble(t, fmt.Sprint(saves, " saves by ", process), func(t *testing.T) {
+				r := newRig(t, nil)
+				s := r.stored(0)
+				id, m, g := s.ID(), r.m, r.as(s)
+				if process != "this process" {
+					m = r.manager(nil)
+				}
+				g.want(200, func(_ http.ResponseWriter, req *http.Request, mine *cloakroom.Session) error {
+					for range saves {
+						other := r.openBy(m, g.token)
+						visits.Update(other, plusOne)
+						r.save(other)
+					}
+					r.clock.add(3 * time.Second)
+					return mine.Login(req.Context(), "ann", nil)
+				})
+				r.wantGrave(id, cloakroom.EndReplaced)
+				now := r.openBy(r.m, g.token)
+				if now.Principal() != "ann" || visits.Get(now) != saves {
+					t.Errorf("%q is signed in with %d visits, want ann with %d", now.Principal(), visits.Get(now), saves)
+				}
+			})
+		}
+	}
+}
+
+// A sign-out and a sign-in of one Session at the same time: when both have
+// returned, nobody is signed in, and nothing of the old session is left.
+func TestI9_DestroyDuringLoginOfTheSameSession(t *testing.T) {
+	for _, held := range []string{"sign-in", "sign-out"} {
+		bubble(t, "the "+held+" is slower", func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.stored(1)
+			id, next := s.ID(), r.made()
+			r.as(s).want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+				ctx := req.Context()
+				visits.Update(s, plusOne)
+				login := func() error { return s.Login(ctx, "ann", nil) }
+				logout := func() error { return s.Destroy(ctx) }
+				first, second := login, logout
+				if held == "sign-out" {
+					first, second = logout, login
+				}
+				g := r.store.hold(isOn("bury", id))
+				done := later(first)
+				<-g.reached
+				err := second()
+				g.let(pass)
+				for _, err := range []error{err, <-done} {
+					if err != nil && !errors.Is(err, cloakroom.ErrGone) {
+						t.Error(err)
+					}
+				}
+				if n := visits.Get(s); !s.IsNew() || n != 0 || s.Principal() != "" {
+					t.Errorf("after the sign-out the session of %q reads %d visits", s.Principal(), n)
+				}
+				return nil
+			})
+			if rec, err := r.kept(*next); err == nil {
+				t.Errorf("a session of %q is left behind", rec.Principal)
+			}
+			r.wantDevices("ann")
+			for rec, err := range r.m.Admin().Search(t.Context(), cloakroom.Query{}) {
+				if err != nil || len(rec.Values) > 0 {
+					t.Errorf("values of the session that was signed out are in %v: %v, %v", rec.ID, rec.Values, err)
+				}
+			}
+		})
+	}
+}

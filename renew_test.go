@@ -99,6 +99,20 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		synctest.Wait()
 		r.wantOps("get 1")
 	})
+	bubble(t, "even if somebody else writes at that moment", func(t *testing.T) {
+		r, s, old, fresh := renewed(t, config)
+		hold := r.store.hold(isOp("update"))
+		fresh.want(200, look)
+		<-hold.reached
+		other := r.openBy(r.manager(config), old.token)
+		visits.Set(other, 1)
+		number(1).Set(other, 1)
+		r.save(other)
+		hold.let(pass)
+		synctest.Wait()
+		r.clock.add(grace)
+		r.wantShut(s.ID(), old.token)
+	})
 	bubble(t, "even by a background request", func(t *testing.T) {
 		c := *config
 		poll := false
@@ -331,6 +345,9 @@ func TestI9_RenewAndSaves(t *testing.T) {
 		fresh.want(200, renew)
 		hold.let(pass)
 		<-done
+		synctest.Wait()
+		// The save, the renewal, and the save again; no use of the new secret.
+		r.wantOps("get 3, update 3")
 		fresh.wantReads("the new", 2)
 		synctest.Wait()
 		r.clock.add(time.Minute)

@@ -3,11 +3,13 @@ package cloakroom_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -167,6 +169,56 @@ func TestI3_SlowRequest(t *testing.T) {
 			d.wantKept(tok, fmt.Sprintf("n=%d", others+1))
 		})
 	}
+}
+
+// TestUpdateDoesNotHeal: a value that couldn't be encoded is lost. An update of
+// the value before it must not cover that up.
+func TestUpdateDoesNotHeal(t *testing.T) {
+	eachValues(t, []string{"n=1"}, func(t *testing.T, d *desk, v cloakroom.Values, finish func() error, tok string) {
+		v.SetRaw("n", json.RawMessage("{"))
+		cloakroom.NewKey[int]("n").Update(v, plusOneMore)
+		if err := finish(); err == nil {
+			t.Errorf("it is saved: the store keeps %s", d.kept(tok))
+		}
+	})
+}
+
+// TestSessionInParallel uses one session from many goroutines, for the race
+// detector, and counts.
+func TestSessionInParallel(t *testing.T) {
+	d := newDesk(t, nil)
+	s, tok := d.begun("n=0")
+	n := cloakroom.NewKey[int]("n")
+	var all sync.WaitGroup
+	const goroutines, rounds = 8, 20
+	for i := range goroutines {
+		own := cloakroom.NewKey[int](fmt.Sprintf("own%d", i))
+		all.Go(func() {
+			for round := range rounds {
+				n.Update(s, plusOneMore)
+				own.Set(s, round)
+				if got := own.Get(s); got != round {
+					t.Errorf("goroutine %d reads %d in round %d", i, got, round)
+				}
+				s.SetRaw("passing", json.RawMessage("1"))
+				s.Unset("passing")
+				for name := range s.Names() {
+					s.Raw(name)
+				}
+				_, _, _, _ = s.ID(), s.Token(), s.Info(), s.IsNew()
+				if err := s.Save(context.Background()); err != nil || s.Err() != nil {
+					t.Errorf("Save: %v, Err: %v", err, s.Err())
+				}
+			}
+		})
+	}
+	all.Wait()
+	d.save(s)
+	want := fmt.Sprintf("n=%d", goroutines*rounds)
+	for i := range goroutines {
+		want += fmt.Sprintf(" own%d=%d", i, rounds-1)
+	}
+	d.wantKept(tok, want)
 }
 
 // TestRandomChanges does anything to a session, in any order, and compares with

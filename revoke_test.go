@@ -128,6 +128,7 @@ func TestI10_RevokeAllDuringLogin(t *testing.T) {
 				}
 				old := r.stored(2)
 				oldID := old.ID()
+				synctest.Wait() // until nobody remembers the ledger
 				if match == nil {
 					reads := 0
 					match = func(c *call) bool {
@@ -441,6 +442,7 @@ func TestI10_RevokeAllInAnOutage(t *testing.T) {
 		bubble(t, what, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.signedIn("ann")
+			synctest.Wait() // until nobody remembers the ledger
 			r.store.answer(match, errNoAnswer)
 			r.wantErr("RevokeAll", r.m.Admin().RevokeAll(t.Context(), "ann"), cloakroom.ErrUnavailable)
 			r.store.heal()

@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,11 @@ func (s *Session) sink(err error) {
 
 // settle takes over what the store keeps, with what has not been saved on top.
 func (s *Session) settle(rec *Record) {
+	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
+		if ok, _ := s.m.keys.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
+			s.old, s.used = true, false
+		}
+	}
 	s.rec, s.stored, s.asOf = rec, true, s.m.now()
 	s.view, s.exact = valueSet{m: rec.Values}, true
 	for i := range s.ops {

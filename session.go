@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -68,6 +69,15 @@ type Info struct {
 func (r *Record) Info() Info {
 	return Info{r.ID, r.App, r.Principal, r.Created, r.Authenticated, r.Seen, r.Expires, r.Deadline, r.Persistent, r.Client}
 }
+
+// String returns what may be printed of a session: its id.
+func (s *Session) String() string { return "session " + s.ID().String() }
+
+// GoString returns what String does, for %#v.
+func (s *Session) GoString() string { return s.String() }
+
+// LogValue returns the id, for package log/slog.
+func (s *Session) LogValue() slog.Value { return slog.StringValue(s.ID().String()) }
 
 // ID returns the session's id. It is zero until the session is stored for the
 // first time.

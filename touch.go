@@ -34,7 +34,8 @@ func (m *Manager) graceDue(rec *Record, now time.Time) bool {
 }
 
 // touch records the visitor's activity, and what else is due, without waiting.
-// It yields to any conflict: whoever wrote was active as well.
+// It yields to any conflict, as whoever wrote was active as well; but not if it
+// begins the grace of a renewed secret.
 func (s *Session) touch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,9 +43,10 @@ func (s *Session) touch() {
 		return
 	}
 	now, visit := s.m.now(), s.visit
-	if s.active && !s.wrote && now.Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && (s.rekey || s.m.graceDue(s.rec, now)) {
+	grace := s.used && s.m.graceDue(s.rec, now)
+	if s.active && !s.wrote && now.Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
 		s.rekey = false
-		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: true, apply: func(next *Record, _ bool) error {
+		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *Record, _ bool) error {
 			s.m.freshen(next, visit)
 			return nil
 		}})

@@ -116,6 +116,21 @@ func (c Cookie) revoke(h http.Header) {
 }
 
 func (c Cookie) attach(r *http.Request, token string) {
+	// One of its own from before would make two.
+	lines := r.Header["Cookie"]
+	r.Header.Del("Cookie")
+	for _, line := range lines {
+		for pair := range strings.SplitSeq(line, ";") {
+			pair = strings.TrimSpace(pair)
+			if name, _, _ := strings.Cut(pair, "="); pair == "" || name == c.Name {
+				continue
+			}
+			if others := r.Header.Get("Cookie"); others != "" {
+				pair = others + "; " + pair
+			}
+			r.Header.Set("Cookie", pair)
+		}
+	}
 	r.AddCookie(&http.Cookie{Name: c.Name, Value: token})
 }
 
@@ -159,18 +174,24 @@ func (b Bearer) attach(r *http.Request, token string) {
 	r.Header.Set("Authorization", "Bearer "+token)
 }
 
-// presented returns the token that a request carries, if it verifies.
+// presented returns the token that a request carries, if it verifies and its
+// session can still be live.
 func (m *Manager) presented(r *http.Request) (token.Token, bool) {
 	var buf [maxCandidates]string
 	var found token.Token
+	var why Refusal
+	var whose ID
 	ok := false
-	forged := false
 	ring := m.keys.ring.Load()
 	for _, text := range m.transport.candidates(buf[:0], r) {
 		t, valid := ring.Parse(m.scope, text)
 		switch {
 		case !valid:
-			forged = true
+			if why == "" {
+				why = RefusedForged
+			}
+		case !m.inTime(ID(t.ID)):
+			why, whose = RefusedTime, ID(t.ID)
 		case ok && (t.ID != found.ID || t.Secret != found.Secret):
 			m.events.refused(r.Context(), ID(t.ID), RefusedTwo)
 			return token.Token{}, false
@@ -178,17 +199,10 @@ func (m *Manager) presented(r *http.Request) (token.Token, bool) {
 			found, ok = t, true
 		}
 	}
-	if !ok {
-		if forged {
-			m.events.refused(r.Context(), ID{}, RefusedForged)
-		}
-		return token.Token{}, false
+	if !ok && why != "" {
+		m.events.refused(r.Context(), whose, why)
 	}
-	if !m.inTime(ID(found.ID)) {
-		m.events.refused(r.Context(), ID(found.ID), RefusedTime)
-		return token.Token{}, false
-	}
-	return found, true
+	return found, ok
 }
 
 // inTime reports whether a session of this id can still be live.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -394,6 +395,61 @@ func FuzzCookieHeader(f *testing.F) {
 			t.Fatalf("%q and %q open the session", one, two)
 		}
 	})
+}
+
+// TestAttach: a request carries one token, that of the last session attached,
+// whatever other cookies it has.
+func TestAttach(t *testing.T) {
+	for _, transport := range []cloakroom.Transport{cloakroom.Cookie{}, cloakroom.Bearer{}} {
+		d := newDesk(t, &cloakroom.Config{Transport: transport})
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Cookie", "a=b; c=d")
+		for _, value := range []string{"bowler", "cap"} {
+			s, err := d.m.Create(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			hat.Set(s, value)
+			d.save(s)
+			d.m.Attach(r, s)
+			d.ask(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				if got := hat.Get(s); got != value {
+					t.Errorf("%T: the request opens the session of %q, want that of %q", transport, got, value)
+				}
+				return nil
+			}, func(asked *http.Request) { asked.Header = r.Header })
+		}
+		if c, err := r.Cookie("a"); err != nil || c.Value != "b" {
+			t.Errorf("%T: another cookie is now %v, %v", transport, c, err)
+		}
+		if c, err := r.Cookie("c"); err != nil || c.Value != "d" {
+			t.Errorf("%T: another cookie is now %v, %v", transport, c, err)
+		}
+	}
+}
+
+// TestPrinting a session, as in a log's line, tells neither its secret nor its
+// values.
+func TestPrinting(t *testing.T) {
+	d := newDesk(t, nil)
+	s, tok := d.begun(`hat="` + hiddenValue + `"`)
+	text, structured := new(deskLog), new(deskLog)
+	slog.New(slog.NewTextHandler(text, nil)).Info("asked", "session", s)
+	slog.New(slog.NewJSONHandler(structured, nil)).Info("asked", "session", s)
+	parsed, _ := deskRing(t).Parse(deskScope, tok)
+	raw := []byte(`"` + hiddenValue + `"`)
+	for how, printed := range map[string]string{
+		"%v": fmt.Sprintf("%v", s), "%+v": fmt.Sprintf("%+v", s), "%#v": fmt.Sprintf("%#v", s),
+		"slog as text": text.String(), "slog as JSON": structured.String(),
+	} {
+		for _, hidden := range append(spellings(t, tok),
+			hiddenValue, fmt.Sprintf("%d", raw), fmt.Sprintf("%#v", raw)[len("[]byte"):],
+			fmt.Sprint(parsed.Secret), fmt.Sprintf("%#v", parsed.Secret)) {
+			if strings.Contains(printed, hidden) {
+				t.Errorf("%s prints %q", how, hidden)
+			}
+		}
+	}
 }
 
 // TestBearer: where a token may stand in the header.

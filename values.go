@@ -362,6 +362,9 @@ func (t *Tx) replace(name string, raw json.RawMessage) {
 }
 
 func (t *Tx) change(name string, first, _ changeFunc) {
+	if _, broken := t.errs[name]; broken {
+		return // a set that failed isn't made good by this
+	}
 	old, ok := t.v.get(name)
 	raw, err := first(old, ok)
 	if err != nil {

@@ -89,7 +89,7 @@ func filled(b *testing.B, n int) (*Store, []*cloakroom.Record) {
 }
 
 // share has callers do n things, each its share of them.
-func share(b *testing.B, callers, n int, f func(caller, i int) error) {
+func share(b testing.TB, callers, n int, f func(caller, i int) error) {
 	b.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup

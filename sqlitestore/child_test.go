@@ -25,6 +25,7 @@ import (
 var children = map[string]func(args []string) error{
 	"increment": childIncrement,
 	"write":     childWrite,
+	"visit":     func(args []string) error { return visit(args[0]) },
 }
 
 const childEnv = "CLOAKROOM_TEST_CHILD"
@@ -208,4 +209,35 @@ func childWrite(args []string) error {
 		}
 	}
 	return nil
+}
+
+const visits = 25
+
+// visit opens a file, saves and reads a session, and closes it, from two
+// goroutines, again and again.
+func visit(path string) error {
+	errs := make(chan error)
+	for range 2 {
+		go func() {
+			var err error
+			for range visits {
+				err = errors.Join(err, visitOnce(path))
+			}
+			errs <- err
+		}()
+	}
+	return errors.Join(<-errs, <-errs)
+}
+
+func visitOnce(path string) error {
+	ctx := context.Background()
+	s, err := sqlitestore.Open(ctx, path, &sqlitestore.Config{Readers: 1})
+	if err != nil {
+		return err
+	}
+	r := session()
+	if _, err = s.Create(ctx, r); err == nil {
+		_, err = s.Get(ctx, r.ID)
+	}
+	return errors.Join(err, s.Close())
 }

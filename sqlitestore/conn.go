@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -43,6 +44,21 @@ func queryInt(c *sqlite.Conn, sql string) (n int64, err error) {
 		return nil
 	}})
 	return n, err
+}
+
+// transact calls f in a transaction that may write, and ends it as end says.
+func transact(c *sqlite.Conn, end string, f func() error) error {
+	err := execute(c, "BEGIN IMMEDIATE")
+	if err != nil {
+		return err
+	}
+	if err = f(); err == nil {
+		err = execute(c, end)
+	}
+	if !c.AutocommitEnabled() {
+		err = errors.Join(err, execute(c, "ROLLBACK"))
+	}
+	return err
 }
 
 // run executes a prepared statement that has no result.

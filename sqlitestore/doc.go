@@ -35,7 +35,7 @@
 // alone. Reads go on beside them, on connections of their own (Config.Readers).
 //
 // Several stores, in several processes, can have the same file open; they take
-// turns writing. A store starts goroutines only while it saves.
+// turns writing. A store has no goroutines while nothing goes on.
 //
 // # Limits
 //
@@ -49,10 +49,9 @@
 // copy it: when a file is closed, POSIX systems drop all locks that the process
 // has on it, SQLite's too, and then two processes write at a time.
 //
-// The space of ended sessions is used again, but the file doesn't shrink:
-// keeping it small would cost each save. VACUUM in the sqlite3 shell shrinks it.
-// Summarize with a restriction of Expires reads all sessions, some seconds for
-// a million.
+// The space of ended sessions is used again, but the file keeps the size that it
+// once had; VACUUM in the sqlite3 shell shrinks it. Summarize with a restriction
+// of Expires reads all sessions: some seconds for a million.
 //
 // # Deviations from the contract
 //

@@ -52,8 +52,8 @@ func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
 	counts := map[string]int64{}
 	err := s.readers.long(ctx, func(r *reader) error {
 		for name, sql := range map[string]string{
-			"sessions": "SELECT count(*) FROM records WHERE grave IS NULL AND kind = 'session'",
-			"ledgers":  "SELECT count(*) FROM records WHERE grave IS NULL AND kind = 'ledger'",
+			"sessions": "SELECT count(*) FROM records WHERE kind <> '' AND kind = 'session'",
+			"ledgers":  "SELECT count(*) FROM records WHERE kind <> '' AND kind = 'ledger'",
 			"rows":     "SELECT count(*) FROM records",
 			"pages":    "SELECT page_count FROM pragma_page_count",
 			"unused":   "SELECT freelist_count FROM pragma_freelist_count",

@@ -29,6 +29,10 @@ func TestTwoProcesses(t *testing.T) {
 			errs <- err
 		}()
 	}
+	// Stores that come and go in this process must not take the locks along.
+	if err := visit(path); err != nil {
+		t.Error(err)
+	}
 	for range 2 {
 		if err := <-errs; err != nil {
 			t.Error(err)
@@ -82,5 +86,20 @@ func TestKill(t *testing.T) {
 		if text := query(t, path, "PRAGMA integrity_check"); text != "ok" {
 			t.Errorf("the file is damaged: %s", text)
 		}
+	}
+}
+
+// TestOpenAndClose has stores come and go in two processes, so that the last to
+// leave removes the log while the next comes in. Nobody may notice.
+func TestOpenAndClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	other := start(t, "visit", path)
+	if err := visit(path); err != nil {
+		t.Error(err)
+	}
+	other.done(t)
+	s := open(t, path, nil)
+	if sum, err := s.Summarize(t.Context(), cloakroom.Query{}); err != nil || sum.Records != 2*2*visits {
+		t.Errorf("%d sessions are there, want %d (%v)", sum.Records, 2*2*visits, err)
 	}
 }

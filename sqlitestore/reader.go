@@ -66,7 +66,9 @@ func (r *reader) find(id cloakroom.ID) (rec *cloakroom.Record, ok bool, err erro
 	if err != nil {
 		return nil, true, fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, err)
 	}
-	r.app = rec.App
+	if rec.Grave == nil {
+		r.app = rec.App
+	}
 	return rec, true, nil
 }
 

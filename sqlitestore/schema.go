@@ -32,15 +32,15 @@ const applicationID = 0x636c6b72
 // That leaves three indexes beside the id, which cost creates and endings only:
 // records_due for the sweep, records_order for Search, records_principal for
 // Search by principal, which sessions that nobody is signed in to are not part
-// of. Graves are in neither of the last two. Both end in app, though no search
-// goes by it in them: so other apps' rows are passed over, and all are counted,
-// without a look at the table.
+// of. Graves, which have no kind, are in neither of the last two. Both end in
+// app, though no search goes by it in them: so other apps' rows are passed over,
+// and all are counted, without a look at the table.
 var migrations = [][]string{{`
 CREATE TABLE records (
 	term          INTEGER PRIMARY KEY AUTOINCREMENT, -- the version: term,
 	seq           INTEGER NOT NULL,                  -- and seq, which counts the writes
 	id            TEXT    NOT NULL UNIQUE,           -- 22 characters, base64url
-	kind          TEXT    NOT NULL,                  -- session or ledger
+	kind          TEXT    NOT NULL,                  -- session or ledger, '' for a grave
 	app           TEXT    NOT NULL,
 	principal     TEXT    NOT NULL,                  -- '' for none
 	created       INTEGER NOT NULL,                  -- times are Unix milliseconds, NULL for none
@@ -61,13 +61,13 @@ CREATE TABLE records (
 	data          TEXT    NOT NULL                   -- the values: a JSON object
 ) STRICT`,
 	`CREATE INDEX records_due ON records (due)`,
-	`CREATE INDEX records_order ON records (kind, created, id, app) WHERE grave IS NULL`,
+	`CREATE INDEX records_order ON records (kind, created, id, app) WHERE kind <> ''`,
 	`CREATE INDEX records_principal ON records (principal, kind, created, id, app)
-	WHERE grave IS NULL AND principal <> ''`,
+	WHERE kind <> '' AND principal <> ''`,
 }}
 
 // schemaVersion returns the version of the schema in the file, 0 if it is
-// empty. It writes nothing.
+// empty. It runs inside a transaction, as others may be making the schema.
 func schemaVersion(c *sqlite.Conn) (int, error) {
 	app, err := queryInt(c, "PRAGMA application_id")
 	if err != nil {

@@ -55,15 +55,16 @@ const (
 	spare          // it has been used since its due was set
 )
 
+const dueSQL = `SELECT due, term, seq, grave IS NOT NULL, kind, expires, deadline, writes, revs FROM records
+	WHERE due < ? AND (due, term) > (?, ?) ORDER BY due, term LIMIT ?`
+
 // due returns the next few records and graves that were due before limit,
 // behind after.
 func (s *Store) due(ctx context.Context, after due, now time.Time) (list []due, err error) {
-	const sql = `SELECT due, term, seq, grave IS NOT NULL, kind, expires, deadline, writes, revs FROM records
-		WHERE due < ? AND (due, term) > (?, ?) ORDER BY due, term LIMIT ?`
 	limit := ceilMillis(now)
 	err = s.readers.long(ctx, func(r *reader) error {
 		list = nil
-		return r.each(sql, []any{limit, after.at, after.term, int64(sweepRows)}, func(stmt *sqlite.Stmt) bool {
+		return r.each(dueSQL, []any{limit, after.at, after.term, int64(sweepRows)}, func(stmt *sqlite.Stmt) bool {
 			list = append(list, judge(stmt, limit, now))
 			return true
 		})

@@ -7,7 +7,18 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"zombiezen.com/go/sqlite"
 )
+
+// TestSQLiteVersion keeps go.mod from going back: up to SQLite 3.51.2 a file
+// could be damaged when one connection committed while another copied the log
+// (https://sqlite.org/wal.html#walresetbug). The driver by itself asks for less.
+func TestSQLiteVersion(t *testing.T) {
+	if sqlite.VersionNumber < 3_051_003 {
+		t.Errorf("SQLite %s can damage files: require a later modernc.org/sqlite", sqlite.Version)
+	}
+}
 
 // TestLogBesideReaders saves beside readers that never pause. The log must
 // start anew all the same.

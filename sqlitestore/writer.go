@@ -21,7 +21,7 @@ type writer struct {
 	busy  time.Duration
 	stmts statements
 
-	commits atomic.Int64 // transactions that wrote
+	commits atomic.Int64 // transactions that wrote; for tests
 	walLook time.Time    // when the log's size is looked at again
 }
 
@@ -56,12 +56,14 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 			err = retry(ctx, cfg.BusyTimeout, f)
 		}
 	}
-	try(func() error { // before anything is changed in somebody else's file
-		_, err := schemaVersion(c)
-		return err
+	// Whose file it is, and whether it can be written to, shows before anything
+	// is changed in it.
+	try(func() error {
+		return transact(c, "ROLLBACK", func() error {
+			_, err := schemaVersion(c)
+			return err
+		})
 	})
-	try(func() error { return execute(c, "BEGIN IMMEDIATE") }) // can it be written to?
-	try(func() error { return execute(c, "ROLLBACK") })
 	try(func() error {
 		mode, err := queryText(c, "PRAGMA journal_mode = WAL")
 		if err == nil && mode != "wal" {
@@ -82,15 +84,7 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 	} {
 		try(func() error { return execute(c, sql) })
 	}
-	try(func() error { return execute(c, "BEGIN IMMEDIATE") })
-	if err == nil {
-		if err = migrate(c); err == nil {
-			err = execute(c, "COMMIT")
-		}
-		if !c.AutocommitEnabled() {
-			err = errors.Join(err, execute(c, "ROLLBACK"))
-		}
-	}
+	try(func() error { return transact(c, "COMMIT", func() error { return migrate(c) }) })
 	if err != nil {
 		return nil, err
 	}

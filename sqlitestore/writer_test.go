@@ -134,6 +134,19 @@ func TestPoisonedItem(t *testing.T) {
 	}
 }
 
+// TestTooLarge has a record beyond SQLite's own limit among others.
+func TestTooLarge(t *testing.T) {
+	s := openTest(t, nil)
+	s.writer.conn.Limit(sqlite.LimitLength, 30_000)
+	records := samples(20)
+	records[7].Values["big"] = json.RawMessage(`"` + strings.Repeat("x", 31_000) + `"`)
+	for i, err := range createAll(s, records) {
+		if i == 7 && !errors.Is(err, cloakroom.ErrInvalid) || i != 7 && err != nil {
+			t.Errorf("item %d: %v", i, err)
+		}
+	}
+}
+
 // TestFull has SQLite say that the disk is full.
 func TestFull(t *testing.T) {
 	s := openTest(t, nil)

@@ -1,0 +1,166 @@
+package sqlitestore
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// plan returns how SQLite would carry out a query.
+func plan(t *testing.T, c *sqlite.Conn, sql string) string {
+	t.Helper()
+	stmt, _, err := c.PrepareTransient("EXPLAIN QUERY PLAN " + sql)
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	defer stmt.Finalize()
+	var steps []string
+	for {
+		ok, err := stmt.Step()
+		if err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		if !ok {
+			return strings.Join(steps, "; ")
+		}
+		steps = append(steps, stmt.ColumnText(3))
+	}
+}
+
+// TestPlans checks that nothing is sorted, and that what should go by an index
+// does, from the place on where a page begins.
+func TestPlans(t *testing.T) {
+	s := openTest(t, nil)
+	now := time.Now()
+	for _, q := range []struct {
+		query cloakroom.Query
+		index string
+	}{
+		{cloakroom.Query{}, "records_order (kind=?"},
+		{cloakroom.Query{App: "a"}, "records_order (kind=?"},
+		{cloakroom.Query{Kind: cloakroom.KindLedger, App: "a", ExpiresFrom: now, ExpiresTo: now}, "records_order (kind=?"},
+		{cloakroom.Query{Principal: "p"}, "records_principal (principal=? AND kind=?"},
+		{cloakroom.Query{App: "a", Principal: "p", ExpiresTo: now}, "records_principal (principal=? AND kind=?"},
+	} {
+		c := newCondition(q.query)
+		for _, where := range []struct{ sql, seeks string }{
+			{c.where, ")"},
+			{c.and("created >= ?", int64(1)).where, " AND created>?)"},
+			{c.and("(created, id) > (?, ?)", int64(1), "x").where, " AND (created,id)>(?,?))"},
+		} {
+			got := plan(t, s.writer.conn, "SELECT "+columns+", id FROM records WHERE "+where.sql+" ORDER BY created, id LIMIT ?")
+			if want := "SEARCH records USING INDEX " + q.index + where.seeks; got != want {
+				t.Errorf("%s\n\tplan: %s\n\twant: %s", where.sql, got, want)
+			}
+		}
+	}
+	for sql, want := range map[string]string{
+		dueSQL:                         "SEARCH records USING INDEX records_due",
+		"SELECT count(*) FROM records": "USING COVERING INDEX",
+		"SELECT count(*) FROM records WHERE " + newCondition(cloakroom.Query{App: "a"}).where: "USING COVERING INDEX records_order",
+		"SELECT count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " +
+			newCondition(cloakroom.Query{App: "a"}).where: "USING COVERING INDEX records_principal",
+	} {
+		if got := plan(t, s.writer.conn, sql); !strings.Contains(got, want) || strings.Contains(got, "B-TREE") {
+			t.Errorf("%s\n\tplan: %s\n\twant: %s", sql, got, want)
+		}
+	}
+}
+
+// dueIn returns a record's due.
+func dueIn(t *testing.T, s *Store, id cloakroom.ID) int64 {
+	t.Helper()
+	due, err := queryInt(s.writer.conn, "SELECT due FROM records WHERE id = '"+id.String()+"'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return due
+}
+
+// TestDue checks the column that the sweep goes by: saves leave it alone as
+// long as they can, the sweep moves it on, and it is never too late.
+func TestDue(t *testing.T) {
+	s := openTest(t, nil)
+	r := sample(0)
+	first := r.Expires
+	v, err := s.Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	update := func(expires, deadline time.Time) {
+		t.Helper()
+		u := *r
+		u.Version, u.Expires, u.Deadline = v, expires, deadline
+		if v, err = s.Update(t.Context(), &u); err != nil {
+			t.Fatal(err)
+		}
+		r = &u
+	}
+	check := func(want time.Time) {
+		t.Helper()
+		if got := dueIn(t, s, r.ID); got != want.UnixMilli() {
+			t.Errorf("due is %v from the first Expires, want %v", time.UnixMilli(got).Sub(first), want.Sub(first))
+		}
+	}
+	sweep := func(now time.Time, want cloakroom.SweepReport) {
+		t.Helper()
+		if got, err := s.Sweep(t.Context(), now); err != nil || got != want {
+			t.Errorf("Sweep: %+v, %v; want %+v", got, err, want)
+		}
+	}
+	check(first)
+	update(first.Add(time.Hour), r.Deadline)
+	check(first)
+	sweep(first.Add(time.Millisecond), cloakroom.SweepReport{})
+	check(first.Add(time.Hour))
+	if got, err := s.Get(t.Context(), r.ID); err != nil || got.Version != v {
+		t.Errorf("a sweep that spares a session changed it: %v, %v", got, err)
+	}
+	update(first.Add(-time.Hour), r.Deadline)
+	check(first.Add(-time.Hour))
+	update(time.Time{}, r.Deadline)
+	sweep(first, cloakroom.SweepReport{})
+	check(r.Deadline.Add(cloakroom.ClockTolerance))
+	update(time.Time{}, time.Time{})
+	sweep(r.Seen.AddDate(100, 0, 0), cloakroom.SweepReport{})
+	if got := dueIn(t, s, r.ID); got != never {
+		t.Errorf("due without any end is %d", got)
+	}
+	update(first, first.Add(time.Hour))
+	check(first)
+	sweep(first, cloakroom.SweepReport{})
+	sweep(first.Add(time.Nanosecond), cloakroom.SweepReport{Buried: 1})
+	end := first.Add(time.Hour + cloakroom.ClockTolerance)
+	check(end)
+	sweep(end, cloakroom.SweepReport{})
+	sweep(end.Add(time.Nanosecond), cloakroom.SweepReport{Removed: 1})
+}
+
+// TestSweepMany sweeps more than fits into one transaction, while saves go on.
+func TestSweepMany(t *testing.T) {
+	s := openTest(t, nil)
+	records := samples(10*sweepRows + 7)
+	for i, r := range records {
+		if i%3 == 0 {
+			r.Expires = r.Expires.Add(time.Hour)
+		}
+	}
+	for _, err := range createAll(s, records) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := records[len(records)-1].Created.Add(24*time.Hour + time.Minute)
+	got, err := s.Sweep(t.Context(), now)
+	if want := (cloakroom.SweepReport{Buried: len(records) - (len(records)+2)/3}); err != nil || got != want {
+		t.Errorf("Sweep: %+v, %v; want %+v", got, err, want)
+	}
+	got, err = s.Sweep(t.Context(), now.AddDate(1, 0, 0))
+	if want := (cloakroom.SweepReport{Removed: len(records)}); err != nil || got != want {
+		t.Errorf("Sweep: %+v, %v; want %+v", got, err, want)
+	}
+}

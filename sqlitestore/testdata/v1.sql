@@ -1,0 +1,41 @@
+-- A file as the first version of this package wrote it. Never change this:
+-- later versions must go on reading it.
+PRAGMA application_id = 1668049778;
+PRAGMA user_version = 1;
+CREATE TABLE records (
+	term          INTEGER PRIMARY KEY AUTOINCREMENT, -- the version: term,
+	seq           INTEGER NOT NULL,                  -- and seq, which counts the writes
+	id            TEXT    NOT NULL UNIQUE,           -- 22 characters, base64url
+	kind          TEXT    NOT NULL,                  -- session or ledger, '' for a grave
+	app           TEXT    NOT NULL,
+	principal     TEXT    NOT NULL,                  -- '' for none
+	created       INTEGER NOT NULL,                  -- times are Unix milliseconds, NULL for none
+	due           INTEGER NOT NULL,                  -- not over before; the sweep goes by it
+	authenticated INTEGER,
+	seen          INTEGER,
+	expires       INTEGER,
+	deadline      INTEGER,
+	verifier      BLOB,
+	previous      BLOB,                              -- verifier before a renewal
+	previous_ends INTEGER,
+	persistent    INTEGER NOT NULL,                  -- 0 or 1
+	address       TEXT    NOT NULL,
+	user_agent    TEXT    NOT NULL,
+	writes        INTEGER NOT NULL,
+	revs          TEXT    NOT NULL,                  -- newest first, with blanks between
+	grave         TEXT,                              -- JSON; then the rest is empty
+	data          TEXT    NOT NULL                   -- the values: a JSON object
+) STRICT;
+CREATE INDEX records_due ON records (due);
+CREATE INDEX records_order ON records (kind, created, id, app) WHERE kind <> '';
+CREATE INDEX records_principal ON records (principal, kind, created, id, app)
+	WHERE kind <> '' AND principal <> '';
+INSERT INTO records VALUES (3, 7, 'AZgHlUgAAgECAwQFBgcICQ', 'session', 'shop', 'alice', 1750000000000, 1750086400000,
+	1750000000001, 1750000060000, 1750086460000, 1752592000000, x'0102ff', x'00', 1750000090000, 1, '203.0.113.7', 'Browser/1.0', 7,
+	'AQIDBAUGBwg _wAAAAAAAAA', NULL, '{"n":1.10,"\u0000":"\ud800"}');
+INSERT INTO records VALUES (4, 1, 'AZgHlUgABgECAwQFBgcICQ', 'ledger', 'shop', 'alice', -62135596800000, 9223372036854775807,
+	NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, '', '', 0, '', NULL, '{}');
+INSERT INTO records VALUES (9, 2, 'AZgHlUgBAgECAwQFBgcICQ', '', '', '', 0, 1752592120000,
+	NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, '', '', 0, '',
+	'{"reason":"replaced","at":1750000000000,"until":1752592000000,"successor":"AZgHlUgAAgECAwQFBgcICQ","writes":8,"revs":["AQIDBAUGBwg"]}',
+	'{}');
