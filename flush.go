@@ -60,6 +60,11 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 			switch {
 			case err == nil:
 				return give(saved, nil)
+			case errors.Is(err, ErrInvalid) && len(open) == 0 && len(batch) > 1:
+				for _, c := range batch { // whose fault it is shows one by one
+					cur = w.flush(id, cur, []*change{c})
+				}
+				return cur
 			case refused(err):
 				if len(open) > 0 {
 					err = errUnknown(id, err)

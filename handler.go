@@ -22,9 +22,7 @@ func (m *Manager) Handler(h http.Handler) http.Handler {
 		q.r = r.WithContext(q)
 		returned := false
 		defer func() {
-			if !q.held.IsZero() {
-				m.w.release(q.held)
-			}
+			q.letGo()
 			// Routers and form parsers write into the copy of the request; who
 			// wraps us, and net/http itself, look at the original.
 			r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
@@ -80,8 +78,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	s := q.begin()
 	if t, ok := m.presented(q.outer); ok {
-		q.held = ID(t.ID)
-		m.w.hold(q.held)
+		q.hold(ID(t.ID))
 		if q.err = m.load(ctx, s, t); q.err != nil {
 			return nil, q.err
 		}
@@ -184,6 +181,7 @@ type request struct {
 	session *Session
 	err     error // of loading it
 	held    ID    // the session that the request holds open; none: zero
+	over    bool  // the handler has returned
 
 	token atomic.Int32 // one of the following
 }
@@ -243,6 +241,24 @@ func (q *request) reissue() {
 func (q *request) revoke() {
 	if q != nil {
 		q.token.Store(tokenRevoke)
+	}
+}
+
+// hold holds a session open for the rest of the request, with mu held.
+func (q *request) hold(id ID) {
+	if !q.over {
+		q.held = id
+		q.m.w.hold(id)
+	}
+}
+
+// letGo ends the hold with the request.
+func (q *request) letGo() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.over = true
+	if !q.held.IsZero() {
+		q.m.w.release(q.held)
 	}
 }
 

@@ -57,6 +57,9 @@ type line struct {
 // conflict, and by then nobody can tell whether it happened (invariant 13).
 const staleAfter = time.Second
 
+// maxWaiting bounds a line's queue.
+const maxWaiting = 10_000
+
 // hold keeps the line of a session, so that a request writes over what others
 // of this process wrote meanwhile.
 func (w *writer) hold(id ID) {
@@ -180,6 +183,9 @@ func (w *writer) enqueue(id ID, c *change) error {
 		return errClosed()
 	}
 	l := w.line(id)
+	if len(l.waiting) >= maxWaiting {
+		return fmt.Errorf("cloakroom: %d saves of %v are waiting: %w: %w", maxWaiting, id, ErrOverloaded, ErrUnavailable)
+	}
 	l.waiting = append(l.waiting, c)
 	if !l.running {
 		l.running = true
@@ -212,9 +218,13 @@ func (w *writer) run(id ID, l *line) {
 		if w.now().Sub(asOf) > staleAfter {
 			newest = nil
 		}
-		newest = w.flush(id, newest, batch)
+		began := w.now()
+		left := w.flush(id, newest, batch)
+		if left != newest {
+			asOf = began
+		}
 		w.mu.Lock()
-		l.newest, l.asOf = newest, w.now()
+		l.newest, l.asOf = left, asOf
 		w.mu.Unlock()
 	}
 }
