@@ -1,0 +1,189 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// TestOperationsAreGathered counts what 256 callers cost.
+func TestOperationsAreGathered(t *testing.T) {
+	_, f, s, r := faultyStore(t)
+	const callers, each = 256, 20
+	var wg sync.WaitGroup
+	before := f.requests("_mget")
+	for range callers {
+		wg.Go(func() {
+			for range each {
+				if got, err := s.Get(testContext(t), r.ID); err != nil || got.Version != r.Version {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.requests("_mget") - before; n > callers*each/8 {
+		t.Errorf("%d requests for %d reads", n, callers*each)
+	}
+	before = f.requests("_bulk")
+	for range callers {
+		wg.Go(func() {
+			for range each {
+				if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.requests("_bulk") - before; n > callers*each/8 {
+		t.Errorf("%d requests for %d writes", n, callers*each)
+	}
+}
+
+// TestReadsJoinOnlyTheUnsent: a read that begins after a write was acknowledged
+// never sees what was there before it.
+func TestReadsJoinOnlyTheUnsent(t *testing.T) {
+	_, f, s, r := faultyStore(t)
+	var held atomic.Int64
+	release := make(chan struct{})
+	f.set(onKind("_mget", times(1, func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		res, err := send() // it has read the old state
+		held.Add(1)
+		<-release
+		return res, err
+	})))
+	first := make(chan cloakroom.Version)
+	go func() {
+		got, err := s.Get(testContext(t), r.ID)
+		if err != nil {
+			t.Error(err)
+			first <- cloakroom.Version{}
+			return
+		}
+		first <- got.Version
+	}()
+	eventually(t, func() error {
+		if held.Load() == 0 {
+			return errors.New("not read yet")
+		}
+		return nil
+	})
+	v, err := s.Update(testContext(t), update(r, "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(testContext(t), r.ID)
+	if err != nil || got.Version != v {
+		t.Errorf("a read after an update: %v, version %v, want %v", err, got.Version, v)
+	}
+	close(release)
+	if old := <-first; old != r.Version {
+		t.Errorf("the read before it: version %v, want %v", old, r.Version)
+	}
+}
+
+// TestQueueIsBounded: an engine that hangs doesn't pile up memory, and what
+// isn't sent is said not to have happened.
+func TestI8QueueIsBounded(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, func(c *Config) { c.QueueItems, c.InFlight, c.MaxItems = 5, 1, 1 })
+	mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	entered, release := make(chan struct{}, 20), make(chan struct{})
+	f.set(onKind("_bulk", func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		entered <- struct{}{}
+		<-release
+		return send()
+	}))
+	ctx := testContext(t)
+	results := make(chan error)
+	create := func() {
+		_, err := s.Create(ctx, session(cloakroom.LayoutDay, time.Now()))
+		results <- err
+	}
+	go create()
+	<-entered
+	for range 19 {
+		go create()
+	}
+	for range 20 - 6 { // one is sent, five wait
+		err := <-results
+		wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrOverloaded)
+	}
+	close(release)
+	for range 6 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestWaitersLeave: who gives up leaves the batch undisturbed, and is told
+// whether the write may have been sent.
+func TestWaitersLeave(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, func(c *Config) { c.InFlight = 1 })
+	mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	entered, release := make(chan struct{}, 10), make(chan struct{})
+	f.set(onKind("_bulk", func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		entered <- struct{}{}
+		<-release
+		return send()
+	}))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the visitor left")
+	sent, waiting := make(chan error), make(chan error)
+	first := session(cloakroom.LayoutDay, time.Now())
+	go func() {
+		_, err := s.Create(ctx, first)
+		sent <- err
+	}()
+	<-entered
+	go func() {
+		_, err := s.Create(ctx, session(cloakroom.LayoutDay, time.Now()))
+		waiting <- err
+	}()
+	cancel(why)
+	err := <-sent
+	wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
+		t.Errorf("the error doesn't wrap the context's: %v", err)
+	}
+	err = <-waiting
+	if !errors.Is(err, context.Canceled) || errors.Is(err, cloakroom.ErrUnknown) {
+		t.Errorf("what was not sent: %v", err)
+	}
+	close(release)
+	eventually(t, func() error { // the write went on
+		_, err := s.Get(testContext(t), first.ID)
+		return err
+	})
+}
+
+// TestTimeout: a hanging engine costs an operation a bounded time, also without
+// a deadline of the caller's.
+func TestTimeout(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond })
+	eventually(t, func() error { return s.Setup(context.Background()) })
+	f.set(func(req *http.Request, _ []byte, _ func() (*http.Response, error)) (*http.Response, error) {
+		<-req.Context().Done()
+		return nil, req.Context().Err()
+	})
+	_, err := s.Get(context.Background(), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
+	wantError(t, err, cloakroom.ErrUnavailable)
+	if errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the caller's context has no end, but the error says so: %v", err)
+	}
+}

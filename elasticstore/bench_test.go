@@ -1,0 +1,282 @@
+package elasticstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// The benchmarks have 2000 sessions with 700 bytes of values, as a web shop
+// might. "store" is what a Store does; "engine" is what the same client and
+// engine do with requests that were made before and answers that nobody reads.
+const (
+	benchSessions = 2000
+	benchValues   = 700
+	benchCallers  = 256
+)
+
+var benchSizes = []int{64, 256} // of requests to the engine alone
+
+// counter counts requests.
+type counter struct {
+	Client
+	n atomic.Int64
+}
+
+func (c *counter) Perform(req *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return c.Client.Perform(req)
+}
+
+func benchStore(b *testing.B) (*lab, *Store, []*cloakroom.Record) {
+	b.Helper()
+	l := newLab(b)
+	s := l.open(b, &counter{Client: l.client}, func(c *Config) { fmt.Sscan(os.Getenv("IF"), &c.InFlight); fmt.Sscan(os.Getenv("MI"), &c.MaxItems) })
+	records := make([]*cloakroom.Record, benchSessions)
+	now := time.Now()
+	filler := bytes.Repeat([]byte("x"), benchValues-30)
+	var wg sync.WaitGroup
+	for i := range records {
+		r := session(cloakroom.LayoutDay, now)
+		r.Values = map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`), "filler": json.RawMessage(fmt.Sprintf("%q", filler))}
+		wg.Go(func() {
+			v, err := s.Create(b.Context(), r)
+			if err != nil {
+				b.Error(err)
+			}
+			r.Version = v
+		})
+		records[i] = r
+	}
+	wg.Wait()
+	if b.Failed() {
+		b.FailNow()
+	}
+	return l, s, records
+}
+
+// callers shares b.N operations among callers that ask again as soon as they
+// are answered.
+func callers(b *testing.B, s *Store, n int, op func(caller, i int) error) {
+	b.Helper()
+	b.ReportAllocs()
+	requests := &s.client.(*counter).n
+	requests.Store(0)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for c := range n {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+				if err := op(c, int(i)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+	if n := requests.Load(); n > 0 {
+		b.ReportMetric(float64(b.N)/float64(n), "ops/request")
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	for _, n := range []int{1, benchCallers} {
+		b.Run(fmt.Sprintf("store/callers=%d", n), func(b *testing.B) {
+			_, s, records := benchStore(b)
+			callers(b, s, n, func(_, i int) error {
+				_, err := s.Get(b.Context(), records[(i*7)%len(records)].ID)
+				return err
+			})
+		})
+	}
+	b.Run("engine/single", func(b *testing.B) {
+		l, s, records := benchStore(b)
+		path := "/" + s.names.of(records[0].ID) + "/_doc/"
+		callers(b, s, 1, func(_, i int) error {
+			return l.raw(b, http.MethodGet, path+records[(i*7)%len(records)].ID.String(), typeJSON, nil)
+		})
+	})
+	b.Run("engine/mget=1", func(b *testing.B) {
+		l, s, records := benchStore(b)
+		path := "/" + s.names.of(records[0].ID) + "/_mget"
+		callers(b, s, 1, func(_, i int) error {
+			return l.raw(b, http.MethodPost, path, typeJSON, []byte(`{"ids":["`+records[(i*7)%len(records)].ID.String()+`"]}`))
+		})
+	})
+	for _, n := range benchSizes {
+		b.Run(fmt.Sprintf("engine/mget=%d,inflight=4", n), func(b *testing.B) {
+			l, s, records := benchStore(b)
+			path := "/" + s.names.of(records[0].ID) + "/_mget"
+			var bodies [][]byte
+			for at := 0; at+n <= len(records); at += n {
+				var ids []string
+				for _, r := range records[at : at+n] {
+					ids = append(ids, r.ID.String())
+				}
+				body, _ := json.Marshal(map[string]any{"ids": ids})
+				bodies = append(bodies, body)
+			}
+			l.ceiling(b, n, func(i int) error {
+				return l.raw(b, http.MethodPost, path, typeJSON, bodies[i%len(bodies)])
+			})
+		})
+	}
+}
+
+// ceiling makes requests of n documents each, 4 in flight, and counts documents.
+func (l *lab) ceiling(b *testing.B, n int, request func(i int) error) {
+	b.Helper()
+	requests := (b.N + n - 1) / n
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for range 4 {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(requests); i = next.Add(1) - 1 {
+				if err := request(int(i)); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(requests*n)/b.Elapsed().Seconds(), "ops/s")
+}
+
+// raw makes a request and throws the answer away.
+func (l *lab) raw(b *testing.B, method, path, contentType string, body []byte) error {
+	req, err := http.NewRequestWithContext(b.Context(), method, path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", contentType)
+	res, err := l.client.Perform(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode/100 != 2 {
+		return fmt.Errorf("%s: %s", path, res.Status)
+	}
+	_, err = io.Copy(io.Discard, res.Body)
+	return err
+}
+
+func BenchmarkUpdate(b *testing.B) {
+	for _, n := range []int{1, benchCallers} {
+		b.Run(fmt.Sprintf("store/callers=%d", n), func(b *testing.B) {
+			_, s, records := benchStore(b)
+			per := len(records) / n
+			turn := make([]int, n)
+			callers(b, s, n, func(c, _ int) error {
+				r := records[c*per+turn[c]%per] // nobody else's
+				turn[c]++
+				v, err := s.Update(b.Context(), r)
+				r.Version = v
+				return err
+			})
+		})
+	}
+	b.Run("engine/single", func(b *testing.B) {
+		l, s, records := benchStore(b)
+		index := s.names.of(records[0].ID)
+		document, _ := encodeRecord(records[0], false)
+		version := records[0].Version
+		callers(b, s, 1, func(int, int) error {
+			return l.put1(b, index, records[0].ID, document, &version)
+		})
+	})
+	for _, n := range benchSizes {
+		b.Run(fmt.Sprintf("engine/bulk=%d,inflight=4", n), func(b *testing.B) {
+			l, s, records := benchStore(b)
+			items := make([]*write, len(records))
+			for i, r := range records {
+				document, _ := encodeRecord(r, false)
+				items[i] = &write{index: s.names.of(r.ID), id: r.ID, action: replaceAny, document: document}
+			}
+			var bodies [][]byte
+			for at := 0; at+n <= len(items); at += n {
+				bodies = append(bodies, bulkBody(items[at:at+n]))
+			}
+			l.ceiling(b, n, func(i int) error {
+				return l.raw(b, http.MethodPost, "/_bulk", typeLines, bodies[i%len(bodies)])
+			})
+		})
+	}
+}
+
+// put1 replaces one document at its version, as one request.
+func (l *lab) put1(b *testing.B, index string, id cloakroom.ID, document []byte, v *cloakroom.Version) error {
+	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
+	defer cancel()
+	path := fmt.Sprintf("/%s/_doc/%s?if_seq_no=%d&if_primary_term=%d", index, id, v.Seq, v.Term)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, path, bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", typeJSON)
+	res, err := l.client.Perform(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	var answer struct {
+		Seq  uint64 `json:"_seq_no"`
+		Term uint64 `json:"_primary_term"`
+	}
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
+		return err
+	}
+	*v = cloakroom.Version{Term: answer.Term, Seq: answer.Seq}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", path, res.Status)
+	}
+	return nil
+}
+
+func BenchmarkEncode(b *testing.B) {
+	r := benchRecord()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := encodeRecord(r, false); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	r := benchRecord()
+	document, _ := encodeRecord(r, false)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(document)))
+	for b.Loop() {
+		if _, err := decode(r.ID, document, cloakroom.Version{Term: 1}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchRecord() *cloakroom.Record {
+	r := session(cloakroom.LayoutDay, time.Now())
+	for i := range 5 {
+		r.Values[fmt.Sprintf("value%d", i)] = json.RawMessage(fmt.Sprintf("%q", bytes.Repeat([]byte("x"), benchValues/5)))
+	}
+	r.Revs = make([]cloakroom.Rev, cloakroom.MaxRevs)
+	return r
+}

@@ -1,0 +1,184 @@
+package elasticstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+type writeResult = batch.Result[cloakroom.Version]
+
+// writeAll is the flush of writes, by _bulk.
+func (s *Store) writeAll(ctx context.Context, items []*write) []writeResult {
+	r := request{method: http.MethodPost, path: "/_bulk", query: s.timeoutQuery(), lines: true, write: true}
+	r.body = bulkBody(items)
+	a, err := s.send(ctx, r, http.StatusRequestEntityTooLarge)
+	if err != nil {
+		return allFailed(items, err)
+	}
+	defer a.release()
+	if a.status == http.StatusRequestEntityTooLarge {
+		return s.writeHalves(ctx, items)
+	}
+	results, err := readItems(&r, a.body, items)
+	if err != nil {
+		return allFailed(items, err)
+	}
+	return results
+}
+
+func allFailed(items []*write, err error) []writeResult {
+	results := make([]writeResult, len(items))
+	for i := range results {
+		results[i].Err = err
+	}
+	return results
+}
+
+// writeHalves sends what was too large for one request in two.
+func (s *Store) writeHalves(ctx context.Context, items []*write) []writeResult {
+	if len(items) == 1 {
+		return allFailed(items, &refusal{large: true, text: fmt.Sprintf("the document of %d bytes is larger than the engine, "+
+			"or a proxy, takes: see http.max_content_length", len(items[0].document))})
+	}
+	half := len(items) / 2
+	return append(s.writeAll(ctx, items[:half]), s.writeAll(ctx, items[half:])...)
+}
+
+// bulkBody makes the body of a bulk request: a line for each action, and one for
+// its document.
+func bulkBody(items []*write) []byte {
+	n := 0
+	for _, w := range items {
+		n += w.size()
+	}
+	b := make([]byte, 0, n)
+	for _, w := range items {
+		b = append(b, `{"`...)
+		b = append(b, w.action.name()...)
+		b = append(b, `":{"_index":"`...)
+		b = append(b, w.index...)
+		b = append(b, `","_id":"`...)
+		b = appendID(b, w.id)
+		b = append(b, '"')
+		if w.action == replaceAt || w.action == deleteAt {
+			b = append(b, `,"if_seq_no":`...)
+			b = strconv.AppendUint(b, w.at.Seq, 10)
+			b = append(b, `,"if_primary_term":`...)
+			b = strconv.AppendUint(b, w.at.Term, 10)
+		}
+		b = append(b, "}}\n"...)
+		if w.action != deleteAt {
+			b = append(b, w.document...)
+			b = append(b, '\n')
+		}
+	}
+	return b
+}
+
+// readItems reads the answer to a bulk request. If its items are not exactly
+// those of the request, in order, then nothing is known of any.
+func readItems(r *request, body []byte, items []*write) ([]writeResult, error) {
+	results := make([]writeResult, 0, len(items))
+	sc := scanner{data: body}
+	var wrong error
+	var id [22]byte
+	item := func(action []byte) {
+		var i bulkItem
+		sc.bulkItem(&i)
+		switch n := len(results); {
+		case sc.err != nil || wrong != nil:
+		case n >= len(items):
+			wrong = malformed(r, "more than the %d items that were sent", len(items))
+		case string(action) != items[n].action.name() || !bytes.Equal(i.id, appendID(id[:0], items[n].id)) || string(i.index) != items[n].index:
+			wrong = malformed(r, "place %d is a %.20q of %.40q in %.80q instead of a %s of %v in %s",
+				n, action, i.id, i.index, items[n].action.name(), items[n].id, items[n].index)
+		default:
+			results = append(results, i.result(r, items[n]))
+		}
+	}
+	sc.object(func(name []byte) {
+		if string(name) == "items" {
+			sc.array(func() { sc.object(item) })
+		} else {
+			sc.skip()
+		}
+	})
+	switch err := sc.end(); {
+	case err != nil:
+		return nil, malformed(r, "%v", err)
+	case wrong != nil:
+		return nil, wrong
+	case len(results) != len(items):
+		return nil, malformed(r, "%d items instead of %d", len(results), len(items))
+	}
+	return results, nil
+}
+
+// bulkItem is one item of an answer. Its slices are part of the answer.
+type bulkItem struct {
+	index, id []byte
+	status    int64
+	version   cloakroom.Version
+	err       *said
+}
+
+func (s *scanner) bulkItem(i *bulkItem) {
+	s.object(func(name []byte) {
+		switch string(name) {
+		case "_index":
+			i.index = s.text()
+		case "_id":
+			i.id = s.text()
+		case "status":
+			i.status = s.integer()
+		case "_seq_no":
+			i.version.Seq = s.natural()
+		case "_primary_term":
+			i.version.Term = s.natural()
+		case "error":
+			e := s.said()
+			i.err = &e
+		default:
+			s.skip()
+		}
+	})
+}
+
+var errNotThere = errors.New("nothing there")
+
+// result says what an item's answer means.
+func (i *bulkItem) result(r *request, w *write) writeResult {
+	if i.err == nil {
+		switch i.status {
+		case http.StatusOK, http.StatusCreated:
+			if i.version.Term == 0 || i.version.Term >= graveMark {
+				return writeResult{Err: malformed(r, "an item without a version")}
+			}
+			return writeResult{Value: i.version}
+		case http.StatusNotFound:
+			if w.action == deleteAt {
+				return writeResult{Err: errNotThere}
+			}
+		}
+		return writeResult{Err: malformed(r, "an item with the status %d", i.status)}
+	}
+	e := *i.err
+	e.status = int(i.status)
+	switch {
+	case e.status == http.StatusConflict && e.kind == "version_conflict_engine_exception":
+		return writeResult{Err: errVersion}
+	case e.kind == "index_not_found_exception":
+		return writeResult{Err: errNoIndex}
+	case e.refused():
+		return writeResult{Err: &refusal{text: e.String()}}
+	}
+	f := e.fault(fmt.Sprintf("%v: in %q", r, w.index), true)
+	return writeResult{Err: f}
+}

@@ -1,0 +1,102 @@
+// Package elasticstore keeps sessions in Elasticsearch or OpenSearch.
+//
+//	store, err := elasticstore.Open(ctx, elasticstore.ClientConfig{
+//		URLs: []string{"https://node1.example:9200", "https://node2.example:9200"},
+//		User: "shop", Password: os.Getenv("ENGINE_PASSWORD"), CAFile: "ca.pem",
+//	}, nil)
+//
+// It passes its tests on OpenSearch 1.3, 2.19 and 3.8 and on Elasticsearch 7.10,
+// 7.17 and 8.19, without plugins, scripts or lifecycle management. Of
+// Elasticsearch 9 it uses only what is documented; it was not tried. New takes a
+// client that you have, of either family.
+//
+// Operations that meet are gathered: reads into _mget, writes into _bulk. The
+// first goes at once, and those that come while requests are under way go with
+// the next. So a lone operation isn't delayed, and a busy server makes few
+// requests.
+//
+// # Indices
+//
+// A session lives in the index of the period of time that it was made in: an
+// hour, a day, a week or a month, which the Manager chooses by the lifetime.
+//
+//	session-2026.11.22     one index for each period
+//	session-principals     who is signed in where (ledgers)
+//	session-imports        sessions adopted from elsewhere, and their graves
+//	session-fixed          sessions of no period
+//
+// Sweep drops a period's index when nothing in it can matter any more, so that
+// the end of a million sessions is one request. Config.OneIndex keeps
+// everything in one index instead. A document has the id of its session as its
+// _id and is plain JSON; see document.go for its members, which stay the same
+// for good. Nothing but what queries need is indexed.
+//
+// Setup makes an index template and the indices of no period; without it that
+// happens before the first operation that needs them. Indices are made with
+// all their settings, and marked in the _meta of their mapping. What has one of
+// the names without the mark is an error, and is left alone.
+//
+// # Privileges
+//
+// A login needs, on the indices Index-* (Index alone with OneIndex), in the
+// terms of Elasticsearch: create_index, view_index_metadata, read, write,
+// maintenance, and for Sweep delete_index; and of the cluster: monitor for
+// Report, manage_index_templates for Setup. In those of OpenSearch: crud,
+// create_index, indices:admin/get, indices:admin/refresh*, indices:admin/delete
+// on the indices, and of the cluster: cluster_composite_ops,
+// cluster:monitor/main, indices:admin/index_template/get and put. If somebody
+// else runs Setup, the login does without the rights to templates.
+//
+// # Durability
+//
+// What was acknowledged is on disk (fsync of the translog) on the primary shard
+// and on all its copies in sync. It survives the crash of a process, and with a
+// second node that of a machine. While copies are missing it is as safe as the
+// disk of the one that is left; the engines say so with the health "yellow".
+//
+// # Consistency
+//
+// Get, Create, Update and Bury see the newest state, in every process. Versions
+// are the engine's sequence numbers and primary terms. During a partition of
+// the network a node that was cut off may answer reads from its old state until
+// the cluster's fault detection notices (10 to 90 s by default), as the engines'
+// documentation says; what it acknowledges as written is never lost, since it
+// can acknowledge nothing.
+//
+// Search, Sweep and Inspector trail by Config.RefreshInterval. Each page of a
+// search is a view of its own: what is written meanwhile may or may not be
+// found, and nothing is found twice or left out for having the same time. An
+// answer from some of the shards is an error.
+//
+// An engine may execute a write whose answer was lost, and may retry inside.
+// Such outcomes are never guessed: the error is ErrUnknown with ErrUnavailable,
+// and the Manager finds out.
+//
+// # Concurrency
+//
+// A Store may be used by any number of goroutines, and its indices by any
+// number of processes. Config.InFlight bounds the requests, Config.QueueItems
+// what waits. What the engine certainly turned down is sent again, with growing
+// pauses, while the caller's time lasts. A write that may have happened is sent
+// again only if it is an unconditional burial, for which that makes no
+// difference.
+//
+// # Limits
+//
+// A record, or the answer to Config.MaxItems reads, is bounded by memory and by
+// the engine's http.max_content_length (100 MB by default). App and principal
+// have to be UTF-8, of at most 32,766 bytes.
+//
+// # Deviations
+//
+//   - A record whose period's index is missing, too early to have been dropped,
+//     is ErrUnavailable instead of ErrNotFound: it may be a node that lags
+//     behind, or a mistake that a snapshot can mend.
+//   - In indices of periods, sessions past Expires stay until the period is
+//     dropped: at the earliest after its end, one more period and the longest
+//     lifetime that was known when the index was made.
+//   - Once a period has been dropped, versions of its records may come again.
+//     Its ids are older than any session can be.
+//   - Values come back byte for byte, but for line breaks between them, which
+//     become spaces. What is not UTF-8 in Client becomes U+FFFD.
+package elasticstore

@@ -1,0 +1,230 @@
+package elasticstore
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// A document is a record as JSON. What is empty is left out. Times are Unix
+// milliseconds.
+//
+//	{"kind": "session", "app": "shop", "principal": "alice", "id": "AZq…",
+//	 "created": 1795305600000, …, "deadline": 1797897600000,
+//	 "verifier": "…", "previous": "…", "previousEnds": 1795305630000, "persistent": true,
+//	 "client": {"address": "192.0.2.7", "agent": "Mozilla/5.0 …"},
+//	 "writes": 3, "revs": ["…", "…", "…"],
+//	 "values": {"cart": ["coat"]}}
+//
+// Values that an engine refuses to take as JSON, such as an object that has a
+// name twice, are in raw instead of values, in base64.
+//
+// A grave has the end of its time as its deadline, so that one query finds all
+// that is over:
+//
+//	{"kind": "grave", "id": "AZq…", "deadline": 1797897600000, "at": 1795305700000,
+//	 "reason": "replaced", "successor": "AZr…", "writes": 4, "revs": ["…", …]}
+//
+// Documents have had this form since format 1.
+const kindGrave cloakroom.Kind = "grave"
+
+// writer appends a document's members.
+type writer struct{ b []byte }
+
+func (w *writer) name(name string) {
+	if w.b[len(w.b)-1] != '{' {
+		w.b = append(w.b, ',')
+	}
+	w.b = append(w.b, '"')
+	w.b = append(w.b, name...)
+	w.b = append(w.b, '"', ':')
+}
+
+func (w *writer) text(name, v string) {
+	if v != "" {
+		w.name(name)
+		w.b = appendString(w.b, v)
+	}
+}
+
+func (w *writer) base64(name string, v []byte) {
+	if len(v) > 0 {
+		w.name(name)
+		w.b = append(w.b, '"')
+		w.b = base64.StdEncoding.AppendEncode(w.b, v)
+		w.b = append(w.b, '"')
+	}
+}
+
+func (w *writer) time(name string, v time.Time) {
+	if !v.IsZero() {
+		w.millis(name, v)
+	}
+}
+
+func (w *writer) millis(name string, v time.Time) {
+	w.name(name)
+	w.b = strconv.AppendInt(w.b, v.UnixMilli(), 10)
+}
+
+func (w *writer) id(name string, id cloakroom.ID) {
+	w.name(name)
+	w.b = append(w.b, '"')
+	w.b = base64.RawURLEncoding.AppendEncode(w.b, id[:])
+	w.b = append(w.b, '"')
+}
+
+func (w *writer) history(writes uint64, revs []cloakroom.Rev) {
+	if writes > 0 {
+		w.name("writes")
+		w.b = strconv.AppendUint(w.b, writes, 10)
+	}
+	if len(revs) == 0 {
+		return
+	}
+	w.name("revs")
+	w.b = append(w.b, '[')
+	for i, r := range revs {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		w.b = append(w.b, '"')
+		w.b = base64.RawURLEncoding.AppendEncode(w.b, r[:])
+		w.b = append(w.b, '"')
+	}
+	w.b = append(w.b, ']')
+}
+
+// encodeRecord makes a record's document: one line.
+func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) {
+	switch {
+	case !known(r.ID.Layout()):
+		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrInvalid, r.ID.Layout())
+	case r.Kind != cloakroom.KindSession && r.Kind != cloakroom.KindLedger:
+		return nil, fmt.Errorf("%w: unknown kind %q", cloakroom.ErrInvalid, r.Kind)
+	case !utf8.ValidString(r.App), !utf8.ValidString(r.Principal):
+		return nil, fmt.Errorf("%w: app or principal is not UTF-8", cloakroom.ErrInvalid)
+	}
+	size := 640 + len(r.App) + len(r.Principal) + len(r.Client.UserAgent)
+	for name, v := range r.Values {
+		size += len(name) + len(v) + len(`"":,`)
+	}
+	w := writer{append(make([]byte, 0, size), '{')}
+	w.text("kind", string(r.Kind))
+	w.text("app", r.App)
+	w.text("principal", r.Principal)
+	w.id("id", r.ID)
+	w.millis("created", r.Created) // the zero time as well: searches sort by it
+	w.time("authenticated", r.Authenticated)
+	w.time("seen", r.Seen)
+	w.time("expires", r.Expires)
+	w.time("deadline", r.Deadline)
+	w.base64("verifier", r.Verifier)
+	w.base64("previous", r.Previous)
+	w.time("previousEnds", r.PreviousEnds)
+	if r.Persistent {
+		w.name("persistent")
+		w.b = append(w.b, "true"...)
+	}
+	if r.Client != (cloakroom.Client{}) {
+		w.name("client")
+		w.b = append(w.b, '{')
+		w.text("address", r.Client.Address)
+		w.text("agent", r.Client.UserAgent)
+		w.b = append(w.b, '}')
+	}
+	w.history(r.Writes, r.Revs)
+	if err := w.values(r.Values, raw); err != nil {
+		return nil, err
+	}
+	return append(w.b, '}'), nil
+}
+
+func (w *writer) values(values map[string]json.RawMessage, raw bool) error {
+	if len(values) == 0 {
+		return nil
+	}
+	object := writer{w.b}
+	if raw {
+		object.b = nil
+	} else {
+		object.name("values")
+	}
+	object.b = append(object.b, '{')
+	for name, v := range values {
+		if !utf8.ValidString(name) {
+			return fmt.Errorf("%w: the name %q of a value is not UTF-8", cloakroom.ErrInvalid, name)
+		}
+		if object.b[len(object.b)-1] != '{' {
+			object.b = append(object.b, ',')
+		}
+		object.b = appendString(object.b, name)
+		object.b = append(object.b, ':')
+		object.b = appendLine(object.b, v)
+	}
+	object.b = append(object.b, '}')
+	if raw {
+		w.base64("raw", object.b)
+	} else {
+		w.b = object.b
+	}
+	return nil
+}
+
+// appendLine appends JSON without line breaks, which would end the document in
+// a bulk request. Where JSON may have any, they mean nothing.
+func appendLine(b []byte, v json.RawMessage) []byte {
+	start := len(b)
+	b = append(b, v...)
+	if bytes.IndexByte(v, '\n') < 0 && bytes.IndexByte(v, '\r') < 0 {
+		return b
+	}
+	for i := start; i < len(b); i++ {
+		if b[i] == '\n' || b[i] == '\r' {
+			b[i] = ' '
+		}
+	}
+	return b
+}
+
+// encodeGrave makes a grave's document.
+func encodeGrave(id cloakroom.ID, g *cloakroom.Grave) ([]byte, error) {
+	if !known(id.Layout()) {
+		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrInvalid, id.Layout())
+	}
+	w := writer{append(make([]byte, 0, 384), '{')}
+	w.text("kind", string(kindGrave))
+	w.id("id", id)
+	w.time("deadline", g.Until)
+	w.time("at", g.At)
+	w.text("reason", string(g.Reason))
+	if !g.Successor.IsZero() {
+		w.id("successor", g.Successor)
+	}
+	w.history(g.Writes, g.Revs)
+	return append(w.b, '}'), nil
+}
+
+// appendString appends a string as JSON. Bytes that are not UTF-8 become U+FFFD.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			text, _ := json.Marshal(s) // strings can always be encoded
+			return append(b, text...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// appendID appends an id's text.
+func appendID(b []byte, id cloakroom.ID) []byte {
+	return base64.RawURLEncoding.AppendEncode(b, id[:])
+}

@@ -1,0 +1,260 @@
+package elasticstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// TestValuesAreExact: values come back byte for byte, but for line breaks; also
+// those that engines refuse as JSON, which differ from one to the next.
+func TestValuesAreExact(t *testing.T) {
+	l, s := newStore(t)
+	for name, values := range map[string]map[string]string{
+		"numbers":          {"a": `12345678901234567890123`, "b": `1e400`, "c": `-0`, "d": `1.10`, "e": `1E+2`},
+		"names":            {"": `1`, " ": `2`, ".": `3`, "..": `4`, "a.b": `5`, "a": `{"b":6}`, "\x00": `7`, ".a.": `8`, "\n": `9`},
+		"surrogates":       {"a": `"\ud800"`, "b": `{"\udc00":1}`},
+		"space":            {"a": "[ 1 ,\t2 ]"},
+		"name twice":       {"a": `{"x":1,"x":2}`},
+		"long number":      {"a": strings.Repeat("1", 3000)},
+		"deep":             {"a": strings.Repeat("[", 5000) + strings.Repeat("]", 5000)},
+		"long name":        {strings.Repeat("n", 60_000): `1`},
+		"not UTF-8":        {"a": "\"\xff\xfe\""},
+		"like a bulk line": {"a": `"}}\n{\"delete\":{}}"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := session(cloakroom.LayoutDay, time.Now())
+			r.Values = map[string]json.RawMessage{}
+			for k, v := range values {
+				r.Values[k] = json.RawMessage(v)
+			}
+			created := mustCreate(t, s, r)
+			u := *created
+			u.Writes++
+			v, err := s.Update(testContext(t), &u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Get(testContext(t), r.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.Version = v
+			if !reflect.DeepEqual(got, &u) {
+				t.Errorf("Get: %.300v\nwant %.300v", got, &u)
+			}
+			l.refresh(t)
+			for got, err := range s.Search(testContext(t), cloakroom.Query{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.ID == r.ID && !reflect.DeepEqual(got, &u) {
+					t.Errorf("Search: %.300v\nwant %.300v", got, &u)
+				}
+			}
+		})
+	}
+	r := session(cloakroom.LayoutDay, time.Now())
+	r.Values["a"] = json.RawMessage("{\n\"b\":\r\n\"c\"}")
+	if got, err := s.Get(testContext(t), mustCreate(t, s, r).ID); err != nil || string(got.Values["a"]) != `{ "b":  "c"}` {
+		t.Errorf("line breaks: %q, %v", got.Values["a"], err)
+	}
+}
+
+// TestInvalidRecords are refused before anything is sent.
+func TestInvalidRecords(t *testing.T) {
+	s, err := New(newFaulty(nil), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	for name, change := range map[string]func(*cloakroom.Record){
+		"kind":      func(r *cloakroom.Record) { r.Kind = "grave" },
+		"no kind":   func(r *cloakroom.Record) { r.Kind = "" },
+		"layout":    func(r *cloakroom.Record) { r.ID[6] = 99 },
+		"no id":     func(r *cloakroom.Record) { r.ID = cloakroom.ID{} },
+		"app":       func(r *cloakroom.Record) { r.App = "\xff" },
+		"principal": func(r *cloakroom.Record) { r.Principal = "\xff" },
+		"name":      func(r *cloakroom.Record) { r.Values["\xff"] = json.RawMessage(`1`) },
+	} {
+		r := session(cloakroom.LayoutDay, time.Now())
+		change(r)
+		_, err := s.Create(testContext(t), r)
+		if !errors.Is(err, cloakroom.ErrInvalid) {
+			t.Errorf("%s: Create: %v", name, err)
+		}
+		_, err = s.Update(testContext(t), r)
+		if !errors.Is(err, cloakroom.ErrInvalid) {
+			t.Errorf("%s: Update: %v", name, err)
+		}
+	}
+	var unknown cloakroom.ID
+	_, err = s.Get(testContext(t), unknown)
+	wantError(t, err, cloakroom.ErrNotFound)
+	wantError(t, s.Bury(testContext(t), unknown, cloakroom.Grave{}, cloakroom.Version{}), cloakroom.ErrInvalid)
+}
+
+// TestDocument guards the stored form.
+func TestDocument(t *testing.T) {
+	at := time.UnixMilli(1795305600123).UTC()
+	id, err := cloakroom.ParseID("AaIAAAAAAgECAwQFBgcICQ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &cloakroom.Record{
+		ID: id, Kind: cloakroom.KindSession, App: "shop", Principal: `"alice" <a&b>`,
+		Created: at, Authenticated: at.Add(1e6), Seen: at.Add(2e6), Expires: at.Add(3e6), Deadline: at.Add(4e6),
+		Verifier: []byte{1, 2, 0xff}, Previous: []byte{3}, PreviousEnds: at.Add(5e6), Persistent: true,
+		Client: cloakroom.Client{Address: "192.0.2.7", UserAgent: "Mozilla"}, Writes: 1<<63 + 1, Revs: []cloakroom.Rev{{1}, {2}},
+		Values: map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)},
+	}
+	check := func(got []byte, want string, back *cloakroom.Record, v cloakroom.Version) {
+		t.Helper()
+		if string(got) != want {
+			t.Errorf("document\n%s\nwant\n%s", got, want)
+		}
+		read, err := decode(id, got, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(read, back) {
+			t.Errorf("read back %+v\nwant %+v", read, back)
+		}
+	}
+	got, err := encodeRecord(r, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := *r
+	back.Version = cloakroom.Version{Term: 2, Seq: 3}
+	const head = `{"kind":"session","app":"shop","principal":"\"alice\" \u003ca\u0026b\u003e","id":"AaIAAAAAAgECAwQFBgcICQ",` +
+		`"created":1795305600123,"authenticated":1795305600124,"seen":1795305600125,"expires":1795305600126,"deadline":1795305600127,` +
+		`"verifier":"AQL/","previous":"Aw==","previousEnds":1795305600128,"persistent":true,` +
+		`"client":{"address":"192.0.2.7","agent":"Mozilla"},"writes":9223372036854775809,"revs":["AQAAAAAAAAA","AgAAAAAAAAA"],`
+	check(got, head+`"values":{"cart":["coat"]}}`, &back, back.Version)
+	if got, err = encodeRecord(r, true); err != nil {
+		t.Fatal(err)
+	}
+	check(got, head+`"raw":"eyJjYXJ0IjpbImNvYXQiXX0="}`, &back, back.Version)
+
+	g := cloakroom.Grave{Reason: cloakroom.EndReplaced, At: at, Until: at.Add(1e6), Successor: id, Writes: 4, Revs: r.Revs}
+	if got, err = encodeGrave(id, &g); err != nil {
+		t.Fatal(err)
+	}
+	check(got, `{"kind":"grave","id":"AaIAAAAAAgECAwQFBgcICQ","deadline":1795305600124,"at":1795305600123,"reason":"replaced",`+
+		`"successor":"AaIAAAAAAgECAwQFBgcICQ","writes":4,"revs":["AQAAAAAAAAA","AgAAAAAAAAA"]}`,
+		&cloakroom.Record{ID: id, Version: cloakroom.Version{Term: 2 | graveMark, Seq: 3}, Grave: &g}, back.Version)
+}
+
+// TestDecodeAllocates keeps records from holding on to the answer that they
+// came in, and guards the cost.
+func TestDecodeCopies(t *testing.T) {
+	r := benchRecord()
+	document, err := encodeRecord(r, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(r.ID, document, cloakroom.Version{Term: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := maps.Clone(got.Values)
+	for k, v := range values {
+		values[k] = bytes.Clone(v)
+	}
+	for i := range document {
+		document[i] = 'x'
+	}
+	if !reflect.DeepEqual(got.Values, values) || got.App != r.App {
+		t.Error("a record changed with the answer that it came in")
+	}
+	for name, v := range got.Values {
+		if cap(v) != len(v) {
+			t.Errorf("appending to the value %s would overwrite its neighbour", name)
+		}
+	}
+}
+
+func FuzzScanner(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":[1,{"b":"c\\\"]"}],"d":null}`, `[`, `{"a"`, `"\`, `{"a":"\u0041"} x`, `[1,2`, `{"a":1,}`, `[[[[]]]]`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// What is JSON is read as a whole, and by name.
+		s := scanner{data: data}
+		raw := s.skip()
+		err := s.end()
+		if json.Valid(data) && (err != nil || !bytes.Equal(raw, bytes.TrimSpace(data))) {
+			t.Fatalf("%q is JSON, but skipping it gives %q, %v", data, raw, err)
+		}
+		var want map[string]json.RawMessage
+		if json.Unmarshal(data, &want) == nil && want != nil {
+			got := map[string]json.RawMessage{}
+			s := scanner{data: data}
+			s.object(func(name []byte) {
+				key := string(name)
+				got[key] = bytes.Clone(s.skip())
+			})
+			if err := s.end(); err != nil || !reflect.DeepEqual(got, want) {
+				t.Fatalf("%q: %q, %v; want %q", data, got, err, want)
+			}
+		}
+		// What isn't comes to an end as well.
+		d := decoder{scanner: scanner{data: data}, rec: new(cloakroom.Record)}
+		d.object(d.member)
+		_ = d.end()
+		s = scanner{data: data}
+		_ = s.said().String()
+		_, _ = readItems(&request{}, data, nil)
+	})
+}
+
+func TestNames(t *testing.T) {
+	for _, n := range []names{{prefix: "session"}, {prefix: "a-2026.11.22"}, {prefix: "x.y_z-1"}} {
+		seen := map[string]string{}
+		for _, at := range []string{"2026-11-22T13:59:59.999Z", "2026-12-31T23:00:00Z", "2027-01-01T00:00:00Z", "2027-01-03T23:59:59Z",
+			"2021-01-03T00:00:00Z", "2020-12-28T00:00:00Z", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2024-02-29T09:00:00Z"} {
+			now, err := time.Parse(time.RFC3339, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for l := cloakroom.LayoutHour; l <= cloakroom.LayoutImport; l++ {
+				id := cloakroom.NewID(l, now)
+				index := n.of(id)
+				start, end, ok := id.Period()
+				key := fmt.Sprint(l, start)
+				if was, there := seen[index]; there && was != key {
+					t.Errorf("%s is the index of %s and of %s", index, was, key)
+				}
+				seen[index] = key
+				p, parsed := n.parse(index)
+				if parsed != ok || ok && (p.layout != l || !p.start.Equal(start) || !p.end.Equal(end)) {
+					t.Errorf("parse %s: %+v, %v; want %v %v %v", index, p, parsed, l, start, end)
+				}
+				if !n.ours(index) || (names{prefix: n.prefix, one: true}).of(id) != n.prefix {
+					t.Errorf("%s is not ours", index)
+				}
+				if strings.ToLower(index) != index {
+					t.Errorf("%s is not lower case", index)
+				}
+			}
+		}
+	}
+	n := names{prefix: "session"}
+	want := map[string]bool{"session-2026.11.22-13": true, "session-2026.11.22": true, "session-2026.w47": true, "session-2026.11": true}
+	for _, index := range []string{"session-2026.11.22-13", "session-2026.11.22", "session-2026.w47", "session-2026.11",
+		"session-2026.11.31", "session-2026.13", "session-2026.w00", "session-2026.w54", "session-2026.11.22-24", "session-2026.1", "session-+2026.11",
+		"session-2026.11.22x", "session-2026.11.22-13-1", "session-", "session", "session-02026.11", "session-2026", "sessions-2026.11", "session-2026.W47"} {
+		if _, ok := n.parse(index); ok != want[index] {
+			t.Errorf("parse %s: %v", index, ok)
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package elasticstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+// fault is why a request, or one item of it, was not carried out, and what is
+// known of it. Outcomes that callers tell apart, such as a conflict, are no
+// faults.
+type fault struct {
+	text  string
+	cause error
+
+	// certain: nothing was executed. Otherwise a write may have been, now or
+	// later.
+	certain bool
+	// again says whether asking again may help.
+	again again
+	// settings: no outage, but something that the operator has to mend.
+	settings bool
+	// forbidden: the login lacks a privilege.
+	forbidden bool
+}
+
+type again uint8
+
+const (
+	never  again = iota
+	thrice       // nobody there: to wait long for that would only pile up requests
+	always       // busy: until the caller's time is over
+)
+
+func (f *fault) Error() string {
+	if f.cause == nil {
+		return f.text
+	}
+	if f.text == "" {
+		return f.cause.Error()
+	}
+	return f.text + ": " + f.cause.Error()
+}
+
+// Unwrap returns the cause, unless that is the end of a context: it was a
+// request's own, which says nothing about the caller's.
+func (f *fault) Unwrap() error {
+	if errors.Is(f.cause, context.DeadlineExceeded) || errors.Is(f.cause, context.Canceled) {
+		return nil
+	}
+	return f.cause
+}
+
+var (
+	// errNoIndex: the index that an item is for is not known to the node.
+	errNoIndex = errors.New("no such index")
+	// errVersion: a compare-and-set, or a create, found something else.
+	errVersion = errors.New("version conflict")
+)
+
+// refusal is what the engine says of a document that it doesn't take.
+type refusal struct {
+	text  string
+	large bool // for its size: another form doesn't help
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// unavailable turns what went wrong with an operation into what callers know.
+// sent tells that a write may have been executed.
+func unavailable(err error, sent bool) error {
+	switch {
+	case errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrClosed):
+		return err
+	case sent:
+		return fmt.Errorf("%w: %w: %w", cloakroom.ErrUnavailable, cloakroom.ErrUnknown, err)
+	}
+	return fmt.Errorf("%w: %w", cloakroom.ErrUnavailable, err)
+}
+
+// fromBatch translates the errors of a Batcher itself. sent tells whether the
+// operation may have been sent; ok is false for errors of Flush.
+func fromBatch(ctx context.Context, err error) (sent, ok bool, own error) {
+	switch {
+	case errors.Is(err, batch.ErrClosed):
+		return false, true, cloakroom.ErrClosed
+	case errors.Is(err, batch.ErrFull):
+		return false, true, fmt.Errorf("%w: %w: too many operations wait for the engine (Config.QueueItems, QueueBytes)",
+			cloakroom.ErrUnavailable, cloakroom.ErrOverloaded)
+	case ctx.Err() == nil:
+		return false, false, nil
+	case errors.Is(err, batch.ErrNotSent):
+		return false, true, fmt.Errorf("before it was sent: %w", contextError(ctx))
+	case errors.Is(err, ctx.Err()):
+		return true, true, contextError(ctx)
+	}
+	return false, false, nil
+}
+
+// performFault says what it means that a request had no answer.
+func performFault(ctx context.Context, what string, err error) *fault {
+	f := &fault{text: what, cause: err, again: thrice}
+	var dial *net.OpError
+	switch {
+	case ctx.Err() != nil:
+		f.text, f.again = what+": no answer in time", never
+	case errors.As(err, &dial) && dial.Op == "dial":
+		f.certain = true
+	}
+	if isTLS(err) {
+		f.certain, f.again, f.settings = true, never, true
+	}
+	return f
+}
+
+// isTLS reports whether a connection failed for its certificates or because one
+// side doesn't speak TLS: nothing was sent, and it won't be better next time.
+func isTLS(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &record) ||
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+// said is what an engine says of a failure, of a request or of an item.
+type said struct {
+	status int
+	kind   string // such as index_not_found_exception
+	reason string
+}
+
+// said reads an error. What it says of its causes only matters where it says
+// nothing itself, as searches do.
+func (s *scanner) said() said { return s.saidTo(3) }
+
+func (s *scanner) saidTo(depth int) (e said) {
+	if s.peek() == '"' { // the short form
+		e.reason = s.str()
+		return e
+	}
+	var cause said
+	s.object(func(name []byte) {
+		switch string(name) {
+		case "type":
+			e.kind = s.str()
+		case "reason":
+			e.reason = s.str()
+		case "caused_by":
+			raw := s.skip()
+			if depth > 0 && cause.kind == "" {
+				cause = (&scanner{data: raw}).saidTo(depth - 1)
+			}
+		case "root_cause":
+			inner := scanner{data: s.skip()}
+			inner.array(func() {
+				if first := inner.saidTo(0); cause.kind == "" {
+					cause = first
+				}
+			})
+		default:
+			s.skip()
+		}
+	})
+	if e.reason == "" || e.reason == "all shards failed" {
+		if cause.kind != "" {
+			e = cause
+		}
+	}
+	return e
+}
+
+// String is fit for logs: engines quote documents in their reasons.
+func (e said) String() string {
+	reason := e.reason
+	for _, quote := range []string{" at [Source", "Preview of field's value", ". Original value", " in document with id"} {
+		reason, _, _ = strings.Cut(reason, quote)
+	}
+	if i := strings.IndexByte(reason, '\n'); i >= 0 {
+		reason = reason[:i]
+	}
+	const most = 400
+	if len(reason) > most {
+		reason = strings.ToValidUTF8(reason[:most], "") + "…"
+	}
+	switch {
+	case e.kind == "" && reason == "":
+		return fmt.Sprintf("status %d", e.status)
+	case e.kind == "":
+		return fmt.Sprintf("%s (status %d)", reason, e.status)
+	case e.status == 0:
+		return fmt.Sprintf("%s (%s)", reason, e.kind)
+	}
+	return fmt.Sprintf("%s (%s, status %d)", reason, e.kind, e.status)
+}
+
+// rejected reports whether the engine turned work down before it did any of it.
+func (e said) rejected() bool {
+	switch e.kind {
+	case "es_rejected_execution_exception", "rejected_execution_exception", "circuit_breaking_exception":
+		return true
+	}
+	return false
+}
+
+// fault says what it means that an engine answers so. write tells that the
+// request, or item, would have written.
+func (e said) fault(what string, write bool) *fault {
+	f := &fault{text: what + ": " + e.String(), again: never}
+	switch {
+	case e.rejected():
+		f.certain, f.again = true, always
+	case e.kind == "cluster_block_exception":
+		f.again = always // not certain: it may be the second try of the engine's own
+		if strings.Contains(e.reason, "read-only") {
+			f.certain, f.again, f.settings = true, never, true
+			f.text += "; the index is blocked for writes, as engines do when a disk is nearly full: " +
+				"free disk space, then set index.blocks.read_only_allow_delete to null if the engine doesn't by itself"
+		}
+	case e.kind == "security_exception", e.status == http.StatusForbidden, e.status == http.StatusUnauthorized:
+		f.certain, f.settings, f.forbidden = true, true, e.status != http.StatusUnauthorized
+		if f.forbidden {
+			f.text += "; the login lacks a privilege: the package's documentation lists those that it needs"
+		}
+	case e.kind == "index_closed_exception":
+		f.certain, f.settings = true, true
+		f.text += "; open the index again"
+	case e.kind == "validation_exception" && strings.Contains(e.reason, "shards"):
+		f.certain, f.settings = true, true
+		f.text += "; remove indices, or raise cluster.max_shards_per_node"
+	case e.status == http.StatusTooManyRequests:
+		f.again = always // from whom? not certain
+	case e.status >= 500, e.status == 0:
+		f.again = always
+	case e.status >= 400:
+		f.certain = true
+	}
+	if !write {
+		f.certain = true
+	}
+	return f
+}
+
+// refused reports whether an item failed for what is in its document.
+func (e said) refused() bool {
+	if e.status != http.StatusBadRequest {
+		return false
+	}
+	switch e.kind {
+	case "index_closed_exception", "validation_exception", "invalid_index_name_exception", "index_not_found_exception",
+		"cluster_block_exception", "security_exception", "invalid_alias_name_exception", "action_request_validation_exception":
+		return false
+	}
+	return true
+}
+
+// parseError reads the body of an answer with an error status.
+func parseError(status int, body []byte) (said, bool) {
+	e := said{status: status}
+	s := scanner{data: body}
+	found := false
+	s.object(func(name []byte) {
+		if string(name) == "error" {
+			e, found = s.said(), true
+			return
+		}
+		s.skip()
+	})
+	e.status = status
+	return e, found && s.end() == nil
+}
+
+// excerpt is the beginning of a body that is none of an engine's.
+func excerpt(body []byte) string {
+	body = bytes.TrimSpace(body)
+	return fmt.Sprintf("%.80q", body[:min(len(body), 80)])
+}

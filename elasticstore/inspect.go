@@ -1,0 +1,159 @@
+package elasticstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// Summarize counts the records that a query selects; see cloakroom.Inspector.
+// It trails as Search does.
+func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
+	sum, err := s.summarize(ctx, q)
+	if err != nil {
+		return sum, searchError(ctx, "summarize", err)
+	}
+	return sum, nil
+}
+
+func (s *Store) summarize(ctx context.Context, q cloakroom.Query) (sum cloakroom.Summary, err error) {
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return sum, err
+	}
+	defer done()
+	if err := s.prepare(ctx); err != nil {
+		return sum, err
+	}
+	query := selected(q)
+	if sum.Records, err = s.count(ctx, s.names.searched(), query); err != nil {
+		return cloakroom.Summary{}, err
+	}
+	query = allOf(query, object{"exists": object{"field": "principal"}})
+	if sum.SignedIn, err = s.count(ctx, s.names.searched(), query); err != nil {
+		return cloakroom.Summary{}, err
+	}
+	return sum, nil
+}
+
+// Report tells which engine it is, what is in it and what is wrong with it; see
+// cloakroom.Inspector. It makes nothing.
+func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
+	bounded, done, err := s.begin(ctx)
+	if err != nil {
+		return cloakroom.Report{}, searchError(ctx, "report", err)
+	}
+	defer done()
+	r := &cloakroom.Report{}
+	if err := s.report(bounded, r); err != nil {
+		return cloakroom.Report{}, searchError(ctx, "report", err)
+	}
+	return *r, nil
+}
+
+func (s *Store) report(ctx context.Context, r *cloakroom.Report) error {
+	list, err := s.listIndices(ctx, s.names.pattern())
+	if err != nil {
+		return err
+	}
+	if r.Engine, err = s.engine(ctx); err != nil {
+		return err
+	}
+	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
+	fact := func(name, value string) { r.Facts = append(r.Facts, cloakroom.Fact{Name: name, Value: value}) }
+
+	fact("index", s.names.pattern())
+	there := map[string]bool{}
+	var periods []string
+	foreign := 0
+	for _, info := range list {
+		_, periodic := s.names.parse(info.name)
+		switch {
+		case !s.names.ours(info.name):
+			foreign++
+		case info.mark == nil:
+			problem("The index %q has one of our names, but was not made by this package, or not with its template.", info.name)
+		default:
+			there[info.name] = true
+			if periodic {
+				periods = append(periods, info.name)
+			}
+		}
+	}
+	s.reportTemplate(ctx, problem)
+	whole := true
+	for _, index := range s.names.lasting() {
+		if !there[index] {
+			whole = false
+			problem("The index %q is missing. Run setup, or if it was there before, restore it from a snapshot.", index)
+		}
+	}
+	fact("indices", strconv.Itoa(len(there)))
+	if n := len(periods); n > 0 {
+		slices.Sort(periods)
+		fact("periods", fmt.Sprintf("%d, %s to %s", n, periods[0], periods[n-1]))
+	}
+	if foreign > 0 {
+		fact("indices of others that match", strconv.Itoa(foreign))
+	}
+	if !whole {
+		return nil // a count would fail
+	}
+	for _, kind := range []struct {
+		name string
+		kind cloakroom.Kind
+	}{{"sessions", cloakroom.KindSession}, {"ledgers", cloakroom.KindLedger}, {"graves", kindGrave}} {
+		n, err := s.count(ctx, s.names.searched(), term("kind", string(kind.kind)))
+		if err != nil {
+			problem("The %s can't be counted: %v.", kind.name, err)
+			break
+		}
+		fact(kind.name, strconv.FormatInt(n, 10))
+	}
+	return nil
+}
+
+func (s *Store) reportTemplate(ctx context.Context, problem func(format string, args ...any)) {
+	t, err := s.getTemplate(ctx)
+	var f *fault
+	switch {
+	case errors.As(err, &f) && f.forbidden:
+		// The login has no right to see it, nor any need.
+	case err != nil:
+		problem("The index template %q can't be read: %v.", s.names.template(), err)
+	case !t.found:
+		problem("The index template %q is missing. Run setup.", s.names.template())
+	case t.mark == nil:
+		problem("The index template %q is not one of this package. Remove it, or choose another Config.Index.", s.names.template())
+	case t.mark.Format < format:
+		problem("The index template %q is of an older release. Run setup.", s.names.template())
+	}
+}
+
+// engine returns the engine's name and version, if it may be known.
+func (s *Store) engine(ctx context.Context) (string, error) {
+	a, err := s.ask(ctx, request{method: http.MethodGet, path: "/"}, http.StatusForbidden, http.StatusMethodNotAllowed)
+	if err != nil {
+		return "", err
+	}
+	defer a.release()
+	var body struct {
+		Version struct {
+			Number       string `json:"number"`
+			Distribution string `json:"distribution"`
+		} `json:"version"`
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil || body.Version.Number == "" {
+		return "Elasticsearch or OpenSearch (the version can't be read)", nil
+	}
+	if body.Version.Distribution == "opensearch" {
+		return "OpenSearch " + body.Version.Number, nil
+	}
+	return "Elasticsearch " + body.Version.Number, nil
+}

@@ -1,0 +1,252 @@
+package elasticstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// lab is a real engine, and a name on it that no other test has.
+type lab struct {
+	url    string
+	client Client
+	index  string
+}
+
+// newLab deletes all that the test left on the engine when it ends.
+func newLab(t testing.TB) *lab {
+	t.Helper()
+	l := &lab{url: testengine.Shared(t), index: fmt.Sprintf("es-%08x", rand.Uint32())}
+	cl, err := newClient(ClientConfig{URLs: []string{l.url}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.client = cl
+	t.Cleanup(func() {
+		for name := range l.getJSON(t, "/"+l.index+"*?expand_wildcards=all&filter_path=*.settings.index.uuid") {
+			l.call(t, http.MethodDelete, "/"+name, "", http.StatusOK, http.StatusNotFound)
+		}
+		for _, name := range []string{l.index, l.index + "-periods", l.index + "-foreign"} {
+			l.call(t, http.MethodDelete, "/_index_template/"+name, "", http.StatusOK, http.StatusNotFound)
+		}
+		cl.close()
+	})
+	return l
+}
+
+// call makes a request and returns the answer, whose status has to be one of
+// those that are wanted; none means 200 or 201.
+func (l *lab) call(t testing.TB, method, path, body string, want ...int) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, l.url+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", typeJSON)
+	}
+	res, err := l.client.(*client).http.RoundTrip(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(want) == 0 {
+		want = []int{http.StatusOK, http.StatusCreated}
+	}
+	if !slices.Contains(want, res.StatusCode) {
+		t.Fatalf("%s %s: %s: %.500s", method, path, res.Status, answer)
+	}
+	return answer
+}
+
+func (l *lab) getJSON(t testing.TB, path string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal(l.call(t, http.MethodGet, path, ""), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// refresh makes all that was written visible to searches.
+func (l *lab) refresh(t testing.TB) {
+	t.Helper()
+	l.call(t, http.MethodPost, "/"+l.index+"*/_refresh", "")
+}
+
+// put writes a document past the store.
+func (l *lab) put(t testing.TB, s *Store, id cloakroom.ID, document string) {
+	t.Helper()
+	l.call(t, http.MethodPut, "/"+s.names.of(id)+"/_doc/"+id.String(), document)
+}
+
+// exists reports whether an index is there.
+func (l *lab) exists(t testing.TB, index string) bool {
+	t.Helper()
+	_, ok := l.getJSON(t, "/"+l.index+"*?expand_wildcards=all&filter_path=*.settings.index.uuid")[index]
+	return ok
+}
+
+// config is the one that tests use. change may be nil.
+func (l *lab) config(change func(*Config)) *Config {
+	c := &Config{Index: l.index, Logger: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(c)
+	}
+	return c
+}
+
+// open opens a store on the lab's engine, through a client that may alter what
+// passes.
+func (l *lab) open(t testing.TB, c Client, change func(*Config)) *Store {
+	t.Helper()
+	if c == nil {
+		c = l.client
+	}
+	s, err := New(c, l.config(change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func newStore(t testing.TB) (*lab, *Store) {
+	t.Helper()
+	l := newLab(t)
+	return l, l.open(t, nil, nil)
+}
+
+func testContext(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// session makes a session's record as of now.
+func session(l cloakroom.Layout, now time.Time) *cloakroom.Record {
+	now = now.UTC().Truncate(time.Millisecond)
+	r := &cloakroom.Record{
+		ID: cloakroom.NewID(l, now), Kind: cloakroom.KindSession, App: "app", Principal: "alice",
+		Created: now, Authenticated: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(24 * time.Hour),
+		Verifier: bytes.Repeat([]byte{7}, 33), Client: cloakroom.Client{Address: "192.0.2.7", UserAgent: "test"},
+		Writes: 1, Revs: []cloakroom.Rev{{1, byte(rand.Uint32())}},
+		Values: map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)},
+	}
+	if l == cloakroom.LayoutLedger {
+		r.ID, r.Kind = cloakroom.LedgerID("app", fmt.Sprint(rand.Uint64())), cloakroom.KindLedger
+	}
+	return r
+}
+
+func mustCreate(t testing.TB, s *Store, r *cloakroom.Record) *cloakroom.Record {
+	t.Helper()
+	v, err := s.Create(testContext(t), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := *r
+	c.Version = v
+	return &c
+}
+
+// faulty is a client that alters what passes through it.
+type faulty struct {
+	Client
+	mu    sync.Mutex
+	alter func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error)
+	count map[string]int // requests, by the last part of their path
+}
+
+func newFaulty(c Client) *faulty { return &faulty{Client: c, count: map[string]int{}} }
+
+// set changes what is altered; nil for nothing.
+func (f *faulty) set(alter func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.alter = alter
+}
+
+func (f *faulty) requests(kind string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count[kind]
+}
+
+func (f *faulty) Perform(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		if body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	f.mu.Lock()
+	f.count[kindOf(req)]++
+	alter := f.alter
+	f.mu.Unlock()
+	send := func() (*http.Response, error) { return f.Client.Perform(req) }
+	if alter == nil {
+		return send()
+	}
+	return alter(req, body, send)
+}
+
+// kindOf is the last part of a request's path.
+func kindOf(req *http.Request) string {
+	path := req.URL.Path
+	for i := len(path) - 1; i >= 0; i-- {
+		if path[i] == '/' {
+			return path[i+1:]
+		}
+	}
+	return path
+}
+
+// reply makes an answer.
+func reply(status int, contentType, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Header: http.Header{"Content-Type": {contentType}},
+		Body: io.NopCloser(bytes.NewReader([]byte(body))), ContentLength: int64(len(body)),
+	}
+}
+
+// replyJSON makes an answer as an engine does.
+func replyJSON(status int, body string) *http.Response { return reply(status, typeJSON, body) }
+
+// edit changes the body of an answer.
+func edit(res *http.Response, change func(string) string) *http.Response {
+	body, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	if err != nil {
+		panic(err)
+	}
+	return reply(res.StatusCode, res.Header.Get("Content-Type"), change(string(body)))
+}

@@ -1,0 +1,171 @@
+package elasticstore
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// names tells which index a record lives in. That is a matter of its id alone:
+//
+//	hour    session-2026.11.22-13
+//	day     session-2026.11.22
+//	week    session-2026.w47    (ISO 8601)
+//	month   session-2026.11
+//	fixed   session-fixed
+//	ledger  session-principals
+//	import  session-imports
+//
+// With one index, all are in session.
+type names struct {
+	prefix string
+	one    bool
+}
+
+// period is one period of time and the index that holds its records.
+type period struct {
+	index      string
+	layout     cloakroom.Layout
+	start, end time.Time
+}
+
+// known reports whether a layout is one that this package has a place for.
+func known(l cloakroom.Layout) bool { return l.LongestLifetime() > 0 }
+
+// of returns the name of the index that an id's record lives in.
+func (n names) of(id cloakroom.ID) string {
+	l := id.Layout()
+	if n.one {
+		return n.prefix
+	}
+	switch l {
+	case cloakroom.LayoutLedger:
+		return n.prefix + "-principals"
+	case cloakroom.LayoutImport:
+		return n.prefix + "-imports"
+	}
+	if start, _, ok := id.Period(); ok {
+		return n.at(l, start)
+	}
+	return n.prefix + "-fixed"
+}
+
+// at returns the name of the index of a layout's period that begins at start.
+func (n names) at(l cloakroom.Layout, start time.Time) string {
+	b := make([]byte, 0, len(n.prefix)+len("-2026.11.22-13"))
+	b = append(b, n.prefix...)
+	b = append(b, '-')
+	two := func(sep string, v int) {
+		b = append(b, sep...)
+		b = append(b, byte('0'+v/10), byte('0'+v%10))
+	}
+	year, week := start.Year(), 0
+	if l == cloakroom.LayoutWeek {
+		year, week = start.ISOWeek()
+	}
+	if year < 1000 { // only the zero time, which no period has
+		b = append(b, "0000"[:4-len(strconv.Itoa(year))]...)
+	}
+	b = strconv.AppendInt(b, int64(year), 10)
+	switch l {
+	case cloakroom.LayoutWeek:
+		two(".w", week)
+	case cloakroom.LayoutMonth:
+		two(".", int(start.Month()))
+	default:
+		two(".", int(start.Month()))
+		two(".", start.Day())
+		if l == cloakroom.LayoutHour {
+			two("-", start.Hour())
+		}
+	}
+	return string(b)
+}
+
+// holding returns the layout's period that t lies in.
+func (n names) holding(l cloakroom.Layout, t time.Time) (period, bool) {
+	start, end, ok := l.Period(t)
+	if !ok || n.one {
+		return period{}, false
+	}
+	return period{n.at(l, start), l, start, end}, true
+}
+
+// parse reads the name of a period's index. It accepts exactly what at returns.
+func (n names) parse(index string) (period, bool) {
+	text, ok := strings.CutPrefix(index, n.prefix+"-")
+	if !ok || n.one {
+		return period{}, false
+	}
+	var y, m, d, h int
+	var l cloakroom.Layout
+	var t time.Time
+	switch {
+	case scan(text, "%d.w%d", &y, &m):
+		l = cloakroom.LayoutWeek
+		t = time.Date(y, 1, 4, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 7*(m-1)) // week 1 has January 4th
+	case scan(text, "%d.%d.%d-%d", &y, &m, &d, &h):
+		l, t = cloakroom.LayoutHour, time.Date(y, time.Month(m), d, h, 0, 0, 0, time.UTC)
+	case scan(text, "%d.%d.%d", &y, &m, &d):
+		l, t = cloakroom.LayoutDay, time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
+	case scan(text, "%d.%d", &y, &m):
+		l, t = cloakroom.LayoutMonth, time.Date(y, time.Month(m), 1, 0, 0, 0, 0, time.UTC)
+	default:
+		return period{}, false
+	}
+	p, ok := n.holding(l, t)
+	return p, ok && p.index == index
+}
+
+func scan(text, format string, into ...any) bool {
+	n, err := fmt.Sscanf(text, format, into...)
+	return n == len(into) && err == nil
+}
+
+// lasting are the indices that belong to no period. Setup makes them.
+func (n names) lasting() []string {
+	if n.one {
+		return []string{n.prefix}
+	}
+	return []string{n.prefix + "-principals", n.prefix + "-imports", n.prefix + "-fixed"}
+}
+
+// ours reports whether an index has one of the names that the store gives.
+func (n names) ours(index string) bool {
+	_, ok := n.parse(index)
+	return ok || slices.Contains(n.lasting(), index)
+}
+
+// pattern matches all the indices; the template has it.
+func (n names) pattern() string {
+	if n.one {
+		return n.prefix
+	}
+	return n.prefix + "-*"
+}
+
+// template is the name of the index template.
+func (n names) template() string {
+	if n.one {
+		return n.prefix
+	}
+	return n.prefix + "-periods"
+}
+
+// searched is what a search looks through: all the indices, and as little as
+// patterns allow of what isn't ours.
+func (n names) searched() string {
+	if n.one {
+		return n.prefix
+	}
+	var b strings.Builder
+	for digit := '1'; digit <= '9'; digit++ {
+		fmt.Fprintf(&b, "%s-%c*,", n.prefix, digit)
+	}
+	b.WriteString(strings.Join(n.lasting(), ","))
+	return b.String()
+}

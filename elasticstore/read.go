@@ -1,0 +1,270 @@
+package elasticstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+// target is a document to be read.
+type target struct {
+	index string
+	id    cloakroom.ID
+}
+
+type readResult = batch.Result[*cloakroom.Record]
+
+// Get returns the record of an id; see cloakroom.Store. Reads that meet go out
+// together. A read that comes back from the engine is the newest state.
+func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	bounded, done, err := s.begin(ctx)
+	if err == nil {
+		defer done()
+		var rec *cloakroom.Record
+		if rec, err = s.get(bounded, id); err == nil || errors.Is(err, cloakroom.ErrGone) {
+			if err != nil {
+				err = fmt.Errorf("elasticstore: get %v: %w", id, err)
+			}
+			return rec, err
+		}
+	}
+	return nil, result(ctx, "get", id, err, false)
+}
+
+// get reads one record, again while that may help.
+func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	if !known(id.Layout()) {
+		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrNotFound, id.Layout())
+	}
+	t := target{s.names.of(id), id}
+	start, end, periodic := id.Period()
+	periodic = periodic && !s.names.one
+	if !periodic {
+		if err := s.prepare(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b := s.backoff()
+	var missing time.Time // since when the index has been unknown
+	for {
+		rec, err := s.reads.Do(ctx, t)
+		var f *fault
+		switch {
+		case err == nil:
+			return rec, nil
+		case errors.Is(err, errNoIndex):
+			if periodic && droppable(start, end, s.cfg.now()) {
+				return nil, cloakroom.ErrNotFound
+			}
+			if missing.IsZero() {
+				missing = time.Now()
+			}
+			if time.Since(missing) > s.cfg.patience || !b.pause(ctx) {
+				return nil, s.lostIndex(t.index)
+			}
+		case errors.As(err, &f):
+			if !b.wait(ctx, f) {
+				return nil, err
+			}
+		default:
+			if _, ok, own := fromBatch(ctx, err); ok {
+				return nil, own
+			}
+			return rec, err
+		}
+	}
+}
+
+// droppable reports whether a period's index could have been dropped by a
+// sweep, so that its absence means that its records are gone.
+func droppable(start, end, now time.Time) bool {
+	return now.After(end.Add(end.Sub(start)))
+}
+
+// lostIndex is the fault of an index that should be there and isn't. To take
+// its sessions for ended would sign everyone out, for a node that lags behind or
+// for a mistake that a snapshot may mend.
+func (s *Store) lostIndex(index string) error {
+	if s.notes.first("lost " + index) {
+		s.cfg.Logger.Error("elasticstore: an index is missing that should be there", "index", index)
+	}
+	return &fault{certain: true, text: fmt.Sprintf("the index %q is missing, too early to have been dropped: restore it from a snapshot, "+
+		"or create it empty (PUT /%s) to give up the sessions that it had", index, index)}
+}
+
+// readAll is the flush of reads.
+func (s *Store) readAll(ctx context.Context, items []target) []readResult {
+	results := make([]readResult, len(items))
+	unique := make([]target, 0, len(items))
+	place := make([]int, len(items)) // of each item in unique
+	first := make(map[cloakroom.ID]int, len(items))
+	for i, t := range items {
+		at, ok := first[t.id]
+		if !ok {
+			at = len(unique)
+			first[t.id] = at
+			unique = append(unique, t)
+		}
+		place[i] = at
+	}
+	found, err := s.multiGet(ctx, unique)
+	for i := range results {
+		if err != nil {
+			results[i].Err = err
+		} else {
+			results[i] = found[place[i]]
+		}
+	}
+	return results
+}
+
+// multiGet reads documents by _mget, which is realtime. Its error is one of all
+// of them.
+func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, error) {
+	r := request{method: http.MethodPost, path: "/_mget"}
+	same := true
+	for _, t := range targets {
+		same = same && t.index == targets[0].index
+	}
+	b := make([]byte, 0, 16+len(targets)*(len(`{"_index":"","_id":""},`)+len(targets[0].index)+22))
+	if same {
+		r.path = "/" + targets[0].index + "/_mget"
+		b = append(b, `{"ids":[`...)
+	} else {
+		b = append(b, `{"docs":[`...)
+	}
+	for i, t := range targets {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		if same {
+			b = append(b, '"')
+		} else {
+			b = append(b, `{"_index":"`...)
+			b = append(b, t.index...)
+			b = append(b, `","_id":"`...)
+		}
+		b = appendID(b, t.id)
+		b = append(b, '"')
+		if !same {
+			b = append(b, '}')
+		}
+	}
+	r.body = append(b, `]}`...)
+	a, err := s.send(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	defer a.release()
+	return s.readDocs(&r, a.body, targets)
+}
+
+// readDocs reads the answer to _mget. One item that makes no sense spoils the
+// answer: there is no telling whose it is. One document that makes no sense
+// spoils itself.
+func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResult, error) {
+	results := make([]readResult, 0, len(targets))
+	sc := scanner{data: body}
+	var wrong error
+	var d hit
+	var id [22]byte
+	sc.object(func(name []byte) {
+		if string(name) != "docs" {
+			sc.skip()
+			return
+		}
+		sc.array(func() {
+			d = hit{}
+			sc.hit(&d)
+			switch n := len(results); {
+			case sc.err != nil || wrong != nil:
+			case n >= len(targets):
+				wrong = malformed(r, "more than the %d documents that were asked for", len(targets))
+			case !bytes.Equal(d.id, appendID(id[:0], targets[n].id)) || string(d.index) != targets[n].index:
+				wrong = malformed(r, "place %d has the document %.40q of %.80q instead of %v of %s", n, d.id, d.index, targets[n].id, targets[n].index)
+			default:
+				results = append(results, d.result(r, targets[n].id))
+			}
+		})
+	})
+	switch err := sc.end(); {
+	case err != nil:
+		return nil, malformed(r, "%v", err)
+	case wrong != nil:
+		return nil, wrong
+	case len(results) != len(targets):
+		return nil, malformed(r, "%d documents instead of %d", len(results), len(targets))
+	}
+	return results, nil
+}
+
+// hit is one document in an answer to _mget or _search. Its slices are part of
+// the answer.
+type hit struct {
+	index, id, source []byte
+	version           cloakroom.Version
+	found             bool
+	err               *said
+	sort              []byte
+}
+
+func (s *scanner) hit(h *hit) {
+	s.object(func(name []byte) {
+		switch string(name) {
+		case "_index":
+			h.index = s.text()
+		case "_id":
+			h.id = s.text()
+		case "_seq_no":
+			h.version.Seq = s.natural()
+		case "_primary_term":
+			h.version.Term = s.natural()
+		case "_source":
+			h.source = s.skip()
+		case "found":
+			h.found = s.boolean()
+		case "error":
+			e := s.said()
+			h.err = &e
+		case "sort":
+			h.sort = s.skip()
+		default:
+			s.skip()
+		}
+	})
+}
+
+// record reads the document of a hit.
+func (h *hit) record(id cloakroom.ID) (*cloakroom.Record, error) {
+	if h.version.Term == 0 || h.version.Term >= graveMark {
+		return nil, fmt.Errorf("%w: without a version", cloakroom.ErrCorrupt)
+	}
+	rec, err := decode(id, h.source, h.version)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the document in %q can't be read: %w", cloakroom.ErrCorrupt, h.index, err)
+	}
+	return rec, nil
+}
+
+// result turns an item of _mget into what Get returns.
+func (h *hit) result(r *request, id cloakroom.ID) readResult {
+	switch {
+	case h.err != nil && h.err.kind == "index_not_found_exception":
+		return readResult{Err: errNoIndex}
+	case h.err != nil:
+		return readResult{Err: h.err.fault(r.String(), false)}
+	case !h.found:
+		return readResult{Err: cloakroom.ErrNotFound}
+	}
+	rec, err := h.record(id)
+	if err == nil && rec.Grave != nil {
+		err = cloakroom.ErrGone
+	}
+	return readResult{Value: rec, Err: err}
+}

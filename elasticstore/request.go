@@ -1,0 +1,228 @@
+package elasticstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	typeJSON  = "application/json"
+	typeLines = "application/x-ndjson"
+)
+
+// mostAnswer is the largest answer that is read, far above what a full batch of
+// large sessions makes.
+const mostAnswer = 512 << 20
+
+// request is one request to the engine.
+type request struct {
+	method, path, query string
+	body                []byte
+	lines               bool // the body is newline-delimited
+	write               bool // it may write records
+}
+
+func (r *request) String() string { return r.method + " " + r.path }
+
+// answer is what came back, read to its end. Nothing of body may be kept after
+// release.
+type answer struct {
+	status int
+	body   []byte
+	buf    *bytes.Buffer
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (a *answer) release() {
+	const keep = 8 << 20
+	if a.buf != nil && a.buf.Cap() <= keep {
+		a.buf.Reset()
+		buffers.Put(a.buf)
+	}
+	a.buf, a.body = nil, nil
+}
+
+// send makes a request and reads the answer. Its status is 2xx, or one that the
+// caller has declared to expect. Anything else is a fault.
+func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, error) {
+	f := func(err error, f fault) error {
+		f.text, f.cause = r.String()+": "+f.text, err
+		f.certain = f.certain || !r.write
+		return &f
+	}
+	req, err := http.NewRequestWithContext(ctx, r.method, r.path, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, f(err, fault{text: "making the request", certain: true})
+	}
+	req.URL.RawQuery = r.query
+	req.Header.Set("Accept", typeJSON)
+	req.Header.Set("Accept-Encoding", "identity") // nodes are near; packing costs them more than sending
+	if len(r.body) == 0 {
+		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
+	} else if r.lines {
+		req.Header.Set("Content-Type", typeLines)
+	} else {
+		req.Header.Set("Content-Type", typeJSON)
+	}
+	res, err := s.client.Perform(req)
+	if err != nil {
+		f := performFault(ctx, r.String(), err)
+		f.certain = f.certain || !r.write
+		return nil, f
+	}
+	if res == nil || res.Body == nil {
+		return nil, f(nil, fault{text: "the client returned no answer", again: thrice})
+	}
+	defer func() { _ = res.Body.Close() }() // read to its end, or given up
+	a := &answer{status: res.StatusCode, buf: buffers.Get().(*bytes.Buffer)}
+	a.buf.Reset()
+	if n := res.ContentLength; n > 0 && n < mostAnswer {
+		a.buf.Grow(int(n) + bytes.MinRead)
+	}
+	n, err := a.buf.ReadFrom(io.LimitReader(res.Body, mostAnswer))
+	a.body = a.buf.Bytes()
+	switch {
+	case err != nil && ctx.Err() != nil:
+		a.release()
+		return nil, f(nil, fault{text: "the answer did not end in time"})
+	case err != nil:
+		a.release()
+		return nil, f(err, fault{text: "the answer broke off", again: thrice})
+	case n >= mostAnswer:
+		a.release()
+		return nil, f(nil, fault{text: fmt.Sprintf("the answer is longer than %d bytes", mostAnswer)})
+	}
+	if err := s.checkAnswer(&r, res, a, expect); err != nil {
+		a.release()
+		return nil, err
+	}
+	return a, nil
+}
+
+// checkAnswer tells an engine's answer from others, and success from failure.
+func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []int) error {
+	if slices.Contains(expect, a.status) {
+		return nil
+	}
+	body := bytes.TrimSpace(a.body)
+	if a.status/100 == 2 {
+		kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+		var text string
+		switch {
+		case len(body) == 0:
+			text = "the answer is empty"
+		case body[0] != '{':
+			text = "the answer is not from Elasticsearch or OpenSearch: " + excerpt(body)
+		case kind != typeJSON && !strings.HasSuffix(kind, "+json"):
+			text = fmt.Sprintf("the answer is of the type %.80q instead of JSON", kind)
+		default:
+			return nil
+		}
+		return &fault{text: r.String() + ": " + text, certain: !r.write, again: thrice}
+	}
+	e, ok := parseError(a.status, body)
+	if !ok && len(body) > 0 && body[0] != '{' {
+		e.reason = excerpt(body)
+		if a.status != http.StatusUnauthorized { // security plugins say no more than that
+			e.reason = "not from Elasticsearch or OpenSearch: " + e.reason
+		}
+	}
+	f := e.fault(r.String(), r.write)
+	switch a.status {
+	case http.StatusUnauthorized:
+		f.text += fmt.Sprintf("; the engine does not accept %s: check the user name and password, or the API key", s.login())
+	case http.StatusForbidden:
+		if f.forbidden {
+			f.text += " (" + s.login() + ")"
+		}
+	}
+	return f
+}
+
+// login names whom the engine sees, without secrets.
+func (s *Store) login() string {
+	if c, ok := s.client.(interface{ login() string }); ok {
+		return c.login()
+	}
+	return "the client's login"
+}
+
+// malformed is the fault of an answer that is an engine's but makes no sense.
+func malformed(r *request, format string, args ...any) *fault {
+	return &fault{text: r.String() + ": answer not understood: " + fmt.Sprintf(format, args...), certain: !r.write, again: thrice}
+}
+
+// backoff waits between attempts, longer each time, with jitter.
+type backoff struct {
+	closing <-chan struct{} // ends the waiting
+	tries   int
+	lost    int // of these, such as are made thrice at most
+}
+
+func (s *Store) backoff() backoff { return backoff{closing: s.closing} }
+
+const (
+	firstWait = 20 * time.Millisecond
+	mostWait  = time.Second
+)
+
+// wait waits after a fault and reports whether to try again: not if that
+// doesn't help, and not beyond the end of ctx.
+func (b *backoff) wait(ctx context.Context, f *fault) bool {
+	switch f.again {
+	case never:
+		return false
+	case thrice:
+		if b.lost++; b.lost >= 3 {
+			return false
+		}
+	}
+	return b.pause(ctx)
+}
+
+func (b *backoff) pause(ctx context.Context) bool {
+	d := min(firstWait<<min(b.tries, 10), mostWait)
+	b.tries++
+	d = d/2 + rand.N(d/2+1)
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-b.closing:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// ask sends a request that may be repeated, thrice at most.
+func (s *Store) ask(ctx context.Context, r request, expect ...int) (*answer, error) {
+	b := s.backoff()
+	for {
+		limited, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+		a, err := s.send(limited, r, expect...)
+		cancel()
+		var f *fault
+		if err == nil || !errors.As(err, &f) {
+			return a, err
+		}
+		if b.tries >= 2 || !b.wait(ctx, f) {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package elasticstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// scanner reads one JSON text from front to back. The answers to gathered
+// requests are large, and a general decoder takes longer over them than the
+// engine takes to send them.
+//
+// The first error stays, and all that is read after it is zero. What is skipped
+// is checked for its brackets and strings only: engines check what they store.
+type scanner struct {
+	data []byte
+	pos  int
+	err  error
+}
+
+var errTruncated = errors.New("it ends too early")
+
+func (s *scanner) fail(err error) {
+	if s.err == nil {
+		s.err = err
+		s.pos = len(s.data)
+	}
+}
+
+func (s *scanner) failf(format string, args ...any) {
+	s.fail(fmt.Errorf("at byte %d: "+format, append([]any{s.pos}, args...)...))
+}
+
+// peek returns the next byte that isn't white space, 0 at the end.
+func (s *scanner) peek() byte {
+	for ; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// expect passes over one byte.
+func (s *scanner) expect(want byte) {
+	switch c := s.peek(); {
+	case s.pos >= len(s.data):
+		s.fail(errTruncated)
+	case c != want:
+		s.failf("%q instead of %q", c, want)
+	default:
+		s.pos++
+	}
+}
+
+// null passes over a null, if that is next.
+func (s *scanner) null() bool {
+	if s.peek() == 'n' && bytes.HasPrefix(s.data[s.pos:], []byte("null")) {
+		s.pos += len("null")
+		return true
+	}
+	return false
+}
+
+// object calls member for each member of an object, which has to read the value.
+// The name is only good until then. null has no members.
+func (s *scanner) object(member func(name []byte)) {
+	if s.null() {
+		return
+	}
+	s.expect('{')
+	if s.peek() == '}' {
+		s.pos++
+		return
+	}
+	for s.err == nil {
+		name := s.text()
+		s.expect(':')
+		if s.err != nil {
+			return
+		}
+		member(name)
+		if s.peek() != ',' {
+			break
+		}
+		s.pos++
+	}
+	s.expect('}')
+}
+
+// array calls element for each element, which has to read it. null has none.
+func (s *scanner) array(element func()) {
+	if s.null() {
+		return
+	}
+	s.expect('[')
+	if s.peek() == ']' {
+		s.pos++
+		return
+	}
+	for s.err == nil {
+		element()
+		if s.peek() != ',' {
+			break
+		}
+		s.pos++
+	}
+	s.expect(']')
+}
+
+// token passes over a string and returns it as it is written, with its quotes.
+func (s *scanner) token() []byte {
+	s.peek()
+	start := s.pos
+	s.expect('"')
+	for s.err == nil {
+		i := bytes.IndexByte(s.data[s.pos:], '"')
+		if i < 0 {
+			s.fail(errTruncated)
+			return nil
+		}
+		s.pos += i + 1
+		// It is the end unless an odd number of backslashes precedes it.
+		n := 0
+		for j := s.pos - 2; j > start && s.data[j] == '\\'; j-- {
+			n++
+		}
+		if n%2 == 0 {
+			return s.data[start:s.pos]
+		}
+	}
+	return nil
+}
+
+// text reads a string. What it returns may be part of the data.
+func (s *scanner) text() []byte {
+	raw := s.token()
+	if s.err != nil {
+		return nil
+	}
+	if bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw) {
+		return raw[1 : len(raw)-1]
+	}
+	var v string
+	if err := json.Unmarshal(raw, &v); err != nil {
+		s.failf("not a string")
+		return nil
+	}
+	return []byte(v)
+}
+
+// str reads a string, "" for null.
+func (s *scanner) str() string {
+	if s.null() {
+		return ""
+	}
+	return string(s.text())
+}
+
+// skip passes over a value and returns it as it is written.
+func (s *scanner) skip() []byte {
+	c := s.peek()
+	start := s.pos
+	switch c {
+	case '"':
+		return s.token()
+	case '{', '[':
+		return s.nested()
+	}
+	for s.pos < len(s.data) && !ends(s.data[s.pos]) {
+		s.pos++
+	}
+	if s.pos == start {
+		if s.pos >= len(s.data) {
+			s.fail(errTruncated)
+		} else {
+			s.failf("%q instead of a value", c)
+		}
+		return nil
+	}
+	return s.data[start:s.pos]
+}
+
+// nested passes over an object or an array.
+func (s *scanner) nested() []byte {
+	start, depth := s.pos, 0
+	for s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case '"':
+			if s.token() == nil {
+				return nil
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		s.pos++
+		if depth == 0 {
+			return s.data[start:s.pos]
+		}
+	}
+	s.fail(errTruncated)
+	return nil
+}
+
+// ends reports whether a byte ends a number or a literal.
+func ends(c byte) bool {
+	switch c {
+	case ',', ']', '}', ':', '"', '[', '{', ' ', '\t', '\n', '\r':
+		return true
+	}
+	return false
+}
+
+// integer reads a whole number, 0 for null.
+func (s *scanner) integer() int64 {
+	if s.null() {
+		return 0
+	}
+	raw := s.skip()
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil && s.err == nil {
+		s.failf("no whole number")
+	}
+	return n
+}
+
+// natural reads a whole number that isn't negative, 0 for null.
+func (s *scanner) natural() uint64 {
+	if s.null() {
+		return 0
+	}
+	raw := s.skip()
+	n, err := strconv.ParseUint(string(raw), 10, 64)
+	if err != nil && s.err == nil {
+		s.failf("no natural number")
+	}
+	return n
+}
+
+// boolean reads true or false, false for null.
+func (s *scanner) boolean() bool {
+	if s.null() {
+		return false
+	}
+	switch string(s.skip()) {
+	case "true":
+		return true
+	case "false":
+	default:
+		s.failf("neither true nor false")
+	}
+	return false
+}
+
+// end checks that nothing follows, and returns the first error of all.
+func (s *scanner) end() error {
+	if s.err == nil && (s.peek() != 0 || s.pos < len(s.data)) {
+		s.failf("more than one value")
+	}
+	return s.err
+}

@@ -1,0 +1,364 @@
+package elasticstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// Pages begin small, since nobody knows how large the records are.
+const (
+	firstPage = 100
+	mostPage  = 1000
+	pageBytes = 16 << 20
+)
+
+// Search yields records in the order of Cursor.Compare; see cloakroom.Store. It
+// trails what was acknowledged by Config.RefreshInterval.
+func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+	return func(yield func(*cloakroom.Record, error) bool) {
+		after, size, left := afterCursor(q.After), firstPage, q.Limit
+		for {
+			if q.Limit > 0 {
+				size = min(size, left)
+			}
+			p, err := s.searchPage(ctx, q, after, size)
+			if err != nil {
+				yield(nil, searchError(ctx, "search", err))
+				return
+			}
+			for _, rec := range p.items {
+				if !yield(rec, nil) {
+					return
+				}
+			}
+			if left -= len(p.items); p.hits < size || q.Limit > 0 && left <= 0 {
+				return
+			}
+			after = p.last
+			size = min(max(pageBytes/max(p.bytes/p.hits, 1), 10), mostPage)
+		}
+	}
+}
+
+// searchError makes the error of an operation on many records.
+func searchError(ctx context.Context, op string, err error) error {
+	switch {
+	case errors.Is(err, cloakroom.ErrClosed):
+		return opError(op, err)
+	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
+		err = fmt.Errorf("%w: %w", contextError(ctx), err)
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return opError(op, err)
+	}
+	return opError(op, unavailable(err, false))
+}
+
+func (s *Store) searchPage(ctx context.Context, q cloakroom.Query, after json.RawMessage, size int) (page[*cloakroom.Record], error) {
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return page[*cloakroom.Record]{}, err
+	}
+	defer done()
+	if err := s.prepare(ctx); err != nil {
+		return page[*cloakroom.Record]{}, err
+	}
+	body := object{
+		"size":                size,
+		"query":               selected(q),
+		"sort":                []object{sortBy("created", "date"), sortBy("id", "keyword")},
+		"seq_no_primary_term": true,
+		"track_total_hits":    false,
+	}
+	if after != nil {
+		body["search_after"] = after
+	}
+	return search(ctx, s, s.names.searched(), body, func(h *hit) (*cloakroom.Record, bool) {
+		rec, err := s.searched(h)
+		if err != nil && s.notes.first("passed over "+string(h.index)+string(h.id)) {
+			s.cfg.Logger.Warn("elasticstore: a search passes over a document", "id", string(h.id), "index", string(h.index), "error", err)
+		}
+		return rec, err == nil
+	})
+}
+
+// searched reads the document of a search's hit.
+func (s *Store) searched(h *hit) (*cloakroom.Record, error) {
+	id, err := cloakroom.ParseID(string(h.id))
+	if err != nil || s.names.of(id) != string(h.index) {
+		return nil, errors.New("it isn't where a record of its id would be")
+	}
+	return h.record(id)
+}
+
+// afterCursor is where a search begins.
+func afterCursor(c cloakroom.Cursor) json.RawMessage {
+	if c == (cloakroom.Cursor{}) {
+		return nil
+	}
+	ms, id := c.Created.UnixMilli(), c.ID.String()
+	if !time.UnixMilli(ms).Equal(c.Created) {
+		id = "~" // behind all that were created in that millisecond
+	}
+	return fmt.Appendf(nil, "[%d,%q]", ms, id)
+}
+
+func sortBy(field, kind string) object {
+	return object{field: object{"order": "asc", "unmapped_type": kind}}
+}
+
+func term(field, value string) object { return object{"term": object{field: value}} }
+
+// between restricts a date; a zero time doesn't.
+func between(field string, from, to time.Time) object {
+	r := object{}
+	if !from.IsZero() {
+		r["gte"] = ceilMillis(from)
+	}
+	if !to.IsZero() {
+		r["lt"] = ceilMillis(to)
+	}
+	return object{"range": object{field: r}}
+}
+
+// ceilMillis returns t in milliseconds. Records are kept to the millisecond, so
+// one is before t if it is before the next whole one.
+func ceilMillis(t time.Time) int64 {
+	ms := t.UnixMilli()
+	if time.UnixMilli(ms).Before(t) {
+		ms++
+	}
+	return ms
+}
+
+func allOf(filters ...object) object { return object{"bool": object{"filter": filters}} }
+
+func anyOf(filters ...object) object {
+	return object{"bool": object{"should": filters, "minimum_should_match": 1}}
+}
+
+func lacks(field string) object {
+	return object{"bool": object{"must_not": object{"exists": object{"field": field}}}}
+}
+
+// selected is a query, but for After and Limit, as the engine has it.
+func selected(q cloakroom.Query) object {
+	kind := q.Kind
+	if kind == "" {
+		kind = cloakroom.KindSession
+	}
+	filters := []object{term("kind", string(kind))}
+	if q.App != "" {
+		filters = append(filters, term("app", q.App))
+	}
+	if q.Principal != "" {
+		filters = append(filters, term("principal", q.Principal))
+	}
+	if !q.CreatedFrom.IsZero() || !q.CreatedTo.IsZero() {
+		filters = append(filters, between("created", q.CreatedFrom, q.CreatedTo))
+	}
+	if !q.ExpiresFrom.IsZero() || !q.ExpiresTo.IsZero() {
+		filters = append(filters, between("expires", q.ExpiresFrom, q.ExpiresTo))
+	}
+	return allOf(filters...)
+}
+
+// page is what one request of a search found.
+type page[T any] struct {
+	items []T
+	hits  int // with those that were passed over
+	bytes int
+	last  json.RawMessage // where the next page begins
+}
+
+// search makes one request for hits and has each converted, or passed over. The
+// answer is either whole or an error: no shard is left out.
+func search[T any](ctx context.Context, s *Store, indices string, query object, convert func(*hit) (T, bool)) (page[T], error) {
+	text, err := json.Marshal(query)
+	if err != nil {
+		return page[T]{}, err
+	}
+	r := request{
+		method: http.MethodPost, path: "/" + indices + "/_search", body: text,
+		query: "allow_partial_search_results=false&expand_wildcards=open,closed",
+	}
+	var p page[T]
+	_, err = s.askShards(ctx, r, func(sc *scanner) {
+		p = page[T]{bytes: len(sc.data)}
+		sc.object(func(name []byte) {
+			if string(name) != "hits" {
+				sc.skip()
+				return
+			}
+			sc.array(func() {
+				var h hit
+				sc.hit(&h)
+				p.hits++
+				p.last = append(p.last[:0], h.sort...)
+				if sc.err != nil {
+					return
+				}
+				if item, ok := convert(&h); ok {
+					p.items = append(p.items, item)
+				}
+			})
+		})
+	})
+	if err == nil && p.hits > 0 && p.last == nil {
+		err = malformed(&r, "hits without sort values")
+	}
+	return p, err
+}
+
+// count counts documents.
+func (s *Store) count(ctx context.Context, indices string, query object) (int64, error) {
+	n, _, err := s.countShards(ctx, indices, query)
+	return n, err
+}
+
+// countShards counts documents, and tells how many shards answered.
+func (s *Store) countShards(ctx context.Context, indices string, query object) (n int64, answered int, err error) {
+	text, err := json.Marshal(object{"query": query})
+	if err != nil {
+		return 0, 0, err
+	}
+	r := request{
+		method: http.MethodPost, path: "/" + indices + "/_count", body: text,
+		query: "expand_wildcards=open,closed",
+	}
+	found, err := s.askShards(ctx, r, nil)
+	return found.count, int(found.shards), err
+}
+
+// shards is what an answer tells of the shards that were asked.
+type shards struct {
+	there                     bool
+	total, successful, failed int64
+	reason                    said
+}
+
+func (s *scanner) shards() shards {
+	sh := shards{there: true}
+	s.object(func(name []byte) {
+		switch string(name) {
+		case "total":
+			sh.total = s.integer()
+		case "successful":
+			sh.successful = s.integer()
+		case "failed":
+			sh.failed = s.integer()
+		case "failures":
+			s.array(func() {
+				s.object(func(name []byte) {
+					if string(name) == "reason" && sh.reason.kind == "" {
+						sh.reason = s.said()
+					} else {
+						s.skip()
+					}
+				})
+			})
+		default:
+			s.skip()
+		}
+	})
+	return sh
+}
+
+// askShards makes a request that all shards have to answer. An engine with
+// shards missing may well answer 200, with nothing found and none failed. hits
+// reads the member of that name; it may be called again with another answer.
+func (s *Store) askShards(ctx context.Context, r request, hits func(*scanner)) (total, error) {
+	b := s.backoff()
+	var missing time.Time
+	for {
+		var found total
+		var f *fault
+		a, err := s.ask(ctx, r, http.StatusNotFound)
+		if err != nil {
+			if errors.As(err, &f) && b.wait(ctx, f) {
+				continue
+			}
+			return total{}, err
+		}
+		if a.status == http.StatusNotFound {
+			e, ok := parseError(a.status, a.body)
+			if !ok || e.kind != "index_not_found_exception" {
+				f = e.fault(r.String(), false)
+			} else {
+				f = &fault{certain: true, again: always, text: fmt.Sprintf("%v: %v; if it stays so, restore the index from a snapshot or run Setup", &r, e)}
+			}
+			if missing.IsZero() {
+				missing = time.Now()
+			} else if time.Since(missing) > s.cfg.patience {
+				f.again = never
+			}
+		} else {
+			found, f = readShards(&r, a.body, hits)
+		}
+		a.release()
+		if f == nil {
+			return found, nil
+		}
+		if !b.wait(ctx, f) {
+			return total{}, f
+		}
+	}
+}
+
+// total is what shards found together.
+type total struct{ count, shards int64 }
+
+func readShards(r *request, body []byte, hits func(*scanner)) (t total, f *fault) {
+	sc := scanner{data: body}
+	var sh shards
+	timedOut := false
+	found := false
+	sc.object(func(name []byte) {
+		switch string(name) {
+		case "timed_out":
+			timedOut = sc.boolean()
+		case "_shards":
+			sh = sc.shards()
+		case "count":
+			t.count, found = sc.integer(), hits == nil
+		case "hits":
+			if hits != nil {
+				inner := scanner{data: sc.skip()}
+				if sc.err == nil {
+					hits(&inner)
+					sc.err = inner.end()
+					found = true
+				}
+				return
+			}
+			sc.skip()
+		default:
+			sc.skip()
+		}
+	})
+	switch err := sc.end(); {
+	case err != nil:
+		return t, malformed(r, "%v", err)
+	case !sh.there:
+		return t, malformed(r, "it doesn't tell of shards")
+	case sh.failed > 0:
+		f = sh.reason.fault(r.String(), false)
+		f.text = fmt.Sprintf("%v: %d of %d shards failed: %v", r, sh.failed, sh.total, sh.reason)
+		return t, f
+	case sh.successful < sh.total:
+		return t, &fault{certain: true, again: always, text: fmt.Sprintf("%v: only %d of %d shards answered: see the cluster's health", r, sh.successful, sh.total)}
+	case timedOut:
+		return t, &fault{certain: true, again: thrice, text: fmt.Sprintf("%v: the engine ran out of time", r)}
+	case !found:
+		return t, malformed(r, "it doesn't tell what was found")
+	}
+	t.shards = sh.successful
+	return t, nil
+}

@@ -1,0 +1,275 @@
+package elasticstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// format is the version of the mapping and the documents. Templates of older
+// ones are upgraded; newer ones are left alone, so that processes of the
+// previous release go on working during a deployment.
+const format = 1
+
+// mark is what says in a mapping's _meta that it is ours.
+type mark struct {
+	Cloakroom *markOfOurs `json:"cloakroom,omitempty"`
+}
+
+type markOfOurs struct {
+	Format int `json:"format"`
+	// Settings is what the template was made from. An operator's changes in
+	// the template itself stay until that changes.
+	Settings string `json:"settings,omitempty"`
+	// Lifetime is the longest lifetime, in milliseconds, that was known when an
+	// index was made. Sweep keeps the index so much longer.
+	Lifetime int64 `json:"lifetime,omitempty"`
+}
+
+type object = map[string]any
+
+// mapping indexes only what queries need, since each field costs on every save.
+func mapping(m markOfOurs) object {
+	term := object{"type": "keyword", "doc_values": false}
+	date := object{"type": "date", "format": "epoch_millis", "doc_values": false}
+	return object{
+		"_meta":   mark{&m},
+		"dynamic": false,
+		"properties": object{
+			"id":        object{"type": "keyword", "index": false}, // searches sort by it
+			"kind":      term,
+			"app":       term,
+			"principal": term,
+			"created":   object{"type": "date", "format": "epoch_millis"}, // and by this
+			"expires":   date,
+			"deadline":  date,
+			"values":    object{"type": "object", "enabled": false},
+		},
+	}
+}
+
+func (s *Store) indexSettings() object {
+	set := object{
+		"number_of_shards":    s.cfg.Shards,
+		"refresh_interval":    fmt.Sprintf("%dms", s.cfg.RefreshInterval.Milliseconds()),
+		"translog.durability": "request", // the engines' default; an acknowledged save depends on it
+	}
+	if r := s.cfg.Replicas; r == 0 {
+		set["auto_expand_replicas"] = "0-1"
+	} else {
+		set["number_of_replicas"] = max(r, 0)
+	}
+	maps.Copy(set, s.cfg.settings)
+	return object{"index": set}
+}
+
+// Setup makes what the engine has to have: the index template, in its present
+// form, and the indices that belong to no period. It may be called at any time,
+// from many processes at once. Without it the same is done before the first
+// operation that needs it, but then a login that may not see index templates
+// does with the indices alone.
+func (s *Store) Setup(ctx context.Context) error {
+	bounded, done, err := s.begin(ctx)
+	if err != nil {
+		return opError("setup", err)
+	}
+	defer done()
+	if err := s.setUp(bounded); err != nil {
+		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			err = fmt.Errorf("%w: %w", contextError(ctx), err)
+		}
+		return opError("setup", unavailable(err, false))
+	}
+	return nil
+}
+
+// setUp does what Setup says, whatever is known already.
+func (s *Store) setUp(ctx context.Context) error {
+	if err := s.putTemplate(ctx); err != nil {
+		return err
+	}
+	for _, index := range s.names.lasting() {
+		s.indices.forget(index)
+		if err := s.ensure(ctx, index, 0); err != nil {
+			return err
+		}
+	}
+	s.ready.succeed()
+	return nil
+}
+
+// prepare sees to it that Setup's work is done, for an operation that needs it.
+func (s *Store) prepare(ctx context.Context) error {
+	if s.ready.ok.Load() {
+		return nil
+	}
+	return s.onceFor(ctx, &s.ready, func(ctx context.Context) error {
+		err := s.putTemplate(ctx)
+		var f *fault
+		switch {
+		case err == nil:
+		case errors.As(err, &f) && f.forbidden:
+			// Indices are made with all that the template has. It only matters
+			// for one that is swept away while somebody writes to it.
+			if s.notes.first("template") {
+				s.cfg.Logger.Warn("elasticstore: not allowed to see or make the index template; run setup with a login that is",
+					"template", s.names.template(), "error", err)
+			}
+		default:
+			return err
+		}
+		for _, index := range s.names.lasting() {
+			if err := s.ensure(ctx, index, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// onceFor does a thing once for all, again while the time of ctx lasts and that
+// may help.
+func (s *Store) onceFor(ctx context.Context, o *once, f func(context.Context) error) error {
+	b := s.backoff()
+	for {
+		err := o.do(ctx, s.detached, func() error {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.RequestTimeout)
+			defer cancel()
+			return f(ctx)
+		})
+		var bad *fault
+		if err == nil || !errors.As(err, &bad) || !b.wait(ctx, bad) {
+			return err
+		}
+	}
+}
+
+// putTemplate makes or upgrades the index template.
+func (s *Store) putTemplate(ctx context.Context) error {
+	name := s.names.template()
+	settings := s.indexSettings()
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	ours := markOfOurs{Format: format, Settings: string(text)}
+	body, err := json.Marshal(object{
+		"index_patterns": []string{s.names.pattern()},
+		"priority":       templatePriority,
+		"template":       object{"settings": settings, "mappings": mapping(ours)},
+	})
+	if err != nil {
+		return err
+	}
+	for try := range 3 {
+		there, err := s.getTemplate(ctx)
+		if err != nil {
+			return err
+		}
+		query := ""
+		switch {
+		case !there.found:
+			query = "create=true" // not over what another makes meanwhile
+		case there.mark == nil:
+			return &fault{certain: true, settings: true, text: fmt.Sprintf(
+				"the index template %q is not one of this package: remove it, or choose another Config.Index", name)}
+		case there.mark.Format > format:
+			return nil
+		case *there.mark == ours && slices.Equal(there.patterns, []string{s.names.pattern()}):
+			return nil
+		}
+		a, err := s.ask(ctx, request{method: http.MethodPut, path: "/_index_template/" + name, query: query, body: body},
+			http.StatusBadRequest)
+		if err != nil {
+			return err
+		}
+		status := a.status
+		e, _ := parseError(a.status, a.body)
+		a.release()
+		switch {
+		case status != http.StatusBadRequest:
+			return nil
+		case query == "" || try > 0:
+			return &fault{certain: true, settings: true, text: fmt.Sprintf(
+				"the engine refuses the index template %q for %q: %v; if another template has the same indices, remove it or choose another Config.Index",
+				name, s.names.pattern(), e)}
+		}
+		// Perhaps another process made it just now: look again.
+	}
+	return nil
+}
+
+// templatePriority is above that of the templates that come with the engines.
+const templatePriority = 500
+
+type template struct {
+	found    bool
+	patterns []string
+	mark     *markOfOurs
+}
+
+func (s *Store) getTemplate(ctx context.Context) (template, error) {
+	name := s.names.template()
+	r := request{method: http.MethodGet, path: "/_index_template/" + name}
+	a, err := s.ask(ctx, r, http.StatusNotFound)
+	if err != nil {
+		return template{}, err
+	}
+	defer a.release()
+	if a.status == http.StatusNotFound {
+		return template{}, s.checkMissing(&r, a)
+	}
+	var body struct {
+		Templates []struct {
+			Name     string `json:"name"`
+			Template struct {
+				Patterns []string `json:"index_patterns"`
+				Template struct {
+					Mappings struct {
+						Meta json.RawMessage `json:"_meta"`
+					} `json:"mappings"`
+				} `json:"template"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return template{}, malformed(&r, "%v", err)
+	}
+	for _, t := range body.Templates {
+		if t.Name == name {
+			return template{true, t.Template.Patterns, readMark(t.Template.Template.Mappings.Meta)}, nil
+		}
+	}
+	return template{}, malformed(&r, "the template %q is not in it", name)
+}
+
+// readMark returns the mark in a mapping's _meta, or nil.
+func readMark(meta json.RawMessage) *markOfOurs {
+	var m mark
+	if json.Unmarshal(meta, &m) != nil || m.Cloakroom == nil || m.Cloakroom.Format <= 0 {
+		return nil
+	}
+	return m.Cloakroom
+}
+
+// checkMissing returns nil if an engine says "not found", and a fault if it is
+// somebody else, such as a proxy without a back end.
+func (s *Store) checkMissing(r *request, a *answer) error {
+	if _, ok := parseError(a.status, a.body); ok {
+		return nil
+	}
+	return &fault{text: fmt.Sprintf("%v: status 404, not from Elasticsearch or OpenSearch", r), certain: !r.write, again: thrice}
+}
+
+// timeoutQuery is the engine's own time limit, which ends before ours, so that
+// the answer tells what happened.
+func (s *Store) timeoutQuery() string {
+	d := s.cfg.RequestTimeout * 3 / 4
+	return "timeout=" + url.QueryEscape(fmt.Sprintf("%dms", max(d/time.Millisecond, 1)))
+}

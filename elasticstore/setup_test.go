@@ -1,0 +1,377 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+func TestSetupFromManyAtOnce(t *testing.T) {
+	l := newLab(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		s := l.open(t, nil, nil)
+		wg.Go(func() {
+			if err := s.Setup(testContext(t)); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Go(func() {
+			if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, suffix := range []string{"principals", "imports", "fixed"} {
+		if !l.exists(t, l.index+"-"+suffix) {
+			t.Errorf("Setup did not make %s", suffix)
+		}
+	}
+}
+
+// TestSetupIsDoneOnce counts what the first operations cost, and the next.
+func TestSetupIsDoneOnce(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := f.requests(l.index + "-periods"); n != 2 {
+		t.Errorf("%d requests for the template, want one look and one write", n)
+	}
+	for _, index := range []string{"-principals", "-imports", "-fixed", time.Now().UTC().Format("-2006.01.02")} {
+		if n := f.requests(l.index + index); n != 2 {
+			t.Errorf("%d requests for the index %s, want one look and one write", n, index)
+		}
+	}
+	// Another process only looks, before it writes.
+	f2 := newFaulty(l.client)
+	s2 := l.open(t, f2, nil)
+	mustCreate(t, s2, session(cloakroom.LayoutDay, time.Now()))
+	mustCreate(t, s2, session(cloakroom.LayoutDay, time.Now()))
+	total := 0
+	for kind, n := range f2.count {
+		if kind != "_bulk" {
+			total += n
+		}
+	}
+	if total != 5 || f2.count["_bulk"] != 2 {
+		t.Errorf("requests %v, want 5 looks and 2 writes", f2.count)
+	}
+}
+
+func TestTemplateIsUpgraded(t *testing.T) {
+	l := newLab(t)
+	name := l.index + "-periods"
+	format := func() any {
+		list := l.getJSON(t, "/_index_template/"+name)["index_templates"].([]any)
+		mappings := list[0].(map[string]any)["index_template"].(map[string]any)["template"].(map[string]any)["mappings"].(map[string]any)
+		return mappings["_meta"].(map[string]any)["cloakroom"].(map[string]any)["format"]
+	}
+	put := func(version int) {
+		l.call(t, http.MethodPut, "/_index_template/"+name, fmt.Sprintf(
+			`{"index_patterns":[%q],"priority":500,"template":{"mappings":{"_meta":{"cloakroom":{"format":%d}}}}}`, l.index+"-*", version))
+	}
+	s := l.open(t, nil, nil)
+	if err := s.Setup(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	settings := func() string {
+		return string(l.call(t, http.MethodGet, "/_index_template/"+name, ""))
+	}
+	made := settings()
+	// One of ours without the settings of this configuration is replaced.
+	put(1)
+	if err := s.Setup(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if settings() != made {
+		t.Errorf("the template is %s, want %s", settings(), made)
+	}
+	// A newer one is left alone.
+	put(99)
+	if err := s.Setup(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if got := format(); got != 99.0 {
+		t.Errorf("a newer template was replaced: format %v", got)
+	}
+}
+
+func TestForeignTemplatesAndIndices(t *testing.T) {
+	for name, c := range map[string]struct {
+		prepare func(l *lab)
+		one     bool
+		text    string
+	}{
+		"same name": {func(l *lab) {
+			l.call(t, http.MethodPut, "/_index_template/"+l.index+"-periods", fmt.Sprintf(`{"index_patterns":[%q],"priority":7}`, l.index+"-x"))
+		}, false, "is not one of this package"},
+		"same priority": {func(l *lab) {
+			l.call(t, http.MethodPut, "/_index_template/"+l.index+"-foreign", fmt.Sprintf(`{"index_patterns":[%q],"priority":500}`, l.index+"-*"))
+		}, false, "another template"},
+		"same priority, one index": {func(l *lab) {
+			l.call(t, http.MethodPut, "/_index_template/"+l.index+"-foreign", fmt.Sprintf(`{"index_patterns":[%q],"priority":500}`, l.index+"*"))
+		}, true, "another template"},
+		"index": {func(l *lab) {
+			l.call(t, http.MethodPut, "/"+l.index+"-principals", `{}`)
+		}, false, "does not have the mapping"},
+		"one index": {func(l *lab) {
+			l.call(t, http.MethodPut, "/"+l.index, `{}`)
+		}, true, "does not have the mapping"},
+		"alias": {func(l *lab) {
+			l.call(t, http.MethodPut, "/"+l.index+"else", fmt.Sprintf(`{"aliases":{%q:{}}}`, l.index+"-principals"))
+		}, false, "is an alias"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			c.prepare(l)
+			s := l.open(t, nil, func(cfg *Config) { cfg.OneIndex = c.one })
+			err := s.Setup(testContext(t))
+			wantError(t, err, cloakroom.ErrUnavailable)
+			if !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), "Config.Index") {
+				t.Errorf("the error doesn't tell %q and a remedy: %v", c.text, err)
+			}
+			_, err = s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
+			wantError(t, err, cloakroom.ErrUnavailable)
+			if !strings.Contains(err.Error(), c.text) {
+				t.Errorf("the error of a write doesn't tell %q: %v", c.text, err)
+			}
+			// It goes well as soon as the operator has mended it: Open says
+			// what is wrong until then.
+			_, err = Open(testContext(t), ClientConfig{URLs: []string{l.url}}, l.config(func(cfg *Config) { cfg.OneIndex = c.one }))
+			if err == nil || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("Open: %v", err)
+			}
+		})
+	}
+}
+
+// TestHigherTemplate has a foreign template that wins: indices are made with
+// all that they need, so it doesn't matter.
+func TestHigherTemplate(t *testing.T) {
+	l := newLab(t)
+	l.call(t, http.MethodPut, "/_index_template/"+l.index+"-foreign", fmt.Sprintf(
+		`{"index_patterns":[%q],"priority":1000,"template":{"mappings":{"dynamic":true,"properties":{"note":{"type":"text"}}}}}`, l.index+"-*"))
+	s := l.open(t, nil, nil)
+	r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	l.refresh(t)
+	found := 0
+	for got, err := range s.Search(testContext(t), cloakroom.Query{Principal: "alice"}) {
+		if err != nil || got.ID != r.ID {
+			t.Fatal(got, err)
+		}
+		found++
+	}
+	if found != 1 {
+		t.Errorf("%d found", found)
+	}
+	mapping := string(l.call(t, http.MethodGet, "/"+s.names.of(r.ID)+"/_mapping", ""))
+	if strings.Contains(mapping, "coat") || strings.Contains(mapping, "verifier") {
+		t.Errorf("the mapping grew: %s", mapping)
+	}
+}
+
+// TestForbiddenTemplate has a login without the right to index templates.
+func TestForbiddenTemplate(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	f.set(onKind(l.index+"-periods", instead(func() *http.Response {
+		return replyJSON(403, `{"error":{"type":"security_exception","reason":"no permissions for [indices:admin/index_template/get] and User [name=app]"},"status":403}`)
+	})))
+	mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	err := s.Setup(testContext(t)) // whose purpose it is
+	wantError(t, err, cloakroom.ErrUnavailable)
+	if !strings.Contains(err.Error(), "privilege") {
+		t.Errorf("the error doesn't tell what is missing: %v", err)
+	}
+}
+
+// TestSetupInAnOutage: a failed one isn't remembered for long, and many callers
+// make one attempt.
+func TestI8SetupInAnOutage(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	f.set(instead(func() *http.Response { return replyJSON(503, unavailableBody) }))
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	ctx := brief(t)
+	for range 200 {
+		wg.Go(func() {
+			_, err := s.Create(ctx, session(cloakroom.LayoutDay, time.Now()))
+			if errors.Is(err, cloakroom.ErrUnavailable) && !errors.Is(err, cloakroom.ErrUnknown) {
+				failed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if failed.Load() != 200 {
+		t.Errorf("%d of 200 were told that the store is unavailable", failed.Load())
+	}
+	if n := f.requests(l.index + "-periods"); n > 20 {
+		t.Errorf("%d attempts at setting up in 300 ms", n)
+	}
+	f.set(nil)
+	eventually(t, func() error {
+		_, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
+		return err
+	})
+}
+
+// eventually repeats f until it succeeds.
+func eventually(t testing.TB, f func() error) {
+	t.Helper()
+	ctx := testContext(t)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("it never succeeded: %v", err)
+		}
+	}
+}
+
+func TestIndexMeta(t *testing.T) {
+	l, s := newStore(t)
+	r := session(cloakroom.LayoutWeek, time.Now())
+	r.Deadline = r.Created.Add(100 * time.Hour)
+	mustCreate(t, s, r)
+	list, err := s.listIndices(testContext(t), l.index+"-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) != 4 {
+		t.Fatalf("indices %v", list)
+	}
+	for _, i := range list {
+		lifetime := int64(0)
+		if i.name == s.names.of(r.ID) {
+			lifetime = (100 * time.Hour).Milliseconds()
+		}
+		if i.mark == nil || i.mark.Format != format || i.mark.Lifetime != lifetime || i.shards != 1 {
+			t.Errorf("%s: %+v, %d shards", i.name, i.mark, i.shards)
+		}
+	}
+}
+
+// TestVanishedIndex has the index of a period deleted under a store that knows
+// it.
+func TestVanishedIndex(t *testing.T) {
+	l, f, s, r := faultyStore(t)
+	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
+	// The engine makes it anew, through the template.
+	again := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	if list, err := s.listIndices(testContext(t), s.names.of(r.ID)); err != nil || len(list) != 1 || list[0].mark == nil {
+		t.Errorf("the index that came by itself is not ours: %v, %v", list, err)
+	}
+	if _, err := s.Get(testContext(t), again.ID); err != nil {
+		t.Error(err)
+	}
+	_, err := s.Get(testContext(t), r.ID)
+	wantError(t, err, cloakroom.ErrNotFound)
+
+	// The engine is forbidden to make indices by itself.
+	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
+	next := session(cloakroom.LayoutDay, time.Now())
+	f.set(onKind("_bulk", times(1, itemError(next.ID, 404, "index_not_found_exception", "no such index and [action.auto_create_index] is [false]"))))
+	before := f.requests(s.names.of(r.ID))
+	mustCreate(t, s, next)
+	if n := f.requests(s.names.of(r.ID)) - before; n != 2 {
+		t.Errorf("%d requests for the index, want a look and one that made it", n)
+	}
+}
+
+// TestLaggingNode has a node that doesn't know an index yet: its records are not
+// gone.
+func TestI8LaggingNode(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	now := time.Now()
+	s := l.open(t, f, func(c *Config) {
+		c.now = func() time.Time { return now }
+		c.patience = 200 * time.Millisecond
+	})
+	day := mustCreate(t, s, session(cloakroom.LayoutDay, now))
+	ledger := mustCreate(t, s, session(cloakroom.LayoutLedger, now))
+	for _, r := range []*cloakroom.Record{day, ledger} {
+		lagging := edited(func(string) string {
+			return fmt.Sprintf(`{"docs":[{"_index":%q,"_id":%q,"error":{"type":"index_not_found_exception","reason":"no such index"}}]}`,
+				s.names.of(r.ID), r.ID)
+		})
+		now = time.Now()
+		f.set(onKind("_mget", times(3, lagging)))
+		if _, err := s.Get(testContext(t), r.ID); err != nil {
+			t.Errorf("a node that lags behind: %v", err)
+		}
+		f.set(onKind("_mget", lagging))
+		_, err := s.Get(testContext(t), r.ID)
+		wantError(t, err, cloakroom.ErrUnavailable)
+		if !strings.Contains(err.Error(), s.names.of(r.ID)) || !strings.Contains(err.Error(), "snapshot") {
+			t.Errorf("the error doesn't name the index and a remedy: %v", err)
+		}
+		_, err = s.Update(testContext(t), &cloakroom.Record{ID: r.ID, Kind: r.Kind, Version: cloakroom.Version{Term: 1, Seq: 999}})
+		wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+		// Once the period could have been dropped, it means that they are gone.
+		_, end, ok := r.ID.Period()
+		if !ok {
+			end = now
+		}
+		now = end.Add(24*time.Hour + time.Millisecond)
+		_, err = s.Get(testContext(t), r.ID)
+		if ok {
+			wantError(t, err, cloakroom.ErrNotFound)
+		} else {
+			wantError(t, err, cloakroom.ErrUnavailable)
+		}
+	}
+	// A search that meets such a node.
+	f.set(onKind("_search", times(1, instead(func() *http.Response {
+		return replyJSON(404, `{"error":{"type":"index_not_found_exception","reason":"no such index [x-fixed]"},"status":404}`)
+	}))))
+	for _, err := range s.Search(testContext(t), cloakroom.Query{}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestOpenInAnOutage: a deployment during an outage starts, and works when the
+// engine does.
+func TestI8OpenInAnOutage(t *testing.T) {
+	s, err := Open(context.Background(), ClientConfig{URLs: []string{"http://alice:hunter2@127.0.0.1:1"}}, (&lab{index: "x"}).config(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	_, err = s.Get(testContext(t), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
+	wantError(t, err, cloakroom.ErrUnavailable)
+	_, err = s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
+	wantError(t, err, cloakroom.ErrUnavailable)
+	if text := err.Error(); !strings.Contains(text, "127.0.0.1:1") || strings.Contains(text, "hunter2") || strings.Contains(text, "alice") {
+		t.Errorf("the error has to name the address without the login: %v", err)
+	}
+}

@@ -1,0 +1,288 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+)
+
+// Store keeps records in Elasticsearch or OpenSearch. Make one with Open or New.
+type Store struct {
+	client Client
+	owned  *client // made by Open
+	cfg    Config
+	names  names
+	reads  *batch.Batcher[target, *cloakroom.Record]
+	writes *batch.Batcher[*write, cloakroom.Version]
+
+	ready   once    // Setup, when it is needed
+	indices indices // those that are known to be there, and ours
+	notes   notes
+
+	mu      sync.RWMutex // guards closed against operations that begin
+	closed  bool
+	closing chan struct{}  // closed with it
+	running sync.WaitGroup // operations
+}
+
+var (
+	_ cloakroom.Store     = (*Store)(nil)
+	_ cloakroom.Inspector = (*Store)(nil)
+)
+
+// New returns a Store on a client. A nil config is good for production. It does
+// no network I/O: what the engine needs is made before it is first used, or by
+// Setup. Close the Store when done; the client stays open.
+func New(c Client, config *Config) (*Store, error) {
+	if c == nil {
+		return nil, errors.New("elasticstore: the client is nil")
+	}
+	cfg, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
+	s.ready.now = cfg.now
+	s.reads = batch.New(batch.Config[target, *cloakroom.Record]{
+		Flush:    s.readAll,
+		MaxItems: cfg.MaxItems, QueueItems: cfg.QueueItems,
+		InFlight: cfg.InFlight, FlushTimeout: cfg.RequestTimeout,
+	})
+	s.writes = batch.New(batch.Config[*write, cloakroom.Version]{
+		Flush: s.writeAll, Size: (*write).size,
+		MaxItems: cfg.MaxItems, MaxBytes: cfg.MaxBytes, QueueItems: cfg.QueueItems, QueueBytes: cfg.QueueBytes,
+		InFlight: cfg.InFlight, FlushTimeout: cfg.RequestTimeout,
+	})
+	return s, nil
+}
+
+// Open makes a client and a Store on it, and sets the engine up.
+//
+// It fails if the configuration is wrong, or if the engine says so: a login
+// that isn't accepted or lacks a privilege that is needed, indices or a template
+// that are not the store's. It doesn't fail if the engine can't be reached, or is in
+// trouble, but returns a Store that works as soon as the engine does: so a
+// deployment during an outage starts. The Logger is told. Open waits for the
+// engine no longer than ctx allows, and 5 seconds.
+func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
+	cl, err := newClient(c)
+	if err != nil {
+		return nil, fmt.Errorf("elasticstore: %w", err)
+	}
+	s, err := New(cl, config)
+	if err != nil {
+		return nil, err
+	}
+	s.owned = cl
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.prepare(ctx); err != nil {
+		var f *fault
+		if errors.As(err, &f) && f.settings {
+			_ = s.Close() // never fails
+			return nil, opError("open", err)
+		}
+		s.cfg.Logger.Warn("elasticstore: the engine can't be set up yet; trying again when it is needed", "error", err)
+	}
+	return s, nil
+}
+
+// Close lets the operations that have begun finish, but not try again, and makes all others return ErrClosed. A
+// Sweep or Search that is under way ends early, with ErrClosed. It doesn't close
+// a client that was given to New. It returns nil.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if !s.closed {
+		s.closed = true
+		close(s.closing)
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+	s.reads.Close()
+	s.writes.Close()
+	if s.owned != nil {
+		s.owned.close()
+	}
+	return nil
+}
+
+// begin begins an operation, which is bounded in time. Unless there is an error,
+// done has to be called at its end.
+func (s *Store) begin(ctx context.Context) (bounded context.Context, done func(), err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, nil, cloakroom.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, contextError(ctx)
+	}
+	s.running.Add(1)
+	most := 2 * s.cfg.RequestTimeout
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= most {
+		return ctx, s.running.Done, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, most)
+	return bounded, func() { cancel(); s.running.Done() }, nil
+}
+
+// beginLong begins an operation that takes as long as it takes, and ends with
+// Close.
+func (s *Store) beginLong(ctx context.Context) (long context.Context, done func(), err error) {
+	_, finished, err := s.begin(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	long, cancel := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	s.detached(func() {
+		select {
+		case <-s.closing:
+			cancel(cloakroom.ErrClosed)
+		case <-ended:
+		}
+	})
+	return long, func() {
+		close(ended)
+		cancel(nil)
+		finished()
+	}, nil
+}
+
+// contextError says how ctx ended.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause != nil && !errors.Is(cause, err) {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// opError names the operation that failed, and the store.
+func opError(op string, err error) error {
+	return fmt.Errorf("elasticstore: %s: %w", op, err)
+}
+
+// result makes an operation's error out of what went wrong. ctx is the
+// caller's; sent tells that a write may have been executed, now or later.
+func result(ctx context.Context, op string, id cloakroom.ID, err error, sent bool) error {
+	for _, known := range []error{cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict,
+		cloakroom.ErrCorrupt, cloakroom.ErrInvalid, cloakroom.ErrClosed, cloakroom.ErrOverloaded} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("elasticstore: %s %v: %w", op, id, err)
+		}
+	}
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", contextError(ctx), err)
+	}
+	if !sent && errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("elasticstore: %s %v: %w", op, id, err) // the caller's wish, no outage
+	}
+	return fmt.Errorf("elasticstore: %s %v: %w", op, id, unavailable(err, sent))
+}
+
+// once does a thing once for all who need it, for as long as it fails: one
+// attempt at a time, not too often, and for as many callers as come.
+type once struct {
+	now func() time.Time
+
+	ok       atomic.Bool
+	mu       sync.Mutex
+	attempt  *attempt
+	failed   *attempt // the last one
+	failures int
+	notYet   time.Time
+}
+
+type attempt struct {
+	done chan struct{}
+	err  error
+}
+
+const (
+	firstRetry = 50 * time.Millisecond
+	mostRetry  = 2 * time.Second
+)
+
+// do returns when f has succeeded, or has failed once more, or just now. f runs
+// by itself: the end of ctx only ends the waiting.
+func (o *once) do(ctx context.Context, run func(f func()), f func() error) error {
+	if o.ok.Load() {
+		return nil
+	}
+	o.mu.Lock()
+	if o.ok.Load() {
+		o.mu.Unlock()
+		return nil
+	}
+	a := o.attempt
+	if a == nil {
+		if o.failed != nil && o.now().Before(o.notYet) {
+			defer o.mu.Unlock()
+			return o.failed.err
+		}
+		a = &attempt{done: make(chan struct{})}
+		o.attempt = a
+		run(func() {
+			a.err = f()
+			o.finish(a)
+		})
+	}
+	o.mu.Unlock()
+	select {
+	case <-a.done:
+		return a.err
+	case <-ctx.Done():
+		return fmt.Errorf("while the engine was being set up: %w", contextError(ctx))
+	}
+}
+
+func (o *once) finish(a *attempt) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	defer close(a.done)
+	o.attempt = nil
+	if a.err == nil {
+		o.failed, o.failures = nil, 0
+		o.ok.Store(true)
+		return
+	}
+	o.failed = a
+	o.notYet = o.now().Add(min(firstRetry<<min(o.failures, 10), mostRetry))
+	o.failures++
+}
+
+// succeed takes note that it was done otherwise.
+func (o *once) succeed() { o.ok.Store(true) }
+
+// forget makes the next caller do it again.
+func (o *once) forget() { o.ok.Store(false) }
+
+// detached runs f for an operation that has begun. Close waits for it.
+func (s *Store) detached(f func()) { s.running.Go(f) }
+
+// notes are what was logged already.
+type notes struct {
+	mu   sync.Mutex
+	seen map[string]bool
+}
+
+// first reports whether this is the first time for what.
+func (n *notes) first(what string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.seen[what] || len(n.seen) > 1000 {
+		return false
+	}
+	if n.seen == nil {
+		n.seen = map[string]bool{}
+	}
+	n.seen[what] = true
+	return true
+}

@@ -1,0 +1,301 @@
+package elasticstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// Sweep ends what is over at the time now; see cloakroom.Store.
+//
+// The indices of periods are dropped whole, once their period, one more of it
+// and the longest lifetime have passed, and no deadline in them lies ahead. In
+// the other indices expired sessions are buried, and what is past its deadline
+// is deleted, one by one. The next period's index is made for each layout in
+// use. Trouble with one index doesn't keep Sweep from the others.
+func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+	var report cloakroom.SweepReport
+	long, done, err := s.beginLong(ctx)
+	if err != nil {
+		return report, searchError(ctx, "sweep", err)
+	}
+	defer done()
+	if err := s.prepare(long); err != nil {
+		return report, s.sweepError(ctx, long, err)
+	}
+	var errs []error
+	fail := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if !s.names.one {
+		fail(s.sweepPeriods(long, now, &report, fail))
+	}
+	for _, index := range s.names.lasting() {
+		fail(s.sweepDocuments(long, index, now, &report))
+	}
+	return report, s.sweepError(ctx, long, errors.Join(errs...))
+}
+
+func (s *Store) sweepError(ctx, long context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil && errors.Is(context.Cause(long), cloakroom.ErrClosed):
+		return opError("sweep", cloakroom.ErrClosed)
+	}
+	return searchError(ctx, "sweep", err)
+}
+
+// sweepPeriods drops the indices of periods that are over, and makes those that
+// come next.
+func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *cloakroom.SweepReport, fail func(error)) error {
+	list, err := s.listIndices(ctx, s.names.pattern())
+	if err != nil {
+		return err
+	}
+	there := map[string]*indexInfo{}
+	for i := range list {
+		info := &list[i]
+		there[info.name] = info
+		p, ok := s.names.parse(info.name)
+		switch {
+		case !ok:
+			continue // of no period, or nobody knows whose
+		case info.mark == nil:
+			if s.notes.first("foreign " + info.name) {
+				s.cfg.Logger.Warn("elasticstore: an index that isn't this package's has the name of a period's; it is left alone", "index", info.name)
+			}
+			continue
+		}
+		dropped, err := s.dropPeriod(ctx, p, info, now)
+		fail(err)
+		if dropped {
+			report.Dropped++
+			delete(there, info.name)
+			s.indices.forget(info.name)
+		}
+		if ctx.Err() != nil {
+			return contextError(ctx)
+		}
+	}
+	s.indices.keepOnly(func(index string) bool {
+		p, ok := s.names.parse(index)
+		return !ok || there[index] != nil || !droppable(p.start, p.end, s.cfg.now())
+	})
+	for l := cloakroom.LayoutHour; l <= cloakroom.LayoutMonth; l++ {
+		fail(s.makeNext(ctx, l, now, there))
+	}
+	return nil
+}
+
+// makeNext makes the index of a layout's next period, if the layout is in use:
+// to make it when the period begins would hold up all who come first.
+func (s *Store) makeNext(ctx context.Context, l cloakroom.Layout, now time.Time, there map[string]*indexInfo) error {
+	p, _ := s.names.holding(l, now)
+	current := there[p.index]
+	if current == nil || current.mark == nil {
+		return nil
+	}
+	next, _ := s.names.holding(l, p.end)
+	if there[next.index] != nil {
+		return nil
+	}
+	n, err := s.count(ctx, p.index, object{"match_all": object{}})
+	if err != nil || n == 0 {
+		return err
+	}
+	lifetime := max(s.indices.longest(l), time.Duration(current.mark.Lifetime)*time.Millisecond)
+	return s.ensure(ctx, next.index, lifetime)
+}
+
+// dropPeriod drops the index of a period if all in it is over.
+func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now time.Time) (bool, error) {
+	lifetime := time.Duration(info.mark.Lifetime) * time.Millisecond
+	if !now.After(p.end.Add(p.end.Sub(p.start)).Add(lifetime)) {
+		return false, nil
+	}
+	if err := s.refresh(ctx, info.name); err != nil {
+		return false, err
+	}
+	// Without a deadline nothing is ever over.
+	live := anyOf(object{"range": object{"deadline": object{"gte": ceilMillis(now.Add(-cloakroom.ClockTolerance))}}}, lacks("deadline"))
+	n, asked, err := s.countShards(ctx, info.name, live)
+	switch {
+	case err != nil:
+		return false, err
+	case n > 0:
+		return false, nil
+	case asked < info.shards || info.shards < 1:
+		return false, &fault{certain: true, text: fmt.Sprintf("the index %q has %d shards, but only %d answered", info.name, info.shards, asked)}
+	}
+	r := request{method: http.MethodDelete, path: "/" + info.name, query: s.timeoutQuery()}
+	a, err := s.ask(ctx, r, http.StatusNotFound)
+	if err != nil {
+		return false, err
+	}
+	defer a.release()
+	if a.status == http.StatusNotFound {
+		return false, s.checkMissing(&r, a) // another process was faster
+	}
+	s.cfg.Logger.Info("elasticstore: dropped a period", "index", info.name)
+	return true, nil
+}
+
+// refresh makes all of an index visible to searches. Copies that are nowhere
+// allocated don't count among those that failed; a search is asked of all
+// shards anyway.
+func (s *Store) refresh(ctx context.Context, index string) error {
+	r := request{method: http.MethodPost, path: "/" + index + "/_refresh"}
+	a, err := s.ask(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer a.release()
+	var sh shards
+	sc := scanner{data: a.body}
+	sc.object(func(name []byte) {
+		if string(name) == "_shards" {
+			sh = sc.shards()
+		} else {
+			sc.skip()
+		}
+	})
+	switch err := sc.end(); {
+	case err != nil:
+		return malformed(&r, "%v", err)
+	case !sh.there || sh.failed > 0 || sh.successful == 0:
+		return &fault{certain: true, text: fmt.Sprintf("%v: of %d shards %d were refreshed and %d failed", &r, sh.total, sh.successful, sh.failed)}
+	}
+	return nil
+}
+
+// over is a document that a sweep found to be over, at the version of the hit.
+type over struct {
+	id      cloakroom.ID
+	version cloakroom.Version
+	rec     *cloakroom.Record
+	grave   bool
+}
+
+// sweepDocuments ends what is over in an index that belongs to no period.
+// Searches trail, so each end is a compare-and-set on what was found.
+func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time, report *cloakroom.SweepReport) error {
+	const size = 500
+	removable := now.Add(-cloakroom.ClockTolerance)
+	query := object{
+		"size": size,
+		"query": anyOf(
+			between("deadline", time.Time{}, removable),
+			allOf(term("kind", string(cloakroom.KindSession)), between("expires", time.Time{}, now))),
+		"sort":                []object{sortBy("id", "keyword")},
+		"_source":             []string{"kind", "id", "expires", "deadline", "at", "writes", "revs"},
+		"seq_no_primary_term": true,
+		"track_total_hits":    false,
+	}
+	for {
+		found, err := search(ctx, s, index, query, func(h *hit) (o over, ok bool) {
+			rec, err := s.searched(h)
+			if err != nil {
+				if s.notes.first("not swept " + string(h.id)) {
+					s.cfg.Logger.Warn("elasticstore: a sweep leaves a document alone", "id", string(h.id), "index", index, "error", err)
+				}
+				return o, false
+			}
+			return over{id: rec.ID, version: h.version, rec: rec, grave: rec.Grave != nil}, true
+		})
+		if err != nil {
+			return err
+		}
+		var ends []*write
+		for _, o := range found.items {
+			w, err := o.end(index, now)
+			if err != nil {
+				return err
+			}
+			if w != nil {
+				ends = append(ends, w)
+			}
+		}
+		if err := s.endAll(ctx, ends, report); err != nil {
+			return err
+		}
+		if found.hits < size {
+			return nil
+		}
+		query["search_after"] = found.last
+	}
+}
+
+// end judges a document and makes the write that ends it; nil if it isn't over.
+func (o *over) end(index string, now time.Time) (*write, error) {
+	deadline := o.rec.Deadline
+	if o.grave {
+		deadline = o.rec.Grave.Until
+	}
+	w := &write{index: index, id: o.id, at: o.version}
+	switch {
+	case !deadline.IsZero() && now.After(deadline.Add(cloakroom.ClockTolerance)):
+		w.action = deleteAt
+		return w, nil
+	case !o.grave && o.rec.Kind == cloakroom.KindSession && !o.rec.Expires.IsZero() && now.After(o.rec.Expires):
+		var err error
+		w.action = replaceAt
+		w.document, err = encodeGrave(o.id, &cloakroom.Grave{
+			Reason: cloakroom.EndExpired, At: now, Until: deadline,
+			Writes: o.rec.Writes + 1, Revs: pushRev(o.rec.Revs),
+		})
+		return w, err
+	}
+	return nil, nil
+}
+
+// pushRev returns revs with a new one in front, as every write leaves them.
+func pushRev(revs []cloakroom.Rev) []cloakroom.Rev {
+	out := make([]cloakroom.Rev, 1, cloakroom.MaxRevs)
+	_, _ = rand.Read(out[0][:]) // never fails (crypto/rand)
+	return append(out, revs[:min(len(revs), cloakroom.MaxRevs-1)]...)
+}
+
+// endAll sends the ends that a sweep has found. To send one again is safe
+// whatever became of it: it only ever happens at the version that was judged.
+func (s *Store) endAll(ctx context.Context, ends []*write, report *cloakroom.SweepReport) error {
+	b := s.backoff()
+	for len(ends) > 0 {
+		batch := ends[:min(len(ends), s.cfg.MaxItems)]
+		flush, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
+		results := s.writeAll(flush, batch)
+		cancel()
+		var failed []*write
+		var f *fault
+		for i, r := range results {
+			w := batch[i]
+			switch {
+			case r.Err == nil && w.action == deleteAt:
+				report.Removed++
+			case r.Err == nil:
+				report.Buried++
+			case errors.Is(r.Err, errVersion), errors.Is(r.Err, errNotThere), errors.Is(r.Err, errNoIndex):
+				// It isn't as it was judged: the next sweep looks again.
+			case errors.As(r.Err, &f):
+				failed = append(failed, w)
+			default:
+				return r.Err
+			}
+		}
+		ends = ends[len(batch):]
+		if f != nil {
+			if !b.wait(ctx, f) {
+				return f
+			}
+			ends = append(failed, ends...)
+		}
+	}
+	return nil
+}

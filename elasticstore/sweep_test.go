@@ -1,0 +1,278 @@
+package elasticstore
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+func (l *lab) sweep(t testing.TB, s *Store, now time.Time) cloakroom.SweepReport {
+	t.Helper()
+	r, err := s.Sweep(testContext(t), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestSweepDropsPeriods has periods of which all is over, and others.
+func TestSweepDropsPeriods(t *testing.T) {
+	l, s := newStore(t)
+	now := time.Now().UTC()
+	day := func(n int) time.Time { return now.AddDate(0, 0, -n) }
+	// Ten days ago, two days of lifetime each.
+	dead := session(cloakroom.LayoutDay, day(10))
+	dead.Deadline = dead.Created.Add(48 * time.Hour)
+	mustCreate(t, s, dead)
+	// The same age, but one of its sessions lives, and of another its grave.
+	alive := session(cloakroom.LayoutDay, day(11))
+	alive.Deadline = alive.Created.Add(48 * time.Hour)
+	alive = mustCreate(t, s, alive)
+	grave := session(cloakroom.LayoutDay, day(12))
+	grave.Deadline = grave.Created.Add(48 * time.Hour)
+	mustCreate(t, s, grave)
+	u := *alive
+	u.Deadline = now.Add(time.Hour)
+	u.Expires = u.Deadline
+	if _, err := s.Update(testContext(t), &u); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Bury(testContext(t), grave.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, Until: now.Add(time.Hour)}, cloakroom.Version{}); err != nil {
+		t.Fatal(err)
+	}
+	// Everything over, but not for as long as the largest lifetime.
+	other := l.open(t, nil, nil)
+	recent := session(cloakroom.LayoutDay, day(4))
+	recent.Deadline = recent.Created.Add(72 * time.Hour)
+	mustCreate(t, other, recent)
+	mustCreate(t, other, session(cloakroom.LayoutDay, day(10)))
+	// Without a deadline it is never over.
+	endless := session(cloakroom.LayoutDay, day(13))
+	endless.Deadline = time.Time{}
+	mustCreate(t, s, endless)
+	// The deadline is over only when the tolerance has passed as well.
+	edge := session(cloakroom.LayoutHour, day(2))
+	edge.Deadline = now.Add(-cloakroom.ClockTolerance + time.Minute)
+	mustCreate(t, s, edge)
+
+	report := l.sweep(t, s, now)
+	if report.Dropped != 1 {
+		t.Errorf("report %+v, want one period dropped", report)
+	}
+	for _, c := range []struct {
+		r    *cloakroom.Record
+		want bool
+	}{{dead, false}, {alive, true}, {grave, true}, {recent, true}, {endless, true}, {edge, true}} {
+		if got := l.exists(t, s.names.of(c.r.ID)); got != c.want {
+			t.Errorf("%s exists: %v, want %v", s.names.of(c.r.ID), got, c.want)
+		}
+	}
+	_, err := s.Get(testContext(t), dead.ID)
+	wantError(t, err, cloakroom.ErrNotFound)
+
+	// A late write brings the index back, through the template; it goes with
+	// the next sweep.
+	_, err = other.Update(testContext(t), &cloakroom.Record{ID: dead.ID, Kind: dead.Kind, Version: cloakroom.Version{Term: 1, Seq: 7}})
+	wantError(t, err, cloakroom.ErrNotFound)
+	if err := other.Bury(testContext(t), dead.ID, cloakroom.Grave{Reason: cloakroom.EndRevoked, Until: day(8)}, cloakroom.Version{}); err != nil {
+		t.Fatal(err)
+	}
+	if !l.exists(t, s.names.of(dead.ID)) {
+		t.Fatal("a burial did not bring the index back")
+	}
+	report = l.sweep(t, s, now)
+	if l.exists(t, s.names.of(dead.ID)) {
+		t.Errorf("the index that a late write brought back stays: %+v", report)
+	}
+}
+
+// TestI14SweepAsksAllShards: nothing is dropped on the word of some of them.
+func TestI14SweepAsksAllShards(t *testing.T) {
+	for name, alter := range map[string]sender{
+		"shard missing": onKind("_count", edited(func(b string) string { return strings.Replace(b, `"successful":`, `"successful":0,"x":`, 1) })),
+		"fewer shards":  onKind("_count", edited(func(b string) string { return strings.ReplaceAll(b, `:1,"successful":1`, `:0,"successful":0`) })),
+		"not refreshed": onKind("_refresh", edited(func(b string) string { return strings.Replace(b, `"failed":0`, `"failed":1`, 1) })),
+		"no refresh":    onKind("_refresh", instead(func() *http.Response { return replyJSON(200, `{}`) })),
+		"503":           onKind("_refresh", instead(func() *http.Response { return replyJSON(503, unavailableBody) })),
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			f := newFaulty(l.client)
+			s := l.open(t, f, func(c *Config) { c.RequestTimeout = 2 * time.Second })
+			now := time.Now().UTC()
+			r := session(cloakroom.LayoutDay, now.AddDate(0, 0, -20))
+			mustCreate(t, s, r)
+			idle := session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))
+			mustCreate(t, s, idle)
+			l.refresh(t)
+			f.set(alter)
+			ctx := brief(t)
+			report, err := s.Sweep(ctx, now)
+			if err == nil || report.Dropped != 0 || !l.exists(t, s.names.of(r.ID)) {
+				t.Fatalf("Sweep: %+v, %v", report, err)
+			}
+			f.set(nil)
+			if report := l.sweep(t, s, now); report.Dropped != 1 {
+				t.Errorf("afterwards: %+v", report)
+			}
+		})
+	}
+}
+
+// TestSweepGoesOn: trouble with one index doesn't keep it from the others.
+func TestSweepGoesOn(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	now := time.Now().UTC()
+	poor := session(cloakroom.LayoutDay, now.AddDate(0, 0, -20))
+	mustCreate(t, s, poor)
+	over := session(cloakroom.LayoutDay, now.AddDate(0, 0, -19))
+	mustCreate(t, s, over)
+	idle := session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))
+	mustCreate(t, s, idle)
+	l.refresh(t)
+	f.set(onKind("_refresh", func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.Contains(req.URL.Path, s.names.of(poor.ID)) {
+			return replyJSON(403, `{"error":{"type":"security_exception","reason":"no permissions"},"status":403}`), nil
+		}
+		return send()
+	}))
+	report, err := s.Sweep(testContext(t), now)
+	if err == nil || report.Dropped != 1 || report.Buried != 1 {
+		t.Errorf("Sweep: %+v, %v", report, err)
+	}
+}
+
+func TestSweepLeavesForeignIndicesAlone(t *testing.T) {
+	l, s := newStore(t)
+	now := time.Now().UTC()
+	mustCreate(t, s, session(cloakroom.LayoutDay, now))
+	foreign := []string{"-2020.01.01x", "-2020.13", "-notes", "-2020.1.1", "-2020.w60", "-2020.01.01-24", "-principals2"}
+	for _, suffix := range foreign {
+		l.call(t, http.MethodPut, "/"+l.index+suffix, "")
+	}
+	// One with the name of a period, but not made by this package.
+	l.call(t, http.MethodDelete, "/_index_template/"+s.names.template(), "")
+	l.call(t, http.MethodPut, "/"+l.index+"-2020.01.01", "")
+	foreign = append(foreign, "-2020.01.01")
+	if report := l.sweep(t, s, now); report.Dropped != 0 {
+		t.Errorf("report %+v", report)
+	}
+	for _, suffix := range foreign {
+		if !l.exists(t, l.index+suffix) {
+			t.Errorf("the foreign index %s is gone", suffix)
+		}
+	}
+	report, err := s.Report(testContext(t))
+	if err != nil || len(report.Problems) != 2 || !strings.Contains(strings.Join(report.Problems, " "), l.index+"-2020.01.01") {
+		t.Errorf("Report: %v, %v", report.Problems, err)
+	}
+}
+
+// TestSweepMakesTheNextPeriod, for layouts in use.
+func TestSweepMakesTheNextPeriod(t *testing.T) {
+	l, s := newStore(t)
+	now := time.Now().UTC()
+	inUse := session(cloakroom.LayoutDay, now)
+	inUse.Deadline = now.AddDate(0, 0, 30)
+	mustCreate(t, s, inUse)
+	empty, _ := s.names.holding(cloakroom.LayoutWeek, now)
+	if err := s.ensure(testContext(t), empty.index, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.refresh(t)
+	fresh := l.open(t, nil, nil) // knows of nothing
+	l.sweep(t, fresh, now)
+	for layout, want := range map[cloakroom.Layout]bool{
+		cloakroom.LayoutHour: false, cloakroom.LayoutDay: true, cloakroom.LayoutWeek: false, cloakroom.LayoutMonth: false,
+	} {
+		p, _ := s.names.holding(layout, now)
+		next, _ := s.names.holding(layout, p.end)
+		if got := l.exists(t, next.index); got != want {
+			t.Errorf("%s exists: %v, want %v", next.index, got, want)
+		}
+		if !want {
+			continue
+		}
+		list, err := s.listIndices(testContext(t), next.index)
+		if err != nil || len(list) != 1 || list[0].mark == nil {
+			t.Fatal(list, err)
+		}
+		if want := inUse.Deadline.Truncate(time.Millisecond).Sub(inUse.ID.Time()); list[0].mark.Lifetime != want.Milliseconds() {
+			t.Errorf("the lifetime of the next period is %d, want %v", list[0].mark.Lifetime, want)
+		}
+	}
+}
+
+// TestI14SweepJudgesVersions: a search may show what has been saved over since.
+func TestI14SweepJudgesVersions(t *testing.T) {
+	l := newLab(t)
+	s := l.open(t, nil, func(c *Config) { c.RefreshInterval = time.Hour })
+	now := time.Now().UTC()
+	var records []*cloakroom.Record
+	for range 3 {
+		r := session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))
+		r.Expires = now.Add(-time.Minute)
+		records = append(records, mustCreate(t, s, r))
+	}
+	l.refresh(t)
+	saved := *records[0]
+	saved.Expires = now.Add(time.Hour)
+	if _, err := s.Update(testContext(t), &saved); err != nil {
+		t.Fatal(err)
+	}
+	f := newFaulty(l.client)
+	other := l.open(t, f, nil)
+	f.set(onKind("_bulk", times(1, broken))) // done, but the answer is lost
+	report, err := other.Sweep(testContext(t), now)
+	if err != nil || report.Buried != 0 {
+		t.Errorf("Sweep: %+v, %v", report, err)
+	}
+	if got, err := s.Get(testContext(t), saved.ID); err != nil || !got.Expires.Equal(saved.Expires.Truncate(time.Millisecond)) {
+		t.Errorf("the session that was saved meanwhile: %v", err)
+	}
+	for _, r := range records[1:] {
+		_, err := s.Get(testContext(t), r.ID)
+		wantError(t, err, cloakroom.ErrGone)
+	}
+}
+
+func TestSummaryAndReport(t *testing.T) {
+	l, s := newStore(t)
+	r, err := s.Report(testContext(t))
+	if err != nil || len(r.Problems) != 4 || r.Engine == "" {
+		t.Errorf("before Setup: %+v, %v", r, err)
+	}
+	now := time.Now()
+	for i, layout := range []cloakroom.Layout{cloakroom.LayoutDay, cloakroom.LayoutDay, cloakroom.LayoutFixed, cloakroom.LayoutLedger} {
+		rec := session(layout, now)
+		if i == 1 {
+			rec.Principal = ""
+		}
+		mustCreate(t, s, rec)
+	}
+	gone := mustCreate(t, s, session(cloakroom.LayoutDay, now))
+	if err := s.Bury(testContext(t), gone.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, Until: gone.Deadline}, gone.Version); err != nil {
+		t.Fatal(err)
+	}
+	l.refresh(t)
+	sum, err := s.Summarize(testContext(t), cloakroom.Query{App: "app"})
+	if err != nil || sum != (cloakroom.Summary{Records: 3, SignedIn: 2}) {
+		t.Errorf("Summarize: %+v, %v", sum, err)
+	}
+	r, err = s.Report(testContext(t))
+	if err != nil || len(r.Problems) > 0 {
+		t.Errorf("Report: %v, %v", r.Problems, err)
+	}
+	text := fmt.Sprint(r.Facts)
+	for _, want := range []string{"{sessions 3}", "{ledgers 1}", "{graves 1}", "{indices 4}"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the facts %s don't have %s", text, want)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// write is one document on its way to the engine. It isn't changed once it has
+// been queued.
+type write struct {
+	index    string
+	id       cloakroom.ID
+	action   action
+	at       cloakroom.Version // of actions that compare
+	document []byte            // none to delete
+}
+
+type action uint8
+
+const (
+	createNew   action = iota // if nothing is there
+	replaceAt                 // what is there at a version
+	replaceAny                // whatever is there, or nothing
+	deleteAt                  // what is there at a version
+	actionCount               // how many there are
+)
+
+// name is how a bulk request calls the action.
+func (a action) name() string {
+	return [actionCount]string{"create", "index", "index", "delete"}[a]
+}
+
+// size is about what the write takes in a bulk request.
+func (w *write) size() int { return len(w.document) + len(w.index) + 120 }
+
+// Create stores a new record; see cloakroom.Store.
+func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	v, sent, err := s.store(ctx, r, createNew)
+	if errors.Is(err, errVersion) {
+		err = cloakroom.ErrExists
+	}
+	if err != nil {
+		return cloakroom.Version{}, result(ctx, "create", r.ID, err, sent)
+	}
+	return v, nil
+}
+
+// Update replaces a record at its version; see cloakroom.Store.
+func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	v, sent, err := s.store(ctx, r, replaceAt)
+	if err != nil {
+		return cloakroom.Version{}, result(ctx, "update", r.ID, err, sent)
+	}
+	return v, nil
+}
+
+// Bury replaces a record by a grave; see cloakroom.Store.
+func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	action := replaceAt
+	if v.IsZero() {
+		action = replaceAny
+	}
+	sent := false
+	bounded, done, err := s.begin(ctx)
+	if err == nil {
+		defer done()
+		var document []byte
+		if document, err = encodeGrave(id, &g); err == nil {
+			w := &write{index: s.names.of(id), id: id, action: action, at: v, document: document}
+			_, sent, err = s.carryOut(bounded, w, g.Until, nil)
+		}
+	}
+	if err != nil {
+		return result(ctx, "bury", id, err, sent)
+	}
+	return nil
+}
+
+// store writes a record.
+func (s *Store) store(ctx context.Context, r *cloakroom.Record, a action) (v cloakroom.Version, sent bool, err error) {
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return v, false, err
+	}
+	defer done()
+	document, err := encodeRecord(r, false)
+	if err != nil {
+		return v, false, err
+	}
+	w := &write{index: s.names.of(r.ID), id: r.ID, action: a, at: r.Version, document: document}
+	return s.carryOut(ctx, w, r.Deadline, func() ([]byte, error) {
+		if len(r.Values) == 0 {
+			return nil, nil
+		}
+		return encodeRecord(r, true)
+	})
+}
+
+// carryOut writes a document, again where the engine certainly hasn't, and finds
+// out what a version conflict means. plainer, if any, makes the document in the
+// form that every engine takes.
+func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plainer func() ([]byte, error)) (v cloakroom.Version, sent bool, err error) {
+	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
+		// No record is at such a version, and the engine isn't to be asked: a
+		// grave is at its own.
+		return v, false, s.conflict(ctx, w)
+	}
+	if err := s.prepare(ctx); err != nil {
+		return v, false, err
+	}
+	s.indices.lived(w.id, deadline)
+	b := s.backoff()
+	for {
+		if err := s.ensure(ctx, w.index, s.indices.longest(w.id.Layout())); err != nil {
+			return v, sent, err
+		}
+		v, err = s.writes.Do(ctx, w)
+		var f *fault
+		var refused *refusal
+		switch {
+		case err == nil:
+			return v, false, nil
+		case errors.Is(err, errVersion):
+			if w.action != createNew {
+				err = s.conflict(ctx, w)
+			}
+			return v, true, err
+		case errors.Is(err, errNoIndex):
+			// Swept away since this process last looked, or a node lags behind.
+			s.indices.forget(w.index)
+			if b.lost++; b.lost > 5 || !b.pause(ctx) {
+				return v, sent, &fault{certain: true, text: fmt.Sprintf("the index %q vanished", w.index)}
+			}
+		case errors.As(err, &refused):
+			if plainer == nil || refused.large {
+				return v, sent, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, refused)
+			}
+			document, err := plainer()
+			if err != nil || document == nil {
+				return v, sent, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, errors.Join(refused, err))
+			}
+			next := *w
+			next.document, w, plainer = document, &next, nil
+		case errors.As(err, &f):
+			sent = sent || !f.certain
+			if sent && w.action != replaceAny || !b.wait(ctx, f) {
+				return v, sent, err
+			}
+		default:
+			if maybe, ok, own := fromBatch(ctx, err); ok {
+				return v, sent || maybe, own
+			}
+			return v, true, err // the flush broke off
+		}
+	}
+}
+
+// conflict finds out what a write met instead of the version it was for.
+func (s *Store) conflict(ctx context.Context, w *write) error {
+	_, err := s.get(ctx, w.id)
+	switch {
+	case err == nil, errors.Is(err, cloakroom.ErrCorrupt):
+		return cloakroom.ErrConflict
+	case errors.Is(err, cloakroom.ErrGone), errors.Is(err, cloakroom.ErrNotFound):
+		return err
+	}
+	return fmt.Errorf("%w; what was there can't be read: %w", errVersion, err)
+}
