@@ -100,8 +100,7 @@ func createFile(path string) error {
 
 // unwrapPath spares a message the path, which it has already.
 func unwrapPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err

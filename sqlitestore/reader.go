@@ -77,7 +77,7 @@ type pool struct {
 	free    chan *reader
 	size    int // readers, free or not
 	busy    time.Duration
-	closing context.Context // ends when the pool is closed
+	closing context.Context //nolint:containedctx // ends when the pool is closed
 	end     context.CancelFunc
 }
 

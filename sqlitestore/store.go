@@ -109,12 +109,12 @@ func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 	return s.write(ctx, "update", r, func(w *row) op { return update(w, r.Version) })
 }
 
-func (s *Store) write(ctx context.Context, name string, r *cloakroom.Record, make func(*row) op) (cloakroom.Version, error) {
+func (s *Store) write(ctx context.Context, name string, r *cloakroom.Record, change func(*row) op) (cloakroom.Version, error) {
 	w, err := newRow(r)
 	if err != nil {
 		return cloakroom.Version{}, s.fail(name, r.ID, err)
 	}
-	out, err := s.saves.Do(ctx, item{make(w), len(w.data)})
+	out, err := s.saves.Do(ctx, item{change(w), len(w.data)})
 	if err != nil {
 		return cloakroom.Version{}, s.fail(name, r.ID, err)
 	}
