@@ -164,6 +164,9 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	l.keep = l.old == nil || l.old.Principal == "" || l.old.Principal == principal
 	l.next = l.m.newRecord(principal, lifetime)
 	l.next.Persistent, l.next.Client = remember, s.client
+	if l.old != nil && s.client == (Client{}) { // outside of requests
+		l.next.Client = l.old.Client
+	}
 	if l.keep {
 		if l.next.Values, err = replay(values, s.ops); err != nil {
 			return err

@@ -662,3 +662,31 @@ func TestI13_RefusedIsNotUnknown(t *testing.T) {
 		r.wantVisits(s.ID(), 2)
 	})
 }
+
+// Who used a session last is told by requests. A job that saves it, or signs it
+// in, knows of no client and leaves what is there.
+func TestClientIsKeptOutsideOfRequests(t *testing.T) {
+	r := newRig(t, nil)
+	g := r.guest()
+	var s *cloakroom.Session
+	g.want(200, func(w http.ResponseWriter, req *http.Request, mine *cloakroom.Session) error {
+		s = mine
+		return visit(w, req, mine)
+	})
+	job := r.openBy(r.m, s.Token())
+	want := job.Info().Client
+	if want == (cloakroom.Client{}) {
+		t.Fatal("the request left no client")
+	}
+	visits.Set(job, 7)
+	r.save(job)
+	if got := job.Info().Client; got != want {
+		t.Errorf("after a save by a job the client is %v, want %v", got, want)
+	}
+	if err := job.Login(t.Context(), "ann", nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := job.Info().Client; got != want {
+		t.Errorf("after a sign-in by a job the client is %v, want %v", got, want)
+	}
+}

@@ -10,7 +10,9 @@ func (m *Manager) freshen(next *Record, v visit) {
 	if v.active {
 		next.Seen = later(next.Seen, now)
 		next.Expires = m.expires(next)
-		next.Client = v.client
+		if v.client != (Client{}) { // outside of requests nobody knows
+			next.Client = v.client
+		}
 	}
 	if len(next.Previous) > 0 && !now.Before(next.PreviousEnds) {
 		next.Previous, next.PreviousEnds = nil, time.Time{}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,7 +40,7 @@ func (c *counter) Perform(req *http.Request) (*http.Response, error) {
 func benchStore(b *testing.B) (*lab, *Store, []*cloakroom.Record) {
 	b.Helper()
 	l := newLab(b)
-	s := l.open(b, &counter{Client: l.client}, func(c *Config) { fmt.Sscan(os.Getenv("IF"), &c.InFlight); fmt.Sscan(os.Getenv("MI"), &c.MaxItems) })
+	s := l.open(b, &counter{Client: l.client}, nil)
 	records := make([]*cloakroom.Record, benchSessions)
 	now := time.Now()
 	filler := bytes.Repeat([]byte("x"), benchValues-30)
