@@ -4,8 +4,10 @@ MODULES := . internal/e2e
 
 .PHONY: test lint demo fuzz bench deps
 
-## test: all tests of all modules with the race detector, real OpenSearch included
+## test: all tests of all modules with the race detector, real OpenSearch included.
+## The first line gets the engine, for which the others would wait, and names it.
 test: deps
+	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/testengine
 	$(GO) test -race -timeout 20m work
 
 ## deps: what the tests need beside Go: a JDK and Maven for the engine

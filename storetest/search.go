@@ -332,6 +332,14 @@ func testPaging(e *env) {
 			created = e.now.Add(-time.Duration(i) * time.Second)
 		}
 		r := e.recordAt([]cloakroom.Layout{cloakroom.LayoutDay, cloakroom.LayoutFixed, cloakroom.LayoutImport}[i%3], created)
+		// Two of one moment that the order of texts has the other way round
+		// than that of bytes: their texts begin with z and 0.
+		switch i {
+		case 14:
+			r.ID[0] = 51 << 2
+		case 20:
+			r.ID[0] = 52 << 2
+		}
 		records = append(records, r)
 	}
 	kept := e.createAll(records)
