@@ -328,6 +328,42 @@ func TestI6_TooLargeFailsAlone(t *testing.T) {
 	})
 }
 
+// What the store itself refuses, such as a record that its engine can't take,
+// fails the save whose doing it is, not those that would go out with it.
+func TestI6_WhatTheStoreRefusesFailsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(0)
+		g, first := r.blocked(s)
+		save := func(f func(*cloakroom.Session)) <-chan error {
+			s := r.open(s)
+			f(s)
+			c := later(func() error { return s.Save(t.Context()) })
+			synctest.Wait()
+			return c
+		}
+		one := func(s *cloakroom.Session) { visits.Update(s, plusOne) }
+		a := save(one)
+		bad := save(func(s *cloakroom.Session) { one(s); number(13).Set(s, 13) })
+		b := save(one)
+		r.store.hook(func(c *call) fate {
+			if c.op == "update" && c.rec.Values["number13"] != nil {
+				c.err = cloakroom.ErrInvalid
+				return answered
+			}
+			return pass
+		})
+		g.let(pass)
+		for name, c := range map[string]<-chan error{"in flight": first, "the first": a, "the last": b} {
+			if err := <-c; err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		r.wantErr("the one that is refused", <-bad, cloakroom.ErrInvalid)
+		r.wantVisits(s.ID(), 2)
+	})
+}
+
 func TestI6_TooLargeCanBeMended(t *testing.T) {
 	big := cloakroom.NewKey[string]("big")
 	r := newRig(t, &cloakroom.Config{MaxBytes: 100})
