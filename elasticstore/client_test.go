@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -111,7 +112,7 @@ func TestLogins(t *testing.T) {
 			mu.Lock()
 			got = nil
 			mu.Unlock()
-			_, err := Open(testContext(t), c.config, nil)
+			_, err := Open(testContext(t), c.config, &Config{Logger: slog.New(slog.DiscardHandler)})
 			if err == nil || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), secret) {
 				t.Errorf("Open: error %v, want one with %s, without the password", err, c.text)
 			}

@@ -204,6 +204,7 @@ func TestRejectedItemIsRepeatedAlone(t *testing.T) {
 
 // TestOneItemOfManyFails has one write of a batch forbidden, in a 200.
 func TestOneItemOfManyFails(t *testing.T) {
+	_, f, s, _ := faultyStore(t)
 	for _, c := range []struct {
 		status       int
 		kind, reason string
@@ -219,7 +220,6 @@ func TestOneItemOfManyFails(t *testing.T) {
 		{418, "teapot", "", []error{cloakroom.ErrUnavailable}, "teapot"},
 	} {
 		t.Run(fmt.Sprint(c.status, c.kind), func(t *testing.T) {
-			_, f, s, _ := faultyStore(t)
 			poor := session(cloakroom.LayoutDay, time.Now())
 			f.set(onKind("_bulk", itemError(poor.ID, c.status, c.kind, c.reason)))
 			var wg sync.WaitGroup
@@ -243,6 +243,7 @@ func TestOneItemOfManyFails(t *testing.T) {
 // TestUnknownOutcomes has writes whose answers are lost or make no sense: that
 // is never guessed.
 func TestUnknownOutcomes(t *testing.T) {
+	_, f, s, _ := faultyStore(t)
 	for name, alter := range map[string]sender{
 		"lost":        broken,
 		"503":         instead(func() *http.Response { return replyJSON(503, unavailableBody) }),
@@ -266,7 +267,8 @@ func TestUnknownOutcomes(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, f, s, r := faultyStore(t)
+			f.set(nil)
+			r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
 			if name == "plain type" {
 				alter = func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 					res, err := send()
@@ -322,6 +324,7 @@ func TestConflictUnread(t *testing.T) {
 
 // TestAnswersToReads has reads that are answered wrongly, once and always.
 func TestAnswersToReads(t *testing.T) {
+	_, f, s, r := faultyStore(t)
 	for name, alter := range map[string]sender{
 		"lost":        broken,
 		"503":         instead(func() *http.Response { return replyJSON(503, unavailableBody) }),
@@ -340,7 +343,6 @@ func TestAnswersToReads(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, f, s, r := faultyStore(t)
 			f.set(onKind("_mget", times(1, alter)))
 			if _, err := s.Get(testContext(t), r.ID); err != nil && name != "404 html" {
 				t.Fatalf("not asked again: %v", err)
