@@ -2,7 +2,6 @@ package elasticstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -247,20 +246,11 @@ func (o *over) end(index string, now time.Time) (*write, error) {
 	case !o.grave && o.rec.Kind == cloakroom.KindSession && !o.rec.Expires.IsZero() && now.After(o.rec.Expires):
 		var err error
 		w.action = replaceAt
-		w.document, err = encodeGrave(o.id, &cloakroom.Grave{
-			Reason: cloakroom.EndExpired, At: now, Until: deadline,
-			Writes: o.rec.Writes + 1, Revs: pushRev(o.rec.Revs),
-		})
+		g := o.rec.ExpiredGrave(now)
+		w.document, err = encodeGrave(o.id, &g)
 		return w, err
 	}
 	return nil, nil
-}
-
-// pushRev returns revs with a new one in front, as every write leaves them.
-func pushRev(revs []cloakroom.Rev) []cloakroom.Rev {
-	out := make([]cloakroom.Rev, 1, cloakroom.MaxRevs)
-	_, _ = rand.Read(out[0][:]) // never fails (crypto/rand)
-	return append(out, revs[:min(len(revs), cloakroom.MaxRevs-1)]...)
 }
 
 // endAll sends the ends that a sweep has found. To send one again is safe

@@ -36,7 +36,6 @@ package memstore
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"iter"
 	"slices"
@@ -305,17 +304,8 @@ func (s *Store) sweep(sh *shard, now time.Time, report *cloakroom.SweepReport) b
 			report.Removed++
 			continue
 		}
-		sh.records[r.ID] = &cloakroom.Record{
-			ID:      r.ID,
-			Version: s.next(),
-			Grave: &cloakroom.Grave{
-				Reason: cloakroom.EndExpired,
-				At:     now,
-				Until:  r.Deadline,
-				Writes: r.Writes + 1,
-				Revs:   pushRev(r.Revs),
-			},
-		}
+		g := r.ExpiredGrave(now)
+		sh.records[r.ID] = &cloakroom.Record{ID: r.ID, Version: s.next(), Grave: &g}
 		report.Buried++
 	}
 	return sh.records != nil
@@ -342,13 +332,6 @@ func judge(r *cloakroom.Record, now time.Time) verdict {
 		return bury
 	}
 	return keep
-}
-
-// pushRev returns revs with a new one in front, as every write leaves them.
-func pushRev(revs []cloakroom.Rev) []cloakroom.Rev {
-	out := make([]cloakroom.Rev, 1, cloakroom.MaxRevs)
-	_, _ = rand.Read(out[0][:]) // never fails (crypto/rand)
-	return append(out, revs[:min(len(revs), cloakroom.MaxRevs-1)]...)
 }
 
 // Summarize counts the records that a query selects; see cloakroom.Inspector.

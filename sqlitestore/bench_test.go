@@ -56,7 +56,7 @@ func sample(i int) *cloakroom.Record {
 		},
 	}
 	for range cloakroom.MaxRevs {
-		r.Revs = pushRev(r.Revs)
+		r.Revs = nextRevs(r.Revs)
 	}
 	return r
 }
@@ -64,7 +64,7 @@ func sample(i int) *cloakroom.Record {
 // save makes of r what a request's save does.
 func save(r *cloakroom.Record) {
 	r.Writes++
-	r.Revs = pushRev(r.Revs)
+	r.Revs = nextRevs(r.Revs)
 	r.Seen = r.Seen.Add(time.Second)
 	r.Expires = r.Expires.Add(time.Second)
 }
@@ -226,4 +226,10 @@ func BenchmarkMixed(b *testing.B) {
 	})
 	b.StopTimer()
 	perSecond(b, "ops")
+}
+
+// nextRevs returns revs with a new one in front, as every write leaves them.
+func nextRevs(revs []cloakroom.Rev) []cloakroom.Rev {
+	r := cloakroom.Record{Revs: revs}
+	return r.ExpiredGrave(time.Time{}).Revs
 }

@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -267,13 +266,6 @@ func decodeRevs(text []byte) ([]cloakroom.Rev, error) {
 		}
 	}
 	return revs, nil
-}
-
-// pushRev returns revs with a new one in front, as every write leaves them.
-func pushRev(revs []cloakroom.Rev) []cloakroom.Rev {
-	out := make([]cloakroom.Rev, 1, cloakroom.MaxRevs)
-	_, _ = rand.Read(out[0][:]) // never fails (crypto/rand)
-	return append(out, revs[:min(len(revs), cloakroom.MaxRevs-1)]...)
 }
 
 // grave is a grave as the column of that name has it.

@@ -88,13 +88,8 @@ func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
 	case dueOf(kind, expires, deadline) < limit:
 		revs, _ := scanRevs(stmt, 8)
 		d.verdict, d.next = expire, end
-		d.grave, _ = encodeGrave(cloakroom.Grave{ // it is plain JSON
-			Reason: cloakroom.EndExpired,
-			At:     now,
-			Until:  deadline,
-			Writes: uint64(stmt.ColumnInt64(7)) + 1,
-			Revs:   pushRev(revs),
-		})
+		rec := cloakroom.Record{Deadline: deadline, Writes: uint64(stmt.ColumnInt64(7)), Revs: revs}
+		d.grave, _ = encodeGrave(rec.ExpiredGrave(now)) // it is plain JSON
 	default:
 		d.verdict, d.next = spare, dueOf(kind, expires, deadline)
 	}
