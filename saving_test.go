@@ -264,6 +264,19 @@ func (r *rig) blocked(s *cloakroom.Session) (*gate, <-chan error) {
 	return g, done
 }
 
+// queued has another request change a session and begin to save it.
+func (r *rig) queued(s *cloakroom.Session, change func(*cloakroom.Session)) <-chan error {
+	r.Helper()
+	s = r.open(s)
+	change(s)
+	c := later(func() error { return s.Save(r.Context()) })
+	synctest.Wait()
+	return c
+}
+
+// one is a change that can be counted.
+func one(s *cloakroom.Session) { visits.Update(s, plusOne) }
+
 func TestI6_QueuedSavesMergeIntoOneWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 50
@@ -301,14 +314,7 @@ func TestI6_TooLargeFailsAlone(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{MaxBytes: 1000})
 		s := r.stored(0)
 		g, first := r.blocked(s)
-		save := func(f func(*cloakroom.Session)) <-chan error {
-			s := r.open(s)
-			f(s)
-			c := later(func() error { return s.Save(t.Context()) })
-			synctest.Wait()
-			return c
-		}
-		one := func(s *cloakroom.Session) { visits.Update(s, plusOne) }
+		save := func(f func(*cloakroom.Session)) <-chan error { return r.queued(s, f) }
 		a := save(one)
 		huge := save(func(s *cloakroom.Session) { one(s); big.Set(s, strings.Repeat("x", 1000)) })
 		fits := save(func(s *cloakroom.Session) { one(s); big.Set(s, strings.Repeat("x", 600)) })
@@ -335,14 +341,7 @@ func TestI6_WhatTheStoreRefusesFailsAlone(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(0)
 		g, first := r.blocked(s)
-		save := func(f func(*cloakroom.Session)) <-chan error {
-			s := r.open(s)
-			f(s)
-			c := later(func() error { return s.Save(t.Context()) })
-			synctest.Wait()
-			return c
-		}
-		one := func(s *cloakroom.Session) { visits.Update(s, plusOne) }
+		save := func(f func(*cloakroom.Session)) <-chan error { return r.queued(s, f) }
 		a := save(one)
 		bad := save(func(s *cloakroom.Session) { one(s); number(13).Set(s, 13) })
 		b := save(one)

@@ -23,7 +23,7 @@ type writer struct {
 	events  *Events
 
 	mu     sync.Mutex
-	lines  map[ID]*line // and what is in them
+	lines  map[ID]*line // with what is in them
 	closed bool
 	work   sync.WaitGroup // the lines' goroutines, and what begin began
 }

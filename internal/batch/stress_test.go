@@ -47,7 +47,13 @@ func stress(t *testing.T, fakeTime bool) {
 			if len(items) > 32 || bytes > 500 && len(items) > 1 {
 				t.Errorf("flush of %d items, %d bytes", len(items), bytes)
 			}
-			time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
+			if fakeTime {
+				time.Sleep(time.Duration(rand.IntN(200)) * time.Microsecond)
+			} else {
+				for range rand.IntN(20) { // others go on meanwhile
+					runtime.Gosched()
+				}
+			}
 			switch rand.IntN(60) {
 			case 0:
 				panic("stress")
