@@ -69,21 +69,29 @@ func ask(ctx context.Context, url string) (info, error) {
 	return i, nil
 }
 
-// healthy returns nil when the engine at url is the one with this cluster name, and serves.
-func healthy(ctx context.Context, url, cluster string) error {
-	var health struct {
-		Cluster  string `json:"cluster_name"`
-		Status   string `json:"status"`
-		TimedOut bool   `json:"timed_out"`
+// health is what an engine says of its cluster.
+type health struct {
+	Cluster  string `json:"cluster_name"`
+	Status   string `json:"status"`
+	TimedOut bool   `json:"timed_out"`
+	Nodes    int    `json:"number_of_nodes"`
+}
+
+// healthy returns nil when the engine at url is the one of s, and serves.
+func healthy(ctx context.Context, url string, s *spec) error {
+	query := "wait_for_status=yellow&timeout=2s"
+	if s.member {
+		query = "timeout=2s" // for a manager to be elected
 	}
-	if err := getJSON(ctx, url+"/_cluster/health?wait_for_status=yellow&timeout=2s", &health); err != nil {
+	var h health
+	if err := getJSON(ctx, url+"/_cluster/health?"+query, &h); err != nil {
 		return err
 	}
-	switch {
-	case health.Cluster != cluster:
-		return fmt.Errorf("another engine answers at %s: cluster %q instead of %q", url, health.Cluster, cluster)
-	case health.TimedOut || health.Status == "red":
-		return fmt.Errorf("health is %q", health.Status)
+	switch cluster := s.clusterName(); {
+	case h.Cluster != cluster:
+		return fmt.Errorf("another engine answers at %s: cluster %q instead of %q", url, h.Cluster, cluster)
+	case h.TimedOut || h.Status == "red" && !s.member:
+		return fmt.Errorf("health is %q", h.Status)
 	}
 	return nil
 }

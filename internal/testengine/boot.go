@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ type spec struct {
 	scratch bool          // the engine deletes dir at its end
 	grace   time.Duration // how long it goes on without users
 	bound   bool          // dies with this process
+	member  bool          // of a cluster of several nodes: it is ready when it has joined, whatever the indices' health
 }
 
 func (s *spec) leaseFile() string { return filepath.Join(s.dir, "lease") }
@@ -44,6 +46,16 @@ type running struct {
 	httpPort, transportPort int
 	info                    info
 	took                    time.Duration
+}
+
+// String names the engine, with where and since when it runs.
+func (r running) String() string {
+	return fmt.Sprintf("%v at %s (pid %d, ready in %.1fs)", r.info, address(r.httpPort), r.proc.pid, r.took.Seconds())
+}
+
+// samePorts picks the ports that the engine had.
+func (r running) samePorts() (httpPort, transportPort int, err error) {
+	return r.httpPort, r.transportPort, nil
 }
 
 var errPortTaken = errors.New("a port was taken meanwhile")
@@ -121,7 +133,7 @@ func awaitReady(ctx context.Context, proc *process, s *spec, r *running) error {
 	go func() {
 		url := address(r.httpPort)
 		answered <- every(asking, 50*time.Millisecond, func() (bool, error) {
-			if last = healthy(asking, url, s.clusterName()); last != nil {
+			if last = healthy(asking, url, s); last != nil {
 				return false, nil //nolint:nilerr // not yet: asked again
 			}
 			r.info, last = ask(asking, url)
@@ -170,25 +182,32 @@ const firstPort, lastPort = 20000, 29999
 
 // freePorts finds two loopback ports on which nobody listens.
 func freePorts() (httpPort, transportPort int, err error) {
-	var found [2]int
-	n := 0
+	found, err := findPorts(2)
+	if err != nil {
+		return 0, 0, err
+	}
+	return found[0], found[1], nil
+}
+
+func findPorts(n int) ([]int, error) {
+	var found []int
+	var last error
 	for range 200 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if n == 1 && port == found[0] {
+		if slices.Contains(found, port) {
 			continue
 		}
-		l, lerr := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
-		if lerr != nil {
-			err = lerr
+		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			last = err
 			continue
 		}
 		l.Close()
-		found[n] = port
-		if n++; n == len(found) {
-			return found[0], found[1], nil
+		if found = append(found, port); len(found) == n {
+			return found, nil
 		}
 	}
-	return 0, 0, fmt.Errorf("no free loopback port: %w", err)
+	return nil, fmt.Errorf("no free loopback port: %w", last)
 }
 
 func portClash(log []byte) bool {

@@ -2,7 +2,8 @@
 // publish on Maven Central. Nothing has to be installed but a JDK and Maven; there are no containers and no mocks.
 //
 // [Shared] gives the engine that all packages of one `go test` run use together. [Start] gives a test an engine of its own,
-// to kill, stop, freeze and restart. Only the first use on a machine downloads and compiles; what comes of it is cached.
+// to kill, stop, freeze and restart, and [StartCluster] several that form one cluster. [Command] lends all this to programs
+// that are no tests. Only the first use on a machine downloads and compiles; what comes of it is cached.
 //
 // # How an engine ends
 //

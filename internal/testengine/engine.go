@@ -1,6 +1,7 @@
 package testengine
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -31,7 +31,7 @@ type Options struct {
 
 // Engine is an engine process that belongs to one test. Its methods are safe for concurrent use.
 type Engine struct {
-	t     testing.TB
+	t     TB
 	spec  spec
 	tools toolchain
 	lease *lease
@@ -39,41 +39,58 @@ type Engine struct {
 	mu       sync.Mutex
 	now      running
 	expected bool // it is not running, and that was asked for
+	paused   bool
 }
 
 // Start starts an engine of its own for this test and waits until it serves. The engine ends with the test; if it ends before,
 // unasked, that is an error of the test.
-func Start(t testing.TB, o Options) *Engine {
+func Start(t TB, o Options) *Engine {
 	t.Helper()
 	e, err := start(t, o, os.Getenv, freePorts)
 	if err != nil {
 		giveUp(t, err, os.Getenv)
 	}
-	t.Logf("testengine: %v at %s (pid %d, ready in %.1fs)", e.now.info, e.URL(), e.PID(), e.now.took.Seconds())
+	t.Logf("testengine: %v", e.running())
 	return e
 }
 
-func start(t testing.TB, o Options, env lookup, pick func() (int, int, error)) (*Engine, error) {
+func start(t TB, o Options, env lookup, pick func() (int, int, error)) (*Engine, error) {
 	t.Helper()
-	if o.Name == "" {
-		_, o.Name = choice(env)
-	}
-	d, err := lookUp(o.Name)
+	d, err := o.distribution(env)
 	if err != nil {
 		return nil, err
-	}
-	for _, k := range []string{"http.port", "transport.port", "network.host", "path.home", "path.data"} {
-		if _, has := o.Settings[k]; has {
-			return nil, fmt.Errorf("Options.Settings can't have %s: this package chooses it", k)
-		}
 	}
 	tools, err := prepare(t.Context(), d, env)
 	if err != nil {
 		return nil, err
 	}
+	e, err := newEngine(t, tools, d, newCluster(d), o)
+	if err != nil {
+		return nil, err
+	}
+	return e, e.boot(t.Context(), pick)
+}
+
+// distribution is the engine that the options choose. Settings that are this package's are an error.
+func (o *Options) distribution(env lookup) (distribution, error) {
+	for _, k := range []string{"http.port", "transport.port", "network.host", "path.home", "path.data"} {
+		if _, has := o.Settings[k]; has {
+			return distribution{}, fmt.Errorf("Options.Settings can't have %s: this package chooses it", k)
+		}
+	}
+	name := o.Name
+	if name == "" {
+		_, name = choice(env)
+	}
+	return lookUp(name)
+}
+
+// newEngine makes an engine that does not run yet and ends with the test.
+func newEngine(t TB, tools toolchain, d distribution, cluster string, o Options) (*Engine, error) {
+	t.Helper()
 	dir := t.TempDir() // before our clean-up, thus removed after it
-	e := &Engine{t: t, tools: tools, spec: spec{
-		dist: d, cluster: newCluster(d), extra: maps.Clone(o.Settings), heap: o.Heap, dir: dir, data: o.DataDir, bound: true,
+	e := &Engine{t: t, tools: tools, expected: true, spec: spec{
+		dist: d, cluster: cluster, extra: maps.Clone(o.Settings), heap: o.Heap, dir: dir, data: o.DataDir, bound: true,
 	}}
 	if e.spec.heap == "" {
 		e.spec.heap = defaultHeap
@@ -82,16 +99,28 @@ func start(t testing.TB, o Options, env lookup, pick func() (int, int, error)) (
 		e.spec.data = filepath.Join(dir, "data")
 		e.spec.scratch = true
 	}
+	var err error
 	if e.lease, err = takeLease(t.Context(), e.spec.leaseFile(), true); err != nil {
 		return nil, err
 	}
 	t.Cleanup(e.cleanUp)
-	e.expected = true // until it runs
-	if e.now, err = boot(t.Context(), tools, &e.spec, pick); err != nil {
-		return nil, err
-	}
-	e.expected = false
 	return e, nil
+}
+
+// boot starts what does not run.
+func (e *Engine) boot(ctx context.Context, pick func() (int, int, error)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.bootLocked(ctx, pick)
+}
+
+func (e *Engine) bootLocked(ctx context.Context, pick func() (int, int, error)) error {
+	next, err := boot(ctx, e.tools, &e.spec, pick)
+	if err != nil {
+		return err
+	}
+	e.now, e.expected, e.paused = next, false, false
+	return nil
 }
 
 // newCluster is a cluster name that no other engine has.
@@ -158,16 +187,16 @@ func (e *Engine) endLocked(by func(*process) error) {
 // Pause freezes the engine (SIGSTOP): it accepts connections, as the kernel does that, and answers nothing.
 func (e *Engine) Pause() {
 	e.t.Helper()
-	e.send("pausing", (*process).pause)
+	e.send("pausing", (*process).pause, true)
 }
 
 // Resume lets a paused engine go on (SIGCONT).
 func (e *Engine) Resume() {
 	e.t.Helper()
-	e.send("resuming", (*process).resume)
+	e.send("resuming", (*process).resume, false)
 }
 
-func (e *Engine) send(what string, signal func(*process) error) {
+func (e *Engine) send(what string, signal func(*process) error, paused bool) {
 	e.t.Helper()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -175,22 +204,28 @@ func (e *Engine) send(what string, signal func(*process) error) {
 		e.t.Errorf("testengine: %s %v, which does not run (%s)", what, e.now.info, e.now.proc.how())
 	} else if err := signal(e.now.proc); err != nil {
 		e.t.Errorf("testengine: %s %v: %v", what, e.now.info, err)
+	} else {
+		e.paused = paused
 	}
 }
 
+// serves reports whether the engine is meant to answer: it was neither ended nor paused.
+func (e *Engine) serves() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.expected && !e.paused
+}
+
 // Restart starts the engine again on the same data and ports, after a Stop if it still runs, and waits until it serves.
-func (e *Engine) Restart(t testing.TB) {
+func (e *Engine) Restart(t TB) {
 	t.Helper()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.endLocked(stop)
-	same := func() (int, int, error) { return e.now.httpPort, e.now.transportPort, nil }
-	next, err := boot(t.Context(), e.tools, &e.spec, same)
-	if err != nil {
+	if err := e.bootLocked(t.Context(), e.now.samePorts); err != nil {
 		t.Fatalf("testengine: restart: %v", err)
 	}
-	e.now, e.expected = next, false
-	t.Logf("testengine: %v again at %s (pid %d, ready in %.1fs)", next.info, address(next.httpPort), next.proc.pid, next.took.Seconds())
+	t.Logf("testengine: %v again", e.now)
 }
 
 func (e *Engine) cleanUp() {

@@ -20,6 +20,8 @@ type distribution struct {
 	plugins     []string // plugin classes below group: the HTTP transport and _delete_by_query
 	descriptors bool     // plugins are handed over as descriptors rather than classes
 
+	initialNodes string // setting that names the nodes of a new cluster
+
 	minJava, maxJava int      // JDK releases it runs on; maxJava 0: no limit known
 	javaEnv          string   // variable that names the JDK for it
 	jvmFlags         []string // beyond the common ones
@@ -27,33 +29,43 @@ type distribution struct {
 
 const defaultEngine = "opensearch2"
 
+const (
+	initialManagers = "cluster.initial_cluster_manager_nodes"
+	initialMasters  = "cluster.initial_master_nodes"
+)
+
 var distributions = []distribution{
 	{
 		name: "opensearch2", group: "org.opensearch", artifact: "opensearch", version: "2.19.1", log4j: "2.21.0",
-		plugins: []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
-		minJava: 17, javaEnv: envJava17,
+		plugins:      []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
+		initialNodes: initialManagers,
+		minJava:      17, javaEnv: envJava17,
 	},
 	{
 		name: "opensearch1", group: "org.opensearch", artifact: "opensearch", version: "1.3.13", log4j: "2.17.1",
-		plugins: []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
-		minJava: 17, javaEnv: envJava17,
+		plugins:      []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
+		initialNodes: initialMasters,
+		minJava:      17, javaEnv: envJava17,
 	},
 	{
 		name: "opensearch3", group: "org.opensearch", artifact: "opensearch", version: "3.8.0", log4j: "2.25.4",
-		plugins:     []string{"transport.Netty4ModulePlugin", "index.reindex.ReindexModulePlugin"},
-		descriptors: true,
-		minJava:     25, javaEnv: envJava25,
+		plugins:      []string{"transport.Netty4ModulePlugin", "index.reindex.ReindexModulePlugin"},
+		descriptors:  true,
+		initialNodes: initialManagers,
+		minJava:      25, javaEnv: envJava25,
 		jvmFlags: []string{"--enable-native-access=ALL-UNNAMED", "--add-modules=jdk.incubator.vector"},
 	},
 	{
 		name: "es710", group: "org.elasticsearch", artifact: "elasticsearch", version: "7.10.2", log4j: "2.11.1",
-		plugins: []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
-		minJava: 17, javaEnv: envJava17,
+		plugins:      []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
+		initialNodes: initialMasters,
+		minJava:      17, javaEnv: envJava17,
 	},
 	{
 		name: "es717", group: "org.elasticsearch", artifact: "elasticsearch", version: "7.17.29", log4j: "2.17.1",
-		plugins: []string{"transport.Netty4Plugin", "reindex.ReindexPlugin"},
-		minJava: 17, javaEnv: envJava17,
+		plugins:      []string{"transport.Netty4Plugin", "reindex.ReindexPlugin"},
+		initialNodes: initialMasters,
+		minJava:      17, javaEnv: envJava17,
 	},
 }
 

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -26,7 +25,7 @@ const (
 // index names that nobody else has, delete what they made, and never touch cluster-wide settings.
 //
 // The package comment says which engine it is, and when the test is skipped instead.
-func Shared(t testing.TB) string {
+func Shared(t TB) string {
 	t.Helper()
 	url, first, err := ours.get(t.Context(), os.Getenv)
 	if err != nil {

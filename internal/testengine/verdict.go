@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 )
 
 // Variables of the environment; the package comment says what they mean.
@@ -40,7 +39,7 @@ func verdict(err error, env lookup) (message string, skip bool) {
 }
 
 // giveUp ends the test as the verdict says.
-func giveUp(t testing.TB, err error, env lookup) {
+func giveUp(t TB, err error, env lookup) {
 	t.Helper()
 	message, skip := verdict(err, env)
 	if skip {
