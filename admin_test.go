@@ -280,7 +280,7 @@ func TestAdminUpdate(t *testing.T) {
 
 // An admin's update and the visitor's requests meet in one queue.
 func TestI3_AdminUpdateMerges(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(0)
 		g, first := r.blocked(s)
@@ -385,7 +385,7 @@ func bearerToken(t *testing.T, m *cloakroom.Manager) string {
 
 // Retrieve is activity, as a request is.
 func TestI5_RetrieveTouches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		r.clock.add(time.Hour)

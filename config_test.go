@@ -348,7 +348,7 @@ func TestDefaults(t *testing.T) {
 			{cloakroom.Config{TouchEvery: 3 * time.Minute}, 3 * time.Minute},
 			{cloakroom.Config{TouchEvery: -1}, 0},
 		} {
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				d := newDesk(t, &tt.config)
 				tok, _ := d.stored("bowler")
 				synctest.Wait()
@@ -373,7 +373,7 @@ func TestDefaults(t *testing.T) {
 	})
 	t.Run("RenewGrace", func(t *testing.T) {
 		for grace, want := range map[time.Duration]time.Duration{0: 30 * time.Second, time.Minute: time.Minute} {
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				d := newDesk(t, &cloakroom.Config{RenewGrace: grace})
 				before, _ := d.stored("bowler")
 				after := tokenIn(d.ask(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
@@ -394,7 +394,7 @@ func TestDefaults(t *testing.T) {
 	})
 	t.Run("SaveTimeout", func(t *testing.T) {
 		for timeout, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Second: time.Second} {
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				mem := memstore.New(nil)
 				d := newDeskOn(t, silent{mem}, testKeys(t), &cloakroom.Config{Now: time.Now, SaveTimeout: timeout})
 				start := time.Now()
@@ -407,7 +407,7 @@ func TestDefaults(t *testing.T) {
 	})
 	t.Run("SweepEvery", func(t *testing.T) {
 		for every, want := range map[time.Duration]time.Duration{0: 10 * time.Minute, time.Minute: time.Minute, -1: 0} {
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				mem := memstore.New(nil)
 				store := &sweeps{Store: mem}
 				m, err := cloakroom.New(store, testKeys(t), &cloakroom.Config{SweepEvery: every})
@@ -506,7 +506,7 @@ func TestDefaults(t *testing.T) {
 		}
 	})
 	t.Run("Background", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
 			d := newDesk(t, &cloakroom.Config{Background: func(r *http.Request) bool { return r.Header.Get("Poll") != "" }})
 			tok, _ := d.stored("bowler")
 			d.clock.advance(time.Hour)
@@ -563,7 +563,7 @@ func TestDefaults(t *testing.T) {
 		}
 	})
 	t.Run("Now", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
 			mem := memstore.New(nil)
 			m, err := cloakroom.New(mem, testKeys(t), &cloakroom.Config{SweepEvery: -1})
 			if err != nil {

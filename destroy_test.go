@@ -221,7 +221,7 @@ func TestI2_NothingComesBack(t *testing.T) {
 
 // Destroy doesn't wait for the save in flight, and fails the queue behind it.
 func TestI2_DestroyOvertakesTheQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		ender := r.open(s)
@@ -410,7 +410,7 @@ var seedFlag = flag.Uint64("seed", 0, "the one seed to run random interleavings 
 func TestI1I2I9I10I13_RandomInterleavings(t *testing.T) {
 	round := func(seed uint64) bool {
 		return t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newChaos(t, seed).run() })
+			inBubble(t, func(t *testing.T) { newChaos(t, seed).run() })
 		})
 	}
 	if *seedFlag != 0 {

@@ -300,7 +300,7 @@ func TestI2_LateSaveDoesNotReviveWhatWasCalledExpired(t *testing.T) {
 }
 
 func TestI5_TouchIsThrottled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour, TouchEvery: 10 * time.Minute})
 		s := r.stored(1)
 		g := r.as(s)
@@ -348,7 +348,7 @@ func TestI5_TouchEveryDefault(t *testing.T) {
 }
 
 func TestI5_BackgroundRequestsDoNotTouch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		const idle = time.Hour
 		var background atomic.Bool
 		r := newRig(t, &cloakroom.Config{
@@ -380,7 +380,7 @@ func TestI5_BackgroundRequestsDoNotTouch(t *testing.T) {
 }
 
 func TestI2_SeenNeverGoesBackwards(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{TouchEvery: -1})
 		s := r.stored(1)
 		g := r.as(s)
@@ -408,7 +408,7 @@ func TestI2_SeenNeverGoesBackwards(t *testing.T) {
 
 // A touch that meets a save yields: it isn't tried again, and nothing is lost.
 func TestI5_TouchYields(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		other := r.openBy(r.manager(nil), s.Token())
@@ -427,7 +427,7 @@ func TestI5_TouchYields(t *testing.T) {
 
 // The response doesn't wait for a touch, and no failure of it is the visitor's.
 func TestI5_TouchIsNotWaitedFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		r.clock.add(time.Hour)

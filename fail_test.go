@@ -439,7 +439,7 @@ func TestI8_SaveTimeoutBoundsWaiting(t *testing.T) {
 // A save that waits behind another one takes twice the time at most, and one
 // whose waiter has left isn't written any more.
 func TestI8_QueuedSaveIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		const limit = 3 * time.Second
 		r := newRig(t, &cloakroom.Config{SaveTimeout: limit})
 		s := r.stored(0)
@@ -494,7 +494,7 @@ func TestI8_CloseWaitsForSavesInFlight(t *testing.T) {
 }
 
 func TestI8_CloseWaitsForNewSessionsInFlight(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		g := r.store.hold(isOp("create"))
 		made := later(func() error {
@@ -542,7 +542,7 @@ func TestAfterCloseIsErrClosed(t *testing.T) {
 }
 
 func TestI8_OutageOfDestroy(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.signedIn("ann")
 		g := r.as(s)

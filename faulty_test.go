@@ -19,16 +19,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/memstore"
 )
-
-// openStore opens the store that the tests of sessions work on.
-func openStore(t testing.TB) cloakroom.Store {
-	t.Helper()
-	store := memstore.New(nil)
-	t.Cleanup(func() { store.Close() })
-	return store
-}
 
 // fate is what becomes of an operation of a faulty store.
 type fate int
@@ -629,7 +620,7 @@ func TestI13_FaultsOfANewSession(t *testing.T) {
 
 // The first attempt is done while the second is on its way.
 func TestI13_LateBeforeTheRetry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		mine := r.open(s)

@@ -155,7 +155,7 @@ func TestReplaceWhileInUse(t *testing.T) {
 func TestRotation(t *testing.T) {
 	for name, transport := range map[string]cloakroom.Transport{"cookie": cloakroom.Cookie{}, "bearer": cloakroom.Bearer{}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { testRotation(t, transport) })
+			inBubble(t, func(t *testing.T) { testRotation(t, transport) })
 		})
 	}
 }
@@ -246,7 +246,7 @@ func testRotation(t *testing.T, transport cloakroom.Transport) {
 // TestRotationBySave: a request that writes anyway takes the new verifier along,
 // in the same write.
 func TestRotationBySave(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		mem := memstore.New(nil)
 		k := keysOf(t, oldSecret)
 		d := newDeskOn(t, mem, k, &cloakroom.Config{Now: time.Now})
@@ -278,7 +278,7 @@ func TestRotationAndCaches(t *testing.T) {
 		{"public, max-age=60", false}, {"PUBLIC", false}, {"max-age=0, s-maxage=60", false}, {"max-age=60, immutable", false},
 	} {
 		t.Run(tt.cacheControl, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
 				mem := memstore.New(nil)
 				k := keysOf(t, oldSecret)
 				d := newDeskOn(t, mem, k, &cloakroom.Config{Now: time.Now})

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -276,7 +275,7 @@ func TestI9_EndedDuringLogin(t *testing.T) {
 }
 
 func TestI9_TwoLoginsFromOneSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		old := r.stored(3)
 		a, b := r.open(old), r.openBy(r.manager(nil), old.Token())

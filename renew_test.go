@@ -147,7 +147,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 // A response with the new token may get lost: the browser renews with the old
 // one no more, but goes on.
 func TestI9_LostResponseLogsNobodyOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		_, _, old, _ := renewed(t, nil)
 		for range 3 {
 			old.want(200, visit)
@@ -205,7 +205,7 @@ func TestI9_WhatTheOldSecretMayDo(t *testing.T) {
 }
 
 func TestI9_RenewTwiceInOneRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		g := r.as(s)
@@ -296,7 +296,7 @@ func TestI9_ParallelRequestsDuringARenewal(t *testing.T) {
 
 // Two renewals of one secret, in two processes: one of them hands out a token.
 func TestI9_RenewIsNotReplayed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		a, b := r.as(s), r.as(s)

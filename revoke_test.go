@@ -348,7 +348,7 @@ func TestI10_SigningInAgainAtTheLimit(t *testing.T) {
 
 // A limit that can't be kept just now is kept by the next sign-in.
 func TestI10_LimitIsMadeUpFor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{MaxPerPrincipal: 1})
 		first, next := r.signedIn("ann"), r.stored(0)
 		r.store.answer(isOn("bury", first.ID()), errNoAnswer)
@@ -531,7 +531,7 @@ func TestI12_CorruptLedger(t *testing.T) {
 }
 
 func TestI10_ParallelLoginsOfOnePrincipal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.store.slow()
 		managers := []*cloakroom.Manager{r.m, r.manager(nil)}

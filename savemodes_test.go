@@ -258,7 +258,7 @@ func TestSaveModesAndTheCredential(t *testing.T) {
 // Reading is activity in any mode.
 func TestSaveModesTouch(t *testing.T) {
 	for _, mode := range []cloakroom.SaveMode{cloakroom.SaveOnce, cloakroom.SaveEach, cloakroom.SaveManual} {
-		synctest.Test(t, func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{Save: mode})
 			s := r.stored(1)
 			r.clock.add(time.Hour)

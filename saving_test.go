@@ -19,7 +19,7 @@ import (
 
 // bubble runs a test in fake time: waiting for the store costs none.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
-	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+	t.Run(name, func(t *testing.T) { inBubble(t, f) })
 }
 
 // asJSON is for comparing values: none are {}.
@@ -278,7 +278,7 @@ func (r *rig) queued(s *cloakroom.Session, change func(*cloakroom.Session)) <-ch
 func one(s *cloakroom.Session) { visits.Update(s, plusOne) }
 
 func TestI6_QueuedSavesMergeIntoOneWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		const n = 50
 		r := newRig(t, nil)
 		s := r.stored(0)
@@ -309,7 +309,7 @@ func TestI6_QueuedSavesMergeIntoOneWrite(t *testing.T) {
 }
 
 func TestI6_TooLargeFailsAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		big := cloakroom.NewKey[string]("big")
 		r := newRig(t, &cloakroom.Config{MaxBytes: 1000})
 		s := r.stored(0)
@@ -337,7 +337,7 @@ func TestI6_TooLargeFailsAlone(t *testing.T) {
 // What the store itself refuses, such as a record that its engine can't take,
 // fails the save whose doing it is, not those that would go out with it.
 func TestI6_WhatTheStoreRefusesFailsAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(0)
 		g, first := r.blocked(s)
@@ -387,7 +387,7 @@ func TestI6_TooLargeCanBeMended(t *testing.T) {
 }
 
 func TestI3_UpdateIsAtomic(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(0)
 		r.store.slow()
@@ -581,7 +581,7 @@ func TestI1_ChangesDuringASaveOfTheSameSession(t *testing.T) {
 // An update that can't be replayed on what someone else saved must fail the
 // save that it comes to, however that happened.
 func TestI1_UpdateLoggedDuringASaveIsNotDropped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		other, mine := r.openBy(r.manager(nil), s.Token()), r.open(s)
@@ -604,7 +604,7 @@ func TestI1_UpdateLoggedDuringASaveIsNotDropped(t *testing.T) {
 
 // Each write raises the count by one and adds a rev of its own, attempts too.
 func TestI13_EveryWriteCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		before, err := r.kept(s.ID())

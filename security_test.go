@@ -214,7 +214,7 @@ func TestASVS_7_2_4_NewTokenAtSignIn(t *testing.T) {
 
 // TestASVS_7_3_1_IdleTimeout: to the millisecond, and on the server.
 func TestASVS_7_3_1_IdleTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		d := newDesk(t, &cloakroom.Config{IdleTimeout: time.Hour, TouchEvery: -1})
 		tok, _ := d.signIn("ann", nil)
 		for range 5 { // activity keeps it alive
@@ -234,7 +234,7 @@ func TestASVS_7_3_1_IdleTimeout(t *testing.T) {
 
 // TestASVS_7_3_2_AbsoluteLifetime: however active, and remembered or not.
 func TestASVS_7_3_2_AbsoluteLifetime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
 		d := newDesk(t, &cloakroom.Config{Lifetime: 10 * time.Hour, IdleTimeout: 5 * time.Hour, TouchEvery: -1})
 		tok, _ := d.signIn("ann", &cloakroom.LoginOptions{Remember: true})
 		page := func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {

@@ -1,0 +1,178 @@
+package cloakroom_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/memstore"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
+)
+
+var storeFlag = flag.String("store", "memory", "what the tests keep sessions in: memory, sqlite or opensearch")
+
+// place is where records are kept. All stores that are opened there see the same
+// ones, as those of several processes do.
+type place struct {
+	kind   string // as in the flag
+	at     string // a file, or what the names of indices begin with
+	engine string // its address
+	one    bool   // one index, which is quickly made
+	mem    cloakroom.Store
+}
+
+// newPlace returns an empty place, which goes with the test.
+func newPlace(t testing.TB) *place {
+	t.Helper()
+	p := &place{kind: *storeFlag}
+	switch p.kind {
+	case "memory":
+		store := memstore.New(nil)
+		t.Cleanup(func() { store.Close() })
+		p.mem = store
+	case "sqlite":
+		p.at = filepath.Join(t.TempDir(), "sessions.db")
+	case "opensearch":
+		p.engine, p.at = testengine.Shared(t), fmt.Sprintf("root-%016x", rand.Uint64())
+		t.Cleanup(func() { p.deleteIndices(t) })
+	default:
+		t.Fatalf("-store is %q: memory, sqlite or opensearch is wanted", p.kind)
+	}
+	return p
+}
+
+// openStore opens the store that the tests of sessions work on, with nothing in it.
+func openStore(t testing.TB) cloakroom.Store {
+	t.Helper()
+	p := newPlace(t)
+	p.one = true
+	return p.open(t)
+}
+
+// open opens a store at the place, which is closed with the test.
+func (p *place) open(t testing.TB) cloakroom.Store {
+	t.Helper()
+	var store interface {
+		cloakroom.Store
+		Close() error
+	}
+	var err error
+	switch p.kind {
+	case "sqlite":
+		store, err = sqlitestore.Open(t.Context(), p.at, nil)
+	case "opensearch":
+		var client elasticstore.Client
+		client, err = elasticstore.NewClient(elasticstore.ClientConfig{URLs: []string{p.engine}})
+		if err != nil {
+			break
+		}
+		var s *elasticstore.Store
+		s, err = elasticstore.New(hangUp{client}, &elasticstore.Config{
+			Index: p.at, OneIndex: p.one, RefreshInterval: time.Hour, Logger: slog.New(slog.DiscardHandler),
+		})
+		store = &upToDate{s, p}
+	default:
+		return p.mem
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return store
+}
+
+// inBubble runs a test in fake time: waiting for the store costs none, since time
+// stands still there while something is asked of a file or an engine.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	if *storeFlag == "opensearch" {
+		testengine.Shared(t) // it takes real time to start
+	}
+	synctest.Test(t, f)
+}
+
+// hangUp has each connection closed after its answer: in a bubble one that waits
+// for its next request would keep the time from going on.
+type hangUp struct{ elasticstore.Client }
+
+func (c hangUp) Perform(r *http.Request) (*http.Response, error) {
+	r.Close = true
+	return c.Client.Perform(r)
+}
+
+// upToDate is a store whose searches and sweeps don't trail, as they may: so tests
+// need not wait until an engine has refreshed.
+type upToDate struct {
+	*elasticstore.Store
+	p *place
+}
+
+func (s *upToDate) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+	return func(yield func(*cloakroom.Record, error) bool) {
+		if err := s.refresh(ctx); err != nil {
+			yield(nil, err)
+			return
+		}
+		s.Store.Search(ctx, q)(yield)
+	}
+}
+
+func (s *upToDate) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+	if err := s.refresh(ctx); err != nil {
+		return cloakroom.SweepReport{}, err
+	}
+	return s.Store.Sweep(ctx, now)
+}
+
+func (s *upToDate) refresh(ctx context.Context) error {
+	return s.p.ask(ctx, http.MethodPost, "/"+s.p.pattern()+"/_refresh")
+}
+
+// pattern is that of the names of the place's indices.
+func (p *place) pattern() string { return p.at + "*" }
+
+// ask makes a request of the engine itself. What is not there is no error.
+func (p *place) ask(ctx context.Context, method, path string) error {
+	req, err := http.NewRequestWithContext(ctx, method, p.engine+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Close = true
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNotFound {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 500))
+		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, text)
+	}
+	return nil
+}
+
+// deleteIndices takes the place off the engine.
+func (p *place) deleteIndices(t testing.TB) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for _, path := range []string{"/" + p.pattern(), "/_index_template/" + p.pattern()} {
+		if err := p.ask(ctx, http.MethodDelete, path); err != nil {
+			t.Error(err)
+		}
+	}
+}
