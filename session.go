@@ -247,8 +247,8 @@ func (s *Session) baseHas(name string) bool {
 }
 
 // claims is what the record's verifier covers.
-func claims(r *Record) *token.Claims {
-	return &token.Claims{
+func claims(r *Record) token.Claims {
+	return token.Claims{
 		App: r.App, Principal: r.Principal, ID: r.ID,
 		Created: millis(r.Created), Authenticated: millis(r.Authenticated), Deadline: millis(r.Deadline),
 	}

@@ -87,7 +87,7 @@ func FuzzCheck(f *testing.F) {
 	r := mustRing(f, fuzzNew, fuzzOld)
 	s := samples()[1]
 	for _, ring := range []*token.Ring{r, mustRing(f, fuzzOld)} {
-		f.Add(ring.Verifier(&s.claims, s.secret), s.claims.App, s.claims.Principal, s.claims.Created, s.claims.Authenticated, s.claims.Deadline)
+		f.Add(ring.Verifier(s.claims, s.secret), s.claims.App, s.claims.Principal, s.claims.Created, s.claims.Authenticated, s.claims.Deadline)
 	}
 	f.Add([]byte{}, "", "", int64(0), int64(0), int64(0))
 	f.Add(make([]byte, 33), "a", "b", int64(-1), int64(1), int64(1)<<62)
@@ -96,7 +96,7 @@ func FuzzCheck(f *testing.F) {
 			App: app, Principal: principal, ID: s.claims.ID,
 			Created: created, Authenticated: authenticated, Deadline: deadline,
 		}
-		ok, old := r.Check(verifier, &c, s.secret)
+		ok, old := r.Check(verifier, c, s.secret)
 		want, wantOld := false, false
 		switch string(verifier) {
 		case string(plainVerifier(fuzzNew, c, s.secret)):
@@ -108,11 +108,11 @@ func FuzzCheck(f *testing.F) {
 			t.Errorf("ok %v, old %v; by hand ok %v, old %v", ok, old, want, wantOld)
 		}
 		// What the ring makes of these claims is what it accepts.
-		made := r.Verifier(&c, s.secret)
+		made := r.Verifier(c, s.secret)
 		if string(made) != string(plainVerifier(fuzzNew, c, s.secret)) {
 			t.Errorf("verifier %x, by hand another", made)
 		}
-		if ok, old := r.Check(made, &c, s.secret); !ok || old {
+		if ok, old := r.Check(made, c, s.secret); !ok || old {
 			t.Errorf("its own verifier: ok %v, old %v", ok, old)
 		}
 	})
@@ -132,10 +132,10 @@ func BenchmarkParse(b *testing.B) {
 func BenchmarkCheck(b *testing.B) {
 	s := samples()[1]
 	r := mustRing(b, s.ring...)
-	v := r.Verifier(&s.claims, s.secret)
+	v := r.Verifier(s.claims, s.secret)
 	b.ReportAllocs()
 	for b.Loop() {
-		if ok, _ := r.Check(v, &s.claims, s.secret); !ok {
+		if ok, _ := r.Check(v, s.claims, s.secret); !ok {
 			b.Fatal("refused")
 		}
 	}

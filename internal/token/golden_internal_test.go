@@ -25,7 +25,7 @@ func TestSubKeysGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		k := r.keys[0]
-		fmt.Fprintf(&b, "secret       %x\nhint         %02x\ntoken key    %x\nverifier key %x\n\n", secret, k.hint, k.tokens, k.proof)
+		fmt.Fprintf(&b, "secret       %x\nhint         %02x\ntoken key    %x\nverifier key %x\n\n", secret, k.hint, k.tokens.bytes, k.proof.bytes)
 	}
 	golden(t, "subkeys.golden", b.Bytes())
 }

@@ -130,7 +130,7 @@ func TestFormatsByHand(t *testing.T) {
 				plainToken(s.ring[0], s.app, s.transport, s.claims.ID, s.secret); got != want {
 				t.Errorf("token\n%s, by hand\n%s", got, want)
 			}
-			if got, want := r.Verifier(&s.claims, s.secret), plainVerifier(s.ring[0], s.claims, s.secret); string(got) != string(want) {
+			if got, want := r.Verifier(s.claims, s.secret), plainVerifier(s.ring[0], s.claims, s.secret); string(got) != string(want) {
 				t.Errorf("verifier\n%x, by hand\n%x", got, want)
 			}
 			// The same by each of the ring's keys, as another process with
@@ -141,7 +141,7 @@ func TestFormatsByHand(t *testing.T) {
 				if got, ok := r.Parse(token.NewScope(s.app, s.transport), text); !ok || got != want {
 					t.Errorf("token by hand of secret %d: %v %+v", i, ok, got)
 				}
-				ok, old := r.Check(plainVerifier(secret, s.claims, s.secret), &s.claims, s.secret)
+				ok, old := r.Check(plainVerifier(secret, s.claims, s.secret), s.claims, s.secret)
 				if !ok || old != (i > 0) {
 					t.Errorf("verifier by hand of secret %d: ok %v, old %v", i, ok, old)
 				}
@@ -166,7 +166,7 @@ func TestFormatNumbers(t *testing.T) {
 	case string(raw[2:18]) != string(s.claims.ID[:]) || string(raw[18:34]) != string(s.secret[:]):
 		t.Errorf("id and secret are not at bytes 2 and 18: %x", raw)
 	}
-	if n := len(r.Verifier(&s.claims, s.secret)); n != 33 {
+	if n := len(r.Verifier(s.claims, s.secret)); n != 33 {
 		t.Errorf("a verifier has %d bytes, want 33", n)
 	}
 	if token.MinSecret != 32 {

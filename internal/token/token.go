@@ -18,7 +18,6 @@ package token
 
 import (
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
@@ -63,7 +62,7 @@ type Ring struct{ keys []key }
 
 type key struct {
 	hint          byte
-	tokens, proof []byte // sub-keys of tokens and of verifiers
+	tokens, proof *subKey // of tokens and of verifiers
 }
 
 // NewRing derives a ring from secrets of MinSecret bytes or more (HKDF-SHA-256,
@@ -88,7 +87,7 @@ func NewRing(secrets [][]byte) (*Ring, error) {
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return nil, fmt.Errorf("secret %d of %d: %w", i+1, len(secrets), err)
 		}
-		r.keys[i] = key{hint[0], tokens, proof}
+		r.keys[i] = key{hint[0], newSubKey(tokens), newSubKey(proof)}
 	}
 	return r, nil
 }
@@ -107,7 +106,8 @@ func (r *Ring) Sign(scope Scope, id, secret [16]byte) string {
 	b[0], b[1] = format, r.keys[0].hint
 	copy(b[2:], id[:])
 	copy(b[18:], secret[:])
-	mac(b[signed:], &r.keys[0], scope, b[:signed])
+	sum := r.keys[0].sign(scope, b[:signed])
+	copy(b[signed:], sum[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
@@ -127,9 +127,8 @@ func (r *Ring) Parse(scope Scope, text string) (Token, bool) {
 		if k.hint != b[1] {
 			continue
 		}
-		var want [size - signed]byte
-		mac(want[:], k, scope, b[:signed])
-		if subtle.ConstantTimeCompare(want[:], b[signed:size]) == 1 {
+		want := k.sign(scope, b[:signed])
+		if subtle.ConstantTimeCompare(want[:size-signed], b[signed:size]) == 1 {
 			return Token{ID: [16]byte(b[2:18]), Secret: [16]byte(b[18:34]), Old: i > 0}, true
 		}
 	}
@@ -139,12 +138,11 @@ func (r *Ring) Parse(scope Scope, text string) (Token, bool) {
 // strict refuses what does not re-encode identically.
 var strict = base64.RawURLEncoding.Strict()
 
-func mac(dst []byte, k *key, scope Scope, covered []byte) {
-	h := hmac.New(sha256.New, k.tokens)
-	h.Write(scope)
-	h.Write(covered)
-	var sum [sha256.Size]byte
-	copy(dst, h.Sum(sum[:0]))
+// sign returns the MAC of a token's first bytes, not cut yet.
+func (k *key) sign(scope Scope, covered []byte) [sha256.Size]byte {
+	m := k.tokens.mac()
+	m.text = append(append(m.text, scope...), covered...)
+	return k.tokens.sum(m)
 }
 
 // Claims is the metadata that a verifier covers: what must not be edited in a
@@ -156,40 +154,43 @@ type Claims struct {
 }
 
 // Verifier returns the verifier of a secret, by the ring's first key.
-func (r *Ring) Verifier(c *Claims, secret [16]byte) []byte {
+func (r *Ring) Verifier(c Claims, secret [16]byte) []byte {
 	k := &r.keys[0]
-	return append([]byte{k.hint}, k.prove(c, secret)...)
+	sum := k.prove(c, secret)
+	return append(append(make([]byte, 0, 1+len(sum)), k.hint), sum[:]...)
 }
 
 // Check reports whether the verifier was made of these claims and this secret
 // by a key of the ring. old is true if that was a later key, so that the
 // verifier should be made anew.
-func (r *Ring) Check(verifier []byte, c *Claims, secret [16]byte) (ok, old bool) {
+func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) {
 	if len(verifier) != 1+sha256.Size {
 		return false, false
 	}
 	for i := range r.keys {
 		k := &r.keys[i]
-		if k.hint == verifier[0] && subtle.ConstantTimeCompare(k.prove(c, secret), verifier[1:]) == 1 {
+		if k.hint != verifier[0] {
+			continue
+		}
+		sum := k.prove(c, secret)
+		if subtle.ConstantTimeCompare(sum[:], verifier[1:]) == 1 {
 			return true, i > 0
 		}
 	}
 	return false, false
 }
 
-func (k *key) prove(c *Claims, secret [16]byte) []byte {
-	b := make([]byte, 0, 128+len(c.App)+len(c.Principal))
-	b = append(b, "cloakroom verifier v1"...)
+func (k *key) prove(c Claims, secret [16]byte) [sha256.Size]byte {
+	m := k.proof.mac()
+	b := append(m.text, "cloakroom verifier v1"...)
 	b = appendString(b, c.App)
 	b = append(b, c.ID[:]...)
 	b = appendString(b, c.Principal)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Created))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Authenticated))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Deadline))
-	b = append(b, secret[:]...)
-	h := hmac.New(sha256.New, k.proof)
-	h.Write(b)
-	return h.Sum(nil)
+	m.text = append(b, secret[:]...)
+	return k.proof.sum(m)
 }
 
 func appendString(b []byte, s string) []byte {

@@ -26,7 +26,7 @@ func TestGolden(t *testing.T) {
 		fmt.Fprintf(&b, "principal     %q\ncreated       %d\nauthenticated %d\ndeadline      %d\n",
 			s.claims.Principal, s.claims.Created, s.claims.Authenticated, s.claims.Deadline)
 		fmt.Fprintf(&b, "token         %s\nverifier      %x\n\n",
-			r.Sign(token.NewScope(s.app, s.transport), s.claims.ID, s.secret), r.Verifier(&s.claims, s.secret))
+			r.Sign(token.NewScope(s.app, s.transport), s.claims.ID, s.secret), r.Verifier(s.claims, s.secret))
 	}
 	token.Golden(t, "tokens.golden", b.Bytes())
 }
@@ -262,7 +262,7 @@ func TestRing(t *testing.T) {
 			if (seen{ok, got.Old}) != tt.want || ok && (got.ID != tok.ID || got.Secret != tok.Secret) {
 				t.Errorf("Parse: %v %+v, want %+v", ok, got, tt.want)
 			}
-			ok, old := r.Check(signer.Verifier(&claims, tok.Secret), &claims, tok.Secret)
+			ok, old := r.Check(signer.Verifier(claims, tok.Secret), claims, tok.Secret)
 			if (seen{ok, old}) != tt.want {
 				t.Errorf("Check: %v %v, want %+v", ok, old, tt.want)
 			}
@@ -271,7 +271,7 @@ func TestRing(t *testing.T) {
 			if _, ok := alone.Parse(scope, r.Sign(scope, tok.ID, tok.Secret)); !ok {
 				t.Error("Sign didn't use the first key")
 			}
-			if ok, _ := alone.Check(r.Verifier(&claims, tok.Secret), &claims, tok.Secret); !ok {
+			if ok, _ := alone.Check(r.Verifier(claims, tok.Secret), claims, tok.Secret); !ok {
 				t.Error("Verifier didn't use the first key")
 			}
 		})
@@ -300,7 +300,7 @@ func TestSameHint(t *testing.T) {
 		if !ok || got.ID != tok.ID || got.Old != (i == 1) {
 			t.Errorf("token of secret %d: %v %+v", i, ok, got)
 		}
-		ok, old := both.Check(one.Verifier(&claims, tok.Secret), &claims, tok.Secret)
+		ok, old := both.Check(one.Verifier(claims, tok.Secret), claims, tok.Secret)
 		if !ok || old != (i == 1) {
 			t.Errorf("verifier of secret %d: ok %v, old %v", i, ok, old)
 		}
@@ -308,7 +308,7 @@ func TestSameHint(t *testing.T) {
 	if _, ok := mustRing(t, a).Parse(scope, mustRing(t, b).Sign(scope, tok.ID, tok.Secret)); ok {
 		t.Error("a key accepts the token of another with the same hint")
 	}
-	if ok, _ := mustRing(t, a).Check(mustRing(t, b).Verifier(&claims, tok.Secret), &claims, tok.Secret); ok {
+	if ok, _ := mustRing(t, a).Check(mustRing(t, b).Verifier(claims, tok.Secret), claims, tok.Secret); ok {
 		t.Error("a key accepts the verifier of another with the same hint")
 	}
 }
@@ -371,8 +371,8 @@ func TestRingKeepsNoSecrets(t *testing.T) {
 func TestVerifierCovers(t *testing.T) {
 	s := samples()[1]
 	r := mustRing(t, s.ring...)
-	v := r.Verifier(&s.claims, s.secret)
-	if ok, old := r.Check(v, &s.claims, s.secret); !ok || old {
+	v := r.Verifier(s.claims, s.secret)
+	if ok, old := r.Check(v, s.claims, s.secret); !ok || old {
 		t.Fatalf("the verifier itself: ok %v, old %v", ok, old)
 	}
 	changes := map[string]func(c *token.Claims){
@@ -392,14 +392,14 @@ func TestVerifierCovers(t *testing.T) {
 	for what, change := range changes {
 		c := s.claims
 		change(&c)
-		if ok, old := r.Check(v, &c, s.secret); ok || old {
+		if ok, old := r.Check(v, c, s.secret); ok || old {
 			t.Errorf("%s: the verifier still holds", what)
 		}
 	}
 	for bit := range 8 * len(s.secret) {
 		secret := s.secret
 		secret[bit/8] ^= 1 << (bit % 8)
-		if ok, _ := r.Check(v, &s.claims, secret); ok {
+		if ok, _ := r.Check(v, s.claims, secret); ok {
 			t.Errorf("bit %d of the secret changed: the verifier still holds", bit)
 		}
 	}
@@ -428,7 +428,7 @@ func TestVerifierBoundaries(t *testing.T) {
 		{App: "shop", Principal: "ann", Deadline: 1 << 8},
 		{App: "shop", Principal: "ann", Deadline: -1},
 	} {
-		v := string(r.Verifier(&c, secret))
+		v := string(r.Verifier(c, secret))
 		if other, ok := seen[v]; ok {
 			t.Errorf("%+v and %+v have the same verifier", c, other)
 		}
@@ -440,10 +440,10 @@ func TestVerifierBoundaries(t *testing.T) {
 func TestVerifierDamaged(t *testing.T) {
 	s := samples()[1]
 	r := mustRing(t, s.ring...)
-	v := r.Verifier(&s.claims, s.secret)
+	v := r.Verifier(s.claims, s.secret)
 	check := func(what string, v []byte) {
 		t.Helper()
-		if ok, old := r.Check(v, &s.claims, s.secret); ok || old {
+		if ok, old := r.Check(v, s.claims, s.secret); ok || old {
 			t.Errorf("%s is accepted", what)
 		}
 	}
@@ -469,7 +469,7 @@ func TestVerifierDamaged(t *testing.T) {
 func TestVerifierIsNoToken(t *testing.T) {
 	s := samples()[0]
 	r, scope := mustRing(t, s.ring...), token.NewScope(s.app, s.transport)
-	v := r.Verifier(&s.claims, s.secret)
+	v := r.Verifier(s.claims, s.secret)
 	b := append([]byte{1}, v[0])
 	b = append(b, s.claims.ID[:]...)
 	b = append(b, s.secret[:]...)
