@@ -100,9 +100,7 @@ func (e *deskEvents) all() *cloakroom.Events {
 // newDesk opens a desk, with what the config doesn't say chosen for tests.
 func newDesk(t testing.TB, config *cloakroom.Config) *desk {
 	t.Helper()
-	mem := memstore.New(nil)
-	t.Cleanup(func() { mem.Close() })
-	return newDeskOn(t, mem, testKeys(t), config)
+	return newDeskOn(t, openStore(t), testKeys(t), config)
 }
 
 func newDeskOn(t testing.TB, store cloakroom.Store, keys *cloakroom.Keys, config *cloakroom.Config) *desk {

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
 // hooked is a store that calls a function before each write.
@@ -67,9 +66,7 @@ func TestPanicInReplay(t *testing.T) {
 		}
 	}
 	desks := func(t *testing.T) (*desk, *hooked) {
-		mem := memstore.New(nil)
-		t.Cleanup(func() { mem.Close() })
-		h := &hooked{Store: mem}
+		h := &hooked{Store: openStore(t)}
 		return newDeskOn(t, h, testKeys(t), nil), h
 	}
 	ctx := context.Background()
@@ -119,11 +116,9 @@ func TestPanicInReplay(t *testing.T) {
 // next save has to say so. To save what is there without it would lose it in
 // silence.
 func TestI1_UpdateFailsAfterMerge(t *testing.T) {
-	mem := memstore.New(nil)
-	defer mem.Close()
-	h := &hooked{Store: mem}
+	h := &hooked{Store: openStore(t)}
 	d := newDeskOn(t, h, testKeys(t), nil)
-	elsewhere := newDeskOn(t, mem, d.keys, nil)
+	elsewhere := newDeskOn(t, h.Store, d.keys, nil)
 	s, tok := d.begun("n=1")
 	n := cloakroom.NewKey[int]("n")
 	h.before = func() {

@@ -19,7 +19,10 @@ import (
 
 // bubble runs a test in fake time: waiting for the store costs none.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
-	t.Run(name, func(t *testing.T) { inBubble(t, f) })
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, f)
+	})
 }
 
 // asJSON is for comparing values: none are {}.

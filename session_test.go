@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
 var (
@@ -83,8 +82,7 @@ type site struct {
 
 func newSite(t testing.TB, config *cloakroom.Config) *site {
 	t.Helper()
-	mem := memstore.New(nil)
-	store := &counter{Store: mem}
+	store := &counter{Store: openStore(t)}
 	if config == nil {
 		config = &cloakroom.Config{}
 	}
@@ -137,7 +135,6 @@ func newSite(t testing.TB, config *cloakroom.Config) *site {
 	t.Cleanup(func() {
 		s.Close()
 		m.Close()
-		mem.Close()
 	})
 	return s
 }
