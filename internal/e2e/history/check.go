@@ -1,0 +1,111 @@
+package history
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// Options say how a history is checked. The zero Options are fine.
+type Options struct {
+	// Timeout is how long the check of one family may take before it counts as
+	// undecided. Defaults to 30 s.
+	Timeout time.Duration
+	// Dir is where the histories and pictures of families that fail are
+	// written. Defaults to a new directory for temporary files, which stays.
+	Dir string
+}
+
+func (o *Options) withDefaults() Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	if d.Timeout == 0 {
+		d.Timeout = 30 * time.Second
+	}
+	return d
+}
+
+// Checker checks families as they end, so that a run of any length needs
+// bounded memory. It is safe for concurrent use.
+type Checker struct {
+	options Options
+	queue   chan Family
+	workers sync.WaitGroup
+
+	mu     sync.Mutex
+	report Report
+}
+
+// NewChecker starts a checker. Close ends it.
+func NewChecker(o *Options) *Checker {
+	c := &Checker{options: o.withDefaults(), queue: make(chan Family)}
+	for range 2 {
+		c.workers.Go(func() {
+			for f := range c.queue {
+				c.check(f)
+			}
+		})
+	}
+	return c
+}
+
+// Add takes a family that has ended. It waits while others are being checked.
+func (c *Checker) Add(f Family) { c.queue <- f }
+
+// Close waits for the checks and returns what they came to.
+func (c *Checker) Close() *Report {
+	close(c.queue)
+	c.workers.Wait()
+	return &c.report
+}
+
+func (c *Checker) check(f Family) {
+	began := time.Now()
+	v := Check(f, c.options.Timeout)
+	took := time.Since(began)
+	var failure Failure
+	if v.Failed() {
+		failure = explain(f, v, c.options)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.add(&f)
+	c.report.Longest = max(c.report.Longest, took)
+	if v.Undecided {
+		c.report.Undecided++
+	}
+	if v.Failed() {
+		c.report.Failed++
+		if len(c.report.Failures) < MaxFailures {
+			c.report.Failures = append(c.report.Failures, failure)
+		}
+	}
+}
+
+// Verdict is what the check of one family came to.
+type Verdict struct {
+	NoOrder   bool     // no order of the operations explains the answers
+	Undecided bool     // looking for one took too long
+	Broken    []string // what counting found
+}
+
+// Failed reports whether a promise was broken.
+func (v Verdict) Failed() bool { return v.NoOrder || len(v.Broken) > 0 }
+
+// Check checks one family.
+func Check(f Family, timeout time.Duration) Verdict {
+	f.Ops = slices.Clone(f.Ops)
+	byCall(f.Ops)
+	v := Verdict{Broken: audit(&f)}
+	switch porcupine.CheckOperationsTimeout(model(&f), prepare(&f), timeout) {
+	case porcupine.Illegal:
+		v.NoOrder = true
+	case porcupine.Unknown:
+		v.Undecided = true
+	}
+	return v
+}

@@ -1,0 +1,260 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/e2e/history"
+)
+
+// Options say what clients do. The zero Options are fine, but for Ops if the
+// context of Run doesn't end.
+type Options struct {
+	// Seed of all that is drawn. How operations fall together differs from run
+	// to run all the same.
+	Seed int64
+	// Clients is how many clients work at once. Defaults to 8.
+	Clients int
+	// Families is how many families are alive at once. With fewer families,
+	// more clients meet in one. Defaults to 2.
+	Families int
+	// MinOps and MaxOps bound the operations of a family, drawn anew for each.
+	// Longer ones take longer to check. Default to 40 and 120.
+	MinOps, MaxOps int
+	// Ops ends the run after so many operations. Defaults to 0: when the
+	// context ends.
+	Ops int
+	// Mix has the weight of each kind of operation. Defaults to Mix().
+	Mix map[history.Kind]int
+	// Idle and Clock make sessions expire: the executors' Config.IdleTimeout
+	// and Config.Now. Clients move the clock. The Mix then defaults to
+	// IdleMix().
+	Idle  time.Duration
+	Clock *Clock
+	// Check says how histories are checked. Defaults to the zero Options.
+	Check *history.Options
+	// Record, if set, gets all families, as history.Read reads them.
+	Record io.Writer
+}
+
+// Mix returns the weights of kinds where sessions don't expire. The caller may
+// change them.
+func Mix() map[history.Kind]int {
+	return map[history.Kind]int{
+		history.Get: 26, history.Set: 18, history.Unset: 5, history.Update: 20, history.Renew: 6, history.Begin: 4,
+		history.Login: 9, history.Destroy: 4, history.Revoke: 4, history.Create: 3, history.Sweep: 1,
+	}
+}
+
+// IdleMix returns the weights of kinds where sessions expire while a clock is
+// moved. Renewals and tickets have times of their own, and are left out.
+func IdleMix() map[history.Kind]int {
+	return map[history.Kind]int{
+		history.Get: 30, history.Set: 25, history.Unset: 5, history.Update: 25, history.Destroy: 3, history.Create: 4, history.Sweep: 12,
+	}
+}
+
+func (o Options) withDefaults() Options {
+	set := func(field *int, value int) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&o.Clients, 8)
+	set(&o.Families, 2)
+	set(&o.MinOps, 40)
+	set(&o.MaxOps, max(120, o.MinOps))
+	if o.Mix == nil {
+		o.Mix = Mix()
+		if o.Idle > 0 {
+			o.Mix = IdleMix()
+		}
+	}
+	return o
+}
+
+// Run has clients do operations on executors, each on one drawn by chance, until
+// ctx ends or enough was done, and checks what they were told. It returns when
+// all clients have ended. An error means that the workload itself failed.
+func Run(ctx context.Context, executors []Executor, o Options) (*history.Report, error) {
+	o = o.withDefaults()
+	r := &run{
+		Options: o, executors: executors, began: time.Now(),
+		name: fmt.Sprintf("%x", rand.Uint64()), // principals of runs on one store are not the same
+		slot: make([]*family, o.Families), checker: history.NewChecker(o.Check),
+	}
+	var clients sync.WaitGroup
+	for i := range o.Clients {
+		clients.Go(func() {
+			c := &client{run: r, number: i + 1, rng: rand.New(rand.NewPCG(uint64(o.Seed), uint64(i)))}
+			for ctx.Err() == nil && (o.Ops == 0 || r.ops.Add(1) <= int64(o.Ops)) {
+				c.once(ctx)
+			}
+		})
+	}
+	clients.Wait()
+	last := &client{run: r, number: 0, rng: rand.New(rand.NewPCG(uint64(o.Seed), 1<<32))}
+	for _, f := range r.slot {
+		if f != nil {
+			last.finish(f)
+		}
+	}
+	return r.checker.Close(), r.failure
+}
+
+// run is a run under way.
+type run struct {
+	Options
+	executors []Executor
+	began     time.Time
+	name      string
+	checker   *history.Checker
+	ops       atomic.Int64
+	stamp     atomic.Int64
+
+	mu       sync.Mutex
+	slot     []*family
+	families int
+
+	recording sync.Mutex
+	failure   error
+}
+
+// now returns the time since the run began, in nanoseconds. No two times are
+// the same.
+func (r *run) now() int64 {
+	for {
+		last := r.stamp.Load()
+		now := max(last+1, time.Since(r.began).Nanoseconds())
+		if r.stamp.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// enter returns a family to do one operation on, and begins another one where
+// the last has had enough.
+func (r *run) enter(rng *rand.Rand) *family {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := rng.IntN(len(r.slot))
+	f := r.slot[i]
+	if f == nil || f.left == 0 {
+		r.families++
+		f = newFamily(r.families, fmt.Sprintf("%s-%d", r.name, r.families), r.MinOps+rng.IntN(r.MaxOps-r.MinOps+1))
+		r.slot[i] = f
+	}
+	f.left--
+	f.inside++
+	return f
+}
+
+// leave reports whether that was the family's last operation.
+func (r *run) leave(f *family) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f.inside--
+	if f.inside > 0 || f.left > 0 {
+		return false
+	}
+	for i := range r.slot {
+		if r.slot[i] == f {
+			r.slot[i] = nil
+		}
+	}
+	return true
+}
+
+// hand gives a family that has ended to the checker.
+func (r *run) hand(f *family) {
+	h := history.Family{Number: f.number, Seed: r.Seed, Idle: r.Idle.Milliseconds(), Ops: f.ops}
+	if r.Record != nil {
+		r.recording.Lock()
+		if err := history.Write(r.Record, &h); err != nil && r.failure == nil {
+			r.failure = fmt.Errorf("workload: recording the history: %w", err)
+		}
+		r.recording.Unlock()
+	}
+	r.checker.Add(h)
+}
+
+// client does one operation after the other.
+type client struct {
+	*run
+	number int
+	rng    *rand.Rand
+}
+
+func (c *client) once(ctx context.Context) {
+	if c.Clock != nil && c.rng.IntN(40) == 0 {
+		c.Clock.Advance(c.Idle/8 + time.Duration(c.rng.Int64N(int64(c.Idle/4))))
+	}
+	f := c.enter(c.rng)
+	c.do(ctx, f, f.draw(c.rng, &c.Options), c.executor())
+	if c.leave(f) {
+		c.finish(f)
+	}
+}
+
+func (c *client) executor() Executor { return c.executors[c.rng.IntN(len(c.executors))] }
+
+// do has an executor do an operation and records it.
+func (c *client) do(ctx context.Context, f *family, d drawn, e Executor) history.Outcome {
+	h := d.record
+	h.Client, h.Where, h.How = c.number, e.Name(), string(d.op.How)
+	h.ClockCall = c.Clock.millis()
+	h.Call = c.now()
+	res := e.Do(ctx, d.op)
+	h.Return = c.now()
+	h.ClockReturn = c.Clock.millis()
+	h.Outcome, h.Ended, h.Values, h.Note = res.Outcome, res.Ended, res.Values, res.Note
+	f.record(h, &res)
+	return h.Outcome
+}
+
+// patience is how long a family's last reads are tried.
+const patience = 15 * time.Second
+
+// finish reads what a family's sessions came to, signs everybody out, and looks
+// again.
+func (c *client) finish(f *family) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c.readAll(ctx, f)
+	if c.Idle == 0 && c.insist(ctx, f, f.lastRevoke()) {
+		c.readAll(ctx, f)
+	}
+	c.hand(f)
+}
+
+func (c *client) readAll(ctx context.Context, f *family) {
+	for _, d := range f.reads(c.Idle > 0) {
+		c.insist(ctx, f, d)
+	}
+}
+
+// insist does an operation again until it is answered.
+func (c *client) insist(ctx context.Context, f *family, d drawn) bool {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for {
+		switch c.do(ctx, f, d, c.executor()) {
+		case history.Unavailable, history.Unknown:
+		default:
+			return true
+		}
+		wait.Reset(20 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-wait.C:
+		}
+		d.record.N = f.next()
+		d.op.N = d.record.N
+	}
+}
