@@ -104,10 +104,11 @@ func allYield(batch []*change) bool {
 
 // merge makes the next state of a record of a batch of changes, and returns the
 // changes that are in it. It finishes those that refuse, that yield to a
-// conflict, and that nobody waits for any more.
+// conflict, and that nobody waits for any more. It takes them out of batch itself.
 func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*Record, []*change) {
-	next := *cur
-	kept := batch[:0:0]
+	next := new(Record)
+	*next = *cur
+	kept := batch[:0]
 	for _, c := range batch {
 		w.mu.Lock()
 		left := c.left
@@ -116,18 +117,18 @@ func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*R
 			c.finish(nil, nil)
 			continue
 		}
-		with := next
-		if err := c.apply(&with, len(kept) == 0); err != nil {
+		before := *next
+		if err := c.apply(next, len(kept) == 0); err != nil {
+			*next = before
 			if inDoubt {
 				err = errUnknown(cur.ID, err)
 			}
 			c.finish(nil, err)
 			continue
 		}
-		next = with
 		kept = append(kept, c)
 	}
-	return &next, kept
+	return next, kept
 }
 
 // put writes a record at its version, or creates it where it has none.
@@ -158,7 +159,7 @@ func refused(err error) bool {
 func (w *writer) endIfOver(ctx context.Context, rec *Record) (bool, error) {
 	now := w.now()
 	switch {
-	case rec.Kind != KindSession || !w.over(rec):
+	case rec.Kind != KindSession || !w.over(rec, now):
 		return false, nil
 	case !now.Before(rec.Deadline):
 		return true, nil
@@ -202,8 +203,7 @@ func (w *writer) read(ctx context.Context, id ID) (*Record, *Grave, error) {
 }
 
 // over reports whether a session is past its idle timeout or its deadline.
-func (w *writer) over(rec *Record) bool {
-	now := w.now()
+func (w *writer) over(rec *Record, now time.Time) bool {
 	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || !now.Before(rec.Seen.Add(w.idle))
 }
 

@@ -286,7 +286,7 @@ func (q *request) commit() error {
 		}
 	}
 	h := q.w.Header()
-	h.Add("Vary", q.m.transport.vary())
+	h["Vary"] = append(h["Vary"], q.m.transport.vary())
 	if q.token.Load() != tokenReissue || !public(h) {
 		q.handOut(h)
 	}

@@ -157,8 +157,8 @@ func (id ID) Time() time.Time {
 	case LayoutLedger, LayoutImport:
 		return time.Time{}
 	}
-	ms := int64(binary.BigEndian.Uint64(append([]byte{0, 0}, id[:6]...)))
-	return time.UnixMilli(ms).UTC()
+	ms := uint64(binary.BigEndian.Uint16(id[:2]))<<32 | uint64(binary.BigEndian.Uint32(id[2:6]))
+	return time.UnixMilli(int64(ms)).UTC()
 }
 
 // Period returns the period of time, in UTC, that the id's record is kept in:

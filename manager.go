@@ -20,6 +20,7 @@ type Manager struct {
 	transport Transport
 	scope     token.Scope
 	layout    Layout
+	empty     *Record // of sessions that are not stored
 	events    *Events
 	w         *writer
 	ledgers   *ledgers
@@ -45,7 +46,7 @@ func New(store Store, keys *Keys, config *Config) (*Manager, error) {
 	}
 	m := &Manager{
 		keys: keys, config: c, transport: t, scope: token.NewScope(c.App, t.name()),
-		layout: LayoutFor(c.MaxLifetime), events: c.Events,
+		layout: LayoutFor(c.MaxLifetime), empty: &Record{App: c.App}, events: c.Events,
 	}
 	m.w = newWriter(store, c.App, m.now, c.SaveTimeout, c.IdleTimeout, c.Events)
 	m.ledgers = &ledgers{w: m.w, longest: c.MaxLifetime}
@@ -97,7 +98,7 @@ func (m *Manager) checkSize(r *Record) error {
 
 // newSession returns an empty session that is not stored.
 func (m *Manager) newSession(q *request) *Session {
-	s := &Session{m: m, q: q, rec: &Record{App: m.config.App}, exact: true}
+	s := &Session{m: m, q: q, rec: m.empty, exact: true}
 	s.active = true
 	return s
 }

@@ -124,7 +124,12 @@ func (s *Session) Err() error {
 	return s.err()
 }
 
-func (s *Session) err() error { return errors.Join(s.errs.join(), s.sunk) }
+func (s *Session) err() error {
+	if len(s.errs) == 0 && s.sunk == nil {
+		return nil
+	}
+	return errors.Join(s.errs.join(), s.sunk)
+}
 
 // Raw implements Values.
 func (s *Session) Raw(name string) (json.RawMessage, bool) {

@@ -18,6 +18,9 @@ func (m *Manager) freshen(next *Record, v visit) {
 		next.Previous, next.PreviousEnds = nil, time.Time{}
 	}
 	ring := m.keys.ring.Load()
+	if len(next.Previous) == 0 && ring.Newest(next.Verifier) {
+		return // there is nothing to be done, whosever secret it is
+	}
 	ok, old := ring.Check(next.Verifier, claims(next), v.secret)
 	if !ok {
 		return // the secret is the previous one
@@ -25,14 +28,14 @@ func (m *Manager) freshen(next *Record, v visit) {
 	if old {
 		next.Verifier = ring.Verifier(claims(next), v.secret)
 	}
-	if v.used && m.graceDue(next, now) {
+	if v.used && m.graceDue(next) {
 		next.PreviousEnds = now.Add(m.config.RenewGrace)
 	}
 }
 
 // graceDue reports whether the first use of a new secret has to be recorded.
-func (m *Manager) graceDue(rec *Record, now time.Time) bool {
-	return len(rec.Previous) > 0 && rec.PreviousEnds.After(now.Add(m.config.RenewGrace))
+func (m *Manager) graceDue(rec *Record) bool {
+	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace))
 }
 
 // touch records the visitor's activity, and what else is due, without waiting.
@@ -44,10 +47,10 @@ func (s *Session) touch() {
 	if !s.stored || s.gone {
 		return
 	}
-	now, visit := s.m.now(), s.visit
-	grace := s.used && s.m.graceDue(s.rec, now)
-	if s.active && !s.wrote && now.Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
+	grace := s.used && s.m.graceDue(s.rec)
+	if s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
 		s.rekey = false
+		visit := s.visit
 		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *Record, _ bool) error {
 			s.m.freshen(next, visit)
 			return nil

@@ -15,8 +15,9 @@ type Transport interface {
 	check() (Transport, error)
 	// name is part of what a token is signed for.
 	name() string
-	// candidates appends what could be tokens, maxCandidates at most.
-	candidates(list []string, r *http.Request) []string
+	// next returns the next of what could be tokens in a line of the header that
+	// they come in, and what of the line is behind it.
+	next(line string) (text, rest string, ok bool)
 	// issue hands a token out: until a time, or if that is zero for as long as
 	// the client runs.
 	issue(h http.Header, token string, until, now time.Time)
@@ -76,25 +77,23 @@ func (c Cookie) check() (Transport, error) {
 	return c, nil
 }
 
-// candidates scans the header itself: net/http would parse every cookie, and
-// refuses requests that have very many.
-func (c Cookie) candidates(list []string, r *http.Request) []string {
-	for _, line := range r.Header["Cookie"] {
-		for line != "" && len(list) < maxCandidates {
-			var pair string
-			pair, line, _ = strings.Cut(line, ";")
-			pair = strings.TrimSpace(pair)
-			if len(pair) <= len(c.Name) || pair[len(c.Name)] != '=' || pair[:len(c.Name)] != c.Name {
-				continue
-			}
-			value := pair[len(c.Name)+1:]
-			if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
-				value = value[1 : n-1]
-			}
-			list = append(list, value)
+// next scans the header itself: net/http would parse every cookie, and refuses
+// requests that have very many.
+func (c Cookie) next(line string) (text, rest string, ok bool) {
+	for line != "" {
+		var pair string
+		pair, line, _ = strings.Cut(line, ";")
+		pair = strings.TrimSpace(pair)
+		if len(pair) <= len(c.Name) || pair[len(c.Name)] != '=' || pair[:len(c.Name)] != c.Name {
+			continue
 		}
+		value := pair[len(c.Name)+1:]
+		if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+			value = value[1 : n-1]
+		}
+		return value, line, true
 	}
-	return list
+	return "", "", false
 }
 
 func (c Cookie) cookie(value string) *http.Cookie {
@@ -155,14 +154,9 @@ func (b Bearer) check() (Transport, error) {
 	return b, nil
 }
 
-func (b Bearer) candidates(list []string, r *http.Request) []string {
-	for _, line := range r.Header["Authorization"] {
-		scheme, value, ok := strings.Cut(line, " ")
-		if ok && strings.EqualFold(scheme, "Bearer") && len(list) < maxCandidates {
-			list = append(list, strings.TrimSpace(value))
-		}
-	}
-	return list
+func (b Bearer) next(line string) (text, rest string, ok bool) {
+	scheme, value, ok := strings.Cut(line, " ")
+	return strings.TrimSpace(value), "", ok && strings.EqualFold(scheme, "Bearer")
 }
 
 func (b Bearer) issue(h http.Header, token string, _, _ time.Time) { h.Set(b.Header, token) }
@@ -177,26 +171,28 @@ func (b Bearer) attach(r *http.Request, token string) {
 // presented returns the token that a request carries, if it verifies and its
 // session can still be live.
 func (m *Manager) presented(r *http.Request) (token.Token, bool) {
-	var buf [maxCandidates]string
 	var found token.Token
 	var why Refusal
 	var whose ID
-	ok := false
+	ok, looked := false, 0
 	ring := m.keys.ring.Load()
-	for _, text := range m.transport.candidates(buf[:0], r) {
-		t, valid := ring.Parse(m.scope, text)
-		switch {
-		case !valid:
-			if why == "" {
-				why = RefusedForged
+	for _, line := range r.Header[m.transport.vary()] {
+		for text, rest, more := m.transport.next(line); more && looked < maxCandidates; text, rest, more = m.transport.next(rest) {
+			looked++
+			t, valid := ring.Parse(m.scope, text)
+			switch {
+			case !valid:
+				if why == "" {
+					why = RefusedForged
+				}
+			case !m.inTime(ID(t.ID)):
+				why, whose = RefusedTime, ID(t.ID)
+			case ok && (t.ID != found.ID || t.Secret != found.Secret):
+				m.events.refused(r.Context(), ID(t.ID), RefusedTwo)
+				return token.Token{}, false
+			default:
+				found, ok = t, true
 			}
-		case !m.inTime(ID(t.ID)):
-			why, whose = RefusedTime, ID(t.ID)
-		case ok && (t.ID != found.ID || t.Secret != found.Secret):
-			m.events.refused(r.Context(), ID(t.ID), RefusedTwo)
-			return token.Token{}, false
-		default:
-			found, ok = t, true
 		}
 	}
 	if !ok && why != "" {

@@ -215,10 +215,10 @@ func (w *writer) run(id ID, l *line) {
 				newest, asOf = c.base, c.asOf
 			}
 		}
-		if w.now().Sub(asOf) > staleAfter {
+		began := w.now()
+		if began.Sub(asOf) > staleAfter {
 			newest = nil
 		}
-		began := w.now()
 		left := w.flush(id, newest, batch)
 		if left != newest {
 			asOf = began

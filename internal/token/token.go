@@ -24,6 +24,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 const (
@@ -178,6 +179,13 @@ func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) 
 		}
 	}
 	return false, false
+}
+
+// Newest reports whether a verifier can only have been made by the ring's first
+// key, if by any: then there is no need to make it anew.
+func (r *Ring) Newest(verifier []byte) bool {
+	return len(verifier) > 0 && verifier[0] == r.keys[0].hint &&
+		!slices.ContainsFunc(r.keys[1:], func(k key) bool { return k.hint == verifier[0] })
 }
 
 func (k *key) prove(c Claims, secret [16]byte) [sha256.Size]byte {

@@ -262,9 +262,13 @@ func TestRing(t *testing.T) {
 			if (seen{ok, got.Old}) != tt.want || ok && (got.ID != tok.ID || got.Secret != tok.Secret) {
 				t.Errorf("Parse: %v %+v, want %+v", ok, got, tt.want)
 			}
-			ok, old := r.Check(signer.Verifier(claims, tok.Secret), claims, tok.Secret)
+			verifier := signer.Verifier(claims, tok.Secret)
+			ok, old := r.Check(verifier, claims, tok.Secret)
 			if (seen{ok, old}) != tt.want {
 				t.Errorf("Check: %v %v, want %+v", ok, old, tt.want)
+			}
+			if r.Newest(verifier) != (tt.want == seen{true, false}) {
+				t.Errorf("Newest: %v, want that of %+v", r.Newest(verifier), tt.want)
 			}
 			// The first signs, and it signs alone.
 			alone := mustRing(t, tt.ring[0])
@@ -300,9 +304,13 @@ func TestSameHint(t *testing.T) {
 		if !ok || got.ID != tok.ID || got.Old != (i == 1) {
 			t.Errorf("token of secret %d: %v %+v", i, ok, got)
 		}
-		ok, old := both.Check(one.Verifier(claims, tok.Secret), claims, tok.Secret)
+		verifier := one.Verifier(claims, tok.Secret)
+		ok, old := both.Check(verifier, claims, tok.Secret)
 		if !ok || old != (i == 1) {
 			t.Errorf("verifier of secret %d: ok %v, old %v", i, ok, old)
+		}
+		if !one.Newest(verifier) || both.Newest(verifier) {
+			t.Errorf("verifier of secret %d: newest of one %v, of both %v", i, one.Newest(verifier), both.Newest(verifier))
 		}
 	}
 	if _, ok := mustRing(t, a).Parse(scope, mustRing(t, b).Sign(scope, tok.ID, tok.Secret)); ok {
