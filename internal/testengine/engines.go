@@ -17,10 +17,13 @@ type distribution struct {
 	version  string
 	log4j    string // version of log4j-core, as the engine itself declares its log4j-api
 
+	whole string // Maven coordinates of the engine as a zip, where its parts are not published as jars
+
 	plugins     []string // plugin classes below group: the HTTP transport and _delete_by_query
 	descriptors bool     // plugins are handed over as descriptors rather than classes
 
-	initialNodes string // setting that names the nodes of a new cluster
+	settings     map[string]string // what it needs set beyond the common settings
+	initialNodes string            // setting that names the nodes of a new cluster
 
 	minJava, maxJava int      // JDK releases it runs on; maxJava 0: no limit known
 	javaEnv          string   // variable that names the JDK for it
@@ -67,6 +70,13 @@ var distributions = []distribution{
 		initialNodes: initialMasters,
 		minJava:      17, javaEnv: envJava17,
 	},
+	{
+		name: "es8", group: "org.elasticsearch", artifact: "elasticsearch", version: "8.19.21",
+		whole:        "org.elasticsearch.distribution.integ-test-zip:elasticsearch:8.19.21:zip",
+		settings:     map[string]string{"xpack.security.enabled": "false"},
+		initialNodes: initialMasters,
+		minJava:      17, javaEnv: envJava17,
+	},
 }
 
 // Names lists the engines that can be started, the default one first.
@@ -101,6 +111,7 @@ func (s *spec) settings(httpPort, transportPort int) map[string]string {
 		"cluster.routing.allocation.disk.threshold_enabled": "false",
 		"cluster.max_shards_per_node":                       "5000",
 	}
+	maps.Copy(m, s.dist.settings)
 	maps.Copy(m, s.extra)
 	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
 	return m
@@ -131,7 +142,14 @@ func (s *spec) arguments(tools toolchain, httpPort, transportPort int) []string 
 		"-Dengine.scratch=" + scratch,
 	}
 	args = append(args, s.dist.jvmFlags...)
-	args = append(args, "-cp", tools.node+string(filepath.ListSeparator)+tools.classPath, nodeClass)
+	classPath := tools.node
+	if s.dist.whole == "" {
+		classPath += string(filepath.ListSeparator) + tools.classPath
+	} else {
+		args = append(args, "--module-path", filepath.Join(tools.whole, "lib"), "--add-modules=ALL-MODULE-PATH,jdk.net",
+			"-Dengine.modules="+filepath.Join(tools.whole, "modules"), "-Dengine.added="+tools.added)
+	}
+	args = append(args, "-cp", classPath, nodeClass)
 	settings := s.settings(httpPort, transportPort)
 	for _, k := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, k+"="+settings[k])

@@ -1,7 +1,6 @@
 package testengine
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -22,19 +21,20 @@ var node embed.FS
 const (
 	nodeClass  = "EngineNode"
 	nodeSource = nodeClass + ".java"
+	rootSource = "RootPlugin.java"
 	logConfig  = "log4j2.properties"
 	pomFile    = "pom.xml"
 
-	// The goal is named in full, so that a run does not depend on what a Maven release thinks is the default.
-	mavenGoal    = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:build-classpath"
 	prepareLimit = 8 * time.Minute // a first download over a slow line; below go test's own limit
 )
 
 // toolchain is what it takes to start an engine.
 type toolchain struct {
 	jdk       jdk
-	classPath string // the engine's jars
 	node      string // directory with the compiled node and the logging configuration
+	classPath string // the engine's jars
+	whole     string // or else the directory of the engine that was published as a whole
+	added     string // and the one with the plugins that it gets
 }
 
 func cacheDir(env lookup) (string, error) {
@@ -83,7 +83,12 @@ func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error)
 	if err := compileNode(ctx, j, cache); err != nil {
 		return toolchain{}, err
 	}
-	if err := resolve(ctx, d, j, cache, env); err != nil {
+	if d.whole != "" {
+		err = tools.fetchWhole(ctx, d, cache, env)
+	} else {
+		err = resolve(ctx, d, j, cache, env)
+	}
+	if err != nil {
 		return toolchain{}, err
 	}
 	if !tools.load(cache, d) {
@@ -96,9 +101,13 @@ func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error)
 func (c *toolchain) load(cache string, d distribution) bool {
 	c.node = nodeDir(cache)
 	for _, name := range []string{nodeClass + ".class", logConfig} {
-		if _, err := os.Stat(filepath.Join(c.node, name)); err != nil {
+		if !exists(filepath.Join(c.node, name)) {
 			return false
 		}
+	}
+	if d.whole != "" {
+		c.whole, c.added = unpackedDir(cache, d.whole), addedDir(cache, d)
+		return exists(c.whole) && exists(c.added) // both are renamed to these names when complete
 	}
 	list, err := os.ReadFile(classPathFile(cache, d))
 	if err != nil {
@@ -106,11 +115,16 @@ func (c *toolchain) load(cache string, d distribution) bool {
 	}
 	c.classPath = strings.TrimSpace(string(list))
 	for _, jar := range filepath.SplitList(c.classPath) { // the jars are Maven's, who may have been told to forget them
-		if _, err := os.Stat(jar); err != nil {
+		if !exists(jar) {
 			return false
 		}
 	}
 	return c.classPath != ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func nodeDir(cache string) string {
@@ -129,59 +143,41 @@ func (d distribution) mavenProperties() []string {
 }
 
 func compileNode(ctx context.Context, j jdk, cache string) error {
-	dir := nodeDir(cache)
-	if _, err := os.Stat(dir); err == nil {
-		return nil // renamed to this name when complete
-	}
-	temp, err := os.MkdirTemp(cache, "compile-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(temp)
-	for _, name := range []string{nodeSource, logConfig} {
-		if err := os.WriteFile(filepath.Join(temp, name), source(name), 0o600); err != nil {
+	return makeDir(nodeDir(cache), func(temp string) error {
+		if err := os.WriteFile(filepath.Join(temp, logConfig), source(logConfig), 0o600); err != nil {
 			return err
 		}
-	}
-	cmd := exec.CommandContext(ctx, j.javac(), "--release", "17", "-encoding", "UTF-8", "-d", temp, filepath.Join(temp, nodeSource))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("compiling %s: %w\n%s", nodeSource, err, lastLines(out, 30))
-	}
-	return os.Rename(temp, dir)
+		return j.compile(ctx, nodeSource, temp, "")
+	})
 }
 
-// resolve lets Maven fetch the engine's jars and say where they are.
-func resolve(ctx context.Context, d distribution, j jdk, cache string, env lookup) error {
-	maven := inPath("mvn", env)
-	if maven == "" {
-		return missingError{"no Maven (mvn) was found in PATH"}
+// compile compiles an embedded source into a directory, against the jars of a class path.
+func (j jdk) compile(ctx context.Context, name, into, classPath string) error {
+	file := filepath.Join(into, name)
+	if err := os.WriteFile(file, source(name), 0o600); err != nil {
+		return err
 	}
-	temp, err := os.MkdirTemp(cache, "resolve-")
+	cmd := exec.CommandContext(ctx, j.javac(), "--release", "17", "-encoding", "UTF-8", "-proc:none", "-cp", classPath, "-d", into, file)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compiling %s: %w\n%s", name, err, lastLines(out, 30))
+	}
+	return nil
+}
+
+// makeDir lets fill fill a directory that has this name only when it is complete. One that is there is left as it is.
+func makeDir(dir string, fill func(temp string) error) error {
+	if exists(dir) {
+		return nil
+	}
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "make-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	pom, list := filepath.Join(temp, pomFile), filepath.Join(temp, "classpath")
-	if err := os.WriteFile(pom, source(pomFile), 0o600); err != nil {
+	if err := fill(temp); err != nil {
 		return err
 	}
-	args := append([]string{
-		"--batch-mode", "--quiet", "--no-transfer-progress", "--file", pom,
-		mavenGoal, "-DincludeScope=runtime", "-Dmdep.outputFile=" + list,
-	}, d.mavenProperties()...)
-	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, maven, args...)
-	cmd.Dir = temp
-	cmd.Env = append(os.Environ(), "JAVA_HOME="+j.home)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = 10 * time.Second
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("maven could not resolve %s:%s:%s: %w\n%s", d.group, d.artifact, d.version, err, lastLines(out.Bytes(), 30))
-	}
-	if err := os.Rename(list, classPathFile(cache, d)); err != nil {
-		return fmt.Errorf("maven left no class path: %w\n%s", err, lastLines(out.Bytes(), 30))
-	}
-	return nil
+	return os.Rename(temp, dir)
 }
 
 // source returns an embedded file. All names are constants, so a failure is a defect of this package that its tests find.

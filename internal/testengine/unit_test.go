@@ -298,7 +298,7 @@ func TestTable(t *testing.T) {
 	if names := Names(); names[0] != defaultEngine {
 		t.Errorf("%v", names)
 	}
-	for _, name := range []string{nodeSource, logConfig, pomFile} {
+	for _, name := range []string{nodeSource, rootSource, logConfig, pomFile} {
 		if len(source(name)) == 0 {
 			t.Errorf("%s is not embedded", name)
 		}

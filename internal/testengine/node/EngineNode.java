@@ -11,6 +11,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
@@ -21,6 +22,7 @@ import java.util.stream.Stream;
  * Arguments are the node's settings, key=value. System properties say the rest:
  * engine.root (the engine's Java package), engine.plugins (plugin classes, separated by commas),
  * engine.descriptors (true where the node wants plugins as descriptors rather than classes),
+ * engine.modules and engine.added (directories of modules and of plugins, where the node loads them itself: then the former two don't count),
  * engine.lease (file), engine.grace (milliseconds) and engine.scratch (a directory to delete at the end, or empty).
  */
 public final class EngineNode {
@@ -115,7 +117,12 @@ public final class EngineNode {
     }
 
     private static Closeable build(String root, String[] settings) throws Exception {
-        Class.forName(root + ".common.logging.LogConfigurator").getMethod("setNodeName", String.class).invoke(null, "n1");
+        String modules = System.getProperty("engine.modules", "");
+        Class<?> logging = Class.forName(root + ".common.logging.LogConfigurator");
+        logging.getMethod("setNodeName", String.class).invoke(null, "n1");
+        if (!modules.isEmpty()) {
+            logging.getMethod("configureESLogging").invoke(null);
+        }
 
         Class<?> settingsClass = Class.forName(root + ".common.settings.Settings");
         Object builder = settingsClass.getMethod("builder").invoke(null);
@@ -129,15 +136,27 @@ public final class EngineNode {
             .getMethod("prepareEnvironment", settingsClass, Map.class, Path.class, Supplier.class)
             .invoke(null, built, Map.of(), null, nodeName);
 
+        Class<?> nodeClass = Class.forName(root + ".node.Node");
+        if (!modules.isEmpty()) {
+            Object loader = loader(root, Path.of(modules), Path.of(System.getProperty("engine.added")));
+            return (Closeable) nodeClass.getConstructor(environment.getClass(), loader.getClass()).newInstance(environment, loader);
+        }
         List<Object> plugins = new ArrayList<>();
         for (String name : System.getProperty("engine.plugins").split(",")) {
             Class<?> c = Class.forName(name);
             plugins.add(Boolean.getBoolean("engine.descriptors") ? descriptor(root, c) : c);
         }
-        Constructor<?> make = Class.forName(root + ".node.Node")
-            .getDeclaredConstructor(Class.forName(root + ".env.Environment"), Collection.class, boolean.class);
+        Constructor<?> make = nodeClass.getDeclaredConstructor(environment.getClass(), Collection.class, boolean.class);
         make.setAccessible(true);
         return (Closeable) make.newInstance(environment, plugins, false);
+    }
+
+    /** Makes what loads modules and plugins from directories. */
+    private static Object loader(String root, Path modules, Path added) throws Exception {
+        Class<?> c = Class.forName(root + ".plugins.PluginsLoader");
+        return c.getMethod("createPluginsLoader", Set.class, Set.class, Map.class).invoke(null,
+            c.getMethod("loadModulesBundles", Path.class).invoke(null, modules),
+            c.getMethod("loadPluginsBundles", Path.class).invoke(null, added), Map.of());
     }
 
     private static Object descriptor(String root, Class<?> plugin) throws Exception {
