@@ -1,6 +1,8 @@
 package testengine
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -193,8 +195,10 @@ func TestResolve(t *testing.T) {
 	if c.load(cache, d) {
 		t.Error("a jar that is gone was not missed")
 	}
-	if left, _ := filepath.Glob(filepath.Join(cache, "*-[0-9]*[0-9]")); len(left) > 0 {
-		t.Errorf("left over: %v", left)
+	for _, temporary := range []string{"make-*", "resolve-*"} {
+		if left, _ := filepath.Glob(filepath.Join(cache, temporary)); len(left) > 0 {
+			t.Errorf("left over: %v", left)
+		}
 	}
 }
 
@@ -305,5 +309,33 @@ func TestTable(t *testing.T) {
 	}
 	if _, err := lookUp("nosuchengine"); err == nil || !strings.Contains(err.Error(), defaultEngine) {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestUnzip(t *testing.T) {
+	for name, files := range map[string][]string{
+		"one directory around all": {"engine-1/lib/a.jar", "engine-1/config/b.yml"},
+		"none":                     {"lib/a.jar", "config/b.yml"},
+	} {
+		file := filepath.Join(t.TempDir(), "a.zip")
+		var content bytes.Buffer
+		w := zip.NewWriter(&content)
+		for _, f := range files {
+			if _, err := w.Create(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(w.Close(), os.WriteFile(file, content.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		into := t.TempDir()
+		if err := unzip(file, into); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, f := range []string{"lib/a.jar", "config/b.yml"} {
+			if !exists(filepath.Join(into, f)) {
+				t.Errorf("%s: there is no %s", name, f)
+			}
+		}
 	}
 }
