@@ -289,12 +289,19 @@ func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
 // newest, its count and revs go into the grave, so that a save that was under
 // way learns whether it was in time.
 func (w *writer) bury(ctx context.Context, id ID, why Reason, until time.Time, known *Record) error {
-	w.fail(id, fmt.Errorf("cloakroom: %v: %w", id, ErrGone))
 	rev := newRev()
-	if known != nil && w.store.Bury(ctx, id, graveOf(known, why, w.now(), rev), known.Version) == nil {
-		return nil
+	if known == nil || w.store.Bury(ctx, id, graveOf(known, why, w.now(), rev), known.Version) != nil {
+		if err := w.buryUnchecked(ctx, id, Grave{Reason: why, At: w.now(), Until: until, Revs: []Rev{rev}}); err != nil {
+			return err
+		}
 	}
-	g := Grave{Reason: why, At: w.now(), Until: until, Revs: []Rev{rev}}
+	// Not before: if it had failed, the session would go on.
+	w.fail(id, fmt.Errorf("cloakroom: %v: %w", id, ErrGone))
+	return nil
+}
+
+// buryUnchecked buries what is there, and tries again while there is no answer.
+func (w *writer) buryUnchecked(ctx context.Context, id ID, g Grave) error {
 	for n := 1; ; n++ {
 		err := w.store.Bury(ctx, id, g, Version{})
 		switch {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cloakroom-go/cloakroom"
 )
@@ -284,4 +286,26 @@ func plainList(m map[string]int) string {
 		fmt.Fprintf(&b, " %s=%d", name, m[name])
 	}
 	return strings.TrimPrefix(b.String(), " ")
+}
+
+// A save that waits behind another is told that the session has ended once that
+// is so: not while it is still open to others, nor if the sign-out fails.
+func TestI13_NobodyIsToldOfAnEndBeforeIt(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		ender := r.open(s)
+		g, inFlight := r.blocked(s)
+		queued := r.saving(r.open(s))
+		synctest.Wait()
+		r.store.answer(isOn("bury", s.ID()), errNoAnswer)
+		ended := later(func() error { return ender.Destroy(t.Context()) })
+		synctest.Wait()
+		g.let(pass)
+		if err := errors.Join(<-inFlight, <-queued); err != nil {
+			t.Errorf("a save beside a sign-out that failed: %v", err)
+		}
+		r.wantErr("the sign-out", <-ended, cloakroom.ErrUnknown, cloakroom.ErrUnavailable)
+		r.wantVisits(s.ID(), 2)
+	})
 }
