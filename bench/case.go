@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Case is one comparison: sides that do the same, each for some rounds, in turn.
+type Case struct {
+	Name  string // its family, a slash and what it is about
+	About string // what is measured, in a sentence or two
+	Rows  []Row
+	Plot  *Plot // nil: none
+	Most  int   // rounds at most, for what takes long; 0: as many as asked for
+
+	// Needs are services; where one can't be had the case is left out, unless
+	// they are required.
+	Needs []need
+
+	// Setup makes the sides. What it opens, it hands to Bench.Cleanup.
+	Setup func(b *Bench) ([]Side, error)
+}
+
+// Side is one contender.
+type Side struct {
+	Name     string
+	Settings string // what it promises about durability, and how it is set up
+
+	Series string // in the plot; defaults to Name
+	X      float64
+
+	Prepare func(context.Context) error // before each round, not measured; nil: nothing
+	Round   func(context.Context) (Result, error)
+	Check   func(context.Context) error // after all rounds: what was written is there
+}
+
+// Result is what one round measured.
+type Result struct {
+	N         int                // operations
+	Metrics   map[string]float64 // by unit, as in Go's benchmark format
+	Latencies []time.Duration    // sorted; nil where they weren't taken
+}
+
+// The units that cases compare.
+const (
+	perOp   = "ns/op"
+	perSec  = "ops/s"
+	bytesOp = "B/op"
+	allocs  = "allocs/op"
+	half    = "p50-ns"
+	tail    = "p99-ns"
+)
+
+// Row is a line of the table: what is compared in a Case, and with which goal.
+type Row struct {
+	What  string
+	Unit  string
+	Ours  []string // sides, of which the best counts
+	Peers []string // the same; none: the value of ours itself is judged
+	Kind  Kind
+	Goal  Bound
+	Least Bound
+}
+
+// Kind says how the sides of a row are compared.
+type Kind int
+
+const (
+	// Faster divides the peer's time by ours: more is better.
+	Faster Kind = iota
+	// More divides our rate by the peer's: more is better.
+	More
+	// Share divides our time or size by the peer's: less is better.
+	Share
+	// Alone is our value: less is better.
+	Alone
+)
+
+// Bound is what a row's value has to reach, or not to exceed where less is
+// better. Of a strict one, reaching is not enough. The zero Bound asks nothing.
+type Bound struct {
+	Value  float64
+	Strict bool
+	None   bool
+}
+
+func at(v float64) Bound     { return Bound{Value: v} }
+func beyond(v float64) Bound { return Bound{Value: v, Strict: true} }
+
+// untold is the bound of rows that are there to be looked at.
+var untold = Bound{None: true}
+
+func (k Kind) lessIsBetter() bool { return k == Share || k == Alone }
+
+func (k Kind) meets(b Bound, v float64) bool {
+	if b.None || v == b.Value {
+		return b.None || !b.Strict
+	}
+	return v > b.Value != k.lessIsBetter()
+}
+
+// value compares the results of one round.
+func (r Row) value(round map[string]Result) (float64, error) {
+	rate := r.Kind == More
+	ours, err := best(round, r.Ours, r.Unit, rate)
+	if err != nil || r.Kind == Alone {
+		return ours, err
+	}
+	peer, err := best(round, r.Peers, r.Unit, rate)
+	if err != nil {
+		return 0, err
+	}
+	if r.Kind == Faster {
+		return peer / ours, nil
+	}
+	return ours / peer, nil
+}
+
+func best(round map[string]Result, sides []string, unit string, highest bool) (float64, error) {
+	var all []float64
+	for _, name := range sides {
+		v, ok := round[name].Metrics[unit]
+		if !ok {
+			return 0, fmt.Errorf("side %q has measured no %s", name, unit)
+		}
+		all = append(all, v)
+	}
+	if len(all) == 0 {
+		return 0, errors.New("a row has no sides")
+	}
+	if highest {
+		return slices.Max(all), nil
+	}
+	return slices.Min(all), nil
+}
+
+// Bench is what a case has at hand while it is set up and run.
+type Bench struct {
+	context.Context //nolint:containedctx // of the run; the cases' functions get it in one piece
+	*services
+	quick bool
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	clean []func() error
+}
+
+// Cleanup has f called when the case is over, the last one first.
+func (b *Bench) Cleanup(f func() error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clean = append(b.clean, f)
+}
+
+func (b *Bench) close() error {
+	var errs []error
+	for _, f := range slices.Backward(b.clean) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// size is how much of something there is: full, or in a quick run quick.
+func (b *Bench) size(full, quick int) int {
+	if b.quick {
+		return quick
+	}
+	return full
+}
+
+// span is how long a round takes.
+func (b *Bench) span() time.Duration {
+	if b.quick {
+		return 30 * time.Millisecond
+	}
+	return 3 * time.Second
+}
+
+// tempDir is a folder that goes with the case.
+func (b *Bench) tempDir() (string, error) {
+	dir, err := os.MkdirTemp("", "cloakroom-bench-")
+	if err == nil {
+		b.Cleanup(func() error { return os.RemoveAll(dir) })
+	}
+	return dir, err
+}
+
+// Outcome is what came of a case.
+type Outcome struct {
+	Case   Case
+	Sides  []Side
+	Rounds []map[string]Result // by side
+}
+
+// run measures a case: A B A B and so on, so that what disturbs the machine
+// disturbs all sides alike. Wrong results are errors.
+func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
+	defer func() {
+		err = errors.Join(err, b.close())
+		if err != nil {
+			err = fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}()
+	sides, err := c.Setup(b)
+	if err != nil {
+		return nil, err
+	}
+	o := &Outcome{Case: c, Sides: sides}
+	if c.Most > 0 {
+		rounds = min(rounds, c.Most)
+	}
+	for i := range rounds {
+		round := map[string]Result{}
+		for _, s := range sides {
+			if s.Prepare != nil {
+				if err := s.Prepare(b); err != nil {
+					return nil, fmt.Errorf("%s: preparing: %w", s.Name, err)
+				}
+			}
+			r, err := s.Round(b)
+			if err == nil && r.N < 1 {
+				err = errors.New("not one operation was done")
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", s.Name, err)
+			}
+			round[s.Name] = r
+			b.log.Info("measured", "case", c.Name, "round", i+1, "side", s.Name, "metrics", r.Metrics)
+		}
+		o.Rounds = append(o.Rounds, round)
+	}
+	for _, s := range sides {
+		if s.Check == nil {
+			return nil, fmt.Errorf("%s: nothing checks what it did", s.Name)
+		}
+		if err := s.Check(b); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	for _, r := range c.Rows {
+		if _, err := o.values(r); err != nil {
+			return nil, err
+		}
+	}
+	return o, nil
+}
+
+// values are a row's, one of each round.
+func (o *Outcome) values(r Row) ([]float64, error) {
+	var all []float64
+	for _, round := range o.Rounds {
+		v, err := r.value(round)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.What, err)
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The store on OpenSearch against the engine itself: what it answers at most
+// when requests are made before and answers are only counted, and what it does
+// with one operation per request.
+
+func engineCases() []Case {
+	const callers = 256
+	return []Case{
+		{
+			Name: "engine/reads", Needs: []need{needEngine},
+			About: "Reads of single sessions by 256 callers; and the engine's ceiling, _mget with prepared bodies.",
+			Rows: []Row{
+				{
+					What: "OpenSearch reads/s at 256 callers against the _mget ceiling", Unit: perSec, Kind: More,
+					Ours: []string{"store"}, Peers: ceilings("mget"), Goal: at(0.9), Least: at(0.75),
+				},
+				{
+					What: "OpenSearch reads/s at 256 callers against one operation per request", Unit: perSec, Kind: More,
+					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(6), Least: at(4),
+				},
+			},
+			Setup: func(b *Bench) ([]Side, error) {
+				rs, err := openEngine(b, b.size(8192, 512))
+				if err != nil {
+					return nil, err
+				}
+				one, err := openSingle(b, len(rs.all))
+				if err != nil {
+					return nil, err
+				}
+				sides := []Side{
+					b.side("store", engineSettings, callers, rs.reads(callers), rs.check),
+					b.side("single", engineSettings, callers, one.reads(callers), one.check),
+				}
+				more, err := ceilingSides(b, "mget", len(rs.all), (*single).mget)
+				return append(sides, more...), err
+			},
+		},
+		{
+			Name: "engine/saves", Needs: []need{needEngine},
+			About: "Compare-and-set saves of single sessions by 256 callers; and the engine's ceiling, _bulk with prepared bodies, which compares nothing.",
+			Rows: []Row{
+				{
+					What: "OpenSearch compare-and-set saves/s at 256 callers against the _bulk ceiling", Unit: perSec, Kind: More,
+					Ours: []string{"store"}, Peers: ceilings("bulk"), Goal: at(0.9), Least: at(0.75),
+				},
+				{
+					What: "OpenSearch saves/s at 256 callers against one operation per request", Unit: perSec, Kind: More,
+					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(3.3), Least: at(2.5),
+				},
+			},
+			Setup: func(b *Bench) ([]Side, error) {
+				rs, err := openEngine(b, b.size(8192, 512))
+				if err != nil {
+					return nil, err
+				}
+				one, err := openSingle(b, len(rs.all))
+				if err != nil {
+					return nil, err
+				}
+				sides := []Side{
+					b.side("store", engineSettings, callers, rs.saves(callers), rs.check),
+					b.side("single", engineSettings, callers, one.saves(callers), one.check),
+				}
+				more, err := ceilingSides(b, "bulk", len(rs.all), (*single).bulk)
+				return append(sides, more...), err
+			},
+		},
+		{
+			Name: "engine/concurrency", Needs: []need{needEngine},
+			About: "Reads of single sessions from OpenSearch, by the number of callers.",
+			Plot:  &Plot{Title: "Reads from OpenSearch", X: "parallel callers", Y: "reads/s", Unit: perSec, LogX: true},
+			Setup: func(b *Bench) ([]Side, error) {
+				return againstSingle(b, func(rs *records, one *single, n int) (ours, theirs load) { return rs.reads(n), one.reads(n) })
+			},
+		},
+		{
+			Name: "engine/concurrency-saves", Needs: []need{needEngine},
+			About: "Compare-and-set saves of single sessions in OpenSearch, by the number of callers.",
+			Plot:  &Plot{Title: "Saves to OpenSearch", X: "parallel callers", Y: "saves/s", Unit: perSec, LogX: true},
+			Setup: func(b *Bench) ([]Side, error) {
+				return againstSingle(b, func(rs *records, one *single, n int) (ours, theirs load) { return rs.saves(n), one.saves(n) })
+			},
+		},
+	}
+}
+
+// load is what callers do.
+type load = func(ctx context.Context, caller, turn int) error
+
+func againstSingle(b *Bench, of func(rs *records, one *single, n int) (ours, theirs load)) ([]Side, error) {
+	rs, err := openEngine(b, b.size(8192, 512))
+	if err != nil {
+		return nil, err
+	}
+	one, err := openSingle(b, len(rs.all))
+	if err != nil {
+		return nil, err
+	}
+	var sides []Side
+	for _, n := range b.steps(1, 4, 16, 64, 256, 512) {
+		ours, theirs := of(rs, one, n)
+		sides = append(sides, plotted([]Side{
+			b.side("cloakroom", engineSettings, n, ours, rs.check),
+			b.side("one operation per request", engineSettings, n, theirs, one.check),
+		}, n)...)
+	}
+	return sides, nil
+}
+
+func openEngine(b *Bench, n int) (*records, error) {
+	e, name, err := b.engine()
+	if err != nil {
+		return nil, err
+	}
+	store, err := b.openEngineStore(e, name)
+	if err != nil {
+		return nil, err
+	}
+	return fill(b, store, n, time.Now())
+}
+
+// single is the engine with the documents of a store and without the store.
+type single struct {
+	*raw
+	name   string
+	before []*document
+	docs   []*place
+	writes atomic.Int64
+}
+
+// place is a document and its newest version, so that it can be compared and set.
+type place struct {
+	read, write string // paths
+	source      []byte
+	seq, term   int
+	id, index   string
+}
+
+// openSingle fills a store, closes it and takes its documents.
+func openSingle(b *Bench, n int) (*single, error) {
+	e, name, err := b.engine()
+	if err != nil {
+		return nil, err
+	}
+	store, err := b.openEngineStore(e, name)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fill(b, store, n, time.Now()); err != nil {
+		return nil, err
+	}
+	s := &single{raw: e, name: name}
+	if s.before, err = e.documents(b, s.pattern()); err != nil {
+		return nil, err
+	}
+	if len(s.before) != n {
+		return nil, fmt.Errorf("%d documents are there in place of %d", len(s.before), n)
+	}
+	for _, d := range s.before {
+		path := "/" + d.Index + "/_doc/" + d.ID
+		s.docs = append(s.docs, &place{read: path, write: path, source: d.Source, seq: d.Seq, term: d.Term, id: d.ID, index: d.Index})
+	}
+	return s, nil
+}
+
+func (s *single) pattern() string { return s.name + "-2*" } // periods begin with a year
+
+func (s *single) check(ctx context.Context) error {
+	return s.written(ctx, s.pattern(), s.before, s.writes.Load())
+}
+
+func (s *single) own(caller, callers, turn int) *place {
+	each := len(s.docs) / callers
+	return s.docs[caller*each+turn*7%each]
+}
+
+// reads has callers read whole sessions, with a request each.
+func (s *single) reads(callers int) load {
+	return func(ctx context.Context, caller, turn int) error {
+		p := s.own(caller, callers, turn)
+		b, err := s.ask(ctx, "GET", p.read, nil, nil)
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			ID     string `json:"_id"`
+			Source struct {
+				Principal string                     `json:"principal"`
+				Values    map[string]json.RawMessage `json:"values"`
+			} `json:"_source"`
+		}
+		if err := json.Unmarshal(b, &answer); err != nil {
+			return err
+		}
+		if answer.ID != p.id || len(answer.Source.Values) == 0 {
+			return fmt.Errorf("%s: another session was answered", p.read)
+		}
+		return nil
+	}
+}
+
+// saves has callers write whole sessions by compare-and-set, with a request each.
+func (s *single) saves(callers int) load {
+	return func(ctx context.Context, caller, turn int) error {
+		p := s.own(caller, callers, turn)
+		path := p.write + "?if_seq_no=" + strconv.Itoa(p.seq) + "&if_primary_term=" + strconv.Itoa(p.term)
+		b, err := s.ask(ctx, "PUT", path, p.source, nil)
+		if err != nil {
+			return err
+		}
+		var answer struct {
+			Seq  int `json:"_seq_no"`
+			Term int `json:"_primary_term"`
+		}
+		if err := json.Unmarshal(b, &answer); err != nil {
+			return err
+		}
+		p.seq, p.term = answer.Seq, answer.Term
+		s.writes.Add(1)
+		return nil
+	}
+}
+
+// The sizes and numbers of requests in flight that a ceiling is the best of.
+var (
+	ceilingSizes    = []int{64, 256, 512}
+	ceilingInFlight = []int{2, 4, 8}
+)
+
+func ceilingName(kind string, size, inFlight int) string {
+	return fmt.Sprintf("%s-%dx%d", kind, size, inFlight)
+}
+
+func ceilings(kind string) (names []string) {
+	for _, size := range ceilingSizes {
+		for _, n := range ceilingInFlight {
+			names = append(names, ceilingName(kind, size, n))
+		}
+	}
+	return names
+}
+
+// batchOf makes requests with so many documents each.
+type batchOf func(s *single, size int) (load, error)
+
+func ceilingSides(b *Bench, kind string, n int, of batchOf) ([]Side, error) {
+	s, err := openSingle(b, n)
+	if err != nil {
+		return nil, err
+	}
+	var sides []Side
+	for _, size := range ceilingSizes {
+		op, err := of(s, size)
+		if err != nil {
+			return nil, err
+		}
+		for _, inFlight := range ceilingInFlight {
+			sides = append(sides, b.lots(ceilingName(kind, size, inFlight), engineSettings, inFlight, size, op, s.check))
+		}
+	}
+	return sides, nil
+}
+
+// buffers are for answers, which ceilings count and throw away.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<20); return &b }}
+
+// counting asks with prepared bodies and counts a word in the answer.
+func (s *single) counting(path string, bodies [][]byte, word string, want int, acknowledged func()) load {
+	w := []byte(word)
+	return func(ctx context.Context, caller, turn int) error {
+		buf := buffers.Get().(*[]byte)
+		defer buffers.Put(buf)
+		answer, err := s.ask(ctx, "POST", path, bodies[(caller*31+turn)%len(bodies)], (*buf)[:0])
+		if err != nil {
+			return err
+		}
+		*buf = answer
+		if n := bytes.Count(answer, w); n != want {
+			return fmt.Errorf("%s: %d of %d documents were answered", path, n, want)
+		}
+		acknowledged()
+		return nil
+	}
+}
+
+func (s *single) mget(size int) (load, error) {
+	var bodies [][]byte
+	for part := range slices.Chunk(s.docs, size) {
+		if len(part) < size {
+			break
+		}
+		var ids []object
+		for _, p := range part {
+			ids = append(ids, object{"_index": p.index, "_id": p.id})
+		}
+		b, err := json.Marshal(object{"docs": ids})
+		if err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, b)
+	}
+	return s.counting("/_mget", bodies, `"found":true`, size, func() {}), nil
+}
+
+func (s *single) bulk(size int) (load, error) {
+	var bodies [][]byte
+	for part := range slices.Chunk(s.docs, size) {
+		if len(part) < size {
+			break
+		}
+		var b []byte
+		for _, p := range part {
+			line, err := json.Marshal(object{"index": object{"_index": p.index, "_id": p.id}})
+			if err != nil {
+				return nil, err
+			}
+			b = append(append(append(append(b, line...), '\n'), p.source...), '\n')
+		}
+		bodies = append(bodies, b)
+	}
+	return s.counting("/_bulk", bodies, `"status":200`, size, func() { s.writes.Add(int64(size)) }), nil
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// Whole requests over HTTP on loopback: server and clients share the machine,
+// and so does the service behind a peer.
+
+func httpCases() []Case {
+	const parallel = 64
+	peers := []func(*Bench) (*site, error){
+		sqliteSite, redisSite, postgresSite, scsSQLiteSite(1), scsSQLiteSite(8), gorillaFileSite, gorillaCookieSite, fiberSite,
+	}
+	both := []need{needRedis, needPostgres}
+	row := func(what, peer string, goal, least Bound) Row {
+		return Row{What: what, Unit: perSec, Kind: More, Ours: []string{"cloakroom+sqlite"}, Peers: []string{peer}, Goal: goal, Least: least}
+	}
+	return []Case{
+		{
+			Name: "http/write", Needs: both,
+			About: "64 clients whose requests read and write a session of their own.",
+			Rows: []Row{
+				row("full HTTP read and write, SQLite, against scs + Redis (appendfsync always)", "scs+redis", beyond(1), at(0.8)),
+				row("full HTTP read and write, SQLite, against scs + PostgreSQL", "scs+postgres", untold, untold),
+				row("full HTTP read and write, SQLite, against gorilla with files (no fsync)", "gorilla+files", untold, untold),
+				row("full HTTP read and write, SQLite, against fiber in memory", "fiber", untold, untold),
+			},
+			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageVisit, peers...) },
+		},
+		{
+			Name: "http/read", Needs: both,
+			About: "64 clients whose requests read a session.",
+			Rows: []Row{
+				row("full HTTP read, SQLite, against scs + Redis", "scs+redis", at(1.5), at(1)),
+				row("full HTTP read, SQLite, against scs + PostgreSQL", "scs+postgres", untold, untold),
+				row("full HTTP read, SQLite, against fiber in memory", "fiber", untold, untold),
+			},
+			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageRead, peers...) },
+		},
+		{
+			Name: "http/concurrency", Needs: []need{needRedis},
+			About: "Requests that read and write a session, by the number of clients.",
+			Plot:  &Plot{Title: "Read and write over HTTP", X: "parallel clients", Y: "requests/s", Unit: perSec, LogX: true},
+			Setup: func(b *Bench) ([]Side, error) {
+				var sides []Side
+				for _, n := range b.steps(1, 4, 16, 64, 256) {
+					at, err := clients(b, n, pageVisit, sqliteSite, redisSite)
+					if err != nil {
+						return nil, err
+					}
+					sides = append(sides, plotted(at, n)...)
+				}
+				return sides, nil
+			},
+		},
+		{
+			Name: "http/opensearch", Needs: []need{needEngine},
+			About: "64 clients whose requests get five values and set one, on OpenSearch: in our store, and as Dancer::Session::ElasticSearch does.",
+			Rows: []Row{
+				{
+					What: "full HTTP read and write on OpenSearch, against one operation per request (is_lazy 1)", Unit: perSec, Kind: More,
+					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-lazy"}, Goal: at(3.5), Least: at(2.5),
+				},
+				{
+					What: "the same, against is_lazy 0 (five gets and one set)", Unit: perSec, Kind: More,
+					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-eager"}, Goal: at(12), Least: at(8),
+				},
+			},
+			Setup: func(b *Bench) ([]Side, error) {
+				return clients(b, b.size(parallel, 8), pageBrowse, engineSite, plainSite(false), plainSite(true))
+			},
+		},
+		incrementCase("opensearch", engineSettings, []need{needEngine}, func(b *Bench) (cloakroom.Store, error) {
+			e, name, err := b.engine()
+			if err != nil {
+				return nil, err
+			}
+			return b.openEngineStore(e, name)
+		}),
+	}
+}
+
+// clients is a side for each site, on a server of its own, with so many clients.
+func clients(b *Bench, n int, page string, open ...func(*Bench) (*site, error)) ([]Side, error) {
+	all, err := sites(b, open...)
+	if err != nil {
+		return nil, err
+	}
+	var sides []Side
+	for _, s := range all {
+		way, err := s.online(b)
+		if err != nil {
+			return nil, err
+		}
+		visitors, err := newCrowd(b, n, b.size(32, 2), way)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		sides = append(sides, b.side(s.name, s.settings, n, visitors.at(page), visitors.check))
+	}
+	return sides, nil
+}
+
+// steps are the places on a plot's axis; two of them in a quick run.
+func (b *Bench) steps(all ...int) []int {
+	if b.quick {
+		return all[:2]
+	}
+	return all
+}
+
+// plotted puts sides at a place in the plot.
+func plotted(sides []Side, x int) []Side {
+	for i := range sides {
+		s := &sides[i]
+		s.Series, s.X = s.Name, float64(x)
+		s.Name = fmt.Sprintf("%s/n=%d", s.Name, x)
+	}
+	return sides
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+func latencyCases() []Case {
+	half := func(what string) Row {
+		return Row{
+			What: "p50 latency with 1 caller against a single raw operation: " + what, Unit: half, Kind: Share,
+			Ours: []string{"store"}, Peers: []string{"raw"}, Goal: at(1.1), Least: at(1.25),
+		}
+	}
+	alone := func(name, what, about string, needs []need, setup func(b *Bench) ([]Side, error)) Case {
+		return Case{Name: "latency/" + name, About: about, Needs: needs, Rows: []Row{half(what)}, Setup: setup}
+	}
+	engine := []need{needEngine}
+	return []Case{
+		alone("sqlite-read", "SQLite read", "One caller's reads, against a prepared SELECT of the same rows.", nil, func(b *Bench) ([]Side, error) {
+			return besideBare(b, (*records).reads, func(s *bare) load {
+				return func(_ context.Context, _, turn int) error { return s.read(turn) }
+			})
+		}),
+		alone("sqlite-save", "SQLite save", "One caller's saves, against a prepared UPDATE in a transaction.", nil, func(b *Bench) ([]Side, error) {
+			return besideBare(b, (*records).saves, func(s *bare) load {
+				return func(_ context.Context, _, turn int) error { return s.transaction(turn, 1) }
+			})
+		}),
+		alone("opensearch-read", "OpenSearch read", "One caller's reads, against GET requests.", engine, func(b *Bench) ([]Side, error) {
+			return besideSingle(b, (*records).reads, (*single).reads)
+		}),
+		alone("opensearch-save", "OpenSearch save", "One caller's compare-and-set saves, against PUT requests.", engine, func(b *Bench) ([]Side, error) {
+			return besideSingle(b, (*records).saves, (*single).saves)
+		}),
+		{
+			Name: "latency/same-load", Needs: engine,
+			About: "Sessions are read and saved in OpenSearch, half and half, at 70 % of what one operation per request reaches with 64 callers. Latencies count from when an operation was due.",
+			Rows: []Row{{
+				What: "p99 under the load of 64 callers, against one operation per request at the same offered load", Unit: tail, Kind: Share,
+				Ours: []string{"store"}, Peers: []string{"single"}, Goal: beyond(1), Least: at(1),
+			}},
+			Plot:  &Plot{Title: "Latency at the same offered load", X: "share of operations that took longer", Y: "ms", Distribution: true, LogX: true},
+			Setup: setupSameLoad,
+		},
+	}
+}
+
+func besideBare(b *Bench, ours func(*records, int) load, theirs func(*bare) load) ([]Side, error) {
+	n := b.size(20_000, 100)
+	rs, err := openSQLite(b, n)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openBare(b, n)
+	if err != nil {
+		return nil, err
+	}
+	return []Side{
+		b.side("store", sqliteSettings, 1, ours(rs, 1), rs.check),
+		b.side("raw", sqliteSettings, 1, theirs(s), s.check),
+	}, nil
+}
+
+func besideSingle(b *Bench, ours func(*records, int) load, theirs func(*single, int) load) ([]Side, error) {
+	n := b.size(2000, 100)
+	rs, err := openEngine(b, n)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSingle(b, n)
+	if err != nil {
+		return nil, err
+	}
+	return []Side{
+		b.side("store", engineSettings, 1, ours(rs, 1), rs.check),
+		b.side("raw", engineSettings, 1, theirs(s, 1), s.check),
+	}, nil
+}
+
+func setupSameLoad(b *Bench) ([]Side, error) {
+	callers, n := b.size(64, 8), b.size(8192, 512)
+	rs, err := openEngine(b, n)
+	if err != nil {
+		return nil, err
+	}
+	s, err := openSingle(b, n)
+	if err != nil {
+		return nil, err
+	}
+	half := func(read, save load) load {
+		return func(ctx context.Context, caller, turn int) error {
+			if turn%2 == 0 {
+				return read(ctx, caller, turn/2)
+			}
+			return save(ctx, caller, turn/2)
+		}
+	}
+	capacity, err := closed(b, b.span(), callers, half(s.reads(callers), s.saves(callers)))
+	if err != nil {
+		return nil, err
+	}
+	rate := 0.7 * capacity.Metrics[perSec]
+	// Each operation has a session that no other one under way has: as many
+	// callers as there are sessions, one operation of each at a time.
+	side := func(name string, op load, check func(context.Context) error) Side {
+		free := newTickets(n)
+		return Side{Name: name, Settings: engineSettings, Check: check, Round: func(ctx context.Context) (Result, error) {
+			var first atomic.Pointer[error]
+			r, err := open(ctx, b.span(), rate, func(ctx context.Context, i int) error {
+				session, ok := free.take()
+				if !ok {
+					return errBehind
+				}
+				defer free.give(session)
+				err := op(ctx, session, i)
+				if err != nil {
+					first.CompareAndSwap(nil, &err)
+				}
+				return err
+			})
+			if err == nil && r.Metrics["failed-ratio"] > 0 {
+				err = errBehind
+				if e := first.Load(); e != nil {
+					err = *e
+				}
+			}
+			if err == nil {
+				r.Metrics["offered/s"] = rate
+			}
+			return r, err
+		}}
+	}
+	return []Side{
+		side("store", half(rs.reads(n), rs.saves(n)), rs.check),
+		side("single", half(s.reads(n), s.saves(n)), s.check),
+	}, nil
+}
+
+var errBehind = errors.New("too many operations are under way: the side is far behind the offered load")
+
+// tickets are the sessions that no operation under way uses.
+type tickets chan int
+
+func newTickets(n int) tickets {
+	t := make(tickets, n)
+	for i := range n {
+		t <- i
+	}
+	return t
+}
+
+func (t tickets) take() (int, bool) {
+	select {
+	case i := <-t:
+		return i, true
+	default:
+		return 0, false
+	}
+}
+
+func (t tickets) give(i int) { t <- i }

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+var (
+	keyVisits = cloakroom.NewKey[int]("visits")
+	keyCart   = cloakroom.NewKey[string]("cart")
+	keyLang   = cloakroom.NewKey[string]("lang")
+	keyTheme  = cloakroom.NewKey[string]("theme")
+	keyCSRF   = cloakroom.NewKey[string]("csrf")
+)
+
+// ours is this module's library.
+type ours struct{ m *cloakroom.Manager }
+
+// newOurs makes a manager as users would, but for plain HTTP.
+func newOurs(b *Bench, store cloakroom.Store) (ours, error) {
+	keys, err := cloakroom.NewKeys(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		return ours{}, err
+	}
+	m, err := cloakroom.New(store, keys, &cloakroom.Config{
+		Transport: cloakroom.Cookie{Insecure: true}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return ours{}, err
+	}
+	b.Cleanup(m.Close)
+	return ours{m}, nil
+}
+
+func (o ours) wrap(h http.Handler) http.Handler { return o.m.Handler(h) }
+
+func (o ours) begin(_ http.ResponseWriter, r *http.Request) error {
+	s, err := o.m.Session(r.Context())
+	if err != nil {
+		return err
+	}
+	keyVisits.Set(s, 0)
+	keyCart.Set(s, cart)
+	keyLang.Set(s, lang)
+	keyTheme.Set(s, theme)
+	keyCSRF.Set(s, csrf)
+	return nil
+}
+
+func (o ours) read(_ http.ResponseWriter, r *http.Request) (int, error) {
+	s, err := o.m.Session(r.Context())
+	if err != nil {
+		return 0, err
+	}
+	if keyLang.Get(s) != lang {
+		return 0, errLost
+	}
+	return keyVisits.Get(s), nil
+}
+
+func (o ours) all(_ http.ResponseWriter, r *http.Request) (int, error) {
+	s, err := o.m.Session(r.Context())
+	if err != nil {
+		return 0, err
+	}
+	return keyVisits.Get(s), exact(keyCart.Get(s), keyLang.Get(s), keyTheme.Get(s), keyCSRF.Get(s))
+}
+
+func (o ours) visit(_ http.ResponseWriter, r *http.Request) (int, error) {
+	s, err := o.m.Session(r.Context())
+	if err != nil {
+		return 0, err
+	}
+	if keyLang.Get(s) != lang {
+		return 0, errLost
+	}
+	return keyVisits.Update(s, func(n int) int { return n + 1 }), nil
+}
+
+func (o ours) browse(_ http.ResponseWriter, r *http.Request) (int, error) {
+	s, err := o.m.Session(r.Context())
+	if err != nil {
+		return 0, err
+	}
+	if err := exact(keyCart.Get(s), keyLang.Get(s), keyTheme.Get(s), keyCSRF.Get(s)); err != nil {
+		return 0, err
+	}
+	n := keyVisits.Get(s) + 1
+	keyVisits.Set(s, n)
+	return n, nil
+}

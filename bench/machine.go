@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// fact is a line about what a run ran on. key is its name in the raw results.
+type fact struct{ key, name, value string }
+
+func machine(s *services) []fact {
+	all := []fact{
+		{"cpu", "machine", fmt.Sprintf("%s, %d processors%s", cpu(), runtime.NumCPU(), memory())},
+		{"system", "system", runtime.GOOS + "/" + runtime.GOARCH + kernel()},
+		{"go", "Go", runtime.Version()},
+	}
+	if r := revision(); r != "" {
+		all = append(all, fact{"commit", "commit", r})
+	}
+	if v := s.versions(); len(v) > 0 {
+		all = append(all, fact{"services", "services", strings.Join(v, ", ")})
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		var peers []string
+		for _, d := range info.Deps {
+			if compared[d.Path] {
+				peers = append(peers, d.Path+" "+d.Version)
+			}
+		}
+		if len(peers) > 0 {
+			all = append(all, fact{"peers", "peers", strings.Join(peers, ", ")})
+		}
+	}
+	return all
+}
+
+// compared are the modules that are compared with, or that peers stand on.
+var compared = map[string]bool{
+	"github.com/alexedwards/scs/v2": true, "github.com/gorilla/sessions": true, "github.com/gofiber/fiber/v3": true,
+	"github.com/mattn/go-sqlite3": true, "github.com/gomodule/redigo": true, "github.com/lib/pq": true,
+	"zombiezen.com/go/sqlite": true,
+}
+
+func cpu() string {
+	if v := proc("/proc/cpuinfo", "model name"); v != "" {
+		return v
+	}
+	return "unknown processor"
+}
+
+func memory() string {
+	var kib int
+	if _, err := fmt.Sscanf(proc("/proc/meminfo", "MemTotal"), "%d kB", &kib); err != nil {
+		return ""
+	}
+	return fmt.Sprintf(", %d GiB", (kib+1<<19)>>20)
+}
+
+// proc is the value of a name's first line, "" where there is none.
+func proc(path, name string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+func kernel() string {
+	b, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return ""
+	}
+	return ", kernel " + strings.TrimSpace(string(b))
+}
+
+// revision is the commit that the working tree is at; go run doesn't stamp it.
+func revision() string {
+	b, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output() //nolint:noctx // a local question
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

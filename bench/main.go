@@ -1,0 +1,148 @@
+// Command bench compares cloakroom with what people would use in its place, and
+// with what the engines below it can do at most. From the root of the repository:
+//
+//	go run ./bench
+//
+// It starts what it needs on loopback and ends it: Redis and PostgreSQL, which
+// it installs from Debian's packages if it may, and OpenSearch. All that is
+// compared is measured in one run, in turns (A B A B and so on), and each case
+// checks at its end that what it wrote is there: a fast answer that is wrong is
+// an error. It writes benchmarks.md, the raw results in Go's benchmark format
+// (for benchstat) and the plots.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"regexp"
+	"testing"
+	"time"
+)
+
+func main() {
+	ctx, stop := interruptible(context.Background())
+	err := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command's flags.
+type options struct {
+	only   *regexp.Regexp
+	rounds int
+	quick  bool
+	out    string
+	need   bool // a service that can't be had is an error
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
+	o := options{}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	only := flags.String("run", "", "only the cases whose name matches this `regexp`")
+	flags.IntVar(&o.rounds, "rounds", 5, "how often each side is measured")
+	flags.BoolVar(&o.quick, "quick", false, "tiny sizes: tries the harness and its checks; the numbers mean nothing")
+	flags.StringVar(&o.out, "o", "docs", "the `folder` to write to; with -quick, and unless it is given, nothing is kept")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-run: %w", err)
+	}
+	if flags.NArg() > 0 || o.rounds < 1 {
+		return errors.New("-rounds must be 1 or more, and there are no arguments beside the flags")
+	}
+	given := false
+	flags.Visit(func(f *flag.Flag) { given = given || f.Name == "o" })
+	if o.quick && !given {
+		if o.out, err = os.MkdirTemp("", "cloakroom-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(o.out)
+	}
+	o.need = true
+
+	// Package testing takes its measure from flags of its own.
+	testing.Init()
+	if err := setBenchTime(o.quick); err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if o.quick {
+		level = slog.LevelWarn
+	}
+	s := &services{install: true, engine: startEngine}
+	defer func() { err = errors.Join(err, s.close()) }()
+	outcomes, left, err := measure(ctx, o, s, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	if err != nil {
+		return err
+	}
+	return report{o, outcomes, left, machine(s)}.write()
+}
+
+func setBenchTime(quick bool) error {
+	if quick {
+		return flag.Set("test.benchtime", "20x")
+	}
+	return flag.Set("test.benchtime", "500ms")
+}
+
+// cases are all cases, in the order of the report.
+func cases() []Case {
+	var all []Case
+	for _, family := range []func() []Case{
+		middlewareCases, sqliteCases, httpCases, engineCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
+	} {
+		all = append(all, family()...)
+	}
+	return all
+}
+
+// measure runs the cases that were asked for. left are those that lack a service,
+// with the reason, which is an error if all are wanted.
+func measure(ctx context.Context, o options, s *services, log *slog.Logger) (outcomes []*Outcome, left []string, err error) {
+	for _, c := range cases() {
+		if !o.only.MatchString(c.Name) {
+			continue
+		}
+		begin := time.Now()
+		err := s.provide(ctx, c.Needs)
+		if errors.Is(err, errMissing) && !o.need {
+			left = append(left, fmt.Sprintf("%s: %v", c.Name, err))
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		outcome, err := c.run(&Bench{Context: ctx, services: s, quick: o.quick, log: log}, o.rounds)
+		if err != nil {
+			return nil, nil, err
+		}
+		outcomes = append(outcomes, outcome)
+		log.Info("done", "case", c.Name, "took", time.Since(begin).Round(time.Second))
+	}
+	if len(outcomes)+len(left) == 0 {
+		return nil, nil, fmt.Errorf("-run %v matches no case", o.only)
+	}
+	return outcomes, left, nil
+}
+
+// provide starts what a case needs.
+func (s *services) provide(ctx context.Context, needs []need) error {
+	for _, n := range needs {
+		if _, err := s.get(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}

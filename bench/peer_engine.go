@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+)
+
+const engineSettings = "translog durability request (fsync before the answer), no replica, refresh every 5 s"
+
+// raw speaks to the engine as directly as can be.
+type raw struct {
+	url    string
+	client *http.Client
+}
+
+var names atomic.Int64
+
+// engine is the way to the engine, and a name for indices that nobody else has
+// and that go with the case.
+func (b *Bench) engine() (*raw, string, error) {
+	svc, err := b.get(b, needEngine)
+	if err != nil {
+		return nil, "", err
+	}
+	transport := &http.Transport{MaxIdleConns: 1024, MaxIdleConnsPerHost: 1024, DisableCompression: true}
+	e := &raw{svc.address, &http.Client{Transport: transport, Timeout: 10 * time.Minute}}
+	name := fmt.Sprintf("bench%d-%d", time.Now().UnixMilli(), names.Add(1))
+	b.Cleanup(func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(b), time.Minute)
+		defer cancel()
+		err := e.remove(ctx, name)
+		transport.CloseIdleConnections()
+		return err
+	})
+	return e, name, nil
+}
+
+// remove deletes the indices and templates of a name.
+func (e *raw) remove(ctx context.Context, name string) error {
+	var list []struct {
+		Index string `json:"index"`
+	}
+	if err := e.json(ctx, http.MethodGet, "/_cat/indices/"+name+"*?format=json&h=index", nil, &list); err != nil {
+		return err
+	}
+	for _, l := range list {
+		if err := e.json(ctx, http.MethodDelete, "/"+l.Index, nil, nil); err != nil {
+			return err
+		}
+	}
+	err := e.json(ctx, http.MethodDelete, "/_index_template/"+name+"-*", nil, nil)
+	if s, ok := errors.AsType[*engineError](err); ok && s.status == http.StatusNotFound {
+		return nil
+	}
+	return err
+}
+
+type engineError struct {
+	what   string
+	status int
+	body   string
+}
+
+func (e *engineError) Error() string {
+	return fmt.Sprintf("%s: status %d: %.300s", e.what, e.status, e.body)
+}
+
+// ask makes one request. The answer is appended to buf.
+func (e *raw) ask(ctx context.Context, method, path string, body, buf []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, e.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+		if strings.HasPrefix(path, "/_bulk") {
+			req.Header.Set("Content-Type", "application/x-ndjson")
+		}
+	}
+	res, err := e.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	into := bytes.NewBuffer(buf)
+	if _, err := io.Copy(into, res.Body); err != nil {
+		return nil, err
+	}
+	if res.StatusCode/100 != 2 {
+		return nil, &engineError{method + " " + path, res.StatusCode, into.String()}
+	}
+	return into.Bytes(), nil
+}
+
+// json makes one request with JSON, and reads the answer into what into points to.
+func (e *raw) json(ctx context.Context, method, path string, body, into any) error {
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	answer, err := e.ask(ctx, method, path, b, nil)
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}
+
+type object = map[string]any
+
+// makeIndex makes an index with the settings that our store's have, and a
+// mapping that spares the engine all work on the values.
+func (e *raw) makeIndex(ctx context.Context, name string) error {
+	return e.json(ctx, http.MethodPut, "/"+name, object{
+		"settings": object{"index": object{
+			"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "5s", "translog.durability": "request",
+		}},
+		"mappings": object{"dynamic": false, "properties": object{
+			"deadline": object{"type": "date", "format": "epoch_millis"},
+		}},
+	}, nil)
+}
+
+// count is how many documents the indices of a pattern hold.
+func (e *raw) count(ctx context.Context, pattern string) (int, error) {
+	if err := e.json(ctx, http.MethodPost, "/"+pattern+"/_refresh", nil, nil); err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Count int `json:"count"`
+	}
+	err := e.json(ctx, http.MethodGet, "/"+pattern+"/_count", nil, &answer)
+	return answer.Count, err
+}
+
+// document is one as the engine has it.
+type document struct {
+	Index   string          `json:"_index"`
+	ID      string          `json:"_id"`
+	Version int             `json:"_version"`
+	Seq     int             `json:"_seq_no"`
+	Term    int             `json:"_primary_term"`
+	Source  json.RawMessage `json:"_source"`
+}
+
+// documents are those of a pattern, 10,000 at most.
+func (e *raw) documents(ctx context.Context, pattern string) ([]*document, error) {
+	if err := e.json(ctx, http.MethodPost, "/"+pattern+"/_refresh", nil, nil); err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Hits struct {
+			Hits []*document `json:"hits"`
+		} `json:"hits"`
+	}
+	err := e.json(ctx, http.MethodPost, "/"+pattern+"/_search",
+		object{"size": 10_000, "version": true, "seq_no_primary_term": true}, &answer)
+	return answer.Hits.Hits, err
+}
+
+// written fails unless the documents of a pattern have been written so many
+// times since they were read.
+func (e *raw) written(ctx context.Context, pattern string, before []*document, times int64) error {
+	now, err := e.documents(ctx, pattern)
+	if err != nil {
+		return err
+	}
+	if len(now) != len(before) {
+		return fmt.Errorf("%d documents are there in place of %d", len(now), len(before))
+	}
+	var sum int64
+	for _, d := range now {
+		sum += int64(d.Version)
+	}
+	for _, d := range before {
+		sum -= int64(d.Version)
+	}
+	if sum != times {
+		return fmt.Errorf("%d writes were acknowledged, and %d happened", times, sum)
+	}
+	return nil
+}
+
+func (b *Bench) openEngineStore(e *raw, name string) (*elasticstore.Store, error) {
+	s, err := elasticstore.Open(b, elasticstore.ClientConfig{URLs: []string{e.url}}, &elasticstore.Config{Index: name, Replicas: -1})
+	if err == nil {
+		b.Cleanup(s.Close)
+	}
+	return s, err
+}
+
+func engineSite(b *Bench) (*site, error) {
+	e, name, err := b.engine()
+	if err != nil {
+		return nil, err
+	}
+	store, err := b.openEngineStore(e, name)
+	if err != nil {
+		return nil, err
+	}
+	l, err := newOurs(b, store)
+	return newSite("cloakroom+opensearch", engineSettings, l), err
+}

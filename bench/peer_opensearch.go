@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+)
+
+// startEngine starts an engine of the run's own.
+func startEngine(ctx context.Context) (*service, error) {
+	ready, end, ended := make(chan *service), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- testengine.Command(context.WithoutCancel(ctx), io.Discard, func(t testengine.TB) {
+			e := testengine.Start(t, testengine.Options{Heap: "2g"})
+			ready <- &service{address: e.URL()}
+			<-end
+		})
+	}()
+	select {
+	case err := <-ended:
+		return nil, err
+	case s := <-ready:
+		s.stop = func() error {
+			close(end)
+			return <-ended
+		}
+		return s, s.identify(ctx)
+	}
+}
+
+// identify asks the engine what it is.
+func (s *service) identify(ctx context.Context) error {
+	var answer struct {
+		Version struct {
+			Number       string `json:"number"`
+			Distribution string `json:"distribution"`
+		} `json:"version"`
+	}
+	e := &raw{s.address, http.DefaultClient}
+	if err := e.json(ctx, http.MethodGet, "/", nil, &answer); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	s.version = "Elasticsearch " + answer.Version.Number
+	if answer.Version.Distribution == "opensearch" {
+		s.version = "OpenSearch " + answer.Version.Number
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/alexedwards/scs/sqlite3store"
+	"github.com/alexedwards/scs/v2/memstore"
+	"github.com/gorilla/sessions"
+	_ "github.com/mattn/go-sqlite3" // the driver that the store's own page uses
+
+	ourmem "github.com/cloakroom-go/cloakroom/memstore"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
+)
+
+// The sites on what needs no service.
+
+func memorySite(b *Bench) (*site, error) {
+	store := ourmem.New(nil)
+	b.Cleanup(store.Close)
+	l, err := newOurs(b, store)
+	return newSite("cloakroom+memory", "in memory, no durability", l), err
+}
+
+const sqliteSettings = "SQLite without C, WAL, synchronous=FULL: a save returns after the fsync it shares"
+
+func sqliteSite(b *Bench) (*site, error) {
+	dir, err := b.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlitestore.Open(b, filepath.Join(dir, "sessions.db"), nil)
+	if err != nil {
+		return nil, err
+	}
+	b.Cleanup(store.Close)
+	l, err := newOurs(b, store)
+	return newSite("cloakroom+sqlite", sqliteSettings, l), err
+}
+
+func scsMemorySite(b *Bench) (*site, error) {
+	store := memstore.New()
+	b.Cleanup(func() error { store.StopCleanup(); return nil })
+	return newSite("scs+memory", "in memory, no durability", newSCS(store)), nil
+}
+
+// scsSQLiteSite is scs on SQLite, with connections so many. One is the fastest
+// for saves, as writers then wait in a queue rather than for SQLite's lock; more
+// let reads go on beside a save.
+func scsSQLiteSite(connections int) func(b *Bench) (*site, error) {
+	return func(b *Bench) (*site, error) {
+		dir, err := b.tempDir()
+		if err != nil {
+			return nil, err
+		}
+		db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, "scs.db")+"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_txlock=immediate")
+		if err != nil {
+			return nil, err
+		}
+		b.Cleanup(db.Close)
+		db.SetMaxOpenConns(connections)
+		db.SetMaxIdleConns(connections)
+		var mode string
+		var sync int
+		if err := db.QueryRowContext(b, "PRAGMA journal_mode").Scan(&mode); err != nil {
+			return nil, fmt.Errorf("go-sqlite3, which needs cgo and a C compiler: %w", err)
+		}
+		if err := db.QueryRowContext(b, "PRAGMA synchronous").Scan(&sync); err != nil {
+			return nil, err
+		}
+		if mode != "wal" || sync != 2 {
+			return nil, fmt.Errorf("journal_mode is %q and synchronous %d, in place of wal and 2", mode, sync)
+		}
+		if _, err := db.ExecContext(b, `CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);
+			CREATE INDEX sessions_expiry_idx ON sessions (expiry)`); err != nil {
+			return nil, err
+		}
+		store := sqlite3store.New(db)
+		b.Cleanup(func() error { store.StopCleanup(); return nil })
+		settings := fmt.Sprintf("mattn/go-sqlite3 (C), WAL, synchronous=FULL, %d connections", connections)
+		return newSite(fmt.Sprintf("scs+sqlite-%dconn", connections), settings, newSCS(store)), nil
+	}
+}
+
+func gorillaCookieSite(*Bench) (*site, error) {
+	store := sessions.NewCookieStore(gorillaKey)
+	return newSite("gorilla+cookie", "the session is in the cookie, signed: nothing is stored, and nothing can be revoked", gorilla{store}), nil
+}
+
+func gorillaFileSite(b *Bench) (*site, error) {
+	dir, err := b.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return newSite("gorilla+files", "a file for each session, no fsync", gorilla{sessions.NewFilesystemStore(dir, gorillaKey)}), nil
+}
+
+func fiberSite(*Bench) (*site, error) { return newFiberSite(), nil }
+
+var gorillaKey = bytes.Repeat([]byte{9}, 32)

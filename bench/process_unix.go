@@ -1,0 +1,17 @@
+//go:build unix
+
+package main
+
+import "syscall"
+
+const terminated = syscall.SIGTERM
+
+// asUser has a process run as somebody else. It gets a process group of its own,
+// so that an interrupt from the keyboard reaches it through us alone.
+func asUser(u *user) *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if u != nil {
+		attr.Credential = &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.gid)}
+	}
+	return attr
+}

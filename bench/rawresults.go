@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// rawResults are outcomes in Go's benchmark format: a line for each side and
+// round, and what it ran on above.
+func rawResults(outcomes []*Outcome, machine []fact) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\npkg: github.com/cloakroom-go/cloakroom/bench\n", runtime.GOOS, runtime.GOARCH)
+	for _, f := range machine {
+		fmt.Fprintf(&b, "%s: %s\n", f.key, f.value)
+	}
+	for _, o := range outcomes {
+		fmt.Fprintln(&b)
+		for _, round := range o.Rounds {
+			for _, s := range o.Sides {
+				r := round[s.Name]
+				fmt.Fprintf(&b, "Benchmark%s/side=%s-%d\t%d", benchName(o.Case.Name), oneWord(s.Name), runtime.GOMAXPROCS(0), r.N)
+				for _, unit := range slices.Sorted(maps.Keys(r.Metrics)) {
+					fmt.Fprintf(&b, "\t%s %s", strconv.FormatFloat(r.Metrics[unit], 'f', -1, 64), unit)
+				}
+				fmt.Fprintln(&b)
+			}
+		}
+	}
+	return b.Bytes()
+}
+
+// benchName begins with a capital, as benchmarks' names do.
+func benchName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
+
+// oneWord has nothing that the format has a meaning for.
+func oneWord(name string) string { return strings.NewReplacer(" ", "_", "/", ",").Replace(name) }

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// records are what cases that compare stores keep in them: sessions with the
+// same values as the application's.
+type records struct {
+	store cloakroom.Store
+	all   []*cloakroom.Record // as last acknowledged; each belongs to one caller
+}
+
+func newRecord(i int, made time.Time) *cloakroom.Record {
+	made = made.UTC().Truncate(time.Millisecond)
+	quote := func(s string) json.RawMessage { b, _ := json.Marshal(s); return b }
+	r := &cloakroom.Record{
+		ID: cloakroom.NewID(cloakroom.LayoutDay, made), Kind: cloakroom.KindSession, App: "shop", Principal: principal(i),
+		Created: made, Authenticated: made, Seen: made, Expires: made.Add(24 * time.Hour), Deadline: made.Add(30 * 24 * time.Hour),
+		Verifier: make([]byte, 34), Client: cloakroom.Client{Address: "203.0.113.7", UserAgent: userAgent},
+		Values: map[string]json.RawMessage{
+			"visits": json.RawMessage("0"), "cart": quote(cart), "lang": quote(lang), "theme": quote(theme), "csrf": quote(csrf),
+		},
+	}
+	for range cloakroom.MaxRevs {
+		advance(r)
+	}
+	r.Writes = 0
+	return r
+}
+
+func principal(i int) string { return "user" + strconv.Itoa(i) }
+
+// advance makes of r what a request's save does, but for the values.
+func advance(r *cloakroom.Record) {
+	r.Revs = r.ExpiredGrave(time.Time{}).Revs // a new one in front
+	r.Writes++
+}
+
+// fill creates n records.
+func fill(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*records, error) {
+	rs := &records{store, make([]*cloakroom.Record, n)}
+	err := share(ctx, 256, n, func(ctx context.Context, i int) error {
+		r := newRecord(i, made)
+		v, err := store.Create(ctx, r)
+		r.Version = v
+		rs.all[i] = r
+		return err
+	})
+	return rs, err
+}
+
+// own is a record of a caller's.
+func (rs *records) own(caller, callers, turn int) **cloakroom.Record {
+	each := len(rs.all) / callers
+	return &rs.all[caller*each+turn*7%each]
+}
+
+// reads has callers read records, and looks at what they get.
+func (rs *records) reads(callers int) func(ctx context.Context, caller, turn int) error {
+	return func(ctx context.Context, caller, turn int) error {
+		want := *rs.own(caller, callers, turn)
+		got, err := rs.store.Get(ctx, want.ID)
+		if err != nil {
+			return err
+		}
+		return same(got, want)
+	}
+}
+
+// saves has each caller save records of its own, by compare-and-set.
+func (rs *records) saves(callers int) func(ctx context.Context, caller, turn int) error {
+	return func(ctx context.Context, caller, turn int) error {
+		return rs.save(ctx, rs.own(caller, callers, turn))
+	}
+}
+
+func (rs *records) save(ctx context.Context, at **cloakroom.Record) error {
+	r := **at
+	advance(&r)
+	r.Seen = r.Seen.Add(time.Millisecond)
+	v, err := rs.store.Update(ctx, &r)
+	r.Version = v
+	if err == nil {
+		*at = &r
+	}
+	return err
+}
+
+// check reads every record.
+func (rs *records) check(ctx context.Context) error {
+	return share(ctx, 64, len(rs.all), func(ctx context.Context, i int) error {
+		got, err := rs.store.Get(ctx, rs.all[i].ID)
+		if err != nil {
+			return err
+		}
+		if string(got.Values["cart"]) != string(rs.all[i].Values["cart"]) {
+			return errLost
+		}
+		return same(got, rs.all[i])
+	})
+}
+
+func same(got, want *cloakroom.Record) error {
+	if got.ID != want.ID || got.Principal != want.Principal || got.Writes != want.Writes {
+		return fmt.Errorf("session %v is at write %d of %s in place of %d of %s", want.ID, got.Writes, got.Principal, want.Writes, want.Principal)
+	}
+	return nil
+}
+
+// side measures an operation of callers who go on for a round's time.
+func (b *Bench) side(name, settings string, callers int, op func(ctx context.Context, caller, turn int) error, check func(context.Context) error) Side {
+	return Side{Name: name, Settings: settings, Check: check, Round: func(ctx context.Context) (Result, error) {
+		return closed(ctx, b.span(), callers, op)
+	}}
+}
+
+// lots is a side whose operations stand for many each.
+func (b *Bench) lots(name, settings string, callers, many int, op func(ctx context.Context, caller, turn int) error, check func(context.Context) error) Side {
+	return Side{Name: name, Settings: settings, Check: check, Round: func(ctx context.Context) (Result, error) {
+		r, err := closed(ctx, b.span(), callers, op)
+		if err != nil {
+			return r, err
+		}
+		n := float64(many)
+		return Result{N: r.N * many, Metrics: map[string]float64{perOp: r.Metrics[perOp] / n, perSec: r.Metrics[perSec] * n}}, nil
+	}}
+}
