@@ -105,10 +105,14 @@ func allYield(batch []*change) bool {
 // merge makes the next state of a record of a batch of changes, and returns the
 // changes that are in it. It finishes those that refuse, that yield to a
 // conflict, and that nobody waits for any more. It takes them out of batch itself.
+//
+// What refuses after changes that aren't written yet is put back into the line:
+// they may never be, and then the refusal would rest on nothing.
 func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*Record, []*change) {
 	next := new(Record)
 	*next = *cur
 	kept := batch[:0]
+	var again []*change
 	for _, c := range batch {
 		w.mu.Lock()
 		left := c.left
@@ -120,14 +124,19 @@ func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*R
 		before := *next
 		if err := c.apply(next, len(kept) == 0); err != nil {
 			*next = before
-			if inDoubt {
-				err = errUnknown(cur.ID, err)
+			switch {
+			case inDoubt: // it may have been written along with an earlier attempt
+				c.finish(nil, errUnknown(cur.ID, err))
+			case len(kept) > 0:
+				again = append(again, c)
+			default:
+				c.finish(nil, err)
 			}
-			c.finish(nil, err)
 			continue
 		}
 		kept = append(kept, c)
 	}
+	w.putBack(cur.ID, again)
 	return next, kept
 }
 

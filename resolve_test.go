@@ -309,3 +309,56 @@ func TestI13_NobodyIsToldOfAnEndBeforeIt(t *testing.T) {
 		r.wantVisits(s.ID(), 2)
 	})
 }
+
+// What refuses in view of another's change, which is about to be written along,
+// is asked again if that change isn't written.
+func TestI13_RefusalsRestOnWhatIsWritten(t *testing.T) {
+	errUsed := errors.New("used already")
+	for name, written := range map[string]bool{"written": true, "not written": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				s := r.stored(1)
+				g, _ := r.blocked(s)
+				use := func() <-chan error {
+					s := r.open(s)
+					done := later(func() error {
+						return s.Update(context.Background(), func(tx *cloakroom.Tx) error {
+							if visits.Get(tx) > 1 {
+								return errUsed
+							}
+							visits.Set(tx, 2)
+							return nil
+						})
+					})
+					synctest.Wait()
+					return done
+				}
+				first, second := use(), use()
+				if !written {
+					next := 0
+					r.store.hook(func(c *call) fate {
+						if c.err = errFull; !isOn("update", s.ID())(c) || next != 0 {
+							return pass
+						}
+						next++
+						return answered
+					})
+				}
+				g.let(pass)
+				if written {
+					r.wantErr("the second", <-second, errUsed)
+					if err := <-first; err != nil {
+						t.Error(err)
+					}
+				} else {
+					r.wantErr("the first", <-first, cloakroom.ErrOverloaded)
+					if err := <-second; err != nil {
+						t.Errorf("the second, after the first was not written: %v", err)
+					}
+				}
+				r.wantVisits(s.ID(), 2)
+			})
+		})
+	}
+}

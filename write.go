@@ -195,6 +195,18 @@ func (w *writer) enqueue(id ID, c *change) error {
 	return nil
 }
 
+// putBack puts changes that a flush left alone before those that came since. It
+// is for the goroutine of their line.
+func (w *writer) putBack(id ID, changes []*change) {
+	if len(changes) == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.line(id)
+	l.waiting = append(changes, l.waiting...)
+}
+
 // run works a line off.
 func (w *writer) run(id ID, l *line) {
 	defer w.work.Done()
