@@ -34,12 +34,18 @@ var client = &http.Client{
 	Timeout:   10 * time.Second,
 }
 
-func getJSON(ctx context.Context, url string, into any) error {
+// getJSON asks as the administrator of an engine with security; sec is nil where there is none.
+func getJSON(ctx context.Context, sec *security, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	res, err := client.Do(req)
+	via := client
+	if sec != nil {
+		via = sec.client
+		req.SetBasicAuth(sec.admin.User, sec.admin.Password)
+	}
+	res, err := via.Do(req)
 	if err != nil {
 		return err
 	}
@@ -58,9 +64,9 @@ func getJSON(ctx context.Context, url string, into any) error {
 }
 
 // ask gets the engine's own account of itself.
-func ask(ctx context.Context, url string) (info, error) {
+func ask(ctx context.Context, sec *security, url string) (info, error) {
 	var i info
-	if err := getJSON(ctx, url+"/", &i); err != nil {
+	if err := getJSON(ctx, sec, url+"/", &i); err != nil {
 		return info{}, err
 	}
 	if i.Version.Number == "" {
@@ -84,7 +90,7 @@ func healthy(ctx context.Context, url string, s *spec) error {
 		query = "timeout=2s" // for a manager to be elected
 	}
 	var h health
-	if err := getJSON(ctx, url+"/_cluster/health?"+query, &h); err != nil {
+	if err := getJSON(ctx, s.security, url+"/_cluster/health?"+query, &h); err != nil {
 		return err
 	}
 	switch cluster := s.clusterName(); {

@@ -25,16 +25,17 @@ const (
 
 // spec is one engine to be: what, where its files are, and for how long.
 type spec struct {
-	dist    distribution
-	cluster string            // random, so that it identifies the engine
-	extra   map[string]string // settings of the caller's
-	heap    string
-	dir     string // everything it writes but for data: lease, log, home, tmp
-	data    string
-	scratch bool          // the engine deletes dir at its end
-	grace   time.Duration // how long it goes on without users
-	bound   bool          // dies with this process
-	member  bool          // of a cluster of several nodes: it is ready when it has joined, whatever the indices' health
+	dist     distribution
+	cluster  string            // random, so that it identifies the engine
+	extra    map[string]string // settings of the caller's
+	heap     string
+	dir      string // everything it writes but for data: lease, log, home, tmp
+	data     string
+	scratch  bool          // the engine deletes dir at its end
+	grace    time.Duration // how long it goes on without users
+	bound    bool          // dies with this process
+	security *security     // nil: none
+	member   bool          // of a cluster of several nodes: it is ready when it has joined, whatever the indices' health
 }
 
 func (s *spec) leaseFile() string { return filepath.Join(s.dir, "lease") }
@@ -44,13 +45,14 @@ func (s *spec) logFile() string   { return filepath.Join(s.dir, "engine.log") }
 type running struct {
 	proc                    *process
 	httpPort, transportPort int
+	url                     string
 	info                    info
 	took                    time.Duration
 }
 
 // String names the engine, with where and since when it runs.
 func (r running) String() string {
-	return fmt.Sprintf("%v at %s (pid %d, ready in %.1fs)", r.info, address(r.httpPort), r.proc.pid, r.took.Seconds())
+	return fmt.Sprintf("%v at %s (pid %d, ready in %.1fs)", r.info, r.url, r.proc.pid, r.took.Seconds())
 }
 
 // samePorts picks the ports that the engine had.
@@ -131,12 +133,12 @@ func awaitReady(ctx context.Context, proc *process, s *spec, r *running) error {
 	answered := make(chan error, 1)
 	var last error
 	go func() {
-		url := address(r.httpPort)
+		r.url = s.address(r.httpPort)
 		answered <- every(asking, 50*time.Millisecond, func() (bool, error) {
-			if last = healthy(asking, url, s); last != nil {
+			if last = healthy(asking, r.url, s); last != nil {
 				return false, nil //nolint:nilerr // not yet: asked again
 			}
-			r.info, last = ask(asking, url)
+			r.info, last = ask(asking, s.security, r.url)
 			return last == nil, nil
 		})
 	}()
@@ -174,7 +176,13 @@ func (s *spec) clusterName() string {
 	return s.cluster
 }
 
-func address(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
+func (s *spec) address(port int) string {
+	scheme := "http"
+	if s.security != nil {
+		scheme = "https"
+	}
+	return scheme + "://127.0.0.1:" + strconv.Itoa(port)
+}
 
 // Ports are picked below the range from which systems give ports to outgoing connections: there, clients that keep
 // dialing an engine that is down could get its port for themselves, and even connect to themselves.

@@ -269,7 +269,7 @@ func (c *Cluster) get(ctx context.Context, path string, into any) error {
 			continue
 		}
 		one, cancel := context.WithTimeout(ctx, nodePatience)
-		if err = getJSON(one, c.urls[i]+path, into); err == nil {
+		if err = getJSON(one, nil, c.urls[i]+path, into); err == nil {
 			cancel()
 			return nil
 		}

@@ -17,6 +17,11 @@
 // The shared engine is recognized by its cluster name, a random one, and is never sent a signal by those who merely
 // found it.
 //
+// # Security
+//
+// [Options.Security] starts opensearch2 or es8 with TLS and logins. Certificates and passwords are new each time; the passwords
+// are in this process's memory only.
+//
 // # Environment
 //
 //   - CLOAKROOM_TEST_ENGINE: an address, http://host:port, that Shared uses instead of starting an engine (its user keeps

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,6 +29,10 @@ type Options struct {
 	// DataDir is where the engine keeps its data; it is made if absent and left there afterwards. Defaults to a
 	// directory that goes with the test.
 	DataDir string
+
+	// Security, if not nil, turns on TLS and logins, with an administrator and a user of this role. Only opensearch2 and es8
+	// have it. Defaults to neither.
+	Security *Role
 }
 
 // Engine is an engine process that belongs to one test. Its methods are safe for concurrent use.
@@ -64,6 +70,11 @@ func start(t TB, o Options, env lookup, pick func() (int, int, error)) (*Engine,
 	if err != nil {
 		return nil, err
 	}
+	if o.Security != nil {
+		if err := tools.addSecurity(t.Context(), d, env); err != nil {
+			return nil, err
+		}
+	}
 	e, err := newEngine(t, tools, d, newCluster(d), o)
 	if err != nil {
 		return nil, err
@@ -82,7 +93,11 @@ func (o *Options) distribution(env lookup) (distribution, error) {
 	if name == "" {
 		_, name = choice(env)
 	}
-	return lookUp(name)
+	d, err := lookUp(name)
+	if err == nil && o.Security != nil && !d.securable() {
+		err = fmt.Errorf("%s can't have security; there are %s", name, strings.Join(namesOf(distribution.securable), ", "))
+	}
+	return d, err
 }
 
 // newEngine makes an engine that does not run yet and ends with the test.
@@ -104,7 +119,10 @@ func newEngine(t TB, tools toolchain, d distribution, cluster string, o Options)
 		return nil, err
 	}
 	t.Cleanup(e.cleanUp)
-	return e, nil
+	if o.Security != nil {
+		err = e.spec.secure(*o.Security, tools)
+	}
+	return e, err
 }
 
 // boot starts what does not run.
@@ -127,13 +145,37 @@ func (e *Engine) bootLocked(ctx context.Context, pick func() (int, int, error)) 
 func newCluster(d distribution) string { return "cloakroom-" + d.name + "-" + rand.Text() }
 
 // URL is the engine's base address, without a slash at its end. It stays the same over Restart.
-func (e *Engine) URL() string { return address(e.running().httpPort) }
+func (e *Engine) URL() string { return e.running().url }
 
 // Version is the version that the engine states, such as "2.19.1".
 func (e *Engine) Version() string { return e.running().info.Version.Number }
 
 // PID is the engine's process id. Restart changes it.
 func (e *Engine) PID() int { return e.running().proc.pid }
+
+// User is the login that has the role of Options.Security; without security it is empty.
+func (e *Engine) User() Login {
+	if e.spec.security == nil {
+		return Login{}
+	}
+	return e.spec.security.user
+}
+
+// Admin is the login that may do everything; without security it is empty.
+func (e *Engine) Admin() Login {
+	if e.spec.security == nil {
+		return Login{}
+	}
+	return e.spec.security.admin
+}
+
+// CA is the certificate, in PEM, of the authority that signed the engine's; without security it is nil.
+func (e *Engine) CA() []byte {
+	if e.spec.security == nil {
+		return nil
+	}
+	return slices.Clone(e.spec.security.ca)
+}
 
 func (e *Engine) running() running {
 	e.mu.Lock()

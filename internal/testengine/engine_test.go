@@ -15,7 +15,7 @@ func TestSharedIsOneForAllProcesses(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	url := Shared(t)
 	waitFor(t, 10*time.Second, "no goroutine is left behind", func() bool { return runtime.NumGoroutine() <= goroutines })
-	i, err := ask(t.Context(), url)
+	i, err := ask(t.Context(), nil, url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestSharedEndsAfterItsLastUser(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*shortGrace)
 	defer cancel()
 	err := every(ctx, 100*time.Millisecond, func() (bool, error) {
-		_, err := ask(t.Context(), u.url)
+		_, err := ask(t.Context(), nil, u.url)
 		return false, err
 	})
 	if ctx.Err() == nil {
@@ -98,7 +98,7 @@ func TestAcknowledgedDocumentOutlivesTheProcess(t *testing.T) {
 	e.Pause()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := ask(ctx, url); err == nil || ctx.Err() == nil {
+	if _, err := ask(ctx, nil, url); err == nil || ctx.Err() == nil {
 		t.Errorf("while paused: %v", err)
 	}
 	e.Resume()

@@ -19,6 +19,8 @@ type distribution struct {
 
 	whole string // Maven coordinates of the engine as a zip, where its parts are not published as jars
 
+	security string // Maven coordinates of the plugin for security, as a zip
+
 	plugins     []string // plugin classes below group: the HTTP transport and _delete_by_query
 	descriptors bool     // plugins are handed over as descriptors rather than classes
 
@@ -40,6 +42,7 @@ const (
 var distributions = []distribution{
 	{
 		name: "opensearch2", group: "org.opensearch", artifact: "opensearch", version: "2.19.1", log4j: "2.21.0",
+		security:     "org.opensearch.plugin:opensearch-security:2.19.1.0:zip",
 		plugins:      []string{"transport.Netty4Plugin", "index.reindex.ReindexPlugin"},
 		initialNodes: initialManagers,
 		minJava:      17, javaEnv: envJava17,
@@ -80,13 +83,20 @@ var distributions = []distribution{
 }
 
 // Names lists the engines that can be started, the default one first.
-func Names() []string {
+func Names() []string { return namesOf(func(distribution) bool { return true }) }
+
+func namesOf(chosen func(distribution) bool) []string {
 	var names []string
 	for _, d := range distributions {
-		names = append(names, d.name)
+		if chosen(d) {
+			names = append(names, d.name)
+		}
 	}
 	return names
 }
+
+// securable reports whether the engine can have security.
+func (d distribution) securable() bool { return d.whole != "" || d.security != "" }
 
 func lookUp(name string) (distribution, error) {
 	i := slices.IndexFunc(distributions, func(d distribution) bool { return d.name == name })
@@ -112,6 +122,9 @@ func (s *spec) settings(httpPort, transportPort int) map[string]string {
 		"cluster.max_shards_per_node":                       "5000",
 	}
 	maps.Copy(m, s.dist.settings)
+	if s.security != nil {
+		maps.Copy(m, s.security.settings)
+	}
 	maps.Copy(m, s.extra)
 	maps.DeleteFunc(m, func(_, v string) bool { return v == "" })
 	return m
@@ -122,6 +135,11 @@ func (s *spec) arguments(tools toolchain, httpPort, transportPort int) []string 
 	plugins := make([]string, len(s.dist.plugins))
 	for i, p := range s.dist.plugins {
 		plugins[i] = s.dist.group + "." + p
+	}
+	jars := tools.classPath
+	if s.security != nil && tools.security != "" {
+		plugins = append(plugins, s.dist.group+".security.OpenSearchSecurityPlugin")
+		jars += string(filepath.ListSeparator) + filepath.Join(tools.security, "*")
 	}
 	scratch := ""
 	if s.scratch {
@@ -144,7 +162,7 @@ func (s *spec) arguments(tools toolchain, httpPort, transportPort int) []string 
 	args = append(args, s.dist.jvmFlags...)
 	classPath := tools.node
 	if s.dist.whole == "" {
-		classPath += string(filepath.ListSeparator) + tools.classPath
+		classPath += string(filepath.ListSeparator) + jars
 	} else {
 		args = append(args, "--module-path", filepath.Join(tools.whole, "lib"), "--add-modules=ALL-MODULE-PATH,jdk.net",
 			"-Dengine.modules="+filepath.Join(tools.whole, "modules"), "-Dengine.added="+tools.added)

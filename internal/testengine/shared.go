@@ -62,7 +62,7 @@ func (u *sharedUse) get(ctx context.Context, env lookup) (address, first string,
 	if u.err != nil {
 		return "", "", u.err
 	}
-	if _, err := ask(ctx, u.url); refused(err) { // a slow answer is for the test to judge
+	if _, err := ask(ctx, nil, u.url); refused(err) { // a slow answer is for the test to judge
 		err = fmt.Errorf("the shared engine answers no more: %w", err)
 		if u.log != "" {
 			err = fmt.Errorf("%w\nThe end of its log:\n%s", err, lastLines(readLog(u.log, 0), 40))
@@ -79,7 +79,7 @@ func (u *sharedUse) find(ctx context.Context, env lookup) (line string, err erro
 		if err != nil {
 			return "", fmt.Errorf("%s is no address", envEngine) // it may hold a password
 		}
-		i, err := ask(ctx, given)
+		i, err := ask(ctx, nil, given)
 		if err != nil {
 			return "", fmt.Errorf("the engine that %s names does not answer: %w", envEngine, err)
 		}
@@ -153,7 +153,7 @@ func (u *sharedUse) join(ctx context.Context, d distribution, env lookup, grace 
 		l.release()
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}
-	next := state{URL: address(r.httpPort), Name: r.info.String(), PID: r.proc.pid, Cluster: s.cluster, Dir: dir}
+	next := state{URL: s.address(r.httpPort), Name: r.info.String(), PID: r.proc.pid, Cluster: s.cluster, Dir: dir}
 	u.use(next, l)
 	if err := next.write(file + ".json"); err != nil {
 		return "", err
@@ -187,7 +187,7 @@ func (s state) join(ctx context.Context) (*lease, error) {
 	}
 	// From here on a running engine goes on running.
 	err = every(ctx, 100*time.Millisecond, func() (bool, error) {
-		i, err := ask(ctx, s.URL)
+		i, err := ask(ctx, nil, s.URL)
 		if refused(err) || err == nil && i.Cluster != s.Cluster {
 			return false, errGone
 		}

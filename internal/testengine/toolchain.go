@@ -34,6 +34,7 @@ type toolchain struct {
 	node      string // directory with the compiled node and the logging configuration
 	classPath string // the engine's jars
 	whole     string // or else the directory of the engine that was published as a whole
+	security  string // directory of the plugin for security, if wanted
 	added     string // and the one with the plugins that it gets
 }
 
