@@ -13,8 +13,8 @@ import (
 // result. cur is the newest state of the record that is known, if any. It
 // returns the state that it left, or nil if that isn't known.
 func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
-	ctx, cancel := context.WithTimeout(context.Background(), w.timeout)
-	defer cancel()
+	ctx := newTimeout(context.Background(), w.timeout)
+	defer ctx.end()
 	give := func(rec *Record, err error) *Record {
 		for _, c := range batch {
 			c.finish(rec, err)

@@ -157,10 +157,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 // load fills an empty session with what a verified token opens. It stays empty,
 // without an error, if that is nothing.
 func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
-	ctx, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
-	defer cancel()
-	id := ID(t.ID)
-	rec, grave, err := m.w.read(ctx, id)
+	bound := newTimeout(ctx, m.config.SaveTimeout)
+	defer bound.end()
+	rec, grave, err := m.w.read(bound, ID(t.ID))
 	switch {
 	case err != nil:
 		return err
@@ -169,7 +168,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
 		// lest its cookie put itself in the place of the new one.
 		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
 	case rec != nil:
-		m.open(ctx, s, rec, t)
+		m.open(bound, s, rec, t)
 	}
 	return nil
 }
