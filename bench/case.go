@@ -19,9 +19,7 @@ type Case struct {
 	Plot  *Plot // nil: none
 	Most  int   // rounds at most, for what takes long; 0: as many as asked for
 
-	// Needs are services; where one can't be had the case is left out, unless
-	// they are required.
-	Needs []need
+	Needs []need // services
 
 	// Setup makes the sides. What it opens, it hands to Bench.Cleanup.
 	Setup func(b *Bench) ([]Side, error)

@@ -42,7 +42,6 @@ type options struct {
 	rounds int
 	quick  bool
 	out    string
-	need   bool // a service that can't be had is an error
 }
 
 func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
@@ -70,24 +69,22 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 		}
 		defer os.RemoveAll(o.out)
 	}
-	o.need = true
-
 	// Package testing takes its measure from flags of its own.
 	testing.Init()
 	if err := setBenchTime(o.quick); err != nil {
 		return err
 	}
-	level := slog.LevelInfo
+	level, heap := slog.LevelInfo, "2g"
 	if o.quick {
-		level = slog.LevelWarn
+		level, heap = slog.LevelWarn, "512m"
 	}
-	s := &services{install: true, engine: startEngine}
+	s := &services{install: true, engine: func(ctx context.Context) (*service, error) { return ownEngine(ctx, heap) }}
 	defer func() { err = errors.Join(err, s.close()) }()
-	outcomes, left, err := measure(ctx, o, s, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	outcomes, err := measure(ctx, o, s, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 	if err != nil {
 		return err
 	}
-	return report{o, outcomes, left, machine(s)}.write()
+	return report{o, outcomes, machine(s)}.write()
 }
 
 func setBenchTime(quick bool) error {
@@ -108,41 +105,28 @@ func cases() []Case {
 	return all
 }
 
-// measure runs the cases that were asked for. left are those that lack a service,
-// with the reason, which is an error if all are wanted.
-func measure(ctx context.Context, o options, s *services, log *slog.Logger) (outcomes []*Outcome, left []string, err error) {
+// measure runs the cases that were asked for.
+func measure(ctx context.Context, o options, s *services, log *slog.Logger) ([]*Outcome, error) {
+	var outcomes []*Outcome
 	for _, c := range cases() {
 		if !o.only.MatchString(c.Name) {
 			continue
 		}
 		begin := time.Now()
-		err := s.provide(ctx, c.Needs)
-		if errors.Is(err, errMissing) && !o.need {
-			left = append(left, fmt.Sprintf("%s: %v", c.Name, err))
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.Name, err)
+		for _, n := range c.Needs {
+			if _, err := s.get(ctx, n); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.Name, err)
+			}
 		}
 		outcome, err := c.run(&Bench{Context: ctx, services: s, quick: o.quick, log: log}, o.rounds)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		outcomes = append(outcomes, outcome)
 		log.Info("done", "case", c.Name, "took", time.Since(begin).Round(time.Second))
 	}
-	if len(outcomes)+len(left) == 0 {
-		return nil, nil, fmt.Errorf("-run %v matches no case", o.only)
+	if len(outcomes) == 0 {
+		return nil, fmt.Errorf("-run %v matches no case", o.only)
 	}
-	return outcomes, left, nil
-}
-
-// provide starts what a case needs.
-func (s *services) provide(ctx context.Context, needs []need) error {
-	for _, n := range needs {
-		if _, err := s.get(ctx, n); err != nil {
-			return err
-		}
-	}
-	return nil
+	return outcomes, nil
 }

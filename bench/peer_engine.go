@@ -197,7 +197,7 @@ func (e *raw) written(ctx context.Context, pattern string, before []*document, t
 }
 
 func (b *Bench) openEngineStore(e *raw, name string) (*elasticstore.Store, error) {
-	s, err := elasticstore.Open(b, elasticstore.ClientConfig{URLs: []string{e.url}}, &elasticstore.Config{Index: name, Replicas: -1})
+	s, err := elasticstore.Open(b, elasticstore.ClientConfig{URLs: []string{e.url}}, &elasticstore.Config{Index: name, Replicas: -1, Logger: b.log})
 	if err == nil {
 		b.Cleanup(s.Close)
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/testengine"
 )
 
-// startEngine starts an engine of the run's own.
-func startEngine(ctx context.Context) (*service, error) {
+// ownEngine starts an engine of the run's own, with a heap (as in -Xmx).
+func ownEngine(ctx context.Context, heap string) (*service, error) {
 	ready, end, ended := make(chan *service), make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- testengine.Command(context.WithoutCancel(ctx), io.Discard, func(t testengine.TB) {
-			e := testengine.Start(t, testengine.Options{Heap: "2g"})
+			e := testengine.Start(t, testengine.Options{Heap: heap})
 			ready <- &service{address: e.URL()}
 			<-end
 		})

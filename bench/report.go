@@ -17,7 +17,6 @@ import (
 type report struct {
 	options  options
 	outcomes []*Outcome
-	left     []string
 	machine  []fact
 }
 
@@ -73,26 +72,23 @@ func (r report) page() []byte {
 	for _, f := range r.machine {
 		p("- %s: %s", f.name, f.value)
 	}
-	for _, l := range r.left {
-		p("- left out: %s", l)
-	}
 	p("\n## Goals\n")
 	p("| what | goal | least | measured | |")
 	p("|---|---|---|---|---|")
 	for _, o := range r.outcomes {
 		for _, row := range o.Case.Rows {
 			if !row.Goal.None {
-				r.row(&b, o, row)
+				p("%s %s |", o.measured(row), o.verdict(row))
 			}
 		}
 	}
 	p("\n## Other comparisons\n")
-	p("| what | goal | least | measured | |")
-	p("|---|---|---|---|---|")
+	p("| what | goal | least | measured |")
+	p("|---|---|---|---|")
 	for _, o := range r.outcomes {
 		for _, row := range o.Case.Rows {
 			if row.Goal.None {
-				r.row(&b, o, row)
+				p("%s", o.measured(row))
 			}
 		}
 	}
@@ -124,26 +120,31 @@ func turns(n int) string {
 	return fmt.Sprintf("%d turns", n)
 }
 
-func (r report) row(b *bytes.Buffer, o *Outcome, row Row) {
-	values, _ := o.values(row) // the case's run has looked at the error
-	slices.Sort(values)
-	middle := median(values)
-	verdict := ""
-	switch {
-	case row.Goal.None:
-	case row.Kind.meets(row.Goal, middle):
-		verdict = "goal"
-	case row.Kind.meets(row.Least, middle):
-		verdict = "least"
-	default:
-		verdict = "**missed**"
-	}
+// measured is a row of the table, but for the verdict.
+func (o *Outcome) measured(row Row) string {
+	values := o.sorted(row)
 	sign := "×"
 	if row.Kind == Alone {
 		sign = ""
 	}
-	fmt.Fprintf(b, "| %s | %s | %s | %s%s [%s–%s] | %s |\n", row.What, row.Kind.words(row.Goal, sign), row.Kind.words(row.Least, sign),
-		number(middle), sign, number(values[0]), number(values[len(values)-1]), verdict)
+	return fmt.Sprintf("| %s | %s | %s | %s%s [%s–%s] |", row.What, row.Kind.words(row.Goal, sign), row.Kind.words(row.Least, sign),
+		number(median(values)), sign, number(values[0]), number(values[len(values)-1]))
+}
+
+func (o *Outcome) verdict(row Row) string {
+	switch middle := median(o.sorted(row)); {
+	case row.Kind.meets(row.Goal, middle):
+		return "goal"
+	case row.Kind.meets(row.Least, middle):
+		return "least"
+	}
+	return "**missed**"
+}
+
+func (o *Outcome) sorted(row Row) []float64 {
+	values, _ := o.values(row) // Case.run has looked at the error
+	slices.Sort(values)
+	return values
 }
 
 // words are a bound as the table has it.

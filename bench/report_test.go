@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var recordTime = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+// checkReport writes the report of outcomes and looks at it.
+func checkReport(t *testing.T, s *services, outcomes []*Outcome) {
+	dir := t.TempDir()
+	r := report{options{only: regexp.MustCompile(""), rounds: 1, quick: true, out: dir}, outcomes, machine(s)}
+	if err := r.write(); err != nil {
+		t.Fatal(err)
+	}
+	page := read(t, dir, "benchmarks.md")
+	for _, o := range outcomes {
+		for _, row := range o.Case.Rows {
+			if !strings.Contains(page, "| "+row.What+" |") {
+				t.Errorf("the page lacks the row %q", row.What)
+			}
+		}
+		family, _, _ := strings.Cut(o.Case.Name, "/")
+		raw := read(t, dir, "benchmarks", family+".txt")
+		for _, s := range o.Sides {
+			line := regexp.MustCompile(`(?m)^Benchmark` + regexp.QuoteMeta(benchName(o.Case.Name)+"/side="+oneWord(s.Name)) +
+				`-\d+\t\d+(\t[0-9.]+ \S+)+$`)
+			if !line.MatchString(raw) {
+				t.Errorf("%s.txt lacks the side %q of %s", family, s.Name, o.Case.Name)
+			}
+		}
+		if o.Case.Plot == nil {
+			continue
+		}
+		picture := read(t, dir, "benchmarks", plotFile(o.Case))
+		if elements := count(t, picture, "path"); elements < 5 || !strings.Contains(picture, o.Case.Plot.X) {
+			t.Errorf("the plot of %s has %d lines and no axis", o.Case.Name, elements)
+		}
+	}
+}
+
+func read(t *testing.T, path ...string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(path...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// count parses a document and counts its elements of a name.
+func count(t *testing.T, document, name string) (n int) {
+	t.Helper()
+	for d := xml.NewDecoder(strings.NewReader(document)); ; {
+		token, err := d.Token()
+		if err == io.EOF {
+			return n
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, ok := token.(xml.StartElement); ok && e.Name.Local == name {
+			n++
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	for _, c := range []struct {
+		kind  Kind
+		bound Bound
+		value float64
+		want  bool
+	}{
+		{Faster, at(2), 2, true},
+		{Faster, at(2), 1.99, false},
+		{More, beyond(1), 1, false},
+		{More, beyond(1), 1.01, true},
+		{Share, at(1.1), 1.1, true},
+		{Share, at(1.1), 1.2, false},
+		{Share, beyond(1), 1, false},
+		{Share, beyond(1), 0.9, true},
+		{Alone, at(0), 0, true},
+		{Alone, at(0), 1, false},
+		{Faster, untold, math.Inf(-1), true},
+	} {
+		if got := c.kind.meets(c.bound, c.value); got != c.want {
+			t.Errorf("kind %d, bound %+v: %v meets it: %v", c.kind, c.bound, c.value, got)
+		}
+	}
+}
+
+func TestRowsLackingAMetricAreErrors(t *testing.T) {
+	round := map[string]Result{"a": {Metrics: map[string]float64{perOp: 1}}}
+	for _, row := range []Row{
+		{Unit: perSec, Kind: Alone, Ours: []string{"a"}},
+		{Unit: perOp, Kind: Faster, Ours: []string{"a"}, Peers: []string{"b"}},
+		{Unit: perOp, Kind: Faster, Ours: []string{"a"}},
+	} {
+		if v, err := row.value(round); err == nil {
+			t.Errorf("%+v gave %v", row, v)
+		}
+	}
+}
+
+func TestNumbers(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 1: "1", 0.123: "0.12", 9.876: "9.88", 12.34: "12.3", 1234.5: "1234", 40: "40"} {
+		if got := number(v); got != want {
+			t.Errorf("%v is %s in place of %s", v, got, want)
+		}
+	}
+	if got := median([]float64{1, 2, 4, 9}); got != 3 {
+		t.Errorf("median %v", got)
+	}
+	if got := quantile([]int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, 0.99); got != 9 {
+		t.Errorf("quantile %v", got)
+	}
+}
+
+func TestRawResultsAreOneLineARound(t *testing.T) {
+	o := &Outcome{
+		Case: Case{Name: "family/case"}, Sides: []Side{{Name: "a side"}},
+		Rounds: []map[string]Result{
+			{"a side": {N: 3, Metrics: map[string]float64{perOp: 1.5, allocs: 2}}},
+			{"a side": {N: 4, Metrics: map[string]float64{perOp: 2}}},
+		},
+	}
+	raw := rawResults([]*Outcome{o}, []fact{{"cpu", "machine", "one"}})
+	lines := regexp.MustCompile(`(?m)^BenchmarkFamily/case/side=a_side-\d+\t(3\t2 allocs/op\t1.5 ns/op|4\t2 ns/op)$`).FindAll(raw, -1)
+	if len(lines) != 2 || !bytes.Contains(raw, []byte("\ncpu: one\n")) {
+		t.Errorf("%s", raw)
+	}
+}
