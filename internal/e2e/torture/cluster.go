@@ -1,0 +1,121 @@
+package torture
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/e2e/workload"
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+)
+
+// indices is the pattern of all indices of a store with elasticstore's defaults.
+const indices = "session-*"
+
+// cluster is a cluster of three OpenSearch nodes, three processes, with one copy
+// of each shard beside the primary.
+type cluster struct {
+	*testengine.Cluster
+	run     *Run
+	secret  []byte
+	workers []*Worker
+}
+
+const engineName = "opensearch2"
+
+func startCluster(r *Run) *cluster {
+	r.Helper()
+	c := &cluster{Cluster: testengine.StartCluster(r, testengine.ClusterOptions{Name: engineName}), run: r}
+	r.Uses(fmt.Sprintf("OpenSearch %s, three nodes", c.Node(0).Version()))
+	for range 4 {
+		c.secret = append(c.secret, fmt.Sprintf("%016x", rand.Uint64())...) // never the same again
+	}
+	return c
+}
+
+// work starts two workers on the addresses and has clients work there until
+// faults returns.
+func (c *cluster) work(ctx context.Context, urls []string, replicas int, o workload.Options, faults func(ctx context.Context) error) error {
+	c.run.Helper()
+	c.startWorkers(2, urls, replicas)
+	return c.run.Work(ctx, c.executors(), o, func(ctx context.Context) error {
+		c.AwaitHealth(c.run, "green") // the indices are there, and copied
+		return faults(ctx)
+	})
+}
+
+func (c *cluster) startWorkers(n int, urls []string, replicas int) {
+	c.run.Helper()
+	for i := range n {
+		c.workers = append(c.workers, c.run.StartWorker(WorkerSpec{
+			Name: fmt.Sprintf("worker%d", i+1), Secret: c.secret, URLs: urls, Replicas: replicas,
+		}))
+	}
+}
+
+func (c *cluster) executors() []workload.Executor {
+	var all []workload.Executor
+	for _, w := range c.workers {
+		all = append(all, w)
+	}
+	return all
+}
+
+// healed waits until all nodes are there with all copies, and clients are
+// answered.
+func (c *cluster) healed(ctx context.Context) error {
+	c.run.Helper()
+	c.AwaitHealth(c.run, "green")
+	return c.run.Recovered(ctx)
+}
+
+// victim returns the node with the primary of an index that is drawn: of
+// sessions or of ledgers.
+func (c *cluster) victim(ctx context.Context) (int, error) {
+	c.run.Helper()
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URLs()[0]+"/_cat/indices/"+indices+"?format=json&h=index", nil)
+	if err != nil {
+		return 0, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	var rows []struct{ Index string }
+	if err := json.NewDecoder(res.Body).Decode(&rows); err != nil {
+		return 0, fmt.Errorf("the indices of the cluster: %w", err)
+	}
+	if len(rows) < 2 {
+		return 0, fmt.Errorf("the cluster has %d indices: there should be one of sessions and one of ledgers", len(rows))
+	}
+	index := rows[c.run.Rand().IntN(len(rows))].Index
+	n := c.PrimaryOf(c.run, index)
+	kind := "sessions"
+	if strings.Contains(index, "-principals") {
+		kind = "ledgers"
+	}
+	c.run.Logf("node %d has the primary of %s", n, kind)
+	return n, nil
+}
+
+// kill ends a node with SIGKILL.
+func (c *cluster) kill(node int) {
+	c.run.Helper()
+	c.run.Logf("SIGKILL of node %d", node)
+	c.Node(node).Kill()
+	c.run.Killed()
+}
+
+// restart starts a node that was killed again.
+func (c *cluster) restart(node int) {
+	c.run.Helper()
+	c.Node(node).Restart(c.run)
+	c.run.Restarted()
+}

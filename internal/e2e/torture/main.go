@@ -1,0 +1,114 @@
+package torture
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+)
+
+// Main is the command: it runs scenarios and writes the document. An error is
+// what the process should fail with.
+func Main(ctx context.Context, args []string, log io.Writer) error {
+	f := flag.NewFlagSet("torture", flag.ContinueOnError)
+	f.SetOutput(log)
+	length := f.Duration("for", 70*time.Minute, "time for all scenarios together")
+	seed := f.Int64("seed", 0, "of all that is drawn; 0: another one each time")
+	only := f.String("only", "", "regular expression of the scenarios' names to run")
+	out := f.String("o", "", "file to write the document to")
+	dir := f.String("artifacts", filepath.Join(os.TempDir(), "cloakroom-torture"), "directory for the histories of broken promises")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("torture takes no arguments, but got %q", f.Args())
+	}
+	if *seed == 0 {
+		*seed = rand.Int64N(1_000_000) + 1
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	w := Whole{Began: time.Now(), Command: fmt.Sprintf("go run ./internal/e2e/torture/cmd/torture -for %v -seed %d", *length, *seed)}
+	if *only != "" {
+		w.Command += fmt.Sprintf(" -only '%s'", *only)
+	}
+	fmt.Fprintf(log, "%s\n", w.Command)
+	end := w.Began.Add(*length)
+	var errs []error
+	for i, s := range chosen {
+		if ctx.Err() != nil {
+			return errors.Join(append(errs, ctx.Err())...)
+		}
+		o := Options{Seed: *seed + int64(i), Until: share(end, chosen[i:]), Dir: *dir}
+		fmt.Fprintf(log, "=== %s, seed %d, %v\n", s.Name, o.Seed, time.Until(o.Until).Round(time.Second))
+		var tally Tally
+		err := testengine.Command(ctx, stamped{log}, func(t testengine.TB) { Do(t, s, o, func(t Tally) { tally = t }) })
+		if err != nil {
+			tally.Err = err
+			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
+		}
+		w.Tallies = append(w.Tallies, tally)
+		fmt.Fprintf(log, "--- %s: %s, %v, %d kills, %d pauses, %d cuts, %d restarts, stall %s %v\n%v", s.Name, tally.Result(),
+			tally.Took.Round(time.Second), tally.Kills, tally.Pauses, tally.Cuts, tally.Restarts, tally.StallText(), tally.Notes, &tally.History)
+		if err != nil {
+			fmt.Fprintf(log, "%v\n", err)
+		}
+	}
+	w.Took = time.Since(w.Began)
+	if *out != "" {
+		text, err := w.Document()
+		if err == nil {
+			err = os.WriteFile(*out, text, 0o644) //nolint:gosec // a page for everybody
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// choose returns the scenarios whose names match.
+func choose(only string) ([]Scenario, error) {
+	match, err := regexp.Compile(only)
+	if err != nil {
+		return nil, fmt.Errorf("-only: %w", err)
+	}
+	var chosen []Scenario
+	for _, s := range Scenarios() {
+		if match.MatchString(s.Name) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-only %s: no scenario is called so", only)
+	}
+	return chosen, nil
+}
+
+// share returns when the first of the scenarios that are left should end.
+func share(end time.Time, left []Scenario) time.Time {
+	sum := 0
+	for _, s := range left {
+		sum += s.Weight
+	}
+	now := time.Now()
+	return now.Add(end.Sub(now) * time.Duration(left[0].Weight) / time.Duration(sum))
+}
+
+// stamped writes lines with the time before them.
+type stamped struct{ w io.Writer }
+
+func (s stamped) Write(b []byte) (int, error) {
+	if _, err := fmt.Fprintf(s.w, "%s %s", time.Now().Format("15:04:05"), b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}

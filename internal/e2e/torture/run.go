@@ -1,0 +1,219 @@
+package torture
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/e2e/history"
+	"github.com/cloakroom-go/cloakroom/internal/e2e/workload"
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+)
+
+// Run is one run of a scenario. Its methods are safe for concurrent use, but
+// for those that draw: these belong to the goroutine of Scenario.Run.
+type Run struct {
+	// TB is for what is started, and ends with the run.
+	testengine.TB
+
+	scenario Scenario
+	options  Options
+	rng      *rand.Rand
+
+	mu     sync.Mutex
+	until  time.Time
+	tally  Tally
+	answer answers
+}
+
+// Tally is what a run came to.
+type Tally struct {
+	Scenario Scenario
+	Seed     int64
+	Took     time.Duration
+	Engines  []string // what the sessions were kept in, with versions
+
+	History history.Report
+	// Kills, Pauses, Cuts and Restarts count faults: processes that were
+	// killed, or stopped for a while; connections or disks that were taken away
+	// or disturbed; processes that were started again.
+	Kills, Pauses, Cuts, Restarts int
+	Stall                         time.Duration // the longest time without an answer to anybody
+	Notes                         []string      // what else was measured
+	Err                           error         // what is wrong
+}
+
+// Do runs a scenario, for a test or a program that testengine.Command lends its
+// TB to. keep gets the tally even if t ends the goroutine.
+func Do(t testengine.TB, s Scenario, o Options, keep func(Tally)) {
+	t.Helper()
+	if o.Least == 0 {
+		o.Least = 20 * time.Second
+	}
+	r := &Run{
+		TB: t, scenario: s, options: o, until: o.Until,
+		rng:   rand.New(rand.NewPCG(uint64(o.Seed), 0)),
+		tally: Tally{Scenario: s, Seed: o.Seed},
+	}
+	began := time.Now()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.tally.Took = time.Since(began)
+		r.tally.Stall = r.answer.longest
+		keep(r.tally)
+	}()
+	err := s.Run(t.Context(), r)
+	if err == nil {
+		err = r.verdict()
+	}
+	if err != nil {
+		r.mu.Lock()
+		r.tally.Err = err
+		r.mu.Unlock()
+		t.Errorf("%s, seed %d: %v", s.Name, o.Seed, err)
+	}
+}
+
+// verdict says what is wrong with the histories.
+func (r *Run) verdict() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := &r.tally.History
+	switch {
+	case h.Failed > 0:
+		return fmt.Errorf("%d families of sessions break a promise: see %s", h.Failed, r.options.Dir)
+	case h.Families == 0:
+		return fmt.Errorf("nothing was checked")
+	case h.Undecided*10 > h.Families:
+		return fmt.Errorf("%d of %d families could not be decided: that shows too little", h.Undecided, h.Families)
+	}
+	return nil
+}
+
+// Seed is what all is drawn from.
+func (r *Run) Seed() int64 { return r.options.Seed }
+
+// Rand draws. It belongs to the goroutine of Scenario.Run.
+func (r *Run) Rand() *rand.Rand { return r.rng }
+
+// More reports whether there is time for another fault.
+func (r *Run) More() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Now().Before(r.until) && r.Context().Err() == nil
+}
+
+// Pause waits for a time drawn between least and most, or until ctx ends.
+func (r *Run) Pause(ctx context.Context, least, most time.Duration) {
+	t := time.NewTimer(least + time.Duration(r.rng.Int64N(int64(most-least)+1)))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// Killed, Paused, Cut and Restarted count faults.
+func (r *Run) Killed() { r.note(func(t *Tally) { t.Kills++ }) }
+
+// Paused counts a process that was stopped for a while.
+func (r *Run) Paused() { r.note(func(t *Tally) { t.Pauses++ }) }
+
+// Cut counts a connection or disk that was taken away or disturbed.
+func (r *Run) Cut() { r.note(func(t *Tally) { t.Cuts++ }) }
+
+// Restarted counts a process that was started again.
+func (r *Run) Restarted() { r.note(func(t *Tally) { t.Restarts++ }) }
+
+// Uses tells what the sessions are kept in, with its version.
+func (r *Run) Uses(engine string) {
+	r.note(func(t *Tally) { t.Engines = append(t.Engines, engine) })
+}
+
+// Note adds to the scenario's row what else was measured.
+func (r *Run) Note(format string, args ...any) {
+	r.note(func(t *Tally) { t.Notes = append(t.Notes, fmt.Sprintf(format, args...)) })
+}
+
+func (r *Run) note(change func(t *Tally)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.tally)
+}
+
+// Add counts what a check of histories came to.
+func (r *Run) Add(h *history.Report) {
+	r.note(func(t *Tally) { merge(&t.History, h) })
+	for i := range h.Failures {
+		r.Logf("%v", &h.Failures[i])
+	}
+}
+
+// CheckOptions are those that histories are checked with.
+func (r *Run) CheckOptions() *history.Options {
+	return &history.Options{Timeout: time.Minute, Dir: filepath.Join(r.options.Dir, r.scenario.Name)}
+}
+
+// Work has clients work on sessions by means of the executors while faults does
+// its worst, until faults returns; it should do so when More is false, with all
+// healed. The clients go on until some have been answered then. The histories
+// are checked as they grow, and counted. What Work returns is faults' error, or
+// that the workload failed or did not recover.
+func (r *Run) Work(ctx context.Context, executors []workload.Executor, o workload.Options, faults func(ctx context.Context) error) (err error) {
+	o.Seed = r.Seed()
+	if o.Check = r.CheckOptions(); r.options.Dir != "" {
+		if err := os.MkdirAll(o.Check.Dir, 0o755); err != nil {
+			return err
+		}
+	}
+	var watched []workload.Executor
+	for _, e := range executors {
+		watched = append(watched, &watchedExecutor{e, &r.answer})
+	}
+	r.mu.Lock()
+	if least := time.Now().Add(r.options.Least); r.until.Before(least) {
+		r.until = least
+	}
+	r.mu.Unlock()
+
+	working, stop := context.WithCancel(ctx)
+	var failure error
+	var done sync.WaitGroup
+	r.answer.start()
+	done.Go(func() {
+		var h *history.Report
+		h, failure = workload.Run(working, watched, o)
+		r.Add(h)
+	})
+	defer func() { // also when r.Fatal ends the goroutine
+		r.answer.stop()
+		stop()
+		done.Wait()
+		if err == nil {
+			err = failure
+		}
+	}()
+	if err := r.Recovered(ctx); err != nil { // nothing has happened to them yet
+		return err
+	}
+	if err := faults(ctx); err != nil {
+		return err
+	}
+	return r.Recovered(ctx)
+}
+
+// Recovered waits until the clients of Work are answered again.
+func (r *Run) Recovered(ctx context.Context) error {
+	const enough, limit = 50, 2 * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	if !r.answer.await(ctx, enough) {
+		return fmt.Errorf("clients were not answered again within %v", limit)
+	}
+	return nil
+}
