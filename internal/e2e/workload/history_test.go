@@ -1,43 +1,140 @@
 package workload_test
 
 import (
-	"bytes"
+	"flag"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/e2e/history"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
 	"github.com/cloakroom-go/cloakroom/internal/e2e/workload"
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
 	"github.com/cloakroom-go/cloakroom/memstore"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-func TestHistories(t *testing.T) {
-	store := memstore.New(nil)
-	defer store.Close()
-	keys, _ := cloakroom.NewKeys(bytes.Repeat([]byte("k"), 32))
-	var all []workload.Executor
-	for i := range 3 {
-		l, err := workload.NewLocal(fmt.Sprint("m", i), store, keys, &cloakroom.Config{MaxPerPrincipal: -1, TouchEvery: -1})
+var flags = workload.AddFlags(flag.CommandLine)
+
+// world is a kind of store, and how many managers work on it.
+type world struct {
+	name string
+	ops  int // for a short run
+	open func(t *testing.T) []cloakroom.Store
+}
+
+var worlds = []world{
+	{"memory, 1 manager", 6000, func(t *testing.T) []cloakroom.Store { return inMemory(t, 1) }},
+	{"memory, 3 managers", 6000, func(t *testing.T) []cloakroom.Store { return inMemory(t, 3) }},
+	{"SQLite, 1 manager", 3000, func(t *testing.T) []cloakroom.Store { return inFile(t, 1) }},
+	{"SQLite, 3 managers", 3000, func(t *testing.T) []cloakroom.Store { return inFile(t, 3) }},
+	{"OpenSearch, 1 manager", 1500, func(t *testing.T) []cloakroom.Store { return inEngine(t, 1) }},
+	{"OpenSearch, 2 managers", 1500, func(t *testing.T) []cloakroom.Store { return inEngine(t, 2) }},
+}
+
+func inMemory(t *testing.T, managers int) []cloakroom.Store {
+	s := memstore.New(nil)
+	t.Cleanup(func() { s.Close() })
+	var all []cloakroom.Store
+	for range managers {
+		all = append(all, s)
+	}
+	return all
+}
+
+func inFile(t *testing.T, managers int) []cloakroom.Store {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	var all []cloakroom.Store
+	for range managers {
+		s, err := sqlitestore.Open(t.Context(), path, &sqlitestore.Config{Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		all = append(all, l)
+		t.Cleanup(func() { s.Close() })
+		all = append(all, s)
 	}
-	r, err := workload.Run(t.Context(), all, workload.Options{Ops: 20000})
+	return all
+}
+
+// executors returns one for each store. wrap and config may be nil.
+func executors(t *testing.T, stores []cloakroom.Store, config *cloakroom.Config) []workload.Executor {
+	t.Helper()
+	keys, err := workload.Keys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log(r)
-	for _, f := range r.Failures {
-		t.Log(f.Verdict)
-		for i := range f.Family.Ops {
-			o := &f.Family.Ops[i]
-			t.Logf("%d %d %d-%d %s %s %v", o.N, o.Client, o.Call, o.Return, o.Where, o.How, o)
+	var all []workload.Executor
+	for i, s := range stores {
+		l, err := workload.NewLocal(fmt.Sprint("m", i+1), s, keys, config)
+		if err != nil {
+			t.Fatal(err)
 		}
-		break
+		t.Cleanup(func() { l.Close() })
+		all = append(all, l)
 	}
-	if err := r.Err(history.Kinds()...); err != nil {
-		t.Error(err)
+	return all
+}
+
+func TestHistories(t *testing.T) {
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) {
+			flags.Check(t, executors(t, w.open(t), workload.Config()), workload.Options{Ops: w.ops})
+		})
 	}
+}
+
+// TestHistoriesUnderFaults has a bad connection in front of each store.
+func TestHistoriesUnderFaults(t *testing.T) {
+	for _, w := range worlds {
+		t.Run(w.name, func(t *testing.T) {
+			stores := w.open(t)
+			for i, s := range stores {
+				f := workload.NewFaults(s, workload.ManyFaults(flags.Seed+int64(i)))
+				t.Cleanup(func() {
+					if err := f.Close(); err != nil {
+						t.Error(err)
+					}
+					t.Log(f)
+				})
+				stores[i] = f
+			}
+			c := workload.Config()
+			c.SaveTimeout = time.Second
+			r := flags.Check(t, executors(t, stores, c), workload.Options{Ops: w.ops / 2})
+			if r.Unknown() == 0 {
+				t.Error("no outcome was unknown: the faults did nothing")
+			}
+		})
+	}
+}
+
+// TestHistoriesOfIdleSessions moves the sessions' clock: who is told that a
+// session has expired is never told of it again, and none expires that was used.
+func TestHistoriesOfIdleSessions(t *testing.T) {
+	for _, w := range worlds[:4] {
+		t.Run(w.name, func(t *testing.T) {
+			const idle = 10 * time.Minute
+			clock := workload.NewClock(time.Now())
+			flags.Check(t, executors(t, w.open(t), workload.IdleConfig(clock, idle)),
+				workload.Options{Ops: w.ops, Clock: clock, Idle: idle})
+		})
+	}
+}
+
+func inEngine(t *testing.T, managers int) []cloakroom.Store {
+	url := testengine.Shared(t)
+	index := fmt.Sprintf("history-%08x", time.Now().UnixNano())
+	var all []cloakroom.Store
+	for range managers {
+		s, err := elasticstore.Open(t.Context(), elasticstore.ClientConfig{URLs: []string{url}},
+			&elasticstore.Config{Index: index, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		all = append(all, s)
+	}
+	return all
 }

@@ -35,7 +35,8 @@ func result(op Op, err error) Result {
 	r := Result{Note: err.Error()}
 	switch {
 	case errors.Is(err, cloakroom.ErrUnknown):
-		r.Outcome, r.Ended = history.Unknown, errors.Is(err, cloakroom.ErrGone)
+		r.Outcome = history.Unknown
+		r.Ended = op.Kind != history.Login && errors.Is(err, cloakroom.ErrGone) // there it may be the new one
 	case op.Kind == history.Destroy, op.Kind == history.Revoke:
 		r.Outcome = history.Unknown
 	case errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrClosed):

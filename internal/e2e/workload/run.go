@@ -80,7 +80,8 @@ func (o Options) withDefaults() Options {
 
 // Run has clients do operations on executors, each on one drawn by chance, until
 // ctx ends or enough was done, and checks what they were told. It returns when
-// all clients have ended. An error means that the workload itself failed.
+// all clients have ended. An error means that the workload itself failed: it
+// could not learn what some sessions came to, or write the record.
 func Run(ctx context.Context, executors []Executor, o Options) (*history.Report, error) {
 	o = o.withDefaults()
 	r := &run{
@@ -120,9 +121,9 @@ type run struct {
 	mu       sync.Mutex
 	slot     []*family
 	families int
+	failure  error
 
 	recording sync.Mutex
-	failure   error
 }
 
 // now returns the time since the run began, in nanoseconds. No two times are
@@ -175,12 +176,22 @@ func (r *run) hand(f *family) {
 	h := history.Family{Number: f.number, Seed: r.Seed, Idle: r.Idle.Milliseconds(), Ops: f.ops}
 	if r.Record != nil {
 		r.recording.Lock()
-		if err := history.Write(r.Record, &h); err != nil && r.failure == nil {
-			r.failure = fmt.Errorf("workload: recording the history: %w", err)
-		}
+		err := history.Write(r.Record, &h)
 		r.recording.Unlock()
+		if err != nil {
+			r.fail(fmt.Errorf("workload: recording the history: %w", err))
+		}
 	}
 	r.checker.Add(h)
+}
+
+// fail keeps the first thing that went wrong with the workload itself.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure == nil {
+		r.failure = err
+	}
 }
 
 // client does one operation after the other.
@@ -225,17 +236,23 @@ const patience = 15 * time.Second
 func (c *client) finish(f *family) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c.readAll(ctx, f)
-	if c.Idle == 0 && c.insist(ctx, f, f.lastRevoke()) {
-		c.readAll(ctx, f)
+	read := c.readAll(ctx, f)
+	if c.Idle == 0 && read {
+		read = c.insist(ctx, f, f.lastRevoke()) && c.readAll(ctx, f)
+	}
+	if !read {
+		c.fail(fmt.Errorf("workload: the last reads of family %d were not answered within %v", f.number, patience))
 	}
 	c.hand(f)
 }
 
-func (c *client) readAll(ctx context.Context, f *family) {
+func (c *client) readAll(ctx context.Context, f *family) bool {
 	for _, d := range f.reads(c.Idle > 0) {
-		c.insist(ctx, f, d)
+		if !c.insist(ctx, f, d) {
+			return false
+		}
 	}
+	return true
 }
 
 // insist does an operation again until it is answered.

@@ -1,0 +1,115 @@
+package history
+
+import (
+	"slices"
+	"sort"
+	"time"
+)
+
+// shrinkTime is how long one check may take while a history is made smaller.
+const shrinkTime = 2 * time.Second
+
+// smallest returns the smallest history it finds in a family that fails, that
+// fails as well: the shortest beginning, without the operations that can be
+// left out of any sound history.
+func smallest(f Family) Family {
+	f.Ops = slices.Clone(f.Ops)
+	byCall(f.Ops)
+	if !fails(f) { // it took longer than we have
+		return f
+	}
+	var ends []int64
+	for i := range f.Ops {
+		ends = append(ends, f.Ops[i].Return)
+	}
+	slices.Sort(ends)
+	n := sort.Search(len(ends), func(i int) bool { return fails(upTo(f, ends[i])) })
+	if n < len(ends) {
+		f = upTo(f, ends[n])
+	}
+	for smaller := true; smaller; {
+		smaller = false
+		for i := len(f.Ops) - 1; i >= 0; i-- {
+			if !spare(f.Ops, i) {
+				continue
+			}
+			g := f
+			g.Ops = slices.Delete(slices.Clone(f.Ops), i, i+1)
+			if fails(g) {
+				f, smaller = g, true
+			}
+		}
+	}
+	return f
+}
+
+func fails(f Family) bool { return Check(f, shrinkTime).Failed() }
+
+// upTo returns what was known at a moment: what had not returned by then may or
+// may not have happened.
+func upTo(f Family, at int64) Family {
+	var ops []Op
+	for _, o := range f.Ops {
+		switch {
+		case o.Call > at:
+			continue
+		case o.Return <= at:
+			ops = append(ops, o)
+			continue
+		case o.Outcome != Done && o.Outcome != Unknown:
+			continue
+		}
+		o.Outcome, o.NewSession, o.NewToken, o.Values, o.Ended = Unknown, 0, 0, nil, false
+		ops = append(ops, o)
+	}
+	f.Ops = ops
+	return f
+}
+
+// spare reports whether an operation can be left out without making a sound
+// history unsound: nothing that is left tells of it.
+func spare(ops []Op, i int) bool {
+	o := &ops[i]
+	any := func(f func(p *Op) bool) bool {
+		for j := range ops {
+			if j != i && f(&ops[j]) {
+				return true
+			}
+		}
+		return false
+	}
+	ended := func(p *Op) bool { return p.Outcome == NotFound || p.Outcome == Gone || p.Ended }
+	if o.Outcome != Done && o.Outcome != Unknown {
+		return true
+	}
+	if o.Ended {
+		return false
+	}
+	seen := func(p *Op) bool {
+		return p.Values != nil && (slices.Contains(p.Values.Log, o.N) || p.Values.Keys[o.Key] == o.N)
+	}
+	switch o.Kind {
+	case Set, Update:
+		return !any(seen)
+	case Unset:
+		return !any(func(p *Op) bool { return p.Values != nil && p.Values.Keys[o.Key] == 0 })
+	case Renew:
+		return !any(func(p *Op) bool {
+			return p.Session == o.Session && (ended(p) || p.Token == o.NewToken || p.Outcome == Kept || p.Outcome == Conflict)
+		})
+	case Create:
+		return o.NewSession == 0 || !any(func(p *Op) bool { return p.Session == o.NewSession })
+	case Login:
+		return !any(func(p *Op) bool {
+			return o.NewSession > 0 && (p.Session == o.NewSession || p.Except == o.NewSession) ||
+				p.Session > 0 && p.Session == o.Session && ended(p)
+		})
+	case Destroy:
+		return !any(func(p *Op) bool { return p.Session == o.Session && ended(p) })
+	case Revoke:
+		return !any(func(p *Op) bool { return ended(p) || p.Outcome == Revoked })
+	case Begin:
+		return !any(func(p *Op) bool { return p.Ticket == o.N })
+	}
+	return true // Get, Sweep
+}
