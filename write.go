@@ -41,8 +41,8 @@ func (w *writer) close() {
 }
 
 // line is what this process knows of one record while it has changes of it, or
-// requests that hold it open: a queue, worked off by a goroutine while there is
-// something in it, and the newest state.
+// requests that hold it open: a queue, worked off by one goroutine at a time
+// while there is something in it, and the newest state.
 type line struct {
 	waiting []*change
 	running bool
@@ -109,15 +109,17 @@ type change struct {
 	// yields gives the change up, as done, once it meets a conflict.
 	yields bool
 
-	left bool // the waiter has gone; guarded by writer.mu
-	done chan struct{}
+	left bool          // the waiter has gone; guarded by writer.mu
+	done chan struct{} // nil if the waiter carries it out itself, or doesn't wait
 	rec  *Record
 	err  error
 }
 
 func (c *change) finish(rec *Record, err error) {
 	c.rec, c.err = rec, err
-	close(c.done)
+	if c.done != nil {
+		close(c.done)
+	}
 }
 
 // errUnknown is the error of a write whose outcome could not be learned.
@@ -156,9 +158,20 @@ func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", ErrClosed) 
 // becomes of the caller's request. It returns the record as it was written,
 // perhaps with others' changes.
 func (w *writer) do(id ID, c *change) (*Record, error) {
-	if err := w.enqueue(id, c); err != nil {
+	w.mu.Lock()
+	l, err := w.open(id)
+	if err != nil {
+		w.mu.Unlock()
 		return nil, err
 	}
+	if w.start(l) {
+		w.mu.Unlock()
+		w.lead(id, l, c)
+		return c.rec, c.err
+	}
+	c.done = make(chan struct{})
+	l.waiting = append(l.waiting, c)
+	w.mu.Unlock()
 	// A change waits behind one that is in flight: at most twice the time.
 	timer := time.NewTimer(2 * w.timeout)
 	defer timer.Stop()
@@ -173,26 +186,42 @@ func (w *writer) do(id ID, c *change) (*Record, error) {
 	return nil, errUnknown(id, context.DeadlineExceeded)
 }
 
-// enqueue puts a change into its record's line and starts the line's goroutine
-// if it has none.
+// enqueue puts a change that nobody waits for into its record's line.
 func (w *writer) enqueue(id ID, c *change) error {
-	c.done = make(chan struct{})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
-		return errClosed()
-	}
-	l := w.line(id)
-	if len(l.waiting) >= maxWaiting {
-		return fmt.Errorf("cloakroom: %d saves of %v are waiting: %w: %w", maxWaiting, id, ErrOverloaded, ErrUnavailable)
+	l, err := w.open(id)
+	if err != nil {
+		return err
 	}
 	l.waiting = append(l.waiting, c)
-	if !l.running {
-		l.running = true
-		w.work.Add(1)
+	if w.start(l) {
 		go w.run(id, l)
 	}
 	return nil
+}
+
+// open returns a record's line for one more change, with mu held.
+func (w *writer) open(id ID) (*line, error) {
+	if w.closed {
+		return nil, errClosed()
+	}
+	l := w.line(id)
+	if len(l.waiting) >= maxWaiting {
+		return nil, fmt.Errorf("cloakroom: %d saves of %v are waiting: %w: %w", maxWaiting, id, ErrOverloaded, ErrUnavailable)
+	}
+	return l, nil
+}
+
+// start reports whether nobody worked the line off, with mu held: the caller has
+// to see to it now.
+func (w *writer) start(l *line) bool {
+	if l.running {
+		return false
+	}
+	l.running = true
+	w.work.Add(1)
+	return true
 }
 
 // putBack puts changes that a flush left alone before those that came since. It
@@ -207,38 +236,68 @@ func (w *writer) putBack(id ID, changes []*change) {
 	l.waiting = append(changes, l.waiting...)
 }
 
+// lead carries out the first change of a line that was at rest, in the
+// goroutine of its waiter: to hand it to another and to wait would cost more
+// than a write to memory. What has come meanwhile is left to another.
+func (w *writer) lead(id ID, l *line, c *change) {
+	defer func() { // also if a store or a hook panics, which net/http survives
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !w.rest(id, l) {
+			go w.run(id, l)
+		}
+	}()
+	w.write(id, l, []*change{c})
+}
+
 // run works a line off.
 func (w *writer) run(id ID, l *line) {
-	defer w.work.Done()
 	for {
 		w.mu.Lock()
-		batch := l.waiting
-		l.waiting = nil
-		if len(batch) == 0 {
-			l.running = false
-			w.drop(id, l)
+		if w.rest(id, l) {
 			w.mu.Unlock()
 			return
 		}
-		newest, asOf := l.newest, l.asOf
+		batch := l.waiting
+		l.waiting = nil
 		w.mu.Unlock()
-		for _, c := range batch {
-			if c.base != nil && (newest == nil || c.base.Writes > newest.Writes) {
-				newest, asOf = c.base, c.asOf
-			}
-		}
-		began := w.now()
-		if began.Sub(asOf) > staleAfter {
-			newest = nil
-		}
-		left := w.flush(id, newest, batch)
-		if left != newest {
-			asOf = began
-		}
-		w.mu.Lock()
-		l.newest, l.asOf = left, asOf
-		w.mu.Unlock()
+		w.write(id, l, batch)
 	}
+}
+
+// rest ends the work on a line, and reports that, if nothing waits in it; with
+// mu held.
+func (w *writer) rest(id ID, l *line) bool {
+	if len(l.waiting) > 0 {
+		return false
+	}
+	l.running = false
+	w.drop(id, l)
+	w.work.Done()
+	return true
+}
+
+// write writes a batch of a line over the newest state that is known.
+func (w *writer) write(id ID, l *line, batch []*change) {
+	w.mu.Lock()
+	newest, asOf := l.newest, l.asOf
+	w.mu.Unlock()
+	for _, c := range batch {
+		if c.base != nil && (newest == nil || c.base.Writes > newest.Writes) {
+			newest, asOf = c.base, c.asOf
+		}
+	}
+	began := w.now()
+	if began.Sub(asOf) > staleAfter {
+		newest = nil
+	}
+	left := w.flush(id, newest, batch)
+	if left != newest {
+		asOf = began
+	}
+	w.mu.Lock()
+	l.newest, l.asOf = left, asOf
+	w.mu.Unlock()
 }
 
 // fail ends all that waits in a record's line; what is in flight isn't touched.
