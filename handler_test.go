@@ -261,7 +261,7 @@ func TestManagersNest(t *testing.T) {
 // one has to say is said with the error.
 func TestI7_ManagersNestInFailure(t *testing.T) {
 	r := newRig(t, nil)
-	down := &faulty{Store: openStore(t), count: map[string]int{}}
+	down := newFaulty(openStore(t))
 	inner, err := cloakroom.New(down, testKeys(t), &cloakroom.Config{
 		Transport: cloakroom.Bearer{}, SweepEvery: -1, Logger: slog.New(slog.DiscardHandler),
 	})

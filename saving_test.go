@@ -63,12 +63,16 @@ func TestI3_ParallelIncrements(t *testing.T) {
 	for _, processes := range []int{1, 4} {
 		bubble(t, fmt.Sprint(processes, " processes"), func(t *testing.T) {
 			const n = 100
-			r := newRig(t, nil)
+			p := newPlace(t)
+			p.periods = processes > 1
+			r := newRigAt(t, p, nil)
 			r.store.slow()
 			s := r.stored(1)
 			managers := []*cloakroom.Manager{r.m}
 			for len(managers) < processes {
-				managers = append(managers, r.manager(nil))
+				store := newFaulty(p.open(t))
+				store.slow()
+				managers = append(managers, r.managerOn(store, nil))
 			}
 			var all sync.WaitGroup
 			for i := range n {

@@ -26,11 +26,11 @@ var storeFlag = flag.String("store", "memory", "what the tests keep sessions in:
 // place is where records are kept. All stores that are opened there see the same
 // ones, as those of several processes do.
 type place struct {
-	kind   string // as in the flag
-	at     string // a file, or what the names of indices begin with
-	engine string // its address
-	one    bool   // one index, which is quickly made
-	mem    cloakroom.Store
+	kind    string // as in the flag
+	at      string // a file, or what the names of indices begin with
+	engine  string // its address
+	periods bool   // an index for each period of time, in place of one, which is made faster
+	mem     *memstore.Store
 }
 
 // newPlace returns an empty place, which goes with the test.
@@ -39,9 +39,8 @@ func newPlace(t testing.TB) *place {
 	p := &place{kind: *storeFlag}
 	switch p.kind {
 	case "memory":
-		store := memstore.New(nil)
-		t.Cleanup(func() { store.Close() })
-		p.mem = store
+		p.mem = memstore.New(nil)
+		t.Cleanup(func() { p.mem.Close() })
 	case "sqlite":
 		p.at = filepath.Join(t.TempDir(), "sessions.db")
 	case "opensearch":
@@ -56,36 +55,16 @@ func newPlace(t testing.TB) *place {
 // openStore opens the store that the tests of sessions work on, with nothing in it.
 func openStore(t testing.TB) cloakroom.Store {
 	t.Helper()
-	p := newPlace(t)
-	p.one = true
-	return p.open(t)
+	return newPlace(t).open(t)
 }
 
 // open opens a store at the place, which is closed with the test.
 func (p *place) open(t testing.TB) cloakroom.Store {
 	t.Helper()
-	var store interface {
-		cloakroom.Store
-		Close() error
-	}
-	var err error
-	switch p.kind {
-	case "sqlite":
-		store, err = sqlitestore.Open(t.Context(), p.at, nil)
-	case "opensearch":
-		var client elasticstore.Client
-		client, err = elasticstore.NewClient(elasticstore.ClientConfig{URLs: []string{p.engine}})
-		if err != nil {
-			break
-		}
-		var s *elasticstore.Store
-		s, err = elasticstore.New(hangUp{client}, &elasticstore.Config{
-			Index: p.at, OneIndex: p.one, RefreshInterval: time.Hour, Logger: slog.New(slog.DiscardHandler),
-		})
-		store = &upToDate{s, p}
-	default:
+	if p.mem != nil {
 		return p.mem
 	}
+	store, err := p.connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +75,36 @@ func (p *place) open(t testing.TB) cloakroom.Store {
 	})
 	return store
 }
+
+// closable is a store that is the test's to close.
+type closable interface {
+	cloakroom.Store
+	Close() error
+}
+
+func (p *place) connect(ctx context.Context) (closable, error) {
+	if p.kind == "sqlite" {
+		return sqlitestore.Open(ctx, p.at, &sqlitestore.Config{BusyTimeout: patience})
+	}
+	client, err := elasticstore.NewClient(elasticstore.ClientConfig{URLs: []string{p.engine}})
+	if err != nil {
+		return nil, err
+	}
+	s, err := elasticstore.New(hangUp{client}, &elasticstore.Config{
+		Index: p.at, OneIndex: !p.periods, RefreshInterval: time.Hour, RequestTimeout: patience, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &upToDate{s, p}, s.Setup(ctx)
+}
+
+// patience is for busy machines, which are no failure: how long stores, and managers
+// where time is real, wait for an answer.
+const patience = time.Minute
+
+// faked reports whether the time is that of a bubble.
+func faked() bool { return time.Now().Year() == 2000 }
 
 // inBubble runs a test in fake time: waiting for the store costs none, since time
 // stands still there while something is asked of a file or an engine.
@@ -168,7 +177,7 @@ func (p *place) ask(ctx context.Context, method, path string) error {
 
 // deleteIndices takes the place off the engine.
 func (p *place) deleteIndices(t testing.TB) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for _, path := range []string{"/" + p.pattern(), "/_index_template/" + p.pattern()} {
 		if err := p.ask(ctx, http.MethodDelete, path); err != nil {
