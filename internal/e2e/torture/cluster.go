@@ -87,7 +87,7 @@ func (c *cluster) victim(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	var rows []struct{ Index string }
 	if err := json.NewDecoder(res.Body).Decode(&rows); err != nil {
 		return 0, fmt.Errorf("the indices of the cluster: %w", err)

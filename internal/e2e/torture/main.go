@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,13 +18,14 @@ import (
 
 // Main is the command: it runs scenarios and writes the document. An error is
 // what the process should fail with.
-func Main(ctx context.Context, args []string, log io.Writer) error {
+func Main(ctx context.Context, args []string, out io.Writer) error {
+	progress := log.New(out, "", log.Ltime)
 	f := flag.NewFlagSet("torture", flag.ContinueOnError)
-	f.SetOutput(log)
+	f.SetOutput(out)
 	length := f.Duration("for", 70*time.Minute, "time for all scenarios together")
 	seed := f.Int64("seed", 0, "of all that is drawn; 0: another one each time")
 	only := f.String("only", "", "regular expression of the scenarios' names to run")
-	out := f.String("o", "", "file to write the document to")
+	page := f.String("o", "", "file to write the document to")
 	dir := f.String("artifacts", filepath.Join(os.TempDir(), "cloakroom-torture"), "directory for the histories of broken promises")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -42,7 +44,7 @@ func Main(ctx context.Context, args []string, log io.Writer) error {
 	if *only != "" {
 		w.Command += fmt.Sprintf(" -only '%s'", *only)
 	}
-	fmt.Fprintf(log, "%s\n", w.Command)
+	progress.Print(w.Command)
 	end := w.Began.Add(*length)
 	var errs []error
 	for i, s := range chosen {
@@ -50,25 +52,25 @@ func Main(ctx context.Context, args []string, log io.Writer) error {
 			return errors.Join(append(errs, ctx.Err())...)
 		}
 		o := Options{Seed: *seed + int64(i), Until: share(end, chosen[i:]), Dir: *dir}
-		fmt.Fprintf(log, "=== %s, seed %d, %v\n", s.Name, o.Seed, time.Until(o.Until).Round(time.Second))
+		progress.Printf("=== %s, seed %d, %v", s.Name, o.Seed, time.Until(o.Until).Round(time.Second))
 		var tally Tally
-		err := testengine.Command(ctx, stamped{log}, func(t testengine.TB) { Do(t, s, o, func(t Tally) { tally = t }) })
+		err := testengine.Command(ctx, lines{progress}, func(t testengine.TB) { Do(t, s, o, func(t Tally) { tally = t }) })
 		if err != nil {
 			tally.Err = err
 			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
 		}
 		w.Tallies = append(w.Tallies, tally)
-		fmt.Fprintf(log, "--- %s: %s, %v, %d kills, %d pauses, %d cuts, %d restarts, stall %s %v\n%v", s.Name, tally.Result(),
+		progress.Printf("--- %s: %s, %v, %d kills, %d pauses, %d cuts, %d restarts, stall %s %v\n%v", s.Name, tally.Result(),
 			tally.Took.Round(time.Second), tally.Kills, tally.Pauses, tally.Cuts, tally.Restarts, tally.StallText(), tally.Notes, &tally.History)
 		if err != nil {
-			fmt.Fprintf(log, "%v\n", err)
+			progress.Print(err)
 		}
 	}
 	w.Took = time.Since(w.Began)
-	if *out != "" {
+	if *page != "" {
 		text, err := w.Document()
 		if err == nil {
-			err = os.WriteFile(*out, text, 0o644) //nolint:gosec // a page for everybody
+			err = os.WriteFile(*page, text, 0o644) //nolint:gosec // a page for everybody
 		}
 		errs = append(errs, err)
 	}
@@ -103,12 +105,10 @@ func share(end time.Time, left []Scenario) time.Time {
 	return now.Add(end.Sub(now) * time.Duration(left[0].Weight) / time.Duration(sum))
 }
 
-// stamped writes lines with the time before them.
-type stamped struct{ w io.Writer }
+// lines has what is written printed with the time.
+type lines struct{ print *log.Logger }
 
-func (s stamped) Write(b []byte) (int, error) {
-	if _, err := fmt.Fprintf(s.w, "%s %s", time.Now().Format("15:04:05"), b); err != nil {
-		return 0, err
-	}
+func (l lines) Write(b []byte) (int, error) {
+	l.print.Print(string(b))
 	return len(b), nil
 }

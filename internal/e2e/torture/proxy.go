@@ -113,7 +113,7 @@ func (p *proxy) serve(client *net.TCPConn) {
 		p.reset(client)
 		return
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	var d net.Dialer
 	c, err := d.DialContext(p.ctx, "tcp", p.target)
 	if err != nil {
@@ -121,7 +121,7 @@ func (p *proxy) serve(client *net.TCPConn) {
 		return
 	}
 	node := c.(*net.TCPConn)
-	defer node.Close()
+	defer func() { _ = node.Close() }()
 	stop := context.AfterFunc(p.ctx, func() {
 		_ = client.Close()
 		_ = node.Close()

@@ -123,7 +123,7 @@ func memory() string {
 	if err != nil {
 		return "an unknown amount"
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		var kb int

@@ -118,7 +118,7 @@ func (r *Run) Pause(ctx context.Context, least, most time.Duration) {
 	}
 }
 
-// Killed, Paused, Cut and Restarted count faults.
+// Killed counts a process that was killed.
 func (r *Run) Killed() { r.note(func(t *Tally) { t.Kills++ }) }
 
 // Paused counts a process that was stopped for a while.
@@ -127,6 +127,7 @@ func (r *Run) Paused() { r.note(func(t *Tally) { t.Pauses++ }) }
 // Cut counts a connection or disk that was taken away or disturbed.
 func (r *Run) Cut() { r.note(func(t *Tally) { t.Cuts++ }) }
 
+// Restarted counts a process that was started again.
 // Restarted counts a process that was started again.
 func (r *Run) Restarted() { r.note(func(t *Tally) { t.Restarts++ }) }
 
@@ -159,13 +160,17 @@ func (r *Run) CheckOptions() *history.Options {
 	return &history.Options{Timeout: time.Minute, Dir: filepath.Join(r.options.Dir, r.scenario.Name)}
 }
 
+// patience is how long a family's last reads are tried: longer than any fault
+// takes to heal.
+const patience = 4 * time.Minute
+
 // Work has clients work on sessions by means of the executors while faults does
 // its worst, until faults returns; it should do so when More is false, with all
 // healed. The clients go on until some have been answered then. The histories
 // are checked as they grow, and counted. What Work returns is faults' error, or
 // that the workload failed or did not recover.
 func (r *Run) Work(ctx context.Context, executors []workload.Executor, o workload.Options, faults func(ctx context.Context) error) (err error) {
-	o.Seed = r.Seed()
+	o.Seed, o.Patience = r.Seed(), patience
 	if o.Check = r.CheckOptions(); r.options.Dir != "" {
 		if err := os.MkdirAll(o.Check.Dir, 0o755); err != nil {
 			return err

@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -64,7 +65,7 @@ func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Wr
 	if err != nil {
 		return true, err
 	}
-	defer store.Close()
+	defer func() { err = errors.Join(err, store.Close()) }()
 	keys, err := cloakroom.NewKeys(spec.Secret)
 	if err != nil {
 		return true, err
@@ -73,7 +74,7 @@ func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Wr
 	if err != nil {
 		return true, err
 	}
-	defer local.Close()
+	defer func() { err = errors.Join(err, local.Close()) }()
 	return true, workload.Serve(in, out, local)
 }
 

@@ -36,6 +36,9 @@ type Options struct {
 	// IdleMix().
 	Idle  time.Duration
 	Clock *Clock
+	// Patience is how long a family's last reads are tried, before the run
+	// counts as failed. Defaults to 15 s.
+	Patience time.Duration
 	// Check says how histories are checked. Defaults to the zero Options.
 	Check *history.Options
 	// Record, if set, gets all families, as history.Read reads them.
@@ -69,6 +72,9 @@ func (o Options) withDefaults() Options {
 	set(&o.Families, 2)
 	set(&o.MinOps, 40)
 	set(&o.MaxOps, max(120, o.MinOps))
+	if o.Patience == 0 {
+		o.Patience = 15 * time.Second
+	}
 	if o.Mix == nil {
 		o.Mix = Mix()
 		if o.Idle > 0 {
@@ -228,20 +234,17 @@ func (c *client) do(ctx context.Context, f *family, d drawn, e Executor) history
 	return h.Outcome
 }
 
-// patience is how long a family's last reads are tried.
-const patience = 15 * time.Second
-
 // finish reads what a family's sessions came to, signs everybody out, and looks
 // again.
 func (c *client) finish(f *family) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), c.Patience)
 	defer cancel()
 	read := c.readAll(ctx, f)
 	if c.Idle == 0 && read {
 		read = c.insist(ctx, f, f.lastRevoke()) && c.readAll(ctx, f)
 	}
 	if !read {
-		c.fail(fmt.Errorf("workload: the last reads of family %d were not answered within %v", f.number, patience))
+		c.fail(fmt.Errorf("workload: the last reads of family %d were not answered within %v", f.number, c.Patience))
 	}
 	c.hand(f)
 }
