@@ -88,8 +88,10 @@ type Bound struct {
 	None   bool
 }
 
-func at(v float64) Bound     { return Bound{Value: v} }
-func beyond(v float64) Bound { return Bound{Value: v, Strict: true} }
+func at(v float64) Bound { return Bound{Value: v} }
+
+// better is the bound of rows that want no more than that.
+var better = Bound{Value: 1, Strict: true}
 
 // untold is the bound of rows that are there to be looked at.
 var untold = Bound{None: true}
@@ -187,6 +189,16 @@ func (b *Bench) tempDir() (string, error) {
 		b.Cleanup(func() error { return os.RemoveAll(dir) })
 	}
 	return dir, err
+}
+
+// once is a check that several sides share.
+func once(check func(context.Context) error) func(context.Context) error {
+	var o sync.Once
+	var err error
+	return func(ctx context.Context) error {
+		o.Do(func() { err = check(ctx) })
+		return err
+	}
 }
 
 // Outcome is what came of a case.

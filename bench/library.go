@@ -105,12 +105,18 @@ func newSite(name, settings string, l library) *site {
 			ended := make(chan error, 1)
 			go func() { ended <- s.Serve(ln) }()
 			return func() error {
-				err := s.Close()
-				<-ended
-				return err
+				return errors.Join(s.Close(), served(<-ended))
 			}
 		},
 	}
+}
+
+// served is the error of a server that was closed on purpose: none.
+func served(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
 }
 
 // exact fails if a session doesn't hold what was put into it.

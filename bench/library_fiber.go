@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 
@@ -41,9 +42,7 @@ func newFiberSite() *site {
 			ended := make(chan error, 1)
 			go func() { ended <- app.Listener(ln, fiber.ListenConfig{DisableStartupMessage: true}) }()
 			return func() error {
-				err := app.Shutdown()
-				<-ended
-				return err
+				return errors.Join(app.Shutdown(), <-ended)
 			}
 		},
 	}

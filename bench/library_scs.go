@@ -10,7 +10,7 @@ import (
 type scsLibrary struct{ m *scs.SessionManager }
 
 func newSCS(store scs.Store) scsLibrary {
-	m := scs.NewSession()
+	m := scs.New()
 	m.Store = store
 	return scsLibrary{m}
 }

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 		if o.out, err = os.MkdirTemp("", "cloakroom-bench-"); err != nil {
 			return err
 		}
-		defer os.RemoveAll(o.out)
+		defer func() { err = errors.Join(err, os.RemoveAll(o.out)) }()
 	}
 	// Package testing takes its measure from flags of its own.
 	testing.Init()

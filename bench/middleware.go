@@ -50,7 +50,7 @@ func middlewareCases() []Case {
 			Name:  "middleware/forged",
 			About: "The handler asks for its session; the cookie's token has one letter of its signature changed.",
 			Rows: []Row{
-				{What: "forged token against an accepted one: time", Unit: perOp, Kind: Share, Ours: []string{"forged"}, Peers: []string{"accepted"}, Goal: beyond(1), Least: at(1)},
+				{What: "forged token against an accepted one: time", Unit: perOp, Kind: Share, Ours: []string{"forged"}, Peers: []string{"accepted"}, Goal: better, Least: at(1)},
 				{What: "forged token: store operations", Unit: storeOps, Kind: Alone, Ours: []string{"forged"}, Goal: at(0), Least: at(0)},
 			},
 			Setup: setupForged,

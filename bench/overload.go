@@ -71,7 +71,7 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 	}
 	free := newTickets(len(visitors))
 	unknown := make([]int, len(visitors)) // visits that may have been counted
-	check := func(ctx context.Context) error {
+	check := once(func(ctx context.Context) error {
 		return share(ctx, callers, len(visitors), func(ctx context.Context, i int) error {
 			v := visitors[i][0]
 			n, err := v.get(ctx, pageAll)
@@ -80,7 +80,7 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 			}
 			return err
 		})
-	}
+	})
 	var sides []Side
 	for _, x := range offered {
 		sides = append(sides, Side{

@@ -91,7 +91,7 @@ func (e *raw) ask(ctx context.Context, method, path string, body, buf []byte) ([
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	into := bytes.NewBuffer(buf)
 	if _, err := io.Copy(into, res.Body); err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func (s *services) startPostgres(ctx context.Context) (_ *service, err error) {
 	if out, err := init.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("initdb: %w\n%s", err, lastPart(out)), remove())
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
@@ -53,7 +53,7 @@ func (s *services) startPostgres(ctx context.Context) (_ *service, err error) {
 		if err != nil {
 			return err
 		}
-		defer db.Close()
+		defer func() { _ = db.Close() }()
 		for _, name := range []string{"fsync", "synchronous_commit"} {
 			var got string
 			if err := db.QueryRowContext(ctx, "SHOW "+name).Scan(&got); err != nil {

@@ -23,7 +23,7 @@ func (s *services) startRedis(ctx context.Context) (_ *service, err error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (s *services) startRedis(ctx context.Context) (_ *service, err error) {
 		if err != nil {
 			return err
 		}
-		defer c.Close()
+		defer func() { _ = c.Close() }()
 		if err := configured(c, "appendonly", "yes"); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/xml"
+	"errors"
 	"io"
 	"math"
 	"os"
@@ -62,7 +63,7 @@ func count(t *testing.T, document, name string) (n int) {
 	t.Helper()
 	for d := xml.NewDecoder(strings.NewReader(document)); ; {
 		token, err := d.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n
 		}
 		if err != nil {
@@ -83,12 +84,12 @@ func TestBounds(t *testing.T) {
 	}{
 		{Faster, at(2), 2, true},
 		{Faster, at(2), 1.99, false},
-		{More, beyond(1), 1, false},
-		{More, beyond(1), 1.01, true},
+		{More, better, 1, false},
+		{More, better, 1.01, true},
 		{Share, at(1.1), 1.1, true},
 		{Share, at(1.1), 1.2, false},
-		{Share, beyond(1), 1, false},
-		{Share, beyond(1), 0.9, true},
+		{Share, better, 1, false},
+		{Share, better, 0.9, true},
 		{Alone, at(0), 0, true},
 		{Alone, at(0), 1, false},
 		{Faster, untold, math.Inf(-1), true},

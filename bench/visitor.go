@@ -137,7 +137,7 @@ type inside struct {
 func newInside(h http.Handler) *inside {
 	in := &inside{handler: h, requests: map[string]*http.Request{}, w: sink{header: http.Header{}}}
 	for _, page := range pages {
-		r := httptest.NewRequest(http.MethodGet, page, nil)
+		r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, page, nil)
 		r.Header.Set("User-Agent", strings.Clone(userAgent)) // a server has each request's own
 		in.requests[page] = r
 	}

@@ -22,20 +22,23 @@ type wire struct {
 
 // online starts the site on loopback and returns the way to it.
 func (s *site) online(b *Bench) (open func() (browser, error), err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := loopback(b)
 	if err != nil {
 		return nil, err
 	}
 	b.Cleanup(s.serve(ln))
+	var dialer net.Dialer
 	return func() (browser, error) {
-		conn, err := net.Dial("tcp", ln.Addr().String())
+		conn, err := dialer.DialContext(b, "tcp", ln.Addr().String())
 		if err != nil {
 			return nil, err
 		}
 		b.Cleanup(conn.Close)
-		return &wire{conn: conn, in: bufio.NewReader(conn)}, nil
+		return newWire(conn), nil
 	}, nil
 }
+
+func newWire(conn net.Conn) *wire { return &wire{conn: conn, in: bufio.NewReader(conn)} }
 
 func (w *wire) ask(_ context.Context, page, cookie string) (status int, set string, body []byte, err error) {
 	w.out = append(w.out[:0], "GET "...)
