@@ -177,7 +177,7 @@ func (i *bulkItem) result(r *request, w *write) writeResult {
 	case e.kind == "index_not_found_exception":
 		return writeResult{Err: errNoIndex}
 	case e.refused():
-		return writeResult{Err: &refusal{text: e.String()}}
+		return writeResult{Err: &refusal{text: e.String(), mapping: e.foreignMapping()}}
 	}
 	f := e.fault(fmt.Sprintf("%v: in %q", r, w.index), true)
 	return writeResult{Err: f}

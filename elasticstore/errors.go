@@ -68,8 +68,9 @@ var (
 
 // refusal is what the engine says of a document that it doesn't take.
 type refusal struct {
-	text  string
-	large bool // for its size: another form doesn't help
+	text    string
+	large   bool // for its size: another form doesn't help
+	mapping bool // for the index's mapping
 }
 
 func (r *refusal) Error() string { return r.text }
@@ -135,6 +136,7 @@ type said struct {
 	status int
 	kind   string // such as index_not_found_exception
 	reason string
+	index  string // whose it is, if that is told
 }
 
 // said reads an error. What it says of its causes only matters where it says
@@ -153,6 +155,10 @@ func (s *scanner) saidTo(depth int) (e said) {
 			e.kind = s.str()
 		case "reason":
 			e.reason = s.str()
+		case "index":
+			if raw := s.skip(); len(raw) > 2 && raw[0] == '"' {
+				e.index = string(raw[1 : len(raw)-1]) // names of indices need no escapes
+			}
 		case "caused_by":
 			raw := s.skip()
 			if depth > 0 && cause.kind == "" {
@@ -190,6 +196,9 @@ func (e said) String() string {
 	if len(reason) > most {
 		reason = strings.ToValidUTF8(reason[:most], "") + "…"
 	}
+	if e.index != "" && !strings.Contains(reason, e.index) {
+		reason = fmt.Sprintf("[%s] %s", e.index, reason)
+	}
 	switch {
 	case e.kind == "" && reason == "":
 		return fmt.Sprintf("status %d", e.status)
@@ -217,12 +226,11 @@ func (e said) fault(what string, write bool) *fault {
 	switch {
 	case e.rejected():
 		f.certain, f.again = true, always
-	case e.kind == "cluster_block_exception":
+	case e.kind == "cluster_block_exception", e.kind == "index_create_block_exception":
 		f.again = always // not certain: it may be the second try of the engine's own
-		if strings.Contains(e.reason, "read-only") {
-			f.certain, f.again, f.settings = true, never, true
-			f.text += "; the index is blocked for writes, as engines do when a disk is nearly full: " +
-				"free disk space, then set index.blocks.read_only_allow_delete to null if the engine doesn't by itself"
+		if remedy := e.blockRemedy(); remedy != "" {
+			f.certain, f.again = true, never
+			f.text += "; " + remedy
 		}
 	case e.kind == "security_exception", e.status == http.StatusForbidden, e.status == http.StatusUnauthorized:
 		f.certain, f.settings, f.forbidden = true, true, e.status != http.StatusUnauthorized
@@ -235,6 +243,10 @@ func (e said) fault(what string, write bool) *fault {
 	case e.kind == "validation_exception" && strings.Contains(e.reason, "shards"):
 		f.certain, f.settings = true, true
 		f.text += "; remove indices, or raise cluster.max_shards_per_node"
+	case e.kind == "unavailable_shards_exception", e.kind == "no_shard_available_action_exception",
+		e.kind == "search_phase_execution_exception" && e.status >= 500:
+		f.again = always
+		f.text += "; a shard has no copy that works: GET /_cluster/allocation/explain tells why"
 	case e.status == http.StatusTooManyRequests:
 		f.again = always // from whom? not certain
 	case e.status >= 500, e.status == 0:
@@ -246,6 +258,37 @@ func (e said) fault(what string, write bool) *fault {
 		f.certain = true
 	}
 	return f
+}
+
+// blockRemedy says what to do about a block that stays until somebody, or an
+// engine that watches its disks, takes it back; "" for those that pass by
+// themselves, as during an election.
+func (e said) blockRemedy() string {
+	has := func(text string) bool { return strings.Contains(e.reason, text) }
+	switch {
+	case has("allow delete"), has("allow-delete"):
+		return "writes are blocked, as engines do when a disk is nearly full: free disk space, then set " +
+			"index.blocks.read_only_allow_delete, or cluster.blocks.read_only_allow_delete, to null if the engine doesn't by itself"
+	case has("create-index blocked"):
+		return "new indices are blocked, as OpenSearch does when its disks are nearly full: free disk space, then set " +
+			"cluster.blocks.create_index to null if the engine doesn't by itself"
+	case has("[FORBIDDEN/4/"): // closed, or about to be
+		return "open the index again"
+	case has("[FORBIDDEN/"):
+		return "somebody has blocked this: set the index.blocks, or cluster.blocks, in question to null"
+	}
+	return ""
+}
+
+// foreignMapping reports whether a document was refused for what the index's
+// mapping makes of members that all documents have.
+func (e said) foreignMapping() bool {
+	for _, text := range []string{"failed to parse field [", "mapping set to strict", "object mapping for [", "Limit of total fields"} {
+		if strings.Contains(e.reason, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // refused reports whether an item failed for what is in its document.

@@ -230,7 +230,7 @@ func TestOneItemOfManyFails(t *testing.T) {
 					}
 				})
 			}
-			_, err := s.Create(brief(t), poor)
+			_, err := s.Create(testContext(t), poor)
 			wg.Wait()
 			wantError(t, err, c.want...)
 			if !strings.Contains(err.Error(), c.text) {

@@ -31,7 +31,12 @@ type lab struct {
 // newLab deletes all that the test left on the engine when it ends.
 func newLab(t testing.TB) *lab {
 	t.Helper()
-	l := &lab{url: testengine.Shared(t), index: fmt.Sprintf("es-%08x", rand.Uint32())}
+	return newLabAt(t, testengine.Shared(t))
+}
+
+func newLabAt(t testing.TB, url string) *lab {
+	t.Helper()
+	l := &lab{url: url, index: fmt.Sprintf("es-%08x", rand.Uint32())}
 	cl, err := newClient(ClientConfig{URLs: []string{l.url}})
 	if err != nil {
 		t.Fatal(err)

@@ -62,6 +62,9 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 			if periodic && droppable(start, end, s.cfg.now()) {
 				return nil, cloakroom.ErrNotFound
 			}
+			// If it is gone, then the next write is to make it as it should be,
+			// which the engine by itself may not.
+			s.indices.forget(t.index)
 			if missing.IsZero() {
 				missing = time.Now()
 			}
@@ -74,7 +77,7 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 			}
 		default:
 			if _, ok, own := fromBatch(ctx, err); ok {
-				return nil, own
+				return nil, b.after(own)
 			}
 			return rec, err
 		}
@@ -94,8 +97,8 @@ func (s *Store) lostIndex(index string) error {
 	if s.notes.first("lost " + index) {
 		s.cfg.Logger.Error("elasticstore: an index is missing that should be there", "index", index)
 	}
-	return &fault{certain: true, text: fmt.Sprintf("the index %q is missing, too early to have been dropped: restore it from a snapshot, "+
-		"or create it empty (PUT /%s) to give up the sessions that it had", index, index)}
+	return &fault{certain: true, text: fmt.Sprintf("the index %q is missing, too early to have been dropped: restore it from a snapshot; "+
+		"or, to give up what was in it, run Setup and make it anew (PUT /%s)", index, index)}
 }
 
 // readAll is the flush of reads.
@@ -258,7 +261,7 @@ func (h *hit) result(r *request, id cloakroom.ID) readResult {
 	case h.err != nil && h.err.kind == "index_not_found_exception":
 		return readResult{Err: errNoIndex}
 	case h.err != nil:
-		return readResult{Err: h.err.fault(r.String(), false)}
+		return readResult{Err: h.err.fault(fmt.Sprintf("%v: in %q", r, h.index), false)}
 	case !h.found:
 		return readResult{Err: cloakroom.ErrNotFound}
 	}

@@ -167,7 +167,8 @@ func malformed(r *request, format string, args ...any) *fault {
 type backoff struct {
 	closing <-chan struct{} // ends the waiting
 	tries   int
-	lost    int // of these, such as are made thrice at most
+	lost    int    // of these, such as are made thrice at most
+	last    *fault // what was waited for last
 }
 
 func (s *Store) backoff() backoff { return backoff{closing: s.closing} }
@@ -188,7 +189,20 @@ func (b *backoff) wait(ctx context.Context, f *fault) bool {
 			return false
 		}
 	}
-	return b.pause(ctx)
+	if !b.pause(ctx) {
+		return false
+	}
+	b.last = f
+	return true
+}
+
+// after makes an error that only tells of the end of the time also tell what it
+// was spent on.
+func (b *backoff) after(err error) error {
+	if b.last == nil {
+		return err
+	}
+	return fmt.Errorf("%w, after %w", err, b.last)
 }
 
 func (b *backoff) pause(ctx context.Context) bool {

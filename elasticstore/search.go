@@ -274,7 +274,12 @@ func (s *scanner) shards() shards {
 // askShards makes a request that all shards have to answer. An engine with
 // shards missing may well answer 200, with nothing found and none failed. hits
 // reads the member of that name; it may be called again with another answer.
+//
+// It tries for as long as an operation may take, also for a Sweep, which has no
+// end of its own and other indices to look after.
 func (s *Store) askShards(ctx context.Context, r request, hits func(*scanner)) (total, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.RequestTimeout)
+	defer cancel()
 	b := s.backoff()
 	var missing time.Time
 	for {
@@ -284,6 +289,9 @@ func (s *Store) askShards(ctx context.Context, r request, hits func(*scanner)) (
 		if err != nil {
 			if errors.As(err, &f) && b.wait(ctx, f) {
 				continue
+			}
+			if ctx.Err() != nil {
+				err = b.after(err)
 			}
 			return total{}, err
 		}

@@ -133,9 +133,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	})
 }
 
-// onceFor does a thing once for all, again while the time of ctx lasts and that
-// may help.
+// onceFor does a thing once for all, again while that may help and there is
+// time: that of ctx, and of an operation at most.
 func (s *Store) onceFor(ctx context.Context, o *once, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.RequestTimeout)
+	defer cancel()
 	b := s.backoff()
 	for {
 		err := o.do(ctx, s.detached, func() error {

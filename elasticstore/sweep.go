@@ -257,6 +257,7 @@ func (o *over) end(index string, now time.Time) (*write, error) {
 // whatever became of it: it only ever happens at the version that was judged.
 func (s *Store) endAll(ctx context.Context, ends []*write, report *cloakroom.SweepReport) error {
 	b := s.backoff()
+	var since time.Time // when the trouble began
 	for len(ends) > 0 {
 		batch := ends[:min(len(ends), s.cfg.MaxItems)]
 		flush, cancel := context.WithTimeout(ctx, s.cfg.RequestTimeout)
@@ -280,12 +281,17 @@ func (s *Store) endAll(ctx context.Context, ends []*write, report *cloakroom.Swe
 			}
 		}
 		ends = ends[len(batch):]
-		if f != nil {
-			if !b.wait(ctx, f) {
-				return f
-			}
-			ends = append(failed, ends...)
+		if f == nil {
+			b, since = s.backoff(), time.Time{}
+			continue
 		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if time.Since(since) > 2*s.cfg.RequestTimeout || !b.wait(ctx, f) {
+			return f
+		}
+		ends = append(failed, ends...)
 	}
 	return nil
 }

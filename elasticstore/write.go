@@ -114,6 +114,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plai
 	}
 	s.indices.lived(w.id, deadline)
 	b := s.backoff()
+	var missing time.Time // since when the index has been unknown
 	for {
 		if err := s.ensure(ctx, w.index, s.indices.longest(w.id.Layout())); err != nil {
 			return v, sent, err
@@ -132,16 +133,22 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plai
 		case errors.Is(err, errNoIndex):
 			// Swept away since this process last looked, or a node lags behind.
 			s.indices.forget(w.index)
-			if b.lost++; b.lost > 5 || !b.pause(ctx) {
-				return v, sent, &fault{certain: true, text: fmt.Sprintf("the index %q vanished", w.index)}
+			if missing.IsZero() {
+				missing = time.Now()
+			}
+			if time.Since(missing) > s.cfg.patience || !b.pause(ctx) {
+				return v, sent, &fault{certain: true, text: fmt.Sprintf("the index %q was there just now, and isn't for the node that was asked", w.index)}
 			}
 		case errors.As(err, &refused):
 			if plainer == nil || refused.large {
-				return v, sent, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, refused)
+				return v, sent, s.refuse(w, refused)
 			}
 			document, err := plainer()
-			if err != nil || document == nil {
+			if err != nil {
 				return v, sent, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, errors.Join(refused, err))
+			}
+			if document == nil {
+				return v, sent, s.refuse(w, refused)
 			}
 			next := *w
 			next.document, w, plainer = document, &next, nil
@@ -152,11 +159,22 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plai
 			}
 		default:
 			if maybe, ok, own := fromBatch(ctx, err); ok {
-				return v, sent || maybe, own
+				return v, sent || maybe, b.after(own)
 			}
 			return v, true, err // the flush broke off
 		}
 	}
+}
+
+// refuse is the error of a document that is refused in its plainest form, in
+// which no value can be the reason. Either the record is to blame, for ever, or
+// an index that isn't as this package makes them.
+func (s *Store) refuse(w *write, r *refusal) error {
+	if r.mapping {
+		return &fault{certain: true, cause: r, text: fmt.Sprintf("the index %q refuses documents of this package, so its mapping is another's: "+
+			"reindex it into one that has the mapping of the template %q, or remove it if there is nothing in it that matters", w.index, s.names.template())}
+	}
+	return fmt.Errorf("%w: %w", cloakroom.ErrInvalid, r)
 }
 
 // conflict finds out what a write met instead of the version it was for.

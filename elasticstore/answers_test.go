@@ -1,0 +1,240 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// TestI8Troubles has every operation meet every trouble, checks what it tells
+// of it, and that it goes as before once the trouble ends, by itself.
+func TestI8Troubles(t *testing.T) {
+	meet(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
+}
+
+// meet has one store live through troubles.
+func meet(t *testing.T, l *lab, troubles []trouble) {
+	p := newProxy(t, l)
+	s := l.open(t, p.client(t), func(c *Config) { c.RequestTimeout = 2 * time.Second })
+	for _, tr := range troubles {
+		t.Run(tr.name, func(t *testing.T) {
+			w := newWard(t, s)
+			// A sweep is to have a reason to look at the index.
+			next, _ := s.names.holding(cloakroom.LayoutDay, w.read.Created.AddDate(0, 0, 1))
+			l.call(t, http.MethodDelete, "/"+next.index, "", http.StatusOK, http.StatusNotFound)
+			l.refresh(t)
+			end := tr.begin(t, &troubled{l, p, w.index})
+			w.during(t, s, &tr)
+			end()
+			w.after(t, s, &tr)
+		})
+	}
+}
+
+// ward are records, each for one operation, in an index that is to have trouble,
+// and some in others.
+type ward struct {
+	index                           string
+	read, update, bury, end, create *cloakroom.Record
+	beside                          *cloakroom.Record
+	grave                           cloakroom.Grave
+}
+
+func newWard(t testing.TB, s *Store) *ward {
+	t.Helper()
+	now := time.Now()
+	newRecord := func(l cloakroom.Layout) *cloakroom.Record { return mustCreate(t, s, session(l, now)) }
+	w := &ward{
+		read: newRecord(cloakroom.LayoutDay), update: newRecord(cloakroom.LayoutDay), bury: newRecord(cloakroom.LayoutDay), end: newRecord(cloakroom.LayoutDay),
+		create: session(cloakroom.LayoutDay, now), beside: newRecord(cloakroom.LayoutHour),
+		grave: cloakroom.Grave{Reason: cloakroom.EndRevoked, At: now, Until: now.Add(24 * time.Hour), Writes: 2},
+	}
+	w.index = s.names.of(w.read.ID)
+	mustCreate(t, s, session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))) // to be swept
+	return w
+}
+
+// during makes all operations at once, so that they share requests.
+func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
+	t.Helper()
+	var wg sync.WaitGroup
+	check := func(op string, want outcome, err error, says []string) (bad string) {
+		switch {
+		case told(err) != want:
+			return "another outcome was wanted"
+		case err == nil:
+			return ""
+		case strings.Contains(err.Error(), "coat"), strings.Contains(err.Error(), secret):
+			return "it tells a value or a password"
+		case !tr.all && !strings.Contains(err.Error(), w.index):
+			return "it doesn't name the index " + w.index
+		}
+		for _, text := range says {
+			if !strings.Contains(err.Error(), text) {
+				return "it doesn't tell " + text
+			}
+		}
+		return ""
+	}
+	// What goes on trying is cut off, and asked again if that came too early to
+	// learn the reason.
+	try := func(op string, want outcome, f func(context.Context) error) {
+		wg.Go(func() {
+			for patience := 300 * time.Millisecond; ; patience *= 2 {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				err := f(ctx)
+				cancel()
+				says := tr.says
+				if tr.hangs {
+					says = nil
+				}
+				bad := check(op, want, err, says)
+				if bad == "" {
+					return
+				}
+				if patience > 10*time.Second || told(err) == fine {
+					t.Errorf("%s: %s: %v", op, bad, err)
+					return
+				}
+			}
+		})
+	}
+	// These are made once: they may have happened. Where they are answered they
+	// end by themselves.
+	once := func(op string, want outcome, f func(context.Context) error) {
+		wg.Go(func() {
+			ctx, says := testContext(t), tr.says
+			if tr.hangs {
+				ctx, says = brief(t), nil
+			}
+			if err := f(ctx); !tr.hangs || told(err) != want {
+				if bad := check(op, want, err, says); bad != "" {
+					t.Errorf("%s: %s: %v", op, bad, err)
+				}
+			}
+		})
+	}
+	once("update", tr.update, func(ctx context.Context) error { _, err := s.Update(ctx, update(w.update, "1")); return err })
+	once("create", tr.create, func(ctx context.Context) error { _, err := s.Create(ctx, w.create); return err })
+	once("bury", tr.bury, func(ctx context.Context) error { return s.Bury(ctx, w.bury.ID, w.grave, w.bury.Version) })
+	try("bury any", tr.bury, func(ctx context.Context) error { return s.Bury(ctx, w.end.ID, w.grave, cloakroom.Version{}) })
+	try("get", tr.get, func(ctx context.Context) error { _, err := s.Get(ctx, w.read.ID); return err })
+	try("search", tr.search, func(ctx context.Context) error { return searchAll(ctx, s) })
+	try("summarize", tr.search, func(ctx context.Context) error { _, err := s.Summarize(ctx, cloakroom.Query{}); return err })
+	try("report", tr.report, func(ctx context.Context) error {
+		r, err := s.Report(ctx)
+		if err == nil && !strings.Contains(strings.Join(r.Problems, " "), tr.reported) {
+			err = errors.New("problems without the one: " + strings.Join(r.Problems, " "))
+		}
+		return err
+	})
+	// A sweep ends by itself, and does what it can.
+	wg.Go(func() {
+		ctx := context.Background()
+		if tr.all {
+			ctx = brief(t) // it would try for each index
+		}
+		report, err := s.Sweep(ctx, time.Now())
+		if bad := check("sweep", tr.sweep, err, nil); bad != "" {
+			t.Errorf("sweep: %s: %v", bad, err)
+		}
+		if !tr.all && report.Buried != 1 {
+			t.Errorf("a sweep with trouble in another index: %+v", report)
+		}
+	})
+	if !tr.all {
+		wg.Go(func() { // what shares requests with all that
+			if got, err := s.Get(testContext(t), w.beside.ID); err != nil || got.Version != w.beside.Version {
+				t.Errorf("get from another index: %v", err)
+			}
+			v, err := s.Update(testContext(t), update(w.beside, "1"))
+			if err == nil {
+				err = s.Bury(testContext(t), w.beside.ID, w.grave, v)
+			}
+			if err != nil {
+				t.Errorf("writes to another index: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// told is which of the outcomes of an outage an error tells.
+func told(err error) outcome {
+	switch {
+	case err == nil:
+		return fine
+	case !errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrOverloaded):
+		return other
+	case errors.Is(err, cloakroom.ErrUnknown):
+		return unsure
+	}
+	return down
+}
+
+func searchAll(ctx context.Context, s *Store) error {
+	for _, err := range s.Search(ctx, cloakroom.Query{}) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// after checks that everything is as it was told, and goes again by itself.
+func (w *ward) after(t *testing.T, s *Store, tr *trouble) {
+	t.Helper()
+	ctx := testContext(t)
+	if got, err := s.Get(ctx, w.read.ID); err != nil || got.Version != w.read.Version {
+		t.Errorf("get: %v", err)
+	}
+	done := func(op string, o outcome, is bool, err error) {
+		t.Helper()
+		if o == fine && !is || o == down && is {
+			t.Errorf("a %s that was told as %d is done: %v (%v)", op, o, is, err)
+		}
+	}
+	now, err := s.Get(ctx, w.update.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done("update", tr.update, now.Writes == w.update.Writes+1, nil)
+	if now.Writes == w.update.Writes && now.Version != w.update.Version {
+		t.Errorf("the record that wasn't updated is at %v, was at %v", now.Version, w.update.Version)
+	}
+	_, err = s.Get(ctx, w.create.ID)
+	done("create", tr.create, err == nil, err)
+	_, err = s.Get(ctx, w.bury.ID)
+	done("burial", tr.bury, errors.Is(err, cloakroom.ErrGone), err)
+	_, err = s.Get(ctx, w.end.ID)
+	done("burial at any version", tr.bury, errors.Is(err, cloakroom.ErrGone), err)
+
+	if _, err := s.Update(ctx, update(now, "2")); err != nil {
+		t.Errorf("update: %v", err)
+	}
+	if _, err := s.Create(ctx, w.create); err != nil && !errors.Is(err, cloakroom.ErrExists) {
+		t.Errorf("create: %v", err)
+	}
+	for _, r := range []*cloakroom.Record{w.bury, w.end} {
+		if err := s.Bury(ctx, r.ID, w.grave, cloakroom.Version{}); err != nil {
+			t.Errorf("bury: %v", err)
+		}
+		_, err := s.Get(ctx, r.ID)
+		wantError(t, err, cloakroom.ErrGone)
+	}
+	if err := searchAll(ctx, s); err != nil {
+		t.Errorf("search: %v", err)
+	}
+	if _, err := s.Sweep(ctx, time.Now()); err != nil {
+		t.Errorf("sweep: %v", err)
+	}
+	if r, err := s.Report(ctx); err != nil || len(r.Problems) > 0 {
+		t.Errorf("report: %v, %v", r.Problems, err)
+	}
+}

@@ -1,0 +1,157 @@
+package elasticstore
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// outcome is what an operation comes to while there is trouble.
+type outcome uint8
+
+const (
+	fine   outcome = iota
+	down           // ErrUnavailable: certainly not done
+	unsure         // a write that may have happened: ErrUnknown as well
+	other          // anything else, which is never right
+)
+
+// trouble is a state of an engine, or of what stands before it.
+type trouble struct {
+	name string
+	// begin brings it about, for the index of a period or for all requests, and
+	// returns what ends it.
+	begin func(t testing.TB, e *troubled) (end func())
+
+	get, update, create, bury, search, sweep, report outcome
+
+	all   bool // it is every request's, not that of one index
+	hangs bool // writes are not answered, in place of being turned down
+
+	// says is what the errors have to tell.
+	says []string
+	// reported is what Report tells of it, if it can.
+	reported string
+}
+
+// troubled is an engine with trouble to come.
+type troubled struct {
+	*lab
+	*proxy
+	index string // whose trouble it is
+}
+
+// turnedDown is a trouble in which writes certainly don't happen.
+func turnedDown(t trouble) trouble {
+	t.update, t.create, t.bury = down, down, down
+	return t
+}
+
+// unread is a trouble in which nothing can be read.
+func unread(t trouble) trouble {
+	t.get, t.search, t.sweep = down, down, down
+	return t
+}
+
+// indexTroubles are those that one index can have on an engine that is well.
+func indexTroubles() []trouble {
+	return []trouble{
+		blocked("read_only_allow_delete", turnedDown(trouble{says: []string{"free disk space", "index.blocks.read_only_allow_delete"}})),
+		blocked("write", turnedDown(trouble{says: []string{"index write", "index.blocks"}})),
+		blocked("read_only", turnedDown(trouble{says: []string{"index read-only", "index.blocks"}})),
+		blocked("read", unread(trouble{says: []string{"index read", "index.blocks"}, reported: "index.blocks"})),
+		turnedDown(unread(trouble{
+			name: "closed",
+			begin: func(t testing.TB, e *troubled) func() {
+				e.call(t, http.MethodPost, "/"+e.index+"/_close", "")
+				return func() { e.call(t, http.MethodPost, "/"+e.index+"/_open", "") }
+			},
+			says: []string{"closed", "open the index"}, reported: "open the index",
+		})),
+	}
+}
+
+// blocked is the trouble of an index with a block, as the engine sets it for a
+// disk that is full, and people for their own reasons.
+func blocked(name string, t trouble) trouble {
+	t.name = name
+	t.begin = func(tb testing.TB, e *troubled) func() {
+		e.settings(tb, e.index, `{"index.blocks.`+name+`":true}`)
+		return func() { e.settings(tb, e.index, `{"index.blocks.`+name+`":null}`) }
+	}
+	return t
+}
+
+func (l *lab) settings(t testing.TB, index, settings string) {
+	t.Helper()
+	l.call(t, http.MethodPut, "/"+index+"/_settings", settings)
+}
+
+// answering is how a proxy answers a request.
+type answering = func(w http.ResponseWriter, r *http.Request, forward func() *http.Response)
+
+// proxyTroubles are those that come between us and an engine that is well, or
+// that only an engine under load has.
+func proxyTroubles() []trouble {
+	hangs := through("no answer", func(_ http.ResponseWriter, r *http.Request, forward func() *http.Response) {
+		forward().Body.Close()
+		<-r.Context().Done()
+	})
+	hangs.hangs = true
+	return []trouble{
+		turnedDown(replies("429", 429, typeJSON, rejectedBody, "es_rejected_execution_exception")),
+		replies("429 of a proxy", 429, "text/html", "<html>Slow down</html>", "429", "Slow down"),
+		replies("503", 503, typeJSON, unavailableBody, "no master"),
+		replies("502 of a proxy", 502, "text/html", "<html>Bad gateway</html>", "502", "Bad gateway"),
+		replies("a page for people", 200, "text/html", "<html>Please log in</html>", "Please log in"),
+		through("cut short", func(w http.ResponseWriter, _ *http.Request, forward func() *http.Response) {
+			breakOff(w, forward(), false)
+		}, "broke off"),
+		through("reset in the middle", func(w http.ResponseWriter, _ *http.Request, forward func() *http.Response) {
+			breakOff(w, forward(), true)
+		}, "broke off"),
+		through("reset before an answer", func(w http.ResponseWriter, _ *http.Request, forward func() *http.Response) {
+			forward().Body.Close()
+			breakOff(w, nil, true)
+		}, "127.0.0.1"),
+		hangs,
+		partly("failed shards", `"failed":0`, `"failed":1,"failures":[{"shard":0,"reason":{"type":"i_o_exception","reason":"disk"}}]`, "1 of", "disk"),
+		partly("missing shards", `"successful":`, `"successful":0,"x":`, "shards answered", "health"),
+	}
+}
+
+// through is the trouble of a proxy, or of the network, that every request has.
+func through(name string, a answering, says ...string) trouble {
+	return trouble{
+		name: name, all: true, says: says,
+		begin: func(_ testing.TB, e *troubled) func() {
+			e.set(a)
+			return func() { e.set(nil) }
+		},
+		get: down, update: unsure, create: unsure, bury: unsure, search: down, sweep: down, report: down,
+	}
+}
+
+// replies has every request answered like this.
+func replies(name string, status int, contentType, body string, says ...string) trouble {
+	return through(name, func(w http.ResponseWriter, _ *http.Request, _ func() *http.Response) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		fmt.Fprint(w, body)
+	}, says...)
+}
+
+// partly has searches answered by some of the shards: with 200 all the same.
+func partly(name, old, instead string, says ...string) trouble {
+	t := through(name, func(w http.ResponseWriter, r *http.Request, forward func() *http.Response) {
+		res := forward()
+		if kind := kindOf(r); kind == "_search" || kind == "_count" {
+			res = edit(res, func(b string) string { return strings.Replace(b, old, instead, 1) })
+		}
+		pass(w, res)
+	}, says...)
+	t.get, t.update, t.create, t.bury, t.report = fine, fine, fine, fine, fine
+	t.reported = says[0]
+	return t
+}
