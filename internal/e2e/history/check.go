@@ -1,7 +1,6 @@
 package history
 
 import (
-	"slices"
 	"sync"
 	"time"
 
@@ -98,7 +97,7 @@ func (v Verdict) Failed() bool { return v.NoOrder || len(v.Broken) > 0 }
 
 // Check checks one family.
 func Check(f Family, timeout time.Duration) Verdict {
-	f.Ops = slices.Clone(f.Ops)
+	f = aged(f)
 	byCall(f.Ops)
 	v := Verdict{Broken: audit(&f)}
 	switch porcupine.CheckOperationsTimeout(model(&f), prepare(&f), timeout) {

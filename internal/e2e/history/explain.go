@@ -85,8 +85,9 @@ func (f *Failure) write(dir string) error {
 	if err := cmp.Or(Write(whole, &f.Family), whole.Close()); err != nil {
 		return err
 	}
-	m := model(&f.Smallest)
-	_, info := porcupine.CheckOperationsVerbose(m, prepare(&f.Smallest), shrinkTime)
+	seen := aged(f.Smallest)
+	m := model(&seen)
+	_, info := porcupine.CheckOperationsVerbose(m, prepare(&seen), shrinkTime)
 	return errors.Join(
 		os.WriteFile(name(".txt"), []byte(f.Smallest.Table()), 0o600),
 		porcupine.VisualizePath(m, info, name(".html")))

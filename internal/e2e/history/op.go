@@ -68,6 +68,10 @@ type Op struct {
 	// of a run are the same.
 	Call   int64 `json:"call"`
 	Return int64 `json:"return"`
+	// Since, if it is set, is a time before Call: a node that was cut off from
+	// its cluster then may have answered what was read, as of then. It means
+	// nothing for what was written.
+	Since int64 `json:"since,omitempty"`
 	// ClockCall and ClockReturn are the time of the sessions' own clock, in
 	// milliseconds, at these moments. They count only in families with Idle.
 	ClockCall   int64 `json:"clockCall,omitempty"`

@@ -17,6 +17,15 @@ type answers struct {
 	last    time.Time
 	longest time.Duration // without any answer
 	waiting []waiter
+	cuts    []cut
+}
+
+// cut is a time in which a node may answer reads that doesn't know yet that it
+// is no longer part of its cluster.
+type cut struct {
+	since    time.Time // when it last was
+	from, to time.Time // when it may answer; to is zero as long as it may
+	reads    int       // how many answers came then
 }
 
 type waiter struct {
@@ -56,6 +65,21 @@ func (a *answers) answered() {
 	a.waiting = left
 }
 
+// lag returns how much older than its call what an operation read may be.
+func (a *answers) lag(call, end time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var most time.Duration
+	for i := range a.cuts {
+		c := &a.cuts[i]
+		if end.After(c.from) && (c.to.IsZero() || call.Before(c.to)) {
+			c.reads++
+			most = max(most, call.Sub(c.since))
+		}
+	}
+	return most
+}
+
 // await reports whether so many more answers came before ctx ended.
 func (a *answers) await(ctx context.Context, more int) bool {
 	a.mu.Lock()
@@ -81,7 +105,9 @@ const refusedWait = 500 * time.Millisecond
 
 // Do implements workload.Executor.
 func (w *watchedExecutor) Do(ctx context.Context, op workload.Op) workload.Result {
+	call := time.Now()
 	r := w.Executor.Do(ctx, op)
+	r.Lag = w.answers.lag(call, time.Now())
 	switch r.Outcome {
 	case history.Unknown:
 	case history.Unavailable:

@@ -73,23 +73,59 @@ func (c *cluster) healed(ctx context.Context) error {
 	return c.run.Recovered(ctx)
 }
 
+// caughtUp waits until all nodes know the same state of the cluster, so that none
+// is cut off and doesn't know.
+func (c *cluster) caughtUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		states := map[string]bool{}
+		for _, u := range c.URLs() {
+			var s struct {
+				State string `json:"state_uuid"`
+			}
+			if err := get(ctx, u+"/_cluster/state/version?local=true", &s); err != nil {
+				s.State = err.Error() // ask again
+			}
+			states[s.State] = true
+		}
+		if len(states) == 1 {
+			return nil
+		}
+		t := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the nodes did not come to the same state of the cluster: %v", states)
+		}
+	}
+}
+
+// get reads JSON from a node.
+func get(ctx context.Context, url string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, res.Status)
+	}
+	return json.NewDecoder(res.Body).Decode(into)
+}
+
 // victim returns the node with the primary of an index that is drawn: of
 // sessions or of ledgers.
 func (c *cluster) victim(ctx context.Context) (int, error) {
 	c.run.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URLs()[0]+"/_cat/indices/"+indices+"?format=json&h=index", nil)
-	if err != nil {
-		return 0, err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = res.Body.Close() }()
 	var rows []struct{ Index string }
-	if err := json.NewDecoder(res.Body).Decode(&rows); err != nil {
+	if err := get(ctx, c.URLs()[0]+"/_cat/indices/"+indices+"?format=json&h=index", &rows); err != nil {
 		return 0, fmt.Errorf("the indices of the cluster: %w", err)
 	}
 	if len(rows) < 2 {

@@ -79,6 +79,7 @@ func nodeKilled(ctx context.Context, r *Run) error {
 
 func nodePaused(ctx context.Context, r *Run) error {
 	c := startCluster(r)
+	defer r.noteCuts()
 	return c.work(ctx, c.URLs(), 1, workload.Options{}, func(ctx context.Context) error {
 		for round := 0; round == 0 || r.More(); round++ {
 			r.Pause(ctx, time.Second, 4*time.Second)
@@ -86,12 +87,18 @@ func nodePaused(ctx context.Context, r *Run) error {
 			if err != nil {
 				return err
 			}
+			stopped := time.Now()
 			r.Logf("SIGSTOP of node %d", n)
 			c.Node(n).Pause()
 			r.Paused()
 			c.AwaitHealth(r, "yellow") // of the other two
 			r.Pause(ctx, 0, 5*time.Second)
+			r.CutOff(stopped)
 			c.Node(n).Resume()
+			if err := c.caughtUp(ctx); err != nil {
+				return err
+			}
+			r.Back()
 			if err := c.healed(ctx); err != nil {
 				return err
 			}

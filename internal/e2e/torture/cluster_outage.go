@@ -18,6 +18,7 @@ const (
 
 func outage(ctx context.Context, r *Run) error {
 	c := startCluster(r)
+	defer r.noteCuts()
 	load := workload.Options{Clients: 64, Families: 16}
 	return c.work(ctx, c.URLs(), 1, load, func(ctx context.Context) error {
 		grown := 0
@@ -33,6 +34,7 @@ func outage(ctx context.Context, r *Run) error {
 				r.Paused()
 			}
 			r.Pause(ctx, outageTime, outageTime)
+			r.CutOff(time.Now()) // while all were stopped, none could go on without the others
 			for n := range c.Len() {
 				c.Node(n).Resume()
 			}
@@ -48,6 +50,10 @@ func outage(ctx context.Context, r *Run) error {
 			for i := range most {
 				grown = max(grown, most[i]-before[i])
 			}
+			if err := c.settled(ctx); err != nil {
+				return err
+			}
+			r.Back()
 			if err := c.healed(ctx); err != nil {
 				return err
 			}
@@ -59,6 +65,30 @@ func outage(ctx context.Context, r *Run) error {
 		}
 		return nil
 	})
+}
+
+// settled waits until no node has left the cluster or come back for a while:
+// those who find after the outage that they haven't heard of each other may
+// part first.
+func (c *cluster) settled(ctx context.Context) error {
+	const calm = 5 * time.Second
+	var version int
+	since := time.Now()
+	for time.Since(since) < calm {
+		c.AwaitHealth(c.run, "green")
+		if err := c.caughtUp(ctx); err != nil {
+			return err
+		}
+		var s struct{ Version int }
+		if err := get(ctx, c.URLs()[0]+"/_cluster/state/version?local=true", &s); err != nil {
+			return err
+		}
+		if s.Version != version {
+			version, since = s.Version, time.Now()
+		}
+		c.run.Pause(ctx, 100*time.Millisecond, 200*time.Millisecond)
+	}
+	return nil
 }
 
 // memory returns what the workers have in use, and the most they ever had.

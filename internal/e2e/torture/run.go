@@ -212,6 +212,43 @@ func (r *Run) Work(ctx context.Context, executors []workload.Executor, o workloa
 	return r.Recovered(ctx)
 }
 
+// CutOff says that from now on a node may answer reads as of since, because it
+// was cut off from its cluster and doesn't know. Reads are judged so until Back.
+func (r *Run) CutOff(since time.Time) {
+	r.answer.mu.Lock()
+	defer r.answer.mu.Unlock()
+	r.answer.cuts = append(r.answer.cuts, cut{since: since, from: time.Now()})
+}
+
+// Back says that no node is cut off any longer.
+func (r *Run) Back() {
+	r.answer.mu.Lock()
+	defer r.answer.mu.Unlock()
+	c := &r.answer.cuts[len(r.answer.cuts)-1]
+	c.to = time.Now()
+	r.Logf("a node that was cut off %v ago may have answered reads for %v: %d answers came then",
+		c.to.Sub(c.since).Round(time.Millisecond), c.to.Sub(c.from).Round(time.Millisecond), c.reads)
+}
+
+// noteCuts adds up the times in which reads were judged as those of a node that
+// was cut off.
+func (r *Run) noteCuts() {
+	var all time.Duration
+	reads := 0
+	r.answer.mu.Lock()
+	for _, c := range r.answer.cuts {
+		all += c.to.Sub(c.from)
+		reads += c.reads
+	}
+	n := len(r.answer.cuts)
+	r.answer.mu.Unlock()
+	if n > 0 {
+		r.Note("%d times, for %v in all, a node answered that did not know yet that the cluster had gone on without it; "+
+			"what was read in the %d answers of these times was allowed to be as old as the node's stop",
+			n, all.Round(100*time.Millisecond), reads)
+	}
+}
+
 // Recovered waits until the clients of Work are answered again.
 func (r *Run) Recovered(ctx context.Context) error {
 	const enough, limit = 50, 2 * time.Minute

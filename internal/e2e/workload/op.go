@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/internal/e2e/history"
@@ -44,6 +45,9 @@ type Result struct {
 	Ticket  json.RawMessage `json:"ticket,omitempty"` // of Begin
 	Values  *history.Values `json:"values,omitempty"` // of Get
 	Note    string          `json:"note,omitempty"`   // an error's text, which holds no secret
+	// Lag is how much older than the call what was read may be: an Executor says
+	// so that knows of a node which was cut off.
+	Lag time.Duration `json:"lag,omitempty"`
 }
 
 // Executor does operations. It is safe for concurrent use.

@@ -50,7 +50,7 @@ type Options struct {
 func Mix() map[history.Kind]int {
 	return map[history.Kind]int{
 		history.Get: 26, history.Set: 18, history.Unset: 5, history.Update: 20, history.Renew: 6, history.Begin: 4,
-		history.Login: 9, history.Destroy: 4, history.Revoke: 4, history.Create: 3, history.Sweep: 1,
+		history.Login: 9, history.Destroy: 3, history.Revoke: 2, history.Create: 3, history.Sweep: 1,
 	}
 }
 
@@ -230,6 +230,9 @@ func (c *client) do(ctx context.Context, f *family, d drawn, e Executor) history
 	h.Return = c.now()
 	h.ClockReturn = c.Clock.millis()
 	h.Outcome, h.Ended, h.Values, h.Note = res.Outcome, res.Ended, res.Values, res.Note
+	if res.Lag > 0 {
+		h.Since = max(h.Call-res.Lag.Nanoseconds(), 1)
+	}
 	f.record(h, &res)
 	return h.Outcome
 }
