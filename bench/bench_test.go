@@ -19,10 +19,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if err := setBenchTime(true); err != nil {
+	if err := setBenchTime(true); err != nil { // unless the command line says otherwise
 		panic(err)
 	}
+	flag.Parse()
 	leaktest.Main(m)
 }
 

@@ -179,7 +179,7 @@ func (b *Bench) span() time.Duration {
 	if b.quick {
 		return 30 * time.Millisecond
 	}
-	return 3 * time.Second
+	return 2 * time.Second
 }
 
 // tempDir is a folder that goes with the case.

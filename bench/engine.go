@@ -141,7 +141,7 @@ func openEngine(b *Bench, n int) (*records, error) {
 // single is the engine with the documents of a store and without the store.
 type single struct {
 	*raw
-	name   string
+	index  string
 	before []*document
 	docs   []*place
 	writes atomic.Int64
@@ -149,10 +149,9 @@ type single struct {
 
 // place is a document and its newest version, so that it can be compared and set.
 type place struct {
-	read, write string // paths
-	source      []byte
-	seq, term   int
-	id, index   string
+	id, path  string
+	source    []byte
+	seq, term int
 }
 
 // openSingle fills a store and takes its documents.
@@ -168,24 +167,22 @@ func openSingle(b *Bench, n int) (*single, error) {
 	if _, err := fill(b, store, n, time.Now()); err != nil {
 		return nil, err
 	}
-	s := &single{raw: e, name: name}
-	if s.before, err = e.documents(b, s.pattern()); err != nil {
+	s := &single{raw: e}
+	if s.before, err = e.documents(b, name+"-2*"); err != nil { // periods begin with a year
 		return nil, err
 	}
 	if len(s.before) != n {
 		return nil, fmt.Errorf("%d documents are there in place of %d", len(s.before), n)
 	}
+	s.index = s.before[0].Index // they were all made at one time
 	for _, d := range s.before {
-		path := "/" + d.Index + "/_doc/" + d.ID
-		s.docs = append(s.docs, &place{read: path, write: path, source: d.Source, seq: d.Seq, term: d.Term, id: d.ID, index: d.Index})
+		s.docs = append(s.docs, &place{id: d.ID, path: "/" + d.Index + "/_doc/" + d.ID, source: d.Source, seq: d.Seq, term: d.Term})
 	}
 	return s, nil
 }
 
-func (s *single) pattern() string { return s.name + "-2*" } // periods begin with a year
-
 func (s *single) check(ctx context.Context) error {
-	return s.written(ctx, s.pattern(), s.before, s.writes.Load())
+	return s.written(ctx, s.index, s.before, s.writes.Load())
 }
 
 func (s *single) own(caller, callers, turn int) *place {
@@ -197,7 +194,7 @@ func (s *single) own(caller, callers, turn int) *place {
 func (s *single) reads(callers int) load {
 	return func(ctx context.Context, caller, turn int) error {
 		p := s.own(caller, callers, turn)
-		b, err := s.ask(ctx, "GET", p.read, nil, nil)
+		b, err := s.ask(ctx, "GET", p.path, nil, nil)
 		if err != nil {
 			return err
 		}
@@ -212,7 +209,7 @@ func (s *single) reads(callers int) load {
 			return err
 		}
 		if answer.ID != p.id || len(answer.Source.Values) == 0 {
-			return fmt.Errorf("%s: another session was answered", p.read)
+			return fmt.Errorf("%s: another session was answered", p.path)
 		}
 		return nil
 	}
@@ -222,7 +219,7 @@ func (s *single) reads(callers int) load {
 func (s *single) saves(callers int) load {
 	return func(ctx context.Context, caller, turn int) error {
 		p := s.own(caller, callers, turn)
-		path := p.write + "?if_seq_no=" + strconv.Itoa(p.seq) + "&if_primary_term=" + strconv.Itoa(p.term)
+		path := p.path + "?if_seq_no=" + strconv.Itoa(p.seq) + "&if_primary_term=" + strconv.Itoa(p.term)
 		b, err := s.ask(ctx, "PUT", path, p.source, nil)
 		if err != nil {
 			return err
@@ -300,39 +297,41 @@ func (s *single) counting(path string, bodies [][]byte, word string, want int, a
 }
 
 func (s *single) mget(size int) (load, error) {
-	var bodies [][]byte
-	for part := range slices.Chunk(s.docs, size) {
-		if len(part) < size {
-			break
-		}
-		var ids []object
+	bodies, err := s.bodies(size, func(part []*place) ([]byte, error) {
+		var ids []string
 		for _, p := range part {
-			ids = append(ids, object{"_index": p.index, "_id": p.id})
+			ids = append(ids, p.id)
 		}
-		b, err := json.Marshal(object{"docs": ids})
-		if err != nil {
-			return nil, err
-		}
-		bodies = append(bodies, b)
-	}
-	return s.counting("/_mget", bodies, `"found":true`, size, func() {}), nil
+		return json.Marshal(object{"ids": ids})
+	})
+	return s.counting("/"+s.index+"/_mget", bodies, `"found":true`, size, func() {}), err
 }
 
 func (s *single) bulk(size int) (load, error) {
-	var bodies [][]byte
-	for part := range slices.Chunk(s.docs, size) {
-		if len(part) < size {
-			break
-		}
-		var b []byte
+	bodies, err := s.bodies(size, func(part []*place) (b []byte, _ error) {
 		for _, p := range part {
-			line, err := json.Marshal(object{"index": object{"_index": p.index, "_id": p.id}})
+			line, err := json.Marshal(object{"index": object{"_id": p.id}})
 			if err != nil {
 				return nil, err
 			}
 			b = append(append(append(append(b, line...), '\n'), p.source...), '\n')
 		}
-		bodies = append(bodies, b)
+		return b, nil
+	})
+	return s.counting("/"+s.index+"/_bulk", bodies, `"status":200`, size, func() { s.writes.Add(int64(size)) }), err
+}
+
+// bodies are requests' with so many documents each.
+func (s *single) bodies(size int, of func(part []*place) ([]byte, error)) (all [][]byte, err error) {
+	for part := range slices.Chunk(s.docs, size) {
+		if len(part) < size {
+			break
+		}
+		b, err := of(part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, b)
 	}
-	return s.counting("/_bulk", bodies, `"status":200`, size, func() { s.writes.Add(int64(size)) }), nil
+	return all, nil
 }

@@ -126,9 +126,6 @@ func setupSameLoad(b *Bench) ([]Side, error) {
 					err = *e
 				}
 			}
-			if err == nil {
-				r.Metrics["offered/s"] = rate
-			}
 			return r, err
 		}}
 	}

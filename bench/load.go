@@ -68,6 +68,7 @@ func open(ctx context.Context, span time.Duration, rate float64, op func(ctx con
 			taken[i] = max(1, time.Since(due))
 		})
 	}
+	offered := float64(n) / max(span, time.Since(begin)).Seconds()
 	wg.Wait()
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
@@ -79,6 +80,7 @@ func open(ctx context.Context, span time.Duration, rate float64, op func(ctx con
 	}
 	r := summary(done, took)
 	r.Metrics["failed-ratio"] = float64(failed.Load()) / float64(n)
+	r.Metrics["offered/s"] = offered // less than rate where this process couldn't do it
 	return r, nil
 }
 

@@ -69,6 +69,7 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 	if err != nil {
 		return nil, err
 	}
+	span := 2 * b.span()
 	free := newTickets(len(visitors))
 	unknown := make([]int, len(visitors)) // visits that may have been counted
 	check := once(func(ctx context.Context) error {
@@ -87,7 +88,8 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 			Name: offeredName(s.name, x), Series: s.name, X: x, Settings: s.settings, Check: check,
 			Round: func(ctx context.Context) (Result, error) {
 				var good, refused, late atomic.Int64
-				r, err := open(ctx, b.span(), x*capacity.Metrics[perSec], func(ctx context.Context, _ int) error {
+				end := time.Now().Add(span)
+				r, err := open(ctx, span, x*capacity.Metrics[perSec], func(ctx context.Context, _ int) error {
 					i, ok := free.take()
 					if !ok {
 						return errBehind // nobody is left who could ask
@@ -100,10 +102,11 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 					switch status, _ := errors.AsType[*statusError](err); {
 					case err == nil:
 						v.visits++
-						if ctx.Err() == nil {
-							good.Add(1)
-						} else {
+						switch {
+						case ctx.Err() != nil:
 							late.Add(1)
+						case time.Now().Before(end): // else it is of the time when nobody comes any more
+							good.Add(1)
 						}
 					case status != nil && status.status == http.StatusServiceUnavailable:
 						unknown[i]++
@@ -117,11 +120,10 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 				if err != nil {
 					return r, err
 				}
-				seconds := b.span().Seconds()
+				seconds := span.Seconds()
 				r.Metrics[goodput] = float64(good.Load()) / seconds
 				r.Metrics["refused/s"] = float64(refused.Load()) / seconds
 				r.Metrics["late/s"] = float64(late.Load()) / seconds
-				r.Metrics["offered/s"] = x * capacity.Metrics[perSec]
 				return r, nil
 			},
 		})

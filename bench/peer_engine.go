@@ -83,7 +83,7 @@ func (e *raw) ask(ctx context.Context, method, path string, body, buf []byte) ([
 	}
 	if len(body) > 0 {
 		req.Header.Set("Content-Type", "application/json")
-		if strings.HasPrefix(path, "/_bulk") {
+		if strings.HasSuffix(path, "/_bulk") {
 			req.Header.Set("Content-Type", "application/x-ndjson")
 		}
 	}
