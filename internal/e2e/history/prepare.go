@@ -1,6 +1,10 @@
 package history
 
-import "github.com/anishathalye/porcupine"
+import (
+	"cmp"
+
+	"github.com/anishathalye/porcupine"
+)
 
 // prepare turns a family's operations into what Porcupine takes. Operations of
 // unknown outcome may happen at any moment after their call, or never; to try
@@ -15,26 +19,14 @@ import "github.com/anishathalye/porcupine"
 //   - Only an Unset leaves no mark of its own. It stays open to the end, unless
 //     no Get found its key missing.
 func prepare(f *Family) []porcupine.Operation {
-	seen := map[int]int64{} // number to the return of the first Get that saw it
-	missing := map[string]int64{}
+	spans := narrow(f)
+	missing := map[string]int64{} // the last return of a Get that didn't see a key
 	for i := range f.Ops {
-		o := &f.Ops[i]
-		if o.Values == nil {
-			continue
-		}
-		note := func(n int) {
-			if at, ok := seen[n]; !ok || o.Return < at {
-				seen[n] = o.Return
-			}
-		}
-		for _, n := range o.Values.Log {
-			note(n)
-		}
-		for _, k := range Keys() {
-			if n, ok := o.Values.Keys[k]; ok {
-				note(n)
-			} else {
-				missing[k] = max(missing[k], o.Return)
+		if o := &f.Ops[i]; o.Values != nil {
+			for _, k := range Keys() {
+				if o.Values.Keys[k] == 0 {
+					missing[k] = max(missing[k], o.Return)
+				}
 			}
 		}
 	}
@@ -47,7 +39,19 @@ func prepare(f *Family) []porcupine.Operation {
 		if o.Kind == Sweep || o.Outcome == Unavailable {
 			continue
 		}
+		if o.mayHaveRenewed() {
+			try := o
+			try.Outcome, try.Return = Unknown, o.Call
+			add(&try)
+		}
+		s, seen := spans[o.N]
+		seen = seen && s.to < never
 		if o.Outcome != Unknown {
+			if o.Outcome == Done && (o.Kind == Set || o.Kind == Update) {
+				if from, to := max(o.Call, s.from), min(o.Return, cmp.Or(s.to, never)); from <= to { // else there is no order
+					o.Call, o.Return = from, to
+				}
+			}
 			add(&o)
 			continue
 		}
@@ -58,12 +62,11 @@ func prepare(f *Family) []porcupine.Operation {
 		}
 		switch o.Kind {
 		case Set, Update:
-			at, ok := seen[o.N]
-			if !ok {
+			if !seen {
 				continue
 			}
-			o.Outcome, o.Return = Done, at
-			o.ClockReturn = never
+			o.Outcome, o.Return, o.ClockReturn = Done, max(o.Call, s.to), never
+			o.Call = min(o.Return, max(o.Call, s.from))
 		case Unset:
 			if missing[o.Key] < o.Call {
 				continue
@@ -78,3 +81,7 @@ func prepare(f *Family) []porcupine.Operation {
 	}
 	return all
 }
+
+// mayHaveRenewed: a renewal that says that the session has ended doesn't say
+// whether it ended before it or after.
+func (o *Op) mayHaveRenewed() bool { return o.Kind == Renew && o.Outcome == Gone }

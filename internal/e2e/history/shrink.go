@@ -56,7 +56,7 @@ func upTo(f Family, at int64) Family {
 		case o.Return <= at:
 			ops = append(ops, o)
 			continue
-		case o.Outcome != Done && o.Outcome != Unknown:
+		case o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveRenewed():
 			continue
 		}
 		o.Outcome, o.NewSession, o.NewToken, o.Values, o.Ended = Unknown, 0, 0, nil, false
@@ -79,7 +79,7 @@ func spare(ops []Op, i int) bool {
 		return false
 	}
 	ended := func(p *Op) bool { return p.Outcome == NotFound || p.Outcome == Gone || p.Ended }
-	if o.Outcome != Done && o.Outcome != Unknown {
+	if o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveRenewed() {
 		return true
 	}
 	if o.Ended {

@@ -31,6 +31,9 @@ type FaultOptions struct {
 	OutageOps int
 	// Slow is how long an operation is held up at most, before it is done.
 	Slow time.Duration
+	// Deliver is the probability that an operation brings a late one along, and
+	// so says how late that is. Defaults to 0.3.
+	Deliver float64
 }
 
 // ManyFaults returns a mix of all faults.
@@ -72,6 +75,9 @@ const (
 // NewFaults returns a store with faults before another one, which stays the
 // caller's.
 func NewFaults(store cloakroom.Store, o FaultOptions) *Faults {
+	if o.Deliver == 0 {
+		o.Deliver = 0.3
+	}
 	return &Faults{store: store, o: o, rng: rand.New(rand.NewPCG(uint64(o.Seed), 0))}
 }
 
@@ -142,7 +148,7 @@ var errNoAnswer = fmt.Errorf("faults: no answer: %w", cloakroom.ErrUnavailable)
 // run lets an operation go to its fate. again does it at another time;
 // nil for an operation that only reads.
 func (f *Faults) run(ctx context.Context, do func(context.Context) error, again func()) error {
-	f.deliver(0.3)
+	f.deliver(f.o.Deliver)
 	fate, slow := f.draw()
 	if slow > 0 {
 		t := time.NewTimer(slow)
