@@ -1,0 +1,298 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// site is a real Manager behind a real HTTP server.
+type site struct {
+	m      *cloakroom.Manager
+	server *httptest.Server
+	n      cloakroom.Key[int]
+
+	mu     sync.Mutex
+	errors []error // of the answers that were none
+}
+
+// newSite makes a site that waits so long for the store. All sites have the same
+// keys.
+func newSite(t testing.TB, s *Store, patience time.Duration) *site {
+	t.Helper()
+	site := &site{n: cloakroom.NewKey[int]("n")}
+	config := &cloakroom.Config{
+		SweepEvery: -1, SaveTimeout: patience, Logger: slog.New(slog.DiscardHandler),
+		OnError: func(w http.ResponseWriter, _ *http.Request, status int, err error) {
+			site.mu.Lock()
+			defer site.mu.Unlock()
+			site.errors = append(site.errors, err)
+			w.WriteHeader(status)
+		},
+	}
+	keys, err := cloakroom.NewKeys(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if site.m, err = cloakroom.New(s, keys, config); err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	handle := func(path string, f func(context.Context, *cloakroom.Session) error) {
+		mux.Handle(path, site.m.With(func(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+			if err := f(r.Context(), s); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(w, "%s %d", s.Principal(), site.n.Get(s))
+			return err
+		}))
+	}
+	handle("/look", func(context.Context, *cloakroom.Session) error { return nil })
+	handle("/add", func(_ context.Context, s *cloakroom.Session) error {
+		site.n.Update(s, func(n int) int { return n + 1 })
+		return nil
+	})
+	handle("/in", func(ctx context.Context, s *cloakroom.Session) error { return s.Login(ctx, "alice", nil) })
+	handle("/out", func(ctx context.Context, s *cloakroom.Session) error { return s.Destroy(ctx) })
+	site.server = httptest.NewServer(site.m.Handler(mux))
+	t.Cleanup(func() {
+		site.server.Close()
+		if err := site.m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return site
+}
+
+// told is all that went wrong, since it was asked last.
+func (s *site) told() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := fmt.Sprint(errors.Join(s.errors...))
+	s.errors = nil
+	return text
+}
+
+// visitor is a browser with the site's cookie.
+type visitor struct {
+	site   *site
+	cookie *http.Cookie
+}
+
+func (s *site) visitor() *visitor { return &visitor{site: s} }
+
+// ask makes a request. cookie tells whether the answer had anything to say about
+// the visitor's cookie.
+func (v *visitor) ask(t testing.TB, path string) (status int, body string, cookie bool) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.site.server.URL+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.cookie != nil {
+		req.AddCookie(v.cookie)
+	}
+	res, err := v.site.server.Client().Do(req)
+	if err != nil {
+		t.Error(err)
+		return 0, "", false
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, c := range res.Cookies() {
+		cookie, v.cookie = true, c
+		if c.MaxAge < 0 {
+			v.cookie = nil
+		}
+	}
+	return res.StatusCode, string(text), cookie
+}
+
+// want makes a request that has to go well.
+func (v *visitor) want(t testing.TB, path, body string) {
+	t.Helper()
+	if status, got, _ := v.ask(t, path); status != http.StatusOK || got != body {
+		t.Errorf("%s: %d %q, want %q; %s", path, status, got, body, v.site.told())
+	}
+}
+
+// outage makes a request to a site, perhaps another one, that has to be answered
+// by 503, with the cookie left alone.
+func (v *visitor) outage(t testing.TB, at *site, path string) {
+	t.Helper()
+	home := v.site
+	v.site = at
+	defer func() { v.site = home }()
+	if status, got, cookie := v.ask(t, path); status != http.StatusServiceUnavailable || got != "" || cookie {
+		t.Errorf("%s in an outage: %d %q, a cookie: %v; %s", path, status, got, cookie, v.site.told())
+	}
+}
+
+// meetVisitors has the visitors of a site live through troubles.
+func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
+	p := newProxy(t, l)
+	s := l.open(t, p.client(t), func(c *Config) { c.RequestTimeout = 2 * time.Second })
+	// What is to go well may take its time; what isn't, needn't.
+	site, hasty := newSite(t, s, 15*time.Second), newSite(t, s, time.Second)
+	for _, tr := range troubles {
+		t.Run(tr.name, func(t *testing.T) {
+			reads, adds, leaves, waits := site.visitor(), site.visitor(), site.visitor(), site.visitor()
+			all := []*visitor{reads, adds, leaves, waits}
+			for _, v := range all {
+				v.want(t, "/add", " 1")
+			}
+			if t.Failed() {
+				return
+			}
+			stays := waits.cookie.Value
+			end := tr.begin(t, &troubled{l, p, s.names.of(cloakroom.NewID(cloakroom.LayoutDay, time.Now()))})
+			var wg sync.WaitGroup
+			saved := 1
+			wg.Go(func() {
+				if tr.get == fine {
+					reads.want(t, "/look", " 1")
+				} else {
+					reads.outage(t, hasty, "/look")
+				}
+			})
+			wg.Go(func() {
+				if tr.get == fine && tr.update == fine {
+					adds.want(t, "/add", " 2")
+					saved++
+				} else {
+					adds.outage(t, hasty, "/add")
+				}
+			})
+			wg.Go(func() { // who comes anew gets no cookie for what isn't kept
+				if v := site.visitor(); tr.create != fine {
+					v.outage(t, hasty, "/add")
+				} else {
+					v.want(t, "/add", " 1")
+				}
+			})
+			signedOut := tr.get == fine && tr.bury == fine
+			wg.Go(func() { // who isn't signed out isn't told so
+				if signedOut {
+					leaves.want(t, "/out", " 0")
+				} else {
+					leaves.outage(t, hasty, "/out")
+				}
+			})
+			wg.Wait()
+			if said := site.told() + hasty.told(); strings.Contains(said, stays) || strings.Contains(said, secret) {
+				t.Errorf("the errors tell a secret: %s", said)
+			}
+			end()
+
+			for i, v := range all {
+				switch {
+				case v == leaves && signedOut:
+					v.want(t, "/look", " 0")
+				case v == leaves && tr.bury == unsure, v == adds && tr.update == unsure: // who knows
+					if status, _, _ := v.ask(t, "/look"); status != http.StatusOK {
+						t.Errorf("visitor %d afterwards: %d", i, status)
+					}
+				case v == adds:
+					v.want(t, "/add", fmt.Sprintf(" %d", saved+1))
+				default:
+					v.want(t, "/add", " 2")
+				}
+			}
+			if waits.cookie == nil || waits.cookie.Value != stays {
+				t.Error("the cookie of a visitor who waited has changed")
+			}
+		})
+	}
+}
+
+// TestI8VisitorsInTrouble: whatever trouble there is, it is 503 with the cookie
+// left alone, never a sign-out, and never called saved.
+func TestI8VisitorsInTrouble(t *testing.T) {
+	meetVisitors(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
+}
+
+// TestI1FloodStage has visitors save all the time while the engine blocks writes
+// for a disk that is full, twice: what was acknowledged is there, and nothing
+// else happened.
+func TestI1FloodStage(t *testing.T) {
+	l := newLab(t)
+	s := l.open(t, nil, nil)
+	site := newSite(t, s, 2*time.Second)
+	if err := s.Setup(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	first := newSite(t, s, 15*time.Second).visitor()
+	first.want(t, "/add", " 1")
+	index := s.names.of(cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
+
+	const visitors = 8
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	refused, done := 0, make(chan struct{})
+	for range visitors {
+		wg.Go(func() {
+			v := site.visitor()
+			saved, unsure := 0, 0 // what was acknowledged, and what may have come on top
+			check := func(body string) {
+				var n int
+				if _, err := fmt.Sscan(body, &n); err != nil || n < saved || n > saved+unsure {
+					t.Errorf("the count is %q after %d saves that were acknowledged and %d others", body, saved, unsure)
+				}
+				saved, unsure = n, 0
+			}
+			for alive := true; alive && !t.Failed(); {
+				select {
+				case <-done:
+					alive = false // once more
+				default:
+				}
+				switch status, body, cookie := v.ask(t, "/add"); {
+				case status == http.StatusServiceUnavailable && !cookie:
+					unsure++
+					mu.Lock()
+					refused++
+					mu.Unlock()
+				case status == http.StatusOK:
+					saved++
+					check(body)
+				default:
+					t.Errorf("%d %q, a cookie: %v", status, body, cookie)
+				}
+			}
+			if _, body, _ := v.ask(t, "/look"); saved > 0 {
+				check(body)
+			}
+		})
+	}
+	for round := range 2 {
+		l.settings(t, index, `{"index.blocks.read_only_allow_delete":true}`)
+		eventually(t, func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			if refused < (round+1)*visitors {
+				return errors.New("nobody was refused")
+			}
+			return nil
+		})
+		first.want(t, "/look", " 1")
+		l.settings(t, index, `{"index.blocks.read_only_allow_delete":null}`)
+	}
+	close(done)
+	wg.Wait()
+	if said := site.told(); !strings.Contains(said, index) || !strings.Contains(said, "free disk space") {
+		t.Errorf("the errors don't name the index and a remedy: %.500s", said)
+	}
+}
