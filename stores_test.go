@@ -30,6 +30,7 @@ type place struct {
 	at      string // a file, or what the names of indices begin with
 	engine  string // its address
 	periods bool   // an index for each period of time, in place of one, which is made faster
+	real    bool   // as in production: connections are kept, and timeouts are short
 	mem     *memstore.Store
 }
 
@@ -90,9 +91,12 @@ func (p *place) connect(ctx context.Context) (closable, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := elasticstore.New(hangUp{client}, &elasticstore.Config{
-		Index: p.at, OneIndex: !p.periods, RefreshInterval: time.Hour, RequestTimeout: patience, Logger: slog.New(slog.DiscardHandler),
-	})
+	config := elasticstore.Config{Index: p.at, OneIndex: !p.periods, Logger: slog.New(slog.DiscardHandler)}
+	if !p.real {
+		client = hangUp{client}
+		config.RefreshInterval, config.RequestTimeout = time.Hour, patience
+	}
+	s, err := elasticstore.New(client, &config)
 	if err != nil {
 		return nil, err
 	}
