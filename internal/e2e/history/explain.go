@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,14 +45,14 @@ func (f *Failure) String() string {
 func (f *Family) Table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "  op\tclient\tcalled\treturned\tby\toperation\n")
+	line := func(cells ...string) { _, _ = io.WriteString(w, "  "+strings.Join(cells, "\t")+"\n") } // into memory
+	line("op", "client", "called", "returned", "by", "operation")
 	for i := range f.Ops {
 		o := &f.Ops[i]
 		since := func(at int64) string { return fmt.Sprint((at - f.Ops[0].Call) / int64(time.Microsecond)) }
-		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\n", o.N, o.Client, since(o.Call), since(o.Return),
-			strings.TrimSpace(o.Where+" "+o.How), o.String())
+		line(fmt.Sprint(o.N), fmt.Sprint(o.Client), since(o.Call), since(o.Return), strings.TrimSpace(o.Where+" "+o.How), o.String())
 	}
-	_ = w.Flush() // into memory
+	_ = w.Flush()
 	return b.String()
 }
 

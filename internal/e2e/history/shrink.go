@@ -29,14 +29,14 @@ func smallest(f Family) Family {
 	}
 	for smaller := true; smaller; {
 		smaller = false
-		for i := len(f.Ops) - 1; i >= 0; i-- {
+		for i := range slices.Backward(f.Ops) {
 			if !spare(f.Ops, i) {
 				continue
 			}
 			g := f
 			g.Ops = slices.Delete(slices.Clone(f.Ops), i, i+1)
 			if fails(g) {
-				f, smaller = g, true
+				f, smaller = g, true // the places before i are the same
 			}
 		}
 	}
@@ -70,7 +70,7 @@ func upTo(f Family, at int64) Family {
 // history unsound: nothing that is left tells of it.
 func spare(ops []Op, i int) bool {
 	o := &ops[i]
-	any := func(f func(p *Op) bool) bool {
+	anyOther := func(f func(p *Op) bool) bool {
 		for j := range ops {
 			if j != i && f(&ops[j]) {
 				return true
@@ -90,26 +90,26 @@ func spare(ops []Op, i int) bool {
 	}
 	switch o.Kind {
 	case Set, Update:
-		return !any(seen)
+		return !anyOther(seen)
 	case Unset:
-		return !any(func(p *Op) bool { return p.Values != nil && p.Values.Keys[o.Key] == 0 })
+		return !anyOther(func(p *Op) bool { return p.Values != nil && p.Values.Keys[o.Key] == 0 })
 	case Renew:
-		return !any(func(p *Op) bool {
+		return !anyOther(func(p *Op) bool {
 			return p.Session == o.Session && (ended(p) || p.Token == o.NewToken || p.Outcome == Kept || p.Outcome == Conflict)
 		})
 	case Create:
-		return o.NewSession == 0 || !any(func(p *Op) bool { return p.Session == o.NewSession })
+		return o.NewSession == 0 || !anyOther(func(p *Op) bool { return p.Session == o.NewSession })
 	case Login:
-		return !any(func(p *Op) bool {
+		return !anyOther(func(p *Op) bool {
 			return o.NewSession > 0 && (p.Session == o.NewSession || p.Except == o.NewSession) ||
 				p.Session > 0 && p.Session == o.Session && ended(p)
 		})
 	case Destroy:
-		return !any(func(p *Op) bool { return p.Session == o.Session && ended(p) })
+		return !anyOther(func(p *Op) bool { return p.Session == o.Session && ended(p) })
 	case Revoke:
-		return !any(func(p *Op) bool { return ended(p) || p.Outcome == Revoked })
+		return !anyOther(func(p *Op) bool { return ended(p) || p.Outcome == Revoked })
 	case Begin:
-		return !any(func(p *Op) bool { return p.Ticket == o.N })
+		return !anyOther(func(p *Op) bool { return p.Ticket == o.N })
 	}
 	return true // Get, Sweep
 }
