@@ -150,6 +150,9 @@ func (e *Engine) URL() string { return e.running().url }
 // Version is the version that the engine states, such as "2.19.1".
 func (e *Engine) Version() string { return e.running().info.Version.Number }
 
+// String is the name and version that the engine states, such as "OpenSearch 2.19.1".
+func (e *Engine) String() string { return e.running().info.String() }
+
 // PID is the engine's process id. Restart changes it.
 func (e *Engine) PID() int { return e.running().proc.pid }
 

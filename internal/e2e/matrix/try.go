@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/e2e/history"
+	"github.com/cloakroom-go/cloakroom/internal/e2e/workload"
+	"github.com/cloakroom-go/cloakroom/internal/testengine"
+)
+
+// result is what came of one engine. What could not be run stays nil.
+type result struct {
+	entry
+	engine  string // as it calls itself, with its version
+	suite   *count // the conformance suite, in both arrangements of indices
+	own     *count // elasticstore's other tests; not with security, which they don't know of
+	history *history.Report
+	took    time.Duration
+	err     error
+}
+
+func (r result) String() string {
+	verdict := "passed"
+	if r.err != nil {
+		verdict = "FAILED"
+	}
+	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v; own tests %v", r.label(), verdict, r.took.Seconds(), r.engine, r.suite, r.own)
+	if r.history != nil {
+		s += "; " + r.history.String()
+	}
+	return s
+}
+
+const (
+	module = "github.com/cloakroom-go/cloakroom/"
+	suite  = "TestConformance" // in this package
+	twin   = "TestStore"       // the suite in elasticstore's own tests
+)
+
+// try starts an engine and runs everything on it, also after a failure.
+func (s *settings) try(ctx context.Context, e entry) (r result) {
+	r = result{entry: e}
+	began := time.Now()
+	err := testengine.Command(ctx, s.log.Writer(), func(t testengine.TB) {
+		engine := testengine.Start(t, testengine.Options{Name: e.name, Security: e.role})
+		r.engine = engine.String()
+		at := targetOf(engine)
+		text, err := json.Marshal(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.suite, err = goTest(ctx, s.log, targetVariable+"="+string(text), module+"internal/e2e/matrix", "-run", "^"+suite+"$")
+		note(t, "the conformance suite", err)
+		if e.role == nil {
+			r.own, err = goTest(ctx, s.log, "CLOAKROOM_TEST_ENGINE="+at.URL, module+"elasticstore", "-skip", "^"+twin+"$")
+			note(t, "elasticstore's tests", err)
+		}
+		r.history, err = s.work(ctx, at)
+		note(t, "the workload", err)
+	})
+	r.took, r.err = time.Since(began), err
+	return r
+}
+
+func note(t testengine.TB, what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// work has clients work on sessions by way of three managers, each with a store
+// of its own, and checks what they were told.
+func (s *settings) work(ctx context.Context, at target) (report *history.Report, err error) {
+	client, err := at.client(at.User)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := cloakroom.NewKeys([]byte(rand.Text() + rand.Text()))
+	if err != nil {
+		return nil, err
+	}
+	var open []io.Closer
+	defer func() {
+		for _, c := range slices.Backward(open) {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	index := prefix + "-" + strings.ToLower(rand.Text())
+	var executors []workload.Executor
+	for i := range 3 {
+		store, err := elasticstore.New(client, &elasticstore.Config{Index: index, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, store)
+		local, err := workload.NewLocal(fmt.Sprintf("manager%d", i+1), store, keys, nil)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, local)
+		executors = append(executors, local)
+	}
+	working, stop := context.WithTimeout(ctx, s.length)
+	defer stop()
+	report, err = workload.Run(working, executors, workload.Options{Seed: s.seed, Check: &history.Options{Dir: s.dir}})
+	if err != nil {
+		return report, err
+	}
+	for i := range report.Failures {
+		s.log.Print(report.Failures[i].String())
+	}
+	return report, errors.Join(ctx.Err(), report.Err(history.Kinds()...))
+}
