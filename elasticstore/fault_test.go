@@ -135,16 +135,22 @@ func TestRejectedRequestsAreRepeated(t *testing.T) {
 
 // itemError makes an item of a bulk answer fail, and says that it wasn't done.
 func itemError(id cloakroom.ID, status int, kind, reason string) sender {
-	return func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error) {
+	return itemErrors(id.String(), status, kind, reason)
+}
+
+// itemErrors makes all the items fail whose action has the text, an id or an
+// index.
+func itemErrors(text string, status int, kind, reason string) sender {
+	return func(req *http.Request, sent []byte, send func() (*http.Response, error)) (*http.Response, error) {
 		// The engine must not see the item.
 		var kept []byte
 		var items []string
-		for rest := body; len(rest) > 0; {
+		for rest := sent; len(rest) > 0; {
 			action, after, _ := bytes.Cut(rest, []byte("\n"))
 			document, after, _ := bytes.Cut(after, []byte("\n"))
 			rest = after
 			items = append(items, string(action))
-			if !bytes.Contains(action, []byte(id.String())) {
+			if !bytes.Contains(action, []byte(text)) {
 				kept = fmt.Appendf(kept, "%s\n%s\n", action, document)
 			}
 		}
@@ -165,7 +171,7 @@ func itemError(id cloakroom.ID, status int, kind, reason string) sender {
 		}
 		var all []json.RawMessage
 		for _, action := range items {
-			if !strings.Contains(action, id.String()) {
+			if !strings.Contains(action, text) {
 				all = append(all, answer.Items[0])
 				answer.Items = answer.Items[1:]
 				continue
@@ -181,8 +187,8 @@ func itemError(id cloakroom.ID, status int, kind, reason string) sender {
 			}
 		}
 		answer.Items = all
-		text, err := json.Marshal(answer)
-		return replyJSON(200, string(text)), err
+		body, err := json.Marshal(answer)
+		return replyJSON(200, string(body)), err
 	}
 }
 

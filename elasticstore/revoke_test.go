@@ -1,0 +1,263 @@
+package elasticstore
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// managerAt makes a Manager whose clock goes so far behind, and that waits so
+// long for the store. All have the same keys.
+func managerAt(t testing.TB, s *Store, behind, patience time.Duration) *cloakroom.Manager {
+	t.Helper()
+	keys, err := cloakroom.NewKeys(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := cloakroom.New(s, keys, &cloakroom.Config{
+		SweepEvery: -1, IdleTimeout: -1, SaveTimeout: patience, Logger: s.cfg.Logger,
+		Now: func() time.Time { return time.Now().Add(-behind) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+const (
+	patient = 15 * time.Second
+	hasty   = time.Second
+)
+
+// signIn signs alice in and returns her token.
+func signIn(t testing.TB, m *cloakroom.Manager) string {
+	t.Helper()
+	s, err := m.Create(testContext(t))
+	if err == nil {
+		err = s.Login(testContext(t), "alice", nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Token()
+}
+
+// tryToSignIn signs in with a ticket that was taken before.
+func tryToSignIn(t testing.TB, m *cloakroom.Manager, ticket cloakroom.Ticket) (token string, err error) {
+	t.Helper()
+	s, err := m.Create(testContext(t))
+	if err != nil {
+		return "", err
+	}
+	err = s.Login(testContext(t), "alice", &cloakroom.LoginOptions{Ticket: ticket})
+	return s.Token(), err
+}
+
+// opens reports whether a token opens a session that alice is signed in to.
+func opens(t testing.TB, m *cloakroom.Manager, token string) bool {
+	t.Helper()
+	s, err := m.Retrieve(testContext(t), token)
+	if err != nil {
+		wantNothing(t, err)
+		return false
+	}
+	return s.Principal() == "alice"
+}
+
+func wantNothing(t testing.TB, err error) {
+	t.Helper()
+	if !errors.Is(err, cloakroom.ErrNotFound) {
+		t.Errorf("a session that has ended: %v", err)
+	}
+}
+
+func idOf(t testing.TB, m *cloakroom.Manager, token string) cloakroom.ID {
+	t.Helper()
+	s, err := m.Retrieve(testContext(t), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.ID()
+}
+
+// lags answers as a node does that doesn't know an index yet, which the others
+// have.
+func lags(index string) sender {
+	const kind, reason = "index_not_found_exception", "no such index"
+	bulk := itemErrors(index, 404, kind, reason)
+	return func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		switch {
+		case kindOf(req) == "_bulk":
+			return bulk(req, body, send)
+		case kindOf(req) == index && req.Method == http.MethodGet:
+			return replyJSON(404, `{"error":{"type":"`+kind+`","reason":"`+reason+`"},"status":404}`), nil
+		case kindOf(req) != "_mget":
+			return send()
+		}
+		return edited(func(b string) string {
+			var answer struct {
+				Docs []map[string]any `json:"docs"`
+			}
+			if json.Unmarshal([]byte(b), &answer) != nil {
+				return b
+			}
+			for i, d := range answer.Docs {
+				if d["_index"] == index {
+					answer.Docs[i] = map[string]any{"_index": index, "_id": d["_id"], "error": map[string]any{"type": kind, "reason": reason}}
+				}
+			}
+			text, err := json.Marshal(answer)
+			if err != nil {
+				return b
+			}
+			return string(text)
+		})(req, body, send)
+	}
+}
+
+// TestI10LaggingNode has everybody signed out through a node that doesn't know
+// the index of a new period, in which sessions of that principal are: while it
+// lags for a little, and for longer than anybody waits.
+func TestI10LaggingNode(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	ahead := managerAt(t, l.open(t, nil, nil), 0, patient)
+	behind := l.open(t, f, nil)
+	if err := behind.Setup(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	tokens := []string{signIn(t, ahead), signIn(t, ahead)}
+	index := behind.names.of(idOf(t, ahead, tokens[0]))
+	ticket, err := ahead.BeginLogin(testContext(t), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	f.set(lags(index))
+	err = managerAt(t, behind, 0, hasty).Admin().RevokeAll(testContext(t), "alice")
+	if !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Fatalf("RevokeAll through a node that lags: %v", err)
+	}
+	// Who checked the old password is too late, wherever he completes.
+	for _, m := range []*cloakroom.Manager{ahead, managerAt(t, behind, 0, hasty)} {
+		if token, err := tryToSignIn(t, m, ticket); err == nil || opens(t, ahead, token) {
+			t.Errorf("a sign-in that began before is done: %v", err)
+		}
+	}
+	// Called again it waits for the node, and ends them all.
+	lagging := times(20, lags(index))
+	f.set(lagging)
+	if err := managerAt(t, behind, 0, patient).Admin().RevokeAll(testContext(t), "alice"); err != nil {
+		t.Fatalf("RevokeAll through a node that lagged: %v", err)
+	}
+	for _, token := range tokens {
+		if opens(t, ahead, token) {
+			t.Error("a session opens after everybody was signed out")
+		}
+	}
+	// A sign-in waits for it as well.
+	f.set(times(20, lags(index)))
+	if token := signIn(t, managerAt(t, behind, 0, patient)); !opens(t, ahead, token) {
+		t.Error("a sign-in through a node that lagged opens nothing")
+	}
+}
+
+// revokeInTrouble has sessions of two days, and an index red meanwhile.
+type revokeInTrouble struct {
+	*lab
+	store      *Store
+	today      *cloakroom.Manager
+	hasty      *cloakroom.Manager
+	old, young []string // tokens
+	ticket     cloakroom.Ticket
+}
+
+func newRevokeInTrouble(t testing.TB, l *lab) *revokeInTrouble {
+	t.Helper()
+	s := l.open(t, nil, func(c *Config) { c.RequestTimeout = 2 * time.Second })
+	r := &revokeInTrouble{lab: l, store: s, today: managerAt(t, s, 0, patient), hasty: managerAt(t, s, 0, hasty)}
+	yesterday := managerAt(t, s, 24*time.Hour, patient)
+	r.old = []string{signIn(t, yesterday), signIn(t, yesterday)}
+	r.young = []string{signIn(t, r.today)}
+	var err error
+	if r.ticket, err = r.today.BeginLogin(testContext(t), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ended checks that, with the engine well again, everybody can be signed out.
+func (r *revokeInTrouble) ended(t testing.TB, more ...string) {
+	t.Helper()
+	if err := r.today.Admin().RevokeAll(testContext(t), "alice"); err != nil {
+		t.Fatalf("RevokeAll afterwards: %v", err)
+	}
+	for i, token := range slices.Concat(r.old, r.young, more) {
+		if opens(t, r.today, token) {
+			t.Errorf("session %d opens after everybody was signed out", i)
+		}
+	}
+	if token, err := tryToSignIn(t, r.today, r.ticket); !errors.Is(err, cloakroom.ErrRevoked) || opens(t, r.today, token) {
+		t.Errorf("a sign-in that began before: %v", err)
+	}
+	// Nothing is left that nobody knows of.
+	r.refresh(t)
+	for rec, err := range r.today.Admin().Search(testContext(t), cloakroom.Query{Principal: "alice"}) {
+		t.Errorf("a session is left: %v, %v", rec, err)
+	}
+}
+
+// periodRed: some of the sessions can't be ended now.
+func (r *revokeInTrouble) periodRed(t testing.TB, red func(testing.TB, *lab, string) func()) {
+	t.Helper()
+	heal := red(t, r.lab, r.store.names.of(idOf(t, r.today, r.old[0])))
+	if err := r.hasty.Admin().RevokeAll(testContext(t), "alice"); !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Errorf("RevokeAll while some of the sessions can't be ended: %v", err)
+	}
+	if opens(t, r.today, r.young[0]) {
+		t.Error("the session that could be ended was not")
+	}
+	if _, err := tryToSignIn(t, r.today, r.ticket); !errors.Is(err, cloakroom.ErrRevoked) {
+		t.Errorf("a sign-in that began before: %v", err)
+	}
+	// Who knows the new password gets in.
+	fresh := signIn(t, managerAt(t, r.store, 0, 5*time.Second))
+	if !opens(t, r.today, fresh) {
+		t.Error("a sign-in afterwards opens nothing")
+	}
+	heal()
+	r.ended(t, fresh)
+}
+
+// principalsRed: it can't be told who is signed in where.
+func (r *revokeInTrouble) principalsRed(t testing.TB, red func(testing.TB, *lab, string) func()) {
+	t.Helper()
+	heal := red(t, r.lab, r.index+"-principals")
+	if err := r.hasty.Admin().RevokeAll(testContext(t), "alice"); !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Errorf("RevokeAll without the ledger: %v", err)
+	}
+	if _, err := r.hasty.BeginLogin(testContext(t), "alice"); !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Errorf("BeginLogin without the ledger: %v", err)
+	}
+	token, err := tryToSignIn(t, r.hasty, r.ticket)
+	if !errors.Is(err, cloakroom.ErrUnavailable) {
+		t.Errorf("a sign-in without the ledger: %v", err)
+	}
+	for _, token := range slices.Concat(r.old, r.young) {
+		if !opens(t, r.today, token) {
+			t.Error("nobody was signed out, but a session doesn't open")
+		}
+	}
+	heal()
+	r.ended(t, token)
+}
