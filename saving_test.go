@@ -131,7 +131,7 @@ func TestI3_ConflictsMerge(t *testing.T) {
 			r.save(s)
 			return s
 		}
-		t.Run(test.name, func(t *testing.T) {
+		bubble(t, test.name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := begin(r)
 			first, second := r.openBy(r.manager(nil), s.Token()), r.open(s)
@@ -143,7 +143,7 @@ func TestI3_ConflictsMerge(t *testing.T) {
 			r.wantOps("get 1, update 3")
 			check(t, r, s.ID())
 		})
-		t.Run(test.name+", in one transaction each", func(t *testing.T) {
+		bubble(t, test.name+", in one transaction each", func(t *testing.T) {
 			r := newRig(t, nil)
 			s := begin(r)
 			for _, f := range []func(cloakroom.Values){test.first, test.second} {
@@ -224,7 +224,7 @@ func TestI6_OneReadAndOneWrite(t *testing.T) {
 			return nil
 		}, "get 1, update 1", "create 1"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		bubble(t, test.name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			r.clock.add(time.Second) // less than TouchEvery
@@ -242,7 +242,7 @@ func TestI6_OneReadAndOneWrite(t *testing.T) {
 // Saving is activity: there is no touch beside it, however often touches are due.
 func TestI6_SaveIsTheTouch(t *testing.T) {
 	for _, every := range []time.Duration{time.Nanosecond, time.Minute, -1} {
-		t.Run(fmt.Sprint("TouchEvery ", every), func(t *testing.T) {
+		bubble(t, fmt.Sprint("TouchEvery ", every), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{TouchEvery: every})
 			s := r.stored(1)
 			r.clock.add(time.Hour)
