@@ -1,6 +1,7 @@
 package history
 
 import (
+	"maps"
 	"slices"
 	"sort"
 	"time"
@@ -10,8 +11,8 @@ import (
 const shrinkTime = 2 * time.Second
 
 // smallest returns the smallest history it finds in a family that fails, that
-// fails as well: the shortest beginning, without the operations that can be
-// left out of any sound history.
+// fails as well: the shortest beginning, without what can be left out of any
+// sound history.
 func smallest(f Family) Family {
 	f.Ops = slices.Clone(f.Ops)
 	byCall(f.Ops)
@@ -27,8 +28,21 @@ func smallest(f Family) Family {
 	if n < len(ends) {
 		f = upTo(f, ends[n])
 	}
+	for _, k := range Keys() {
+		if g := withoutKey(f, k); fails(g) {
+			f = g
+		}
+	}
 	for smaller := true; smaller; {
 		smaller = false
+		for _, o := range slices.Clone(f.Ops) {
+			if o.Kind != Update {
+				continue
+			}
+			if g := withoutUpdate(f, o.N); fails(g) {
+				f, smaller = g, true
+			}
+		}
 		for i := range slices.Backward(f.Ops) {
 			if !spare(f.Ops, i) {
 				continue
@@ -63,6 +77,37 @@ func upTo(f Family, at int64) Family {
 		ops = append(ops, o)
 	}
 	f.Ops = ops
+	return f
+}
+
+// withoutUpdate leaves an update out, and what Gets saw of it: updates don't
+// depend on each other.
+func withoutUpdate(f Family, n int) Family {
+	f.Ops = slices.DeleteFunc(slices.Clone(f.Ops), func(o Op) bool { return o.N == n })
+	for i := range f.Ops {
+		if v := f.Ops[i].Values; v != nil {
+			log := slices.DeleteFunc(slices.Clone(v.Log), func(m int) bool { return m == n })
+			f.Ops[i].Values = &Values{Keys: v.Keys, Count: v.Count - len(v.Log) + len(log), Log: log}
+		}
+	}
+	return f
+}
+
+// withoutKey leaves all that concerns a key out: keys don't depend on each
+// other.
+func withoutKey(f Family, key string) Family {
+	f.Ops = slices.DeleteFunc(slices.Clone(f.Ops), func(o Op) bool { return o.Key == key && (o.Kind == Set || o.Kind == Unset) })
+	for i := range f.Ops {
+		o := &f.Ops[i]
+		if o.Key == key {
+			o.Key = ""
+		}
+		if v := o.Values; v != nil {
+			keys := maps.Clone(v.Keys)
+			delete(keys, key)
+			o.Values = &Values{Keys: keys, Count: v.Count, Log: v.Log}
+		}
+	}
 	return f
 }
 
