@@ -78,7 +78,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	s := q.begin()
 	if t, ok := m.presented(q.outer); ok {
-		q.hold(ID(t.ID))
+		q.hold(ID(t.ID), s)
 		if q.err = m.load(ctx, s, t); q.err != nil {
 			return nil, q.err
 		}
@@ -180,7 +180,8 @@ type request struct {
 	mu      sync.Mutex
 	session *Session
 	err     error // of loading it
-	held    ID    // the session that the request holds open; none: zero
+	heldID  ID    // the record that the request holds open
+	held    *line // its line; nil: none
 	over    bool  // the handler has returned
 
 	token atomic.Int32 // one of the following
@@ -245,10 +246,9 @@ func (q *request) revoke() {
 }
 
 // hold holds a session open for the rest of the request, with mu held.
-func (q *request) hold(id ID) {
+func (q *request) hold(id ID, s *Session) {
 	if !q.over {
-		q.held = id
-		q.m.w.hold(id)
+		q.heldID, q.held = id, q.m.w.hold(id, &s.line)
 	}
 }
 
@@ -257,8 +257,8 @@ func (q *request) letGo() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.over = true
-	if !q.held.IsZero() {
-		q.m.w.release(q.held)
+	if q.held != nil {
+		q.m.w.release(q.heldID, q.held)
 	}
 }
 

@@ -157,9 +157,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 // load fills an empty session with what a verified token opens. It stays empty,
 // without an error, if that is nothing.
 func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
-	bound := newTimeout(ctx, m.config.SaveTimeout)
-	defer bound.end()
-	rec, grave, err := m.w.read(bound, ID(t.ID))
+	s.reading.begin(ctx, m.config.SaveTimeout)
+	defer s.reading.end()
+	rec, grave, err := m.w.read(&s.reading, ID(t.ID))
 	switch {
 	case err != nil:
 		return err
@@ -168,7 +168,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
 		// lest its cookie put itself in the place of the new one.
 		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
 	case rec != nil:
-		m.open(bound, s, rec, t)
+		m.open(&s.reading, s, rec, t)
 	}
 	return nil
 }

@@ -41,6 +41,10 @@ type Session struct {
 	flying bool       // a save or sign-in has taken earlier ops along
 	errs   nameErrors // values that can't be encoded or decoded
 	sunk   error      // an error that no further save can mend
+
+	// What reading it takes is here, so that it is allocated in one piece.
+	reading timeout
+	line    line // the writer's, if no other request holds the record
 }
 
 // visit is what a request tells about the session's use.

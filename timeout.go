@@ -21,7 +21,14 @@ type timeout struct {
 }
 
 func newTimeout(parent context.Context, d time.Duration) *timeout {
-	return &timeout{Context: parent, until: time.Now().Add(d)}
+	t := new(timeout)
+	t.begin(parent, d)
+	return t
+}
+
+// begin makes a zero timeout one that runs.
+func (t *timeout) begin(parent context.Context, d time.Duration) {
+	t.Context, t.until = parent, time.Now().Add(d)
 }
 
 // end releases what the context holds, and whoever waits for it.

@@ -61,18 +61,23 @@ const staleAfter = time.Second
 const maxWaiting = 10_000
 
 // hold keeps the line of a session, so that a request writes over what others
-// of this process wrote meanwhile.
-func (w *writer) hold(id ID) {
+// of this process wrote meanwhile. If there is none it becomes fresh, a zero one.
+func (w *writer) hold(id ID, fresh *line) *line {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.line(id).holders++
+	l := w.lines[id]
+	if l == nil {
+		l = fresh
+		w.lines[id] = l
+	}
+	l.holders++
+	return l
 }
 
 // release ends a hold.
-func (w *writer) release(id ID) {
+func (w *writer) release(id ID, l *line) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := w.line(id)
 	l.holders--
 	w.drop(id, l)
 }
