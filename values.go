@@ -78,6 +78,9 @@ func (k Key[T]) Lookup(v Values) (T, bool, error) {
 }
 
 func (k Key[T]) decode(raw json.RawMessage) (T, error) {
+	if t, ok := decodePlain[T](raw); ok {
+		return t, nil
+	}
 	var t T
 	if err := json.Unmarshal(raw, &t); err != nil {
 		var zero T
@@ -87,6 +90,9 @@ func (k Key[T]) decode(raw json.RawMessage) (T, error) {
 }
 
 func (k Key[T]) encode(t T) (json.RawMessage, error) {
+	if raw, ok := encodePlain(t); ok {
+		return raw, nil
+	}
 	raw, err := json.Marshal(t)
 	if err != nil {
 		return nil, &valueError{"encoded from", k.name, reflect.TypeFor[T](), err}
