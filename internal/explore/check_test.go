@@ -1,0 +1,95 @@
+package explore
+
+import (
+	"strings"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// check returns which promise a world breaks, "" for none. The letters are
+// those of README.md.
+func (w *world) check(x *explorer) string {
+	for slot := range uint8(maxSlots) {
+		r := &x.records[w.records[slot]]
+		if w.records[slot] == 0 || !r.live || !r.session {
+			if x.sc.keep>>slot&1 == 1 {
+				return "k: S" + string('0'+slot) + " is over though nobody ended it"
+			}
+			continue
+		}
+		if bad := w.checkSession(x, slot, r); bad != "" {
+			return bad
+		}
+	}
+	if r := &x.records[w.records[1]]; x.sc.successor && w.acked != 0 && r.reason == cloakroom.EndReplaced {
+		if x.records[w.records[r.successor]].reason == cloakroom.EndAbandoned {
+			return "a: S1 was retired and its successor taken back: its saves are lost"
+		}
+	}
+	switch {
+	case w.fromEnded:
+		return "d: a sign-in succeeded from a session that was signed out"
+	case w.spurious:
+		return "g: ErrRevoked though nobody signed out everywhere"
+	case w.renewals > 1:
+		return "r: two renewals of one token both handed out another"
+	case strings.Contains(x.sc.props, "h") && !w.holds(x):
+		return "h: no token that a browser holds opens the session"
+	}
+	return ""
+}
+
+func (w *world) checkSession(x *explorer, slot uint8, r *recordInfo) string {
+	name := "S" + string('0'+slot)
+	open := x.opens(openKey{w.records[slot], w.now, anyToken})
+	bit := uint8(1) << slot
+	switch {
+	case open && w.deadRevoked&bit != 0:
+		return "c: " + name + " opens though it was signed out everywhere"
+	case open && w.deadLogin&bit != 0:
+		return "d: " + name + " opens though a sign-in replaced it"
+	case open && w.dead&bit != 0:
+		return "b: " + name + " opens though it was ended"
+	case open && w.expired&bit != 0 && strings.Contains(x.sc.props, "x"):
+		return "x: " + name + " opens though somebody was told that it is over"
+	case !open && x.sc.keep&bit != 0:
+		return "k: " + name + " does not open though nobody ended it"
+	}
+	for n, count := range r.counts {
+		switch {
+		case count > 1:
+			return "a: a save was applied twice"
+		case count == 1 && open && w.notApplied>>n&1 == 1:
+			return "e: a save that was reported as not applied was applied"
+		case count == 0 && w.acked>>n&1 == 1 && w.carries(x, slot, open):
+			return "a: an acknowledged save is lost"
+		}
+	}
+	return ""
+}
+
+// carries reports whether what was saved in S1 has to be in a session.
+func (w *world) carries(x *explorer, slot uint8, open bool) bool {
+	switch first := &x.records[w.records[1]]; {
+	case slot == 1:
+		return open
+	case !x.sc.successor:
+		return false
+	default:
+		return w.signedIn>>slot&1 == 1 || first.reason == cloakroom.EndReplaced && first.successor == slot
+	}
+}
+
+// holds reports whether the session, if it is live, opens for somebody.
+func (w *world) holds(x *explorer) bool {
+	r := w.records[1]
+	if r == 0 || !x.records[r].live || !x.opens(openKey{r, w.now, anyToken}) {
+		return true
+	}
+	for token := range uint8(8) {
+		if w.held>>token&1 == 1 && x.opens(openKey{r, w.now, token}) {
+			return true
+		}
+	}
+	return false
+}

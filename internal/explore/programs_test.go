@@ -1,0 +1,196 @@
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// The programs of clients. Each does what an application does, and notes what
+// it was told.
+
+func saveName(n int) string { return fmt.Sprintf("n%d", n) }
+
+// increment counts one save.
+func increment(s *cloakroom.Session, c *client, n int) error {
+	return s.Update(c.ctx, func(tx *cloakroom.Tx) error {
+		cloakroom.NewKey[int](saveName(n)).Update(tx, func(v int) int { return v + 1 })
+		return nil
+	})
+}
+
+func (c *client) saved(n int, err error) {
+	switch {
+	case err == nil:
+		c.note(effSaved, 1<<n)
+	case !errors.Is(err, cloakroom.ErrUnknown):
+		c.note(effNotApplied, 1<<n)
+	}
+}
+
+// save loads the session, increments a number and saves.
+func save(n int) program {
+	return func(c *client) {
+		s, err := c.Retrieve(c.ctx, c.tok)
+		if err == nil {
+			err = increment(s, c, n)
+		}
+		c.saved(n, err)
+	}
+}
+
+// saveKey is save with a key of the session and a save of its own.
+func saveKey(n int) program {
+	return func(c *client) {
+		s, err := c.Retrieve(c.ctx, c.tok)
+		if err == nil {
+			cloakroom.NewKey[int](saveName(n)).Update(s, func(v int) int { return v + 1 })
+			err = s.Save(c.ctx)
+		}
+		c.saved(n, err)
+	}
+}
+
+// queue makes two saves of one process at a time: one waits while the other is
+// in flight.
+func queue(a, b int) program {
+	return func(c *client) {
+		var all sync.WaitGroup
+		for _, n := range []int{a, b} {
+			s, err := c.Retrieve(c.ctx, c.tok)
+			if err != nil {
+				c.saved(n, err)
+				continue
+			}
+			all.Go(func() { c.saved(n, increment(s, c, n)) })
+		}
+		all.Wait()
+	}
+}
+
+// touch only looks at the session, which is recorded as activity.
+func touch(c *client) {
+	_, _ = c.Retrieve(c.ctx, c.tok) // the look is all
+}
+
+// look tells the visitor when the session is over.
+func look(c *client) {
+	c.start()
+	c.saw, c.missing = false, false
+	_, err := c.Retrieve(c.ctx, c.tok)
+	if errors.Is(err, cloakroom.ErrNotFound) && c.saw && !c.missing {
+		c.note(effExpired, c.slotOf(c.tok))
+	}
+}
+
+func create(c *client) {
+	_, _ = c.Create(c.ctx) // it succeeds or not
+}
+
+// destroy signs out.
+func destroy(c *client) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err != nil {
+		return
+	}
+	slot := c.x.slot(s.ID())
+	if s.Destroy(c.ctx) == nil {
+		c.note(effEnded, slot)
+	}
+}
+
+// createAndDestroy signs out what it has made.
+func createAndDestroy(c *client) {
+	s, err := c.Create(c.ctx)
+	if err != nil {
+		return
+	}
+	slot := c.x.slot(s.ID())
+	if s.Destroy(c.ctx) == nil {
+		c.note(effEnded, slot)
+	}
+}
+
+// end is a console that ends session S1, without its token.
+func end(c *client) {
+	if c.Admin().Revoke(c.ctx, c.x.slots[1]) == nil {
+		c.note(effEnded, 1)
+	}
+}
+
+// revokeAll signs the principal out everywhere, but for the sessions of some
+// slots.
+func revokeAll(except ...uint8) program {
+	return func(c *client) {
+		var ids []cloakroom.ID
+		var spared uint8
+		for _, slot := range except {
+			ids = append(ids, c.x.slots[slot])
+			spared |= 1 << slot
+		}
+		c.start()
+		c.note(effRevoking, spared)
+		if c.Admin().RevokeAll(c.ctx, principal, ids...) == nil {
+			c.note(effRevoked)
+		}
+	}
+}
+
+// beginLogin takes a ticket.
+func beginLogin(c *client) {
+	if c.x.sc.maxTime > 0 {
+		c.start()
+	}
+	t, err := c.BeginLogin(c.ctx, principal)
+	if err == nil {
+		c.tic, c.ticAt = t, c.x.sc.time(c.now)
+		c.note(effTicket)
+	}
+}
+
+// login signs the visitor in.
+func login(c *client) {
+	if (c.tic == cloakroom.Ticket{}) {
+		return
+	}
+	if c.x.sc.maxTime > 0 {
+		c.start()
+	}
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err == nil {
+		old := c.x.slot(s.ID())
+		err = s.Login(c.ctx, principal, &cloakroom.LoginOptions{Ticket: c.tic})
+		if err == nil {
+			c.note(effSignedIn, c.x.slot(s.ID()), old)
+			return
+		}
+	}
+	// A ticket is good for half an hour.
+	if errors.Is(err, cloakroom.ErrRevoked) && c.x.sc.time(c.now).Sub(c.ticAt) <= 30*time.Minute {
+		c.note(effRefused)
+		return
+	}
+	c.note(effLoginFailed)
+}
+
+// renew changes the token.
+func renew(c *client) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err != nil || s.Renew(c.ctx) != nil {
+		return
+	}
+	if tok := s.Token(); tok != "" && tok != c.tok {
+		c.note(effRenewed, c.x.token(tok))
+	}
+}
+
+// use comes with the newest token that the browser has.
+func use(c *client) {
+	_, _ = c.Retrieve(c.ctx, c.start()) // whether it opens is checked elsewhere
+}
+
+// slotOf returns the slot of the session of a token.
+func (c *client) slotOf(tok string) uint8 { return c.x.tokenSlot[c.x.token(tok)] }

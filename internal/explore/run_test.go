@@ -1,0 +1,325 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// A client is code of package cloakroom over a store that is asked by hand. It
+// is run again from its answers, in a bubble of fake time and with random
+// numbers that are always the same, up to the first request that has no answer
+// yet. So what it does is a function of its answers, and runs are kept in a
+// tree: real code runs once for each history of answers.
+
+// op is what a client asks its store for.
+type op uint8
+
+const (
+	opGet op = iota + 1
+	opCreate
+	opUpdate
+	opBury
+	opStart // nothing: the client begins an operation now
+)
+
+// code is what it is told.
+type code uint8
+
+const (
+	codeOK code = iota + 1
+	codeConflict
+	codeExists
+	codeNotFound
+	codeGone
+	codeSilence // no answer
+	codeCutOff  // no answer, nor to what follows in this operation
+	codeOver    // the run is over: whatever lets the client end soon
+)
+
+// request is one operation of a client on its store.
+type request struct {
+	op    op
+	id    cloakroom.ID
+	rec   *cloakroom.Record // to be created, or put in the place of rec.Version
+	grave cloakroom.Grave
+	at    cloakroom.Version // of a burial
+}
+
+// answer is what a client learns from the answer to a request.
+type answer struct {
+	code code
+	rec  recIndex
+	ver  cloakroom.Version
+	now  uint8 // when the answer arrives, in ticks
+	held uint8 // of opStart: the newest token that a browser holds
+}
+
+var errSilence = fmt.Errorf("explore: no answer: %w", cloakroom.ErrUnavailable)
+
+func (c code) err() error {
+	switch c {
+	case codeOK:
+		return nil
+	case codeConflict:
+		return cloakroom.ErrConflict
+	case codeExists:
+		return cloakroom.ErrExists
+	case codeNotFound:
+		return cloakroom.ErrNotFound
+	case codeGone:
+		return cloakroom.ErrGone
+	case codeOver:
+		return cloakroom.ErrClosed
+	default:
+		return errSilence
+	}
+}
+
+// saveTimeout is long enough for the backing off in any history, and soon over
+// for a client that is cut off.
+const saveTimeout = 10 * time.Second
+
+// longestBackOff is more than the code waits before it asks again.
+const longestBackOff = 300 * time.Millisecond
+
+// client is one run of a client.
+type client struct {
+	x *explorer
+	i int
+
+	*cloakroom.Manager
+	ctx   context.Context //nolint:containedctx // one for all that a program does
+	tok   string          // of the session that it works on
+	tic   cloakroom.Ticket
+	ticAt time.Time // when it was taken
+
+	mu      sync.Mutex
+	asked   []*asked
+	effects []effect
+	now     uint8
+	cut     bool
+	dead    bool // the run is over: nothing it does counts
+	done    bool // the program is over
+	saw     bool // a read was answered with a live session
+	missing bool // a read was answered with nothing
+}
+
+type asked struct {
+	request
+	key    string
+	answer chan answer
+}
+
+// ask waits for the answer to a request.
+func (c *client) ask(q request) answer {
+	c.mu.Lock()
+	switch {
+	case c.dead:
+		c.mu.Unlock()
+		return answer{code: codeOver}
+	case c.cut && q.op != opStart:
+		c.mu.Unlock()
+		return answer{code: codeCutOff}
+	}
+	a := &asked{q, q.key(), make(chan answer)}
+	c.asked = append(c.asked, a)
+	c.mu.Unlock()
+	return <-a.answer
+}
+
+// scripted is the store of a client.
+type scripted struct {
+	cloakroom.Store // none: clients neither search nor sweep
+	c               *client
+}
+
+func (s scripted) Get(_ context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	a := s.c.ask(request{op: opGet, id: id})
+	if a.code == codeOver {
+		return &cloakroom.Record{ID: id, Grave: &cloakroom.Grave{}}, cloakroom.ErrGone
+	}
+	return s.c.x.record(a.rec), a.code.err()
+}
+
+func (s scripted) Create(_ context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	rec := *r
+	rec.Version = cloakroom.Version{}
+	a := s.c.ask(request{op: opCreate, id: r.ID, rec: &rec})
+	return a.ver, a.code.err()
+}
+
+func (s scripted) Update(_ context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	rec := *r
+	a := s.c.ask(request{op: opUpdate, id: r.ID, rec: &rec})
+	return a.ver, a.code.err()
+}
+
+func (s scripted) Bury(_ context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	return s.c.ask(request{op: opBury, id: id, grave: g, at: v}).code.err()
+}
+
+// outcome is how a run ended.
+type outcome struct {
+	key     string // of what it waits for; "" if it is over
+	req     request
+	effects []effect // since the last answer
+	strayed bool     // it asked for something else than before
+}
+
+// replay runs client i from its answers. keys are those of the requests that
+// they belong to.
+func (x *explorer) replay(i int, keys []string, answers []answer) (out outcome) {
+	for range 1000 {
+		synctest.Test(x.t, func(t *testing.T) {
+			cryptotest.SetGlobalRandom(t, uint64(i)+1)
+			out = x.newClient(i).follow(keys, answers)
+		})
+		x.runs++
+		if !out.strayed {
+			return out
+		}
+		// Goroutines of one client drew random numbers in another order.
+		x.strayed++
+	}
+	x.t.Fatalf("client %d does not do the same when it is run again", i)
+	return out
+}
+
+func (x *explorer) newClient(i int) *client {
+	spec := x.sc.clients[i]
+	c := &client{x: x, i: i, ctx: context.Background(), tok: x.tokens[spec.token]}
+	config := x.sc.config()
+	config.Now = func() time.Time {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return x.sc.time(c.now)
+	}
+	if spec.touches {
+		config.TouchEvery = -1
+	}
+	m, err := cloakroom.New(scripted{c: c}, x.keys, config)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	c.Manager = m
+	return c
+}
+
+// config is how the processes of a scenario are configured.
+func (sc *scenario) config() *cloakroom.Config {
+	ticks := func(n int) time.Duration { return time.Duration(n) * sc.tick }
+	return &cloakroom.Config{
+		App:         app,
+		IdleTimeout: ticks(sc.idle), Lifetime: ticks(sc.life), AnonymousLifetime: ticks(sc.life),
+		TouchEvery: ticks(sc.idle) - time.Millisecond, // never
+		SweepEvery: -1, SaveTimeout: saveTimeout, MaxPerPrincipal: sc.limit,
+		Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// time returns when a tick is.
+func (sc *scenario) time(tick uint8) time.Time {
+	return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC).Add(time.Duration(tick) * sc.tick)
+}
+
+func (c *client) run() {
+	for _, p := range c.x.sc.clients[c.i].programs {
+		c.mu.Lock()
+		c.cut = false
+		c.mu.Unlock()
+		p(c)
+	}
+	_ = c.Close() // waits for what goes on in the background; never fails
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done = true
+}
+
+// follow answers the client's requests until there are no more answers.
+func (c *client) follow(keys []string, answers []answer) outcome {
+	go c.run()
+	defer func() {
+		c.kill()
+		time.Sleep(time.Hour) // all that is left of the run gives up
+		synctest.Wait()
+	}()
+	for n, waits := 0, 0; ; {
+		synctest.Wait()
+		a, done := c.next()
+		switch {
+		case a == nil && done:
+			return outcome{effects: c.effects, strayed: n < len(answers)}
+		case a == nil: // it backs off
+			if waits++; waits > 1000 {
+				panic("explore: the client neither asks nor ends")
+			}
+			time.Sleep(longestBackOff)
+		case n == len(answers):
+			return outcome{key: a.key, req: a.request, effects: c.effects}
+		case a.key != keys[n]:
+			return outcome{strayed: true}
+		default:
+			c.give(a, answers[n])
+			n++
+		}
+	}
+}
+
+// next takes the first of the client's requests. Those that a client makes at
+// the same time are answered in the order of their ids.
+func (c *client) next() (*asked, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.asked) == 0 {
+		return nil, c.done
+	}
+	slices.SortFunc(c.asked, func(a, b *asked) int { return strings.Compare(a.key, b.key) })
+	return c.asked[0], false
+}
+
+func (c *client) give(a *asked, got answer) {
+	c.mu.Lock()
+	c.asked = slices.DeleteFunc(c.asked, func(b *asked) bool { return a == b })
+	c.now, c.effects, c.cut = got.now, nil, got.code == codeCutOff
+	if a.op == opGet && a.id.Layout() != cloakroom.LayoutLedger {
+		c.saw = c.saw || got.code == codeOK
+		c.missing = c.missing || got.code == codeNotFound
+	}
+	c.mu.Unlock()
+	a.answer <- got
+}
+
+func (c *client) kill() {
+	c.mu.Lock()
+	c.dead = true
+	rest := c.asked
+	c.mu.Unlock()
+	for _, a := range rest {
+		a.answer <- answer{code: codeOver}
+	}
+}
+
+// note tells the checker what the program learned.
+func (c *client) note(kind effectKind, args ...uint8) {
+	e := effect{kind: kind}
+	copy(e.args[:], args)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.effects = append(c.effects, e)
+}
+
+// start makes the beginning of an operation a step of its own, and returns the
+// newest token that a browser holds.
+func (c *client) start() string {
+	return c.x.tokens[c.ask(request{op: opStart}).held]
+}

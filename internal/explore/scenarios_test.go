@@ -1,0 +1,122 @@
+package explore
+
+import "time"
+
+// does is a client that works on one of the first sessions.
+func does(session int, programs ...program) spec { return spec{programs: programs, token: session} }
+
+// touches is a client whose every look at a session is recorded as activity.
+func touches(session int) spec {
+	return spec{programs: []program{touch}, token: session, touches: true}
+}
+
+const (
+	sweepAll    = 0xff
+	sweepLedger = 1 << ledgerSlot
+)
+
+// timeless is a scenario in which no time passes.
+func timeless(sc scenario) scenario {
+	sc.tick, sc.idle, sc.life = time.Hour, 20, 20
+	return sc
+}
+
+// scenarios have to hold. Full exploring adds a fault, a crash and time. The
+// race detector makes real code twenty times slower and gets one fault at most:
+// it is there for races, and each client's code runs in one goroutine at a time.
+func scenarios() []scenario {
+	list := bounded()
+	for i := range list {
+		sc := &list[i]
+		switch {
+		case *full:
+			sc.faults++
+			sc.crashes++
+			if sc.maxTime > 0 {
+				sc.maxTime++
+			}
+		case raceEnabled:
+			sc.faults, sc.crashes = min(sc.faults, 1), 0
+		}
+	}
+	return list
+}
+
+// bounded are the scenarios with the bounds of every day. Session 0 is S1,
+// session 1 S2; their slots are 1 and 2.
+
+func bounded() []scenario {
+	anonymous, signedIn, both := []bool{false}, []bool{true}, []bool{true, true}
+	return []scenario{
+		timeless(scenario{name: "saves-2", about: "two saves and a touch", signedIn: anonymous, faults: 2,
+			clients: []spec{does(0, save(0)), does(0, saveKey(1)), touches(0)}}),
+		timeless(scenario{name: "saves-3", about: "three saves", signedIn: anonymous, faults: 2,
+			clients: []spec{does(0, save(0)), does(0, save(1)), does(0, saveKey(2))}}),
+		timeless(scenario{name: "saves-many", about: "one save against two and one", signedIn: anonymous, faults: 1,
+			clients: []spec{does(0, save(0)), does(0, save(1), save(3)), does(0, save(2))}}),
+		timeless(scenario{name: "saves-lag", about: "two saves and a touch, lagging copies", signedIn: anonymous, faults: 2, lag: true,
+			clients: []spec{does(0, save(0)), does(0, save(1)), touches(0)}}),
+		timeless(scenario{name: "queue", about: "two saves of one process that are merged, and one of another", signedIn: anonymous, faults: 2,
+			clients: []spec{does(0, queue(0, 1)), does(0, save(2))}}),
+		{name: "destroy", about: "create and sign out, a save beside it, time, sweep", faults: 1, crashes: 1,
+			tick: time.Hour, idle: 1, life: 2, maxTime: 3, sweep: sweepAll,
+			clients: []spec{does(0, createAndDestroy), does(0, save(1))}},
+		{name: "create-end", about: "create, while a console ends what it may not find; time, sweep", faults: 1, crashes: 1,
+			tick: time.Hour, idle: 2, life: 3, maxTime: 4, sweep: sweepAll,
+			clients: []spec{does(0, create), does(0, end)}},
+		timeless(scenario{name: "destroy-saves", about: "sign-out, which buries at the version it knows and, if that fails, whatever there is; two saves", signedIn: anonymous, faults: 2, crashes: 1,
+			clients: []spec{does(0, destroy), does(0, save(0)), does(0, save(1))}}),
+		timeless(scenario{name: "end", about: "a console ends a signed-in session, RevokeAll, a save", signedIn: signedIn, faults: 1, crashes: 1,
+			clients: []spec{does(0, end), does(0, revokeAll()), does(0, save(0))}}),
+		timeless(scenario{name: "end-login", about: "a console ends the session that is signing in, a save", signedIn: anonymous, ledger: true, faults: 1, crashes: 1, successor: true,
+			clients: []spec{does(0, end), does(0, beginLogin, login), does(0, save(0))}}),
+		{name: "expiry", about: "a save and a touch in flight while the session expires, is looked at and swept", signedIn: anonymous, faults: 1,
+			tick: time.Hour, idle: 1, life: 2, maxTime: 3, sweep: sweepAll, props: "x",
+			clients: []spec{does(0, save(0)), does(0, look), touches(0)}},
+		{name: "expiry-slow", about: "the same without the sweep, and answers that take their time", signedIn: anonymous, faults: 1,
+			tick: time.Hour, idle: 1, life: 3, maxTime: 2, slow: true, props: "x",
+			clients: []spec{does(0, save(0)), does(0, look), touches(0)}},
+		{name: "versions", about: "a create executed twice, a save in flight, expiry, sweep", faults: 1,
+			tick: time.Hour, idle: 1, life: 2, maxTime: 4, sweep: sweepAll, props: "x",
+			clients: []spec{does(0, create), does(0, save(1)), does(0, look)}},
+		timeless(scenario{name: "login", about: "sign-in with ticket, a save on the old session, RevokeAll", signedIn: anonymous, ledger: true, faults: 1, crashes: 1, successor: true,
+			clients: []spec{does(0, beginLogin, login), does(0, save(0)), does(0, revokeAll())}}),
+		timeless(scenario{name: "login-saves", about: "sign-in and two saves on the old session", signedIn: anonymous, ledger: true, faults: 2, successor: true,
+			clients: []spec{does(0, beginLogin, login), does(0, save(0)), does(0, save(1))}}),
+		timeless(scenario{name: "login-save", about: "sign-in and a save on the old session", signedIn: anonymous, ledger: true, faults: 3, crashes: 1, successor: true,
+			clients: []spec{does(0, beginLogin, login), does(0, save(0))}}),
+		timeless(scenario{name: "login-login", about: "two sign-ins from one session, a save", signedIn: anonymous, ledger: true, faults: 1, successor: true,
+			clients: []spec{does(0, beginLogin, login), does(0, beginLogin, login), does(0, save(0))}}),
+		timeless(scenario{name: "login-destroy", about: "sign-in while the old session signs out", signedIn: anonymous, ledger: true, faults: 3, crashes: 1, successor: true,
+			clients: []spec{does(0, beginLogin, login), does(0, destroy)}}),
+		timeless(scenario{name: "login-revoke", about: "sign-in with ticket and RevokeAll", signedIn: anonymous, ledger: true, faults: 2, crashes: 1,
+			clients: []spec{does(0, beginLogin, login), does(0, revokeAll())}}),
+		timeless(scenario{name: "relogin", about: "signing in again from a signed-in session, RevokeAll", signedIn: signedIn, faults: 1, crashes: 1,
+			clients: []spec{does(0, beginLogin, login), does(0, revokeAll())}}),
+		timeless(scenario{name: "relogin-limit", about: "signing in again at the limit of two ends no other session; a touch on that", signedIn: both, limit: 2, faults: 2, crashes: 1, keep: 1 << 2,
+			clients: []spec{does(0, beginLogin, login), touches(1)}}),
+		timeless(scenario{name: "logout", about: "sign-out of a signed-in session, RevokeAll", signedIn: both, faults: 2, crashes: 1,
+			clients: []spec{does(0, destroy), does(0, revokeAll())}}),
+		timeless(scenario{name: "revoke-revoke", about: "RevokeAll twice", signedIn: both, faults: 1, crashes: 1,
+			clients: []spec{does(0, revokeAll()), does(0, revokeAll())}}),
+		timeless(scenario{name: "revoke-except", about: "RevokeAll, twice, and RevokeAll except for S1", signedIn: both, faults: 1, crashes: 1,
+			clients: []spec{does(0, revokeAll(), revokeAll()), does(0, revokeAll(1))}}),
+		timeless(scenario{name: "limit", about: "sign-in ends the oldest of one that is allowed, a touch on that, RevokeAll", signedIn: []bool{false, true}, limit: 1, faults: 1,
+			clients: []spec{does(0, beginLogin, login), does(0, revokeAll()), touches(1)}}),
+		timeless(scenario{name: "no-ledger", about: "first sign-in of a principal, RevokeAll", signedIn: anonymous, faults: 2, crashes: 1,
+			clients: []spec{does(0, beginLogin, login), does(0, revokeAll())}}),
+		timeless(scenario{name: "first-two", about: "two first sign-ins of one principal", signedIn: anonymous, faults: 2,
+			clients: []spec{does(0, beginLogin, login), does(0, beginLogin, login)}}),
+		{name: "tickets", about: "ticket, RevokeAll, sign-in, and the ledger's end; time, sweep", signedIn: anonymous,
+			tick: 30 * time.Minute, idle: 9, life: 2, maxTime: 4, sweep: sweepLedger,
+			clients: []spec{does(0, beginLogin, login), does(0, revokeAll())}},
+		{name: "ledger-sweep", about: "a ledger comes to its end while a sign-in adds to it; RevokeAll; time, sweep", signedIn: anonymous, ledger: true, ledgerAge: 4,
+			tick: 20 * time.Minute, idle: 9, life: 3, maxTime: 2, sweep: sweepLedger,
+			clients: []spec{does(0, beginLogin, login), does(0, revokeAll())}},
+		timeless(scenario{name: "renew", about: "two renewals of one token, a save", signedIn: anonymous, faults: 1,
+			clients: []spec{does(0, renew), does(0, renew), does(0, save(0))}}),
+		{name: "renew-crash", about: "renewal, a crash, time: does a token that somebody has still open it?", signedIn: anonymous, faults: 2, crashes: 1,
+			tick: 15 * time.Minute, idle: 20, life: 20, maxTime: 3, props: "h",
+			clients: []spec{does(0, renew), does(0, use)}},
+	}
+}

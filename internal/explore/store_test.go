@@ -1,0 +1,192 @@
+package explore
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// modelStore is the contract of cloakroom.Store in as few words as possible.
+// Versions count its writes. While exploring it holds a single id, so that equal
+// histories of a record make equal records.
+type modelStore struct {
+	mu      sync.Mutex
+	records map[cloakroom.ID]*cloakroom.Record // graves among them
+	last    uint64
+}
+
+func newModelStore() *modelStore {
+	return &modelStore{records: map[cloakroom.ID]*cloakroom.Record{}}
+}
+
+// put keeps a copy of r, or nothing if r is nil, with mu held.
+func (s *modelStore) put(id cloakroom.ID, r *cloakroom.Record) cloakroom.Version {
+	if r == nil {
+		delete(s.records, id)
+		return cloakroom.Version{}
+	}
+	kept := *r
+	s.last++
+	kept.Version = cloakroom.Version{Term: 1, Seq: s.last}
+	s.records[id] = &kept
+	return kept.Version
+}
+
+// Force implements brokenstore.Forcer.
+func (s *modelStore) Force(_ context.Context, id cloakroom.ID, r *cloakroom.Record) (cloakroom.Version, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.put(id, r), nil
+}
+
+// write puts r in the place of what check agrees to.
+func (s *modelStore) write(ctx context.Context, r *cloakroom.Record, check func(old *cloakroom.Record) error) (cloakroom.Version, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := ctx.Err()
+	if err == nil {
+		err = check(s.records[r.ID])
+	}
+	if err != nil {
+		return cloakroom.Version{}, fmt.Errorf("explore: writing %v: %w", r.ID, err)
+	}
+	return s.put(r.ID, r), nil
+}
+
+func (s *modelStore) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.records[id]
+	err := ctx.Err()
+	switch {
+	case err != nil:
+	case r == nil:
+		err = cloakroom.ErrNotFound
+	case r.Grave != nil:
+		return r, fmt.Errorf("explore: reading %v: %w", id, cloakroom.ErrGone)
+	default:
+		return r, nil
+	}
+	return nil, fmt.Errorf("explore: reading %v: %w", id, err)
+}
+
+func (s *modelStore) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, r, func(old *cloakroom.Record) error {
+		if old != nil {
+			return cloakroom.ErrExists
+		}
+		return nil
+	})
+}
+
+func (s *modelStore) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+	return s.write(ctx, r, func(old *cloakroom.Record) error { return isAt(old, r.Version) })
+}
+
+func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	_, err := s.write(ctx, &cloakroom.Record{ID: id, Grave: &g}, func(old *cloakroom.Record) error {
+		if v.IsZero() {
+			return nil
+		}
+		return isAt(old, v)
+	})
+	return err
+}
+
+// isAt tells why a compare-and-set on version v fails, if it does.
+func isAt(old *cloakroom.Record, v cloakroom.Version) error {
+	switch {
+	case old == nil:
+		return cloakroom.ErrNotFound
+	case old.Grave != nil:
+		return cloakroom.ErrGone
+	case old.Version != v:
+		return cloakroom.ErrConflict
+	}
+	return nil
+}
+
+func (s *modelStore) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+	return func(yield func(*cloakroom.Record, error) bool) {
+		var found []*cloakroom.Record
+		s.mu.Lock()
+		for _, r := range s.records {
+			if q.Matches(r) {
+				found = append(found, r)
+			}
+		}
+		s.mu.Unlock()
+		slices.SortFunc(found, func(a, b *cloakroom.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		for i, r := range found {
+			if q.Limit > 0 && i == q.Limit {
+				return
+			}
+			if err := ctx.Err(); err != nil {
+				yield(nil, fmt.Errorf("explore: search: %w", err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			yield(nil, fmt.Errorf("explore: search: %w", err))
+		}
+	}
+}
+
+func (s *modelStore) Sweep(ctx context.Context, now time.Time) (report cloakroom.SweepReport, err error) {
+	if err := ctx.Err(); err != nil {
+		return report, fmt.Errorf("explore: sweep: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, r := range s.records {
+		switch due(r, now) {
+		case dueRemoval:
+			s.put(id, nil)
+			report.Removed++
+		case dueBurial:
+			s.put(id, sweepGrave(r, now))
+			report.Buried++
+		case dueNothing:
+		}
+	}
+	return report, nil
+}
+
+type dueKind uint8
+
+const (
+	dueNothing dueKind = iota
+	dueBurial
+	dueRemoval
+)
+
+// due says what a sweep at the time now does with a record.
+func due(r *cloakroom.Record, now time.Time) dueKind {
+	end := r.Deadline
+	if r.Grave != nil {
+		end = r.Grave.Until
+	}
+	switch {
+	case !end.IsZero() && now.After(end.Add(cloakroom.ClockTolerance)):
+		return dueRemoval
+	case r.Grave == nil && r.Kind == cloakroom.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
+		return dueBurial
+	}
+	return dueNothing
+}
+
+// sweepGrave is the grave of a session that a sweep found idle. Its rev, which
+// is random, is replaced by one that is always the same, as nobody looks for it.
+func sweepGrave(r *cloakroom.Record, now time.Time) *cloakroom.Record {
+	g := r.ExpiredGrave(now)
+	g.Revs[0] = cloakroom.Rev{0xff}
+	return &cloakroom.Record{ID: r.ID, Grave: &g}
+}

@@ -1,0 +1,405 @@
+package explore
+
+const (
+	maxSlots   = 5 // the ledger and four sessions
+	maxClients = 3
+	maxLate    = 2
+	maxSaves   = 5
+
+	ledgerSlot = 0
+)
+
+// noCopy says that no lagging copy of a record is about.
+const noCopy = ^recIndex(0)
+
+// world is everything at one moment. Two worlds that are equal have the same
+// future.
+type world struct {
+	records [maxSlots]recIndex
+	copies  [maxSlots]recIndex // what a lagging copy may still answer
+	clients [maxClients]nodeIndex
+	arrives [maxClients]ansIndex // an answer that is on its way to the client, 0 for none
+	late    [maxLate]reqIndex    // requests that nobody waits for, in order
+
+	last    [maxSlots]uint8
+	twice   [maxClients]bool // the request was executed once; its answer will be of the second time
+	judged  [maxSlots]bool   // by a sweep that doesn't check what it ends
+	now     uint8
+	faults  uint8 // that may still happen
+	crashes uint8
+
+	ghost
+}
+
+// ghost is what the checker remembers. Sets of saves, records and clients are
+// masks of their numbers.
+type ghost struct {
+	acked       uint8 // saves acknowledged
+	notApplied  uint8 // saves reported as not applied
+	dead        uint8 // sessions that must not open any more: all of them,
+	deadRevoked uint8 // those signed out everywhere,
+	deadLogin   uint8 // and those that a sign-in replaced
+	expired     uint8 // sessions that somebody was told are over
+	signedIn    uint8 // sessions whose sign-in returned success
+	made        [maxClients]uint8
+
+	tickets      uint8             // clients that hold a ticket
+	snapSessions [maxClients]uint8 // signedIn when the client's RevokeAll began
+	snapTickets  [maxClients]uint8
+	mustFail     uint8 // clients whose sign-in has to end signed out
+	revoked      bool  // somebody began to sign out everywhere
+	spurious     bool  // ErrRevoked though nobody did
+	fromEnded    bool  // a sign-in succeeded from a session that was signed out
+
+	renewals uint8 // how many were handed a new token
+	held     uint8 // tokens that a browser holds
+	newest   uint8 // of these
+}
+
+// effect is what a client's program tells the checker.
+type effect struct {
+	kind effectKind
+	args [2]uint8
+}
+
+type effectKind uint8
+
+const (
+	effSaved       effectKind = iota // args: set of saves
+	effNotApplied                    // args: set of saves
+	effEnded                         // args: slot
+	effExpired                       // args: slot
+	effTicket                        // a ticket was taken
+	effRevoking                      // args: set of slots excepted
+	effRevoked                       // RevokeAll returned
+	effSignedIn                      // args: new slot, old slot
+	effRefused                       // a sign-in failed with ErrRevoked
+	effLoginFailed                   // a sign-in failed
+	effRenewed                       // args: token
+)
+
+// learn takes over what client i tells.
+func (w *world) learn(x *explorer, i uint8, effects []effect) {
+	for _, e := range effects {
+		g, bit := &w.ghost, uint8(1)<<i
+		switch e.kind {
+		case effSaved:
+			g.acked |= e.args[0]
+		case effNotApplied:
+			g.notApplied |= e.args[0]
+		case effEnded:
+			g.dead |= 1 << e.args[0]
+		case effExpired:
+			g.expired |= 1 << e.args[0]
+		case effTicket:
+			g.tickets |= bit
+		case effRevoking:
+			g.revoked = true
+			g.snapSessions[i], g.snapTickets[i] = g.signedIn&^e.args[0], g.tickets
+		case effRevoked:
+			over := g.snapSessions[i]
+			for j, slot := range g.made {
+				if slot != 0 && g.snapTickets[i]>>j&1 == 1 {
+					over |= 1 << slot
+				}
+			}
+			g.dead |= over
+			g.deadRevoked |= over
+			g.mustFail |= g.snapTickets[i]
+		case effSignedIn:
+			made, old := e.args[0], e.args[1]
+			g.signedIn |= 1 << made
+			g.made[i] = made
+			g.dead |= 1 << old
+			g.deadLogin |= 1 << old
+			if g.mustFail&bit != 0 {
+				g.dead |= 1 << made
+				g.deadRevoked |= 1 << made
+			}
+			g.fromEnded = g.fromEnded || x.records[w.records[old]].reason == "destroyed"
+			g.tickets &^= bit
+		case effRefused:
+			g.spurious = g.spurious || !g.revoked
+			g.tickets &^= bit
+		case effLoginFailed:
+			g.tickets &^= bit
+		case effRenewed:
+			g.renewals++
+			g.held |= 1 << e.args[0]
+			g.newest = e.args[0]
+		}
+	}
+}
+
+// execute executes a request. acked says whether its answer reaches the client
+// at once; what nobody was told of may stay invisible on a lagging copy.
+func (w *world) execute(x *explorer, q reqIndex, acked bool) answer {
+	if x.requests[q].op == opStart {
+		return answer{code: codeOK, held: w.newest}
+	}
+	slot := x.requests[q].slot
+	done := x.apply(applyKey{q, w.records[slot], w.last[slot]})
+	if x.sc.lag && done.rec != w.records[slot] {
+		w.copies[slot] = noCopy
+		if !acked {
+			w.copies[slot] = w.records[slot]
+		}
+	}
+	w.records[slot], w.last[slot] = done.rec, done.last
+	return answer{code: done.code, rec: done.got, ver: done.ver}
+}
+
+// deliver gives a client its answer, and lets it go on to its next request.
+func (w *world) deliver(x *explorer, i uint8, a answer) {
+	a.now = w.now
+	w.twice[i], w.arrives[i] = false, 0
+	w.enter(x, i, x.step(w.clients[i], a))
+}
+
+// enter puts a client to a node.
+func (w *world) enter(x *explorer, i uint8, n nodeIndex) {
+	w.clients[i] = n
+	w.learn(x, i, x.nodes[n].effects)
+	if x.nodes[n].request == 0 {
+		w.clients[i] = nodeDone // how it came there makes no difference any more
+	}
+}
+
+// addLate keeps a request that may be executed at any time. It reports false if
+// there are too many.
+func (w *world) addLate(q reqIndex) bool {
+	if w.late[maxLate-1] != 0 {
+		return false
+	}
+	i := 0
+	for w.late[i] != 0 && w.late[i] < q {
+		i++
+	}
+	copy(w.late[i+1:], w.late[i:])
+	w.late[i] = q
+	return true
+}
+
+// dropLate forgets requests that can't do anything any more: since versions never
+// repeat, a compare-and-set on a version that has passed; and where nothing is
+// removed, a create of what is there.
+func (w *world) dropLate(x *explorer) {
+	if x.sc.broken != nil {
+		return
+	}
+	for i := uint8(0); i < maxLate && w.late[i] != 0; {
+		q := &x.requests[w.late[i]]
+		there, at := w.records[q.slot], q.at
+		if q.op == opUpdate {
+			at = q.rec.Version
+		}
+		switch {
+		case q.op == opCreate && there != 0 && x.sc.sweep>>q.slot&1 == 0,
+			!at.IsZero() && (there == 0 || x.record(there).Version != at):
+			w.takeLate(i)
+		default:
+			i++
+		}
+	}
+}
+
+func (w *world) takeLate(i uint8) reqIndex {
+	q := w.late[i]
+	copy(w.late[i:], w.late[i+1:])
+	w.late[maxLate-1] = 0
+	return q
+}
+
+// action is what leads from one world to the next.
+type action struct {
+	kind actionKind
+	who  uint8 // client, late request or slot
+}
+
+type actionKind uint8
+
+const (
+	actExecute actionKind = iota // and answer
+	actLost                      // executed, the answer is lost
+	actDelay                     // no answer, and the request is still on its way
+	actCopy                      // executed and answered, and a copy is still on its way
+	actTwice                     // executed, and will be once more before it is answered
+	actFail                      // a read without answer
+	actLag                       // a read answered by a lagging copy
+	actCutOff                    // no answer until the operation gives up; a write is still on its way
+	actHold                      // executed, and the answer takes its time
+	actDeliver                   // of such an answer
+	actCrash                     // a write is still on its way
+	actLate                      // a request that is still on its way is executed
+	actTick
+	actJudge // a sweep looks at a record
+	actSweep
+)
+
+type successor struct {
+	world
+	action
+}
+
+// successors appends all worlds that may follow.
+func (w *world) successors(x *explorer, out []successor) []successor {
+	add := func(n *world, kind actionKind, who uint8) {
+		n.dropLate(x)
+		out = append(out, successor{*n, action{kind, who}})
+	}
+	for i := range uint8(len(x.sc.clients)) {
+		if w.clients[i] > nodeCrashed {
+			w.clientSteps(x, i, add)
+		}
+	}
+	for j := range uint8(maxLate) {
+		if w.late[j] != 0 {
+			n := *w
+			n.execute(x, n.takeLate(j), false)
+			add(&n, actLate, j)
+		}
+	}
+	if w.now < x.sc.maxTime {
+		n := *w
+		n.now++
+		add(&n, actTick, 0)
+	}
+	w.sweeps(x, add)
+	return out
+}
+
+func (w *world) clientSteps(x *explorer, i uint8, add func(*world, actionKind, uint8)) {
+	if w.arrives[i] != 0 {
+		n := *w
+		n.deliver(x, i, x.answers[w.arrives[i]])
+		add(&n, actDeliver, i)
+		return
+	}
+	q := x.nodes[w.clients[i]].request
+	op, silence := x.requests[q].op, answer{code: codeSilence}
+
+	n := *w
+	a := n.execute(x, q, true)
+	n.deliver(x, i, a)
+	add(&n, actExecute, i)
+	if op == opStart {
+		return
+	}
+	if x.sc.slow && w.now < x.sc.maxTime {
+		n := *w
+		n.arrives[i] = x.internAnswer(n.execute(x, q, false))
+		add(&n, actHold, i)
+	}
+	if w.faults > 0 {
+		w.faultSteps(x, i, q, silence, add)
+	}
+	if w.crashes > 0 {
+		n := *w
+		n.crashes--
+		if op == opGet || w.twice[i] || n.addLate(q) {
+			n.clients[i], n.twice[i] = nodeCrashed, false
+			add(&n, actCrash, i)
+		}
+	}
+}
+
+func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, silence answer, add func(*world, actionKind, uint8)) {
+	read, slot := x.requests[q].op == opGet, x.requests[q].slot
+	n := *w
+	n.faults--
+	before := n
+	if read || n.addLate(q) {
+		n.deliver(x, i, answer{code: codeCutOff})
+		add(&n, actCutOff, i)
+	}
+	if read {
+		n = before
+		n.deliver(x, i, silence)
+		add(&n, actFail, i)
+		if x.sc.lag && w.copies[slot] != noCopy {
+			n = before
+			a := x.stale(w.copies[slot])
+			n.deliver(x, i, a)
+			add(&n, actLag, i)
+		}
+		return
+	}
+	if w.twice[i] {
+		return
+	}
+	n = before
+	n.execute(x, q, false)
+	n.deliver(x, i, silence)
+	add(&n, actLost, i)
+
+	n = before
+	if n.addLate(q) {
+		n.deliver(x, i, silence)
+		add(&n, actDelay, i)
+	}
+	n = before
+	a := n.execute(x, q, true)
+	if n.addLate(q) {
+		n.deliver(x, i, a)
+		add(&n, actCopy, i)
+	}
+	n = before
+	n.execute(x, q, false)
+	n.twice[i] = true
+	add(&n, actTwice, i)
+}
+
+// stale is the answer of a lagging copy.
+func (x *explorer) stale(r recIndex) answer {
+	switch info := x.records[r]; {
+	case r == 0:
+		return answer{code: codeNotFound}
+	case !info.live:
+		return answer{code: codeGone, rec: r}
+	}
+	return answer{code: codeOK, rec: r}
+}
+
+// sweeps adds what a sweep may do: each record is judged and ended in one
+// moment, which is what a compare-and-set comes to. A sweep that doesn't check
+// the version judges at one moment and ends what is there at another.
+func (w *world) sweeps(x *explorer, add func(*world, actionKind, uint8)) {
+	for slot := range uint8(maxSlots) {
+		r := w.records[slot]
+		if r == 0 || x.sc.sweep>>slot&1 == 0 {
+			continue
+		}
+		kind := due(x.record(r), x.sc.time(w.now))
+		if x.sc.sweepUnchecked {
+			if kind != dueNothing && !w.judged[slot] {
+				n := *w
+				n.judged[slot] = true
+				add(&n, actJudge, slot)
+			}
+			if !w.judged[slot] {
+				continue
+			}
+			kind = dueRemoval
+		}
+		if kind == dueNothing {
+			continue
+		}
+		n := *w
+		info := &x.records[r]
+		n.judged[slot], n.copies[slot] = false, noCopy
+		if info.live && info.session {
+			n.expired |= 1 << slot
+		}
+		// With a ledger its generation goes. A ticket that was out has to be
+		// taken again then, though nobody signed out everywhere lately.
+		n.revoked = n.revoked || slot == ledgerSlot
+		n.records[slot] = 0
+		if kind == dueBurial {
+			grave := *sweepGrave(info.Record, x.sc.time(w.now))
+			n.last[slot]++
+			grave.Version.Term, grave.Version.Seq = 1, uint64(n.last[slot])
+			n.records[slot] = x.intern(&grave)
+		}
+		add(&n, actSweep, slot)
+	}
+}
