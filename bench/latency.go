@@ -41,7 +41,7 @@ func latencyCases() []Case {
 				What: "p99 under the load of 64 callers, against one operation per request at the same offered load", Unit: tail, Kind: Share,
 				Ours: []string{"store"}, Peers: []string{"single"}, Goal: better, Least: at(1),
 			}},
-			Plot:  &Plot{Title: "Latency at the same offered load", X: "share of operations that took longer", Y: "ms", Distribution: true, LogX: true},
+			Plot:  &Plot{Title: "Latency at the same offered load", X: "share of operations", Y: "took at most, ms", Distribution: true},
 			Setup: setupSameLoad,
 		},
 	}

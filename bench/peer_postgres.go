@@ -109,7 +109,6 @@ func postgresSite(b *Bench) (*site, error) {
 		CREATE INDEX sessions_expiry_idx ON sessions (expiry)`); err != nil {
 		return nil, err
 	}
-	store := postgresstore.New(db)
-	b.Cleanup(func() error { store.StopCleanup(); return nil })
+	store := postgresstore.NewWithCleanupInterval(db, 0)
 	return newSite("scs+postgres", postgresSettings, newSCS(store)), nil
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"image/color"
+	"math"
 	"slices"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -32,11 +34,8 @@ func (o *Outcome) draw(path string) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = about.Title, about.X, about.Y
 	p.BackgroundColor = color.White
-	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Points(3) // lines rise from the left
 	p.Add(plotter.NewGrid())
-	if about.LogX {
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	}
 	names, lines := o.lines()
 	for i, points := range lines {
 		line, dots, err := plotter.NewLinePoints(points)
@@ -52,12 +51,49 @@ func (o *Outcome) draw(path string) error {
 		}
 	}
 	if about.Distribution {
+		p.X.Tick.Marker = percents
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.Y.Max *= 3 // room for the legend
 	} else {
-		p.Y.Min = 0
+		p.X.Tick.Marker = places(lines)
+		p.Y.Min, p.Y.Max = 0, p.Y.Max*1.25
+	}
+	// The last tick's label has its middle there.
+	if about.LogX {
+		p.X.Scale = plot.LogScale{}
+		p.X.Max *= 1.2
+	} else {
+		p.X.Max *= 1.03
 	}
 	return p.Save(7*vg.Inch, 4*vg.Inch, path)
 }
+
+// places are ticks where something was measured.
+func places(lines []plotter.XYs) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for _, line := range lines {
+		for _, at := range line {
+			if !slices.ContainsFunc(ticks, func(t plot.Tick) bool { return t.Value == at.X }) {
+				ticks = append(ticks, plot.Tick{Value: at.X, Label: short(at.X)})
+			}
+		}
+	}
+	return ticks
+}
+
+// short writes a number as people say it.
+func short(v float64) string {
+	switch {
+	case v >= 1e6:
+		return strconv.FormatFloat(v/1e6, 'f', -1, 64) + " M"
+	case v >= 1e4:
+		return strconv.FormatFloat(v/1e3, 'f', -1, 64) + " k"
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// percents are ticks of a distribution, whose X is the number of nines.
+var percents = plot.ConstantTicks{{Value: 0, Label: "0 %"}, {Value: 1, Label: "90 %"}, {Value: 2, Label: "99 %"}, {Value: 3, Label: "99.9 %"}, {Value: 4, Label: "99.99 %"}}
 
 // lines are the plot's, by name in the order of the sides.
 func (o *Outcome) lines() (names []string, lines []plotter.XYs) {
@@ -87,8 +123,8 @@ func (o *Outcome) lines() (names []string, lines []plotter.XYs) {
 	return names, lines
 }
 
-// distribution has the share of operations on X that took longer than Y
-// milliseconds, in all rounds together.
+// distribution has the milliseconds that a share of operations didn't exceed, of
+// all rounds together. Its X is the number of nines in that share: 2 is 99 %.
 func (o *Outcome) distribution(side string) plotter.XYs {
 	var all []float64
 	for _, round := range o.Rounds {
@@ -98,9 +134,8 @@ func (o *Outcome) distribution(side string) plotter.XYs {
 	}
 	slices.Sort(all)
 	var points plotter.XYs
-	for longer := 0.9; longer > 1e-4 && longer*float64(len(all)) >= 1; longer *= 0.8 {
-		points = append(points, plotter.XY{X: longer, Y: quantile(all, 1-longer)})
+	for longer := 1.0; longer > 1e-4 && longer*float64(len(all)) >= 1; longer *= 0.8 {
+		points = append(points, plotter.XY{X: -math.Log10(longer), Y: quantile(all, 1-longer)})
 	}
-	slices.Reverse(points) // X grows
 	return points
 }
