@@ -128,7 +128,7 @@ type remembering struct {
 
 // look returns what is there now, nil if that is nothing that is live.
 func (s *remembering) look(ctx context.Context, id cloakroom.ID) *cloakroom.Record {
-	r, err := s.Store.Get(ctx, id)
+	r, err := s.Get(ctx, id)
 	if err != nil {
 		return nil
 	}

@@ -218,7 +218,7 @@ func TestScenarios(t *testing.T) {
 			r := explore(t, &sc)
 			report(t, &sc, &r)
 			if r.failed != "" {
-				t.Errorf("%s\n%s", r.failed, strings.Join(r.trace, "\n"))
+				t.Errorf("breach of %s\n%s", r.failed, strings.Join(r.trace, "\n"))
 			}
 			if r.cut && !*full {
 				t.Error("not all states were visited")

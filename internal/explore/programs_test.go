@@ -54,18 +54,36 @@ func saveKey(n int) program {
 	}
 }
 
-// queue makes two saves of one process at a time: one waits while the other is
-// in flight.
-func queue(a, b int) program {
+var errTaken = errors.New("explore: somebody saved it before")
+
+// claim increments a number unless another has been: whoever is refused may rely
+// on what it saw.
+func claim(unless, n int) program {
+	return func(c *client) {
+		s, err := c.Retrieve(c.ctx, c.tok)
+		if err == nil {
+			err = s.Update(c.ctx, func(tx *cloakroom.Tx) error {
+				if cloakroom.NewKey[int](saveName(unless)).Get(tx) > 0 {
+					return errTaken
+				}
+				cloakroom.NewKey[int](saveName(n)).Update(tx, func(v int) int { return v + 1 })
+				return nil
+			})
+		}
+		if errors.Is(err, errTaken) && !errors.Is(err, cloakroom.ErrUnknown) {
+			c.note(effSaved, 1<<unless)
+		}
+		c.saved(n, err)
+	}
+}
+
+// together runs programs in one process at a time. The saves of one wait while
+// those of another are in flight.
+func together(programs ...program) program {
 	return func(c *client) {
 		var all sync.WaitGroup
-		for _, n := range []int{a, b} {
-			s, err := c.Retrieve(c.ctx, c.tok)
-			if err != nil {
-				c.saved(n, err)
-				continue
-			}
-			all.Go(func() { c.saved(n, increment(s, c, n)) })
+		for _, p := range programs {
+			all.Go(func() { p(c) })
 		}
 		all.Wait()
 	}

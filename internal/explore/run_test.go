@@ -98,7 +98,7 @@ type client struct {
 	i int
 
 	*cloakroom.Manager
-	ctx   context.Context //nolint:containedctx // one for all that a program does
+	ctx   context.Context // one for all that a program does
 	tok   string          // of the session that it works on
 	tic   cloakroom.Ticket
 	ticAt time.Time // when it was taken

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -13,9 +14,9 @@ func (x *explorer) trace(steps []step, index uint32) []string {
 	}
 	w := x.initial()
 	var lines []string
-	for i := len(actions) - 1; i >= 0; i-- {
+	for _, a := range slices.Backward(actions) {
 		for _, s := range w.successors(x, nil) {
-			if s.action == actions[i] {
+			if s.action == a {
 				lines = append(lines, fmt.Sprintf("%3d. %s", len(lines)+1, x.describe(&w, &s)))
 				w = s.world
 				break
