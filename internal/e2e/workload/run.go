@@ -252,13 +252,27 @@ func (c *client) finish(f *family) {
 	c.hand(f)
 }
 
+// readAll reads by all tokens, several at a time. These readers have numbers
+// after those of the clients.
 func (c *client) readAll(ctx context.Context, f *family) bool {
-	for _, d := range f.reads(c.Idle > 0) {
-		if !c.insist(ctx, f, d) {
-			return false
-		}
+	var failed atomic.Bool
+	var readers sync.WaitGroup
+	reads := f.reads(c.Idle > 0)
+	const most = 8
+	for i := range min(most, len(reads)) {
+		rng := rand.New(rand.NewPCG(c.rng.Uint64(), 0))
+		readers.Go(func() {
+			reader := &client{run: c.run, number: c.Clients + 1 + i, rng: rng}
+			for ; i < len(reads); i += most {
+				if !reader.insist(ctx, f, reads[i]) {
+					failed.Store(true)
+					return
+				}
+			}
+		})
 	}
-	return true
+	readers.Wait()
+	return !failed.Load()
 }
 
 // insist does an operation again until it is answered.
