@@ -41,13 +41,12 @@ func network(ctx context.Context, r *Run) error {
 		}
 		return nil
 	})
-	resets := 0
+	resets, held := 0, 0
 	for _, p := range proxies {
-		p.mu.Lock()
-		resets += p.resets
-		p.mu.Unlock()
+		resets += p.count(&p.resets)
+		held += p.count(&p.held)
 	}
-	r.Note("%d connections were refused, or reset in the middle of an answer", resets)
+	r.Note("%d connections were refused, or reset in the middle of an answer; %d requests and answers were held back", resets, held)
 	return err
 }
 

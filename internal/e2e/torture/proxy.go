@@ -52,7 +52,8 @@ type proxy struct {
 	mu      sync.Mutex
 	trouble trouble
 	changed chan struct{} // closed when the trouble changes
-	resets  int
+	resets  int           // connections that were reset
+	held    int           // pieces that were held back
 }
 
 // newProxy starts a proxy before the node at an address.
@@ -74,6 +75,13 @@ func newProxy(target string) (*proxy, error) {
 }
 
 func (p *proxy) url() string { return "http://" + p.listener.Addr().String() }
+
+// count returns one of the proxy's counters.
+func (p *proxy) count(what *int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return *what
+}
 
 // set changes the trouble, for connections that there are as well.
 func (p *proxy) set(t trouble) {
@@ -166,7 +174,7 @@ func (p *proxy) pass(from, to *net.TCPConn, delay func(n int) (int, error)) {
 func (p *proxy) request(n int) (int, error) {
 	for {
 		t, changed := p.now()
-		if !t.deaf || !p.wait(changed) {
+		if !t.deaf || !p.hold(changed) {
 			return n, nil
 		}
 	}
@@ -184,7 +192,7 @@ func (p *proxy) answer() func(n int) (int, error) {
 			}
 			switch {
 			case t.mute:
-				if p.wait(changed) {
+				if p.hold(changed) {
 					continue
 				}
 			case t.latency > 0:
@@ -202,8 +210,12 @@ func (p *proxy) answer() func(n int) (int, error) {
 	}
 }
 
-// wait reports whether the trouble changed before the proxy's end.
-func (p *proxy) wait(changed <-chan struct{}) bool {
+// hold waits for the trouble to change, and reports whether it did before the
+// proxy's end.
+func (p *proxy) hold(changed <-chan struct{}) bool {
+	p.mu.Lock()
+	p.held++
+	p.mu.Unlock()
 	select {
 	case <-changed:
 		return true
