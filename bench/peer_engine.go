@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/elasticstore"
@@ -23,8 +23,6 @@ type raw struct {
 	client *http.Client
 }
 
-var names atomic.Int64
-
 // engine is the way to the engine, and a name for indices that nobody else has
 // and that go with the case.
 func (b *Bench) engine() (*raw, string, error) {
@@ -34,7 +32,7 @@ func (b *Bench) engine() (*raw, string, error) {
 	}
 	transport := &http.Transport{MaxIdleConns: 1024, MaxIdleConnsPerHost: 1024, DisableCompression: true}
 	e := &raw{svc.address, &http.Client{Transport: transport, Timeout: 10 * time.Minute}}
-	name := fmt.Sprintf("bench%d-%d", time.Now().UnixMilli(), names.Add(1))
+	name := "bench-" + strings.ToLower(rand.Text())
 	b.Cleanup(func() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(b), time.Minute)
 		defer cancel()

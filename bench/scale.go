@@ -22,11 +22,12 @@ func scaleCases() []Case {
 			}},
 			Plot: &Plot{Title: "A look-up by the number of sessions, " + engine, X: "sessions", Y: "p50, µs", Unit: half, Scale: 1e-3, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
+				grow := sizes
 				if b.quick {
-					sizes = []int{100, 1000}
+					grow = []int{100, 1000}
 				}
 				var sides []Side
-				for i, n := range sizes {
+				for i, n := range grow {
 					store, err := open(b)
 					if err != nil {
 						return nil, err
@@ -41,7 +42,7 @@ func scaleCases() []Case {
 					switch i {
 					case 0:
 						name = "fewest"
-					case len(sizes) - 1:
+					case len(grow) - 1:
 						name = "most"
 					}
 					s := b.side(name, fmt.Sprintf("%d sessions", n), 1, m.lookUp, m.check)
