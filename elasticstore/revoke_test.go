@@ -133,9 +133,7 @@ func TestI10LaggingNode(t *testing.T) {
 	f := newFaulty(l.client)
 	ahead := managerAt(t, l.open(t, nil, nil), 0, patient)
 	behind := l.open(t, f, nil)
-	if err := behind.Setup(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
+	warm(t, behind, time.Now())
 	tokens := []string{signIn(t, ahead), signIn(t, ahead)}
 	index := behind.names.of(idOf(t, ahead, tokens[0]))
 	ticket, err := ahead.BeginLogin(testContext(t), "alice")
@@ -186,6 +184,7 @@ func newRevokeInTrouble(t testing.TB, l *lab) *revokeInTrouble {
 	t.Helper()
 	s := l.open(t, nil, func(c *Config) { c.RequestTimeout = 2 * time.Second })
 	r := &revokeInTrouble{lab: l, store: s, today: managerAt(t, s, 0, patient), hasty: managerAt(t, s, 0, hasty)}
+	warm(t, s, time.Now(), time.Now().AddDate(0, 0, -1))
 	yesterday := managerAt(t, s, 24*time.Hour, patient)
 	r.old = []string{signIn(t, yesterday), signIn(t, yesterday)}
 	r.young = []string{signIn(t, r.today)}
@@ -231,7 +230,7 @@ func (r *revokeInTrouble) periodRed(t testing.TB, red func(testing.TB, *lab, str
 		t.Errorf("a sign-in that began before: %v", err)
 	}
 	// Who knows the new password gets in.
-	fresh := signIn(t, managerAt(t, r.store, 0, 5*time.Second))
+	fresh := signIn(t, managerAt(t, r.store, 0, 3*time.Second))
 	if !opens(t, r.today, fresh) {
 		t.Error("a sign-in afterwards opens nothing")
 	}

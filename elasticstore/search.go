@@ -361,7 +361,7 @@ func readShards(r *request, body []byte, hits func(*scanner)) (t total, f *fault
 		f.text = fmt.Sprintf("%v: %d of %d shards failed: %v", r, sh.failed, sh.total, sh.reason)
 		return t, f
 	case sh.successful < sh.total:
-		return t, &fault{certain: true, again: always, text: fmt.Sprintf("%v: only %d of %d shards answered: see the cluster's health", r, sh.successful, sh.total)}
+		return t, &fault{certain: true, again: always, text: fmt.Sprintf("%v: only %d of %d shards answered: GET /_cluster/allocation/explain tells what is with the others", r, sh.successful, sh.total)}
 	case timedOut:
 		return t, &fault{certain: true, again: thrice, text: fmt.Sprintf("%v: the engine ran out of time", r)}
 	case !found:

@@ -42,6 +42,9 @@ type troubled struct {
 	index string // whose trouble it is
 }
 
+// explain is what the errors about shards refer to.
+const explain = "/_cluster/allocation/explain"
+
 // turnedDown is a trouble in which writes certainly don't happen.
 func turnedDown(t trouble) trouble {
 	t.update, t.create, t.bury = down, down, down
@@ -117,7 +120,7 @@ func proxyTroubles() []trouble {
 		}, "127.0.0.1"),
 		hangs,
 		partly("failed shards", `"failed":0`, `"failed":1,"failures":[{"shard":0,"reason":{"type":"i_o_exception","reason":"disk"}}]`, "1 of", "disk"),
-		partly("missing shards", `"successful":`, `"successful":0,"x":`, "shards answered", "health"),
+		partly("missing shards", `"successful":`, `"successful":0,"x":`, "shards answered", explain),
 	}
 }
 

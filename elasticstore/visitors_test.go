@@ -145,6 +145,7 @@ func (v *visitor) outage(t testing.TB, at *site, path string) {
 func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 	p := newProxy(t, l)
 	s := l.open(t, p.client(t), func(c *Config) { c.RequestTimeout = 2 * time.Second })
+	warm(t, s, time.Now())
 	// What is to go well may take its time; what isn't, needn't.
 	site, hasty := newSite(t, s, 15*time.Second), newSite(t, s, time.Second)
 	for _, tr := range troubles {
@@ -231,9 +232,7 @@ func TestI1FloodStage(t *testing.T) {
 	l := newLab(t)
 	s := l.open(t, nil, nil)
 	site := newSite(t, s, 2*time.Second)
-	if err := s.Setup(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
+	warm(t, s, time.Now())
 	first := newSite(t, s, 15*time.Second).visitor()
 	first.want(t, "/add", " 1")
 	index := s.names.of(cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
