@@ -9,7 +9,7 @@ import (
 
 // network has proxies between the workers and the nodes make trouble.
 func network(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, false)
 	var proxies []*proxy
 	var urls []string
 	for _, u := range c.URLs() {

@@ -58,7 +58,7 @@ func (c *cluster) prey(ctx context.Context, round int) (int, error) {
 }
 
 func nodeKilled(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, false)
 	return c.work(ctx, c.URLs(), 1, workload.Options{}, func(ctx context.Context) error {
 		for round := 0; round == 0 || r.More(); round++ {
 			r.Pause(ctx, time.Second, 4*time.Second)
@@ -78,7 +78,7 @@ func nodeKilled(ctx context.Context, r *Run) error {
 }
 
 func nodePaused(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, true)
 	defer r.noteCuts()
 	return c.work(ctx, c.URLs(), 1, workload.Options{}, func(ctx context.Context) error {
 		for round := 0; round == 0 || r.More(); round++ {
@@ -108,7 +108,7 @@ func nodePaused(ctx context.Context, r *Run) error {
 }
 
 func clusterRestarted(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, false)
 	return c.work(ctx, c.URLs(), 0, workload.Options{}, func(ctx context.Context) error {
 		for first := true; first || r.More(); first = false {
 			r.Pause(ctx, time.Second, 5*time.Second)
@@ -130,7 +130,7 @@ func clusterRestarted(ctx context.Context, r *Run) error {
 }
 
 func workerKilled(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, false)
 	return c.work(ctx, c.URLs(), 1, workload.Options{}, func(ctx context.Context) error {
 		for first := true; first || r.More(); first = false {
 			r.Pause(ctx, 100*time.Millisecond, 2*time.Second)

@@ -17,7 +17,7 @@ const (
 )
 
 func outage(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, false)
 	defer r.noteCuts()
 	load := workload.Options{Clients: 64, Families: 16}
 	return c.work(ctx, c.URLs(), 1, load, func(ctx context.Context) error {

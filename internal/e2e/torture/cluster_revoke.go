@@ -11,7 +11,7 @@ import (
 
 // revokeInterrupted kills a process while it signs a principal out everywhere.
 func revokeInterrupted(ctx context.Context, r *Run) error {
-	c := startCluster(r)
+	c := startCluster(r, false)
 	checker := history.NewChecker(r.CheckOptions())
 	rounds, halfway := 0, 0
 	err := c.work(ctx, c.URLs(), 1, workload.Options{Clients: 4}, func(ctx context.Context) error {

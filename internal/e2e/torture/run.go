@@ -243,8 +243,8 @@ func (r *Run) noteCuts() {
 	n := len(r.answer.cuts)
 	r.answer.mu.Unlock()
 	if n > 0 {
-		r.Note("%d times, for %v in all, a node answered that did not know yet that the cluster had gone on without it; "+
-			"what was read in the %d answers of these times was allowed to be as old as the node's stop",
+		r.Note("%d times, for %v in all, a node may have answered reads without knowing that the cluster had gone on; "+
+			"what was read in the %d answers of these times was allowed to be as old as that could be",
 			n, all.Round(100*time.Millisecond), reads)
 	}
 }
