@@ -42,7 +42,9 @@ func (a *answers) start() {
 func (a *answers) stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.longest = max(a.longest, time.Since(a.last))
+	if a.on {
+		a.longest = max(a.longest, time.Since(a.last))
+	}
 	a.on = false
 }
 

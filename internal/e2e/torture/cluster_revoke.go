@@ -14,7 +14,11 @@ func revokeInterrupted(ctx context.Context, r *Run) error {
 	c := startCluster(r, false)
 	checker := history.NewChecker(r.CheckOptions())
 	rounds, halfway := 0, 0
-	err := c.work(ctx, c.URLs(), 1, workload.Options{Clients: 4}, func(ctx context.Context) error {
+	defer func() {
+		r.Add(checker.Close())
+		r.Note("of %d sign-outs everywhere, %d were cut off between the end of the first session and that of the last", rounds, halfway)
+	}()
+	return c.work(ctx, c.URLs(), 1, workload.Options{Clients: 4}, func(ctx context.Context) error {
 		usual := 50 * time.Millisecond // what a sign-out everywhere takes
 		for first := true; first || r.More(); first = false {
 			rounds++
@@ -35,9 +39,6 @@ func revokeInterrupted(ctx context.Context, r *Run) error {
 		}
 		return nil
 	})
-	r.Add(checker.Close())
-	r.Note("of %d sign-outs everywhere, %d were cut off between the end of the first session and that of the last", rounds, halfway)
-	return err
 }
 
 // firstVisitor keeps numbers of families apart from those of the workload.

@@ -25,7 +25,7 @@ type Whole struct {
 	Tallies []Tally
 }
 
-// Operations are those that an application's process was there to do.
+// Operations are all that clients asked for.
 func (t Tally) Operations() int { return t.History.Ops }
 
 // Unknown counts operations whose outcome nobody was told.

@@ -189,7 +189,6 @@ func (r *Run) Work(ctx context.Context, executors []workload.Executor, o workloa
 	working, stop := context.WithCancel(ctx)
 	var failure error
 	var done sync.WaitGroup
-	r.answer.start()
 	done.Go(func() {
 		var h *history.Report
 		h, failure = workload.Run(working, watched, o)
@@ -206,6 +205,7 @@ func (r *Run) Work(ctx context.Context, executors []workload.Executor, o workloa
 	if err := r.Recovered(ctx); err != nil { // nothing has happened to them yet
 		return err
 	}
+	r.answer.start()
 	if err := faults(ctx); err != nil {
 		return err
 	}
