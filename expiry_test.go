@@ -92,8 +92,9 @@ func TestI11_DeadlineHoldsHoweverActive(t *testing.T) {
 	} {
 		for _, act := range []page{look, visit} {
 			bubble(t, name, func(t *testing.T) {
-				test.config.IdleTimeout, test.config.TouchEvery = hour, -1
-				r := newRig(t, &test.config)
+				config := test.config // of this bubble alone: they run side by side
+				config.IdleTimeout, config.TouchEvery = hour, -1
+				r := newRig(t, &config)
 				s := r.stored(0)
 				if test.login != nil {
 					if err := s.Login(t.Context(), "ann", test.login); err != nil {
