@@ -15,7 +15,8 @@ func model(f *Family) porcupine.Model {
 		sessions = max(sessions, f.Ops[i].NewSession, f.Ops[i].Session)
 	}
 	return porcupine.Model{
-		Init: func() any { return &state{sessions: make([]session, sessions+1)} },
+		Partition: parts,
+		Init:      func() any { return &state{sessions: make([]session, sessions+1)} },
 		Step: func(s, input, _ any) (bool, any) {
 			next := s.(*state).clone()
 			return next.step(input.(*Op), f.Idle), next

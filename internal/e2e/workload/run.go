@@ -93,7 +93,7 @@ func Run(ctx context.Context, executors []Executor, o Options) (*history.Report,
 	r := &run{
 		Options: o, executors: executors, began: time.Now(),
 		name: fmt.Sprintf("%x", rand.Uint64()), // principals of runs on one store are not the same
-		slot: make([]*family, o.Families), checker: history.NewChecker(o.Check),
+		slot: make([]*family, o.Families), most: (o.Clients+o.Families-1)/o.Families + 2, checker: history.NewChecker(o.Check),
 	}
 	var clients sync.WaitGroup
 	for i := range o.Clients {
@@ -126,6 +126,7 @@ type run struct {
 
 	mu       sync.Mutex
 	slot     []*family
+	most     int // operations in one family at once: where it is slow, clients would gather
 	families int
 	failure  error
 
@@ -150,6 +151,9 @@ func (r *run) enter(rng *rand.Rand) *family {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := rng.IntN(len(r.slot))
+	for f := r.slot[i]; f != nil && f.inside >= r.most; f = r.slot[i] {
+		i = (i + 1) % len(r.slot)
+	}
 	f := r.slot[i]
 	if f == nil || f.left == 0 {
 		r.families++

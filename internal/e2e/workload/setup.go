@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -38,17 +39,21 @@ func IdleConfig(clock *Clock, idle time.Duration) *cloakroom.Config {
 	return c
 }
 
-// Flags choose how long a test's workload runs, and with which seed.
+// Flags choose how long a test's workload runs, with which seed, and where its
+// histories are recorded.
 type Flags struct {
-	For  time.Duration
-	Seed int64
+	For    time.Duration
+	Seed   int64
+	Record string
 }
 
-// AddFlags adds -history.for and -history.seed to a test binary's flags.
+// AddFlags adds -history.for, -history.seed and -history.record to a test
+// binary's flags.
 func AddFlags(set *flag.FlagSet) *Flags {
 	f := &Flags{}
 	set.DurationVar(&f.For, "history.for", 0, "how long each workload runs (default: a number of operations)")
 	set.Int64Var(&f.Seed, "history.seed", 0, "seed of the workloads (default: drawn)")
+	set.StringVar(&f.Record, "history.record", "", "file that all histories are appended to, for checkhistory (default: none)")
 	return f
 }
 
@@ -65,6 +70,14 @@ func (f *Flags) Check(t testing.TB, executors []Executor, o Options) *history.Re
 	}
 	if o.Seed = f.Seed; o.Seed == 0 {
 		o.Seed = rand.Int64()
+	}
+	if f.Record != "" {
+		file, err := os.OpenFile(f.Record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = file.Close() }()
+		o.Record = file
 	}
 	o = o.withDefaults()
 	t.Logf("-history.seed=%d", o.Seed)
