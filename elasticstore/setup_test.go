@@ -375,3 +375,30 @@ func TestI8OpenInAnOutage(t *testing.T) {
 		t.Errorf("the error has to name the address without the login: %v", err)
 	}
 }
+
+// TestI8SetupGoesOn: an attempt that runs out of time over something slow isn't
+// the last, as long as the operation has time.
+func TestI8SetupGoesOn(t *testing.T) {
+	s, err := New(newFaulty(nil), (&lab{index: "x"}).config(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	whole, part := once{now: time.Now}, once{now: time.Now}
+	slow, attempts := make(chan struct{}), 0
+	err = s.onceFor(testContext(t), &whole, func(ctx context.Context) error {
+		if attempts++; attempts > 1 {
+			close(slow)
+			return part.do(ctx, s.detached, func() error { return errors.New("done twice") })
+		}
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		return part.do(over, s.detached, func() error {
+			<-slow
+			return nil
+		})
+	})
+	if err != nil || attempts != 2 {
+		t.Errorf("after %d attempts: %v", attempts, err)
+	}
+}

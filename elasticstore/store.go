@@ -239,7 +239,8 @@ func (o *once) do(ctx context.Context, run func(f func()), f func() error) error
 	case <-a.done:
 		return a.err
 	case <-ctx.Done():
-		return fmt.Errorf("while the engine was being set up: %w", contextError(ctx))
+		// It goes on, and who has more time than ctx may wait for it again.
+		return &fault{certain: true, again: always, text: "while the engine was being set up", cause: contextError(ctx)}
 	}
 }
 
