@@ -201,7 +201,7 @@ func (s *faulty) run(c *call, do func(context.Context) error) error {
 			break
 		}
 	}
-	if f == delayed || f == copied {
+	if (f == delayed || f == copied) && isWrite(c) { // a read that comes late is nothing
 		defer func() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
