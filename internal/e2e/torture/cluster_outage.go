@@ -16,9 +16,10 @@ const (
 	outageMemory = 256 << 20
 )
 
+// outage stops all nodes. They stay one cluster: of the checks that they make of
+// each other, three have to fail in a row, and one is under way at a time.
 func outage(ctx context.Context, r *Run) error {
 	c := startCluster(r, false)
-	defer r.noteCuts()
 	load := workload.Options{Clients: 64, Families: 16}
 	return c.work(ctx, c.URLs(), 1, load, func(ctx context.Context) error {
 		grown := 0
@@ -34,7 +35,6 @@ func outage(ctx context.Context, r *Run) error {
 				r.Paused()
 			}
 			r.Pause(ctx, outageTime, outageTime)
-			r.CutOff(time.Now()) // while all were stopped, none could go on without the others
 			for n := range c.Len() {
 				c.Node(n).Resume()
 			}
@@ -50,10 +50,6 @@ func outage(ctx context.Context, r *Run) error {
 			for i := range most {
 				grown = max(grown, most[i]-before[i])
 			}
-			if err := c.settled(ctx); err != nil {
-				return err
-			}
-			r.Back()
 			if err := c.healed(ctx); err != nil {
 				return err
 			}
@@ -65,30 +61,6 @@ func outage(ctx context.Context, r *Run) error {
 		}
 		return nil
 	})
-}
-
-// settled waits until no node has left the cluster or come back for a while:
-// those who find after the outage that they haven't heard of each other may
-// part first.
-func (c *cluster) settled(ctx context.Context) error {
-	const calm = 5 * time.Second
-	var version int
-	since := time.Now()
-	for time.Since(since) < calm {
-		c.AwaitHealth(c.run, "green")
-		if err := c.caughtUp(ctx); err != nil {
-			return err
-		}
-		var s struct{ Version int }
-		if err := get(ctx, c.URLs()[0]+"/_cluster/state/version?local=true", &s); err != nil {
-			return err
-		}
-		if s.Version != version {
-			version, since = s.Version, time.Now()
-		}
-		c.run.Pause(ctx, 100*time.Millisecond, 200*time.Millisecond)
-	}
-	return nil
 }
 
 // memory returns what the workers have in use, and the most they ever had.

@@ -155,9 +155,13 @@ func (r *Run) Add(h *history.Report) {
 	}
 }
 
+// checkLimit is how long the check of one family may take. Almost all take
+// milliseconds; memory grows with the time.
+const checkLimit = 20 * time.Second
+
 // CheckOptions are those that histories are checked with.
 func (r *Run) CheckOptions() *history.Options {
-	return &history.Options{Timeout: time.Minute, Dir: filepath.Join(r.options.Dir, r.scenario.Name)}
+	return &history.Options{Timeout: checkLimit, Dir: filepath.Join(r.options.Dir, r.scenario.Name)}
 }
 
 // patience is how long a family's last reads are tried: longer than any fault

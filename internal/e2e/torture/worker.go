@@ -70,7 +70,7 @@ func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Wr
 	if err != nil {
 		return true, err
 	}
-	local, err := workload.NewLocal(spec.Name, store, keys, nil)
+	local, err := workload.NewLocal(spec.Name, store, keys, workload.Config())
 	if err != nil {
 		return true, err
 	}
