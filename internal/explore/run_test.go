@@ -42,7 +42,7 @@ const (
 	codeNotFound
 	codeGone
 	codeSilence // no answer
-	codeCutOff  // no answer, nor to what follows in this operation
+	codeCutOff  // no answer, nor to the reads that follow until the client gives up
 	codeOver    // the run is over: whatever lets the client end soon
 )
 
@@ -127,10 +127,11 @@ func (c *client) ask(q request) answer {
 	case c.dead:
 		c.mu.Unlock()
 		return answer{code: codeOver}
-	case c.cut && q.op != opStart:
+	case c.cut && q.op == opGet:
 		c.mu.Unlock()
 		return answer{code: codeCutOff}
 	}
+	c.cut = false
 	a := &asked{q, q.key(), make(chan answer)}
 	c.asked = append(c.asked, a)
 	c.mu.Unlock()

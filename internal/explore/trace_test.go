@@ -63,7 +63,7 @@ func (x *explorer) describe(w *world, s *successor) string {
 		actTwice:   done + ", and will be executed again before it is answered",
 		actFail:    "no answer",
 		actLag:     "answered by a lagging copy",
-		actCutOff:  "no answer, nor to anything until the client gives up",
+		actCutOff:  "no answer, nor to any read until the client gives up",
 		actHold:    done + ", and the answer takes its time",
 		actCrash:   "the client crashes",
 	}[s.kind]
