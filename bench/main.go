@@ -80,11 +80,11 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 	}
 	s := &services{install: true, engine: func(ctx context.Context) (*service, error) { return ownEngine(ctx, heap) }}
 	defer func() { err = errors.Join(err, s.close()) }()
-	outcomes, err := measure(ctx, o, s, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
+	outcomes, failed, err := measure(ctx, o, s, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 	if err != nil {
 		return err
 	}
-	return report{o, outcomes, machine(s)}.write()
+	return errors.Join(errors.Join(failed...), report{o, outcomes, failed, machine(s)}.write())
 }
 
 func setBenchTime(quick bool) error {
@@ -105,28 +105,37 @@ func cases() []Case {
 	return all
 }
 
-// measure runs the cases that were asked for.
-func measure(ctx context.Context, o options, s *services, log *slog.Logger) ([]*Outcome, error) {
-	var outcomes []*Outcome
+// measure runs the cases that were asked for. One that fails doesn't keep the
+// others from being measured.
+func measure(ctx context.Context, o options, s *services, log *slog.Logger) (outcomes []*Outcome, failed []error, err error) {
 	for _, c := range cases() {
 		if !o.only.MatchString(c.Name) {
 			continue
 		}
 		begin := time.Now()
-		for _, n := range c.Needs {
-			if _, err := s.get(ctx, n); err != nil {
-				return nil, fmt.Errorf("%s: %w", c.Name, err)
-			}
-		}
-		outcome, err := c.run(&Bench{Context: ctx, services: s, quick: o.quick, log: log}, o.rounds)
-		if err != nil {
-			return nil, err
+		outcome, err := measureOne(ctx, c, o, s, log)
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, context.Cause(ctx)
+		case err != nil:
+			log.Error("failed", "case", c.Name, "error", err)
+			failed = append(failed, err)
+			continue
 		}
 		outcomes = append(outcomes, outcome)
 		log.Info("done", "case", c.Name, "took", time.Since(begin).Round(time.Second))
 	}
-	if len(outcomes) == 0 {
-		return nil, fmt.Errorf("-run %v matches no case", o.only)
+	if len(outcomes)+len(failed) == 0 {
+		return nil, nil, fmt.Errorf("-run %v matches no case", o.only)
 	}
-	return outcomes, nil
+	return outcomes, failed, nil
+}
+
+func measureOne(ctx context.Context, c Case, o options, s *services, log *slog.Logger) (*Outcome, error) {
+	for _, n := range c.Needs {
+		if _, err := s.get(ctx, n); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	return c.run(&Bench{Context: ctx, services: s, quick: o.quick, log: log}, o.rounds)
 }

@@ -65,15 +65,19 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 	if err != nil {
 		return nil, err
 	}
-	capacity, err := closed(b, b.span(), callers, visitors.at(pageVisit))
-	if err != nil {
-		return nil, err
+	var capacity float64
+	for range 3 { // the first ones warm up
+		r, err := closed(b, b.span(), callers, visitors.at(pageVisit))
+		if err != nil {
+			return nil, err
+		}
+		capacity = max(capacity, r.Metrics[perSec])
 	}
 	span := 2 * b.span()
 	free := newTickets(len(visitors))
 	unknown := make([]int, len(visitors)) // visits that may have been counted
 	check := once(func(ctx context.Context) error {
-		return share(ctx, callers, len(visitors), func(ctx context.Context, i int) error {
+		return share(ctx, crowding, len(visitors), func(ctx context.Context, i int) error {
 			v := visitors[i][0]
 			n, err := v.get(ctx, pageAll)
 			if err == nil && (n < v.visits && !s.lossy || n > v.visits+unknown[i]) {
@@ -89,7 +93,7 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 			Round: func(ctx context.Context) (Result, error) {
 				var good, refused, late atomic.Int64
 				end := time.Now().Add(span)
-				r, err := open(ctx, span, x*capacity.Metrics[perSec], func(ctx context.Context, _ int) error {
+				r, err := open(ctx, span, x*capacity, func(ctx context.Context, _ int) error {
 					i, ok := free.take()
 					if !ok {
 						return errBehind // nobody is left who could ask
@@ -121,6 +125,7 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 					return r, err
 				}
 				seconds := span.Seconds()
+				r.N = max(1, int(x*capacity*seconds)) // refused and late ones as well
 				r.Metrics[goodput] = float64(good.Load()) / seconds
 				r.Metrics["refused/s"] = float64(refused.Load()) / seconds
 				r.Metrics["late/s"] = float64(late.Load()) / seconds

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
@@ -196,10 +197,28 @@ func (e *raw) written(ctx context.Context, pattern string, before []*document, t
 
 func (b *Bench) openEngineStore(e *raw, name string) (*elasticstore.Store, error) {
 	s, err := elasticstore.Open(b, elasticstore.ClientConfig{URLs: []string{e.url}}, &elasticstore.Config{Index: name, Replicas: -1, Logger: b.log})
-	if err == nil {
-		b.Cleanup(s.Close)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	b.Cleanup(s.Close)
+	// Now, as an engine that has just started may be slower than callers wait.
+	return s, patiently(b, func() error { return s.Setup(b) }, func(err error) bool { return errors.Is(err, cloakroom.ErrUnavailable) })
+}
+
+// patiently tries for a minute, as long as an error is one of those that pass.
+func patiently(ctx context.Context, try func() error, passes func(error) bool) error {
+	end := time.Now().Add(time.Minute)
+	for {
+		err := try()
+		if err == nil || !passes(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func engineSite(b *Bench) (*site, error) {

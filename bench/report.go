@@ -17,6 +17,7 @@ import (
 type report struct {
 	options  options
 	outcomes []*Outcome
+	failed   []error
 	machine  []fact
 }
 
@@ -71,6 +72,9 @@ func (r report) page() []byte {
 	p("\nThe raw results, for `benchstat -col /side`, are in [%s](%s).\n", folder, folder)
 	for _, f := range r.machine {
 		p("- %s: %s", f.name, f.value)
+	}
+	for _, err := range r.failed {
+		p("- **failed**: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	p("\n## Goals\n")
 	p("| what | goal | least | measured | |")

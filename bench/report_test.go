@@ -19,7 +19,7 @@ var recordTime = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 // checkReport writes the report of outcomes and looks at it.
 func checkReport(t *testing.T, s *services, outcomes []*Outcome) {
 	dir := t.TempDir()
-	r := report{options{only: regexp.MustCompile(""), rounds: 1, quick: true, out: dir}, outcomes, machine(s)}
+	r := report{options{only: regexp.MustCompile(""), rounds: 1, quick: true, out: dir}, outcomes, nil, machine(s)}
 	if err := r.write(); err != nil {
 		t.Fatal(err)
 	}

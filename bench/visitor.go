@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -27,17 +28,21 @@ type visitor struct {
 // share its browser and come one after the other.
 type crowd [][]*visitor
 
+// crowding is how many visitors come at once where nothing is measured.
+const crowding = 256
+
 // newCrowd begins the sessions of callers, each with so many visitors.
 func newCrowd(ctx context.Context, callers, each int, open func() (browser, error)) (crowd, error) {
 	all := make(crowd, callers)
-	err := share(ctx, callers, callers, func(ctx context.Context, c int) error {
+	err := share(ctx, min(callers, crowding), callers, func(ctx context.Context, c int) error {
 		b, err := open()
 		if err != nil {
 			return err
 		}
 		for range each {
 			v := &visitor{browser: b}
-			if _, err := v.get(ctx, pageBegin); err != nil {
+			begin := func() error { _, err := v.get(ctx, pageBegin); return err }
+			if err := patiently(ctx, begin, unavailable); err != nil {
 				return err
 			}
 			if v.cookie == "" {
@@ -59,7 +64,7 @@ func (c crowd) at(page string) func(ctx context.Context, caller, turn int) error
 
 // check checks every value of every visitor.
 func (c crowd) check(ctx context.Context) error {
-	return share(ctx, len(c), len(c), func(ctx context.Context, i int) error {
+	return share(ctx, min(len(c), crowding), len(c), func(ctx context.Context, i int) error {
 		for _, v := range c[i] {
 			if err := v.look(ctx, pageAll); err != nil {
 				return err
@@ -92,6 +97,11 @@ type statusError struct {
 	page   string
 	status int
 	body   string
+}
+
+func unavailable(err error) bool {
+	e, ok := errors.AsType[*statusError](err)
+	return ok && e.status == http.StatusServiceUnavailable
 }
 
 func (e *statusError) Error() string {
