@@ -31,7 +31,7 @@ type Options struct {
 	DataDir string
 
 	// Security, if not nil, turns on TLS and logins, with an administrator and a user of this role. Only opensearch2 and es8
-	// have it. Defaults to neither.
+	// have it, and not with DataDir. Defaults to neither.
 	Security *Role
 }
 
@@ -94,8 +94,12 @@ func (o *Options) distribution(env lookup) (distribution, error) {
 		_, name = choice(env)
 	}
 	d, err := lookUp(name)
-	if err == nil && o.Security != nil && !d.securable() {
+	switch {
+	case err != nil || o.Security == nil:
+	case !d.securable():
 		err = fmt.Errorf("%s can't have security; there are %s", name, strings.Join(namesOf(distribution.securable), ", "))
+	case o.DataDir != "":
+		err = errors.New("Options.Security goes with data of its own: OpenSearch keeps its users there, whose passwords are new each time")
 	}
 	return d, err
 }

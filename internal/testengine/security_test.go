@@ -97,4 +97,8 @@ func TestSecurityIsNotForAll(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "opensearch2, es8") {
 		t.Errorf("%v", err)
 	}
+	_, err = start(t, Options{Name: "es8", Security: &Role{}, DataDir: t.TempDir()}, os.Getenv, freePorts)
+	if err == nil || !strings.Contains(err.Error(), "data of its own") {
+		t.Errorf("%v", err)
+	}
 }
