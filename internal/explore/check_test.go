@@ -87,7 +87,7 @@ func (w *world) holds(x *explorer) bool {
 		return true
 	}
 	for token := range uint8(8) {
-		if w.held>>token&1 == 1 && x.opens(openKey{r, w.now, token}) {
+		if w.tokens>>token&1 == 1 && x.opens(openKey{r, w.now, token}) {
 			return true
 		}
 	}

@@ -148,7 +148,7 @@ func (x *explorer) initial() world {
 	for i := range w.copies {
 		w.copies[i] = noCopy
 	}
-	w.faults, w.crashes, w.held = sc.faults, sc.crashes, 1
+	w.faults, w.crashes, w.tokens = sc.faults, sc.crashes, 1
 	for i := range sc.clients {
 		w.enter(x, uint8(i), x.begin(i))
 	}

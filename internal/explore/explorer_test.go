@@ -88,16 +88,18 @@ type explorer struct {
 
 // node is a client after some answers.
 type node struct {
-	client  uint8
-	parent  nodeIndex
-	answer  ansIndex // that led here from the parent
-	request reqIndex // 0: the client is done
-	effects []effect // of the last answer
+	client   uint8
+	parent   nodeIndex
+	answered reqIndex   // the parent's request
+	answer   ansIndex   // that led here
+	requests []reqIndex // at the same time; none: the client is done
+	effects  []effect   // of the last answer
 }
 
 type childKey struct {
-	node   nodeIndex
-	answer ansIndex
+	node     nodeIndex
+	answered reqIndex
+	answer   ansIndex
 }
 
 // Nodes that stand for clients at their end, whatever they went through.
@@ -245,33 +247,29 @@ func (x *explorer) begin(i int) nodeIndex {
 
 func (x *explorer) grow(n node, out outcome) nodeIndex {
 	n.effects = out.effects
-	if out.key != "" {
-		n.request = x.internRequest(out.req, out.key)
+	for _, a := range out.asked {
+		n.requests = append(n.requests, x.internRequest(a.request, a.key))
 	}
 	x.nodes = append(x.nodes, n)
 	return nodeIndex(len(x.nodes) - 1)
 }
 
 // step returns the node of a client after one more answer.
-func (x *explorer) step(at nodeIndex, a answer) nodeIndex {
-	key := childKey{at, x.internAnswer(a)}
+func (x *explorer) step(at nodeIndex, q reqIndex, a answer) nodeIndex {
+	key := childKey{at, q, x.internAnswer(a)}
 	if next, ok := x.children[key]; ok {
 		return next
 	}
+	child := node{client: x.nodes[at].client, parent: at, answered: q, answer: key.answer}
 	var keys []string
-	answers := []answer{a}
-	for i := at; ; i = x.nodes[i].parent {
-		n := &x.nodes[i]
-		keys = append(keys, x.requests[n.request].key)
-		if n.parent == 0 {
-			break
-		}
+	var answers []answer
+	for n := &child; n.parent != 0; n = &x.nodes[n.parent] {
+		keys = append(keys, x.requests[n.answered].key)
 		answers = append(answers, x.answers[n.answer])
 	}
 	slices.Reverse(keys)
 	slices.Reverse(answers)
-	client := x.nodes[at].client
-	next := x.grow(node{client: client, parent: at, answer: key.answer}, x.replay(int(client), keys, answers))
+	next := x.grow(child, x.replay(int(child.client), keys, answers))
 	x.children[key] = next
 	return next
 }

@@ -171,8 +171,7 @@ func (s scripted) Bury(_ context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 
 // outcome is how a run ended.
 type outcome struct {
-	key     string // of what it waits for; "" if it is over
-	req     request
+	asked   []*asked // what it waits for; nothing if it is over
 	effects []effect // since the last answer
 	strayed bool     // it asked for something else than before
 }
@@ -256,36 +255,36 @@ func (c *client) follow(keys []string, answers []answer) outcome {
 	}()
 	for n, waits := 0, 0; ; {
 		synctest.Wait()
-		a, done := c.next()
+		waiting, done := c.waiting()
 		switch {
-		case a == nil && done:
+		case len(waiting) == 0 && done:
 			return outcome{effects: c.effects, strayed: n < len(answers)}
-		case a == nil: // it backs off
+		case len(waiting) == 0: // it backs off
 			if waits++; waits > 1000 {
 				panic("explore: the client neither asks nor ends")
 			}
 			time.Sleep(longestBackOff)
 		case n == len(answers):
-			return outcome{key: a.key, req: a.request, effects: c.effects}
-		case a.key != keys[n]:
-			return outcome{strayed: true}
+			return outcome{asked: waiting, effects: c.effects}
 		default:
-			c.give(a, answers[n])
+			i := slices.IndexFunc(waiting, func(a *asked) bool { return a.key == keys[n] })
+			if i < 0 {
+				return outcome{strayed: true}
+			}
+			c.give(waiting[i], answers[n])
 			n++
 		}
 	}
 }
 
-// next takes the first of the client's requests. Those that a client makes at
-// the same time are answered in the order of their ids.
-func (c *client) next() (*asked, bool) {
+// waiting returns the client's requests, of equal ones the first.
+func (c *client) waiting() ([]*asked, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.asked) == 0 {
-		return nil, c.done
-	}
-	slices.SortFunc(c.asked, func(a, b *asked) int { return strings.Compare(a.key, b.key) })
-	return c.asked[0], false
+	list := slices.Clone(c.asked)
+	slices.SortStableFunc(list, func(a, b *asked) int { return strings.Compare(a.key, b.key) })
+	list = slices.CompactFunc(list, func(a, b *asked) bool { return a.key == b.key })
+	return list, c.done
 }
 
 func (c *client) give(a *asked, got answer) {

@@ -38,8 +38,7 @@ func (x *explorer) describe(w *world, s *successor) string {
 	after := x.news(w, &s.world)
 	switch s.kind {
 	case actLate:
-		q := w.late[s.who]
-		return fmt.Sprintf("late: %s → %s%s", x.request(q), x.changed(w, &s.world, q), after)
+		return fmt.Sprintf("late: %s → %s%s", x.request(s.req), x.changed(w, &s.world, s.req), after)
 	case actTick:
 		return fmt.Sprintf("time: %d", s.now)
 	case actJudge:
@@ -47,12 +46,14 @@ func (x *explorer) describe(w *world, s *successor) string {
 	case actSweep:
 		return fmt.Sprintf("a sweep ends %s", slotName(s.who))
 	case actDeliver:
-		return fmt.Sprintf("client %d is given its answer%s", s.who, after)
+		return fmt.Sprintf("client %d: %s → the answer arrives%s", s.who, x.request(s.req), after)
+	case actCrash:
+		return fmt.Sprintf("client %d crashes", s.who)
 	default:
 	}
-	q := x.nodes[w.clients[s.who]].request
+	q := s.req
 	done := x.changed(w, &s.world, q)
-	if w.twice[s.who] {
+	if w.twice[s.who] == q {
 		done += ", the second time"
 	}
 	what := map[actionKind]string{
@@ -65,7 +66,6 @@ func (x *explorer) describe(w *world, s *successor) string {
 		actLag:     "answered by a lagging copy",
 		actCutOff:  "no answer, nor to any read until the client gives up",
 		actHold:    done + ", and the answer takes its time",
-		actCrash:   "the client crashes",
 	}[s.kind]
 	return fmt.Sprintf("client %d: %s → %s%s", s.who, x.request(q), what, after)
 }

@@ -18,12 +18,13 @@ type world struct {
 	records [maxSlots]recIndex
 	copies  [maxSlots]recIndex // what a lagging copy may still answer
 	clients [maxClients]nodeIndex
-	arrives [maxClients]ansIndex // an answer that is on its way to the client, 0 for none
+	arrives [maxClients]ansIndex // an answer that is on its way to the client, 0 for none,
+	held    [maxClients]reqIndex // to this request
+	twice   [maxClients]reqIndex // was executed once; its answer will be of the second time
 	late    [maxLate]reqIndex    // requests that nobody waits for, in order
 
 	last    [maxSlots]uint8
-	twice   [maxClients]bool // the request was executed once; its answer will be of the second time
-	judged  [maxSlots]bool   // by a sweep that doesn't check what it ends
+	judged  [maxSlots]bool // by a sweep that doesn't check what it ends
 	now     uint8
 	faults  uint8 // that may still happen
 	crashes uint8
@@ -52,7 +53,7 @@ type ghost struct {
 	fromEnded    bool  // a sign-in succeeded from a session that was signed out
 
 	renewals uint8 // how many were handed a new token
-	held     uint8 // tokens that a browser holds
+	tokens   uint8 // that a browser holds
 	newest   uint8 // of these
 }
 
@@ -125,7 +126,7 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.tickets &^= bit
 		case effRenewed:
 			g.renewals++
-			g.held |= 1 << e.args[0]
+			g.tokens |= 1 << e.args[0]
 			g.newest = e.args[0]
 		}
 	}
@@ -150,17 +151,22 @@ func (w *world) execute(x *explorer, q reqIndex, acked bool) answer {
 }
 
 // deliver gives a client its answer, and lets it go on to its next request.
-func (w *world) deliver(x *explorer, i uint8, a answer) {
+func (w *world) deliver(x *explorer, i uint8, q reqIndex, a answer) {
 	a.now = w.now
-	w.twice[i], w.arrives[i] = false, 0
-	w.enter(x, i, x.step(w.clients[i], a))
+	if w.twice[i] == q {
+		w.twice[i] = 0
+	}
+	if w.held[i] == q {
+		w.held[i], w.arrives[i] = 0, 0
+	}
+	w.enter(x, i, x.step(w.clients[i], q, a))
 }
 
 // enter puts a client to a node.
 func (w *world) enter(x *explorer, i uint8, n nodeIndex) {
 	w.clients[i] = n
 	w.learn(x, i, x.nodes[n].effects)
-	if x.nodes[n].request == 0 {
+	if len(x.nodes[n].requests) == 0 {
 		w.clients[i] = nodeDone // how it came there makes no difference any more
 	}
 }
@@ -214,6 +220,7 @@ func (w *world) takeLate(i uint8) reqIndex {
 type action struct {
 	kind actionKind
 	who  uint8 // client, late request or slot
+	req  reqIndex
 }
 
 type actionKind uint8
@@ -243,110 +250,126 @@ type successor struct {
 
 // successors appends all worlds that may follow.
 func (w *world) successors(x *explorer, out []successor) []successor {
-	add := func(n *world, kind actionKind, who uint8) {
+	add := func(n *world, a action) {
 		n.dropLate(x)
-		out = append(out, successor{*n, action{kind, who}})
+		out = append(out, successor{*n, a})
 	}
 	for i := range uint8(len(x.sc.clients)) {
-		if w.clients[i] > nodeCrashed {
-			w.clientSteps(x, i, add)
+		if w.clients[i] <= nodeCrashed {
+			continue
+		}
+		for _, q := range x.nodes[w.clients[i]].requests {
+			w.requestSteps(x, i, q, add)
+		}
+		if w.crashes > 0 {
+			w.crash(x, i, add)
 		}
 	}
 	for j := range uint8(maxLate) {
-		if w.late[j] != 0 {
+		if q := w.late[j]; q != 0 {
 			n := *w
 			n.execute(x, n.takeLate(j), false)
-			add(&n, actLate, j)
+			add(&n, action{actLate, j, q})
 		}
 	}
 	if w.now < x.sc.maxTime {
 		n := *w
 		n.now++
-		add(&n, actTick, 0)
+		add(&n, action{kind: actTick})
 	}
 	w.sweeps(x, add)
 	return out
 }
 
-func (w *world) clientSteps(x *explorer, i uint8, add func(*world, actionKind, uint8)) {
-	if w.arrives[i] != 0 {
+// requestSteps adds what may become of a request of client i.
+func (w *world) requestSteps(x *explorer, i uint8, q reqIndex, add func(*world, action)) {
+	if w.held[i] == q {
 		n := *w
-		n.deliver(x, i, x.answers[w.arrives[i]])
-		add(&n, actDeliver, i)
+		n.deliver(x, i, q, x.answers[w.arrives[i]])
+		add(&n, action{actDeliver, i, q})
 		return
 	}
-	q := x.nodes[w.clients[i]].request
-	op, silence := x.requests[q].op, answer{code: codeSilence}
-
+	op := x.requests[q].op
 	n := *w
 	a := n.execute(x, q, true)
-	n.deliver(x, i, a)
-	add(&n, actExecute, i)
+	n.deliver(x, i, q, a)
+	add(&n, action{actExecute, i, q})
 	if op == opStart {
 		return
 	}
-	if x.sc.slow && w.now < x.sc.maxTime {
+	if x.sc.slow && w.held[i] == 0 && w.now < x.sc.maxTime {
 		n := *w
-		n.arrives[i] = x.internAnswer(n.execute(x, q, false))
-		add(&n, actHold, i)
+		n.arrives[i], n.held[i] = x.internAnswer(n.execute(x, q, false)), q
+		add(&n, action{actHold, i, q})
 	}
 	if w.faults > 0 {
-		w.faultSteps(x, i, q, silence, add)
-	}
-	if w.crashes > 0 {
-		n := *w
-		n.crashes--
-		if op == opGet || w.twice[i] || n.addLate(q) {
-			n.clients[i], n.twice[i] = nodeCrashed, false
-			add(&n, actCrash, i)
-		}
+		w.faultSteps(x, i, q, add)
 	}
 }
 
-func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, silence answer, add func(*world, actionKind, uint8)) {
-	read, slot := x.requests[q].op == opGet, x.requests[q].slot
+// crash adds the end of a client, whose writes may still be executed.
+func (w *world) crash(x *explorer, i uint8, add func(*world, action)) {
+	n := *w
+	n.crashes--
+	for _, q := range x.nodes[w.clients[i]].requests {
+		switch op := x.requests[q].op; {
+		case op == opStart && len(x.nodes[w.clients[i]].requests) == 1:
+			return // before it begins it can't leave anything behind
+		case op == opGet, op == opStart, q == w.twice[i], q == w.held[i]:
+		case !n.addLate(q):
+			return
+		}
+	}
+	n.clients[i], n.twice[i], n.held[i], n.arrives[i] = nodeCrashed, 0, 0, 0
+	add(&n, action{kind: actCrash, who: i})
+}
+
+func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, action)) {
+	read, slot, silence := x.requests[q].op == opGet, x.requests[q].slot, answer{code: codeSilence}
 	n := *w
 	n.faults--
 	before := n
 	if read || n.addLate(q) {
-		n.deliver(x, i, answer{code: codeCutOff})
-		add(&n, actCutOff, i)
+		n.deliver(x, i, q, answer{code: codeCutOff})
+		add(&n, action{actCutOff, i, q})
 	}
 	if read {
 		n = before
-		n.deliver(x, i, silence)
-		add(&n, actFail, i)
+		n.deliver(x, i, q, silence)
+		add(&n, action{actFail, i, q})
 		if x.sc.lag && w.copies[slot] != noCopy {
 			n = before
 			a := x.stale(w.copies[slot])
-			n.deliver(x, i, a)
-			add(&n, actLag, i)
+			n.deliver(x, i, q, a)
+			add(&n, action{actLag, i, q})
 		}
 		return
 	}
-	if w.twice[i] {
+	if w.twice[i] == q {
 		return
 	}
 	n = before
 	n.execute(x, q, false)
-	n.deliver(x, i, silence)
-	add(&n, actLost, i)
+	n.deliver(x, i, q, silence)
+	add(&n, action{actLost, i, q})
 
 	n = before
 	if n.addLate(q) {
-		n.deliver(x, i, silence)
-		add(&n, actDelay, i)
+		n.deliver(x, i, q, silence)
+		add(&n, action{actDelay, i, q})
 	}
 	n = before
 	a := n.execute(x, q, true)
 	if n.addLate(q) {
-		n.deliver(x, i, a)
-		add(&n, actCopy, i)
+		n.deliver(x, i, q, a)
+		add(&n, action{actCopy, i, q})
 	}
-	n = before
-	n.execute(x, q, false)
-	n.twice[i] = true
-	add(&n, actTwice, i)
+	if w.twice[i] == 0 {
+		n = before
+		n.execute(x, q, false)
+		n.twice[i] = q
+		add(&n, action{actTwice, i, q})
+	}
 }
 
 // stale is the answer of a lagging copy.
@@ -363,7 +386,7 @@ func (x *explorer) stale(r recIndex) answer {
 // sweeps adds what a sweep may do: each record is judged and ended in one
 // moment, which is what a compare-and-set comes to. A sweep that doesn't check
 // the version judges at one moment and ends what is there at another.
-func (w *world) sweeps(x *explorer, add func(*world, actionKind, uint8)) {
+func (w *world) sweeps(x *explorer, add func(*world, action)) {
 	for slot := range uint8(maxSlots) {
 		r := w.records[slot]
 		if r == 0 || x.sc.sweep>>slot&1 == 0 {
@@ -374,7 +397,7 @@ func (w *world) sweeps(x *explorer, add func(*world, actionKind, uint8)) {
 			if kind != dueNothing && !w.judged[slot] {
 				n := *w
 				n.judged[slot] = true
-				add(&n, actJudge, slot)
+				add(&n, action{kind: actJudge, who: slot})
 			}
 			if !w.judged[slot] {
 				continue
@@ -400,6 +423,6 @@ func (w *world) sweeps(x *explorer, add func(*world, actionKind, uint8)) {
 			grave.Version.Term, grave.Version.Seq = 1, uint64(n.last[slot])
 			n.records[slot] = x.intern(&grave)
 		}
-		add(&n, actSweep, slot)
+		add(&n, action{kind: actSweep, who: slot})
 	}
 }
