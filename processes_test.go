@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -67,37 +68,31 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// stops are places in RevokeAll, by how many operations of a kind come before.
-var stops = map[string]struct {
-	op    string
-	after int
-}{
-	"before the ledger is written":      {"update of the ledger", 0},
-	"before the first burial":           {"burial", 0},
-	"after two burials":                 {"burial", 2},
-	"before the ledger is put in order": {"update of the ledger", 1},
+// stop is a place in RevokeAll: after so many operations that match.
+type stop struct {
+	match matcher
+	after int64
 }
 
-// standStill holds up all operations of a kind but the first ones.
-func standStill(stop struct {
-	op    string
-	after int
-},
-) func(*call) fate {
-	var mu sync.Mutex
-	seen := 0
+var stops = map[string]stop{
+	"before the ledger is written":      {isLedger("update"), 0},
+	"before the first burial":           {isOp("bury"), 0},
+	"after two burials":                 {isOp("bury"), 2},
+	"before the ledger is put in order": {isLedger("update"), 1},
+}
+
+// standStill is a hook that lets nobody past a stop, and says when somebody comes.
+func standStill(at stop) func(*call) fate {
+	var seen atomic.Int64
 	return func(c *call) fate {
-		if !isOp("bury")(c) && stop.op == "burial" || !isLedger("update")(c) && stop.op == "update of the ledger" {
+		if !at.match(c) {
 			return pass
 		}
-		mu.Lock()
-		seen++
-		n := seen
-		mu.Unlock()
-		if n == stop.after+1 {
+		n := seen.Add(1)
+		if n == at.after+1 {
 			fmt.Println("standing still")
 		}
-		if n > stop.after {
+		if n > at.after {
 			_, _ = io.Copy(io.Discard, os.Stdin) // for ever, unless who was to kill us is gone
 		}
 		return pass

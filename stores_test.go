@@ -2,6 +2,7 @@ package cloakroom_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,7 +48,11 @@ func newPlace(t testing.TB) *place {
 		p.at = filepath.Join(t.TempDir(), "sessions.db")
 	case "opensearch":
 		p.engine, p.at = testengine.Shared(t), fmt.Sprintf("root-%016x", rand.Uint64())
-		t.Cleanup(func() { p.deleteIndices(t) })
+		t.Cleanup(func() {
+			if err := p.clear(); err != nil {
+				t.Error(err)
+			}
+		})
 	default:
 		t.Fatalf("-store is %q: memory, sqlite or opensearch is wanted", p.kind)
 	}
@@ -100,7 +106,10 @@ func (p *place) connect(ctx context.Context) (closable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &upToDate{s, p}, s.Setup(ctx)
+	if err := s.Setup(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &upToDate{s, p}, nil
 }
 
 // patience is for busy machines, which are no failure: how long stores, and managers
@@ -154,38 +163,57 @@ func (s *upToDate) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepRep
 }
 
 func (s *upToDate) refresh(ctx context.Context) error {
-	return s.p.ask(ctx, http.MethodPost, "/"+s.p.pattern()+"/_refresh")
+	_, err := s.p.ask(ctx, http.MethodPost, "/"+s.p.pattern()+"/_refresh")
+	return err
 }
 
 // pattern is that of the names of the place's indices.
 func (p *place) pattern() string { return p.at + "*" }
 
-// ask makes a request of the engine itself. What is not there is no error.
-func (p *place) ask(ctx context.Context, method, path string) error {
+// ask makes a request of the engine itself and returns the answer's words. What is
+// not there is no error.
+func (p *place) ask(ctx context.Context, method, path string) ([]string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, p.engine+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Close = true
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK && res.StatusCode != http.StatusNotFound {
-		text, _ := io.ReadAll(io.LimitReader(res.Body, 500))
-		return fmt.Errorf("%s %s: %s: %s", method, path, res.Status, text)
+	text, err := io.ReadAll(res.Body)
+	switch {
+	case err != nil:
+		return nil, err
+	case res.StatusCode == http.StatusNotFound:
+		return nil, nil
+	case res.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("%s %s: %s: %.500s", method, path, res.Status, text)
 	}
-	return nil
+	return strings.Fields(string(text)), nil
 }
 
-// deleteIndices takes the place off the engine.
-func (p *place) deleteIndices(t testing.TB) {
+// clear takes the place off the engine.
+func (p *place) clear() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	for _, path := range []string{"/" + p.pattern(), "/_index_template/" + p.pattern()} {
-		if err := p.ask(ctx, http.MethodDelete, path); err != nil {
-			t.Error(err)
+	indices := []string{p.at}
+	if p.periods { // engines may refuse to delete by pattern
+		var err error
+		if indices, err = p.ask(ctx, http.MethodGet, "/_cat/indices/"+p.pattern()+"?h=index"); err != nil {
+			return err
 		}
 	}
+	paths := []string{"/_index_template/" + p.pattern()}
+	if len(indices) > 0 {
+		paths = append(paths, "/"+strings.Join(indices, ","))
+	}
+	for _, path := range paths {
+		if _, err := p.ask(ctx, http.MethodDelete, path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
