@@ -3,12 +3,9 @@ package workload_test
 import (
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -144,7 +141,7 @@ func TestHistoriesOfIdleSessions(t *testing.T) {
 func inEngine(t *testing.T, managers int) []cloakroom.Store {
 	url := testengine.Shared(t)
 	index := fmt.Sprintf("history-%016x", rand.Uint64())
-	t.Cleanup(func() { deleteAll(t, url, index) })
+	t.Cleanup(func() { workload.DropIndices(t, url, index) })
 	var all []cloakroom.Store
 	for range managers {
 		s, err := elasticstore.Open(t.Context(), elasticstore.ClientConfig{URLs: []string{url}},
@@ -156,31 +153,4 @@ func inEngine(t *testing.T, managers int) []cloakroom.Store {
 		all = append(all, s)
 	}
 	return all
-}
-
-// deleteAll deletes what a test left on the engine.
-func deleteAll(t *testing.T, url, index string) {
-	t.Helper()
-	call := func(method, path string) []byte {
-		req, err := http.NewRequest(method, url+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		b, err := io.ReadAll(res.Body)
-		if err != nil || res.StatusCode != http.StatusOK {
-			t.Fatalf("%s %s: %s, %v: %.300s", method, path, res.Status, err, b)
-		}
-		return b
-	}
-	for name := range strings.FieldsSeq(string(call(http.MethodGet, "/_cat/indices/"+index+"*?h=index&expand_wildcards=all"))) {
-		call(http.MethodDelete, "/"+name)
-	}
-	for name := range strings.FieldsSeq(string(call(http.MethodGet, "/_cat/templates/"+index+"*?h=name"))) {
-		call(http.MethodDelete, "/_index_template/"+name)
-	}
 }
