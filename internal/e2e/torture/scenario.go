@@ -22,7 +22,7 @@ type Scenario struct {
 
 // Scenarios are all scenarios, in the order in which they run.
 func Scenarios() []Scenario {
-	return clusterScenarios()
+	return append(clusterScenarios(), sqliteScenarios()...)
 }
 
 // Options are a run's of one scenario.

@@ -50,9 +50,13 @@ func (s *WorkerSpec) open(ctx context.Context) (closableStore, error) {
 		&elasticstore.Config{Replicas: s.Replicas, Logger: quiet})
 }
 
-// Serve makes the process a worker until in ends, if its environment says so.
+// Serve makes the process a worker until in ends, or has it check a file, if
+// its environment says so.
 // Programs that run scenarios call it first of all.
 func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Writer) (worked bool, err error) {
+	if path := env(checkVariable); path != "" {
+		return true, checkFile(path)
+	}
 	text := env(workerVariable)
 	if text == "" {
 		return false, nil
