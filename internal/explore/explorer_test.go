@@ -52,7 +52,7 @@ type spec struct {
 	touches  bool // each look at a session is recorded as activity
 }
 
-type program func(c *client)
+type program func(c caller)
 
 type (
 	recIndex  uint32 // of a record or a grave; 0: nothing
@@ -209,11 +209,11 @@ func (x *explorer) intern(r *cloakroom.Record) recIndex {
 func (q request) key() string {
 	switch q.op {
 	case opCreate, opUpdate:
-		return fmt.Sprint(q.id, q.op, toJSON(q.rec))
+		return fmt.Sprint(q.id, q.op, q.by, toJSON(q.rec))
 	case opBury:
-		return fmt.Sprint(q.id, q.op, q.at, toJSON(q.grave))
+		return fmt.Sprint(q.id, q.op, q.by, q.at, toJSON(q.grave))
 	}
-	return fmt.Sprint(q.id, q.op)
+	return fmt.Sprint(q.id, q.op, q.by)
 }
 
 func (x *explorer) internRequest(q request, key string) reqIndex {

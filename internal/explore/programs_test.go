@@ -15,7 +15,7 @@ import (
 func saveName(n int) string { return fmt.Sprintf("n%d", n) }
 
 // increment counts one save.
-func increment(s *cloakroom.Session, c *client, n int) error {
+func increment(s *cloakroom.Session, c caller, n int) error {
 	return s.Update(c.ctx, func(tx *cloakroom.Tx) error {
 		cloakroom.NewKey[int](saveName(n)).Update(tx, func(v int) int { return v + 1 })
 		return nil
@@ -33,7 +33,7 @@ func (c *client) saved(n int, err error) {
 
 // save loads the session, increments a number and saves.
 func save(n int) program {
-	return func(c *client) {
+	return func(c caller) {
 		s, err := c.Retrieve(c.ctx, c.tok)
 		if err == nil {
 			err = increment(s, c, n)
@@ -44,7 +44,7 @@ func save(n int) program {
 
 // saveKey is save with a key of the session and a save of its own.
 func saveKey(n int) program {
-	return func(c *client) {
+	return func(c caller) {
 		s, err := c.Retrieve(c.ctx, c.tok)
 		if err == nil {
 			cloakroom.NewKey[int](saveName(n)).Update(s, func(v int) int { return v + 1 })
@@ -59,7 +59,7 @@ var errTaken = errors.New("explore: somebody saved it before")
 // claim increments a number unless another has been: whoever is refused may rely
 // on what it saw.
 func claim(unless, n int) program {
-	return func(c *client) {
+	return func(c caller) {
 		s, err := c.Retrieve(c.ctx, c.tok)
 		if err == nil {
 			err = s.Update(c.ctx, func(tx *cloakroom.Tx) error {
@@ -80,22 +80,22 @@ func claim(unless, n int) program {
 // together runs programs in one process at a time. The saves of one wait while
 // those of another are in flight.
 func together(programs ...program) program {
-	return func(c *client) {
+	return func(c caller) {
 		var all sync.WaitGroup
-		for _, p := range programs {
-			all.Go(func() { p(c) })
+		for i, p := range programs {
+			all.Go(func() { p(c.as(i + 1)) })
 		}
 		all.Wait()
 	}
 }
 
 // touch only looks at the session, which is recorded as activity.
-func touch(c *client) {
+func touch(c caller) {
 	_, _ = c.Retrieve(c.ctx, c.tok) // the look is all
 }
 
 // look tells the visitor when the session is over.
-func look(c *client) {
+func look(c caller) {
 	c.start()
 	c.saw, c.missing = false, false
 	_, err := c.Retrieve(c.ctx, c.tok)
@@ -104,12 +104,12 @@ func look(c *client) {
 	}
 }
 
-func create(c *client) {
+func create(c caller) {
 	_, _ = c.Create(c.ctx) // it succeeds or not
 }
 
 // destroy signs out.
-func destroy(c *client) {
+func destroy(c caller) {
 	s, err := c.Retrieve(c.ctx, c.tok)
 	if err != nil {
 		return
@@ -121,7 +121,7 @@ func destroy(c *client) {
 }
 
 // createAndDestroy signs out what it has made.
-func createAndDestroy(c *client) {
+func createAndDestroy(c caller) {
 	s, err := c.Create(c.ctx)
 	if err != nil {
 		return
@@ -133,7 +133,7 @@ func createAndDestroy(c *client) {
 }
 
 // end is a console that ends session S1, without its token.
-func end(c *client) {
+func end(c caller) {
 	if c.Admin().Revoke(c.ctx, c.x.slots[1]) == nil {
 		c.note(effEnded, 1)
 	}
@@ -142,7 +142,7 @@ func end(c *client) {
 // revokeAll signs the principal out everywhere, but for the sessions of some
 // slots.
 func revokeAll(except ...uint8) program {
-	return func(c *client) {
+	return func(c caller) {
 		var ids []cloakroom.ID
 		var spared uint8
 		for _, slot := range except {
@@ -158,7 +158,7 @@ func revokeAll(except ...uint8) program {
 }
 
 // beginLogin takes a ticket.
-func beginLogin(c *client) {
+func beginLogin(c caller) {
 	if c.x.sc.maxTime > 0 {
 		c.start()
 	}
@@ -170,7 +170,7 @@ func beginLogin(c *client) {
 }
 
 // login signs the visitor in.
-func login(c *client) {
+func login(c caller) {
 	if (c.tic == cloakroom.Ticket{}) {
 		return
 	}
@@ -194,8 +194,32 @@ func login(c *client) {
 	c.note(effLoginFailed)
 }
 
+// loginAndDestroy signs in and out at the same time, with one Session: as
+// requests do that share it. Whoever signed out is out, also of the new session, unless the sign-in came after.
+func loginAndDestroy(c caller) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err != nil {
+		return
+	}
+	old := c.x.slot(s.ID())
+	var login, destroy error
+	var all sync.WaitGroup
+	all.Go(func() { login = s.Login(c.as(1).ctx, principal, &cloakroom.LoginOptions{Ticket: c.tic}) })
+	all.Go(func() { destroy = s.Destroy(c.as(2).ctx) })
+	all.Wait()
+	switch {
+	case destroy == nil:
+		c.note(effEnded, old)
+		if login == nil && s.IsNew() { // else it signed in after it had signed out
+			c.note(effEnded, c.x.slot(c.made))
+		}
+	case login == nil:
+		c.note(effSignedIn, c.x.slot(c.made), old)
+	}
+}
+
 // renew changes the token.
-func renew(c *client) {
+func renew(c caller) {
 	s, err := c.Retrieve(c.ctx, c.tok)
 	if err != nil || s.Renew(c.ctx) != nil {
 		return
@@ -206,7 +230,7 @@ func renew(c *client) {
 }
 
 // use comes with the newest token that the browser has.
-func use(c *client) {
+func use(c caller) {
 	_, _ = c.Retrieve(c.ctx, c.start()) // whether it opens is checked elsewhere
 }
 

@@ -53,6 +53,7 @@ type request struct {
 	rec   *cloakroom.Record // to be created, or put in the place of rec.Version
 	grave cloakroom.Grave
 	at    cloakroom.Version // of a burial
+	by    int               // which of a client's goroutines asks
 }
 
 // answer is what a client learns from the answer to a request.
@@ -98,8 +99,8 @@ type client struct {
 	i int
 
 	*cloakroom.Manager
-	ctx   context.Context // one for all that a program does
-	tok   string          // of the session that it works on
+	tok   string       // of the session that it works on
+	made  cloakroom.ID // by the last sign-in
 	tic   cloakroom.Ticket
 	ticAt time.Time // when it was taken
 
@@ -112,6 +113,25 @@ type client struct {
 	done    bool // the program is over
 	saw     bool // a read was answered with a live session
 	missing bool // a read was answered with nothing
+}
+
+// caller is a goroutine of a client's program.
+type caller struct {
+	*client
+	ctx context.Context
+}
+
+type callerKey struct{}
+
+// as returns one of several goroutines, whose requests are told apart.
+func (c caller) as(n int) caller {
+	return caller{c.client, context.WithValue(c.ctx, callerKey{}, n)}
+}
+
+// by returns which goroutine a request is from, 0 for that of a record's line.
+func by(ctx context.Context) int {
+	n, _ := ctx.Value(callerKey{}).(int)
+	return n
 }
 
 type asked struct {
@@ -144,29 +164,29 @@ type scripted struct {
 	c               *client
 }
 
-func (s scripted) Get(_ context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
-	a := s.c.ask(request{op: opGet, id: id})
+func (s scripted) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+	a := s.c.ask(request{op: opGet, id: id, by: by(ctx)})
 	if a.code == codeOver {
 		return &cloakroom.Record{ID: id, Grave: &cloakroom.Grave{}}, cloakroom.ErrGone
 	}
 	return s.c.x.record(a.rec), a.code.err()
 }
 
-func (s scripted) Create(_ context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s scripted) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
 	rec := *r
 	rec.Version = cloakroom.Version{}
-	a := s.c.ask(request{op: opCreate, id: r.ID, rec: &rec})
+	a := s.c.ask(request{op: opCreate, id: r.ID, rec: &rec, by: by(ctx)})
 	return a.ver, a.code.err()
 }
 
-func (s scripted) Update(_ context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s scripted) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
 	rec := *r
-	a := s.c.ask(request{op: opUpdate, id: r.ID, rec: &rec})
+	a := s.c.ask(request{op: opUpdate, id: r.ID, rec: &rec, by: by(ctx)})
 	return a.ver, a.code.err()
 }
 
-func (s scripted) Bury(_ context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
-	return s.c.ask(request{op: opBury, id: id, grave: g, at: v}).code.err()
+func (s scripted) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+	return s.c.ask(request{op: opBury, id: id, grave: g, at: v, by: by(ctx)}).code.err()
 }
 
 // outcome is how a run ended.
@@ -197,13 +217,14 @@ func (x *explorer) replay(i int, keys []string, answers []answer) (out outcome) 
 
 func (x *explorer) newClient(i int) *client {
 	spec := x.sc.clients[i]
-	c := &client{x: x, i: i, ctx: context.Background(), tok: x.tokens[spec.token]}
+	c := &client{x: x, i: i, tok: x.tokens[spec.token]}
 	config := x.sc.config()
 	config.Now = func() time.Time {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return x.sc.time(c.now)
 	}
+	config.Events = &cloakroom.Events{SignedIn: func(_ context.Context, i cloakroom.Info) { c.made = i.ID }}
 	if spec.touches {
 		config.TouchEvery = -1
 	}
@@ -237,7 +258,7 @@ func (c *client) run() {
 		c.mu.Lock()
 		c.cut = false
 		c.mu.Unlock()
-		p(c)
+		p(caller{c, context.Background()})
 	}
 	_ = c.Close() // waits for what goes on in the background; never fails
 	c.mu.Lock()
