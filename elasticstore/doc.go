@@ -57,7 +57,11 @@
 // # Consistency
 //
 // Get, Create, Update and Bury see the newest state, in every process. Versions
-// are the engine's sequence numbers and primary terms. During a partition of
+// are the engine's sequence numbers and primary terms. Readers of a shard all
+// ask the same one of its copies (preference), as a write that is under way has
+// reached some copies and not others. It can be read before it is acknowledged;
+// if the primary crashes in that moment it may be gone again, and its writer is
+// told that the outcome is unknown. During a partition of
 // the network a node that was cut off may answer reads from its old state until
 // the cluster's fault detection notices (10 to 90 s by default), as the engines'
 // documentation says; what it acknowledges as written is never lost, since it

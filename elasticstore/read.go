@@ -127,10 +127,15 @@ func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 	return results
 }
 
+// sameCopy has all readers read a shard from the same one of its copies. A write
+// that is under way has reached some copies and not others: who reads now here,
+// now there, sees it and then doesn't.
+const sameCopy = "preference=cloakroom"
+
 // multiGet reads documents by _mget, which is realtime. Its error is one of all
 // of them.
 func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, error) {
-	r := request{method: http.MethodPost, path: "/_mget"}
+	r := request{method: http.MethodPost, path: "/_mget", query: sameCopy}
 	same := true
 	for _, t := range targets {
 		same = same && t.index == targets[0].index

@@ -54,8 +54,8 @@ func outage(ctx context.Context, r *Run) error {
 				return err
 			}
 		}
-		r.Note("memory of an application process grew by %d MiB at most; clients were answered again at most %v after the nodes went on",
-			grown>>20, slowest.Round(100*time.Millisecond))
+		r.Note("memory of an application process grew by %d KiB at most; clients were answered again at most %v after the nodes went on",
+			grown>>10, slowest.Round(100*time.Millisecond))
 		if grown > outageMemory {
 			return fmt.Errorf("the memory of an application process grew by %d MiB: more than %d is not bounded", grown>>20, outageMemory>>20)
 		}
