@@ -17,14 +17,14 @@ import (
 type shop struct {
 	*remote
 	// early and late are called by the page /add: before it asks for its session,
-	// and before it returns.
-	early, late func(*http.Request)
+	// and before it returns; renewing by /renew when it has its session.
+	early, late, renewing func(*http.Request)
 }
 
 // newShop opens a shop of a rig's manager.
 func newShop(r *rig, http2 bool) *shop {
 	nothing := func(*http.Request) {}
-	s := &shop{early: nothing, late: nothing}
+	s := &shop{early: nothing, late: nothing, renewing: nothing}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/add", func(w http.ResponseWriter, req *http.Request) {
 		s.early(req)
@@ -41,7 +41,10 @@ func newShop(r *rig, http2 bool) *shop {
 		return err
 	}))
 	mux.Handle("/login", r.m.With(loginAs("ann", nil)))
-	mux.Handle("/renew", r.m.With(renew))
+	mux.Handle("/renew", r.m.With(func(w http.ResponseWriter, req *http.Request, mine *cloakroom.Session) error {
+		s.renewing(req)
+		return renew(w, req, mine)
+	}))
 	s.remote = r.serve(r.m.Handler(mux), http2)
 	return s
 }
@@ -214,6 +217,8 @@ func TestI9_RenewalDuringTenRequestsOnTheWire(t *testing.T) {
 					adding = append(adding, s.begin(t.Context(), fmt.Sprint("/add?", i+1)))
 				}
 				here.Wait()
+				here.Add(renewals)
+				s.renewing = func(*http.Request) { here.Done(); here.Wait() } // all come with the old token
 				var renewing []<-chan *http.Response
 				for range renewals {
 					renewing = append(renewing, s.begin(t.Context(), "/renew"))
