@@ -32,7 +32,7 @@ type Options struct {
 	// Until is when the scenario should begin no further fault.
 	Until time.Time
 	// Least is how long the work goes on even if it is later than that. It goes on
-	// until one fault of each sort was done in any case. Defaults to 20 s.
+	// until a first fault has healed in any case. Defaults to 20 s.
 	Least time.Duration
 	// Dir is where the histories of broken promises are kept.
 	Dir string
