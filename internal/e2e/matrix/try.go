@@ -35,7 +35,7 @@ func (r result) String() string {
 	if r.err != nil {
 		verdict = "FAILED"
 	}
-	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v; own tests %v", r.label(), verdict, r.took.Seconds(), r.engine, r.suite, r.own)
+	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v; own tests %v", r.label(), verdict, r.took.Seconds(), r.Engine(), r.Suite(), r.Own())
 	if r.history != nil {
 		s += "; " + r.history.String()
 	}
