@@ -70,12 +70,12 @@ func (s *sqliteFile) suffer(ctx context.Context, what string, fail, heal func() 
 			if err := fail(); err != nil {
 				return errors.Join(err, heal())
 			}
-			r.Cut()
-			periods++
 			err := s.clients.await(ctx, counts{errors: 1}) // now it is felt
 			before := s.clients.now()
 			if err == nil {
-				err = s.clients.await(ctx, counts{errors: 5, reads: 5})
+				r.Cut()
+				periods++
+				err = s.clients.await(ctx, counts{errors: 5, reads: 10})
 			}
 			r.Pause(ctx, 0, 3*time.Second)
 			during := s.clients.now().minus(before)

@@ -21,7 +21,7 @@ import (
 func sqliteScenarios() []Scenario {
 	return []Scenario{
 		{
-			Name: "sqlite-killed", Weight: 4, Run: sqliteKilled(1, 10),
+			Name: "sqlite-killed", Weight: 3, Run: sqliteKilled(1, 10),
 			What: "SIGKILL of the one application process on an SQLite file, at random moments, also while it starts; another opens the " +
 				"file as it was left. Every other time the file is checked before, every other time while the next process works.",
 		},
@@ -61,6 +61,7 @@ func startSQLite(r *Run, dir string, processes int) *sqliteFile {
 	r.Helper()
 	r.Uses("SQLite " + sqlite.Version)
 	s := &sqliteFile{run: r, path: filepath.Join(dir, "sessions.db")}
+	s.clients.path = s.path
 	secret := []byte(fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())) // never the same again
 	for i := range processes {
 		s.workers = append(s.workers, r.StartWorker(WorkerSpec{

@@ -3,6 +3,7 @@ package torture
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -10,15 +11,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/e2e/workload"
 )
 
-// clients counts what clients are answered. The zero value is ready.
+// clients counts what clients are answered.
 type clients struct {
+	path string // of the file that errors name
+
 	mu      sync.Mutex
 	count   counts
 	changed chan struct{} // closed at the next answer; nil: nobody waits
 }
 
-// counts are answers: reads and writes that were done, and what was refused or
-// has an unknown outcome.
+// counts are answers: reads and writes that were done, and errors that name the
+// file. What is unknown only because a session ended meanwhile, as always
+// happens, is none of these.
 type counts struct{ reads, writes, errors int }
 
 func (c counts) minus(d counts) counts {
@@ -36,22 +40,20 @@ type countedExecutor struct {
 // Do implements workload.Executor.
 func (e *countedExecutor) Do(ctx context.Context, op workload.Op) workload.Result {
 	r := e.Executor.Do(ctx, op)
-	e.clients.add(op.Kind, r.Outcome)
+	e.clients.add(op.Kind, &r)
 	return r
 }
 
-func (c *clients) add(kind history.Kind, o history.Outcome) {
+func (c *clients) add(kind history.Kind, r *workload.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch o {
-	case history.Unavailable, history.Unknown:
+	switch {
+	case r.Outcome == history.Done && kind == history.Get:
+		c.count.reads++
+	case r.Outcome == history.Done:
+		c.count.writes++
+	case (r.Outcome == history.Unavailable || r.Outcome == history.Unknown) && strings.Contains(r.Note, c.path):
 		c.count.errors++
-	case history.Done:
-		if kind == history.Get {
-			c.count.reads++
-		} else {
-			c.count.writes++
-		}
 	default:
 		return
 	}

@@ -25,14 +25,14 @@ func TestTortureSQLiteFour(t *testing.T) {
 }
 
 func TestTortureSQLiteFull(t *testing.T) {
-	if got := short(t, "sqlite-full"); got.Cuts == 0 || got.Refused()+got.Unknown() == 0 || got.Restarts != 0 {
-		t.Errorf("%d times the disk was full, %d operations were refused, %d are unknown; %d restarts", got.Cuts, got.Refused(), got.Unknown(), got.Restarts)
+	if got := short(t, "sqlite-full"); got.Cuts == 0 || got.Restarts != 0 {
+		t.Errorf("%d times the disk was full, with %d restarts: there should be some, with none", got.Cuts, got.Restarts)
 	}
 }
 
 func TestTortureSQLiteReadOnly(t *testing.T) {
-	if got := short(t, "sqlite-readonly"); got.Cuts == 0 || got.Refused()+got.Unknown() == 0 || got.Restarts != 0 {
-		t.Errorf("%d times the file was read-only, %d operations were refused, %d are unknown; %d restarts", got.Cuts, got.Refused(), got.Unknown(), got.Restarts)
+	if got := short(t, "sqlite-readonly"); got.Cuts == 0 || got.Restarts != 0 {
+		t.Errorf("%d times the file was read-only, with %d restarts: there should be some, with none", got.Cuts, got.Restarts)
 	}
 }
 
