@@ -1,16 +1,45 @@
 # Every target runs from a fresh clone. CONTRIBUTING.md says more.
 GO ?= go
-MODULES := . internal/e2e
+MODULES := . internal/e2e bench
 
-.PHONY: test lint demo fuzz bench deps
+.PHONY: test test-stores test-engines test-matrix explore torture lint demo fuzz bench deps
 
-## test: all tests of all modules with the race detector, real OpenSearch included.
+## test: all tests of all modules with the race detector, what is too slow with it
+## without, then the invariants on the other stores, then two engines as a whole.
 ## The first line gets the engine, for which the others would wait, and names it.
 test: deps
 	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/testengine
-	$(GO) test -race -timeout 20m work
+	$(GO) test -race -timeout 30m ./... ./internal/e2e/...
+	$(GO) test -timeout 30m ./internal/explore ./bench/...
+	$(MAKE) test-stores test-engines
 
-## deps: what the tests need beside Go: a JDK and Maven for the engine
+## test-stores: the tests of invariants on SQLite and on OpenSearch; `go test .` runs them in memory
+test-stores:
+	$(GO) test -race -count=1 -timeout 15m -run '^TestI[0-9]' . -store sqlite
+	$(GO) test -race -count=1 -timeout 15m -run '^TestI[0-9]' . -store opensearch
+
+## test-engines: elasticstore and checked histories on Elasticsearch 8.19, as all else is on OpenSearch 2.19
+test-engines:
+	$(GO) run ./internal/e2e/matrix -engines es8 -for 20s
+
+## test-matrix: all engines, with security too; writes docs/engines.md
+test-matrix:
+	@sh scripts/install-test-tools.sh matrix
+	$(GO) run ./internal/e2e/matrix -o docs/engines.md
+
+## explore: all interleavings of the protocol with more faults, and with one rule taken out at a time
+explore:
+	$(GO) test -count=1 -timeout 3h -v ./internal/explore -explore.full -explore.limit 2000000 -explore.mutants
+
+## torture: an hour and more of faults under checked histories; writes docs/reliability.md
+torture: deps
+	$(GO) run ./internal/e2e/torture/cmd/torture -for 70m -o docs/reliability.md
+
+## bench: compares with other libraries and with the engines' limits; writes docs/benchmarks.md
+bench: deps
+	$(GO) run ./bench $(BENCH)
+
+## deps: what the tests need beside Go: JDKs and Maven for the engines, a browser, peers to compare with
 deps:
 	@sh scripts/install-test-tools.sh
 

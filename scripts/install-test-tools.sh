@@ -2,12 +2,14 @@
 # install-test-tools.sh [matrix]
 #
 # Installs what the tests need beside Go: a JDK (17 or later) and Maven to run
-# real engines, and Chromium to look at pages; for the matrix of engines a JDK 25
-# for OpenSearch 3, and no Chromium. It only knows Debian's packages; elsewhere,
+# real engines, Chromium to look at pages, and for bench Redis, PostgreSQL and a C
+# compiler (for another library's SQLite); for the matrix of engines a JDK 25 for
+# OpenSearch 3 in the place of those. It only knows Debian's packages; elsewhere,
 # and without the right to install, it says what is missing. Tests that need what
 # is missing say that they were skipped, and fail where
-# CLOAKROOM_REQUIRE_ENGINES=1 and CLOAKROOM_REQUIRE_BROWSER=1 are set; an engine
-# that can't be started is a failure of the matrix.
+# CLOAKROOM_REQUIRE_ENGINES=1, CLOAKROOM_REQUIRE_BROWSER=1 and
+# CLOAKROOM_REQUIRE_PEERS=1 are set; an engine that can't be started is a failure
+# of the matrix.
 set -eu
 
 have_jdk25() {
@@ -25,6 +27,9 @@ if [ "${1:-}" = matrix ]; then
 else
 	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
 		command -v google-chrome >/dev/null 2>&1 || missing="$missing chromium"
+	command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+	command -v postgres >/dev/null 2>&1 || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+	command -v cc >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
 fi
 [ -n "$missing" ] || exit 0
 
