@@ -150,6 +150,7 @@ func TestCheck(t *testing.T) {
 		{"a sign-in with a token that was renewed, refused", true, told(create, renew, with(Conflict, login), get(0))},
 		{"a sign-in refused for nothing", false, told(create, with(Conflict, login))},
 
+		{"a session that ended before it was made", false, told(with(Gone, create))},
 		{"an answer that nothing promises", false, told(create, with(Failed, update))},
 	} {
 		t.Run(c.name, func(t *testing.T) {

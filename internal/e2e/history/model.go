@@ -40,6 +40,9 @@ func (s *state) step(o *Op, idle int64) bool {
 	case o.Kind == Revoke:
 		return s.revoke(o, idle)
 	case o.Kind == Create:
+		if o.Outcome != Done { // nobody else knows what it makes
+			return false
+		}
 		s.sessions[o.NewSession] = session{status: live, token: o.NewToken}
 		v.session = &s.sessions[o.NewSession]
 		v.put()

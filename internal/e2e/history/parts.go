@@ -32,8 +32,8 @@ func parts(all []porcupine.Operation) [][]porcupine.Operation {
 		if o.NewSession > 0 {
 			t = append(t, o.NewSession)
 		}
-		if o.Principal != "" && (revoked[o.Principal] || t == nil) {
-			t = append(t, o.Principal)
+		if t == nil || o.Principal != "" && revoked[o.Principal] {
+			t = append(t, o.Principal) // or "", where an answer made no sense
 		}
 		return t
 	}

@@ -88,6 +88,17 @@ func (f *Faults) Close() error {
 	return nil
 }
 
+// Injected returns how many operations had a fault.
+func (f *Faults) Injected() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, c := range f.counts[passed+1:] {
+		n += c
+	}
+	return n
+}
+
 // String tells how often each fault happened.
 func (f *Faults) String() string {
 	f.mu.Lock()

@@ -57,6 +57,14 @@ func AddFlags(set *flag.FlagSet) *Flags {
 	return f
 }
 
+// Draw returns the seed that was given, or one that is drawn.
+func (f *Flags) Draw() int64 {
+	if f.Seed != 0 {
+		return f.Seed
+	}
+	return rand.Int64()
+}
+
 // Check runs a workload and fails the test if a promise was broken, if it could
 // not be decided, or if some kind of operation never succeeded. o.Ops is how
 // many operations are done where Flags don't say how long to run.
@@ -68,8 +76,8 @@ func (f *Flags) Check(t testing.TB, executors []Executor, o Options) *history.Re
 		defer cancel()
 		ctx, o.Ops = c, 0
 	}
-	if o.Seed = f.Seed; o.Seed == 0 {
-		o.Seed = rand.Int64()
+	if o.Seed == 0 {
+		o.Seed = f.Draw()
 	}
 	if f.Record != "" {
 		file, err := os.OpenFile(f.Record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
