@@ -78,7 +78,7 @@ func (s *sqliteFile) work(ctx context.Context, faults func(ctx context.Context) 
 	for _, w := range s.workers {
 		all = append(all, s.clients.of(w))
 	}
-	err := s.run.Work(ctx, all, workload.Options{Clients: 12, Families: 6}, faults)
+	err := s.run.Work(ctx, all, workload.Options{Clients: 24, Families: 12}, faults)
 	if err == nil {
 		err = s.check(ctx)
 	}
