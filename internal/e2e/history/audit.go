@@ -181,12 +181,17 @@ func (a *auditor) endings() {
 	}
 }
 
-// renewals: a token that was renewed doesn't renew or sign in, and one that was
-// renewed twice opens nothing.
+// renewals: a token that was renewed doesn't renew or sign in, whoever was told
+// that it was, and one that was renewed twice opens nothing.
 func (a *auditor) renewals() {
 	next := map[int]*Op{} // token to its renewal
+	kept := map[int]*Op{} // token to the first who was told that it had been renewed
 	for i := range a.f.Ops {
-		if o := &a.f.Ops[i]; o.Kind == Renew && o.Outcome == Done {
+		o := &a.f.Ops[i]
+		if before := kept[o.Token]; o.Outcome == Kept && (before == nil || o.Return < before.Return) {
+			kept[o.Token] = o
+		}
+		if o.Kind == Renew && o.Outcome == Done {
 			if before := next[o.Token]; before != nil {
 				a.broken(o, "operation %d has renewed the token already", before.N)
 			}
@@ -195,6 +200,9 @@ func (a *auditor) renewals() {
 	}
 	for i := range a.f.Ops {
 		o := &a.f.Ops[i]
+		if k := kept[o.Token]; k != nil && (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > k.Return {
+			a.broken(o, "operation %d was told that the token had been renewed", k.N)
+		}
 		once := next[o.Token]
 		if once == nil || o == once || !o.opened() {
 			continue

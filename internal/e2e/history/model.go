@@ -35,7 +35,8 @@ func (s *state) step(o *Op, idle int64) bool {
 	v := view{&s.sessions[o.Session], o, idle}
 	switch {
 	case o.Kind == Begin:
-		s.tickets = append(s.tickets, ticket{o.N, len(s.realm(o.Principal).revokes)})
+		r := s.realm(o.Principal)
+		s.tickets = append(s.tickets, ticket{o.N, len(r.revokes), r.settled})
 		return true
 	case o.Kind == Revoke:
 		return s.revoke(o, idle)
@@ -53,7 +54,7 @@ func (s *state) step(o *Op, idle int64) bool {
 	}
 	switch o.Kind {
 	case Get:
-		if !v.open() || o.Token != v.token && o.Token != v.previous || !v.shows(o.Values) {
+		if o.Outcome != Done || o.Values == nil || !v.open() || o.Token != v.token && o.Token != v.previous || !v.shows(o.Values) {
 			return false
 		}
 		v.mayUse() // it takes its time to write that down
@@ -90,12 +91,12 @@ func (v view) save() bool {
 		if !v.open() {
 			return false
 		}
-		v.put()
-		if v.op.Kind == Unset { // with nothing to remove, nothing is written
+		if v.op.Kind == Unset && *v.value(v.op.Key) == 0 { // with nothing to remove, nothing is written
 			v.mayUse()
 		} else {
 			v.use()
 		}
+		v.put()
 		return true
 	case Gone:
 		return v.gone()
@@ -181,8 +182,9 @@ func (s *state) revoke(o *Op, idle int64) bool {
 	switch o.Outcome {
 	case Done:
 		r.revokes = append(slices.Clip(r.revokes), o.Return)
+		r.settle(o)
 	case Unknown:
-		r.unsure = true
+		r.unsure = max(r.unsure, o.Return)
 	default:
 		return false
 	}
@@ -209,8 +211,10 @@ func (s *state) login(v view) bool {
 	from := o.Session != 0
 	// The sign-outs that may have come after its ticket was taken.
 	var since []int64
+	raced := r.unsure > 0
 	if i := slices.IndexFunc(s.tickets, func(t ticket) bool { return t.n == o.Ticket }); i >= 0 {
 		since = r.revokes[s.tickets[i].revokes:]
+		raced = raced || r.settled > s.tickets[i].settled
 	} else {
 		for _, returned := range r.revokes {
 			if returned >= o.Call {
@@ -218,7 +222,7 @@ func (s *state) login(v view) bool {
 			}
 		}
 	}
-	raced := len(since) > 0 || r.unsure
+	raced = raced || len(since) > 0
 	switch o.Outcome {
 	case Done:
 		next := session{status: live, principal: o.Principal, token: o.NewToken}
@@ -244,7 +248,8 @@ func (s *state) login(v view) bool {
 		}
 		s.sessions[o.NewSession] = next
 		v.session = &s.sessions[o.NewSession]
-		if r.unsure {
+		r.settle(o)
+		if r.unsure > 0 {
 			v.unsure()
 		}
 		if keep {

@@ -72,8 +72,9 @@ func prepare(f *Family) []porcupine.Operation {
 				continue
 			}
 			o.Return = never
-		case Renew, Login, Destroy, Revoke:
-			o.Return = o.Call
+		case Renew, Login, Destroy, Revoke: // the state keeps what is open; see above
+			all = append(all, porcupine.Operation{ClientId: o.Client, Input: &o, Call: o.Call, Return: o.Call})
+			continue
 		default: // nobody knows what it made
 			continue
 		}

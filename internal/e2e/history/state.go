@@ -65,17 +65,31 @@ type realm struct {
 	// revokes has the time at which each sign-out everywhere had returned, in
 	// the order in which they happened.
 	revokes []int64
-	// unsure: one whose outcome is unknown may have happened, or happen yet.
-	unsure bool
+	// unsure: one whose outcome is unknown may have happened, or happen yet. It
+	// is the time at which the last of them was given up; 0: there is none.
+	unsure int64
+	// settled counts the times that unsure became 0 again.
+	settled int
 }
 
-// ticket is a sign-in that was begun when so many sign-outs had happened.
-type ticket struct{ n, revokes int }
+// settle takes it that a sign-in or sign-out of the principal was acknowledged.
+// It wrote the ledger, so that no earlier write to it can happen any more: what
+// was given up before it began has happened by now, or never will.
+func (r *realm) settle(o *Op) {
+	if r.unsure > 0 && r.unsure < o.Call {
+		r.unsure = 0
+		r.settled++
+	}
+}
+
+// ticket is a sign-in that was begun when so many sign-outs had happened, and
+// been settled.
+type ticket struct{ n, revokes, settled int }
 
 func (s *state) equal(t *state) bool {
 	return slices.Equal(s.sessions, t.sessions) && slices.Equal(s.tickets, t.tickets) &&
 		slices.EqualFunc(s.realms, t.realms, func(a, b realm) bool {
-			return a.principal == b.principal && a.unsure == b.unsure && slices.Equal(a.revokes, b.revokes)
+			return a.principal == b.principal && a.unsure == b.unsure && a.settled == b.settled && slices.Equal(a.revokes, b.revokes)
 		})
 }
 

@@ -115,7 +115,7 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 	case history.Begin, history.Revoke, history.Sweep:
 		d.op.How, d.op.Key, token = "", "", 0
 	}
-	d.op.HangUp = d.op.How == InRequest && d.op.Kind != history.Login && rng.IntN(8) == 0
+	d.op.HangUp = d.op.How == InRequest && (d.op.Kind != history.Login || d.op.Ticket != nil) && rng.IntN(8) == 0
 	d.op.Quiet = o.Idle > 0 && d.op.Kind == history.Get
 	if d.op.Quiet {
 		d.op.How = InRequest

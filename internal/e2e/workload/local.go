@@ -168,6 +168,9 @@ func (l *Local) request(ctx context.Context, op Op) Result {
 	if !v.opened {
 		return notOpened(v.err)
 	}
+	if answered := w.Code == http.StatusNoContent; answered != (v.err == nil) {
+		return failed(errors.Join(fmt.Errorf("the client got the status %d, which isn't what the application was told", w.Code), v.err))
+	}
 	res := result(op, v.err)
 	if v.err != nil {
 		return res

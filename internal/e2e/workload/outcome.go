@@ -23,9 +23,9 @@ func notOpened(err error) Result {
 // package's errors and methods have it:
 //
 //   - ErrUnknown: it may have happened, or happen yet. With ErrGone, the session
-//     has ended besides.
-//   - Destroy and RevokeAll promise nothing when they fail, but that they can be
-//     called again.
+//     has ended besides. What only reads has no unknown outcome.
+//   - Destroy and RevokeAll may have happened, or be half done, when the store
+//     didn't answer or was closed. Other errors they have none.
 //   - ErrUnavailable without ErrUnknown, and ErrClosed: it did not happen.
 //   - ErrGone, ErrConflict, ErrRevoked: it did not happen, and why.
 func result(op Op, err error) Result {
@@ -34,13 +34,16 @@ func result(op Op, err error) Result {
 	}
 	r := Result{Note: err.Error()}
 	switch {
+	case errors.Is(err, cloakroom.ErrUnknown) && (op.Kind == history.Get || op.Kind == history.Begin):
+		r.Outcome = history.Failed
 	case errors.Is(err, cloakroom.ErrUnknown):
 		r.Outcome = history.Unknown
 		r.Ended = op.Kind != history.Login && errors.Is(err, cloakroom.ErrGone) // there it may be the new one
-	case op.Kind == history.Destroy, op.Kind == history.Revoke:
-		r.Outcome = history.Unknown
 	case errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrClosed):
 		r.Outcome = history.Unavailable
+		if op.Kind == history.Destroy || op.Kind == history.Revoke {
+			r.Outcome = history.Unknown
+		}
 	case errors.Is(err, cloakroom.ErrGone):
 		r.Outcome = history.Gone
 	case errors.Is(err, cloakroom.ErrConflict):
