@@ -14,6 +14,7 @@ import (
 
 // TestOperationsAreGathered counts what 256 callers cost.
 func TestOperationsAreGathered(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	const callers, each = 256, 20
 	var wg sync.WaitGroup
@@ -52,6 +53,7 @@ func TestOperationsAreGathered(t *testing.T) {
 // TestReadsJoinOnlyTheUnsent: a read that begins after a write was acknowledged
 // never sees what was there before it.
 func TestReadsJoinOnlyTheUnsent(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	var held atomic.Int64
 	release := make(chan struct{})
@@ -94,6 +96,7 @@ func TestReadsJoinOnlyTheUnsent(t *testing.T) {
 // TestQueueIsBounded: an engine that hangs doesn't pile up memory, and what
 // isn't sent is said not to have happened.
 func TestI8QueueIsBounded(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
 	s := l.open(t, f, func(c *Config) { c.QueueItems, c.InFlight, c.MaxItems = 5, 1, 1 })
@@ -130,6 +133,7 @@ func TestI8QueueIsBounded(t *testing.T) {
 // TestWaitersLeave: who gives up leaves the batch undisturbed, and is told
 // whether the write may have been sent.
 func TestWaitersLeave(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
 	s := l.open(t, f, func(c *Config) { c.InFlight = 1 })
@@ -173,10 +177,8 @@ func TestWaitersLeave(t *testing.T) {
 // TestTimeout: a hanging engine costs an operation a bounded time, also without
 // a deadline of the caller's.
 func TestTimeout(t *testing.T) {
-	l := newLab(t)
-	f := newFaulty(l.client)
-	s := l.open(t, f, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond })
-	eventually(t, func() error { return s.Setup(context.Background()) })
+	f := newFaulty(nil)
+	s := (&lab{index: "x"}).open(t, f, func(c *Config) { c.RequestTimeout = 100 * time.Millisecond })
 	f.set(func(req *http.Request, _ []byte, _ func() (*http.Response, error)) (*http.Response, error) {
 		<-req.Context().Done()
 		return nil, req.Context().Err()

@@ -27,6 +27,7 @@ import (
 const secret = "hunter2"
 
 func TestClientConfigErrors(t *testing.T) {
+	t.Parallel()
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
@@ -85,6 +86,7 @@ func TestConfigErrors(t *testing.T) {
 
 // TestLogins checks what is sent, and what a refusal says.
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var got []string
 	status := http.StatusUnauthorized
@@ -126,6 +128,7 @@ func TestLogins(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusServiceUnavailable)
@@ -159,7 +162,7 @@ func TestTLS(t *testing.T) {
 	plain := strings.Replace(server.URL, "https", "http", 1)
 	if s, err := Open(testContext(t), ClientConfig{URLs: []string{plain}}, lab.config(nil)); err == nil {
 		// Go's server answers 400 in plain text, which is no engine's.
-		_, err = s.Get(brief(t), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
+		_, err = s.Get(testContext(t), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
 		if !strings.Contains(err.Error(), "HTTPS") {
 			t.Errorf("http to an https port: %v", err)
 		}
@@ -169,6 +172,7 @@ func TestTLS(t *testing.T) {
 
 // TestNotSentIsCertain: who could not connect has written nothing.
 func TestNotSentIsCertain(t *testing.T) {
+	t.Parallel()
 	l, _, s, r := faultyStore(t)
 	dead := "http://" + closedPort(t)
 	f := newFaulty(l.client)
@@ -207,6 +211,7 @@ func closedPort(t *testing.T) string {
 
 // TestSeveralNodes has one node of two that is down: nobody notices.
 func TestSeveralNodes(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	s, err := Open(testContext(t), ClientConfig{URLs: []string{"http://" + closedPort(t), l.url}}, l.config(nil))
 	if err != nil {
@@ -276,6 +281,7 @@ func TestPool(t *testing.T) {
 
 // TestGivingUpIsNoFailure: a node isn't left out because a caller hung up.
 func TestGivingUpIsNoFailure(t *testing.T) {
+	t.Parallel()
 	begun := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(begun)

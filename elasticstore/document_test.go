@@ -17,6 +17,7 @@ import (
 // TestValuesAreExact: values come back byte for byte, but for line breaks; also
 // those that engines refuse as JSON, which differ from one to the next.
 func TestValuesAreExact(t *testing.T) {
+	t.Parallel()
 	l, s := newStore(t)
 	for name, values := range map[string]map[string]string{
 		"numbers":          {"a": `12345678901234567890123`, "b": `1e400`, "c": `-0`, "d": `1.10`, "e": `1E+2`},
@@ -71,6 +72,7 @@ func TestValuesAreExact(t *testing.T) {
 
 // TestInvalidRecords are refused before anything is sent.
 func TestInvalidRecords(t *testing.T) {
+	t.Parallel()
 	s, err := New(newFaulty(nil), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 // and what can't be understood is an error of its own, with the cookie left
 // alone.
 func TestI12EditedByHand(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)
 	warm(t, s, time.Now())

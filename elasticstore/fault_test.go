@@ -84,16 +84,25 @@ func faultyStore(t *testing.T) (*lab, *faulty, *Store, *cloakroom.Record) {
 }
 
 // wantError checks which of the errors that callers tell apart an error is.
-func wantError(t *testing.T, err error, want ...error) {
+func wantError(t testing.TB, err error, want ...error) {
 	t.Helper()
+	if bad := tells(err, want...); bad != nil {
+		t.Fatal(bad)
+	}
+}
+
+// tells returns nil if an error is each of those that are wanted, and none of the
+// others that callers tell apart.
+func tells(err error, want ...error) error {
 	told := []error{cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict, cloakroom.ErrCorrupt,
 		cloakroom.ErrInvalid, cloakroom.ErrUnavailable, cloakroom.ErrUnknown, cloakroom.ErrOverloaded, cloakroom.ErrClosed}
 	for _, e := range told {
 		is, should := errors.Is(err, e), slices.Contains(want, e)
 		if is != should {
-			t.Fatalf("error %v: is %q: %v, want %v", err, e, is, should)
+			return fmt.Errorf("error %w: is %q: %v, want %v", err, e, is, should)
 		}
 	}
+	return nil
 }
 
 // brief is a context for operations that are to fail.
@@ -102,6 +111,21 @@ func brief(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// fails has an operation fail that never happens and would be tried for ever: it
+// is cut off, and made again if that came too early for what it is to tell.
+func fails(t testing.TB, f func(context.Context) error, want ...error) {
+	t.Helper()
+	for wait := 300 * time.Millisecond; ; wait *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		err := f(ctx)
+		cancel()
+		if wait > patient/4 || tells(err, want...) == nil {
+			wantError(t, err, want...)
+			return
+		}
+	}
 }
 
 // update raises a value of a record.
@@ -113,6 +137,7 @@ func update(r *cloakroom.Record, v string) *cloakroom.Record {
 }
 
 func TestRejectedRequestsAreRepeated(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	rejected := instead(func() *http.Response { return replyJSON(429, rejectedBody) })
 	f.set(onKind("_bulk", times(2, rejected)))
@@ -127,10 +152,8 @@ func TestRejectedRequestsAreRepeated(t *testing.T) {
 	}
 	// Where it goes on, nothing has happened, and that is known.
 	f.set(rejected)
-	_, err = s.Update(brief(t), got)
-	wantError(t, err, cloakroom.ErrUnavailable)
-	_, err = s.Get(brief(t), r.ID)
-	wantError(t, err, cloakroom.ErrUnavailable)
+	fails(t, func(ctx context.Context) error { _, err := s.Update(ctx, got); return err }, cloakroom.ErrUnavailable)
+	fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, cloakroom.ErrUnavailable)
 }
 
 // itemError makes an item of a bulk answer fail, and says that it wasn't done.
@@ -193,6 +216,7 @@ func itemErrors(text string, status int, kind, reason string) sender {
 }
 
 func TestRejectedItemIsRepeatedAlone(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	var sent atomic.Int64
 	rejected := itemError(r.ID, 429, "rejected_execution_exception", "rejected execution of primary operation")
@@ -210,6 +234,7 @@ func TestRejectedItemIsRepeatedAlone(t *testing.T) {
 
 // TestOneItemOfManyFails has one write of a batch forbidden, in a 200.
 func TestOneItemOfManyFails(t *testing.T) {
+	t.Parallel()
 	_, f, s, _ := faultyStore(t)
 	for _, c := range []struct {
 		status       int
@@ -249,6 +274,7 @@ func TestOneItemOfManyFails(t *testing.T) {
 // TestUnknownOutcomes has writes whose answers are lost or make no sense: that
 // is never guessed.
 func TestUnknownOutcomes(t *testing.T) {
+	t.Parallel()
 	_, f, s, _ := faultyStore(t)
 	for name, alter := range map[string]sender{
 		"lost":        broken,
@@ -286,7 +312,7 @@ func TestUnknownOutcomes(t *testing.T) {
 			}
 			f.set(onKind("_bulk", alter))
 			before := f.requests("_bulk")
-			_, err := s.Update(brief(t), update(r, "1"))
+			_, err := s.Update(testContext(t), update(r, "1"))
 			wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
 			if n := f.requests("_bulk") - before; n != 1 {
 				t.Errorf("the write was sent %d times", n)
@@ -300,6 +326,7 @@ func TestUnknownOutcomes(t *testing.T) {
 
 // TestUnconditionalBurialIsRepeated: it may be, whatever became of it.
 func TestUnconditionalBurialIsRepeated(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	f.set(onKind("_bulk", times(2, broken)))
 	g := cloakroom.Grave{Reason: cloakroom.EndRevoked, At: r.Created, Until: r.Deadline, Writes: 1}
@@ -312,24 +339,26 @@ func TestUnconditionalBurialIsRepeated(t *testing.T) {
 		t.Errorf("grave %+v", got.Grave)
 	}
 	f.set(onKind("_bulk", broken))
-	err = s.Bury(brief(t), r.ID, g, cloakroom.Version{})
+	err = s.Bury(testContext(t), r.ID, g, cloakroom.Version{})
 	wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
 }
 
 // TestConflictUnread has a conflict whose reason can't be read: since engines
 // retry internally, it may have been the write itself.
 func TestConflictUnread(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	if _, err := s.Update(testContext(t), update(r, "1")); err != nil {
 		t.Fatal(err)
 	}
 	f.set(onKind("_mget", instead(func() *http.Response { return replyJSON(503, unavailableBody) })))
-	_, err := s.Update(brief(t), update(r, "2"))
-	wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+	fails(t, func(ctx context.Context) error { _, err := s.Update(ctx, update(r, "2")); return err },
+		cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
 }
 
 // TestAnswersToReads has reads that are answered wrongly, once and always.
 func TestAnswersToReads(t *testing.T) {
+	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	for name, alter := range map[string]sender{
 		"lost":        broken,
@@ -354,14 +383,14 @@ func TestAnswersToReads(t *testing.T) {
 				t.Fatalf("not asked again: %v", err)
 			}
 			f.set(onKind("_mget", alter))
-			_, err := s.Get(brief(t), r.ID)
-			wantError(t, err, cloakroom.ErrUnavailable)
+			fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, cloakroom.ErrUnavailable)
 		})
 	}
 }
 
 // TestI12PoisonedRecordFailsAlone: invariant 12, in one answer to _mget.
 func TestI12PoisonedRecordFailsAlone(t *testing.T) {
+	t.Parallel()
 	l, _, s, r := faultyStore(t)
 	for i, document := range []string{
 		`{}`, `{"kind":"session"}`, `{"kind":"session","id":7}`, `{"kind":"coat","id":"%s"}`, `{"kind":"session","id":"%s","writes":-1}`,
@@ -399,6 +428,7 @@ func TestI12PoisonedRecordFailsAlone(t *testing.T) {
 }
 
 func TestSearchAndCountCheckTheShards(t *testing.T) {
+	t.Parallel()
 	l, f, s, _ := faultyStore(t)
 	l.refresh(t)
 	changes := map[string]func(string) string{
@@ -436,7 +466,7 @@ func TestSearchAndCountCheckTheShards(t *testing.T) {
 					t.Errorf("not asked again: %v", err)
 				}
 				f.set(onKind(kind, edited(change)))
-				wantError(t, do(brief(t)), cloakroom.ErrUnavailable)
+				fails(t, do, cloakroom.ErrUnavailable)
 				f.set(nil)
 			})
 		}
@@ -444,6 +474,7 @@ func TestSearchAndCountCheckTheShards(t *testing.T) {
 }
 
 func TestTooLargeForOneRequest(t *testing.T) {
+	t.Parallel()
 	_, f, s, _ := faultyStore(t)
 	const limit = 20_000
 	f.set(onKind("_bulk", func(_ *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error) {

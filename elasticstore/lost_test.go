@@ -15,6 +15,7 @@ import (
 // is trouble, until the operator has done what the error says, or the period is
 // two days past.
 func TestI8LostIndex(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	now := time.Now()
 	s := l.open(t, nil, func(c *Config) {
@@ -72,6 +73,7 @@ func TestI8LostIndex(t *testing.T) {
 // one of another release, that doesn't take our documents: no record is called
 // invalid for it, visitors are told of trouble, and the operator what to do.
 func TestI8ForeignMapping(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)
 	now := time.Now()

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +23,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/testengine"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) {
+	// Tests wait for an engine rather than compute: more run at once than there
+	// are cores, unless the command line says otherwise.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	leaktest.Main(m)
+}
+
+// patient is how long is waited for what is to go well: a busy machine, where it
+// takes an engine seconds to make an index, is no failure.
+const patient = time.Minute
 
 // lab is a real engine, and a name on it that no other test has.
 type lab struct {
@@ -43,10 +58,8 @@ func newLabAt(t testing.TB, url string) *lab {
 	}
 	l.client = cl
 	t.Cleanup(func() {
-		for name := range l.getJSON(t, "/"+l.index+"*?expand_wildcards=all&filter_path=*.settings.index.uuid") {
-			l.call(t, http.MethodDelete, "/"+name, "", http.StatusOK, http.StatusNotFound)
-		}
-		for _, name := range []string{l.index, l.index + "-periods", l.index + "-foreign"} {
+		l.remove(t, l.list(t)...)
+		for name := range l.templates(t) {
 			l.call(t, http.MethodDelete, "/_index_template/"+name, "", http.StatusOK, http.StatusNotFound)
 		}
 		cl.close()
@@ -54,11 +67,43 @@ func newLabAt(t testing.TB, url string) *lab {
 	return l
 }
 
+// list returns the names of the lab's indices.
+func (l *lab) list(t testing.TB) []string {
+	t.Helper()
+	return slices.Collect(maps.Keys(l.getJSON(t, "/"+l.index+"*?expand_wildcards=all&filter_path=*.settings.index.uuid")))
+}
+
+// remove deletes indices, all at once: each change costs the engine about the same.
+func (l *lab) remove(t testing.TB, indices ...string) {
+	t.Helper()
+	if len(indices) > 0 {
+		l.call(t, http.MethodDelete, "/"+strings.Join(indices, ",")+"?ignore_unavailable=true", "", http.StatusOK, http.StatusNotFound)
+	}
+}
+
+// templates returns the index templates that the lab has.
+func (l *lab) templates(t testing.TB) map[string]bool {
+	t.Helper()
+	var answer struct {
+		Templates []struct {
+			Name string `json:"name"`
+		} `json:"index_templates"`
+	}
+	if err := json.Unmarshal(l.call(t, http.MethodGet, "/_index_template/"+l.index+"*", "", http.StatusOK, http.StatusNotFound), &answer); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, template := range answer.Templates {
+		names[template.Name] = true
+	}
+	return names
+}
+
 // call makes a request and returns the answer, whose status has to be one of
 // those that are wanted; none means 200 or 201.
 func (l *lab) call(t testing.TB, method, path, body string, want ...int) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patient)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, l.url+path, bytes.NewReader([]byte(body)))
 	if err != nil {
@@ -109,13 +154,12 @@ func (l *lab) put(t testing.TB, s *Store, id cloakroom.ID, document string) {
 // exists reports whether an index is there.
 func (l *lab) exists(t testing.TB, index string) bool {
 	t.Helper()
-	_, ok := l.getJSON(t, "/"+l.index+"*?expand_wildcards=all&filter_path=*.settings.index.uuid")[index]
-	return ok
+	return slices.Contains(l.list(t), index)
 }
 
 // config is the one that tests use. change may be nil.
 func (l *lab) config(change func(*Config)) *Config {
-	c := &Config{Index: l.index, Logger: slog.New(slog.DiscardHandler)}
+	c := &Config{Index: l.index, RequestTimeout: patient, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(c)
 	}
@@ -149,9 +193,15 @@ func newStore(t testing.TB) (*lab, *Store) {
 
 func testContext(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// slow reports whether an error tells of nothing but an engine, or a machine, that
+// takes its time.
+func slow(err error) bool {
+	return err != nil && (errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "in time"))
 }
 
 // session makes a session's record as of now.

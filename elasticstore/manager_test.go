@@ -17,7 +17,7 @@ func newManager(t *testing.T, s *Store) *cloakroom.Manager {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := cloakroom.New(s, keys, &cloakroom.Config{SweepEvery: -1})
+	m, err := cloakroom.New(s, keys, &cloakroom.Config{SweepEvery: -1, SaveTimeout: patient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +32,7 @@ func newManager(t *testing.T, s *Store) *cloakroom.Manager {
 // TestI1NoSaveIsLostNorDoubled has two processes save into one session while
 // every fifth answer to a write is lost.
 func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
 	managers := []*cloakroom.Manager{newManager(t, l.open(t, f, nil)), newManager(t, l.open(t, f, nil))}
@@ -84,6 +85,7 @@ func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
 
 // TestI10SignOutEverywhere uses the ledger's index.
 func TestI10SignOutEverywhere(t *testing.T) {
+	t.Parallel()
 	_, s := newStore(t)
 	m := newManager(t, s)
 	var tokens []string

@@ -2,6 +2,8 @@ package elasticstore
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,21 +22,33 @@ func TestStore(t *testing.T) {
 	}
 }
 
-func conform(t *testing.T, one bool) {
+func conform(whole *testing.T, one bool) {
+	// Families use a lab one after the other: most of the time would go into
+	// making indices.
 	labs := map[cloakroom.Store]*lab{}
+	var free []*lab
 	change := func(c *Config) {
 		c.OneIndex = one
 		c.settings = map[string]any{"gc_deletes": "0s"}
 		c.patience = 300 * time.Millisecond // no node lags behind
 	}
-	storetest.Run(t, storetest.Harness{
+	storetest.Run(whole, storetest.Harness{
+		Patience: patient,
 		Open: func(t testing.TB) cloakroom.Store {
-			l := newLab(t)
+			if len(free) == 0 {
+				free = append(free, newLab(whole))
+			}
+			l := free[len(free)-1]
+			free = free[:len(free)-1]
 			s, err := New(l.client, l.config(change))
 			if err != nil {
 				t.Fatal(err)
 			}
 			labs[s] = l
+			t.Cleanup(func() {
+				l.empty(t, s.names.lasting())
+				free = append(free, l)
+			})
 			return s
 		},
 		Second: func(t testing.TB, s cloakroom.Store) cloakroom.Store {
@@ -57,4 +71,12 @@ func conform(t *testing.T, one bool) {
 		},
 		DropForgets: !one,
 	})
+}
+
+// empty leaves indices that stay as if nothing had been in them, and no others.
+func (l *lab) empty(t testing.TB, stay []string) {
+	t.Helper()
+	l.refresh(t)
+	l.call(t, http.MethodPost, "/"+strings.Join(stay, ",")+"/_delete_by_query?ignore_unavailable=true&refresh=true", `{"query":{"match_all":{}}}`)
+	l.remove(t, slices.DeleteFunc(l.list(t), func(name string) bool { return slices.Contains(stay, name) })...)
 }

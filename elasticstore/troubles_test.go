@@ -97,11 +97,23 @@ type answering = func(w http.ResponseWriter, r *http.Request, forward func() *ht
 // proxyTroubles are those that come between us and an engine that is well, or
 // that only an engine under load has.
 func proxyTroubles() []trouble {
-	hangs := through("no answer", func(_ http.ResponseWriter, r *http.Request, forward func() *http.Response) {
-		forward().Body.Close()
-		<-r.Context().Done()
-	})
+	hangs := through("no answer", nil)
 	hangs.hangs = true
+	hangs.begin = func(_ testing.TB, e *troubled) func() {
+		over := make(chan struct{})
+		e.set(func(w http.ResponseWriter, r *http.Request, forward func() *http.Response) {
+			forward().Body.Close()
+			select {
+			case <-r.Context().Done():
+			case <-over:
+				breakOff(w, nil, true)
+			}
+		})
+		return func() {
+			e.set(nil)
+			close(over)
+		}
+	}
 	return []trouble{
 		turnedDown(replies("429", 429, typeJSON, rejectedBody, "es_rejected_execution_exception")),
 		replies("429 of a proxy", 429, "text/html", "<html>Slow down</html>", "429", "Slow down"),

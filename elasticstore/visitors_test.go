@@ -144,10 +144,10 @@ func (v *visitor) outage(t testing.TB, at *site, path string) {
 // meetVisitors has the visitors of a site live through troubles.
 func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 	p := newProxy(t, l)
-	s := l.open(t, p.client(t), func(c *Config) { c.RequestTimeout = 2 * time.Second })
+	s := l.open(t, p.client(t), nil)
 	warm(t, s, time.Now())
 	// What is to go well may take its time; what isn't, needn't.
-	site, hasty := newSite(t, s, 15*time.Second), newSite(t, s, time.Second)
+	site, hasty := newSite(t, s, patient), newSite(t, s, hasty)
 	for _, tr := range troubles {
 		t.Run(tr.name, func(t *testing.T) {
 			reads, adds, leaves, waits := site.visitor(), site.visitor(), site.visitor(), site.visitor()
@@ -222,6 +222,7 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 // TestI8VisitorsInTrouble: whatever trouble there is, it is 503 with the cookie
 // left alone, never a sign-out, and never called saved.
 func TestI8VisitorsInTrouble(t *testing.T) {
+	t.Parallel()
 	meetVisitors(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }
 
@@ -229,11 +230,12 @@ func TestI8VisitorsInTrouble(t *testing.T) {
 // for a disk that is full, twice: what was acknowledged is there, and nothing
 // else happened.
 func TestI1FloodStage(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)
 	site := newSite(t, s, 2*time.Second)
 	warm(t, s, time.Now())
-	first := newSite(t, s, 15*time.Second).visitor()
+	first := newSite(t, s, patient).visitor()
 	first.want(t, "/add", " 1")
 	index := s.names.of(cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
 

@@ -1,6 +1,7 @@
 package elasticstore
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 // TestI8WholeEngine has troubles that only an engine of our own may have: red
 // shards, blocks on the whole cluster, requests that are too large for it.
 func TestI8WholeEngine(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	e := testengine.Start(t, testengine.Options{DataDir: data, Settings: map[string]string{"http.max_content_length": "200kb"}})
 	red := func(t testing.TB, l *lab, index string) func() { return turnRed(t, l, data, index) }
@@ -123,8 +125,7 @@ func tooLarge(t *testing.T, l *lab) {
 	// Memory is short: that passes.
 	l.cluster(t, `{"transient":{"network.breaker.inflight_requests.limit":"20kb"}}`)
 	poor := of(50)
-	_, err = s.Create(brief(t), poor)
-	wantError(t, err, cloakroom.ErrUnavailable)
+	fails(t, func(ctx context.Context) error { _, err := s.Create(ctx, poor); return err }, cloakroom.ErrUnavailable)
 	mustCreate(t, s, of(1))
 	l.cluster(t, `{"transient":{"network.breaker.inflight_requests.limit":null}}`)
 	mustCreate(t, s, poor)
