@@ -239,6 +239,35 @@ func TestI6_OneReadAndOneWrite(t *testing.T) {
 	}
 }
 
+// A request that holds the session open for long doesn't cost the others another
+// read: what they have just read is as new as can be.
+func TestI6_OneReadAndOneWriteBesideALongRequest(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		s := r.stored(1)
+		saved, end := make(chan struct{}), make(chan struct{})
+		long := later(func() int {
+			return r.as(s).do(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				visits.Update(s, plusOne)
+				w.WriteHeader(http.StatusOK)
+				close(saved)
+				<-end
+				return nil
+			}).Code
+		})
+		<-saved
+		r.wantOps("get 1, update 1")
+		r.clock.add(2 * time.Second) // more than what is known may be old
+		r.as(s).want(200, visit)
+		r.wantOps("get 1, update 1")
+		close(end)
+		if code := <-long; code != 200 {
+			t.Errorf("the long request got the status %d", code)
+		}
+		r.wantVisits(s.ID(), 3)
+	})
+}
+
 // Saving is activity: there is no touch beside it, however often touches are due.
 func TestI6_SaveIsTheTouch(t *testing.T) {
 	for _, every := range []time.Duration{time.Nanosecond, time.Minute, -1} {

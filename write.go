@@ -288,8 +288,12 @@ func (w *writer) write(id ID, l *line, batch []*change) {
 	newest, asOf := l.newest, l.asOf
 	w.mu.Unlock()
 	for _, c := range batch {
-		if c.base != nil && (newest == nil || c.base.Writes > newest.Writes) {
+		switch {
+		case c.base == nil:
+		case newest == nil, c.base.Writes > newest.Writes:
 			newest, asOf = c.base, c.asOf
+		case c.base.Version == newest.Version:
+			asOf = later(asOf, c.asOf) // it was read again
 		}
 	}
 	began := w.now()
