@@ -333,15 +333,18 @@ func TestI7_ResponseController(t *testing.T) {
 				t.Errorf("Flush: %v", err)
 			}
 			r.wantOps("create 1")
-			if _, _, err := c.Hijack(); (err == nil) == http2 {
+			if conn, _, err := c.Hijack(); (err == nil) == http2 {
 				t.Errorf("Hijack: %v", err)
 			} else if err == nil {
+				conn.Close()
 				panic(http.ErrAbortHandler)
 			}
 			return nil
 		}), http2)
 		resp, err := v.c.Get(v.URL)
 		if err == nil {
+			// To its end: to leave while Flush is under way would make it fail.
+			_, err = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 		}
 		if err != nil && http2 {
