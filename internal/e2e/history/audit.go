@@ -161,7 +161,9 @@ func (a *auditor) endings() {
 		o := &a.f.Ops[i]
 		switch {
 		case o.Outcome == Gone && o.Kind != Login, o.Ended:
-			note(o.Session, o)
+			if made := a.parent[o.Session]; o.Since == 0 || made == nil || made.Return < o.Since { // else it may be older than the session
+				note(o.Session, o)
+			}
 		case o.Outcome != Done:
 		case o.Kind == Destroy, o.Kind == Login:
 			note(o.Session, o)

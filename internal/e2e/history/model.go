@@ -113,6 +113,9 @@ func (v view) save() bool {
 // gone: the session was opened, and had ended then. An administrator opens
 // nothing first.
 func (v view) gone() bool {
+	if v.unborn() {
+		return true
+	}
 	if v.op.Token == 0 {
 		return v.over()
 	}

@@ -240,11 +240,18 @@ func (v view) renewed() bool {
 // replaced: the renewal whose outcome is unknown happened.
 func (v view) replaced() { v.previous, v.token, v.renewing = v.token, nobodys, false }
 
+// unborn reports whether the operation may have found no session because there
+// was none yet. Whose token or id it has, has been told of it: so only an answer
+// that may be older than its call gets here, see aged.
+func (v view) unborn() bool { return v.status == absent && v.op.Since > 0 }
+
 // refused takes it that the token that the operation presented opened nothing.
 func (v view) refused() bool {
 	switch {
+	case v.status == absent:
+		return v.unborn()
 	case v.op.Token != v.token && v.op.Token != v.previous: // renewed twice
-		return v.status != absent
+		return true
 	case v.op.Token != v.previous || !v.renewing:
 		return v.over()
 	case v.status == live && !v.stale():

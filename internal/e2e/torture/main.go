@@ -26,6 +26,7 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	seed := f.Int64("seed", 0, "of all that is drawn; 0: another one each time")
 	only := f.String("only", "", "regular expression of the scenarios' names to run")
 	page := f.String("o", "", "file to write the document to")
+	results := f.String("results", "", "file that results are added to; the document tells of all that are in it (default: a new one)")
 	dir := f.String("artifacts", filepath.Join(os.TempDir(), "cloakroom-torture"), "directory for the histories of broken promises")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -40,12 +41,17 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w := Whole{Began: time.Now(), Command: fmt.Sprintf("go run ./internal/e2e/torture/cmd/torture -for %v -seed %d", *length, *seed)}
-	if *only != "" {
-		w.Command += fmt.Sprintf(" -only '%s'", *only)
+	if *results == "" {
+		if err := os.MkdirAll(*dir, 0o755); err != nil { //nolint:gosec // nothing secret
+			return err
+		}
+		*results = filepath.Join(*dir, fmt.Sprintf("results-%s.jsonl", time.Now().UTC().Format("20060102-150405.000")))
 	}
-	progress.Print(w.Command)
-	end := w.Began.Add(*length)
+	if _, err := readResults(*results); err != nil { // rather now than in an hour
+		return err
+	}
+	progress.Printf("seed %d, %v, results in %s", *seed, *length, *results)
+	end := time.Now().Add(*length)
 	var errs []error
 	for i, s := range chosen {
 		if ctx.Err() != nil {
@@ -59,16 +65,19 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 			tally.Err = err
 			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
 		}
-		w.Tallies = append(w.Tallies, tally)
+		errs = append(errs, appendResult(*results, tally))
 		progress.Printf("--- %s: %s, %v, %d kills, %d pauses, %d cuts, %d restarts, stall %s %v\n%v", s.Name, tally.Result(),
 			tally.Took.Round(time.Second), tally.Kills, tally.Pauses, tally.Cuts, tally.Restarts, tally.StallText(), tally.Notes, &tally.History)
 		if err != nil {
 			progress.Print(err)
 		}
 	}
-	w.Took = time.Since(w.Began)
 	if *page != "" {
-		text, err := w.Document()
+		tallies, err := readResults(*results)
+		if err != nil {
+			return errors.Join(append(errs, err)...)
+		}
+		text, err := Whole{tallies}.Document()
 		if err == nil {
 			err = os.WriteFile(*page, text, 0o644) //nolint:gosec // a page for everybody
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -173,14 +174,34 @@ func TestStallsAreMeasured(t *testing.T) {
 }
 
 func TestDocument(t *testing.T) {
-	broken := Tally{Scenario: Scenario{Name: "kill-it", What: "It is killed."}, Seed: 42, Kills: 7, Err: errors.New("lost one"), Notes: []string{"much"}}
+	broken := Tally{
+		Scenario: Scenarios()[0], Seed: 42, Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: time.Hour,
+		Kills: 7, Err: errors.New("lost one"), Notes: []string{"much"},
+	}
 	broken.History.Failed, broken.History.Families = 1, 3
-	w := Whole{Began: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Took: time.Hour, Command: "go run it -seed 42", Tallies: []Tally{broken}}
-	text, err := w.Document()
+	after := broken
+	after.Began, after.Err, after.History.Failed = broken.Began.Add(time.Minute), nil, 0
+	file := filepath.Join(t.TempDir(), "results")
+	for _, tally := range []Tally{after, broken} {
+		if err := appendResult(file, tally); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := readResults(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"1 promises broken", "| kill-it | 0 | 7 |", "**broken**", "lost one", "much", "go run it -seed 42", "2026-01-02 03:04", "It is killed."} {
+	if len(all) != 2 || all[0].Err == nil || all[0].Err.Error() != "lost one" || all[1].Err != nil || all[0].Scenario.Run == nil {
+		t.Fatalf("from the file: %+v", all)
+	}
+	text, err := Whole{all}.Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"1 promises broken", "| node-killed | 0 | 7 |", "**broken**", "| passed |", "lost one", "much", "-only '^node-killed$' -seed 42 -for 1h0m0s",
+		"2026-01-02 03:04 to 04:05", "2h0m0s in all, some beside each other", Scenarios()[0].What,
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the document doesn't say %q:\n%s", want, text)
 		}

@@ -17,13 +17,30 @@ import (
 //go:embed reliability.md.tmpl
 var document string
 
-// Whole is what all scenarios of a run came to.
-type Whole struct {
-	Began   time.Time
-	Took    time.Duration
-	Command string // that does it again
-	Tallies []Tally
+// Whole is what all scenarios came to.
+type Whole struct{ Tallies []Tally }
+
+// Began is when the first scenario began.
+func (w Whole) Began() time.Time {
+	return slices.MinFunc(w.Tallies, func(a, b Tally) int { return a.Began.Compare(b.Began) }).Began
 }
+
+// Ended is when the last scenario ended.
+func (w Whole) Ended() time.Time {
+	var last time.Time
+	for _, t := range w.Tallies {
+		if end := t.Began.Add(t.Took); end.After(last) {
+			last = end
+		}
+	}
+	return last
+}
+
+// Beside reports whether scenarios ran beside each other.
+func (w Whole) Beside() bool { return w.Sum().Took > w.Ended().Sub(w.Began()) }
+
+// Again is a command that repeats a scenario.
+func (w Whole) Again() string { return w.Tallies[0].again() }
 
 // Operations are all that clients asked for.
 func (t Tally) Operations() int { return t.History.Ops }
@@ -66,6 +83,7 @@ func (w Whole) Sum() Tally {
 		sum.Pauses += t.Pauses
 		sum.Cuts += t.Cuts
 		sum.Restarts += t.Restarts
+		sum.Took += t.Took
 		sum.Stall = max(sum.Stall, t.Stall)
 	}
 	return sum

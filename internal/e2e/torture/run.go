@@ -34,6 +34,7 @@ type Run struct {
 type Tally struct {
 	Scenario Scenario
 	Seed     int64
+	Began    time.Time
 	Took     time.Duration
 	Engines  []string // what the sessions were kept in, with versions
 
@@ -57,13 +58,12 @@ func Do(t testengine.TB, s Scenario, o Options, keep func(Tally)) {
 	r := &Run{
 		TB: t, scenario: s, options: o, until: o.Until,
 		rng:   rand.New(rand.NewPCG(uint64(o.Seed), 0)),
-		tally: Tally{Scenario: s, Seed: o.Seed},
+		tally: Tally{Scenario: s, Seed: o.Seed, Began: time.Now()},
 	}
-	began := time.Now()
 	defer func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.tally.Took = time.Since(began)
+		r.tally.Took = time.Since(r.tally.Began)
 		r.tally.Stall = r.answer.longest
 		keep(r.tally)
 	}()
