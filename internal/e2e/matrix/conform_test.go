@@ -25,7 +25,10 @@ import (
 func TestConformance(t *testing.T) {
 	at := given(t)
 	for name, p := range map[string]string{"periods": prefix, "one_index": onePrefix} {
-		t.Run(name, func(t *testing.T) { conform(t, at, p) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it is mostly waiting
+			conform(t, at, p)
+		})
 	}
 }
 
