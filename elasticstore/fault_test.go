@@ -99,7 +99,7 @@ func tells(err error, want ...error) error {
 	for _, e := range told {
 		is, should := errors.Is(err, e), slices.Contains(want, e)
 		if is != should {
-			return fmt.Errorf("error %w: is %q: %v, want %v", err, e, is, should)
+			return fmt.Errorf("error %w: is %q: %v, want %v", err, e.Error(), is, should)
 		}
 	}
 	return nil
