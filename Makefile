@@ -18,14 +18,14 @@ test-stores:
 	$(GO) test -race -count=1 -timeout 15m -run '^TestI[0-9]' . -store sqlite
 	$(GO) test -race -count=1 -timeout 15m -run '^TestI[0-9]' . -store opensearch
 
-## test-engines: elasticstore and checked histories on Elasticsearch 8.19, as all else is on OpenSearch 2.19
+## test-engines: conformance and checked histories on Elasticsearch 8.19; all else is on OpenSearch 2.19
 test-engines:
 	$(GO) run ./internal/e2e/matrix -engines es8 -for 20s
 
 ## test-matrix: all engines, with security too; writes docs/engines.md
 test-matrix:
 	@sh scripts/install-test-tools.sh matrix
-	$(GO) run ./internal/e2e/matrix -o docs/engines.md
+	$(GO) run ./internal/e2e/matrix -beside 2 -o docs/engines.md
 
 ## explore: all interleavings of the protocol with more faults, and with one rule taken out at a time
 explore:

@@ -1,6 +1,6 @@
-// Command matrix runs the conformance suite, elasticstore's own tests and a
-// workload whose histories are checked on every engine that can be started, and
-// writes what came of it as a document.
+// Command matrix runs the conformance suite, and a workload whose histories are
+// checked, on every engine that can be started, and writes what came of it as a
+// document.
 //
 //	go run ./internal/e2e/matrix -o docs/engines.md
 //	go run ./internal/e2e/matrix -engines opensearch2+security,es8+security -for 20s

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	_ "embed"
+	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -14,14 +15,14 @@ import (
 var page string
 
 // document is the page about a run of all engines.
-func document(results []result, began time.Time, seed int64) []byte {
+func document(results []result, began time.Time, seed int64, beside int) []byte {
 	functions := template.FuncMap{"oneline": func(err error) string {
 		return strings.Join(strings.Fields(err.Error()), " ")
 	}}
 	var b bytes.Buffer
 	t := template.Must(template.New("").Funcs(functions).Parse(page))
 	err := t.Execute(&b, map[string]any{
-		"Results": results, "Date": began.UTC().Format(time.DateOnly), "Seed": seed,
+		"Results": results, "Beside": fmt.Sprintf("%d engines at a time", beside), "Date": began.UTC().Format(time.DateOnly), "Seed": seed,
 		"Minutes": time.Since(began).Round(time.Minute).Minutes(),
 		"Go":      runtime.Version(), "System": runtime.GOOS + "/" + runtime.GOARCH, "CPUs": runtime.NumCPU(),
 	})
@@ -51,14 +52,6 @@ func (r result) Security() string {
 
 // Suite counts the tests of the conformance suite.
 func (r result) Suite() string { return r.suite.String() }
-
-// Own counts elasticstore's other tests.
-func (r result) Own() string {
-	if r.role != nil {
-		return "—"
-	}
-	return r.own.String()
-}
 
 // Operations counts those of the workload.
 func (r result) Operations() string {

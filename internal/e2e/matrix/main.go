@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,6 +43,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	s := settings{log: log.New(stderr, "", log.Ltime)}
 	f.DurationVar(&s.length, "for", time.Minute, "time of each engine's workload")
 	f.Int64Var(&s.seed, "seed", 0, "of all that the workloads draw; 0: another one each time")
+	beside := f.Int("beside", 1, "how many engines run at a time")
 	f.StringVar(&s.dir, "artifacts", filepath.Join(os.TempDir(), "cloakroom-matrix"), "directory for the histories of broken promises")
 	engines := f.String("engines", "", "engines to run, separated by commas (default all: "+strings.Join(labels(), ",")+")")
 	out := f.String("o", "", "file to write the document to; all engines have to run")
@@ -53,6 +55,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	if *out != "" && *engines != "" {
 		return errors.New("-o is for a run of all engines, without -engines")
+	}
+	if *beside < 1 {
+		return fmt.Errorf("-beside is %d: it must be 1 or more", *beside)
 	}
 	chosen, err := choose(*engines)
 	if err != nil {
@@ -66,19 +71,27 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	}
 	s.log.Printf("seed %d", s.seed)
 	began := time.Now()
-	var results []result
+	results := make([]result, len(chosen))
+	var all sync.WaitGroup
+	room := make(chan struct{}, *beside)
+	for i, e := range chosen {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			s.log.Printf("=== %s", e.label())
+			results[i] = s.try(ctx, e)
+			s.log.Printf("--- %s", results[i])
+		})
+	}
+	all.Wait()
 	var errs []error
-	for _, e := range chosen {
-		s.log.Printf("=== %s", e.label())
-		r := s.try(ctx, e)
-		results = append(results, r)
-		s.log.Printf("--- %s", r)
+	for _, r := range results {
 		if r.err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", e.label(), r.err))
+			errs = append(errs, fmt.Errorf("%s: %w", r.label(), r.err))
 		}
 	}
 	if *out != "" {
-		errs = append(errs, os.WriteFile(*out, document(results, began, s.seed), 0o644)) //nolint:gosec // a page for everybody
+		errs = append(errs, os.WriteFile(*out, document(results, began, s.seed, *beside), 0o644)) //nolint:gosec // a page for everybody
 	}
 	return errors.Join(errs...)
 }

@@ -112,15 +112,16 @@ no JSON
 
 func TestDocument(t *testing.T) {
 	got := string(document([]result{
-		{entry: entry{name: "opensearch2"}, engine: "OpenSearch 2.19.1", suite: &count{passed: 70}, own: &count{passed: 40},
+		{entry: entry{name: "opensearch2"}, engine: "OpenSearch 2.19.1", suite: &count{passed: 70},
 			history: &history.Report{Ops: 1234, Failed: 2}, took: 90 * time.Second, err: errors.New("2 families\nbreak a promise")},
 		{entry: entry{name: "es8", role: &testengine.Role{}}, err: errors.New("no Java")},
-	}, time.Now(), 7))
+	}, time.Now(), 7, 2))
 	for _, want := range []string{
-		"| OpenSearch 2.19.1 | off | 70 passed | 40 passed | 1234 | 0 | 2 | 90 | **failed** |\n",
-		"| es8, which did not start | TLS, least rights | not run | — | not run | — | — | 0 | **failed** |\n| Elasticsearch 9 |",
+		"| OpenSearch 2.19.1 | off | 70 passed | 1234 | 0 | 2 | 90 | **failed** |\n",
+		"| es8, which did not start | TLS, least rights | not run | not run | — | — | 0 | **failed** |\n| Elasticsearch 9 |",
 		"**OpenSearch 2.19.1, security off:** 2 families break a promise\n",
 		"seed 7",
+		"2 engines at a time",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is not in\n%s", want, got)

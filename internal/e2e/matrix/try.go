@@ -24,7 +24,6 @@ type result struct {
 	entry
 	engine  string // as it calls itself, with its version
 	suite   *count // the conformance suite, in both arrangements of indices
-	own     *count // elasticstore's other tests; not with security, which they don't know of
 	history *history.Report
 	took    time.Duration
 	err     error
@@ -35,7 +34,7 @@ func (r result) String() string {
 	if r.err != nil {
 		verdict = "FAILED"
 	}
-	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v; own tests %v", r.label(), verdict, r.took.Seconds(), r.Engine(), r.Suite(), r.Own())
+	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v", r.label(), verdict, r.took.Seconds(), r.Engine(), r.Suite())
 	if r.history != nil {
 		s += "; " + r.history.String()
 	}
@@ -45,7 +44,6 @@ func (r result) String() string {
 const (
 	module = "github.com/cloakroom-go/cloakroom/"
 	suite  = "TestConformance" // in this package
-	twin   = "TestStore"       // the suite in elasticstore's own tests
 )
 
 // try starts an engine and runs everything on it, also after a failure.
@@ -62,10 +60,6 @@ func (s *settings) try(ctx context.Context, e entry) (r result) {
 		}
 		r.suite, err = goTest(ctx, s.log, targetVariable+"="+string(text), module+"internal/e2e/matrix", "-run", "^"+suite+"$")
 		note(t, "the conformance suite", err)
-		if e.role == nil {
-			r.own, err = goTest(ctx, s.log, "CLOAKROOM_TEST_ENGINE="+at.URL, module+"elasticstore", "-skip", "^"+twin+"$")
-			note(t, "elasticstore's tests", err)
-		}
 		r.history, err = s.work(ctx, at)
 		note(t, "the workload", err)
 	})
