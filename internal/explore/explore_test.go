@@ -223,6 +223,9 @@ func TestScenarios(t *testing.T) {
 			if r.cut && !*full {
 				t.Error("not all states were visited")
 			}
+			if g := r.seen; r.failed == "" && g.acked|g.notApplied|g.dead|g.deadLogin|g.expired|g.signedIn == 0 && g.renewals == 0 {
+				t.Error("nobody was promised anything: that shows nothing")
+			}
 		})
 	}
 }
