@@ -10,6 +10,21 @@
 // against the model in model.go, and by the counting in audit.go, which takes
 // no search and looks at some promises more closely.
 //
+// Where the model allows more than one thing, it is because the root package
+// promises no more:
+//
+//   - Signing out everywhere ends one session after the other, before it returns.
+//   - A sign-out of unknown outcome may happen at any time, since burials are not
+//     checked. One everywhere can't end sessions whose sign-in began after it was
+//     given up, and was acknowledged: that wrote the ledger.
+//   - A sign-in without a ticket doesn't notice a sign-out everywhere that was
+//     over before it began, and may or may not notice one beside it.
+//   - A sign-in with a token that is renewed beside it may succeed; with one that
+//     was renewed before it began, it may not.
+//   - A visitor's read, and a removal of what isn't there, may or may not move the
+//     time of last activity, as touches are written later.
+//   - What was read may be as old as Op.Since, where a node was cut off.
+//
 // What is recorded are numbers: sessions, tokens and values are counted through
 // in a family, and a value that an operation puts in is the operation's number.
 // So a history holds no secret and can be kept.
