@@ -22,7 +22,6 @@ import (
 // conformance suite against the engine that it is made for.
 
 func TestOpenSearchClient(t *testing.T) {
-	t.Parallel()
 	client, err := opensearch.NewClient(opensearch.Config{Addresses: []string{testengine.Shared(t)}, DisableRetry: true})
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +31,6 @@ func TestOpenSearchClient(t *testing.T) {
 }
 
 func TestElasticsearchClient(t *testing.T) {
-	t.Parallel()
 	engine := testengine.Start(t, testengine.Options{Name: "es717"})
 	client, err := elasticsearch.NewClient(elasticsearch.Config{Addresses: []string{engine.URL()}, DisableRetry: true})
 	if err != nil {

@@ -22,6 +22,14 @@ type count struct {
 	skipped []string
 }
 
+// plus adds up, where both are there.
+func (c *count) plus(d *count) *count {
+	if c == nil || d == nil {
+		return nil
+	}
+	return &count{c.passed + d.passed, slices.Concat(c.failed, d.failed), slices.Concat(c.skipped, d.skipped)}
+}
+
 func (c *count) String() string {
 	if c == nil {
 		return "not run"

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -43,7 +44,10 @@ func (r result) String() string {
 
 const (
 	module = "github.com/cloakroom-go/cloakroom/"
-	suite  = "TestConformance" // in this package
+	suite  = "TestConformance" // in this package, with a test inside for each arrangement of indices:
+
+	periods  = "periods"
+	oneIndex = "one_index"
 )
 
 // try starts an engine and runs everything on it, also after a failure.
@@ -58,13 +62,28 @@ func (s *settings) try(ctx context.Context, e entry) (r result) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.suite, err = goTest(ctx, s.log, targetVariable+"="+string(text), module+"internal/e2e/matrix", "-run", "^"+suite+"$")
+		r.suite, err = s.conformance(ctx, targetVariable+"="+string(text))
 		note(t, "the conformance suite", err)
 		r.history, err = s.work(ctx, at)
 		note(t, "the workload", err)
 	})
 	r.took, r.err = time.Since(began), err
 	return r
+}
+
+// conformance runs the suite in both arrangements of indices at a time, as it is
+// mostly waiting: each in a process, since it counts goroutines.
+func (s *settings) conformance(ctx context.Context, variable string) (*count, error) {
+	var counts [2]*count
+	var errs [2]error
+	var both sync.WaitGroup
+	for i, arrangement := range []string{periods, oneIndex} {
+		both.Go(func() {
+			counts[i], errs[i] = goTest(ctx, s.log, variable, module+"internal/e2e/matrix", "-run", "^"+suite+"$/^"+arrangement+"$")
+		})
+	}
+	both.Wait()
+	return counts[0].plus(counts[1]), errors.Join(errs[:]...)
 }
 
 func note(t testengine.TB, what string, err error) {
