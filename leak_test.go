@@ -6,4 +6,4 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) { leaktest.Main(m, clearSpares) }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +34,49 @@ type place struct {
 	engine  string // its address
 	periods bool   // an index for each period of time, in place of one, which is made faster
 	real    bool   // as in production: connections are kept, and timeouts are short
+	ours    bool   // it was made by newPlace, on the shared engine
+	opened  bool   // so there is an index to be left to the next test
 	mem     *memstore.Store
+}
+
+// spares are the places, of one index each, that tests of this process have left
+// empty for the next: to make one takes an engine longer than most tests.
+var spares struct {
+	mu     sync.Mutex
+	places []*place
+}
+
+// takeSpare gives the place an index that was used before, if there is one.
+func (p *place) takeSpare() {
+	spares.mu.Lock()
+	defer spares.mu.Unlock()
+	if n := len(spares.places); n > 0 {
+		p.at = spares.places[n-1].at
+		spares.places = spares.places[:n-1]
+	}
+}
+
+// leave empties the place for the next test.
+func (p *place) leave() error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, path := range []string{"/_refresh", "/_delete_by_query?refresh=true&q=*:*"} {
+		if _, err := p.ask(ctx, http.MethodPost, "/"+p.at+path); err != nil {
+			return errors.Join(err, p.clear())
+		}
+	}
+	spares.mu.Lock()
+	defer spares.mu.Unlock()
+	spares.places = append(spares.places, p)
+	return nil
+}
+
+// clearSpares takes what tests have left off the engine.
+func clearSpares() (err error) {
+	for _, p := range spares.places {
+		err = errors.Join(err, p.clear())
+	}
+	return err
 }
 
 // newPlace returns an empty place, which goes with the test.
@@ -48,8 +91,13 @@ func newPlace(t testing.TB) *place {
 		p.at = filepath.Join(t.TempDir(), "sessions.db")
 	case "opensearch":
 		p.engine, p.at = testengine.Shared(t), fmt.Sprintf("root-%016x", rand.Uint64())
+		p.ours = true
 		t.Cleanup(func() {
-			if err := p.clear(); err != nil {
+			end := p.clear
+			if p.opened && !p.periods {
+				end = p.leave
+			}
+			if err := end(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -97,6 +145,9 @@ func (p *place) connect(ctx context.Context) (closable, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.ours && !p.opened && !p.periods {
+		p.takeSpare()
+	}
 	config := elasticstore.Config{Index: p.at, OneIndex: !p.periods, Logger: slog.New(slog.DiscardHandler)}
 	if !p.real {
 		client = hangUp{client}
@@ -109,6 +160,7 @@ func (p *place) connect(ctx context.Context) (closable, error) {
 	if err := s.Setup(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	p.opened = true
 	return &upToDate{s, p}, nil
 }
 

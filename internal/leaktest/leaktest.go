@@ -53,8 +53,16 @@ func CheckFunc(t testing.TB, paths func() []string) {
 // when they are done. It does not return:
 //
 //	func TestMain(m *testing.M) { leaktest.Main(m) }
-func Main(m *testing.M) {
+//
+// ends are called after the last test. Their errors fail the package.
+func Main(m *testing.M, ends ...func() error) {
 	code := m.Run()
+	for _, end := range ends {
+		if err := end(); err != nil {
+			fmt.Fprintln(os.Stderr, "after the tests:", err)
+			code = 1
+		}
+	}
 	if code == 0 {
 		if left := wait(nil, []string{Module}); len(left) > 0 {
 			fmt.Fprintf(os.Stderr, "%d goroutines were left behind by this package's tests:\n\n%s\n",
