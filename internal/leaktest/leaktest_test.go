@@ -29,7 +29,16 @@ func (r *recorder) end() {
 	}
 }
 
+// linger starts a goroutine that runs, in lingering, until stop is closed.
+func linger() (stop, done chan struct{}) {
+	stop, done = make(chan struct{}), make(chan struct{})
+	go lingering(stop, done)
+	stop <- struct{}{}
+	return stop, done
+}
+
 func lingering(stop, done chan struct{}) {
+	<-stop // it has begun
 	<-stop
 	close(done)
 }
@@ -41,8 +50,7 @@ func TestCheckFindsALeak(t *testing.T) {
 
 	r := &recorder{TB: t}
 	Check(r)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go lingering(stop, done)
+	stop, done := linger()
 	r.end()
 	close(stop)
 	<-done
@@ -54,8 +62,7 @@ func TestCheckFindsALeak(t *testing.T) {
 func TestCheckWaitsForTheEnd(t *testing.T) {
 	r := &recorder{TB: t}
 	Check(r)
-	stop, done := make(chan struct{}), make(chan struct{})
-	go lingering(stop, done)
+	stop, _ := linger()
 	r.Cleanup(func() { close(stop) }) // runs first, and doesn't wait
 	r.end()
 	if len(r.failures) != 0 {
@@ -64,8 +71,7 @@ func TestCheckWaitsForTheEnd(t *testing.T) {
 }
 
 func TestCheckLeavesOthersAlone(t *testing.T) {
-	stop, done := make(chan struct{}), make(chan struct{})
-	go lingering(stop, done) // before Check
+	stop, done := linger() // before Check
 	r := &recorder{TB: t}
 	Check(r)
 	r.end()
