@@ -150,6 +150,33 @@ func TestTurns(t *testing.T) {
 	}
 }
 
+// TestWarmUp has a side that gets faster for a while: those rounds don't count.
+func TestWarmUp(t *testing.T) {
+	for _, c := range []struct{ warm, want int }{{0, 0}, {1, 1}, {2, 2}, {9, 4}} {
+		took := []float64{100, 80, 50, 49, 48, 48, 48, 48, 48, 48}
+		turn := 0
+		o, err := Case{
+			Name: "test/warm", Warm: c.warm,
+			Setup: func(*Bench) ([]Side, error) {
+				return []Side{{
+					Name: "cold",
+					Round: func(context.Context) (Result, error) {
+						turn++
+						return Result{N: 1, Metrics: map[string]float64{perOp: took[turn-1]}}, nil
+					},
+					Check: func(context.Context) error { return nil },
+				}}, nil
+			},
+		}.run(&Bench{Context: t.Context(), log: slog.New(slog.DiscardHandler)}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.Rounds[0]["cold"].Metrics[perOp]; len(o.Rounds) != 1 || turn != c.want+1 || got != took[c.want] {
+			t.Errorf("Warm %d: %d rounds of which %d count, and the first was %v", c.warm, turn, len(o.Rounds), got)
+		}
+	}
+}
+
 func TestFlags(t *testing.T) {
 	for _, args := range [][]string{{"-run", "("}, {"-rounds", "0"}, {"surplus"}, {"-quick", "-run", "no such case"}} {
 		if err := run(t.Context(), args, new(strings.Builder)); err == nil {

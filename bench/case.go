@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -18,6 +20,7 @@ type Case struct {
 	Rows  []Row
 	Plot  *Plot // nil: none
 	Most  int   // rounds at most, for what takes long; 0: as many as asked for
+	Warm  int   // rounds before them that don't count, at most; see warmUp
 
 	Needs []need // services
 
@@ -47,12 +50,13 @@ type Result struct {
 
 // The units that cases compare.
 const (
-	perOp   = "ns/op"
-	perSec  = "ops/s"
-	bytesOp = "B/op"
-	allocs  = "allocs/op"
-	half    = "p50-ns"
-	tail    = "p99-ns"
+	perOp    = "ns/op"
+	perOpCPU = "cpu-ns/op" // of all processors, in this process
+	perSec   = "ops/s"
+	bytesOp  = "B/op"
+	allocs   = "allocs/op"
+	half     = "p50-ns"
+	tail     = "p99-ns"
 )
 
 // Row is a line of the table: what is compared in a Case, and with which goal.
@@ -225,23 +229,13 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 	if c.Most > 0 {
 		rounds = min(rounds, c.Most)
 	}
+	if err := c.warmUp(b, sides); err != nil {
+		return nil, err
+	}
 	for i := range rounds {
-		round := map[string]Result{}
-		for _, s := range sides {
-			if s.Prepare != nil {
-				if err := s.Prepare(b); err != nil {
-					return nil, fmt.Errorf("%s: preparing: %w", s.Name, err)
-				}
-			}
-			r, err := s.Round(b)
-			if err == nil && r.N < 1 {
-				err = errors.New("not one operation was done")
-			}
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", s.Name, err)
-			}
-			round[s.Name] = r
-			b.log.Info("measured", "case", c.Name, "round", i+1, "side", s.Name, "metrics", r.Metrics)
+		round, err := c.round(b, sides, strconv.Itoa(i+1))
+		if err != nil {
+			return nil, err
 		}
 		o.Rounds = append(o.Rounds, round)
 	}
@@ -259,6 +253,49 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 		}
 	}
 	return o, nil
+}
+
+// round measures each side once.
+func (c Case) round(b *Bench, sides []Side, name string) (map[string]Result, error) {
+	round := map[string]Result{}
+	for _, s := range sides {
+		if s.Prepare != nil {
+			if err := s.Prepare(b); err != nil {
+				return nil, fmt.Errorf("%s: preparing: %w", s.Name, err)
+			}
+		}
+		r, err := s.Round(b)
+		if err == nil && r.N < 1 {
+			err = errors.New("not one operation was done")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		round[s.Name] = r
+		b.log.Info("measured", "case", c.Name, "round", name, "side", s.Name, "metrics", r.Metrics)
+	}
+	return round, nil
+}
+
+// warmUp runs rounds that don't count: the engine compiles what is used much,
+// and caches fill. It goes on while the sides together get a tenth faster.
+func (c Case) warmUp(b *Bench, sides []Side) error {
+	least := math.Inf(1)
+	for range min(c.Warm, b.size(c.Warm, 1)) {
+		round, err := c.round(b, sides, "warm-up")
+		if err != nil {
+			return err
+		}
+		var sum float64
+		for _, r := range round {
+			sum += r.Metrics[perOp]
+		}
+		if sum > 0.9*least {
+			return nil
+		}
+		least = sum
+	}
+	return nil
 }
 
 // values are a row's, one of each round.

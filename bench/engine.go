@@ -18,19 +18,26 @@ import (
 
 func engineCases() []Case {
 	const callers = 256
+	fewer := func(what, kind string) Row {
+		return Row{
+			What: "OpenSearch " + what + " at 256 callers against the _" + kind + " ceiling with 256 documents under way, as callers have", Unit: perSec, Kind: More,
+			Ours: []string{"store"}, Peers: ceilings(kind, fewBatches), Goal: untold, Least: untold,
+		}
+	}
 	return []Case{
 		{
-			Name: "engine/reads", Needs: []need{needEngine},
-			About: "Reads of single sessions by 256 callers; and the engine's ceiling, _mget with prepared bodies.",
+			Name: "engine/reads", Needs: []need{needEngine}, Warm: 3,
+			About: "Reads of single sessions by 256 callers; and the engine's ceiling, _mget with prepared bodies. mget-64x4 has 64 documents in a request and 4 requests in flight.",
 			Rows: []Row{
 				{
 					What: "OpenSearch reads/s at 256 callers against the _mget ceiling", Unit: perSec, Kind: More,
-					Ours: []string{"store"}, Peers: ceilings("mget"), Goal: at(0.9), Least: at(0.75),
+					Ours: []string{"store"}, Peers: ceilings("mget", anyBatches), Goal: at(0.9), Least: at(0.75),
 				},
 				{
 					What: "OpenSearch reads/s at 256 callers against one operation per request", Unit: perSec, Kind: More,
 					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(6), Least: at(4),
 				},
+				fewer("reads/s", "mget"),
 			},
 			Setup: func(b *Bench) ([]Side, error) {
 				rs, err := openEngine(b, b.size(8192, 512))
@@ -50,17 +57,18 @@ func engineCases() []Case {
 			},
 		},
 		{
-			Name: "engine/saves", Needs: []need{needEngine},
-			About: "Compare-and-set saves of single sessions by 256 callers; and the engine's ceiling, _bulk with prepared bodies, which compares nothing.",
+			Name: "engine/saves", Needs: []need{needEngine}, Warm: 3,
+			About: "Compare-and-set saves of single sessions by 256 callers; and the engine's ceiling, _bulk with prepared bodies, which compares nothing. bulk-64x4 has 64 documents in a request and 4 requests in flight.",
 			Rows: []Row{
 				{
 					What: "OpenSearch compare-and-set saves/s at 256 callers against the _bulk ceiling", Unit: perSec, Kind: More,
-					Ours: []string{"store"}, Peers: ceilings("bulk"), Goal: at(0.9), Least: at(0.75),
+					Ours: []string{"store"}, Peers: ceilings("bulk", anyBatches), Goal: at(0.9), Least: at(0.75),
 				},
 				{
 					What: "OpenSearch saves/s at 256 callers against one operation per request", Unit: perSec, Kind: More,
 					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(3.3), Least: at(2.5),
 				},
+				fewer("saves/s", "bulk"),
 			},
 			Setup: func(b *Bench) ([]Side, error) {
 				rs, err := openEngine(b, b.size(8192, 512))
@@ -84,7 +92,7 @@ func engineCases() []Case {
 			},
 		},
 		{
-			Name: "engine/concurrency", Needs: []need{needEngine},
+			Name: "engine/concurrency", Needs: []need{needEngine}, Most: 3, Warm: 1,
 			About: "Reads of single sessions from OpenSearch, by the number of callers.",
 			Plot:  &Plot{Title: "Reads from OpenSearch", X: "parallel callers", Y: "reads/s", Unit: perSec, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
@@ -92,7 +100,7 @@ func engineCases() []Case {
 			},
 		},
 		{
-			Name: "engine/concurrency-saves", Needs: []need{needEngine},
+			Name: "engine/concurrency-saves", Needs: []need{needEngine}, Most: 3, Warm: 1,
 			About: "Compare-and-set saves of single sessions in OpenSearch, by the number of callers.",
 			Plot:  &Plot{Title: "Saves to OpenSearch", X: "parallel callers", Y: "saves/s", Unit: perSec, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
@@ -237,21 +245,24 @@ func (s *single) saves(callers int) load {
 	}
 }
 
-// The sizes and numbers of requests in flight that a ceiling is the best of.
+// batches are how many documents a request has, and how many requests are in
+// flight.
+type batches struct{ size, inFlight int }
+
 var (
-	ceilingSizes    = []int{64, 256, 512}
-	ceilingInFlight = []int{2, 4, 8}
+	// anyBatches are what a ceiling is the best of: up to 4096 documents are
+	// under way at a time.
+	anyBatches = []batches{{64, 2}, {64, 4}, {64, 8}, {256, 2}, {256, 4}, {256, 8}, {512, 2}, {512, 4}, {512, 8}}
+	// fewBatches have as many under way as there are callers: more than that
+	// can't be asked for by callers who wait for their answers.
+	fewBatches = []batches{{32, 8}, {64, 4}, {128, 2}, {256, 1}}
 )
 
-func ceilingName(kind string, size, inFlight int) string {
-	return fmt.Sprintf("%s-%dx%d", kind, size, inFlight)
-}
+func (s batches) of(kind string) string { return fmt.Sprintf("%s-%dx%d", kind, s.size, s.inFlight) }
 
-func ceilings(kind string) (names []string) {
-	for _, size := range ceilingSizes {
-		for _, n := range ceilingInFlight {
-			names = append(names, ceilingName(kind, size, n))
-		}
+func ceilings(kind string, of []batches) (names []string) {
+	for _, s := range of {
+		names = append(names, s.of(kind))
 	}
 	return names
 }
@@ -262,14 +273,16 @@ type batchOf func(s *single, size int) (load, error)
 func ceilingSides(b *Bench, s *single, kind string, of batchOf) ([]Side, error) {
 	check := once(s.check)
 	var sides []Side
-	for _, size := range ceilingSizes {
-		op, err := of(s, size)
+	for _, by := range append(slices.Clone(anyBatches), fewBatches...) {
+		name := by.of(kind)
+		if slices.ContainsFunc(sides, func(s Side) bool { return s.Name == name }) {
+			continue
+		}
+		op, err := of(s, by.size)
 		if err != nil {
 			return nil, err
 		}
-		for _, inFlight := range ceilingInFlight {
-			sides = append(sides, b.lots(ceilingName(kind, size, inFlight), engineSettings, inFlight, size, op, check))
-		}
+		sides = append(sides, b.lots(name, engineSettings, by.inFlight, by.size, op, check))
 	}
 	return sides, nil
 }

@@ -20,7 +20,7 @@ func httpCases() []Case {
 	}
 	return []Case{
 		{
-			Name: "http/write", Needs: both,
+			Name: "http/write", Needs: both, Warm: 1,
 			About: "64 clients whose requests read and write a session of their own.",
 			Rows: []Row{
 				row("full HTTP read and write, SQLite, against scs + Redis (appendfsync always)", "scs+redis", better, at(0.8)),
@@ -31,7 +31,7 @@ func httpCases() []Case {
 			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageVisit, peers...) },
 		},
 		{
-			Name: "http/read", Needs: both,
+			Name: "http/read", Needs: both, Warm: 1,
 			About: "64 clients whose requests read a session.",
 			Rows: []Row{
 				row("full HTTP read, SQLite, against scs + Redis", "scs+redis", at(1.5), at(1)),
@@ -41,7 +41,7 @@ func httpCases() []Case {
 			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageRead, peers...) },
 		},
 		{
-			Name: "http/concurrency", Needs: []need{needRedis},
+			Name: "http/concurrency", Needs: []need{needRedis}, Most: 3, Warm: 1,
 			About: "Requests that read and write a session, by the number of clients.",
 			Plot:  &Plot{Title: "Read and write over HTTP", X: "parallel clients", Y: "requests/s", Unit: perSec, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
@@ -57,7 +57,7 @@ func httpCases() []Case {
 			},
 		},
 		{
-			Name: "http/opensearch", Needs: []need{needEngine},
+			Name: "http/opensearch", Needs: []need{needEngine}, Warm: 5,
 			About: "64 clients whose requests get five values and set one, on OpenSearch: in our store, and as Dancer::Session::ElasticSearch does.",
 			Rows: []Row{
 				{

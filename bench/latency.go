@@ -14,7 +14,7 @@ func latencyCases() []Case {
 		}
 	}
 	alone := func(name, what, about string, needs []need, setup func(b *Bench) ([]Side, error)) Case {
-		return Case{Name: "latency/" + name, About: about, Needs: needs, Rows: []Row{half(what)}, Setup: setup}
+		return Case{Name: "latency/" + name, About: about, Needs: needs, Warm: 4, Rows: []Row{half(what)}, Setup: setup}
 	}
 	engine := []need{needEngine}
 	return []Case{
@@ -35,7 +35,7 @@ func latencyCases() []Case {
 			return besideSingle(b, (*records).saves, (*single).saves)
 		}),
 		{
-			Name: "latency/same-load", Needs: engine,
+			Name: "latency/same-load", Needs: engine, Warm: 3,
 			About: "Sessions are read and saved in OpenSearch, half and half, at 70 % of what one operation per request reaches with 64 callers. Latencies count from when an operation was due.",
 			Rows: []Row{{
 				What: "p99 under the load of 64 callers, against one operation per request at the same offered load", Unit: tail, Kind: Share,

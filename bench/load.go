@@ -17,6 +17,7 @@ func closed(ctx context.Context, span time.Duration, callers int, op func(ctx co
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	taken := make([][]time.Duration, callers)
+	busy, known := processorTime()
 	begin := time.Now()
 	end := begin.Add(span)
 	var wg sync.WaitGroup
@@ -37,7 +38,11 @@ func closed(ctx context.Context, span time.Duration, callers int, op func(ctx co
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	return summary(slices.Concat(taken...), time.Since(begin)), nil
+	r := summary(slices.Concat(taken...), time.Since(begin))
+	if now, _ := processorTime(); known && r.N > 0 {
+		r.Metrics[perOpCPU] = float64(now-busy) / float64(r.N)
+	}
+	return r, nil
 }
 
 // open starts operations at a rate, whether or not earlier ones are done, and

@@ -129,6 +129,10 @@ func (b *Bench) lots(name, settings string, callers, many int, op func(ctx conte
 			return r, err
 		}
 		n := float64(many)
-		return Result{N: r.N * many, Metrics: map[string]float64{perOp: r.Metrics[perOp] / n, perSec: r.Metrics[perSec] * n}}, nil
+		metrics := map[string]float64{perOp: r.Metrics[perOp] / n, perSec: r.Metrics[perSec] * n}
+		if v, ok := r.Metrics[perOpCPU]; ok {
+			metrics[perOpCPU] = v / n
+		}
+		return Result{N: r.N * many, Metrics: metrics}, nil
 	}}
 }

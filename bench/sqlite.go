@@ -12,7 +12,7 @@ func sqliteCases() []Case {
 	single := []string{"scs+sqlite-1conn", "scs+sqlite-8conn"}
 	return []Case{
 		{
-			Name:  "sqlite/requests",
+			Name: "sqlite/requests", Warm: 1,
 			About: "64 parallel requests that each read and write a session of their own, without a network.",
 			Rows: []Row{{
 				What: "durable saves/s on SQLite, 64 parallel requests, against scs sqlite3store", Unit: perSec, Kind: More,
@@ -23,7 +23,7 @@ func sqliteCases() []Case {
 			},
 		},
 		{
-			Name:  "sqlite/commit",
+			Name: "sqlite/commit", Warm: 1,
 			About: "Saves by compare-and-set from 64 callers, against a loop of the same prepared updates with nobody else there.",
 			Rows: []Row{{
 				What: "SQLite group commit against a bare loop of prepared updates in transactions of 64", Unit: perSec, Kind: More,
@@ -78,7 +78,7 @@ func crowds(b *Bench, callers int, page string, open ...func(*Bench) (*site, err
 func incrementCase(engine, settings string, needs []need, open func(*Bench) (cloakroom.Store, error)) Case {
 	const parallel = 64
 	return Case{
-		Name: engine + "/one-session", Needs: needs,
+		Name: engine + "/one-session", Needs: needs, Warm: 4,
 		About: "64 parallel requests in one process that count visits: all in one session, against a session each.",
 		Rows: []Row{{
 			What: "64 parallel increments of one session, against separate sessions (" + engine + ")", Unit: perSec, Kind: More,
