@@ -142,6 +142,10 @@ func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 
 // Inspector returns the store's Inspector, nil if it has none.
 func (a *Admin) Inspector() Inspector {
-	i, _ := a.ledgers.w.store.(Inspector)
+	store := a.ledgers.w.store
+	if c, ok := store.(*cache); ok {
+		store = c.Store
+	}
+	i, _ := store.(Inspector)
 	return i
 }

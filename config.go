@@ -62,6 +62,25 @@ type Config struct {
 	// Negative: never. Defaults to 10 minutes.
 	SweepEvery time.Duration
 
+	// CacheFor is how old what a request reads of its session may be. If it is
+	// set, the manager remembers sessions that it has read or written (up to 64
+	// MiB of them), and requests that find theirs don't ask the store.
+	//
+	// What this manager and its Admin save and end is seen at once. What others
+	// do, such as another process on the same store, may go unnoticed here for
+	// CacheFor, counted from before the store was asked: an earlier state of the
+	// values is read, and a session that was signed out or revoked, a token that
+	// a sign-in replaced, or a renewed one's old secret, still opens. Nothing else
+	// is bounded by it: saves, sign-ins, renewals and sign-outs work on what the
+	// store has, so they neither write over what others saved nor bring anything
+	// back, and one that meets the end of its session fails with ErrGone. Limits
+	// in time, Devices and Admin are exact. While the store is out of reach,
+	// what is remembered is still read, for no longer than CacheFor.
+	//
+	// At most LongestCacheFor (1 hour), and less than IdleTimeout. Some seconds
+	// take most of the load off a store. Defaults to 0: each request asks.
+	CacheFor time.Duration
+
 	// NotBefore refuses all tokens of sessions that were made before this time,
 	// without asking the store: the lever to sign everyone out, and what a
 	// restore of the store from a backup needs. Defaults to the zero time: none.
@@ -133,7 +152,7 @@ func (c *Config) withDefaults() (*Config, error) {
 		value time.Duration
 	}{
 		{"Lifetime", d.Lifetime}, {"AnonymousLifetime", d.AnonymousLifetime}, {"MaxLifetime", d.MaxLifetime},
-		{"RenewGrace", d.RenewGrace}, {"SaveTimeout", d.SaveTimeout},
+		{"RenewGrace", d.RenewGrace}, {"SaveTimeout", d.SaveTimeout}, {"CacheFor", d.CacheFor},
 	} {
 		if f.value < 0 {
 			return nil, fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
@@ -173,6 +192,9 @@ func (c *Config) withDefaults() (*Config, error) {
 	setDefault(&d.TouchEvery, min(d.IdleTimeout/10, time.Minute))
 	if d.TouchEvery >= d.IdleTimeout {
 		return nil, fmt.Errorf("cloakroom: Config.TouchEvery is %v: it must be less than IdleTimeout, %v, or active visitors are signed out", d.TouchEvery, d.IdleTimeout)
+	}
+	if longest := min(LongestCacheFor, d.IdleTimeout-1); d.CacheFor > longest {
+		return nil, fmt.Errorf("cloakroom: Config.CacheFor is %v: at most %v, and less than IdleTimeout, %v, is allowed, as a session that was ended elsewhere opens here for that long", d.CacheFor, LongestCacheFor, d.IdleTimeout)
 	}
 	setDefault(&d.RenewGrace, 30*time.Second)
 	setDefault(&d.SaveTimeout, 5*time.Second)

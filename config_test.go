@@ -633,6 +633,11 @@ func TestConfigErrors(t *testing.T) {
 		"MaxLifetime":             {cloakroom.Config{MaxLifetime: -1}, "Config.MaxLifetime"},
 		"RenewGrace":              {cloakroom.Config{RenewGrace: -1}, "Config.RenewGrace"},
 		"SaveTimeout":             {cloakroom.Config{SaveTimeout: -1}, "Config.SaveTimeout"},
+		"CacheFor":                {cloakroom.Config{CacheFor: -1}, "Config.CacheFor"},
+		"CacheFor of an hour":     {cloakroom.Config{CacheFor: time.Hour}, ""},
+		"CacheFor beyond":         {cloakroom.Config{CacheFor: time.Hour + 1}, "at most 1h0m0s"},
+		"CacheFor of IdleTimeout": {cloakroom.Config{CacheFor: time.Minute, IdleTimeout: time.Minute}, "less than IdleTimeout, 1m0s"},
+		"CacheFor without one":    {cloakroom.Config{CacheFor: time.Minute, IdleTimeout: -1}, ""},
 		"negative where it means": {cloakroom.Config{IdleTimeout: -1, TouchEvery: -1, SweepEvery: -1, MaxBytes: -1, MaxPerPrincipal: -1}, ""},
 		"App of 128 bytes":        {cloakroom.Config{App: strings.Repeat("x", 128)}, ""},
 		"App of 129 bytes":        {cloakroom.Config{App: strings.Repeat("x", 129)}, "Config.App"},
@@ -733,8 +738,8 @@ func TestUserAgentIsCut(t *testing.T) {
 	}
 }
 
-// TestImports: who links the package links the standard library and this module,
-// no more.
+// TestImports: who links the package links the standard library, this module, and
+// for Config.CacheFor a list of what was used last that depends on nothing itself.
 func TestImports(t *testing.T) {
 	const module = "github.com/cloakroom-go/cloakroom"
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
@@ -746,7 +751,8 @@ func TestImports(t *testing.T) {
 	}
 	got := strings.Fields(string(out))
 	slices.Sort(got)
-	if want := []string{module, module + "/internal/token"}; !slices.Equal(got, want) {
+	const lru = "github.com/hashicorp/golang-lru/v2"
+	if want := []string{module, module + "/internal/token", lru + "/internal", lru + "/simplelru"}; !slices.Equal(got, want) {
 		t.Errorf("beside the standard library it links %q, want %q", got, want)
 	}
 }

@@ -25,6 +25,7 @@ type Manager struct {
 	w         *writer
 	ledgers   *ledgers
 	sweeper   *sweeper
+	cache     *cache // the writer's store, if Config.CacheFor is set
 }
 
 // New makes a Manager. It does no I/O; the store may be out of reach. The store
@@ -48,9 +49,13 @@ func New(store Store, keys *Keys, config *Config) (*Manager, error) {
 		keys: keys, config: c, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: LayoutFor(c.MaxLifetime), empty: &Record{App: c.App}, events: c.Events,
 	}
+	m.sweeper = startSweeper(store, c)
+	if c.CacheFor > 0 {
+		m.cache = newCache(store, c.App, c.Now, c.CacheFor, cacheBytes)
+		store = m.cache
+	}
 	m.w = newWriter(store, c.App, m.now, c.SaveTimeout, c.IdleTimeout, c.Events)
 	m.ledgers = &ledgers{w: m.w, longest: c.MaxLifetime}
-	m.sweeper = startSweeper(store, c)
 	return m, nil
 }
 
@@ -157,6 +162,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 // load fills an empty session with what a verified token opens. It stays empty,
 // without an error, if that is nothing.
 func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
+	if m.openRemembered(s, t) {
+		return nil
+	}
 	s.reading.begin(ctx, m.config.SaveTimeout)
 	defer s.reading.end()
 	rec, grave, err := m.w.read(&s.reading, ID(t.ID))

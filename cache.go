@@ -1,0 +1,230 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"github.com/cloakroom-go/cloakroom/internal/token"
+)
+
+// LongestCacheFor is the longest time that Config.CacheFor may be.
+const LongestCacheFor = time.Hour
+
+const (
+	// cacheBytes bounds what a manager remembers: 64 MiB, and so, with what each
+	// session takes at least, 65,536 sessions.
+	cacheBytes = 64 << 20
+	// sessionBytes is what a remembered session takes beside its values.
+	sessionBytes = 1 << 10
+)
+
+// cache is a store that remembers the sessions that pass through it
+// (Config.CacheFor). Only recall answers in the store's place: Get still asks it,
+// so whoever is to decide something sees what is there.
+//
+// When an operation tells what has become of a session, all others on it that are
+// under way are spoiled: they may have begun before, and bring what has been
+// replaced or ended since. What a spoiled one brings is remembered only in the
+// place of something still older.
+type cache struct {
+	Store
+	app   string
+	now   func() time.Time
+	keep  time.Duration
+	bound int // of bytes
+
+	mu       sync.Mutex
+	sessions *simplelru.LRU[ID, remembered]
+	bytes    int
+	underWay map[ID]*generation // what isn't spoiled
+}
+
+// remembered is a session as it was at some time after asOf.
+type remembered struct {
+	rec   *Record
+	asOf  time.Time
+	bytes int
+}
+
+// generation is those operations on a record under way that began since it was
+// last learned what has become of it.
+type generation struct {
+	n       int
+	spoiled bool
+}
+
+// operation is one on a record, under way.
+type operation struct {
+	id    ID
+	began time.Time
+	of    *generation
+}
+
+func newCache(store Store, app string, now func() time.Time, keep time.Duration, bound int) *cache {
+	c := &cache{Store: store, app: app, now: now, keep: keep, bound: bound, underWay: make(map[ID]*generation)}
+	var err error
+	c.sessions, err = simplelru.NewLRU(max(bound/sessionBytes, 1), func(_ ID, m remembered) { c.bytes -= m.bytes })
+	if err != nil {
+		panic("cloakroom: " + err.Error()) // only of a bound that isn't positive
+	}
+	return c
+}
+
+// recall returns a session as it was less than Config.CacheFor ago, and when it
+// was asked for; nil if that isn't remembered. It costs no store operation.
+func (c *cache) recall(id ID) (*Record, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m, ok := c.sessions.Get(id)
+	switch {
+	case !ok:
+		return nil, time.Time{}
+	case !c.young(m.asOf):
+		c.sessions.Remove(id)
+		return nil, time.Time{}
+	}
+	return m.rec, m.asOf
+}
+
+// young reports whether it isn't CacheFor yet since a time. The monotonic clock
+// knows if the other was set back meanwhile, and the other if the machine slept.
+func (c *cache) young(t time.Time) bool {
+	now := c.now()
+	age := now.Sub(t)
+	return age >= 0 && max(age, now.Round(0).Sub(t.Round(0))) < c.keep
+}
+
+func (c *cache) begin(id ID) operation {
+	began := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.underWay[id]
+	if g == nil {
+		g = new(generation)
+		c.underWay[id] = g
+	}
+	g.n++
+	return operation{id, began, g}
+}
+
+// end ends an operation that returned err, and if that is nil, found or left rec.
+func (c *cache) end(o operation, rec *Record, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		c.learn(o, rec)
+	case answered(err), errors.Is(err, ErrCorrupt):
+		c.learn(o, nil)
+	default: // no answer, which tells nothing
+		if o.of.n--; o.of.n == 0 && !o.of.spoiled {
+			delete(c.underWay, o.id)
+		}
+	}
+}
+
+// learn takes in that a session was rec at some time since the operation began;
+// nil: that it was ended, or is no longer what it was. With mu held.
+func (c *cache) learn(o operation, rec *Record) {
+	m, known := c.sessions.Peek(o.id)
+	switch {
+	case rec == nil || rec.Kind != KindSession || rec.App != c.app:
+		c.sessions.Remove(o.id)
+	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.Before(m.asOf):
+		// What is remembered is newer.
+	case known || !o.of.spoiled:
+		c.remember(o.id, remembered{rec, o.began, sizeOf(rec)})
+	}
+	if g := c.underWay[o.id]; g != nil {
+		g.spoiled = true
+		delete(c.underWay, o.id)
+	}
+}
+
+// remember keeps a session in the place of those that were asked for longest ago.
+// One that would fill a good part of the room isn't kept.
+func (c *cache) remember(id ID, m remembered) {
+	c.sessions.Remove(id)
+	if m.bytes > c.bound/16 {
+		return
+	}
+	c.bytes += m.bytes
+	c.sessions.Add(id, m)
+	for c.bytes > c.bound {
+		c.sessions.RemoveOldest()
+	}
+}
+
+// sizeOf estimates what a record takes in memory.
+func sizeOf(r *Record) int {
+	n := sessionBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
+	for name, v := range r.Values {
+		n += len(name) + len(v) + 64
+	}
+	return n
+}
+
+// Get implements Store.
+func (c *cache) Get(ctx context.Context, id ID) (*Record, error) {
+	o := c.begin(id)
+	rec, err := c.Store.Get(ctx, id)
+	c.end(o, rec, err)
+	return rec, err
+}
+
+// Create implements Store.
+func (c *cache) Create(ctx context.Context, r *Record) (Version, error) {
+	return c.write(ctx, r, c.Store.Create)
+}
+
+// Update implements Store.
+func (c *cache) Update(ctx context.Context, r *Record) (Version, error) {
+	return c.write(ctx, r, c.Store.Update)
+}
+
+func (c *cache) write(ctx context.Context, r *Record, do func(context.Context, *Record) (Version, error)) (Version, error) {
+	o := c.begin(r.ID)
+	v, err := do(ctx, r)
+	saved := *r // the store may have kept r
+	saved.Version = v
+	c.end(o, &saved, err)
+	return v, err
+}
+
+// Bury implements Store. Whatever comes of it, what was to be ended isn't
+// answered for from memory any more.
+func (c *cache) Bury(ctx context.Context, id ID, g Grave, v Version) error {
+	o := c.begin(id)
+	err := c.Store.Bury(ctx, id, g, v)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learn(o, nil)
+	return err
+}
+
+// openRemembered fills an empty session from memory, in the place of the store,
+// and reports whether it could. What would turn the visitor away or hand out a
+// token is left to the store: that a secret doesn't open the record, which may have
+// been renewed elsewhere; that the session is over, which may have been in use
+// elsewhere; that the token has to be signed anew.
+func (m *Manager) openRemembered(s *Session, t token.Token) bool {
+	if m.cache == nil || t.Old {
+		return false
+	}
+	rec, asOf := m.cache.recall(ID(t.ID))
+	if rec == nil || m.w.over(rec, m.now()) {
+		return false
+	}
+	ok, old := m.keys.ring.Load().Check(rec.Verifier, claims(rec), t.Secret)
+	if !ok {
+		return false
+	}
+	s.secret, s.used, s.rekey = t.Secret, true, old
+	s.settle(rec)
+	s.asOf = asOf
+	return true
+}
