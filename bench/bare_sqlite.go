@@ -77,7 +77,8 @@ func openBare(b *Bench, n int) (*bare, error) {
 	}
 	b.Cleanup(s.conn.Close)
 	for _, setting := range []string{ // the store's own
-		"synchronous = FULL", "temp_store = MEMORY", "cache_size = -32000", "secure_delete = FAST", "wal_autocheckpoint = 2000",
+		"synchronous = FULL", "trusted_schema = 0", "temp_store = MEMORY", "cache_size = -32000", "secure_delete = FAST", "wal_autocheckpoint = 2000",
+		"journal_size_limit = 16777216",
 	} {
 		if err := sqlitex.ExecuteTransient(s.conn, "PRAGMA "+setting, nil); err != nil {
 			return nil, err

@@ -171,7 +171,7 @@ func TestWarmUp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := o.Rounds[0]["cold"].Metrics[perOp]; len(o.Rounds) != 1 || turn != c.want+1 || got != took[c.want] {
+		if got := o.Rounds[0]["cold"].Metrics[perOp]; len(o.Rounds) != 1 || turn != c.want+1 || o.Warmed != c.want || got != took[c.want] {
 			t.Errorf("Warm %d: %d rounds of which %d count, and the first was %v", c.warm, turn, len(o.Rounds), got)
 		}
 	}
@@ -195,7 +195,7 @@ func TestCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?m)^\| memory per live session.*\| < 1× \| ≤ 1× \| .*× \[.*–.*\] \| .* \|$`).Match(page) {
+	if !regexp.MustCompile(`(?m)^\| memory per live session.*\| < 1× \| ≤ 1× \| .*× \[.*–.*\] \| .* B/session \| .* B/session \| .* \|$`).Match(page) {
 		t.Errorf("the page lacks the row:\n%s", page)
 	}
 }

@@ -209,6 +209,7 @@ func once(check func(context.Context) error) func(context.Context) error {
 type Outcome struct {
 	Case   Case
 	Sides  []Side
+	Warmed int                 // rounds that didn't count
 	Rounds []map[string]Result // by side
 }
 
@@ -229,7 +230,7 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 	if c.Most > 0 {
 		rounds = min(rounds, c.Most)
 	}
-	if err := c.warmUp(b, sides); err != nil {
+	if o.Warmed, err = c.warmUp(b, sides); err != nil {
 		return nil, err
 	}
 	for i := range rounds {
@@ -278,24 +279,26 @@ func (c Case) round(b *Bench, sides []Side, name string) (map[string]Result, err
 }
 
 // warmUp runs rounds that don't count: the engine compiles what is used much,
-// and caches fill. It goes on while the sides together get a tenth faster.
-func (c Case) warmUp(b *Bench, sides []Side) error {
+// and caches fill. It goes on while the sides together get a tenth faster, and says
+// how many there were.
+func (c Case) warmUp(b *Bench, sides []Side) (rounds int, err error) {
 	least := math.Inf(1)
 	for range min(c.Warm, b.size(c.Warm, 1)) {
 		round, err := c.round(b, sides, "warm-up")
 		if err != nil {
-			return err
+			return rounds, err
 		}
+		rounds++
 		var sum float64
 		for _, r := range round {
 			sum += r.Metrics[perOp]
 		}
 		if sum > 0.9*least {
-			return nil
+			break
 		}
 		least = sum
 	}
-	return nil
+	return rounds, nil
 }
 
 // values are a row's, one of each round.

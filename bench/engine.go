@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -183,10 +184,36 @@ func openSingle(b *Bench, n int) (*single, error) {
 		return nil, fmt.Errorf("%d documents are there in place of %d", len(s.before), n)
 	}
 	s.index = s.before[0].Index // they were all made at one time
+	if err := e.durable(b, s.index); err != nil {
+		return nil, err
+	}
 	for _, d := range s.before {
 		s.docs = append(s.docs, &place{id: d.ID, path: "/" + d.Index + "/_doc/" + d.ID, source: d.Source, seq: d.Seq, term: d.Term})
 	}
 	return s, nil
+}
+
+// durable fails unless an index is set up as engineSettings says.
+func (e *raw) durable(ctx context.Context, index string) error {
+	var answer map[string]struct {
+		Settings struct {
+			Durability string `json:"index.translog.durability"`
+			Replicas   string `json:"index.number_of_replicas"`
+			Refresh    string `json:"index.refresh_interval"`
+		} `json:"settings"`
+	}
+	if err := e.json(ctx, "GET", "/"+index+"/_settings?flat_settings=true", nil, &answer); err != nil {
+		return err
+	}
+	s := answer[index].Settings
+	refresh, err := time.ParseDuration(s.Refresh)
+	if err != nil {
+		return fmt.Errorf("%s: refresh_interval: %w", index, err)
+	}
+	if !strings.EqualFold(s.Durability, "request") || s.Replicas != "0" || refresh != 5*time.Second {
+		return fmt.Errorf("%s: its settings are %+v, in place of %s", index, s, engineSettings)
+	}
+	return nil
 }
 
 func (s *single) check(ctx context.Context) error {
@@ -282,7 +309,9 @@ func ceilingSides(b *Bench, s *single, kind string, of batchOf) ([]Side, error) 
 		if err != nil {
 			return nil, err
 		}
-		sides = append(sides, b.lots(name, engineSettings, by.inFlight, by.size, op, check))
+		side := b.lots(name, engineSettings, by.inFlight, by.size, op, check)
+		side.Series = "prepared _" + kind
+		sides = append(sides, side)
 	}
 	return sides, nil
 }

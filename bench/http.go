@@ -26,6 +26,9 @@ func httpCases() []Case {
 				row("full HTTP read and write, SQLite, against scs + Redis (appendfsync always)", "scs+redis", better, at(0.8)),
 				row("full HTTP read and write, SQLite, against scs + PostgreSQL", "scs+postgres", untold, untold),
 				row("full HTTP read and write, SQLite, against gorilla with files (no fsync)", "gorilla+files", untold, untold),
+				row("full HTTP read and write, SQLite, against scs + SQLite, 1 connection", "scs+sqlite-1conn", untold, untold),
+				row("full HTTP read and write, SQLite, against scs + SQLite, 8 connections", "scs+sqlite-8conn", untold, untold),
+				row("full HTTP read and write, SQLite, against gorilla with cookies (nothing is stored)", "gorilla+cookie", untold, untold),
 				row("full HTTP read and write, SQLite, against fiber in memory", "fiber", untold, untold),
 			},
 			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageVisit, peers...) },
@@ -36,6 +39,10 @@ func httpCases() []Case {
 			Rows: []Row{
 				row("full HTTP read, SQLite, against scs + Redis", "scs+redis", at(1.5), at(1)),
 				row("full HTTP read, SQLite, against scs + PostgreSQL", "scs+postgres", untold, untold),
+				row("full HTTP read, SQLite, against scs + SQLite, 1 connection", "scs+sqlite-1conn", untold, untold),
+				row("full HTTP read, SQLite, against scs + SQLite, 8 connections", "scs+sqlite-8conn", untold, untold),
+				row("full HTTP read, SQLite, against gorilla with files (no fsync)", "gorilla+files", untold, untold),
+				row("full HTTP read, SQLite, against gorilla with cookies (nothing is stored)", "gorilla+cookie", untold, untold),
 				row("full HTTP read, SQLite, against fiber in memory", "fiber", untold, untold),
 			},
 			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageRead, peers...) },
@@ -43,7 +50,11 @@ func httpCases() []Case {
 		{
 			Name: "http/concurrency", Needs: []need{needRedis}, Most: 3, Warm: 1,
 			About: "Requests that read and write a session, by the number of clients.",
-			Plot:  &Plot{Title: "Read and write over HTTP", X: "parallel clients", Y: "requests/s", Unit: perSec, LogX: true},
+			Rows: []Row{{
+				What: "full HTTP read and write with 1 client, SQLite, against scs + Redis (appendfsync always)", Unit: perSec, Kind: More,
+				Ours: []string{"cloakroom+sqlite/n=1"}, Peers: []string{"scs+redis/n=1"}, Goal: untold, Least: untold,
+			}},
+			Plot: &Plot{Title: "Read and write over HTTP", X: "parallel clients", Y: "requests/s", Unit: perSec, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
 				var sides []Side
 				for _, n := range b.steps(1, 4, 16, 64, 256) {

@@ -41,6 +41,9 @@ func plainSite(eager bool) func(*Bench) (*site, error) {
 		if err := e.makeIndex(b, name); err != nil {
 			return nil, err
 		}
+		if err := e.durable(b, name); err != nil {
+			return nil, err
+		}
 		mode := "lazy"
 		if eager {
 			mode = "eager"

@@ -6,7 +6,12 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"time"
+
+	mattn "github.com/mattn/go-sqlite3"
+	"zombiezen.com/go/sqlite"
 )
 
 // fact is a line about what a run ran on. key is its name in the raw results.
@@ -15,7 +20,8 @@ type fact struct{ key, name, value string }
 func machine(s *services) []fact {
 	all := []fact{
 		{"cpu", "machine", fmt.Sprintf("%s, %d processors%s", cpu(), runtime.NumCPU(), memory())},
-		{"system", "system", runtime.GOOS + "/" + runtime.GOARCH + kernel()},
+		{"disk", "disk", disk()},
+		{"system", "system", system() + runtime.GOOS + "/" + runtime.GOARCH + kernel()},
 		{"go", "Go", runtime.Version()},
 	}
 	if r := revision(); r != "" {
@@ -24,6 +30,8 @@ func machine(s *services) []fact {
 	if v := s.versions(); len(v) > 0 {
 		all = append(all, fact{"services", "services", strings.Join(v, ", ")})
 	}
+	c, _, _ := mattn.Version()
+	all = append(all, fact{"sqlite", "SQLite", fmt.Sprintf("ours %s (zombiezen.com/go/sqlite), scs's %s (mattn/go-sqlite3)", sqlite.Version, c)})
 	if info, ok := debug.ReadBuildInfo(); ok {
 		var peers []string
 		for _, d := range info.Deps {
@@ -32,7 +40,7 @@ func machine(s *services) []fact {
 			}
 		}
 		if len(peers) > 0 {
-			all = append(all, fact{"peers", "peers", strings.Join(peers, ", ")})
+			all = append(all, fact{"libraries", "libraries", strings.Join(peers, ", ")})
 		}
 	}
 	return all
@@ -41,8 +49,10 @@ func machine(s *services) []fact {
 // compared are the modules that are compared with, or that peers stand on.
 var compared = map[string]bool{
 	"github.com/alexedwards/scs/v2": true, "github.com/gorilla/sessions": true, "github.com/gofiber/fiber/v3": true,
+	"github.com/alexedwards/scs/sqlite3store": true, "github.com/alexedwards/scs/redisstore": true, "github.com/alexedwards/scs/postgresstore": true,
 	"github.com/mattn/go-sqlite3": true, "github.com/gomodule/redigo": true, "github.com/lib/pq": true,
-	"zombiezen.com/go/sqlite": true,
+	"github.com/gorilla/securecookie": true, "github.com/valyala/fasthttp": true,
+	"zombiezen.com/go/sqlite": true, "modernc.org/sqlite": true,
 }
 
 func cpu() string {
@@ -60,6 +70,28 @@ func memory() string {
 	return fmt.Sprintf(", %d GiB", (kib+1<<19)>>20)
 }
 
+// disk says how long it takes to have something on it, which bounds all durable saves.
+func disk() string {
+	f, err := os.CreateTemp("", "cloakroom-bench-")
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _, _ = f.Close(), os.Remove(f.Name()) }()
+	var took []time.Duration
+	for i := range 200 {
+		begin := time.Now()
+		if _, err := f.WriteAt(make([]byte, 4096), int64(i)*4096); err != nil {
+			return err.Error()
+		}
+		if err := f.Sync(); err != nil {
+			return err.Error()
+		}
+		took = append(took, time.Since(begin))
+	}
+	slices.Sort(took)
+	return fmt.Sprintf("4 KiB appended and fsynced in %v (half of 200 times), %v (99 %%)", rounded(quantile(took, 0.5)), rounded(quantile(took, 0.99)))
+}
+
 // proc is the value of a name's first line, "" where there is none.
 func proc(path, name string) string {
 	b, err := os.ReadFile(path)
@@ -69,6 +101,20 @@ func proc(path, name string) string {
 	for line := range strings.Lines(string(b)) {
 		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == name {
 			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// system names the distribution.
+func system() string {
+	b, err := os.ReadFile("/etc/os-release")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(b)) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "PRETTY_NAME="); ok {
+			return strings.Trim(v, `"`) + ", "
 		}
 	}
 	return ""

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 
@@ -46,6 +47,23 @@ func (s *service) identify(ctx context.Context) error {
 	s.version = "Elasticsearch " + answer.Version.Number
 	if answer.Version.Distribution == "opensearch" {
 		s.version = "OpenSearch " + answer.Version.Number
+	}
+	var nodes struct {
+		Nodes map[string]struct {
+			JVM struct {
+				Version string `json:"version"`
+				Name    string `json:"vm_name"`
+				Mem     struct {
+					Heap int64 `json:"heap_max_in_bytes"`
+				} `json:"mem"`
+			} `json:"jvm"`
+		} `json:"nodes"`
+	}
+	if err := e.json(ctx, http.MethodGet, "/_nodes/jvm", nil, &nodes); err != nil {
+		return errors.Join(err, s.stop())
+	}
+	for _, n := range nodes.Nodes {
+		s.version += fmt.Sprintf(" (%s %s, heap %d MiB)", n.JVM.Name, n.JVM.Version, n.JVM.Mem.Heap>>20)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // report is what a run leaves: the page, and beside it a folder with the raw
@@ -57,64 +58,146 @@ func plotFile(c Case) string { return strings.ReplaceAll(c.Name, "/", "-") + ".s
 
 // page is the page in Markdown.
 func (r report) page() []byte {
-	var b bytes.Buffer
-	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p("# Benchmarks\n")
-	p("Made by `make bench`, in one run on one machine. Sides of a comparison take turns (A B A B and so on), so that what disturbs the")
-	p("machine disturbs all alike; a ratio is of the two in one turn. The table has the median of %s and, in brackets, the least and the", turns(r.options.rounds))
-	p("most. Clients, servers and engines share the machine's processors. Each case checks at its end that what it wrote is there.")
+	p := &page{}
+	p.line("# Benchmarks\n")
+	p.line("Made by `make bench`, in one run on one machine. Sides of a comparison take turns (A B A B and so on), so that what disturbs the")
+	p.line("machine disturbs all alike; a ratio is of the two in one turn. The tables have the median of up to %s and, in brackets, the least", turns(r.options.rounds))
+	p.line("and the most. Before them come rounds that don't count, in which engines compile what is used much and caches fill. Clients,")
+	p.line("servers and engines share the machine's processors. Each case checks at its end that what it wrote is there.")
 	if r.options.quick {
-		p("\n**This was a quick run, which tries the harness: its numbers mean nothing.**")
+		p.line("\n**This was a quick run, which tries the harness: its numbers mean nothing.**")
 	}
 	if only := r.options.only.String(); only != "" {
-		p("\nOnly cases that match `%s` were run.", only)
+		p.line("\nOnly cases that match `%s` were run.", only)
 	}
-	p("\nThe raw results, for `benchstat -col /side`, are in [%s](%s).\n", folder, folder)
+	p.line("")
 	for _, f := range r.machine {
-		p("- %s: %s", f.name, f.value)
+		p.line("- %s: %s", f.name, f.value)
 	}
 	for _, err := range r.failed {
-		p("- **failed**: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		p.line("- **failed**: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	p("\n## Goals\n")
-	p("| what | goal | least | measured | |")
-	p("|---|---|---|---|---|")
-	for _, o := range r.outcomes {
-		for _, row := range o.Case.Rows {
-			if !row.Goal.None {
-				p("%s %s |", o.measured(row), o.verdict(row))
-			}
-		}
+	p.line("\n## Goals\n")
+	p.rows(r.outcomes, true, func(_ *Outcome, row Row) bool { return !row.Goal.None })
+	p.line("\n## Where a peer wins\n")
+	p.line("Every row in which what is compared with comes out ahead, be it a peer, the engine's own limit or our own store under easier")
+	p.line("conditions, and every row that missed its least.\n")
+	p.rows(r.outcomes, true, (*Outcome).behind)
+	p.line("\n## Other comparisons\n")
+	p.rows(r.outcomes, false, func(_ *Outcome, row Row) bool { return row.Goal.None })
+	r.links(p)
+	p.line("\n## How the sides are set up\n")
+	p.line("With how much durability each answers, and the settings that matter to it. Where a setting can be asked for, the run asks,")
+	p.line("and fails if it is not what is said here.\n")
+	p.line("| settings | sides |")
+	p.line("|---|---|")
+	for _, s := range r.setUps() {
+		p.line("| %s | %s |", s.settings, strings.Join(s.sides, ", "))
 	}
-	p("\n## Other comparisons\n")
-	p("| what | goal | least | measured |")
-	p("|---|---|---|---|")
+	p.line("\n## All sides")
 	for _, o := range r.outcomes {
-		for _, row := range o.Case.Rows {
-			if row.Goal.None {
-				p("%s", o.measured(row))
-			}
-		}
+		p.sides(o)
 	}
-	p("\n## All sides")
+	return p.Bytes()
+}
+
+// links lead to the plots and the raw results.
+func (r report) links(p *page) {
+	p.line("\n## Plots\n")
 	for _, o := range r.outcomes {
-		p("\n### %s\n", o.Case.Name)
-		p("%s\n", o.Case.About)
-		units := o.units()
-		p("| side | %s | settings |", strings.Join(units, " | "))
-		p("|---|%s---|", strings.Repeat("---|", len(units)))
-		for _, s := range o.Sides {
-			var cells []string
-			for _, u := range units {
-				cells = append(cells, o.cell(s.Name, u))
-			}
-			p("| %s | %s | %s |", s.Name, strings.Join(cells, " | "), s.Settings)
-		}
 		if o.Case.Plot != nil {
-			p("\n![%s](%s/%s)", o.Case.Plot.Title, folder, plotFile(o.Case))
+			p.line("- [%s](%s/%s): %s by %s", o.Case.Plot.Title, folder, plotFile(o.Case), o.Case.Plot.Y, o.Case.Plot.X)
 		}
 	}
-	return b.Bytes()
+	p.line("\n## Raw results\n")
+	p.line("A line for each side and turn, for `benchstat -col /side`:\n")
+	for _, family := range slices.Sorted(maps.Keys(r.families())) {
+		p.line("- [%s](%s/%s.txt)", family, folder, family)
+	}
+}
+
+// setUp is settings and the sides that have them.
+type setUp struct {
+	settings string
+	sides    []string
+}
+
+func (r report) setUps() (all []setUp) {
+	for _, o := range r.outcomes {
+		family, _, _ := strings.Cut(o.Case.Name, "/")
+		for _, s := range o.Sides {
+			i := slices.IndexFunc(all, func(u setUp) bool { return u.settings == s.Settings })
+			if i < 0 {
+				i = len(all)
+				all = append(all, setUp{settings: s.Settings})
+			}
+			if name := family + ": " + cmp.Or(s.Series, s.Name); !slices.Contains(all[i].sides, name) {
+				all[i].sides = append(all[i].sides, name)
+			}
+		}
+	}
+	return all
+}
+
+// page is text that is written line by line.
+type page struct{ bytes.Buffer }
+
+func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+
+// rows is a table of those that are wanted, with or without goals.
+func (p *page) rows(outcomes []*Outcome, goals bool, wanted func(*Outcome, Row) bool) {
+	var table []string
+	for _, o := range outcomes {
+		for _, row := range o.Case.Rows {
+			switch {
+			case !wanted(o, row):
+			case goals:
+				table = append(table, fmt.Sprintf("| %s | %s | %s | %s | %s |", row.What, row.bound(row.Goal), row.bound(row.Least), o.measured(row), o.verdict(row)))
+			default:
+				table = append(table, fmt.Sprintf("| %s | %s |", row.What, o.measured(row)))
+			}
+		}
+	}
+	switch {
+	case len(table) == 0:
+		p.line("None.")
+		return
+	case goals:
+		p.line("| what | goal | least | measured | ours | compared with | |\n|---|---|---|---|---|---|---|")
+	default:
+		p.line("| what | measured | ours | compared with |\n|---|---|---|---|")
+	}
+	p.line("%s", strings.Join(table, "\n"))
+}
+
+// sides is a table of all that a case has measured.
+func (p *page) sides(o *Outcome) {
+	p.line("\n### %s\n", o.Case.Name)
+	p.line("%s Measured in %s%s.\n", o.Case.About, turns(len(o.Rounds)), o.warmed())
+	units := o.units()
+	var heads []string
+	for _, u := range units {
+		heads = append(heads, heading(u))
+	}
+	p.line("| side | %s |", strings.Join(heads, " | "))
+	p.line("|---|%s", strings.Repeat("---:|", len(units)))
+	for _, s := range o.Sides {
+		cells := []string{s.Name}
+		for _, u := range units {
+			cells = append(cells, o.cell(s.Name, u))
+		}
+		p.line("| %s |", strings.Join(cells, " | "))
+	}
+	if o.Case.Plot != nil {
+		p.line("\n![%s](%s/%s)", o.Case.Plot.Title, folder, plotFile(o.Case))
+	}
+}
+
+func (o *Outcome) warmed() string {
+	if o.Warmed == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", after %d that didn't count", o.Warmed)
 }
 
 func turns(n int) string {
@@ -124,25 +207,47 @@ func turns(n int) string {
 	return fmt.Sprintf("%d turns", n)
 }
 
-// measured is a row of the table, but for the verdict.
+// measured is what a row came to, and the values that were compared.
 func (o *Outcome) measured(row Row) string {
 	values := o.sorted(row)
-	sign := "×"
-	if row.Kind == Alone {
-		sign = ""
+	return fmt.Sprintf("%s%s [%s–%s] | %s | %s", number(median(values)), row.sign(), number(values[0]), number(values[len(values)-1]),
+		o.best(row, row.Ours), o.best(row, row.Peers))
+}
+
+// best is the median of the best of some sides of a row.
+func (o *Outcome) best(row Row, sides []string) string {
+	if len(sides) == 0 {
+		return ""
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s%s [%s–%s] |", row.What, row.Kind.words(row.Goal, sign), row.Kind.words(row.Least, sign),
-		number(median(values)), sign, number(values[0]), number(values[len(values)-1]))
+	var all []float64
+	for _, round := range o.Rounds {
+		v, _ := best(round, sides, row.Unit, row.Kind == More) // Case.run has looked at the error
+		all = append(all, v)
+	}
+	slices.Sort(all)
+	if clock[row.Unit] != "" {
+		return amount(median(all), row.Unit)
+	}
+	return amount(median(all), row.Unit) + " " + row.Unit
 }
 
 func (o *Outcome) verdict(row Row) string {
-	switch middle := median(o.sorted(row)); {
+	middle := median(o.sorted(row))
+	switch {
+	case row.Kind.meets(row.Least, middle) && row.Goal.None:
+		return ""
 	case row.Kind.meets(row.Goal, middle):
-		return "goal"
+		return "goal met"
 	case row.Kind.meets(row.Least, middle):
-		return "least"
+		return "least met"
 	}
 	return "**missed**"
+}
+
+// behind says whether what a row compares with is ahead, or its least was missed.
+func (o *Outcome) behind(row Row) bool {
+	middle := median(o.sorted(row))
+	return !row.Kind.meets(row.Least, middle) || row.Kind != Alone && !row.Kind.meets(at(1), middle)
 }
 
 func (o *Outcome) sorted(row Row) []float64 {
@@ -151,19 +256,27 @@ func (o *Outcome) sorted(row Row) []float64 {
 	return values
 }
 
-// words are a bound as the table has it.
-func (k Kind) words(b Bound, sign string) string {
+// bound is a goal or least as the table has it.
+func (row Row) bound(b Bound) string {
 	signs := [2]string{"≥ ", "> "}
-	if k.lessIsBetter() {
+	if row.Kind.lessIsBetter() {
 		signs = [2]string{"≤ ", "< "}
 	}
 	switch {
 	case b.None:
 		return ""
 	case b.Strict:
-		return signs[1] + number(b.Value) + sign
+		return signs[1] + number(b.Value) + row.sign()
 	}
-	return signs[0] + number(b.Value) + sign
+	return signs[0] + number(b.Value) + row.sign()
+}
+
+// sign follows ratios.
+func (row Row) sign() string {
+	if row.Kind == Alone {
+		return ""
+	}
+	return "×"
 }
 
 // units are the metrics of a case, the compared ones first.
@@ -202,7 +315,28 @@ func (o *Outcome) cell(side, unit string) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return number(median(all))
+	return amount(median(all), unit)
+}
+
+// clock are the units that are nanoseconds, and what the page calls them.
+var clock = map[string]string{perOp: "time/op", perOpCPU: "processor time/op", half: "p50", tail: "p99"}
+
+func heading(unit string) string { return cmp.Or(clock[unit], unit) }
+
+func amount(v float64, unit string) string {
+	if clock[unit] != "" {
+		return rounded(time.Duration(v)).String()
+	}
+	return number(v)
+}
+
+// rounded has three digits.
+func rounded(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d >= 1000*unit {
+		unit *= 10
+	}
+	return d.Round(unit)
 }
 
 // median of sorted values.
@@ -214,10 +348,20 @@ func median(sorted []float64) float64 {
 // number has three digits, and all of those before the point.
 func number(v float64) string {
 	switch {
+	case v >= 10_000:
+		return grouped(strconv.FormatFloat(v, 'f', 0, 64))
 	case v >= 100 || v == float64(int64(v)):
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case v >= 10:
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64)
+}
+
+// grouped has a comma before each three digits.
+func grouped(digits string) string {
+	if len(digits) <= 3 {
+		return digits
+	}
+	return grouped(digits[:len(digits)-3]) + "," + digits[len(digits)-3:]
 }

@@ -114,7 +114,7 @@ func TestRowsLackingAMetricAreErrors(t *testing.T) {
 }
 
 func TestNumbers(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 1: "1", 0.123: "0.12", 9.876: "9.88", 12.34: "12.3", 1234.5: "1234", 40: "40"} {
+	for v, want := range map[float64]string{0: "0", 1: "1", 0.123: "0.12", 9.876: "9.88", 12.34: "12.3", 1234.5: "1234", 40: "40", 1234567: "1,234,567"} {
 		if got := number(v); got != want {
 			t.Errorf("%v is %s in place of %s", v, got, want)
 		}
