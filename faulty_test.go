@@ -244,8 +244,9 @@ func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Recor
 func (s *faulty) write(ctx context.Context, op string, r *cloakroom.Record, write func(context.Context, *cloakroom.Record) (cloakroom.Version, error)) (cloakroom.Version, error) {
 	var v cloakroom.Version
 	var mu sync.Mutex // a copy may be delivered while the answer is read
-	err := s.run(&call{ctx: ctx, op: op, id: r.ID, rec: r}, func(ctx context.Context) error {
-		got, err := write(ctx, r)
+	sent := *r        // and after it, when r is the caller's again
+	err := s.run(&call{ctx: ctx, op: op, id: r.ID, rec: &sent}, func(ctx context.Context) error {
+		got, err := write(ctx, &sent)
 		mu.Lock()
 		defer mu.Unlock()
 		v = got

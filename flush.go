@@ -13,7 +13,11 @@ import (
 // result. cur is the newest state of the record that is known, if any. It
 // returns the state that it left, or nil if that isn't known.
 func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
-	ctx := newTimeout(context.Background(), w.timeout)
+	ctx := &batch[0].flight
+	if !ctx.until.IsZero() { // of a flush before, which the store may still look at
+		ctx = new(timeout)
+	}
+	ctx.begin(context.Background(), w.timeout)
 	defer ctx.end()
 	give := func(rec *Record, err error) *Record {
 		for _, c := range batch {
@@ -140,7 +144,8 @@ func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*R
 	return next, kept
 }
 
-// put writes a record at its version, or creates it where it has none.
+// put writes a record at its version, or creates it where it has none. It
+// returns next itself, at the version that it has got.
 func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
 	write := w.store.Update
 	if next.Version.IsZero() {
@@ -150,9 +155,8 @@ func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	saved := *next // the store may have kept next
-	saved.Version = v
-	return &saved, nil
+	next.Version = v
+	return next, nil
 }
 
 // refused reports whether the store's error says that nothing was written and

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Handler gives the requests of h sessions: Session works inside of it. A
@@ -217,7 +218,11 @@ func (q *request) begin() *Session {
 	c := q.m.config
 	s.active = !c.Background(q.outer)
 	agent := q.outer.UserAgent()
-	s.client = Client{Address: c.ClientAddr(q.outer), UserAgent: strings.ToValidUTF8(agent[:min(len(agent), userAgentBytes)], "")}
+	agent = agent[:min(len(agent), userAgentBytes)]
+	if !utf8.ValidString(agent) { // which is quick, as nearly all are ASCII
+		agent = strings.ToValidUTF8(agent, "")
+	}
+	s.client = Client{Address: c.ClientAddr(q.outer), UserAgent: agent}
 	return s
 }
 

@@ -209,29 +209,29 @@ func (s *Session) replace(name string, raw json.RawMessage) {
 	s.saveEach()
 }
 
-func (s *Session) change(name string, first, again changeFunc) {
+func (s *Session) change(name string, c changer) {
 	if err := checkName(name); err != nil {
 		s.fail(name, err, true)
 		return
 	}
 	s.refresh()
-	if err := s.logChange(name, first, again); err != nil {
+	if err := s.logChange(name, c); err != nil {
 		s.fail(name, err, true)
 		return
 	}
 	s.saveEach()
 }
 
-func (s *Session) logChange(name string, first, again changeFunc) error {
+func (s *Session) logChange(name string, c changer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock() // also if the user's function panics
 	old, ok := s.view.get(name)
-	raw, err := first(old, ok)
+	raw, err := c.first(old, ok)
 	if err != nil {
 		return err
 	}
 	s.view.set(name, raw)
-	s.ops = append(s.ops, op{kind: opChange, name: name, change: again})
+	s.ops = append(s.ops, op{kind: opChange, name: name, change: c})
 	return nil
 }
 

@@ -35,9 +35,10 @@ type Store interface {
 	Get(ctx context.Context, id ID) (*Record, error)
 
 	// Create stores a record that is not there yet: ErrExists if a record or a
-	// grave is. r.Version is ignored. The store may keep r and what it points
-	// to: the caller must not change it afterwards. The same goes for Update
-	// and Bury.
+	// grave is. r.Version is ignored. The store may keep what r points to: the
+	// caller must not change it afterwards. r itself is the caller's again once
+	// Create has returned without an error; with one, the store may still be at
+	// it. The same goes for Update and Bury.
 	Create(ctx context.Context, r *Record) (Version, error)
 
 	// Update replaces a record that is at r.Version (compare-and-set):

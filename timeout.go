@@ -20,12 +20,6 @@ type timeout struct {
 	stop  context.CancelFunc
 }
 
-func newTimeout(parent context.Context, d time.Duration) *timeout {
-	t := new(timeout)
-	t.begin(parent, d)
-	return t
-}
-
 // begin makes a zero timeout one that runs.
 func (t *timeout) begin(parent context.Context, d time.Duration) {
 	t.Context, t.until = parent, time.Now().Add(d)

@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+func newTimeout(parent context.Context, d time.Duration) *timeout {
+	t := new(timeout)
+	t.begin(parent, d)
+	return t
+}
+
 // TestTimeoutIsWithTimeout has a timeout and the context that it stands for go
 // through the same.
 func TestTimeoutIsWithTimeout(t *testing.T) {

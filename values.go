@@ -35,13 +35,18 @@ type sealedValues interface {
 	// fail keeps the error of a name; lost says that a change is lost by it.
 	fail(name string, err error, lost bool)
 	replace(name string, owned json.RawMessage)
-	// change sets a value to first of the old one, and logs again, which does
-	// the same, for replays.
-	change(name string, first, again changeFunc)
+	// change sets a value to what c makes of the old one, and logs c for replays.
+	change(name string, c changer)
 }
 
-// changeFunc makes a value from the old one.
-type changeFunc func(old json.RawMessage, ok bool) (json.RawMessage, error)
+// changer makes a value from the old one.
+type changer interface {
+	// first makes the value that this request goes on with. It is called once at
+	// most, and before again.
+	first(old json.RawMessage, ok bool) (json.RawMessage, error)
+	// again does the same for a replay, in any goroutine.
+	again(old json.RawMessage, ok bool) (json.RawMessage, error)
+}
 
 // Key gives a value's name its type. Keys are plain values: declare them once,
 // as package variables, and use them from any goroutine.
@@ -116,27 +121,37 @@ func (k Key[T]) Set(v Values, t T) {
 // update is ever lost: f may run more than once, in another goroutine, after the
 // handler, and must do nothing but compute.
 func (k Key[T]) Update(v Values, f func(T) T) T {
-	step := func(old json.RawMessage, ok bool) (t T, raw json.RawMessage, err error) {
-		if ok {
-			if t, err = k.decode(old); err != nil {
-				return t, nil, err
-			}
+	u := &update[T]{key: k, f: f}
+	v.sealed().change(k.name, u)
+	return u.now
+}
+
+// update is one Key.Update.
+type update[T any] struct {
+	key Key[T]
+	f   func(T) T
+	now T // what the request knows of it
+}
+
+func (u *update[T]) first(old json.RawMessage, ok bool) (raw json.RawMessage, err error) {
+	u.now, raw, err = u.step(old, ok)
+	return raw, err
+}
+
+func (u *update[T]) again(old json.RawMessage, ok bool) (json.RawMessage, error) {
+	_, raw, err := u.step(old, ok)
+	return raw, err
+}
+
+func (u *update[T]) step(old json.RawMessage, ok bool) (t T, raw json.RawMessage, err error) {
+	if ok {
+		if t, err = u.key.decode(old); err != nil {
+			return t, nil, err
 		}
-		t = f(t)
-		raw, err = k.encode(t)
-		return t, raw, err
 	}
-	var now T
-	first := func(old json.RawMessage, ok bool) (raw json.RawMessage, err error) {
-		now, raw, err = step(old, ok)
-		return raw, err
-	}
-	again := func(old json.RawMessage, ok bool) (json.RawMessage, error) {
-		_, raw, err := step(old, ok)
-		return raw, err
-	}
-	v.sealed().change(k.name, first, again)
-	return now
+	t = u.f(t)
+	raw, err = u.key.encode(t)
+	return t, raw, err
 }
 
 // Pop returns the value and removes it: a message to be shown once.
@@ -213,9 +228,12 @@ func (v *valueSet) own() {
 	if v.owned && v.m != nil {
 		return
 	}
-	m := make(map[string]json.RawMessage, len(v.m)+1)
-	maps.Copy(m, v.m)
-	v.m, v.owned = m, true
+	if v.m == nil {
+		v.m = make(map[string]json.RawMessage)
+	} else {
+		v.m = maps.Clone(v.m) // a small map in one piece, without hashing
+	}
+	v.owned = true
 }
 
 func (v *valueSet) get(name string) (json.RawMessage, bool) {
@@ -259,7 +277,7 @@ type op struct {
 	kind   opKind
 	name   string
 	raw    json.RawMessage
-	change changeFunc
+	change changer
 	tx     func(*Tx) error
 }
 
@@ -284,7 +302,7 @@ func (o *op) apply(v *valueSet) error {
 		v.m, v.owned = nil, true
 	case opChange:
 		old, ok := v.get(o.name)
-		raw, err := o.change(old, ok)
+		raw, err := o.change.again(old, ok)
 		if err != nil {
 			return err
 		}
@@ -367,12 +385,12 @@ func (t *Tx) replace(name string, raw json.RawMessage) {
 	t.v.set(name, raw)
 }
 
-func (t *Tx) change(name string, first, _ changeFunc) {
+func (t *Tx) change(name string, c changer) {
 	if _, broken := t.errs[name]; broken {
 		return // a set that failed isn't made good by this
 	}
 	old, ok := t.v.get(name)
-	raw, err := first(old, ok)
+	raw, err := c.first(old, ok)
 	if err != nil {
 		t.fail(name, err, true)
 		return

@@ -118,6 +118,10 @@ type change struct {
 	done chan struct{} // nil if the waiter carries it out itself, or doesn't wait
 	rec  *Record
 	err  error
+
+	// What carrying it out takes is here, so that it is allocated in one piece.
+	flight timeout
+	alone  [1]*change // a batch of itself
 }
 
 func (c *change) finish(rec *Record, err error) {
@@ -252,7 +256,8 @@ func (w *writer) lead(id ID, l *line, c *change) {
 			go w.run(id, l)
 		}
 	}()
-	w.write(id, l, []*change{c})
+	c.alone[0] = c
+	w.write(id, l, c.alone[:])
 }
 
 // run works a line off.
