@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/internal/leaktest"
@@ -174,6 +175,16 @@ func TestWarmUp(t *testing.T) {
 		if got := o.Rounds[0]["cold"].Metrics[perOp]; len(o.Rounds) != 1 || turn != c.want+1 || o.Warmed != c.want || got != took[c.want] {
 			t.Errorf("Warm %d: %d rounds of which %d count, and the first was %v", c.warm, turn, len(o.Rounds), got)
 		}
+	}
+}
+
+// TestLateCasesAreMeasuredOnce has a run whose time is over from the start.
+func TestLateCasesAreMeasuredOnce(t *testing.T) {
+	o, err := Case{Name: "test/late", Warm: 3, Setup: func(b *Bench) ([]Side, error) {
+		return []Side{b.lots("side", "", 1, 1, func(context.Context, int, int) error { return nil }, func(context.Context) error { return nil })}, nil
+	}}.run(&Bench{Context: t.Context(), quick: true, hurry: time.Now().Add(-time.Second), log: slog.New(slog.DiscardHandler)}, 5)
+	if err != nil || len(o.Rounds) != 1 || o.Warmed != 1 {
+		t.Errorf("%d rounds after %d, %v", len(o.Rounds), o.Warmed, err)
 	}
 }
 

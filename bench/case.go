@@ -149,6 +149,7 @@ type Bench struct {
 	context.Context //nolint:containedctx // of the run; the cases' functions get it in one piece
 	*services
 	quick bool
+	hurry time.Time // when further rounds are given up; zero: never
 	log   *slog.Logger
 
 	mu    sync.Mutex
@@ -185,6 +186,9 @@ func (b *Bench) span() time.Duration {
 	}
 	return 2 * time.Second
 }
+
+// late says that the time for the run is over.
+func (b *Bench) late() bool { return !b.hurry.IsZero() && time.Now().After(b.hurry) }
 
 // tempDir is a folder that goes with the case.
 func (b *Bench) tempDir() (string, error) {
@@ -234,6 +238,10 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 		return nil, err
 	}
 	for i := range rounds {
+		if i > 0 && b.late() {
+			b.log.Warn("no time is left for further rounds", "case", c.Name, "rounds", i)
+			break
+		}
 		round, err := c.round(b, sides, strconv.Itoa(i+1))
 		if err != nil {
 			return nil, err
@@ -293,7 +301,7 @@ func (c Case) warmUp(b *Bench, sides []Side) (rounds int, err error) {
 		for _, r := range round {
 			sum += r.Metrics[perOp]
 		}
-		if sum > 0.9*least {
+		if sum > 0.9*least || b.late() {
 			break
 		}
 		least = sum

@@ -76,7 +76,7 @@ func httpCases() []Case {
 					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-lazy"}, Goal: at(3.5), Least: at(2.5),
 				},
 				{
-					What: "the same, against is_lazy 0 (five gets and one set)", Unit: perSec, Kind: More,
+					What: "full HTTP read and write on OpenSearch, against is_lazy 0 (five gets and one set)", Unit: perSec, Kind: More,
 					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-eager"}, Goal: at(12), Least: at(8),
 				},
 			},

@@ -89,7 +89,7 @@ func disk() string {
 		took = append(took, time.Since(begin))
 	}
 	slices.Sort(took)
-	return fmt.Sprintf("4 KiB appended and fsynced in %v (half of 200 times), %v (99 %%)", rounded(quantile(took, 0.5)), rounded(quantile(took, 0.99)))
+	return fmt.Sprintf("4 KiB appended and fsynced in %v at the median, %v at 99 %%", rounded(quantile(took, 0.5)), rounded(quantile(took, 0.99)))
 }
 
 // proc is the value of a name's first line, "" where there is none.

@@ -40,6 +40,7 @@ func main() {
 type options struct {
 	only   *regexp.Regexp
 	rounds int
+	within time.Duration
 	quick  bool
 	out    string
 }
@@ -50,6 +51,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 	flags.SetOutput(stderr)
 	only := flags.String("run", "", "only the cases whose name matches this `regexp`")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each side is measured")
+	flags.DurationVar(&o.within, "within", 40*time.Minute, "when this much time is over, what is left is measured in one round")
 	flags.BoolVar(&o.quick, "quick", false, "tiny sizes: tries the harness and its checks; the numbers mean nothing")
 	flags.StringVar(&o.out, "o", "docs", "the `folder` to write to; with -quick, and unless it is given, nothing is kept")
 	if err := flags.Parse(args); err != nil {
@@ -108,12 +110,13 @@ func cases() []Case {
 // measure runs the cases that were asked for. One that fails doesn't keep the
 // others from being measured.
 func measure(ctx context.Context, o options, s *services, log *slog.Logger) (outcomes []*Outcome, failed []error, err error) {
+	hurry := time.Now().Add(o.within)
 	for _, c := range cases() {
 		if !o.only.MatchString(c.Name) {
 			continue
 		}
 		begin := time.Now()
-		outcome, err := measureOne(ctx, c, o, s, log)
+		outcome, err := measureOne(ctx, c, o, s, hurry, log)
 		switch {
 		case ctx.Err() != nil:
 			return nil, nil, context.Cause(ctx)
@@ -131,11 +134,11 @@ func measure(ctx context.Context, o options, s *services, log *slog.Logger) (out
 	return outcomes, failed, nil
 }
 
-func measureOne(ctx context.Context, c Case, o options, s *services, log *slog.Logger) (*Outcome, error) {
+func measureOne(ctx context.Context, c Case, o options, s *services, hurry time.Time, log *slog.Logger) (*Outcome, error) {
 	for _, n := range c.Needs {
 		if _, err := s.get(ctx, n); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
-	return c.run(&Bench{Context: ctx, services: s, quick: o.quick, log: log}, o.rounds)
+	return c.run(&Bench{Context: ctx, services: s, quick: o.quick, hurry: hurry, log: log}, o.rounds)
 }

@@ -80,7 +80,7 @@ func scsSQLiteSite(connections int) func(b *Bench) (*site, error) {
 			return nil, err
 		}
 		store := sqlite3store.NewWithCleanupInterval(db, 0)
-		settings := fmt.Sprintf("mattn/go-sqlite3 (C), WAL, synchronous=FULL, %d connections", connections)
+		settings := fmt.Sprintf("mattn/go-sqlite3 (C), WAL, synchronous=FULL, connections: %d", connections)
 		return newSite(fmt.Sprintf("scs+sqlite-%dconn", connections), settings, newSCS(store)), nil
 	}
 }

@@ -52,10 +52,11 @@ func (o *Outcome) draw(path string) error {
 	}
 	if about.Distribution {
 		p.X.Tick.Marker = percents
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, spaced{plot.LogTicks{Prec: -1}}
 		p.Y.Max *= 3 // room for the legend
 	} else {
 		p.X.Tick.Marker = places(lines)
+		p.Y.Tick.Marker = spaced{plot.DefaultTicks{}}
 		p.Y.Min, p.Y.Max = 0, p.Y.Max*1.25
 	}
 	// The last tick's label has its middle there.
@@ -66,6 +67,20 @@ func (o *Outcome) draw(path string) error {
 		p.X.Max *= 1.03
 	}
 	return p.Save(7*vg.Inch, 4*vg.Inch, path)
+}
+
+// spaced are ticks whose labels keep a distance from them, whatever the font
+// that a browser takes, and are written as on the page.
+type spaced struct{ plot.Ticker }
+
+func (s spaced) Ticks(lowest, highest float64) []plot.Tick {
+	ticks := s.Ticker.Ticks(lowest, highest)
+	for i, t := range ticks {
+		if t.Label != "" {
+			ticks[i].Label = number(t.Value) + "  "
+		}
+	}
+	return ticks
 }
 
 // places are ticks where something was measured.

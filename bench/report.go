@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,10 +90,10 @@ func (r report) page() []byte {
 	p.line("\n## How the sides are set up\n")
 	p.line("With how much durability each answers, and the settings that matter to it. Where a setting can be asked for, the run asks,")
 	p.line("and fails if it is not what is said here.\n")
-	p.line("| settings | sides |")
+	p.line("| sides | settings |")
 	p.line("|---|---|")
 	for _, s := range r.setUps() {
-		p.line("| %s | %s |", s.settings, strings.Join(s.sides, ", "))
+		p.line("| %s | %s |", strings.Join(s.sides, "; "), s.settings)
 	}
 	p.line("\n## All sides")
 	for _, o := range r.outcomes {
@@ -116,23 +117,33 @@ func (r report) links(p *page) {
 	}
 }
 
-// setUp is settings and the sides that have them.
+// setUp is settings and the sides that have them, a text for each family.
 type setUp struct {
 	settings string
 	sides    []string
 }
 
 func (r report) setUps() (all []setUp) {
+	seen := map[[3]string]bool{}
 	for _, o := range r.outcomes {
 		family, _, _ := strings.Cut(o.Case.Name, "/")
 		for _, s := range o.Sides {
+			name := cmp.Or(s.Series, s.Name)
+			key := [3]string{s.Settings, family, name}
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
 			i := slices.IndexFunc(all, func(u setUp) bool { return u.settings == s.Settings })
 			if i < 0 {
 				i = len(all)
 				all = append(all, setUp{settings: s.Settings})
 			}
-			if name := family + ": " + cmp.Or(s.Series, s.Name); !slices.Contains(all[i].sides, name) {
-				all[i].sides = append(all[i].sides, name)
+			sides := &all[i].sides
+			if n := len(*sides); n > 0 && strings.HasPrefix((*sides)[n-1], family+": ") {
+				(*sides)[n-1] += ", " + name
+			} else {
+				*sides = append(*sides, family+": "+name)
 			}
 		}
 	}
@@ -350,7 +361,7 @@ func number(v float64) string {
 	switch {
 	case v >= 10_000:
 		return grouped(strconv.FormatFloat(v, 'f', 0, 64))
-	case v >= 100 || v == float64(int64(v)):
+	case v >= 100 || v == math.Trunc(v):
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case v >= 10:
 		return strconv.FormatFloat(v, 'f', 1, 64)
