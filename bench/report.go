@@ -153,7 +153,7 @@ func (r report) setUps() (all []setUp) {
 // page is text that is written line by line.
 type page struct{ bytes.Buffer }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p *page) line(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
 
 // rows is a table of those that are wanted, with or without goals.
 func (p *page) rows(outcomes []*Outcome, goals bool, wanted func(*Outcome, Row) bool) {
@@ -268,23 +268,23 @@ func (o *Outcome) sorted(row Row) []float64 {
 }
 
 // bound is a goal or least as the table has it.
-func (row Row) bound(b Bound) string {
+func (r Row) bound(b Bound) string {
 	signs := [2]string{"≥ ", "> "}
-	if row.Kind.lessIsBetter() {
+	if r.Kind.lessIsBetter() {
 		signs = [2]string{"≤ ", "< "}
 	}
 	switch {
 	case b.None:
 		return ""
 	case b.Strict:
-		return signs[1] + number(b.Value) + row.sign()
+		return signs[1] + number(b.Value) + r.sign()
 	}
-	return signs[0] + number(b.Value) + row.sign()
+	return signs[0] + number(b.Value) + r.sign()
 }
 
 // sign follows ratios.
-func (row Row) sign() string {
-	if row.Kind == Alone {
+func (r Row) sign() string {
+	if r.Kind == Alone {
 		return ""
 	}
 	return "×"
