@@ -150,7 +150,10 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "2")
 	}
-	if status >= 500 {
+	switch {
+	case errors.Is(err, ErrOverloaded):
+		m.w.ops.log(r.Context(), m.config.Logger, err)
+	case status >= 500:
 		m.config.Logger.ErrorContext(r.Context(), "cloakroom: request failed", "status", status, "error", err)
 	}
 	m.config.OnError(w, r, status, err)

@@ -135,6 +135,10 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Record, [16]byte, e
 		return nil, secret, err
 	}
 	defer done()
+	if err := m.w.ops.admit(); err != nil {
+		return nil, secret, err
+	}
+	defer m.w.ops.leave()
 	saved, err := m.w.create(ctx, rec)
 	return saved, secret, err
 }
@@ -167,7 +171,11 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
 	}
 	s.reading.begin(ctx, m.config.SaveTimeout)
 	defer s.reading.end()
+	if err := m.w.ops.admit(); err != nil {
+		return err
+	}
 	rec, grave, err := m.w.read(&s.reading, ID(t.ID))
+	m.w.ops.leave()
 	switch {
 	case err != nil:
 		return err

@@ -21,6 +21,7 @@ type writer struct {
 	timeout time.Duration // Config.SaveTimeout
 	idle    time.Duration // Config.IdleTimeout; what a record says counts as well
 	events  *Events
+	ops     admission
 
 	mu     sync.Mutex
 	lines  map[ID]*line // with what is in them
@@ -167,6 +168,8 @@ func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", ErrClosed) 
 // becomes of the caller's request. It returns the record as it was written,
 // perhaps with others' changes.
 func (w *writer) do(id ID, c *change) (*Record, error) {
+	w.ops.enter()
+	defer w.ops.leave()
 	w.mu.Lock()
 	l, err := w.open(id)
 	if err != nil {

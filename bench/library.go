@@ -21,6 +21,11 @@ type library interface {
 	browse(w http.ResponseWriter, r *http.Request) (int, error) // five gets, one of them of the visits, and one set
 }
 
+// failing is a library that answers to its own errors.
+type failing interface {
+	fail(w http.ResponseWriter, r *http.Request, err error)
+}
+
 // The pages of the application.
 const (
 	pageBegin     = "/begin"
@@ -66,7 +71,11 @@ func application(l library) http.Handler {
 			err = errors.New("no such page: " + r.URL.Path)
 		}
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
+			if f, ok := l.(failing); ok {
+				f.fail(w, r, err)
+			} else {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
 			return
 		}
 		answer(w, visits)

@@ -92,3 +92,5 @@ func (o ours) browse(_ http.ResponseWriter, r *http.Request) (int, error) {
 	keyVisits.Set(s, n)
 	return n, nil
 }
+
+func (o ours) fail(w http.ResponseWriter, r *http.Request, err error) { o.m.Fail(w, r, err) }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -27,7 +27,8 @@ func overloadCases() []Case {
 		return Case{
 			Name: "overload/" + engine, Needs: needs,
 			About: fmt.Sprintf("Requests that read and write a session arrive at a rate, whether or not earlier ones are answered. "+
-				"Those answered with 200 within %v count; 1 is what 64 callers reach who wait for their answers.", inTime),
+				"Those answered with 200 within %v count; 1 is what callers reach who wait for their answers, the better of 64 and 256. "+
+				"What is turned down gets 503 with Retry-After. Clients, server and engine share the machine.", inTime),
 			Rows: []Row{{
 				What: "goodput at 4 times the capacity, against the best at any load (" + engine + ")", Unit: goodput, Kind: More,
 				Ours: served[len(served)-1:], Peers: served, Goal: at(0.9), Least: at(0.8),
@@ -58,80 +59,168 @@ func overloadCases() []Case {
 
 func offeredName(name string, x float64) string { return fmt.Sprintf("%s/offered=%v", name, x) }
 
-func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
-	callers := b.size(64, 8)
-	// Each visitor has a browser of its own, as any number of them may be waiting.
-	visitors, err := newCrowd(b, b.size(30_000, 500), 1, s.inside)
+// rush is visitors who don't wait for each other. They share browsers, as many as
+// are in use at a time: one for each would give the garbage collector more to do
+// than the server.
+type rush struct {
+	visitors []*visitor
+	unknown  []int // visits that may have been counted
+	free     tickets
+	hasty    atomic.Int64 // refusals that don't say when to come again
+
+	site     *site
+	mu       sync.Mutex
+	browsers []browser // that are free
+}
+
+func newRush(b *Bench, s *site) (*rush, error) {
+	callers := b.size(crowding, 8)
+	c, err := newCrowd(b, callers, b.size(30_000, 500)/callers, s.inside)
 	if err != nil {
 		return nil, err
 	}
-	var capacity float64
-	for range 3 { // the first ones warm up
-		r, err := closed(b, b.span(), callers, visitors.at(pageVisit))
-		if err != nil {
-			return nil, err
-		}
-		capacity = max(capacity, r.Metrics[perSec])
+	r := &rush{visitors: slices.Concat(c...), site: s}
+	r.unknown, r.free = make([]int, len(r.visitors)), newTickets(len(r.visitors))
+	for _, own := range c {
+		r.browsers = append(r.browsers, own[0].browser)
 	}
-	span := 2 * b.span()
-	free := newTickets(len(visitors))
-	unknown := make([]int, len(visitors)) // visits that may have been counted
-	check := once(func(ctx context.Context) error {
-		return share(ctx, crowding, len(visitors), func(ctx context.Context, i int) error {
-			v := visitors[i][0]
-			n, err := v.get(ctx, pageAll)
-			if err == nil && (n < v.visits && !s.lossy || n > v.visits+unknown[i]) {
-				err = fmt.Errorf("visitor %d: %d visits were acknowledged, of %d it can't be known, and %d are there", i, v.visits, unknown[i], n)
-			}
-			return err
+	return r, nil
+}
+
+// borrow gives a visitor a browser that is free. give takes it back.
+func (r *rush) borrow(v *visitor) (give func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.browsers); n > 0 {
+		v.browser, r.browsers = r.browsers[n-1], r.browsers[:n-1]
+	} else if v.browser, err = r.site.inside(); err != nil {
+		return nil, err
+	}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.browsers = append(r.browsers, v.browser)
+	}, nil
+}
+
+// visit is one more visit of a visitor, with a browser that is free.
+func (r *rush) visit(ctx context.Context, i int) error {
+	v := r.visitors[i]
+	give, err := r.borrow(v)
+	if err != nil {
+		return err
+	}
+	defer give()
+	_, err = v.get(ctx, pageVisit)
+	if err == nil {
+		v.visits++
+		return nil
+	}
+	r.unknown[i]++
+	if in, ok := v.browser.(*inside); ok && unavailable(err) && in.w.header.Get("Retry-After") == "" {
+		r.hasty.Add(1)
+	}
+	return err
+}
+
+// capacity is how many requests a second are served if callers wait.
+func (r *rush) capacity(b *Bench) (most float64, err error) {
+	for _, n := range []int{64, 256, 64, 256} { // the first ones warm up
+		callers := b.size(n, 8)
+		each := len(r.visitors) / callers
+		closed, err := closed(b, b.span(), callers, func(ctx context.Context, caller, turn int) error {
+			return r.visit(ctx, caller*each+turn%each)
 		})
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, closed.Metrics[perSec])
+	}
+	return most, nil
+}
+
+// check fails if a visit was lost, or counted twice, or a refusal doesn't say
+// when to come again.
+func (r *rush) check(ctx context.Context, lossy bool) error {
+	if n := r.hasty.Load(); n > 0 {
+		return fmt.Errorf("%d answers of status 503 had no Retry-After", n)
+	}
+	return share(ctx, crowding, len(r.visitors), func(ctx context.Context, i int) error {
+		v := *r.visitors[i]
+		give, err := r.borrow(&v)
+		if err != nil {
+			return err
+		}
+		defer give()
+		n, err := v.get(ctx, pageAll)
+		if err == nil && (n < v.visits && !lossy || n > v.visits+r.unknown[i]) {
+			err = fmt.Errorf("visitor %d: %d visits were acknowledged, of %d it can't be known, and %d are there", i, v.visits, r.unknown[i], n)
+		}
+		return err
 	})
+}
+
+func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
+	visitors, err := newRush(b, s)
+	if err != nil {
+		return nil, err
+	}
+	capacity, err := visitors.capacity(b)
+	if err != nil {
+		return nil, err
+	}
+	b.log.Info("capacity", "side", s.name, "requests/s", int(capacity))
+	check := once(func(ctx context.Context) error { return visitors.check(ctx, s.lossy) })
 	var sides []Side
 	for _, x := range offered {
 		sides = append(sides, Side{
 			Name: offeredName(s.name, x), Series: s.name, X: x, Settings: s.settings, Check: check,
-			Round: func(ctx context.Context) (Result, error) {
-				var good, refused, late atomic.Int64
-				end := time.Now().Add(span)
-				r, err := open(ctx, span, x*capacity, func(ctx context.Context, _ int) error {
-					i, ok := free.take()
-					if !ok {
-						return errBehind // nobody is left who could ask
-					}
-					defer free.give(i)
-					v := visitors[i][0]
-					ctx, cancel := context.WithTimeout(ctx, inTime)
-					defer cancel()
-					_, err := v.get(ctx, pageVisit)
-					switch status, _ := errors.AsType[*statusError](err); {
-					case err == nil:
-						v.visits++
-						switch {
-						case ctx.Err() != nil:
-							late.Add(1)
-						case time.Now().Before(end): // else it is of the time when nobody comes any more
-							good.Add(1)
-						}
-					case status != nil && status.status == http.StatusServiceUnavailable:
-						unknown[i]++
-						refused.Add(1)
-					default:
-						unknown[i]++
-						late.Add(1)
-					}
-					return err
-				})
-				if err != nil {
-					return r, err
-				}
-				seconds := span.Seconds()
-				r.N = max(1, int(x*capacity*seconds)) // refused and late ones as well
-				r.Metrics[goodput] = float64(good.Load()) / seconds
-				r.Metrics["refused/s"] = float64(refused.Load()) / seconds
-				r.Metrics["late/s"] = float64(late.Load()) / seconds
-				return r, nil
-			},
+			Round: func(ctx context.Context) (Result, error) { return visitors.come(ctx, 2*b.span(), x*capacity) },
 		})
 	}
 	return sides, nil
+}
+
+// come has visitors come at a rate for a span of time.
+func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Result, error) {
+	var good, refused, late atomic.Int64
+	begin := time.Now()
+	end := begin.Add(span)
+	// A timer for each visitor would cost more than to turn one down.
+	const slice = 50 * time.Millisecond
+	impatient := make([]context.Context, span/slice+1)
+	for i := range impatient {
+		ctx, cancel := context.WithDeadline(ctx, begin.Add(time.Duration(i+1)*slice+inTime))
+		defer cancel()
+		impatient[i] = ctx
+	}
+	result, err := open(ctx, span, rate, func(_ context.Context, i int) error {
+		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
+		ctx := impatient[min(len(impatient)-1, int(due.Sub(begin)/slice))]
+		who, ok := r.free.take()
+		if !ok {
+			late.Add(1)
+			return errBehind // nobody is left who could ask
+		}
+		defer r.free.give(who)
+		err := r.visit(ctx, who)
+		switch {
+		case err != nil && unavailable(err):
+			refused.Add(1)
+		case err != nil || time.Since(due) > inTime:
+			late.Add(1)
+		case time.Now().Before(end): // else it is of the time when nobody comes any more
+			good.Add(1)
+		}
+		return err
+	})
+	if err != nil {
+		return result, err
+	}
+	seconds := span.Seconds()
+	result.N = max(1, int(rate*seconds)) // refused and late ones as well
+	result.Metrics[goodput] = float64(good.Load()) / seconds
+	result.Metrics["refused/s"] = float64(refused.Load()) / seconds
+	result.Metrics["late/s"] = float64(late.Load()) / seconds
+	return result, nil
 }

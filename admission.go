@@ -1,0 +1,118 @@
+package cloakroom
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// admission turns down what would have to wait for too long, before it has cost
+// the store anything. A queue that is bounded in number alone doesn't: what a
+// store works off in half a second at its best takes a minute when it is slow,
+// and whoever asked has left by then.
+//
+// The operations under way are the rate at which they are done times the time
+// that each takes (Little's law), wherever they wait: in a store's queue, for a
+// connection or for a processor. So it limits their number to what was done in
+// mostWait at the rate of just now. Only what begins is turned down: a save of a
+// session that has been read isn't, as the work done for it would be lost.
+type admission struct {
+	count atomic.Uint64 // operations under way, and above them those done
+	limit atomic.Int64  // how many may be under way; 0: as many as come
+	busy  atomic.Bool   // more than fewOps came, and didn't fall below half of it since
+
+	mu    sync.Mutex
+	since time.Time // the measured span's beginning
+	done  uint64    // operations, by then
+
+	refusals atomic.Int64 // since the last that was logged
+	logged   atomic.Int64 // when, Unix nanoseconds
+}
+
+const (
+	fewOps   = 256                    // so many operations are never too many
+	mostOps  = 1 << 16                // so many always are
+	mostWait = 150 * time.Millisecond // for one operation; a request has two
+	measured = 100 * time.Millisecond // at least, to know a rate
+	logEvery = time.Minute
+
+	oneDone = 1 << 24 // in count
+)
+
+// enter counts an operation that begins, and returns how many are under way.
+func (a *admission) enter() int64 {
+	c := a.count.Add(1)
+	n := int64(c % oneDone)
+	if n > fewOps {
+		a.measure(c / oneDone)
+	}
+	return n
+}
+
+// leave counts an operation that is done.
+func (a *admission) leave() {
+	if c := a.count.Add(oneDone - 1); c%oneDone == fewOps/2 {
+		a.busy.Store(false)
+	}
+}
+
+// admit counts an operation that begins, unless it has to be turned down.
+func (a *admission) admit() error {
+	n := a.enter()
+	if n <= fewOps {
+		return nil
+	}
+	if limit := a.limit.Load(); (limit == 0 || n <= limit) && n <= mostOps {
+		return nil
+	}
+	a.count.Add(^uint64(0)) // it didn't begin, and isn't done
+	return errTooMany
+}
+
+var errTooMany = fmt.Errorf("cloakroom: more operations are under way than the store carries out in time: %w: %w", ErrOverloaded, ErrUnavailable)
+
+// measure adapts the limit to the rate at which operations are done while there
+// are enough of them to keep the store busy.
+func (a *admission) measure(done uint64) {
+	if !a.mu.TryLock() {
+		return // somebody does
+	}
+	defer a.mu.Unlock()
+	now := time.Now()
+	if a.busy.CompareAndSwap(false, true) {
+		a.since, a.done = now, done
+		a.limit.Store(0)
+		return
+	}
+	span := now.Sub(a.since)
+	if span < measured {
+		return
+	}
+	n := done - a.done
+	limit, before := int64(float64(n)/span.Seconds()*mostWait.Seconds()), a.limit.Load()
+	switch {
+	case n > 0: // a pause is no slow store: little by little
+		limit = max(limit, before/2)
+	case before > 0:
+		limit = before / 2
+	default:
+		limit = mostOps / 4
+	}
+	a.limit.Store(max(limit, fewOps))
+	a.since, a.done = now, done
+}
+
+// log tells of requests that were refused, now and then, as a line for each
+// would make things worse.
+func (a *admission) log(ctx context.Context, l *slog.Logger, err error) {
+	n := a.refusals.Add(1)
+	now, last := time.Now().UnixNano(), a.logged.Load()
+	if now-last < int64(logEvery) || !a.logged.CompareAndSwap(last, now) {
+		return
+	}
+	a.refusals.Add(-n)
+	l.ErrorContext(ctx, "cloakroom: requests are refused, as more come than the store carries out", "refused", n, "error", err)
+}

@@ -1,0 +1,138 @@
+package cloakroom_test
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// rush has more visitors come than a store serves that carries out one operation
+// after the other, each in its time.
+type rush struct {
+	*rig
+	guests []*guest
+	saved  []atomic.Int64 // visits acknowledged, by guest
+
+	good, refused, slow atomic.Int64
+	turn                sync.Mutex
+	next                time.Time
+}
+
+func newRush(t *testing.T, guests int) *rush {
+	r := &rush{rig: newRig(t, nil), saved: make([]atomic.Int64, guests)}
+	for range guests {
+		r.guests = append(r.guests, r.as(r.stored(0)))
+	}
+	return r
+}
+
+// takes is the hook of a store whose operations take so long, each after the
+// one that came before it.
+func (r *rush) takes(each time.Duration) func(*call) fate {
+	return func(c *call) fate {
+		r.turn.Lock()
+		if now := time.Now(); r.next.Before(now) {
+			r.next = now
+		}
+		r.next = r.next.Add(each)
+		due := time.NewTimer(time.Until(r.next))
+		r.turn.Unlock()
+		defer due.Stop()
+		select {
+		case <-due.C:
+			return pass
+		case <-c.ctx.Done():
+			return dropped
+		}
+	}
+}
+
+// come has visitors come for a while, whether or not earlier ones are answered.
+func (r *rush) come(every, span time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var all sync.WaitGroup
+	for n := range int(span / every) {
+		<-tick.C
+		all.Go(func() { r.visit(n % len(r.guests)) })
+	}
+	all.Wait()
+}
+
+func (r *rush) visit(i int) {
+	g := r.guests[i]
+	begin := time.Now()
+	w := g.do(visit)
+	took := time.Since(begin)
+	switch {
+	case w.Code == 200:
+		r.good.Add(1)
+		r.saved[i].Add(1)
+	case w.Code != 503:
+		r.Errorf("a visitor got the status %d: %s", w.Code, w.Body)
+	case w.Header().Get("Retry-After") == "" || len(w.Result().Cookies()) != 0:
+		r.Errorf("a visitor was turned down with the headers %v", w.Header())
+	case took != 0: // time stands still but for waiting
+		r.Errorf("a visitor was turned down after %v", took)
+	default:
+		r.refused.Add(1)
+	}
+	if took > time.Second {
+		r.slow.Add(1)
+	}
+}
+
+func (r *rush) check() {
+	r.Helper()
+	for i, g := range r.guests {
+		if got, want := visits.Get(r.openBy(r.m, g.token)), int(r.saved[i].Load()); got != want {
+			r.Errorf("a session has %d visits; %d were acknowledged, and the others turned down", got, want)
+		}
+	}
+}
+
+// TestI8_Admission: four times as many visitors come as the store serves. It
+// goes on serving as many as it can, in time, and all others are told at once to
+// come again later, at no cost to the store. Then it is as before.
+func TestI8_Admission(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		const each, span = 500 * time.Microsecond, time.Second // 1,000 visits a second
+		r := newRush(t, 800)
+		r.store.hook(r.takes(each))
+		r.come(each/2, span) // a visit is two operations
+		good, refused := r.good.Load(), r.refused.Load()
+		t.Logf("%d were served, of them %d slowly, and %d turned down: %v", good, r.slow.Load(), refused, r.log.take())
+		if could := int64(span / (2 * each)); good < could*9/10 {
+			t.Errorf("%d were served: %d could be", good, could)
+		}
+		if refused == 0 || r.slow.Load() > 0 {
+			t.Errorf("%d were turned down, and %d had to wait for more than a second", refused, r.slow.Load())
+		}
+		r.store.heal()
+		for i := range r.guests {
+			r.visit(i)
+		}
+		if r.refused.Load() != refused {
+			t.Errorf("%d were turned down when the rush was over", r.refused.Load()-refused)
+		}
+		r.check()
+	})
+}
+
+// TestI8_AdmissionOfABurst: a store that is not known to be slow isn't spared.
+func TestI8_AdmissionOfABurst(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		r := newRush(t, 1000)
+		r.store.hook(r.takes(10 * time.Microsecond))
+		var all sync.WaitGroup
+		for i := range r.guests {
+			all.Go(func() { r.visit(i) })
+		}
+		all.Wait()
+		if n := r.refused.Load(); n > 0 {
+			t.Errorf("%d of %d who came at once were turned down", n, len(r.guests))
+		}
+		r.check()
+	})
+}
