@@ -20,14 +20,20 @@
 // # Concurrency
 //
 // Records are spread over locks by their ids, so that callers rarely wait for
-// each other. Get hands out the very record that is kept and allocates nothing.
-// The store starts no goroutines.
+// each other. The store starts no goroutines.
+//
+// # Memory
+//
+// The records that were written last, some 4,000 of them, are kept as they are:
+// Get hands out the very record and allocates nothing. Others are packed, into
+// their values' size and some 300 bytes, and Get unpacks them, which takes
+// one or two microseconds; the write of such a one packs another.
 //
 // # Limits
 //
 // The number of records and graves can be bounded by Config.MaxRecords; their
-// size is not. A record takes its own size and some 200 bytes. Search sorts all
-// that the query selects before it yields the first.
+// size is not. Search sorts all that the query selects before it yields the
+// first.
 //
 // # Deviations from the contract
 //
@@ -68,15 +74,59 @@ var (
 	_ cloakroom.Inspector = (*Store)(nil)
 )
 
-const shardCount = 256
+const (
+	shardCount = 256
+	// freshCount is how many records of a shard are not packed.
+	freshCount = 16
+)
 
 // shard is a part of the records. Graves are among them, as records that have
-// one. The map is nil once the store is closed. Records are never changed, but
-// replaced: readers hold them without a lock.
+// one. A record is in one of the maps, which are nil once the store is closed.
+// Records are never changed, but replaced: readers hold them without a lock.
 type shard struct {
-	mu      sync.RWMutex
-	records map[cloakroom.ID]*cloakroom.Record
-	_       [64]byte // keeps two locks out of one cache line
+	mu     sync.RWMutex
+	fresh  map[cloakroom.ID]*cloakroom.Record // those written last, without graves
+	packed map[cloakroom.ID]packed
+	turn   [freshCount]cloakroom.ID // of what is fresh, the one at next for longest
+	next   int
+	_      [64]byte // keeps two locks out of one cache line
+}
+
+// state is what decides whether a record may be replaced. The zero state is that
+// there is none.
+type state struct {
+	version cloakroom.Version
+	grave   bool
+}
+
+// state returns that of an id, with the lock held.
+func (sh *shard) state(id cloakroom.ID) state {
+	if r := sh.fresh[id]; r != nil {
+		return state{version: r.Version}
+	}
+	if p, ok := sh.packed[id]; ok {
+		return p.state()
+	}
+	return state{}
+}
+
+// put keeps a record in the place of that of its id. It may have to pack another.
+func (sh *shard) put(r *cloakroom.Record) {
+	switch {
+	case r.Grave != nil: // hardly anybody will ask for it
+		delete(sh.fresh, r.ID)
+		sh.packed[r.ID] = pack(r)
+		return
+	case sh.fresh[r.ID] == nil:
+		delete(sh.packed, r.ID)
+		if old := sh.fresh[sh.turn[sh.next]]; old != nil {
+			delete(sh.fresh, old.ID)
+			sh.packed[old.ID] = pack(old)
+		}
+		sh.turn[sh.next] = r.ID
+		sh.next = (sh.next + 1) % freshCount
+	}
+	sh.fresh[r.ID] = r
 }
 
 // New returns an empty store. A nil config stands for the zero Config.
@@ -86,7 +136,8 @@ func New(config *Config) *Store {
 		s.max = int64(config.MaxRecords)
 	}
 	for i := range s.shards {
-		s.shards[i].records = map[cloakroom.ID]*cloakroom.Record{}
+		s.shards[i].fresh = map[cloakroom.ID]*cloakroom.Record{}
+		s.shards[i].packed = map[cloakroom.ID]packed{}
 	}
 	return s
 }
@@ -97,7 +148,7 @@ func (s *Store) Close() error {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		sh.mu.Lock()
-		sh.records = nil
+		sh.fresh, sh.packed = nil, nil
 		sh.mu.Unlock()
 	}
 	return nil
@@ -109,8 +160,10 @@ func (s *Store) shard(id cloakroom.ID) *shard { return &s.shards[id[len(id)-1]] 
 
 // next returns a version that no record of this store has had.
 func (s *Store) next() cloakroom.Version {
-	return cloakroom.Version{Term: 1, Seq: s.last.Add(1)}
+	return version(s.last.Add(1))
 }
+
+func version(seq uint64) cloakroom.Version { return cloakroom.Version{Term: 1, Seq: seq} }
 
 // fail says what could not be done with which record, and why.
 func fail(op string, id cloakroom.ID, err error) error {
@@ -124,14 +177,21 @@ func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	}
 	sh := s.shard(id)
 	sh.mu.RLock()
-	r, closed := sh.records[id], sh.records == nil
+	if r := sh.fresh[id]; r != nil {
+		sh.mu.RUnlock()
+		return r, nil
+	}
+	p, ok := sh.packed[id]
+	closed := sh.packed == nil
 	sh.mu.RUnlock()
 	switch {
 	case closed:
 		return nil, fail("get", id, cloakroom.ErrClosed)
-	case r == nil:
+	case !ok:
 		return nil, fail("get", id, cloakroom.ErrNotFound)
-	case r.Grave != nil:
+	}
+	r := p.unpack(id)
+	if r.Grave != nil {
 		return r, fail("get", id, cloakroom.ErrGone)
 	}
 	return r, nil
@@ -139,8 +199,8 @@ func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 
 // Create stores a record that is not there yet; see cloakroom.Store.
 func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	return s.write(ctx, "create", r, func(old *cloakroom.Record) error {
-		if old != nil {
+	return s.write(ctx, "create", r, func(old state) error {
+		if old != (state{}) {
 			return cloakroom.ErrExists
 		}
 		return nil
@@ -149,14 +209,14 @@ func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 
 // Update replaces a record that is at r.Version; see cloakroom.Store.
 func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	return s.write(ctx, "update", r, func(old *cloakroom.Record) error {
+	return s.write(ctx, "update", r, func(old state) error {
 		return isAt(old, r.Version)
 	})
 }
 
 // Bury replaces a record by a grave; see cloakroom.Store.
 func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
-	_, err := s.write(ctx, "bury", &cloakroom.Record{ID: id, Grave: &g}, func(old *cloakroom.Record) error {
+	_, err := s.write(ctx, "bury", &cloakroom.Record{ID: id, Grave: &g}, func(old state) error {
 		if v.IsZero() {
 			return nil
 		}
@@ -166,21 +226,21 @@ func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 }
 
 // isAt tells why a compare-and-set on version v fails, if it does.
-func isAt(old *cloakroom.Record, v cloakroom.Version) error {
+func isAt(old state, v cloakroom.Version) error {
 	switch {
-	case old == nil:
+	case old == state{}:
 		return cloakroom.ErrNotFound
-	case old.Grave != nil:
+	case old.grave:
 		return cloakroom.ErrGone
-	case old.Version != v:
+	case old.version != v:
 		return cloakroom.ErrConflict
 	}
 	return nil
 }
 
 // write stores a copy of r, with a new version, if check agrees to what it
-// replaces, which is nil if there is nothing.
-func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check func(old *cloakroom.Record) error) (cloakroom.Version, error) {
+// replaces.
+func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check func(old state) error) (cloakroom.Version, error) {
 	if err := ctx.Err(); err != nil {
 		return cloakroom.Version{}, fail(op, r.ID, err)
 	}
@@ -188,14 +248,14 @@ func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check
 	sh := s.shard(r.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.records == nil {
+	if sh.packed == nil {
 		return cloakroom.Version{}, fail(op, r.ID, cloakroom.ErrClosed)
 	}
-	old := sh.records[r.ID]
+	old := sh.state(r.ID)
 	if err := check(old); err != nil {
 		return cloakroom.Version{}, fail(op, r.ID, err)
 	}
-	if old == nil {
+	if old == (state{}) {
 		if n := s.count.Add(1); s.max > 0 && n > s.max {
 			s.count.Add(-1)
 			return cloakroom.Version{}, fail(op, r.ID, fmt.Errorf("%w: %w: Config.MaxRecords is %d",
@@ -203,25 +263,51 @@ func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check
 		}
 	}
 	kept.Version = s.next()
-	sh.records[r.ID] = &kept
+	sh.put(&kept)
 	return kept.Version, nil
+}
+
+// entry is a record or a grave that each found: as much of it as packed.head
+// tells at least, good until the next.
+type entry struct {
+	*cloakroom.Record
+	packed packed // if its text isn't nil
+}
+
+// whole returns all of the record.
+func (e entry) whole() *cloakroom.Record {
+	if e.packed.text == nil {
+		return e.Record
+	}
+	return e.packed.unpack(e.ID)
+}
+
+// each calls f with every record and grave of a shard, with its lock held. It
+// reports false if the store is closed.
+func (sh *shard) each(f func(entry)) bool {
+	for _, r := range sh.fresh {
+		f(entry{Record: r})
+	}
+	var head cloakroom.Record
+	for id, p := range sh.packed {
+		p.head(id, &head)
+		f(entry{&head, p})
+	}
+	return sh.packed != nil
 }
 
 // each calls f with every record and grave. f holds up writers: it must be quick
 // and must not call the store.
-func (s *Store) each(ctx context.Context, op string, f func(*cloakroom.Record)) error {
+func (s *Store) each(ctx context.Context, op string, f func(entry)) error {
 	for i := range s.shards {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("memstore: %s: %w", op, err)
 		}
 		sh := &s.shards[i]
 		sh.mu.RLock()
-		closed := sh.records == nil
-		for _, r := range sh.records {
-			f(r)
-		}
+		open := sh.each(f)
 		sh.mu.RUnlock()
-		if closed {
+		if !open {
 			return fmt.Errorf("memstore: %s: %w", op, cloakroom.ErrClosed)
 		}
 	}
@@ -234,9 +320,9 @@ func (s *Store) each(ctx context.Context, op string, f func(*cloakroom.Record)) 
 func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
 	return func(yield func(*cloakroom.Record, error) bool) {
 		var found []*cloakroom.Record
-		err := s.each(ctx, "search", func(r *cloakroom.Record) {
-			if q.Matches(r) {
-				found = append(found, r)
+		err := s.each(ctx, "search", func(e entry) {
+			if q.Matches(e.Record) {
+				found = append(found, e.whole())
 			}
 		})
 		if err != nil {
@@ -279,36 +365,45 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport
 // ends it afterwards where it hasn't changed. It returns false if the store is
 // closed.
 func (s *Store) sweep(sh *shard, now time.Time, report *cloakroom.SweepReport) bool {
-	var over []*cloakroom.Record
-	sh.mu.RLock()
-	for _, r := range sh.records {
-		if judge(r, now) != keep {
-			over = append(over, r)
-		}
+	type judged struct {
+		id      cloakroom.ID
+		version cloakroom.Version
+		verdict verdict
+		grave   cloakroom.Grave
 	}
-	closed := sh.records == nil
+	var over []judged
+	sh.mu.RLock()
+	open := sh.each(func(e entry) {
+		j := judged{e.ID, e.Version, judge(e.Record, now), cloakroom.Grave{}}
+		if j.verdict == bury {
+			j.grave = e.whole().ExpiredGrave(now)
+		}
+		if j.verdict != keep {
+			over = append(over, j)
+		}
+	})
 	sh.mu.RUnlock()
-	if closed || len(over) == 0 {
-		return !closed
+	if !open || len(over) == 0 {
+		return open
 	}
 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for _, r := range over {
-		if sh.records[r.ID] != r {
+	for _, j := range over {
+		if sh.state(j.id).version != j.version {
 			continue // written meanwhile, or closed
 		}
-		if judge(r, now) == remove {
-			delete(sh.records, r.ID)
+		if j.verdict == remove {
+			delete(sh.fresh, j.id)
+			delete(sh.packed, j.id)
 			s.count.Add(-1)
 			report.Removed++
 			continue
 		}
-		g := r.ExpiredGrave(now)
-		sh.records[r.ID] = &cloakroom.Record{ID: r.ID, Version: s.next(), Grave: &g}
+		sh.put(&cloakroom.Record{ID: j.id, Version: s.next(), Grave: &j.grave})
 		report.Buried++
 	}
-	return sh.records != nil
+	return sh.packed != nil
 }
 
 type verdict int
@@ -338,10 +433,10 @@ func judge(r *cloakroom.Record, now time.Time) verdict {
 func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
 	q.After, q.Limit = cloakroom.Cursor{}, 0
 	var sum cloakroom.Summary
-	err := s.each(ctx, "summarize", func(r *cloakroom.Record) {
-		if q.Matches(r) {
+	err := s.each(ctx, "summarize", func(e entry) {
+		if q.Matches(e.Record) {
 			sum.Records++
-			if r.Principal != "" {
+			if e.Principal != "" {
 				sum.SignedIn++
 			}
 		}
@@ -355,8 +450,8 @@ func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Sum
 // Report tells how many records and graves are kept; see cloakroom.Inspector.
 func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
 	records, graves := 0, 0
-	err := s.each(ctx, "report", func(r *cloakroom.Record) {
-		if r.Grave == nil {
+	err := s.each(ctx, "report", func(e entry) {
+		if e.Grave == nil {
 			records++
 		} else {
 			graves++

@@ -1,0 +1,190 @@
+package memstore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"time"
+	"unique"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// packed is a record or a grave in little memory, most of it in one piece
+// without pointers, which the garbage collector passes over. Its text begins with
+// a byte of flags and the version; the rest is as pack writes it.
+type packed struct {
+	text   []byte
+	common unique.Handle[common]
+}
+
+// common is what many records have in common, kept once.
+type common struct {
+	kind       cloakroom.Kind
+	app, agent string
+	reason     cloakroom.Reason // of a grave
+}
+
+const (
+	isGrave byte = 1 << iota
+	isPersistent
+)
+
+// pack packs a record. Times are kept to the millisecond, and as what lies
+// between them.
+func pack(r *cloakroom.Record) packed {
+	var room [2048]byte // most records fit
+	b, c := room[:0], common{kind: r.Kind, app: r.App, agent: r.Client.UserAgent}
+	if g := r.Grave; g != nil {
+		b, c = append(b, isGrave), common{reason: g.Reason}
+		b = binary.AppendUvarint(b, r.Version.Seq)
+		b = appendTime(b, g.Until, 0)
+		b = appendTime(b, g.At, g.Until.UnixMilli())
+		b = append(b, g.Successor[:]...)
+		b = appendRevs(b, g.Writes, g.Revs)
+		return packed{bytes.Clone(b), unique.Make(c)}
+	}
+	var flags byte
+	if r.Persistent {
+		flags = isPersistent
+	}
+	b = binary.AppendUvarint(append(b, flags), r.Version.Seq)
+	b = appendTime(b, r.Created, 0)
+	for _, t := range []time.Time{r.Expires, r.Deadline, r.Authenticated, r.Seen, r.PreviousEnds} {
+		b = appendTime(b, t, r.Created.UnixMilli())
+	}
+	b = appendBytes(b, r.Principal)
+	b = appendBytes(b, r.Client.Address)
+	b = appendBytes(b, r.Verifier)
+	b = appendBytes(b, r.Previous)
+	b = appendRevs(b, r.Writes, r.Revs)
+	b = binary.AppendUvarint(b, uint64(len(r.Values)))
+	for name, value := range r.Values {
+		b = appendBytes(b, name)
+		b = appendBytes(b, value)
+	}
+	return packed{bytes.Clone(b), unique.Make(c)}
+}
+
+func appendBytes[T ~string | ~[]byte](b []byte, t T) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(t))), t...)
+}
+
+// appendTime writes a time by its distance to another; 0 stands for none.
+func appendTime(b []byte, t time.Time, from int64) []byte {
+	if t.IsZero() {
+		return append(b, 0)
+	}
+	d := t.UnixMilli() - from
+	if d >= 0 {
+		d++
+	}
+	return binary.AppendVarint(b, d)
+}
+
+func appendRevs(b []byte, writes uint64, revs []cloakroom.Rev) []byte {
+	b = binary.AppendUvarint(binary.AppendUvarint(b, writes), uint64(len(revs)))
+	for _, r := range revs {
+		b = append(b, r[:]...)
+	}
+	return b
+}
+
+// state returns what a compare-and-set asks for.
+func (p packed) state() state {
+	u := unpacker(p.text[1:])
+	return state{grave: p.text[0]&isGrave != 0, version: version(u.number())}
+}
+
+// unpack makes the record of an id again.
+func (p packed) unpack(id cloakroom.ID) *cloakroom.Record {
+	r := new(cloakroom.Record)
+	u, c := p.head(id, r), p.common.Value()
+	if r.Grave != nil {
+		g := *r.Grave
+		g.Reason, g.Successor = c.reason, cloakroom.ID(u.take(len(g.Successor)))
+		g.Writes, g.Revs = u.revs()
+		r.Grave = &g
+		return r
+	}
+	r.Client = cloakroom.Client{Address: string(u.bytes()), UserAgent: c.agent}
+	r.Verifier, r.Previous = u.bytes(), u.bytes()
+	r.Writes, r.Revs = u.revs()
+	n := u.number()
+	r.Values = make(map[string]json.RawMessage, n)
+	for range n {
+		name := string(u.bytes())
+		r.Values[name] = u.bytes()
+	}
+	return r
+}
+
+// head sets what queries and sweeps ask for, the times, and of a grave Until
+// and At. What it returns has the rest.
+func (p packed) head(id cloakroom.ID, r *cloakroom.Record) unpacker {
+	flags, u := p.text[0], unpacker(p.text[1:])
+	*r = cloakroom.Record{ID: id, Version: version(u.number())}
+	if flags&isGrave != 0 {
+		r.Grave = &cloakroom.Grave{Until: u.time(0)}
+		r.Grave.At = u.time(r.Grave.Until.UnixMilli())
+		return u
+	}
+	c := p.common.Value()
+	r.Kind, r.App, r.Persistent = c.kind, c.app, flags&isPersistent != 0
+	r.Created = u.time(0)
+	for _, t := range []*time.Time{&r.Expires, &r.Deadline, &r.Authenticated, &r.Seen, &r.PreviousEnds} {
+		*t = u.time(r.Created.UnixMilli())
+	}
+	r.Principal = string(u.bytes())
+	return u
+}
+
+// unpacker is what hasn't been unpacked yet.
+type unpacker []byte
+
+// take returns the next n bytes, which nobody can append to in place.
+func (u *unpacker) take(n int) []byte {
+	b := (*u)[:n:n]
+	*u = (*u)[n:]
+	return b
+}
+
+func (u *unpacker) number() uint64 {
+	v, n := binary.Uvarint(*u)
+	*u = (*u)[n:]
+	return v
+}
+
+// bytes returns nil for none.
+func (u *unpacker) bytes() []byte {
+	n := int(u.number()) //nolint:gosec // a length that appendBytes wrote
+	if n == 0 {
+		return nil
+	}
+	return u.take(n)
+}
+
+func (u *unpacker) time(from int64) time.Time {
+	d, n := binary.Varint(*u)
+	*u = (*u)[n:]
+	switch {
+	case d == 0:
+		return time.Time{}
+	case d > 0:
+		d--
+	}
+	return time.UnixMilli(from + d).UTC()
+}
+
+func (u *unpacker) revs() (writes uint64, revs []cloakroom.Rev) {
+	writes = u.number()
+	n := u.number()
+	if n == 0 {
+		return writes, nil
+	}
+	revs = make([]cloakroom.Rev, n)
+	for i := range revs {
+		copy(revs[i][:], u.take(len(revs[i])))
+	}
+	return writes, revs
+}

@@ -1,0 +1,146 @@
+package memstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// full returns a record with each of its fields set, but for Grave.
+func full(t *testing.T) *cloakroom.Record {
+	t.Helper()
+	now := time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
+	r := &cloakroom.Record{
+		ID: cloakroom.NewID(cloakroom.LayoutDay, now), Kind: cloakroom.KindSession,
+		App: "shop", Principal: "Łukasz", Created: now, Authenticated: now.Add(time.Second),
+		Seen: now.Add(time.Hour), Expires: now.Add(2 * time.Hour), Deadline: now.Add(400 * 24 * time.Hour),
+		Verifier: []byte("verifier"), Previous: []byte("previous"), PreviousEnds: now.Add(-time.Millisecond),
+		Persistent: true, Client: cloakroom.Client{Address: "2001:db8::1", UserAgent: "curl/8"},
+		Writes: 1<<63 + 1, Revs: []cloakroom.Rev{{1}, {2, 3}},
+		Values:  map[string]json.RawMessage{"": json.RawMessage(`0`), "größe": json.RawMessage(`{"a":[1,2]}`)},
+		Version: version(1<<40 + 5),
+	}
+	for i := range reflect.TypeFor[cloakroom.Record]().NumField() {
+		if f := reflect.TypeFor[cloakroom.Record]().Field(i); f.Name != "Grave" && reflect.ValueOf(*r).Field(i).IsZero() {
+			t.Fatalf("the record has no %s: a field that is new has to be packed as well", f.Name)
+		}
+	}
+	return r
+}
+
+// TestPacked packs records with all of their fields, with some, and with none.
+func TestPacked(t *testing.T) {
+	whole := full(t)
+	same := func(name string, r *cloakroom.Record) {
+		t.Helper()
+		p := pack(r)
+		got := p.unpack(r.ID)
+		if r.Grave == nil && r.Values == nil {
+			got.Values = nil // an empty map is as good
+		}
+		if !reflect.DeepEqual(got, r) {
+			t.Errorf("%s: got\n%+v, want\n%+v", name, got, r)
+		}
+		if s := p.state(); s != (state{r.Version, r.Grave != nil}) {
+			t.Errorf("%s: state %+v", name, s)
+		}
+		for name, v := range got.Values {
+			if cap(v) != len(v) {
+				t.Errorf("value %q can be appended to in place", name)
+			}
+		}
+	}
+	same("full", whole)
+	same("empty", &cloakroom.Record{ID: whole.ID, Version: version(1)})
+	for i := range reflect.TypeFor[cloakroom.Record]().NumField() {
+		f := reflect.TypeFor[cloakroom.Record]().Field(i)
+		if f.Name == "ID" || f.Name == "Version" {
+			continue
+		}
+		without := *whole
+		reflect.ValueOf(&without).Elem().Field(i).SetZero()
+		same("without "+f.Name, &without)
+	}
+	large := *whole
+	large.Values = map[string]json.RawMessage{}
+	for i := range 100 {
+		large.Values[fmt.Sprint(i)] = json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)
+	}
+	same("large", &large)
+
+	g := cloakroom.Grave{
+		Reason: cloakroom.EndReplaced, At: whole.Seen, Until: whole.Deadline, Successor: whole.ID,
+		Writes: 7, Revs: whole.Revs,
+	}
+	for i := range reflect.TypeFor[cloakroom.Grave]().NumField() {
+		if reflect.ValueOf(g).Field(i).IsZero() {
+			t.Fatalf("the grave has no %s: a field that is new has to be packed as well", reflect.TypeFor[cloakroom.Grave]().Field(i).Name)
+		}
+	}
+	same("grave", &cloakroom.Record{ID: whole.ID, Version: whole.Version, Grave: &g})
+	same("empty grave", &cloakroom.Record{ID: whole.ID, Version: whole.Version, Grave: &cloakroom.Grave{}})
+}
+
+// TestFresh: the records that were written last are not packed, and all others
+// are, however they came to be written.
+func TestFresh(t *testing.T) {
+	s := New(nil)
+	defer func() { _ = s.Close() }()
+	var all []*cloakroom.Record
+	for i := range 3 * freshCount {
+		r := full(t)
+		r.ID[len(r.ID)-1] = 0 // of one shard
+		r.Values = map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(i))}
+		v, err := s.Create(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Version = v
+		all = append(all, r)
+	}
+	sh := &s.shards[0]
+	places := func(fresh int) {
+		t.Helper()
+		if len(sh.fresh) != fresh || len(sh.fresh)+len(sh.packed) != len(all) {
+			t.Fatalf("%d records are fresh and %d packed, of %d", len(sh.fresh), len(sh.packed), len(all))
+		}
+		for i, r := range all {
+			got, err := s.Get(t.Context(), r.ID)
+			if err != nil || !reflect.DeepEqual(got, r) {
+				t.Fatalf("record %d: %v\n%+v, want\n%+v", i, err, got, r)
+			}
+		}
+	}
+	places(freshCount)
+	for _, i := range []int{0, 1, 0, 3*freshCount - 1} { // packed, packed, fresh, fresh
+		next := *all[i]
+		next.Writes++
+		v, err := s.Update(t.Context(), &next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Version = v
+		all[i] = &next
+		if sh.fresh[next.ID] == nil {
+			t.Errorf("record %d was written and isn't fresh", i)
+		}
+		places(freshCount)
+	}
+	for _, i := range []int{0, freshCount} { // fresh, packed
+		if err := s.Bury(t.Context(), all[i].ID, all[i].ExpiredGrave(all[i].Expires), all[i].Version); err != nil {
+			t.Fatal(err)
+		}
+		if sh.fresh[all[i].ID] != nil {
+			t.Errorf("grave %d is fresh", i)
+		}
+	}
+	all = append(all[1:freshCount], all[freshCount+1:]...)
+	if len(sh.fresh)+len(sh.packed) != len(all)+2 {
+		t.Errorf("%d fresh, %d packed, and 2 of them graves, of %d records", len(sh.fresh), len(sh.packed), len(all))
+	}
+}
