@@ -24,6 +24,9 @@ func checkReport(t *testing.T, s *services, outcomes []*Outcome) {
 		t.Fatal(err)
 	}
 	page := read(t, dir, "benchmarks.md")
+	for _, link := range regexp.MustCompile(`\]\((benchmarks/[^)]+)\)`).FindAllStringSubmatch(page, -1) {
+		read(t, dir, link[1])
+	}
 	for _, o := range outcomes {
 		for _, row := range o.Case.Rows {
 			if !strings.Contains(page, "| "+row.What+" |") {
@@ -46,6 +49,37 @@ func checkReport(t *testing.T, s *services, outcomes []*Outcome) {
 		if elements := count(t, picture, "path"); elements < 5 || !strings.Contains(picture, o.Case.Plot.X) {
 			t.Errorf("the plot of %s has %d lines and no axis", o.Case.Name, elements)
 		}
+	}
+}
+
+func TestPageSaysWhereAPeerWins(t *testing.T) {
+	o := &Outcome{
+		Case: Case{Name: "family/case", Rows: []Row{
+			{What: "ahead", Unit: perOp, Kind: Faster, Ours: []string{"b"}, Peers: []string{"c"}, Goal: untold, Least: untold},
+			{What: "behind", Unit: perOp, Kind: Faster, Ours: []string{"b"}, Peers: []string{"a"}, Goal: untold, Least: untold},
+			{What: "larger", Unit: bytesOp, Kind: Share, Ours: []string{"b"}, Peers: []string{"a"}, Goal: better, Least: at(3)},
+			{What: "not fast enough", Unit: perOp, Kind: Faster, Ours: []string{"b"}, Peers: []string{"c"}, Goal: at(9), Least: at(5)},
+			{What: "small enough", Unit: bytesOp, Kind: Alone, Ours: []string{"b"}, Goal: at(20), Least: at(20)},
+			{What: "too large", Unit: bytesOp, Kind: Alone, Ours: []string{"c"}, Goal: at(20), Least: at(20)},
+		}},
+		Sides: []Side{{Name: "a", Settings: "durable"}, {Name: "b", Settings: "durable"}, {Name: "c"}},
+		Rounds: []map[string]Result{{
+			"a": {Metrics: map[string]float64{perOp: 10, bytesOp: 10}},
+			"b": {Metrics: map[string]float64{perOp: 20, bytesOp: 20}},
+			"c": {Metrics: map[string]float64{perOp: 40, bytesOp: 40}},
+		}},
+	}
+	page := string(report{options: options{only: regexp.MustCompile(""), rounds: 1}, outcomes: []*Outcome{o}}.page())
+	_, rest, _ := strings.Cut(page, "## Where a peer wins")
+	section, _, _ := strings.Cut(rest, "\n## ")
+	for _, row := range o.Case.Rows {
+		want := row.What != "ahead" && row.What != "small enough"
+		if strings.Contains(section, "\n| "+row.What+" |") != want {
+			t.Errorf("row %q is there where a peer wins: %v", row.What, !want)
+		}
+	}
+	if !strings.Contains(page, "| family: a, b | durable |") {
+		t.Errorf("the page doesn't say how the sides are set up:\n%s", page)
 	}
 }
 
