@@ -17,8 +17,9 @@ import (
 // The operations under way are the rate at which they are done times the time
 // that each takes (Little's law), wherever they wait: in a store's queue, for a
 // connection or for a processor. So it limits their number to what was done in
-// mostWait at the rate of just now. Only what begins is turned down: a save of a
-// session that has been read isn't, as the work done for it would be lost.
+// mostWait at the rate of just now. A save is turned down later than a read or a
+// new session: what was done for it would be lost. Only where reads are answered
+// from memory (Config.CacheFor) is it the saves that are too many.
 type admission struct {
 	count atomic.Uint64 // operations under way, and above them those done
 	limit atomic.Int64  // how many may be under way; 0: as many as come
@@ -42,16 +43,6 @@ const (
 	oneDone = 1 << 24 // in count
 )
 
-// enter counts an operation that begins, and returns how many are under way.
-func (a *admission) enter() int64 {
-	c := a.count.Add(1)
-	n := int64(c % oneDone)
-	if n > fewOps {
-		a.measure(c / oneDone)
-	}
-	return n
-}
-
 // leave counts an operation that is done.
 func (a *admission) leave() {
 	if c := a.count.Add(oneDone - 1); c%oneDone == fewOps/2 {
@@ -59,13 +50,20 @@ func (a *admission) leave() {
 	}
 }
 
-// admit counts an operation that begins, unless it has to be turned down.
-func (a *admission) admit() error {
-	n := a.enter()
+// admit counts an operation that begins, unless it has to be turned down. What
+// has been begun, such as a request that comes to its save, has a limit of its own.
+func (a *admission) admit(begun bool) error {
+	c := a.count.Add(1)
+	n := int64(c % oneDone)
 	if n <= fewOps {
 		return nil
 	}
-	if limit := a.limit.Load(); (limit == 0 || n <= limit) && n <= mostOps {
+	a.measure(c / oneDone)
+	limit := a.limit.Load()
+	if begun {
+		limit *= 4
+	}
+	if (limit == 0 || n <= limit) && n <= mostOps {
 		return nil
 	}
 	a.count.Add(^uint64(0)) // it didn't begin, and isn't done

@@ -135,7 +135,7 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Record, [16]byte, e
 		return nil, secret, err
 	}
 	defer done()
-	if err := m.w.ops.admit(); err != nil {
+	if err := m.w.ops.admit(false); err != nil {
 		return nil, secret, err
 	}
 	defer m.w.ops.leave()
@@ -171,11 +171,11 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
 	}
 	s.reading.begin(ctx, m.config.SaveTimeout)
 	defer s.reading.end()
-	if err := m.w.ops.admit(); err != nil {
+	if err := m.w.ops.admit(false); err != nil {
 		return err
 	}
+	defer m.w.ops.leave()
 	rec, grave, err := m.w.read(&s.reading, ID(t.ID))
-	m.w.ops.leave()
 	switch {
 	case err != nil:
 		return err

@@ -168,7 +168,9 @@ func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", ErrClosed) 
 // becomes of the caller's request. It returns the record as it was written,
 // perhaps with others' changes.
 func (w *writer) do(id ID, c *change) (*Record, error) {
-	w.ops.enter()
+	if err := w.ops.admit(true); err != nil {
+		return nil, err
+	}
 	defer w.ops.leave()
 	w.mu.Lock()
 	l, err := w.open(id)
