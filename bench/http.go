@@ -9,8 +9,9 @@ import (
 // Whole requests over HTTP on loopback: server and clients share the machine,
 // and so does the service behind a peer.
 
+const clientsAtOnce = 64
+
 func httpCases() []Case {
-	const parallel = 64
 	peers := []func(*Bench) (*site, error){
 		sqliteSite, redisSite, postgresSite, scsSQLiteSite(1), scsSQLiteSite(8), gorillaFileSite, gorillaCookieSite, fiberSite,
 	}
@@ -31,7 +32,7 @@ func httpCases() []Case {
 				row("full HTTP read and write, SQLite, against gorilla with cookies (nothing is stored)", "gorilla+cookie", untold, untold),
 				row("full HTTP read and write, SQLite, against fiber in memory", "fiber", untold, untold),
 			},
-			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageVisit, peers...) },
+			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(clientsAtOnce, 8), pageVisit, peers...) },
 		},
 		{
 			Name: "http/read", Needs: both, Warm: 1,
@@ -45,7 +46,7 @@ func httpCases() []Case {
 				row("full HTTP read, SQLite, against gorilla with cookies (nothing is stored)", "gorilla+cookie", untold, untold),
 				row("full HTTP read, SQLite, against fiber in memory", "fiber", untold, untold),
 			},
-			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(parallel, 8), pageRead, peers...) },
+			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(clientsAtOnce, 8), pageRead, peers...) },
 		},
 		{
 			Name: "http/concurrency", Needs: []need{needRedis}, Most: 3, Warm: 1,
@@ -67,6 +68,12 @@ func httpCases() []Case {
 				return sides, nil
 			},
 		},
+	}
+}
+
+// httpEngineCases come after the engine's own, which leave it warm.
+func httpEngineCases() []Case {
+	return []Case{
 		{
 			Name: "http/opensearch", Needs: []need{needEngine}, Warm: 5,
 			About: "64 clients whose requests get five values and set one, on OpenSearch: in our store, and as Dancer::Session::ElasticSearch does.",
@@ -81,7 +88,7 @@ func httpCases() []Case {
 				},
 			},
 			Setup: func(b *Bench) ([]Side, error) {
-				return clients(b, b.size(parallel, 8), pageBrowse, engineSite, plainSite(false), plainSite(true))
+				return clients(b, b.size(clientsAtOnce, 8), pageBrowse, engineSite, plainSite(false), plainSite(true))
 			},
 		},
 		incrementCase("opensearch", engineSettings, []need{needEngine}, func(b *Bench) (cloakroom.Store, error) {
