@@ -82,11 +82,16 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 	}
 	s := &services{install: true, engine: func(ctx context.Context) (*service, error) { return ownEngine(ctx, heap) }}
 	defer func() { err = errors.Join(err, s.close()) }()
+	begin := time.Now()
 	outcomes, failed, err := measure(ctx, o, s, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))
 	if err != nil {
 		return err
 	}
-	return errors.Join(errors.Join(failed...), report{o, outcomes, failed, machine(s)}.write())
+	return errors.Join(errors.Join(failed...), report{o, outcomes, failed, append(machine(s), made(begin))}.write())
+}
+
+func made(begin time.Time) fact {
+	return fact{"made", "made", fmt.Sprintf("%s, in %v", begin.UTC().Format(time.DateOnly), time.Since(begin).Round(time.Second))}
 }
 
 func setBenchTime(quick bool) error {
