@@ -346,6 +346,9 @@ func (r *rig) managerOn(store *faulty, config *cloakroom.Config) *cloakroom.Mana
 	if c.SaveTimeout == 0 && !faked() {
 		c.SaveTimeout = patience
 	}
+	if c.CacheFor == 0 {
+		c.CacheFor = *cacheFlag
+	}
 	c.Now, c.Logger = r.clock.now, slog.New(slog.NewTextHandler(r.log, nil))
 	m, err := cloakroom.New(store, testKeys(r), &c)
 	if err != nil {

@@ -1,0 +1,131 @@
+package cloakroom
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+)
+
+func testCache(now func() time.Time, sessions int) *cache {
+	return newCache(nil, "session", now, time.Minute, sessions*sessionBytes)
+}
+
+func (c *cache) read(r *Record) { c.end(c.begin(r.ID), r, nil) }
+
+func cacheRecord(writes uint64, bytes int) *Record {
+	r := &Record{ID: NewID(LayoutDay, time.Now()), Kind: KindSession, App: "session", Writes: writes}
+	if bytes > 0 {
+		r.Values = map[string]json.RawMessage{"v": make(json.RawMessage, bytes)}
+	}
+	return r
+}
+
+// TestCacheBounds: it keeps what was asked for last, within its number and bytes.
+func TestCacheBounds(t *testing.T) {
+	for _, test := range []struct{ size, most int }{{0, 100}, {sessionBytes, 48}, {5 * sessionBytes, 16}, {7 * sessionBytes, 0}} {
+		c := testCache(time.Now, 100)
+		first := cacheRecord(1, test.size)
+		c.read(first)
+		var last *Record
+		for range 1000 {
+			last = cacheRecord(1, test.size)
+			c.read(last)
+			c.recall(first.ID)
+		}
+		if n := c.sessions.Len(); n != test.most || c.bytes > c.bound || c.bytes != n*sizeOf(last) {
+			t.Errorf("values of %d bytes: it keeps %d sessions of %d bytes, want %d within %d bytes", test.size, n, c.bytes, test.most, c.bound)
+		}
+		for _, r := range []*Record{first, last} {
+			if got, _ := c.recall(r.ID); (got != nil) != (test.most > 0) {
+				t.Errorf("values of %d bytes: one of those asked for last is kept: %t", test.size, got != nil)
+			}
+		}
+		if len(c.underWay) != 0 {
+			t.Errorf("%d operations are left under way", len(c.underWay))
+		}
+	}
+}
+
+// TestCacheEvictedStaysOut: what was pushed out after a save isn't replaced by
+// what a read brings that began before.
+func TestCacheEvictedStaysOut(t *testing.T) {
+	c := testCache(time.Now, 16)
+	old := cacheRecord(1, 0)
+	saved := *old
+	saved.Writes = 2
+	slow := c.begin(old.ID)
+	c.read(&saved)
+	for range 16 { // which push it out
+		c.read(cacheRecord(1, 0))
+	}
+	c.end(slow, old, nil)
+	if got, _ := c.recall(old.ID); got != nil {
+		t.Errorf("a read that began before a save puts the state of %d writes back", got.Writes)
+	}
+	c.read(&saved)
+	if got, _ := c.recall(old.ID); got != &saved {
+		t.Error("a read that begins later isn't remembered")
+	}
+}
+
+// TestCacheSpoiledBringsNewer: a read that was overtaken by one of an older state
+// still takes its place.
+func TestCacheSpoiledBringsNewer(t *testing.T) {
+	c := testCache(time.Now, 16)
+	old := cacheRecord(1, 0)
+	saved := *old
+	saved.Writes = 2
+	slow := c.begin(old.ID)
+	c.read(old)
+	c.end(slow, &saved, nil)
+	if got, _ := c.recall(old.ID); got != &saved {
+		t.Error("the newer state isn't remembered")
+	}
+}
+
+// TestCacheUnanswered: an operation without an answer tells nothing, and leaves
+// nothing behind.
+func TestCacheUnanswered(t *testing.T) {
+	c := testCache(time.Now, 16)
+	r := cacheRecord(1, 0)
+	c.read(r)
+	c.end(c.begin(r.ID), nil, ErrUnavailable)
+	if got, _ := c.recall(r.ID); got != r || len(c.underWay) != 0 {
+		t.Errorf("got %v, with %d under way", got, len(c.underWay))
+	}
+	c.end(c.begin(r.ID), nil, ErrConflict)
+	if got, _ := c.recall(r.ID); got != nil {
+		t.Error("it is answered for after a conflict")
+	}
+	ledger := &Record{ID: LedgerID("session", "hatter"), Kind: KindLedger, App: "session"}
+	foreign := cacheRecord(1, 0)
+	foreign.App = "another"
+	for _, r := range []*Record{ledger, foreign} {
+		c.read(r)
+		if got, _ := c.recall(r.ID); got != nil {
+			t.Errorf("a %s of app %q is remembered", r.Kind, r.App)
+		}
+	}
+}
+
+// TestCacheClocks: a wall clock that is set back, and one that went on while the
+// monotonic one slept, make nothing live longer.
+func TestCacheClocks(t *testing.T) {
+	start := time.Now()
+	wall := start.Round(0)
+	for name, test := range map[string]struct {
+		asOf, now time.Time
+		young     bool
+	}{
+		"soon":            {start, start.Add(time.Minute - 1), true},
+		"at the bound":    {start, start.Add(time.Minute), false},
+		"slept":           {start, wall.Add(time.Hour), false},
+		"set back":        {wall, wall.Add(-time.Millisecond), false},
+		"the same moment": {wall, wall, true},
+	} {
+		c := testCache(func() time.Time { return test.now }, 1)
+		if got := c.young(test.asOf); got != test.young {
+			t.Errorf("%s: young is %t", name, got)
+		}
+	}
+}
