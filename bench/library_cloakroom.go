@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 )
@@ -20,13 +21,16 @@ var (
 type ours struct{ m *cloakroom.Manager }
 
 // newOurs makes a manager as users would, but for plain HTTP.
-func newOurs(b *Bench, store cloakroom.Store) (ours, error) {
+func newOurs(b *Bench, store cloakroom.Store) (ours, error) { return newOursCaching(b, store, 0) }
+
+// newOursCaching makes one with Config.CacheFor.
+func newOursCaching(b *Bench, store cloakroom.Store, cacheFor time.Duration) (ours, error) {
 	keys, err := cloakroom.NewKeys(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		return ours{}, err
 	}
 	m, err := cloakroom.New(store, keys, &cloakroom.Config{
-		Transport: cloakroom.Cookie{Insecure: true}, Logger: slog.New(slog.DiscardHandler),
+		Transport: cloakroom.Cookie{Insecure: true}, Logger: slog.New(slog.DiscardHandler), CacheFor: cacheFor,
 	})
 	if err != nil {
 		return ours{}, err

@@ -105,7 +105,7 @@ func setBenchTime(quick bool) error {
 func cases() []Case {
 	var all []Case
 	for _, family := range []func() []Case{
-		middlewareCases, sqliteCases, httpCases, engineCases, httpEngineCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
+		middlewareCases, sqliteCases, httpCases, engineCases, httpEngineCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
 	} {
 		all = append(all, family()...)
 	}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
+)
+
+// What Config.CacheFor saves, over HTTP. Each visitor comes back within CacheFor:
+// the case is the cache's best, and shows what is left when no store is asked.
+
+const benchCacheFor = 10 * time.Second
+
+func cacheCases() []Case {
+	row := func(what, ours, peer string) Row {
+		return Row{What: what, Unit: perSec, Kind: More, Ours: []string{ours}, Peers: []string{peer}, Goal: untold, Least: untold}
+	}
+	return []Case{{
+		Name: "http/cache", Needs: []need{needRedis, needEngine},
+		About: "64 clients whose requests read a session, with Config.CacheFor of 10 s and without.",
+		Rows: []Row{
+			row("full HTTP read, SQLite, CacheFor against none", "cloakroom+sqlite+cache", "cloakroom+sqlite"),
+			row("full HTTP read, OpenSearch, CacheFor against none", "cloakroom+opensearch+cache", "cloakroom+opensearch"),
+			row("full HTTP read, SQLite with CacheFor, against scs + Redis", "cloakroom+sqlite+cache", "scs+redis"),
+			row("full HTTP read, OpenSearch with CacheFor, against scs + Redis", "cloakroom+opensearch+cache", "scs+redis"),
+		},
+		Setup: func(b *Bench) ([]Side, error) {
+			return clients(b, b.size(64, 8), pageRead,
+				cachingSite("cloakroom+sqlite+cache", sqliteSettings, cachedSQLite), sqliteSite,
+				cachingSite("cloakroom+opensearch+cache", engineSettings, cachedEngine), engineSite, redisSite)
+		},
+	}}
+}
+
+// cachingSite is ours on a store, with Config.CacheFor.
+func cachingSite(name, settings string, open func(*Bench) (cloakroom.Store, error)) func(*Bench) (*site, error) {
+	return func(b *Bench) (*site, error) {
+		store, err := open(b)
+		if err != nil {
+			return nil, err
+		}
+		l, err := newOursCaching(b, store, benchCacheFor)
+		return newSite(name, settings+"; reads may be 10 s old", l), err
+	}
+}
+
+func cachedSQLite(b *Bench) (cloakroom.Store, error) {
+	dir, err := b.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlitestore.Open(b, filepath.Join(dir, "sessions.db"), nil)
+	if err != nil {
+		return nil, err
+	}
+	b.Cleanup(store.Close)
+	return store, nil
+}
+
+func cachedEngine(b *Bench) (cloakroom.Store, error) {
+	e, name, err := b.engine()
+	if err != nil {
+		return nil, err
+	}
+	return b.openEngineStore(e, name)
+}
