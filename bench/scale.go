@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
 // What a look-up costs with ever more sessions in the store.
 
 func scaleCases() []Case {
-	grown := func(engine string, needs []need, sizes []int, open func(*Bench) (cloakroom.Store, error)) Case {
+	grown := func(engine string, needs []need, sizes []int, open func(b *Bench, n int) (*many, error)) Case {
 		return Case{
 			Name: "scale/" + engine, Needs: needs,
 			About: "One caller's look-ups of sessions at random, by the number of sessions that there are.",
@@ -28,16 +31,12 @@ func scaleCases() []Case {
 				}
 				var sides []Side
 				for i, n := range grow {
-					store, err := open(b)
-					if err != nil {
-						return nil, err
-					}
 					begin := time.Now()
-					m, err := fillMany(b, store, n, time.Now())
+					m, err := open(b, n)
 					if err != nil {
 						return nil, err
 					}
-					b.log.Info("filled", "engine", engine, "sessions", n, "took", time.Since(begin).Round(time.Second))
+					b.log.Info("filled", "engine", engine, "sessions", n, "took", time.Since(begin).Round(time.Second), "bytes", m.bytes)
 					name := fmt.Sprintf("n=%d", n)
 					switch i {
 					case 0:
@@ -47,6 +46,7 @@ func scaleCases() []Case {
 					}
 					s := b.side(name, fmt.Sprintf("%d sessions", n), 1, m.lookUp, m.check)
 					s.Series, s.X = engine, float64(n)
+					s.Round = m.weighed(s.Round)
 					sides = append(sides, s)
 				}
 				return sides, nil
@@ -54,20 +54,8 @@ func scaleCases() []Case {
 		}
 	}
 	return []Case{
-		grown("sqlite", nil, []int{10_000, 100_000, 1_000_000}, func(b *Bench) (cloakroom.Store, error) {
-			rs, err := openSQLite(b, 0)
-			if err != nil {
-				return nil, err
-			}
-			return rs.store, nil
-		}),
-		grown("opensearch", []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, func(b *Bench) (cloakroom.Store, error) {
-			rs, err := openEngine(b, 0)
-			if err != nil {
-				return nil, err
-			}
-			return rs.store, nil
-		}),
+		grown("sqlite", nil, []int{10_000, 100_000, 1_000_000}, manyInSQLite),
+		grown("opensearch", []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, manyInEngine),
 	}
 }
 
@@ -75,16 +63,68 @@ func scaleCases() []Case {
 type many struct {
 	store cloakroom.Store
 	ids   []cloakroom.ID
+	bytes int64 // on disk
 }
 
-func fillMany(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*many, error) {
-	m := &many{store, make([]cloakroom.ID, n)}
-	return m, share(ctx, 512, n, func(ctx context.Context, i int) error {
+// perSession is what a session takes on disk, at rest.
+const perSession = "disk-B/session"
+
+// weighed adds what a session takes to what a round measured.
+func (m *many) weighed(round func(context.Context) (Result, error)) func(context.Context) (Result, error) {
+	return func(ctx context.Context) (Result, error) {
+		r, err := round(ctx)
+		if err == nil && r.Metrics != nil {
+			r.Metrics[perSession] = float64(m.bytes) / float64(len(m.ids))
+		}
+		return r, err
+	}
+}
+
+func manyInSQLite(b *Bench, n int) (*many, error) {
+	dir, err := b.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "sessions.db")
+	store, err := sqlitestore.Open(b, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	b.Cleanup(store.Close)
+	m := &many{store: store, ids: make([]cloakroom.ID, n)}
+	made := time.Now()
+	err = share(b, 512, n, func(ctx context.Context, i int) error {
 		r := newRecord(i, made)
 		m.ids[i] = r.ID
 		_, err := store.Create(ctx, r)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	file, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	m.bytes = file.Size() // beside it lies the log, which is the same for all
+	return m, nil
+}
+
+func manyInEngine(b *Bench, n int) (*many, error) {
+	e, name, err := b.engine()
+	if err != nil {
+		return nil, err
+	}
+	store, err := b.openEngineStore(e, name)
+	if err != nil {
+		return nil, err
+	}
+	m := &many{store: store}
+	if m.ids, err = e.fill(b, store, name, n, time.Now()); err != nil {
+		return nil, err
+	}
+	m.bytes, err = e.rest(b, name+"-2*")
+	return m, err
 }
 
 // lookUp reads a session at random and looks whether it is the one.
