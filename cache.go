@@ -189,7 +189,7 @@ func (c *cache) Update(ctx context.Context, r *Record) (Version, error) {
 func (c *cache) write(ctx context.Context, r *Record, do func(context.Context, *Record) (Version, error)) (Version, error) {
 	o := c.begin(r.ID)
 	v, err := do(ctx, r)
-	saved := *r // the store may have kept r
+	saved := *r // r is the caller's again
 	saved.Version = v
 	c.end(o, &saved, err)
 	return v, err

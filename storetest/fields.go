@@ -162,6 +162,26 @@ func testRecord(e *env) {
 		}
 	})
 
+	e.run("given_records_are_the_callers_again", func(e *env) {
+		given := e.record(cloakroom.LayoutDay)
+		ctx, cancel := e.context()
+		defer cancel()
+		v, err := e.store.Create(ctx, given)
+		if err != nil {
+			e.Fatalf("Create: %v", err)
+		}
+		kept := e.at(given, v)
+		*given = cloakroom.Record{ID: given.ID}
+		e.wantRecord(kept)
+		given = next(kept)
+		if v, err = e.store.Update(ctx, given); err != nil {
+			e.Fatalf("Update: %v", err)
+		}
+		kept = e.at(given, v)
+		*given = cloakroom.Record{ID: given.ID}
+		e.wantRecord(kept)
+	})
+
 	e.run("results_stay_as_they_are", func(e *env) {
 		kept := e.mustCreate(e.record(cloakroom.LayoutDay))
 		e.settle()

@@ -217,7 +217,10 @@ func (s *reference) put(r *cloakroom.Record) cloakroom.Version {
 		r.Version = v
 	}
 	s.spoil(&kept)
-	if s.faults[mutatesShared] && old != nil {
+	if s.faults[keepsGiven] {
+		*r = kept
+		s.data.records[r.ID] = r
+	} else if s.faults[mutatesShared] && old != nil {
 		*old = kept
 	} else {
 		s.data.records[r.ID] = &kept

@@ -48,6 +48,7 @@ const (
 	readsStale                  fault = "some reads are stale"
 	mutatesShared               fault = "records that were handed out change"
 	mutatesGiven                fault = "records that were handed in change"
+	keepsGiven                  fault = "records that were handed in are kept themselves"
 	dropsMillis                 fault = "times are kept in seconds"
 	epochIsNever                fault = "the epoch is taken for no time"
 	foldsPrincipals             fault = "principals lose their case"
@@ -101,6 +102,7 @@ var catches = map[fault]string{
 	readsStale:                  "Race/I1_read_your_writes",
 	mutatesShared:               "Record/results_stay_as_they_are",
 	mutatesGiven:                "Record/given_records_are_left_alone",
+	keepsGiven:                  "Record/given_records_are_the_callers_again",
 	dropsMillis:                 "Record/round_trip/different_times",
 	epochIsNever:                "Record/round_trip/the_epoch_is_a_time",
 	foldsPrincipals:             "Search/principals",
