@@ -32,8 +32,9 @@ var (
 	// learned in time. It always comes with ErrUnavailable.
 	ErrUnknown = errors.New("outcome unknown")
 
-	// ErrOverloaded: the store's queue is full, and nothing was sent: the
-	// operation certainly did not happen. It always comes with ErrUnavailable.
+	// ErrOverloaded: the store's queue is full, or more operations are under way
+	// than it carries out in time. Nothing was sent: the operation certainly did
+	// not happen. It always comes with ErrUnavailable.
 	ErrOverloaded = errors.New("store overloaded")
 
 	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
