@@ -347,3 +347,23 @@ func TestInvariantsWithCache(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
+
+// What is remembered opens no longer than the session lives.
+func TestI11_CacheIsNeverLater(t *testing.T) {
+	r := newRig(t, &cloakroom.Config{
+		CacheFor: cacheFor, IdleTimeout: cacheFor * 3 / 2,
+		Background: func(*http.Request) bool { return true },
+	})
+	s := r.stored(1)
+	g := r.as(s)
+	for _, after := range []time.Duration{cacheFor, cacheFor/2 - time.Millisecond, time.Millisecond} {
+		r.clock.add(after)
+		g.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			if s.IsNew() != (after == time.Millisecond) {
+				t.Errorf("after another %v the session is new: %t", after, s.IsNew())
+			}
+			return nil
+		})
+	}
+	r.wantGrave(s.ID(), cloakroom.EndExpired)
+}
