@@ -197,6 +197,10 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return err
 }
 
+// textEncoding is how ids and revs are written. Strict makes a copy, which is
+// not to be made for each.
+var textEncoding = base64.RawURLEncoding.Strict()
+
 // ParseID reads an id from its text. It accepts exactly what String returns,
 // with a layout that is known.
 func ParseID(s string) (ID, error) {
@@ -204,7 +208,7 @@ func ParseID(s string) (ID, error) {
 	if len(s) != base64.RawURLEncoding.EncodedLen(len(id)) {
 		return ID{}, fmt.Errorf("id of %d characters: an id has 22", len(s))
 	}
-	if n, err := base64.RawURLEncoding.Strict().Decode(id[:], []byte(s)); err != nil || n != len(id) {
+	if n, err := textEncoding.Decode(id[:], []byte(s)); err != nil || n != len(id) {
 		return ID{}, fmt.Errorf("id %q is not base64url without padding", s)
 	}
 	if _, ok := layoutOf(id.Layout()); !ok {

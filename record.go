@@ -89,7 +89,7 @@ func (r *Rev) UnmarshalText(text []byte) error {
 	if len(text) != base64.RawURLEncoding.EncodedLen(len(r)) {
 		return fmt.Errorf("rev of %d characters: a rev has 11", len(text))
 	}
-	if n, err := base64.RawURLEncoding.Strict().Decode(parsed[:], text); err != nil || n != len(parsed) {
+	if n, err := textEncoding.Decode(parsed[:], text); err != nil || n != len(parsed) {
 		return fmt.Errorf("rev %q is not base64url without padding", text)
 	}
 	*r = parsed

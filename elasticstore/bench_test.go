@@ -211,7 +211,7 @@ func BenchmarkUpdate(b *testing.B) {
 			}
 			var bodies [][]byte
 			for at := 0; at+n <= len(items); at += n {
-				bodies = append(bodies, bulkBody(items[at:at+n]))
+				bodies = append(bodies, bulkBody(items[at:at+n]).bytes)
 			}
 			l.ceiling(b, n, func(i int) error {
 				return l.raw(b, http.MethodPost, "/_bulk", typeLines, bodies[i%len(bodies)])
@@ -267,6 +267,34 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		if _, err := decode(r.ID, document, cloakroom.Version{Term: 1}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkReadDocs reads the answer to an _mget of 64; the figures are of one.
+func BenchmarkReadDocs(b *testing.B) {
+	const n = 64
+	var targets []target
+	body := []byte(`{"docs":[`)
+	for i := range n {
+		r := benchRecord()
+		document, err := encodeRecord(r, false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = fmt.Appendf(body, `{"_index":"session-2026.11.24","_id":"%v","_version":9,"_seq_no":%d,"_primary_term":1,"found":true,"_source":%s}`, r.ID, i, document)
+		targets = append(targets, target{"session-2026.11.24", r.ID})
+	}
+	body = append(body, `]}`...)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body) / n))
+	for i := 0; i < b.N; i += n {
+		results, err := new(Store).readDocs(&request{}, body, targets)
+		if err != nil || len(results) != n || results[n-1].Err != nil {
+			b.Fatal(results, err)
 		}
 	}
 }

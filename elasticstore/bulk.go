@@ -17,8 +17,9 @@ type writeResult = batch.Result[cloakroom.Version]
 // writeAll is the flush of writes, by _bulk.
 func (s *Store) writeAll(ctx context.Context, items []*write) []writeResult {
 	r := request{method: http.MethodPost, path: "/_bulk", query: s.timeoutQuery(), lines: true, write: true}
-	r.body = bulkBody(items)
+	r.shared = bulkBody(items)
 	a, err := s.send(ctx, r, http.StatusRequestEntityTooLarge)
+	r.shared.leave()
 	if err != nil {
 		return allFailed(items, err)
 	}
@@ -53,12 +54,13 @@ func (s *Store) writeHalves(ctx context.Context, items []*write) []writeResult {
 
 // bulkBody makes the body of a bulk request: a line for each action, and one for
 // its document.
-func bulkBody(items []*write) []byte {
+func bulkBody(items []*write) *body {
 	n := 0
 	for _, w := range items {
 		n += w.size()
 	}
-	b := make([]byte, 0, n)
+	body := newBody(n)
+	b := body.bytes
 	for _, w := range items {
 		b = append(b, `{"`...)
 		b = append(b, w.action.name()...)
@@ -79,7 +81,8 @@ func bulkBody(items []*write) []byte {
 			b = append(b, '\n')
 		}
 	}
-	return b
+	body.bytes = b
+	return body
 }
 
 // readItems reads the answer to a bulk request. If its items are not exactly

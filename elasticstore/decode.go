@@ -6,33 +6,60 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// decoder reads one document.
+// decoder reads the documents of one answer, one after the other. It knows the
+// words that they share, so that each is kept once.
 type decoder struct {
-	scanner
+	words []string
+	spans []span
+}
+
+// span is where a value is.
+type span struct {
+	name     string
+	from, to int
+}
+
+// document is what a decoder has read. Nothing of it is part of the answer.
+type document struct {
 	rec   *cloakroom.Record
 	grave cloakroom.Grave
 	id    cloakroom.ID
 	raw   []byte
 }
 
-// decode reads a document: a record, or one with a grave. Nothing of what it
-// returns is part of source. The error doesn't tell what the document holds.
+// room is a record and what nearly every record refers to, in one piece.
+type room struct {
+	rec      cloakroom.Record
+	revs     [cloakroom.MaxRevs]cloakroom.Rev
+	verifier [36]byte // what base64 needs for 34
+}
+
+// decode reads a document by itself.
 func decode(id cloakroom.ID, source []byte, v cloakroom.Version) (*cloakroom.Record, error) {
-	d := decoder{scanner: scanner{data: source}, rec: new(cloakroom.Record)}
-	d.object(d.member)
-	if err := d.end(); err != nil {
+	sc := scanner{data: source}
+	var d document
+	new(decoder).read(&sc, &d)
+	if err := sc.end(); err != nil {
 		return nil, err
 	}
+	return d.record(id, v)
+}
+
+// record makes of a document what it says about an id: a record, or one with a
+// grave. The error doesn't tell what the document holds.
+func (d *document) record(id cloakroom.ID, v cloakroom.Version) (*cloakroom.Record, error) {
+	if d.rec == nil {
+		return nil, errors.New("it is empty")
+	}
 	if d.raw != nil {
-		d.scanner = scanner{data: d.raw}
-		d.values()
-		if err := d.end(); err != nil {
+		sc := scanner{data: d.raw}
+		d.rec.Values = new(decoder).values(&sc)
+		if err := sc.end(); err != nil {
 			return nil, fmt.Errorf("in raw: %w", err)
 		}
 	}
@@ -60,11 +87,18 @@ func graveVersion(v cloakroom.Version) cloakroom.Version {
 	return cloakroom.Version{Term: v.Term | graveMark, Seq: v.Seq}
 }
 
-func (d *decoder) member(name []byte) {
-	r := d.rec
+// read reads one document. What is wrong with it is the scanner's error.
+func (d *decoder) read(s *scanner, into *document) {
+	keep := new(room)
+	*into = document{rec: &keep.rec}
+	s.object(func(name []byte) { d.member(s, name, into, keep) })
+}
+
+func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
+	r := into.rec
 	switch string(name) {
 	case "kind":
-		switch string(d.text()) {
+		switch string(s.text()) {
 		case string(cloakroom.KindSession):
 			r.Kind = cloakroom.KindSession
 		case string(cloakroom.KindLedger):
@@ -73,120 +107,148 @@ func (d *decoder) member(name []byte) {
 			r.Kind = kindGrave
 		}
 	case "app":
-		r.App = d.str()
+		if !s.null() {
+			r.App = d.word(s.text())
+		}
 	case "principal":
-		r.Principal = d.str()
+		r.Principal = s.str()
 	case "id":
-		d.id = d.readID()
+		into.id = s.id()
 	case "created":
-		r.Created = d.time()
+		r.Created = s.time()
 	case "authenticated":
-		r.Authenticated = d.time()
+		r.Authenticated = s.time()
 	case "seen":
-		r.Seen = d.time()
+		r.Seen = s.time()
 	case "expires":
-		r.Expires = d.time()
+		r.Expires = s.time()
 	case "deadline":
-		r.Deadline = d.time()
+		r.Deadline = s.time()
 	case "verifier":
-		r.Verifier = d.bytes()
+		r.Verifier = s.bytes(keep.verifier[:0])
 	case "previous":
-		r.Previous = d.bytes()
+		r.Previous = s.bytes(nil)
 	case "previousEnds":
-		r.PreviousEnds = d.time()
+		r.PreviousEnds = s.time()
 	case "persistent":
-		r.Persistent = d.boolean()
+		r.Persistent = s.boolean()
 	case "client":
-		d.object(d.client)
+		s.object(func(name []byte) {
+			switch string(name) {
+			case "address":
+				r.Client.Address = s.str()
+			case "agent":
+				r.Client.UserAgent = s.str()
+			default:
+				s.skip()
+			}
+		})
 	case "writes":
-		r.Writes = d.natural()
+		r.Writes = s.natural()
 	case "revs":
-		r.Revs = make([]cloakroom.Rev, 0, cloakroom.MaxRevs)
-		d.array(d.rev)
+		r.Revs = keep.revs[:0]
+		s.array(func() {
+			rev := s.rev()
+			if len(r.Revs) < cloakroom.MaxRevs*8 { // more than anybody wrote
+				r.Revs = append(r.Revs, rev)
+			}
+		})
 	case "values":
-		d.copyValues()
+		r.Values = d.values(s)
 	case "raw":
-		d.raw = d.bytes()
+		into.raw = s.bytes(nil)
 	case "at":
-		d.grave.At = d.time()
+		into.grave.At = s.time()
 	case "reason":
-		d.grave.Reason = cloakroom.Reason(d.str())
+		into.grave.Reason = cloakroom.Reason(s.str())
 	case "successor":
-		d.grave.Successor = d.readID()
+		into.grave.Successor = s.id()
 	default:
-		d.skip() // of a later version, or somebody's own
+		s.skip() // of a later version, or somebody's own
 	}
 }
 
-func (d *decoder) client(name []byte) {
-	switch string(name) {
-	case "address":
-		d.rec.Client.Address = d.str()
-	case "agent":
-		d.rec.Client.UserAgent = d.str()
-	default:
-		d.skip()
+// word makes a string of what many documents are likely to say.
+func (d *decoder) word(text []byte) string {
+	for _, w := range d.words {
+		if w == string(text) {
+			return w
+		}
 	}
+	w := string(text)
+	const most = 16
+	if len(d.words) < most {
+		d.words = append(d.words, w)
+	}
+	return w
 }
 
-func (d *decoder) rev() {
-	var r cloakroom.Rev
-	if err := r.UnmarshalText(d.text()); err != nil {
-		d.fail(err)
-		return
-	}
-	if len(d.rec.Revs) < cloakroom.MaxRevs*8 { // more than anybody wrote
-		d.rec.Revs = append(d.rec.Revs, r)
-	}
-}
-
-func (d *decoder) time() time.Time {
-	if d.null() {
-		return time.Time{}
-	}
-	return time.UnixMilli(d.integer()).UTC()
-}
-
-func (d *decoder) bytes() []byte {
-	if d.null() {
+// values reads values into a copy of their own, so that a record kept for long
+// doesn't keep the whole answer that it came in.
+func (d *decoder) values(s *scanner) map[string]json.RawMessage {
+	if s.null() {
 		return nil
 	}
-	text := d.text()
-	b, err := base64.StdEncoding.AppendDecode(nil, text)
+	start := s.pos
+	d.spans = d.spans[:0]
+	s.object(func(name []byte) {
+		word := d.word(name)
+		s.peek()
+		from := s.pos
+		s.skip()
+		d.spans = append(d.spans, span{word, from, s.pos})
+	})
+	if s.err != nil {
+		return nil
+	}
+	all := bytes.Clone(s.data[start:s.pos])
+	values := make(map[string]json.RawMessage, len(d.spans))
+	for _, p := range d.spans {
+		from, to := p.from-start, p.to-start
+		values[p.name] = all[from:to:to] // nobody appends into the next value
+	}
+	return values
+}
+
+// str reads a string, "" for null.
+func (s *scanner) str() string {
+	if s.null() {
+		return ""
+	}
+	return string(s.text())
+}
+
+// time reads Unix milliseconds, the zero time for null.
+func (s *scanner) time() time.Time {
+	if s.null() {
+		return time.Time{}
+	}
+	return time.UnixMilli(s.integer()).UTC()
+}
+
+// bytes reads base64 and appends it to b, nil for null.
+func (s *scanner) bytes(b []byte) []byte {
+	if s.null() {
+		return nil
+	}
+	b, err := base64.StdEncoding.AppendDecode(b, s.text())
 	if err != nil {
-		d.fail(errors.New("bytes that are not base64"))
+		s.fail(errors.New("bytes that are not base64"))
 	}
 	return b
 }
 
-func (d *decoder) readID() cloakroom.ID {
-	id, err := cloakroom.ParseID(string(d.text()))
+func (s *scanner) rev() (r cloakroom.Rev) {
+	if err := r.UnmarshalText(s.text()); err != nil {
+		s.fail(err)
+	}
+	return r
+}
+
+func (s *scanner) id() cloakroom.ID {
+	id, err := cloakroom.ParseID(string(s.text()))
 	if err != nil {
-		d.fail(errors.New("an id that is none"))
+		s.fail(errors.New("an id that is none"))
 	}
 	return id
-}
-
-// copyValues reads values from a copy, so that a record kept for long doesn't
-// keep the whole answer that it came in.
-func (d *decoder) copyValues() {
-	raw := d.skip()
-	if d.err != nil {
-		return
-	}
-	inner := decoder{scanner: scanner{data: bytes.Clone(raw)}, rec: d.rec}
-	inner.values()
-	if err := inner.end(); err != nil {
-		d.fail(err)
-	}
-}
-
-func (d *decoder) values() {
-	if d.null() {
-		return
-	}
-	d.rec.Values = make(map[string]json.RawMessage)
-	d.object(func(name []byte) {
-		d.rec.Values[string(name)] = slices.Clip(d.skip()) // nobody appends into the next value
-	})
 }

@@ -210,9 +210,10 @@ func FuzzScanner(f *testing.F) {
 			}
 		}
 		// What isn't comes to an end as well.
-		d := decoder{scanner: scanner{data: data}, rec: new(cloakroom.Record)}
-		d.object(d.member)
-		_ = d.end()
+		var d document
+		s = scanner{data: data}
+		new(decoder).read(&s, &d)
+		_ = s.end()
 		s = scanner{data: data}
 		_ = s.said().String()
 		_, _ = readItems(&request{}, data, nil)

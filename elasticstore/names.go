@@ -54,6 +54,15 @@ func (n names) of(id cloakroom.ID) string {
 	return n.prefix + "-fixed"
 }
 
+// periodic reports whether the id's record lives in the index of a period.
+func (n names) periodic(id cloakroom.ID) bool {
+	switch id.Layout() {
+	case cloakroom.LayoutHour, cloakroom.LayoutDay, cloakroom.LayoutWeek, cloakroom.LayoutMonth:
+		return !n.one
+	}
+	return false
+}
+
 // at returns the name of the index of a layout's period that begins at start.
 func (n names) at(l cloakroom.Layout, start time.Time) string {
 	b := make([]byte, 0, len(n.prefix)+len("-2026.11.22-13"))

@@ -42,10 +42,8 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	if !known(id.Layout()) {
 		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrNotFound, id.Layout())
 	}
-	t := target{s.names.of(id), id}
-	start, end, periodic := id.Period()
-	periodic = periodic && !s.names.one
-	if !periodic {
+	t := target{s.indexOf(id), id}
+	if !s.names.periodic(id) {
 		if err := s.prepare(ctx); err != nil {
 			return nil, err
 		}
@@ -59,7 +57,7 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 		case err == nil:
 			return rec, nil
 		case errors.Is(err, errNoIndex):
-			if periodic && droppable(start, end, s.cfg.now()) {
+			if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
 				return nil, cloakroom.ErrNotFound
 			}
 			// If it is gone, then the next write is to make it as it should be,
@@ -88,6 +86,21 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 // sweep, so that its absence means that its records are gone.
 func droppable(start, end, now time.Time) bool {
 	return now.After(end.Add(end.Sub(start)))
+}
+
+// indexOf returns the name of the index that an id's record lives in. Most are
+// in the one that was asked for last, whose name is remembered.
+func (s *Store) indexOf(id cloakroom.ID) string {
+	if !s.names.periodic(id) {
+		return s.names.of(id)
+	}
+	made := id.Time()
+	if p := s.lastPeriod.Load(); p != nil && p.layout == id.Layout() && !made.Before(p.start) && made.Before(p.end) {
+		return p.index
+	}
+	p, _ := s.names.holding(id.Layout(), made)
+	s.lastPeriod.Store(&p)
+	return p.index
 }
 
 // lostIndex is the fault of an index that should be there and isn't. To take
@@ -140,7 +153,9 @@ func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, e
 	for _, t := range targets {
 		same = same && t.index == targets[0].index
 	}
-	b := make([]byte, 0, 16+len(targets)*(len(`{"_index":"","_id":""},`)+len(targets[0].index)+22))
+	r.shared = newBody(16 + len(targets)*(len(`{"_index":"","_id":""},`)+len(targets[0].index)+22))
+	defer r.shared.leave()
+	b := r.shared.bytes
 	if same {
 		r.path = "/" + targets[0].index + "/_mget"
 		b = append(b, `{"ids":[`...)
@@ -164,7 +179,7 @@ func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, e
 			b = append(b, '}')
 		}
 	}
-	r.body = append(b, `]}`...)
+	r.shared.bytes = append(b, `]}`...)
 	a, err := s.send(ctx, r)
 	if err != nil {
 		return nil, err
@@ -182,6 +197,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 	var wrong error
 	var d hit
 	var id [22]byte
+	docs := new(decoder)
 	sc.object(func(name []byte) {
 		if string(name) != "docs" {
 			sc.skip()
@@ -189,7 +205,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 		}
 		sc.array(func() {
 			d = hit{}
-			sc.hit(&d)
+			docs.hit(&sc, &d)
 			switch n := len(results); {
 			case sc.err != nil || wrong != nil:
 			case n >= len(targets):
@@ -215,14 +231,16 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 // hit is one document in an answer to _mget or _search. Its slices are part of
 // the answer.
 type hit struct {
-	index, id, source []byte
-	version           cloakroom.Version
-	found             bool
-	err               *said
-	sort              []byte
+	index, id []byte
+	doc       document
+	unread    error // what is wrong with doc
+	version   cloakroom.Version
+	found     bool
+	err       *said
+	sort      []byte
 }
 
-func (s *scanner) hit(h *hit) {
+func (d *decoder) hit(s *scanner, h *hit) {
 	s.object(func(name []byte) {
 		switch string(name) {
 		case "_index":
@@ -234,7 +252,14 @@ func (s *scanner) hit(h *hit) {
 		case "_primary_term":
 			h.version.Term = s.natural()
 		case "_source":
-			h.source = s.skip()
+			s.peek()
+			start := s.pos
+			d.read(s, &h.doc)
+			if s.err != nil {
+				// The document may be at fault, and not the answer around it.
+				h.unread, s.err, s.pos = s.err, nil, start
+				s.skip()
+			}
 		case "found":
 			h.found = s.boolean()
 		case "error":
@@ -253,7 +278,11 @@ func (h *hit) record(id cloakroom.ID) (*cloakroom.Record, error) {
 	if h.version.Term == 0 || h.version.Term >= graveMark {
 		return nil, fmt.Errorf("%w: without a version", cloakroom.ErrCorrupt)
 	}
-	rec, err := decode(id, h.source, h.version)
+	err := h.unread
+	var rec *cloakroom.Record
+	if err == nil {
+		rec, err = h.doc.record(id, h.version)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: the document in %q can't be read: %w", cloakroom.ErrCorrupt, h.index, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,8 +29,9 @@ const mostAnswer = 512 << 20
 type request struct {
 	method, path, query string
 	body                []byte
-	lines               bool // the body is newline-delimited
-	write               bool // it may write records
+	shared              *body // in place of body: belongs to whoever makes the request
+	lines               bool  // the body is newline-delimited
+	write               bool  // it may write records
 }
 
 func (r *request) String() string { return r.method + " " + r.path }
@@ -44,9 +46,11 @@ type answer struct {
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// mostKept is the largest buffer that is kept to be used again.
+const mostKept = 8 << 20
+
 func (a *answer) release() {
-	const keep = 8 << 20
-	if a.buf != nil && a.buf.Cap() <= keep {
+	if a.buf != nil && a.buf.Cap() <= mostKept {
 		a.buf.Reset()
 		buffers.Put(a.buf)
 	}
@@ -68,7 +72,18 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 	req.URL.RawQuery = r.query
 	req.Header.Set("Accept", typeJSON)
 	req.Header.Set("Accept-Encoding", "identity") // nodes are near; packing costs them more than sending
-	if len(r.body) == 0 {
+	if b := r.shared; b != nil {
+		var over atomic.Bool // then the buffer may be another request's
+		defer over.Store(true)
+		req.Body, req.ContentLength = b.reader(), int64(len(b.bytes))
+		req.GetBody = func() (io.ReadCloser, error) {
+			if over.Load() {
+				return nil, errors.New("elasticstore: the request is over")
+			}
+			return b.reader(), nil
+		}
+	}
+	if len(r.body) == 0 && r.shared == nil {
 		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
 	} else if r.lines {
 		req.Header.Set("Content-Type", typeLines)

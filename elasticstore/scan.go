@@ -139,6 +139,19 @@ func (s *scanner) token() []byte {
 
 // text reads a string. What it returns may be part of the data.
 func (s *scanner) text() []byte {
+	// Names, ids and the like are short and plain: one look at each byte does.
+	if s.peek() == '"' {
+		for i, c := range s.data[s.pos+1:] {
+			if c == '"' {
+				text := s.data[s.pos+1:][:i]
+				s.pos += i + 2
+				return text
+			}
+			if c == '\\' || c >= utf8.RuneSelf {
+				break
+			}
+		}
+	}
 	raw := s.token()
 	if s.err != nil {
 		return nil
@@ -152,14 +165,6 @@ func (s *scanner) text() []byte {
 		return nil
 	}
 	return []byte(v)
-}
-
-// str reads a string, "" for null.
-func (s *scanner) str() string {
-	if s.null() {
-		return ""
-	}
-	return string(s.text())
 }
 
 // skip passes over a value and returns it as it is written.
@@ -219,8 +224,29 @@ func ends(c byte) bool {
 	return false
 }
 
+// digits reads a number that is nothing but digits, unless it is so long that it
+// might be too large.
+func (s *scanner) digits() (n uint64, ok bool) {
+	s.peek()
+	const most = 18
+	for i, c := range s.data[s.pos:min(s.pos+most+1, len(s.data))] {
+		if c < '0' || c > '9' {
+			if i == 0 || !ends(c) {
+				return 0, false
+			}
+			s.pos += i
+			return n, true
+		}
+		n = 10*n + uint64(c-'0')
+	}
+	return 0, false
+}
+
 // integer reads a whole number, 0 for null.
 func (s *scanner) integer() int64 {
+	if n, ok := s.digits(); ok {
+		return int64(n)
+	}
 	if s.null() {
 		return 0
 	}
@@ -234,6 +260,9 @@ func (s *scanner) integer() int64 {
 
 // natural reads a whole number that isn't negative, 0 for null.
 func (s *scanner) natural() uint64 {
+	if n, ok := s.digits(); ok {
+		return n
+	}
 	if s.null() {
 		return 0
 	}

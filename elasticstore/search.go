@@ -197,9 +197,10 @@ func search[T any](ctx context.Context, s *Store, indices string, query object, 
 				sc.skip()
 				return
 			}
+			docs := new(decoder)
 			sc.array(func() {
 				var h hit
-				sc.hit(&h)
+				docs.hit(sc, &h)
 				p.hits++
 				p.last = append(p.last[:0], h.sort...)
 				if sc.err != nil {

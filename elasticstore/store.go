@@ -25,6 +25,8 @@ type Store struct {
 	indices indices // those that are known to be there, and ours
 	notes   notes
 
+	lastPeriod atomic.Pointer[period] // see indexOf
+
 	mu      sync.RWMutex // guards closed against operations that begin
 	closed  bool
 	closing chan struct{}  // closed with it

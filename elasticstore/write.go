@@ -70,7 +70,7 @@ func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 		defer done()
 		var document []byte
 		if document, err = encodeGrave(id, &g); err == nil {
-			w := &write{index: s.names.of(id), id: id, action: action, at: v, document: document}
+			w := &write{index: s.indexOf(id), id: id, action: action, at: v, document: document}
 			_, sent, err = s.carryOut(bounded, w, g.Until, nil)
 		}
 	}
@@ -91,7 +91,7 @@ func (s *Store) store(ctx context.Context, r *cloakroom.Record, a action) (v clo
 	if err != nil {
 		return v, false, err
 	}
-	w := &write{index: s.names.of(r.ID), id: r.ID, action: a, at: r.Version, document: document}
+	w := &write{index: s.indexOf(r.ID), id: r.ID, action: a, at: r.Version, document: document}
 	return s.carryOut(ctx, w, r.Deadline, func() ([]byte, error) {
 		if len(r.Values) == 0 {
 			return nil, nil

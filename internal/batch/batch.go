@@ -99,6 +99,7 @@ type Batcher[T, R any] struct {
 	taker   bool            // a flusher is about to take a batch; at most one
 	flights int             // batches taken whose results aren't all handed out
 	flying  int             // items of those batches
+	last    int             // items of the batch that was taken last
 	spare   []*flight[T, R] // buffers for later flushers, at most InFlight
 }
 

@@ -11,17 +11,23 @@ import (
 // The plain scheme starts a flush whenever something waits and fewer than
 // InFlight run. It cuts poor batches just when load is high: a flush of 64
 // hands out its results, its callers come back one by one, and the first of
-// them takes the free slot alone. Three rules mend that, none with a timer.
+// them takes the free slot alone. Four rules mend that, none with a timer.
 //
 //  1. One flusher at a time is about to take a batch. Further ones start only
 //     for what it leaves behind. This is what the other two build on.
-//  2. If other flushes are in flight, that flusher lets the goroutines that
-//     are ready to run go first, once. Callers that were just handed their
-//     results get to queue again before the batch is cut.
+//  2. If other flushes are in flight, or the last batch had more than one item,
+//     that flusher lets the goroutines that are ready to run go first, and again
+//     for as long as more items come of it. Callers that were just handed their
+//     results get to queue again before the batch is cut. (Go's scheduler comes
+//     back to who yielded after some 60 others, so once isn't enough.)
 //  3. The first two slots are always free to take. A further flush starts
 //     when it would carry its fair share: 1/InFlight of all items that wait
 //     or are in flight, or a full batch. Less than that gathers until it is
 //     enough or until a flush ends.
+//
+//  4. Of worthHalving items and more, a batch takes half of all that wait or are
+//     in flight, if flushes may run side by side: so the engine has one to work
+//     on while the results of the other are read and its callers come back.
 //
 // A lone caller meets none of these, and pays nothing. Rule 3 leaves the second
 // slot out on purpose: one flush that hangs in the engine then never holds up
@@ -88,25 +94,61 @@ func (b *Batcher[T, R]) run() {
 	}
 }
 
+// worthHalving is about how many items it takes until a flush costs more for
+// its items than for being one.
+const worthHalving = 32
+
+// A flusher that gathers yields until that has brought nothing new for
+// idleYields times: another thread may still be at the callers that were woken.
+// mostYields ends it should new callers come without end.
+const (
+	idleYields = 3
+	mostYields = 48
+)
+
+// gather lets what is about to come join the batch (rule 2). b.mu must be held,
+// and is released meanwhile.
+func (b *Batcher[T, R]) gather() {
+	had, idle := 0, 0
+	for n := 0; idle < idleYields && n < mostYields && !b.full(); n++ {
+		if idle++; had < b.queue.items {
+			had, idle = b.queue.items, 0
+		}
+		b.mu.Unlock()
+		runtime.Gosched()
+		b.mu.Lock()
+	}
+}
+
+// most is how many items the next batch may have (rule 4). b.mu must be held.
+func (b *Batcher[T, R]) most() int {
+	most := b.queue.items
+	if half := (b.queue.items + b.flying + 1) / 2; b.cfg.InFlight > 1 && half >= worthHalving {
+		most = half
+	}
+	if b.cfg.MaxItems > 0 {
+		most = min(most, b.cfg.MaxItems)
+	}
+	return most
+}
+
 // take cuts the next batch off the queue. It returns nil if all waiters have
 // left.
 func (b *Batcher[T, R]) take() *flight[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.flights > 0 && !b.full() {
-		b.mu.Unlock()
-		runtime.Gosched() // rule 2
-		b.mu.Lock()
+	if b.flights > 0 || b.last > 1 {
+		b.gather()
 	}
 	b.taker = false
 	if b.queue.items == 0 {
 		return nil
 	}
 	f := b.buffers()
-	bytes := 0
+	bytes, most := 0, b.most()
 	for c := b.queue.head; c != nil; c = b.queue.head {
 		n := len(f.items)
-		if b.cfg.MaxItems > 0 && n >= b.cfg.MaxItems ||
+		if n >= most ||
 			b.cfg.MaxBytes > 0 && n > 0 && c.size > b.cfg.MaxBytes-bytes {
 			break
 		}
@@ -117,6 +159,7 @@ func (b *Batcher[T, R]) take() *flight[T, R] {
 	}
 	b.flights++
 	b.flying += len(f.items)
+	b.last = len(f.items)
 	b.start() // for what is left behind
 	return f
 }
