@@ -29,8 +29,8 @@ type admission struct {
 	since time.Time // the measured span's beginning
 	done  uint64    // operations, by then
 
-	refusals atomic.Int64 // since the last that was logged
-	logged   atomic.Int64 // when, Unix nanoseconds
+	refusals atomic.Int64 // in the current minute
+	logged   atomic.Int64 // its beginning, Unix nanoseconds
 }
 
 const (
@@ -38,7 +38,7 @@ const (
 	mostOps  = 1 << 16                // so many always are
 	mostWait = 150 * time.Millisecond // for one operation; a request has two
 	measured = 100 * time.Millisecond // at least, to know a rate
-	logEvery = time.Minute
+	logMost  = 50                     // refusals a minute
 
 	oneDone = 1 << 24 // in count
 )
@@ -103,14 +103,15 @@ func (a *admission) measure(done uint64) {
 	a.since, a.done = now, done
 }
 
-// log tells of requests that were refused, now and then, as a line for each
-// would make things worse.
-func (a *admission) log(ctx context.Context, l *slog.Logger, err error) {
-	n := a.refusals.Add(1)
-	now, last := time.Now().UnixNano(), a.logged.Load()
-	if now-last < int64(logEvery) || !a.logged.CompareAndSwap(last, now) {
-		return
+// tell reports whether a refusal is to be logged by itself. In a rush most aren't,
+// as a line for each would make things worse; their number is logged with the
+// first of a later minute.
+func (a *admission) tell(ctx context.Context, l *slog.Logger) bool {
+	now, since := time.Now().UnixNano(), a.logged.Load()
+	if now-since >= int64(time.Minute) && a.logged.CompareAndSwap(since, now) {
+		if n := a.refusals.Swap(0) - logMost; n > 0 {
+			l.ErrorContext(ctx, "cloakroom: further requests were refused, as more came than the store carried out", "requests", n)
+		}
 	}
-	a.refusals.Add(-n)
-	l.ErrorContext(ctx, "cloakroom: requests are refused, as more come than the store carries out", "refused", n, "error", err)
+	return a.refusals.Add(1) <= logMost
 }

@@ -1,6 +1,7 @@
 package cloakroom_test
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -115,7 +116,10 @@ func TestI8_Admission(t *testing.T) {
 			r.store.hook(r.takes(each))
 			r.come(c.ops*each/4, span)
 			good, refused, slow := r.good.Load()-before, r.refused.Load(), r.slow.Load()
-			t.Logf("%d were served, of them %d slowly, and %d turned down: %v", good, slow, refused, r.log.take())
+			t.Logf("%d were served, of them %d slowly, and %d turned down", good, slow, refused)
+			if n := strings.Count(r.log.take(), "request failed"); n == 0 || n > 100 {
+				t.Errorf("%d lines were logged of %d refusals", n, refused)
+			}
 			if could := int64(span / (c.ops * each)); good < could*9/10 {
 				t.Errorf("%d were served: %d could be", good, could)
 			}

@@ -150,10 +150,7 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "2")
 	}
-	switch {
-	case errors.Is(err, ErrOverloaded):
-		m.w.ops.log(r.Context(), m.config.Logger, err)
-	case status >= 500:
+	if status >= 500 && (!errors.Is(err, ErrOverloaded) || m.w.ops.tell(r.Context(), m.config.Logger)) {
 		m.config.Logger.ErrorContext(r.Context(), "cloakroom: request failed", "status", status, "error", err)
 	}
 	m.config.OnError(w, r, status, err)
