@@ -93,14 +93,14 @@ type Batcher[T, R any] struct {
 	// empty there is at least one, so it cannot rise from zero after Close.
 	flushers sync.WaitGroup
 
-	mu      sync.Mutex
-	queue   queue[T, R] // unsent, in order of arrival
-	closed  bool
-	taker   bool            // a flusher is about to take a batch; at most one
-	flights int             // batches taken whose results aren't all handed out
-	flying  int             // items of those batches
-	last    int             // items of the batch that was taken last
-	spare   []*flight[T, R] // buffers for later flushers, at most InFlight
+	mu     sync.Mutex
+	queue  queue[T, R] // unsent, in order of arrival
+	closed bool
+	taker  bool            // a flusher is about to take a batch; at most one
+	air    []*flight[T, R] // batches taken whose results aren't all handed out
+	flying int             // items of those batches
+	last   int             // items of the batch that was taken last
+	spare  []*flight[T, R] // buffers for later flushers, at most InFlight
 }
 
 // New returns a Batcher. It starts no goroutine until there is work. It panics

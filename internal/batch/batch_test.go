@@ -288,7 +288,8 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// Beyond two flushes, another starts only for its fair share.
+// Beside others a flush starts only if it carries as many items as they do, and
+// its fair share.
 func TestFairShare(t *testing.T) {
 	// setup has one flush of 12 in flight and others of 1, two or three in all.
 	setup := func(t *testing.T, flights int) (*engine, *Batcher[int, int], chan struct{}) {
@@ -312,8 +313,8 @@ func TestFairShare(t *testing.T) {
 		}
 		e.letGo(1 + 4 - flights)
 		e.sent(t, []int{0}, []int{1}, []int{2}, []int{3})
-		if b.flights != flights || b.flying != 12+flights-1 || b.queue.items != 0 {
-			t.Fatalf("%d flights of %d items, %d waiting", b.flights, b.flying, b.queue.items)
+		if len(b.air) != flights || b.flying != 12+flights-1 || b.queue.items != 0 {
+			t.Fatalf("%d flights of %d items, %d waiting", len(b.air), b.flying, b.queue.items)
 		}
 		e.batches = nil
 		return e, b, twelve
@@ -323,10 +324,10 @@ func TestFairShare(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e, b, twelve := setup(t, 2)
 			defer b.Close()
-			askAll(t.Context(), b, 20, 21, 22, 23)
+			askAll(t.Context(), b, 20, 21, 22, 23, 24, 25)
 			e.sent(t)
-			ask(t.Context(), b, 24) // 5 are at least a quarter of 5+13
-			e.sent(t, []int{20, 21, 22, 23, 24})
+			ask(t.Context(), b, 26) // 7 are half of 13 and a quarter of 7+13
+			e.sent(t, []int{20, 21, 22, 23, 24, 25, 26})
 			close(twelve)
 			close(e.hold)
 		})
@@ -336,23 +337,30 @@ func TestFairShare(t *testing.T) {
 			e, b, twelve := setup(t, 3)
 			defer b.Close()
 			a := ask(t.Context(), b, 20)
-			e.letGo(1) // still two in flight
+			e.letGo(2) // the one of 12 is still in flight
 			e.sent(t)
-			e.letGo(1)
+			close(twelve)
+			synctest.Wait()
 			e.sent(t, []int{20})
 			e.letGo(1)
 			a.is(t, 40)
-			close(twelve)
 		})
 	})
 	t.Run("a flush that hangs holds up nobody", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e, b, twelve := setup(t, 1)
 			defer b.Close()
+			first := ask(t.Context(), b, 20)
+			e.sent(t)
+			time.Sleep(longFlight + 1)
+			second := ask(t.Context(), b, 21)
+			e.letGo(1)
+			first.is(t, 40)
+			second.is(t, 42)
 			for i := range 5 {
-				a := ask(t.Context(), b, 20+i)
+				a := ask(t.Context(), b, 30+i)
 				e.letGo(1)
-				a.is(t, 2*(20+i))
+				a.is(t, 2*(30+i))
 			}
 			close(twelve)
 		})

@@ -113,8 +113,8 @@ func atRest[T comparable, R any](t *testing.T, b *Batcher[T, R]) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.queue != (queue[T, R]{}) || b.taker || b.flights != 0 || b.flying != 0 {
-		t.Errorf("not at rest: queue %+v, taker %v, flights %d, flying %d", b.queue, b.taker, b.flights, b.flying)
+	if b.queue != (queue[T, R]{}) || b.taker || len(b.air) != 0 || b.flying != 0 {
+		t.Errorf("not at rest: queue %+v, taker %v, flights %d, flying %d", b.queue, b.taker, len(b.air), b.flying)
 	}
 	if len(b.spare) > b.cfg.InFlight {
 		t.Errorf("%d spare buffers for %d in flight", len(b.spare), b.cfg.InFlight)
