@@ -18,7 +18,7 @@ func cacheCases() []Case {
 		return Row{What: what, Unit: perSec, Kind: More, Ours: []string{ours}, Peers: []string{peer}, Goal: untold, Least: untold}
 	}
 	return []Case{{
-		Name: "http/cache", Needs: []need{needRedis, needEngine},
+		Name: "http/cache", Needs: []need{needRedis, needEngine}, Warm: 2,
 		About: "64 clients whose requests read a session, with Config.CacheFor of 10 s and without.",
 		Rows: []Row{
 			row("full HTTP read, SQLite, CacheFor against none", "cloakroom+sqlite+cache", "cloakroom+sqlite"),

@@ -15,9 +15,9 @@ import (
 // What a look-up costs with ever more sessions in the store.
 
 func scaleCases() []Case {
-	grown := func(engine string, needs []need, sizes []int, open func(b *Bench, n int) (*many, error)) Case {
+	grown := func(engine, settings string, needs []need, sizes []int, open func(b *Bench, n int) (*many, error)) Case {
 		return Case{
-			Name: "scale/" + engine, Needs: needs,
+			Name: "scale/" + engine, Needs: needs, Warm: 1,
 			About: "One caller's look-ups of sessions at random, by the number of sessions that there are.",
 			Rows: []Row{{
 				What: fmt.Sprintf("read look-up latency with %d sessions against %d (%s)", sizes[len(sizes)-1], sizes[0], engine), Unit: half, Kind: Share,
@@ -44,7 +44,7 @@ func scaleCases() []Case {
 					case len(grow) - 1:
 						name = "most"
 					}
-					s := b.side(name, fmt.Sprintf("%d sessions", n), 1, m.lookUp, m.check)
+					s := b.side(name, fmt.Sprintf("%d sessions; %s", n, settings), 1, m.lookUp, m.check)
 					s.Series, s.X = engine, float64(n)
 					s.Round = m.weighed(s.Round)
 					sides = append(sides, s)
@@ -54,8 +54,8 @@ func scaleCases() []Case {
 		}
 	}
 	return []Case{
-		grown("sqlite", nil, []int{10_000, 100_000, 1_000_000}, manyInSQLite),
-		grown("opensearch", []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, manyInEngine),
+		grown("sqlite", sqliteSettings, nil, []int{10_000, 100_000, 1_000_000}, manyInSQLite),
+		grown("opensearch", engineSettings, []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, manyInEngine),
 	}
 }
 
