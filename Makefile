@@ -5,7 +5,7 @@ MODULES := . internal/e2e bench
 .PHONY: test test-stores test-engines test-matrix explore torture lint demo fuzz bench deps
 
 ## test: all tests of all modules with the race detector, what is too slow with it
-## without, then the invariants on the other stores, then two engines as a whole.
+## without, then the invariants on the other stores, then one engine as a whole.
 ## The first line gets the engine, for which the others would wait, and names it.
 test: deps
 	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/testengine
