@@ -222,10 +222,11 @@ func (f *Faults) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Ver
 }
 
 func (f *Faults) write(ctx context.Context, r *cloakroom.Record, write func(context.Context, *cloakroom.Record) (cloakroom.Version, error)) (v cloakroom.Version, err error) {
+	sent := *r // a copy may be delivered when r is the caller's again
 	err = f.run(ctx, func(ctx context.Context) (err error) {
-		v, err = write(ctx, r)
+		v, err = write(ctx, &sent)
 		return err
-	}, func() { _, _ = write(context.WithoutCancel(ctx), r) })
+	}, func() { _, _ = write(context.WithoutCancel(ctx), &sent) })
 	if err != nil {
 		v = cloakroom.Version{}
 	}
