@@ -3,10 +3,10 @@
 // their cost per item.
 //
 // A [Batcher] sends the first operation at once. Those that arrive while
-// flushes are in flight gather, and the next flush takes all that waits, up
-// to a limit of items and of bytes. There is no timer and no linger: an idle
-// Batcher adds no latency, a busy one fills its batches by itself, and an idle
-// one has no goroutine.
+// flushes are in flight gather, and the next flush takes its share of what
+// waits, up to a limit of items and of bytes. Nothing lingers for more to come: an
+// idle Batcher adds no latency, a busy one fills its batches by itself, and an
+// idle one has no goroutine.
 //
 // # What a flush may contain
 //
@@ -93,14 +93,15 @@ type Batcher[T, R any] struct {
 	// empty there is at least one, so it cannot rise from zero after Close.
 	flushers sync.WaitGroup
 
-	mu     sync.Mutex
-	queue  queue[T, R] // unsent, in order of arrival
-	closed bool
-	taker  bool            // a flusher is about to take a batch; at most one
-	air    []*flight[T, R] // batches taken whose results aren't all handed out
-	flying int             // items of those batches
-	last   int             // items of the batch that was taken last
-	spare  []*flight[T, R] // buffers for later flushers, at most InFlight
+	mu      sync.Mutex
+	queue   queue[T, R] // unsent, in order of arrival
+	closed  bool
+	taker   bool            // a flusher is about to take a batch; at most one
+	air     []*flight[T, R] // batches taken whose results aren't all handed out
+	flying  int             // items of those batches
+	last    int             // items of the batch that was taken last
+	watched *time.Timer     // see watch; nil: not running
+	spare   []*flight[T, R] // buffers for later flushers, at most InFlight
 }
 
 // New returns a Batcher. It starts no goroutine until there is work. It panics
@@ -170,6 +171,12 @@ func (b *Batcher[T, R]) Close() {
 	b.closed = true
 	b.mu.Unlock()
 	b.flushers.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.watched != nil {
+		b.watched.Stop()
+		b.watched = nil
+	}
 }
 
 // enqueue accepts c, and sees to it that some flusher will take it.

@@ -13,10 +13,10 @@ import (
 // The plain scheme starts a flush whenever something waits and fewer than
 // InFlight run. It cuts poor batches just when load is high: a flush of 64
 // hands out its results, its callers come back one by one, and the first of
-// them takes the free slot alone. Four rules mend that, none with a timer.
+// them takes the free slot alone. Four rules mend that, none with a delay.
 //
 //  1. One flusher at a time is about to take a batch. Further ones start only
-//     for what it leaves behind. This is what the other two build on.
+//     for what it leaves behind. This is what the others build on.
 //  2. If other flushes are in flight, or the last batch had more than one item,
 //     that flusher lets the goroutines that are ready to run go first, and again
 //     for as long as more items come of it. Callers that were just handed their
@@ -32,20 +32,22 @@ import (
 //     on while the results of one are read and its callers come back.
 //
 // A lone caller meets none of these, and pays nothing; a few go side by side. A
-// flush that hangs in the engine is left out of account after longFlight: so it
-// holds up those who come meanwhile no longer than until somebody else comes.
+// flush that is in flight for longer than longFlight hangs, it seems, and is left
+// out of account from then on: so it holds up others for twice that at most.
 //
-// Measured on 2 cores beside OpenSearch, 4 in flight: 256 callers make batches of
-// 63, and 64 visitors who read and write over HTTP such of 15 reads and 21 writes,
-// where the plain scheme has 76 of most uneven sizes, and 5. Two or three in
-// flight left a tenth of the processors idle, six or eight cost more for their
-// number than they gained.
+// Measured on 2 cores beside OpenSearch, 4 in flight: 256 callers made batches of
+// 76 with one yield and two slots free to take, and make such of 63 and of even
+// sizes by these rules; 16 callers of a store with one writer, 8 and now 15. 64
+// visitors who read and write over HTTP make batches of 14 reads and 22 writes.
+// Two or three in flight left a tenth of the processors idle, six or eight cost
+// more for their number than they gained.
 
 // flight holds the buffers of one flusher.
 type flight[T, R any] struct {
 	calls []*call[T, R]
 	items []T // of calls, in the same order
 	began time.Time
+	hangs bool // for longer than longFlight; out of account
 }
 
 // mayStart reports whether a flusher should go and take a batch now. It holds
@@ -55,16 +57,19 @@ func (b *Batcher[T, R]) mayStart() bool {
 	if b.queue.items == 0 || b.taker || len(b.air) >= b.cfg.InFlight {
 		return false
 	}
-	if b.full() || b.enough(len(b.air), b.flying) {
-		return true
-	}
-	flights, items := b.fresh()
-	return flights < len(b.air) && b.enough(flights, items)
+	return b.full() || b.enough()
 }
 
-// enough reports whether what waits is enough for a flush beside so many others
-// with so many items (rule 3). b.mu must be held.
-func (b *Batcher[T, R]) enough(flights, items int) bool {
+// enough reports whether what waits is enough for a flush beside those in flight
+// (rule 3). b.mu must be held.
+func (b *Batcher[T, R]) enough() bool {
+	flights, items := 0, 0
+	for _, f := range b.air {
+		if !f.hangs {
+			flights++
+			items += len(f.calls)
+		}
+	}
 	n := b.queue.items
 	switch {
 	case flights == 0:
@@ -75,17 +80,24 @@ func (b *Batcher[T, R]) enough(flights, items int) bool {
 	return flights == 1 || n*b.cfg.InFlight >= n+items
 }
 
-// fresh counts the flights, and their items, that don't take suspiciously long.
+// watch looks after longFlight whether what waits, waits for a flush that hangs.
 // b.mu must be held.
-func (b *Batcher[T, R]) fresh() (flights, items int) {
+func (b *Batcher[T, R]) watch() {
+	if b.watched == nil && b.queue.items > 0 && !b.taker && len(b.air) < b.cfg.InFlight {
+		b.watched = time.AfterFunc(longFlight, b.look)
+	}
+}
+
+// look leaves flushes that hang out of account.
+func (b *Batcher[T, R]) look() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.watched = nil
 	now := time.Now()
 	for _, f := range b.air {
-		if now.Sub(f.began) <= longFlight {
-			flights++
-			items += len(f.calls)
-		}
+		f.hangs = now.Sub(f.began) >= longFlight
 	}
-	return flights, items
+	b.start()
 }
 
 // full reports whether the queue holds a batch that cannot grow. b.mu must be
@@ -102,6 +114,7 @@ func (b *Batcher[T, R]) start() {
 		b.flushers.Add(1)
 		go b.run()
 	}
+	b.watch()
 }
 
 // run is a flusher: it takes and flushes batches as long as any is due. It
@@ -178,7 +191,7 @@ func (b *Batcher[T, R]) take() *flight[T, R] {
 		f.calls = append(f.calls, c)
 		f.items = append(f.items, c.item)
 	}
-	f.began = time.Now()
+	f.began, f.hangs = time.Now(), false
 	b.air = append(b.air, f)
 	b.flying += len(f.items)
 	b.last = len(f.items)
@@ -246,8 +259,11 @@ func (b *Batcher[T, R]) land(f *flight[T, R], alive bool) (again bool) {
 		b.start()
 		return false
 	}
-	again = b.mayStart()
-	b.taker = b.taker || again
+	if again = b.mayStart(); again {
+		b.taker = true
+	} else {
+		b.watch()
+	}
 	return again
 }
 
