@@ -16,17 +16,25 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// openSQLite fills a store in a file of its own.
-func openSQLite(b *Bench, n int) (*records, error) {
+// sqliteStore opens a store in a file of its own, which both go with the case.
+func (b *Bench) sqliteStore() (store *sqlitestore.Store, path string, err error) {
 	dir, err := b.tempDir()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	store, err := sqlitestore.Open(b, filepath.Join(dir, "sessions.db"), nil)
+	path = filepath.Join(dir, "sessions.db")
+	if store, err = sqlitestore.Open(b, path, nil); err == nil {
+		b.Cleanup(store.Close)
+	}
+	return store, path, err
+}
+
+// openSQLite fills a store in a file of its own.
+func openSQLite(b *Bench, n int) (*records, error) {
+	store, _, err := b.sqliteStore()
 	if err != nil {
 		return nil, err
 	}
-	b.Cleanup(store.Close)
 	return fill(b, store, n, time.Now())
 }
 

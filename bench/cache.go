@@ -1,11 +1,9 @@
 package main
 
 import (
-	"path/filepath"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
 // What Config.CacheFor saves, over HTTP. Each visitor comes back within CacheFor:
@@ -47,22 +45,11 @@ func cachingSite(name, settings string, open func(*Bench) (cloakroom.Store, erro
 }
 
 func cachedSQLite(b *Bench) (cloakroom.Store, error) {
-	dir, err := b.tempDir()
-	if err != nil {
-		return nil, err
-	}
-	store, err := sqlitestore.Open(b, filepath.Join(dir, "sessions.db"), nil)
-	if err != nil {
-		return nil, err
-	}
-	b.Cleanup(store.Close)
-	return store, nil
+	store, _, err := b.sqliteStore()
+	return store, err
 }
 
 func cachedEngine(b *Bench) (cloakroom.Store, error) {
-	e, name, err := b.engine()
-	if err != nil {
-		return nil, err
-	}
-	return b.openEngineStore(e, name)
+	store, _, _, err := b.engineStore()
+	return store, err
 }

@@ -136,11 +136,7 @@ func againstSingle(b *Bench, of func(rs *records, one *single, n int) (ours, the
 }
 
 func openEngine(b *Bench, n int) (*records, error) {
-	e, name, err := b.engine()
-	if err != nil {
-		return nil, err
-	}
-	store, err := b.openEngineStore(e, name)
+	store, _, _, err := b.engineStore()
 	if err != nil {
 		return nil, err
 	}
@@ -165,11 +161,7 @@ type place struct {
 
 // openSingle fills a store and takes its documents.
 func openSingle(b *Bench, n int) (*single, error) {
-	e, name, err := b.engine()
-	if err != nil {
-		return nil, err
-	}
-	store, err := b.openEngineStore(e, name)
+	store, e, name, err := b.engineStore()
 	if err != nil {
 		return nil, err
 	}

@@ -205,6 +205,14 @@ func (b *Bench) openEngineStore(e *raw, name string) (*elasticstore.Store, error
 	return s, patiently(b, func() error { return s.Setup(b) }, func(err error) bool { return errors.Is(err, cloakroom.ErrUnavailable) })
 }
 
+// engineStore opens a store under a name of its own, which goes with the case.
+func (b *Bench) engineStore() (store *elasticstore.Store, e *raw, name string, err error) {
+	if e, name, err = b.engine(); err == nil {
+		store, err = b.openEngineStore(e, name)
+	}
+	return store, e, name, err
+}
+
 // patiently tries for a minute, as long as an error is one of those that pass.
 func patiently(ctx context.Context, try func() error, passes func(error) bool) error {
 	end := time.Now().Add(time.Minute)
@@ -222,11 +230,7 @@ func patiently(ctx context.Context, try func() error, passes func(error) bool) e
 }
 
 func engineSite(b *Bench) (*site, error) {
-	e, name, err := b.engine()
-	if err != nil {
-		return nil, err
-	}
-	store, err := b.openEngineStore(e, name)
+	store, _, _, err := b.engineStore()
 	if err != nil {
 		return nil, err
 	}

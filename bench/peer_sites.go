@@ -13,7 +13,6 @@ import (
 	_ "github.com/mattn/go-sqlite3" // the driver that the store's own page uses
 
 	ourmem "github.com/cloakroom-go/cloakroom/memstore"
-	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
 // The sites on what needs no service.
@@ -28,15 +27,10 @@ func memorySite(b *Bench) (*site, error) {
 const sqliteSettings = "SQLite without C, WAL, synchronous=FULL: a save returns after the fsync it shares"
 
 func sqliteSite(b *Bench) (*site, error) {
-	dir, err := b.tempDir()
+	store, _, err := b.sqliteStore()
 	if err != nil {
 		return nil, err
 	}
-	store, err := sqlitestore.Open(b, filepath.Join(dir, "sessions.db"), nil)
-	if err != nil {
-		return nil, err
-	}
-	b.Cleanup(store.Close)
 	l, err := newOurs(b, store)
 	return newSite("cloakroom+sqlite", sqliteSettings, l), err
 }

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
 // What a look-up costs with ever more sessions in the store.
@@ -81,16 +79,10 @@ func (m *many) weighed(round func(context.Context) (Result, error)) func(context
 }
 
 func manyInSQLite(b *Bench, n int) (*many, error) {
-	dir, err := b.tempDir()
+	store, path, err := b.sqliteStore()
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, "sessions.db")
-	store, err := sqlitestore.Open(b, path, nil)
-	if err != nil {
-		return nil, err
-	}
-	b.Cleanup(store.Close)
 	m := &many{store: store, ids: make([]cloakroom.ID, n)}
 	made := time.Now()
 	err = share(b, 512, n, func(ctx context.Context, i int) error {
@@ -111,11 +103,7 @@ func manyInSQLite(b *Bench, n int) (*many, error) {
 }
 
 func manyInEngine(b *Bench, n int) (*many, error) {
-	e, name, err := b.engine()
-	if err != nil {
-		return nil, err
-	}
-	store, err := b.openEngineStore(e, name)
+	store, e, name, err := b.engineStore()
 	if err != nil {
 		return nil, err
 	}

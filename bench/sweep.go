@@ -25,15 +25,12 @@ func setupSweep(b *Bench) ([]Side, error) {
 	n := b.size(1_000_000, 500)
 	now := time.Now()
 	made := now.Add(-60 * 24 * time.Hour) // with a lifetime of 30 days, all over
-	e, ours, err := b.engine()
+	store, e, ours, err := b.engineStore()
 	if err != nil {
 		return nil, err
 	}
-	store, err := b.openEngineStore(e, ours)
-	if err != nil {
-		return nil, err
-	}
-	_, theirs, err := b.engine()
+	// The same documents, in an index like our store's: its own, of another name.
+	plain, _, theirs, err := b.engineStore()
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +44,6 @@ func setupSweep(b *Bench) ([]Side, error) {
 			}
 			return e.expect(ctx, name+"-2*", n)
 		}
-	}
-	// The same documents, in an index like our store's: its own, of another name.
-	plain, err := b.openEngineStore(e, theirs)
-	if err != nil {
-		return nil, err
 	}
 	timed := func(f func(context.Context) error) func(context.Context) (Result, error) {
 		return func(ctx context.Context) (Result, error) {
