@@ -3,11 +3,13 @@ package cloakroom_test
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"strings"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/memstore"
@@ -149,4 +151,38 @@ func ExampleAdmin_RevokeAll() {
 	_, err = sessions.Retrieve(ctx, s.Token())
 	fmt.Println(err != nil)
 	// Output: true
+}
+
+// With CacheFor a session that another process ended may still open here, but for
+// no longer than that.
+func ExampleConfig_cacheFor() {
+	store := memstore.New(nil)
+	defer store.Close()
+	now := time.Now()
+	clock := func() time.Time { return now }
+	here, err := cloakroom.New(store, exampleKeys(), &cloakroom.Config{Now: clock, CacheFor: 5 * time.Second})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer here.Close()
+
+	ctx := context.Background()
+	s, err := here.Create(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	elsewhere := cloakroom.NewAdmin(store, "") // as in another process
+	fmt.Println("revoked:", elsewhere.Revoke(ctx, s.ID()))
+
+	_, err = here.Retrieve(ctx, s.Token())
+	fmt.Println("at once:", err)
+	now = now.Add(5 * time.Second)
+	_, err = here.Retrieve(ctx, s.Token())
+	fmt.Println("5 s later, not found:", errors.Is(err, cloakroom.ErrNotFound))
+	// Output:
+	// revoked: <nil>
+	// at once: <nil>
+	// 5 s later, not found: true
 }
