@@ -177,6 +177,10 @@ func TestCheckIdle(t *testing.T) {
 		o.ClockCall, o.ClockReturn = clock, clock
 		return o
 	}
+	lasting := func(clock int64, o Op) Op {
+		o.ClockReturn, o.NewSession, o.NewToken = clock, 0, 0
+		return o
+	}
 	quiet := func(o Op) Op {
 		o.Quiet = true
 		return o
@@ -200,6 +204,8 @@ func TestCheckIdle(t *testing.T) {
 		{"a removal, and too late, and open", false, told(when(0, create), when(1, setA), when(10, unsetA), when(110, quiet(get(0))))},
 		{"perhaps kept alive by removing nothing", true, told(when(0, create), when(99, unsetA), when(198, quiet(get(0))))},
 		{"back again", false, told(when(0, create), when(100, notFound), when(100, quiet(get(0))))},
+		{"made, and expired before that was known", true, told(lasting(100, with(Gone, create)))},
+		{"made, and ended before it can have expired", false, told(lasting(99, with(Gone, create)))},
 		{"a save that is too late", true, told(when(0, create), when(100, with(NotFound, update)))},
 		{"a save that is too late, and done", false, told(when(0, create), when(100, update))},
 	} {

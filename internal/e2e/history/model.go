@@ -40,6 +40,8 @@ func (s *state) step(o *Op, idle int64) bool {
 		return true
 	case o.Kind == Revoke:
 		return s.revoke(o, idle)
+	case o.Kind == Create && o.Outcome == Gone: // its answer was lost, and it had expired before it was found out
+		return idle > 0 && o.ClockReturn >= o.ClockCall+idle
 	case o.Kind == Create:
 		if o.Outcome != Done { // nobody else knows what it makes
 			return false
