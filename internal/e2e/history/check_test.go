@@ -75,6 +75,8 @@ func TestCheck(t *testing.T) {
 		f     Family
 	}{
 		{"updates in order", true, told(create, update, update, get(0, 2, 3))},
+		{"ended by a sign-in that then met another end", true, told(create, at(10, 30, with(Gone, login)), at(12, 18, with(Gone, update)), at(20, 40, revoke))},
+		{"ended by a sign-in that met no other end", false, told(create, at(10, 30, with(Gone, login)), at(12, 18, with(Gone, update)), at(40, 50, revoke))},
 		{"a lost update", false, told(create, update, update, get(0, 3))},
 		{"a lost update, whoever looks", false, told(create, update, login, getBy(2, 2, 0))},
 		{"an update done twice", false, told(create, update, get(0, 2, 2))},

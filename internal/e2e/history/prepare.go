@@ -39,7 +39,7 @@ func prepare(f *Family) []porcupine.Operation {
 		if o.Kind == Sweep || o.Outcome == Unavailable {
 			continue
 		}
-		if o.mayHaveRenewed() {
+		if o.mayHaveHappened() && (o.Kind == Renew || f.endedMeanwhile(&o)) {
 			try := o
 			try.Outcome, try.Return = Unknown, o.Call
 			add(&try)
@@ -83,6 +83,22 @@ func prepare(f *Family) []porcupine.Operation {
 	return all
 }
 
-// mayHaveRenewed: a renewal that says that the session has ended doesn't say
-// whether it ended before it or after.
-func (o *Op) mayHaveRenewed() bool { return o.Kind == Renew && o.Outcome == Gone }
+// mayHaveHappened: a renewal that says that the session has ended doesn't say
+// whether it ended before it or after. Nor does a sign-in: its own grave may lie
+// under another, if it has dug it and somebody ends the session once more before
+// it has learned that.
+func (o *Op) mayHaveHappened() bool {
+	return o.Outcome == Gone && (o.Kind == Renew || o.Kind == Login && o.Session > 0)
+}
+
+// endedMeanwhile reports whether some other operation that ends sessions,
+// whatever their version, was under way together with o.
+func (f *Family) endedMeanwhile(o *Op) bool {
+	for i := range f.Ops {
+		p := &f.Ops[i]
+		if (p.Kind == Revoke || p.Kind == Destroy) && p.Call < o.Return && o.Call < p.Return {
+			return true
+		}
+	}
+	return false
+}

@@ -70,7 +70,7 @@ func upTo(f Family, at int64) Family {
 		case o.Return <= at:
 			ops = append(ops, o)
 			continue
-		case o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveRenewed():
+		case o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveHappened():
 			continue
 		}
 		o.Outcome, o.NewSession, o.NewToken, o.Values, o.Ended = Unknown, 0, 0, nil, false
@@ -124,7 +124,7 @@ func spare(ops []Op, i int) bool {
 		return false
 	}
 	ended := func(p *Op) bool { return p.Outcome == NotFound || p.Outcome == Gone || p.Ended }
-	if o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveRenewed() {
+	if o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveHappened() {
 		return true
 	}
 	if o.Ended {
