@@ -21,7 +21,7 @@ type Admin struct {
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
-	w := newWriter(store, app, func() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }, timeout, LongestLifetime, &Events{})
+	w := newWriter(store, app, clock{}, timeout, LongestLifetime, &Events{})
 	return &Admin{&ledgers{w: w, longest: LongestLifetime}, func(*Record) error { return nil }}
 }
 
@@ -128,7 +128,7 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 // ErrGone: there is no such session, or it has ended or expired.
 func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	ops := []op{{kind: opTx, tx: f}}
-	_, err := a.ledgers.w.do(id, &change{apply: func(next *Record, _ bool) (err error) {
+	_, err := a.ledgers.w.do(id, &change{apply: func(next *Record, _ time.Time, _ bool) (err error) {
 		if next.Kind != KindSession {
 			return fmt.Errorf("cloakroom: %v is not a session: %w", id, ErrGone)
 		}

@@ -211,12 +211,12 @@ func (c *cache) Bury(ctx context.Context, id ID, g Grave, v Version) error {
 // token is left to the store: that a secret doesn't open the record, which may have
 // been renewed elsewhere; that the session is over, which may have been in use
 // elsewhere; that the token has to be signed anew.
-func (m *Manager) openRemembered(s *Session, t token.Token) bool {
+func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool {
 	if m.cache == nil || t.Old {
 		return false
 	}
 	rec, asOf := m.cache.recall(ID(t.ID))
-	if rec == nil || m.w.over(rec, m.now()) {
+	if rec == nil || m.w.over(rec, now) {
 		return false
 	}
 	ok, old := m.keys.ring.Load().Check(rec.Verifier, claims(rec), t.Secret)
@@ -224,7 +224,6 @@ func (m *Manager) openRemembered(s *Session, t token.Token) bool {
 		return false
 	}
 	s.secret, s.used, s.rekey = t.Secret, true, old
-	s.settle(rec)
-	s.asOf = asOf
+	s.settle(rec, asOf)
 	return true
 }

@@ -10,23 +10,26 @@ import (
 )
 
 // flush writes a batch of changes of one record as one, and gives each its
-// result. cur is the newest state of the record that is known, if any. It
-// returns the state that it left, or nil if that isn't known.
-func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
+// result. cur is the newest state of the record that is known, if any; now and
+// real are what the clock tells. It returns the state that it left, or nil if that
+// isn't known.
+func (w *writer) flush(id ID, cur *Record, batch []*change, now, real time.Time) *Record {
 	ctx := &batch[0].flight
-	if !ctx.until.IsZero() { // of a flush before, which the store may still look at
+	if ctx.Context != nil { // of a flush before, which the store may still look at
 		ctx = new(timeout)
 	}
-	ctx.begin(context.Background(), w.timeout)
+	ctx.begin(context.Background(), real, w.timeout)
 	defer ctx.end()
 	give := func(rec *Record, err error) *Record {
 		for _, c := range batch {
+			c.asOf = now
 			c.finish(rec, err)
 		}
 		return rec
 	}
 	begin := batch[0].begin
-	if cur == nil {
+	known := cur != nil
+	if !known {
 		rec, err := w.store.Get(ctx, id)
 		switch {
 		case err == nil:
@@ -44,7 +47,10 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 	}
 	var open []attempt // what was sent, and may have happened or happen yet
 	for try := 0; ; try++ {
-		over, err := w.endIfOver(ctx, cur)
+		if try > 0 || !known { // time went by
+			now = w.now()
+		}
+		over, err := w.endIfOver(ctx, cur, now)
 		if over {
 			if len(open) > 0 {
 				return give(nil, errUnknown(id, nil))
@@ -53,7 +59,7 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 		}
 		if err == nil {
 			var next *Record
-			if next, batch = w.merge(cur, batch, try > 0, len(open) > 0); len(batch) == 0 {
+			if next, batch = w.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
 				return cur
 			}
 			rev := newRev()
@@ -66,7 +72,7 @@ func (w *writer) flush(id ID, cur *Record, batch []*change) *Record {
 				return give(saved, nil)
 			case errors.Is(err, ErrInvalid) && len(open) == 0 && len(batch) > 1:
 				for _, c := range batch { // whose fault it is shows one by one
-					cur = w.flush(id, cur, []*change{c})
+					cur = w.flush(id, cur, []*change{c}, now, time.Now())
 				}
 				return cur
 			case refused(err):
@@ -112,7 +118,7 @@ func allYield(batch []*change) bool {
 //
 // What refuses after changes that aren't written yet is put back into the line:
 // they may never be, and then the refusal would rest on nothing.
-func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*Record, []*change) {
+func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, inDoubt bool) (*Record, []*change) {
 	next := new(Record)
 	*next = *cur
 	kept := batch[:0]
@@ -126,7 +132,7 @@ func (w *writer) merge(cur *Record, batch []*change, conflict, inDoubt bool) (*R
 			continue
 		}
 		before := *next
-		if err := c.apply(next, len(kept) == 0); err != nil {
+		if err := c.apply(next, now, len(kept) == 0); err != nil {
 			*next = before
 			switch {
 			case inDoubt: // it may have been written along with an earlier attempt
@@ -165,12 +171,11 @@ func refused(err error) bool {
 	return errors.Is(err, ErrInvalid) || errors.Is(err, ErrOverloaded) || errors.Is(err, ErrClosed)
 }
 
-// endIfOver reports whether a session is past its end. Idle ones are buried
+// endIfOver reports whether a session is past its end now. Idle ones are buried
 // first, at the version that was judged, so that no save that is on its way can
 // revive what is about to be called expired. Past the deadline there is no
 // need: it never moves. An error leaves it open, and a re-read is due.
-func (w *writer) endIfOver(ctx context.Context, rec *Record) (bool, error) {
-	now := w.now()
+func (w *writer) endIfOver(ctx context.Context, rec *Record, now time.Time) (bool, error) {
 	switch {
 	case rec.Kind != KindSession || !w.over(rec, now):
 		return false, nil
@@ -203,7 +208,7 @@ func (w *writer) read(ctx context.Context, id ID) (*Record, *Grave, error) {
 		case rec.App != w.app || rec.Kind != KindSession:
 			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, errForeign, ErrCorrupt)
 		}
-		over, err := w.endIfOver(ctx, rec)
+		over, err := w.endIfOver(ctx, rec, w.now())
 		switch {
 		case over:
 			return nil, nil, nil

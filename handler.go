@@ -78,9 +78,10 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 		return q.session, q.err
 	}
 	s := q.begin()
-	if t, ok := m.presented(q.outer); ok {
+	now, real := m.clock.both()
+	if t, ok := m.presented(q.outer, now); ok {
 		q.hold(ID(t.ID), s)
-		if q.err = m.load(ctx, s, t); q.err != nil {
+		if q.err = m.load(ctx, s, t, now, real); q.err != nil {
 			return nil, q.err
 		}
 	}

@@ -103,8 +103,7 @@ func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep tim
 		begin: func() *Record {
 			return &Record{ID: id, Kind: KindLedger, App: ls.w.app, Principal: principal, Created: ls.w.now()}
 		},
-		apply: func(next *Record, _ bool) error {
-			now := ls.w.now()
+		apply: func(next *Record, now time.Time, _ bool) error {
 			l, err := readLedger(next, ls.w.app, principal)
 			if err != nil {
 				return err

@@ -17,6 +17,7 @@ import (
 type Manager struct {
 	keys      *Keys
 	config    *Config
+	clock     clock
 	transport Transport
 	scope     token.Scope
 	layout    Layout
@@ -45,8 +46,12 @@ func New(store Store, keys *Keys, config *Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
+	var own clock
+	if config != nil {
+		own.custom = config.Now
+	}
 	m := &Manager{
-		keys: keys, config: c, transport: t, scope: token.NewScope(c.App, t.name()),
+		keys: keys, config: c, clock: own, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: LayoutFor(c.MaxLifetime), empty: &Record{App: c.App}, events: c.Events,
 	}
 	m.sweeper = startSweeper(store, c)
@@ -54,7 +59,7 @@ func New(store Store, keys *Keys, config *Config) (*Manager, error) {
 		m.cache = newCache(store, c.App, c.Now, c.CacheFor, cacheBytes)
 		store = m.cache
 	}
-	m.w = newWriter(store, c.App, m.now, c.SaveTimeout, c.IdleTimeout, c.Events)
+	m.w = newWriter(store, c.App, own, c.SaveTimeout, c.IdleTimeout, c.Events)
 	m.ledgers = &ledgers{w: m.w, longest: c.MaxLifetime}
 	return m, nil
 }
@@ -69,7 +74,7 @@ func (m *Manager) Close() error {
 }
 
 // now is the time in the precision of records.
-func (m *Manager) now() time.Time { return m.config.Now().UTC().Truncate(time.Millisecond) }
+func (m *Manager) now() time.Time { return m.clock.now() }
 
 // expires returns when a record expires unless there is activity.
 func (m *Manager) expires(r *Record) time.Time {
@@ -117,7 +122,7 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := m.newSession(nil)
-	s.adopt(rec, secret)
+	s.adopt(rec, secret, rec.Created)
 	m.events.created(ctx, rec.Info())
 	return s, nil
 }
@@ -149,11 +154,12 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Record, [16]byte, e
 // ErrNotFound: the token doesn't verify, or its session has ended or expired.
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	t, ok := m.keys.ring.Load().Parse(m.scope, text)
-	if !ok || !m.inTime(ID(t.ID)) {
+	now, real := m.clock.both()
+	if !ok || !m.inTime(ID(t.ID), now) {
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
 	}
 	s := m.newSession(nil)
-	if err := m.load(ctx, s, t); err != nil {
+	if err := m.load(ctx, s, t, now, real); err != nil {
 		return nil, err
 	}
 	if !s.stored {
@@ -164,12 +170,12 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 }
 
 // load fills an empty session with what a verified token opens. It stays empty,
-// without an error, if that is nothing.
-func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
-	if m.openRemembered(s, t) {
+// without an error, if that is nothing. It begins at a time, as the clock told it.
+func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, real time.Time) error {
+	if m.openRemembered(s, t, now) {
 		return nil
 	}
-	s.reading.begin(ctx, m.config.SaveTimeout)
+	s.reading.begin(ctx, real, m.config.SaveTimeout)
 	defer s.reading.end()
 	if err := m.w.ops.admit(false); err != nil {
 		return err
@@ -184,13 +190,14 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token) error {
 		// lest its cookie put itself in the place of the new one.
 		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
 	case rec != nil:
-		m.open(&s.reading, s, rec, t)
+		m.open(&s.reading, s, rec, t, now)
 	}
 	return nil
 }
 
-// open fills the session if the token's secret opens the record.
-func (m *Manager) open(ctx context.Context, s *Session, rec *Record, t token.Token) {
+// open fills the session if the token's secret opens the record, which was read
+// no earlier than asOf.
+func (m *Manager) open(ctx context.Context, s *Session, rec *Record, t token.Token, asOf time.Time) {
 	ring, claims, secret := m.keys.ring.Load(), claims(rec), t.Secret
 	ok, old := ring.Check(rec.Verifier, claims, secret)
 	if !ok {
@@ -205,7 +212,7 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *Record, t token.Tok
 		s.old = true
 	}
 	s.secret, s.used, s.rekey = secret, !s.old, old && !s.old
-	s.settle(rec)
+	s.settle(rec, asOf)
 	if t.Old && !s.old {
 		s.q.reissue()
 	}

@@ -40,16 +40,17 @@ func (s *Session) Renew(ctx context.Context) error {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
-	saved, err := m.w.do(rec.ID, &change{base: rec, asOf: asOf, apply: func(next *Record, _ bool) error {
-		m.freshen(next, visit)
+	c := &change{base: rec, asOf: asOf, apply: func(next *Record, now time.Time, _ bool) error {
+		m.freshen(next, visit, now)
 		ring, claims := m.keys.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
 			return errNotCurrent
 		}
-		next.Previous, next.PreviousEnds = next.Verifier, m.now().Add(renewLongest)
+		next.Previous, next.PreviousEnds = next.Verifier, now.Add(renewLongest)
 		next.Verifier = ring.Verifier(claims, secret)
 		return nil
-	}})
+	}}
+	saved, err := m.w.do(rec.ID, c)
 	if errors.Is(err, errNotCurrent) && !errors.Is(err, ErrUnknown) {
 		return nil
 	}
@@ -62,7 +63,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec == rec {
-		s.adopt(saved, secret)
+		s.adopt(saved, secret, c.asOf)
 	}
 	m.events.renewed(ctx, saved.Info())
 	return nil

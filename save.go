@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // saveEach saves at once in that mode.
@@ -31,6 +32,7 @@ func (s *Session) refresh() {
 	}
 	ctx, cancel := s.m.w.bound(context.Background())
 	defer cancel()
+	asOf := s.m.now()
 	now, err := s.m.w.store.Get(ctx, rec.ID)
 	if err != nil {
 		if isNotFound(err) || errors.Is(err, ErrGone) {
@@ -44,7 +46,7 @@ func (s *Session) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec == rec {
-		s.settle(now)
+		s.settle(now, asOf)
 	}
 }
 
@@ -54,14 +56,15 @@ func (s *Session) sink(err error) {
 	s.sunk = errors.Join(s.sunk, err)
 }
 
-// settle takes over what the store keeps, with what has not been saved on top.
-func (s *Session) settle(rec *Record) {
+// settle takes over what the store keeps since asOf or later, with what has not
+// been saved on top.
+func (s *Session) settle(rec *Record, asOf time.Time) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keys.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
 		}
 	}
-	s.rec, s.stored, s.asOf = rec, true, s.m.now()
+	s.rec, s.stored, s.asOf = rec, true, asOf
 	s.view, s.exact = valueSet{m: rec.Values}, true
 	for i := range s.ops {
 		if m, err := replay(s.view.m, s.ops[i:i+1]); err != nil {
@@ -140,7 +143,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	var saved *Record
 	var err error
 	if stored {
-		saved, err = s.m.w.do(base.ID, &change{base: base, asOf: asOf, apply: func(next *Record, untouched bool) (err error) {
+		c := &change{base: base, asOf: asOf, apply: func(next *Record, now time.Time, untouched bool) (err error) {
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:
 				next.Values = view // computed already
@@ -152,11 +155,14 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 			if err := s.m.checkSize(next); err != nil {
 				return err
 			}
-			s.m.freshen(next, visit)
+			s.m.freshen(next, visit, now)
 			return nil
-		}})
-	} else {
-		saved, err = s.begin(ctx, ops)
+		}}
+		if saved, err = s.m.w.do(base.ID, c); err == nil {
+			asOf = c.asOf
+		}
+	} else if saved, err = s.begin(ctx, ops); saved != nil {
+		asOf = saved.Created
 	}
 
 	s.mu.Lock()
@@ -167,7 +173,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		return err
 	case err == nil && saved != nil:
 		s.wrote, s.rekey = true, false
-		s.settle(saved)
+		s.settle(saved, asOf)
 	case err == nil && stored: // saved, and ended since
 		s.gone = true
 	case errors.Is(err, ErrUnknown):
@@ -197,15 +203,16 @@ func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.adopt(saved, secret)
+	s.adopt(saved, secret, saved.Created)
 	s.mu.Unlock()
 	s.m.events.created(ctx, saved.Info())
 	return saved, nil
 }
 
-// adopt makes a record that was just created the session's.
-func (s *Session) adopt(rec *Record, secret [16]byte) {
+// adopt makes a record that was just created, or got another secret, the session's.
+// It is of asOf or later.
+func (s *Session) adopt(rec *Record, secret [16]byte, asOf time.Time) {
 	s.secret, s.used, s.old, s.rekey = secret, false, false, false
-	s.settle(rec)
+	s.settle(rec, asOf)
 	s.q.issue()
 }

@@ -20,9 +20,9 @@ type timeout struct {
 	stop  context.CancelFunc
 }
 
-// begin makes a zero timeout one that runs.
-func (t *timeout) begin(parent context.Context, d time.Duration) {
-	t.Context, t.until = parent, time.Now().Add(d)
+// begin makes a zero timeout one that runs for d since a time.
+func (t *timeout) begin(parent context.Context, since time.Time, d time.Duration) {
+	t.Context, t.until = parent, since.Add(d)
 }
 
 // end releases what the context holds, and whoever waits for it.

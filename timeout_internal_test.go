@@ -11,7 +11,7 @@ import (
 
 func newTimeout(parent context.Context, d time.Duration) *timeout {
 	t := new(timeout)
-	t.begin(parent, d)
+	t.begin(parent, time.Now(), d)
 	return t
 }
 

@@ -2,11 +2,10 @@ package cloakroom
 
 import "time"
 
-// freshen brings a record's metadata up to date in a write that happens anyway.
+// freshen brings a record's metadata up to date in a write that happens now anyway.
 // It moves Seen forward only, and starts the grace of a previous secret at the
 // first use of the current one.
-func (m *Manager) freshen(next *Record, v visit) {
-	now := m.now()
+func (m *Manager) freshen(next *Record, v visit, now time.Time) {
 	if v.active {
 		next.Seen = later(next.Seen, now)
 		next.Expires = m.expires(next)
@@ -51,8 +50,8 @@ func (s *Session) touch() {
 	if s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
 		s.rekey = false
 		visit := s.visit
-		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *Record, _ bool) error {
-			s.m.freshen(next, visit)
+		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *Record, now time.Time, _ bool) error {
+			s.m.freshen(next, visit, now)
 			return nil
 		}})
 	}

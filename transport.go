@@ -168,9 +168,9 @@ func (b Bearer) attach(r *http.Request, token string) {
 	r.Header.Set("Authorization", "Bearer "+token)
 }
 
-// presented returns the token that a request carries, if it verifies and its
-// session can still be live.
-func (m *Manager) presented(r *http.Request) (token.Token, bool) {
+// presented returns the token that a request carries at a time, if it verifies and
+// its session can still be live.
+func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) {
 	var found token.Token
 	var why Refusal
 	var whose ID
@@ -185,7 +185,7 @@ func (m *Manager) presented(r *http.Request) (token.Token, bool) {
 				if why == "" {
 					why = RefusedForged
 				}
-			case !m.inTime(ID(t.ID)):
+			case !m.inTime(ID(t.ID), now):
 				why, whose = RefusedTime, ID(t.ID)
 			case ok && (t.ID != found.ID || t.Secret != found.Secret):
 				m.events.refused(r.Context(), ID(t.ID), RefusedTwo)
@@ -201,11 +201,11 @@ func (m *Manager) presented(r *http.Request) (token.Token, bool) {
 	return found, ok
 }
 
-// inTime reports whether a session of this id can still be live.
-func (m *Manager) inTime(id ID) bool {
+// inTime reports whether a session of this id can still be live at a time.
+func (m *Manager) inTime(id ID, now time.Time) bool {
 	if l := id.Layout(); l < LayoutHour || l > LayoutFixed {
 		return false
 	}
-	now, made := m.now(), id.Time()
+	made := id.Time()
 	return !made.After(now.Add(ClockTolerance)) && now.Sub(made) < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
 }

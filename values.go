@@ -416,6 +416,9 @@ func (e *nameErrors) add(name string, err error, lost bool) {
 func (e *nameErrors) clear(name string) { delete(*e, name) }
 
 func (e nameErrors) lost() bool {
+	if len(e) == 0 { // to loop over nothing costs more than to see that
+		return false
+	}
 	for _, x := range e {
 		if x.lost {
 			return true

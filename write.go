@@ -17,7 +17,7 @@ import (
 type writer struct {
 	store   Store
 	app     string
-	now     func() time.Time
+	clock   clock
 	timeout time.Duration // Config.SaveTimeout
 	idle    time.Duration // Config.IdleTimeout; what a record says counts as well
 	events  *Events
@@ -29,9 +29,11 @@ type writer struct {
 	work   sync.WaitGroup // the lines' goroutines, and what begin began
 }
 
-func newWriter(store Store, app string, now func() time.Time, timeout, idle time.Duration, events *Events) *writer {
-	return &writer{store: store, app: app, now: now, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line)}
+func newWriter(store Store, app string, c clock, timeout, idle time.Duration, events *Events) *writer {
+	return &writer{store: store, app: app, clock: c, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line)}
 }
+
+func (w *writer) now() time.Time { return w.clock.now() }
 
 // close refuses further changes and waits for those accepted.
 func (w *writer) close() {
@@ -103,12 +105,12 @@ func (w *writer) drop(id ID, l *line) {
 // change is one waiter's part of a checked write.
 type change struct {
 	base *Record   // what the waiter read; nil: read first
-	asOf time.Time // when it did
+	asOf time.Time // when it did; at the end, of rec
 	// apply makes the change on next, whose fields it may set but not mutate
-	// what they point to. It may run more than once. untouched says that next
-	// is what the store keeps at next.Version, without changes of others. An
-	// error refuses the change.
-	apply func(next *Record, untouched bool) error
+	// what they point to. It may run more than once. It is now; untouched says
+	// that next is what the store keeps at next.Version, without changes of
+	// others. An error refuses the change.
+	apply func(next *Record, now time.Time, untouched bool) error
 	// begin makes the record that is changed where there is none; all changes
 	// of a record have the same. nil: a missing record is ErrGone.
 	begin func() *Record
@@ -306,11 +308,11 @@ func (w *writer) write(id ID, l *line, batch []*change) {
 			asOf = later(asOf, c.asOf) // it was read again
 		}
 	}
-	began := w.now()
+	began, real := w.clock.both()
 	if began.Sub(asOf) > staleAfter {
 		newest = nil
 	}
-	left := w.flush(id, newest, batch)
+	left := w.flush(id, newest, batch, began, real)
 	if left != newest {
 		asOf = began
 	}
