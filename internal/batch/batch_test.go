@@ -288,101 +288,117 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// Beside others a flush starts only if it carries as many items as they do, and
-// its fair share.
-func TestFairShare(t *testing.T) {
-	// setup has one flush of 12 in flight and others of 1, two or three in all.
-	setup := func(t *testing.T, flights int) (*engine, *Batcher[int, int], chan struct{}) {
-		twelve := make(chan struct{})
-		e := &engine{hold: make(chan struct{})}
-		b := New(Config[int, int]{
+// Beside others a flush starts only for enough items.
+func TestEnough(t *testing.T) {
+	// setup has a flush of the item 0 in flight, until let is closed.
+	setup := func(t *testing.T) (e *engine, b *Batcher[int, int], let chan struct{}) {
+		let = make(chan struct{})
+		e = &engine{}
+		b = New(Config[int, int]{
 			Flush: func(ctx context.Context, items []int) []Result[int] {
-				if len(items) == 12 {
-					<-twelve
-					return make([]Result[int], 12)
+				if items[0] == 0 {
+					<-let
 				}
 				return e.flush(ctx, items)
 			},
 			Size:     func(item int) int { return item - 600 }, // 0 for most
-			MaxItems: 12,
+			MaxItems: 100,
 			MaxBytes: 900,
 			InFlight: 4,
 		})
-		for i := range 16 {
-			ask(t.Context(), b, i)
+		ask(t.Context(), b, 0)
+		return e, b, let
+	}
+	many := func(from, n int) (items []int) {
+		for i := range n {
+			items = append(items, from+i)
 		}
-		e.letGo(1 + 4 - flights)
-		e.sent(t, []int{0}, []int{1}, []int{2}, []int{3})
-		if len(b.air) != flights || b.flying != 12+flights-1 || b.queue.items != 0 {
-			t.Fatalf("%d flights of %d items, %d waiting", len(b.air), b.flying, b.queue.items)
-		}
-		e.batches = nil
-		return e, b, twelve
+		return items
 	}
 
 	t.Run("gathers until it is enough", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e, b, twelve := setup(t, 2)
+			e, b, let := setup(t)
 			defer b.Close()
-			askAll(t.Context(), b, 20, 21, 22, 23, 24, 25)
+			askAll(t.Context(), b, many(1, fewItems-1)...)
 			e.sent(t)
-			ask(t.Context(), b, 26) // 7 are half of 13 and a quarter of 7+13
-			e.sent(t, []int{20, 21, 22, 23, 24, 25, 26})
-			close(twelve)
-			close(e.hold)
+			ask(t.Context(), b, fewItems)
+			e.sent(t, many(1, fewItems))
+			close(let)
 		})
 	})
 	t.Run("goes when a flush ends", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e, b, twelve := setup(t, 3)
+			e, b, let := setup(t)
 			defer b.Close()
-			a := ask(t.Context(), b, 20)
-			e.letGo(2) // the one of 12 is still in flight
+			all := askAll(t.Context(), b, 1, 2)
 			e.sent(t)
-			close(twelve)
-			synctest.Wait()
-			e.sent(t, []int{20})
-			e.letGo(1)
-			a.is(t, 40)
+			close(let)
+			all[1].is(t, 4)
+			e.sent(t, []int{0}, []int{1, 2})
 		})
 	})
 	t.Run("a flush that hangs holds up nobody", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e, b, twelve := setup(t, 1)
+			e, b, let := setup(t)
 			defer b.Close()
-			first := ask(t.Context(), b, 20)
+			first := ask(t.Context(), b, 1)
 			e.sent(t)
 			time.Sleep(longFlight + 1) // of fake time; nobody else comes
 			synctest.Wait()
-			e.sent(t, []int{20})
-			e.letGo(1)
-			first.is(t, 40)
+			e.sent(t, []int{1})
+			first.is(t, 2)
 			for i := range 5 {
-				a := ask(t.Context(), b, 30+i)
-				e.letGo(1)
-				a.is(t, 2*(30+i))
+				ask(t.Context(), b, 30+i).is(t, 2*(30+i))
 			}
-			close(twelve)
+			close(let)
 		})
 	})
 	t.Run("a full batch goes", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			e, b, twelve := setup(t, 2)
+			e, b, let := setup(t)
 			defer b.Close()
 			ask(t.Context(), b, 1099)
 			e.sent(t)
 			ask(t.Context(), b, 1001) // 499 and 401 bytes
 			e.sent(t, []int{1099, 1001})
-			close(twelve)
-			close(e.hold)
+			close(let)
 		})
+	})
+}
+
+// Each flush takes its share of many that wait, and a further one starts only if
+// it carries as many.
+func TestFairShare(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &engine{hold: make(chan struct{})}
+		b := New(Config[int, int]{Flush: e.flush, InFlight: 4})
+		defer b.Close()
+		const share = 2 * fewItems
+		b.mu.Lock() // so that all are queued before any is taken
+		for range 4 * share {
+			b.queue.push(b.newCall(0, 0))
+		}
+		b.start()
+		b.mu.Unlock()
+		synctest.Wait()
+		zeros := make([]int, share)
+		e.sent(t, zeros, zeros, zeros, zeros)
+		e.letGo(1)
+		for range share - 1 {
+			ask(t.Context(), b, 0)
+		}
+		e.sent(t, zeros, zeros, zeros, zeros)
+		ask(t.Context(), b, 0)
+		e.sent(t, zeros, zeros, zeros, zeros, zeros)
+		close(e.hold)
 	})
 }
 
 func TestNoGoroutineWhenIdle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{hold: make(chan struct{})}
-		b := New(Config[int, int]{Flush: e.flush, InFlight: 3})
+		b := New(Config[int, int]{Flush: e.flush, MaxItems: 1, InFlight: 3})
 		before := flusherGoroutines() // other tests may run
 		all := askAll(t.Context(), b, 1, 2, 3, 4)
 		if n := flusherGoroutines() - before; n != 3 {
