@@ -162,8 +162,8 @@ func (c *cache) remember(id ID, m remembered) {
 // sizeOf estimates what a record takes in memory.
 func sizeOf(r *Record) int {
 	n := sessionBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
-	for name, v := range r.Values {
-		n += len(name) + len(v) + 64
+	for _, v := range r.Values {
+		n += len(v.Name) + len(v.JSON) + 64
 	}
 	return n
 }

@@ -15,7 +15,7 @@ func (c *cache) read(r *Record) { c.end(c.begin(r.ID), r, nil) }
 func cacheRecord(writes uint64, bytes int) *Record {
 	r := &Record{ID: NewID(LayoutDay, time.Now()), Kind: KindSession, App: "session", Writes: writes}
 	if bytes > 0 {
-		r.Values = map[string]json.RawMessage{"v": make(json.RawMessage, bytes)}
+		r.Values = NewValueList(map[string]json.RawMessage{"v": make(json.RawMessage, bytes)})
 	}
 	return r
 }

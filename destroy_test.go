@@ -555,7 +555,7 @@ func (c *chaos) finish() {
 		for {
 			rec, err := c.kept(id)
 			if err == nil {
-				n := string(rec.Values[name])
+				n := string(rec.Values.Get(name))
 				if n != "" && n != "1" || n == "" && s.outcome == "saved" || n == "1" && s.outcome == "not saved" {
 					c.Errorf("%s, %s in %v, is %q in %v", name, s.outcome, s.at, n, id)
 				}

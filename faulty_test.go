@@ -419,7 +419,7 @@ func (r *rig) wantVisits(id cloakroom.ID, want int) {
 		r.Errorf("session %v: %v", id, err)
 		return
 	}
-	if got := string(rec.Values["visits"]); got != fmt.Sprint(want) {
+	if got := string(rec.Values.Get("visits")); got != fmt.Sprint(want) {
 		r.Errorf("session %v keeps visits = %s, want %d", id, got, want)
 	}
 }

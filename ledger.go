@@ -61,8 +61,8 @@ func checkPrincipal(p string) error {
 // readLedger understands a ledger's record.
 func readLedger(rec *Record, app, principal string) (ledger, error) {
 	var l ledger
-	raw, ok := rec.Values[ledgerValue]
-	if !ok { // just begun
+	raw := rec.Values.Get(ledgerValue)
+	if raw == nil { // just begun
 		return l, nil
 	}
 	if rec.Kind != KindLedger || rec.App != app || rec.Principal != principal {
@@ -122,7 +122,7 @@ func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep tim
 			if err != nil {
 				return err
 			}
-			next.Values = map[string]json.RawMessage{ledgerValue: raw}
+			next.Values = ValueList{{ledgerValue, raw}}
 			next.Seen = later(next.Seen, now)
 			next.Deadline = later(next.Deadline, keep)
 			next.Expires = next.Deadline

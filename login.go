@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -154,7 +153,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	if s.rec != l.base {
 		return fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
 	}
-	var values map[string]json.RawMessage
+	var values ValueList
 	if l.old != nil {
 		if ok, _ := l.m.keys.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
 			return errRenewed()
@@ -307,7 +306,7 @@ func (l *login) merge(old *Record) error {
 		if next.Writes != known {
 			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, ErrConflict)
 		}
-		next.Values = maps.Clone(values)
+		next.Values = values
 		return nil
 	}})
 	if err == nil && rec == nil { // ended from elsewhere

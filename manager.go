@@ -99,8 +99,7 @@ func (m *Manager) newRecord(principal string, lifetime time.Duration) *Record {
 }
 
 func (m *Manager) checkSize(r *Record) error {
-	v := valueSet{m: r.Values}
-	if n := v.bytes(); m.config.MaxBytes >= 0 && n > m.config.MaxBytes {
+	if n := r.Values.bytes(); m.config.MaxBytes >= 0 && n > m.config.MaxBytes {
 		return fmt.Errorf("cloakroom: the session's values take %d bytes: Config.MaxBytes allows %d: %w", n, m.config.MaxBytes, ErrTooLarge)
 	}
 	return nil

@@ -3,7 +3,6 @@ package cloakroom
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"time"
 )
@@ -37,7 +36,7 @@ type Record struct {
 	Writes uint64 // how often the record has been written; each write raises it
 	Revs   []Rev  // nonces of the last writes, newest first, at most MaxRevs
 
-	Values map[string]json.RawMessage // each value is valid JSON
+	Values ValueList
 
 	// Grave is set in what Store.Get returns with ErrGone; then nothing else
 	// is but ID and Version.

@@ -29,7 +29,7 @@ func (r *rig) ledger(principal string) (l ledgerOf) {
 		return l
 	}
 	if err == nil {
-		err = json.Unmarshal(rec.Values["ledger"], &l)
+		err = json.Unmarshal(rec.Values.Get("ledger"), &l)
 	}
 	if err != nil {
 		r.Fatalf("ledger of %s: %v", principal, err)
@@ -470,7 +470,7 @@ func TestI10_LedgerLast(t *testing.T) {
 					return pass
 				}
 				var l ledgerOf
-				if err := json.Unmarshal(c.rec.Values["ledger"], &l); err != nil {
+				if err := json.Unmarshal(c.rec.Values.Get("ledger"), &l); err != nil {
 					t.Fatal(err)
 				}
 				for _, e := range append(l.Live, l.Ending...) {
@@ -514,7 +514,7 @@ func TestI12_CorruptLedger(t *testing.T) {
 	s, other := r.signedIn("ann"), r.stored(0)
 	rec := *r.ledger("ann").rec
 	for _, raw := range []string{`"nonsense"`, `{"live":[{"id":"x"}]}`} {
-		rec.Values = map[string]json.RawMessage{"ledger": json.RawMessage(raw)}
+		rec.Values = cloakroom.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(raw)})
 		v, err := r.store.Store.Update(t.Context(), &rec)
 		if err != nil {
 			t.Fatal(err)

@@ -65,12 +65,12 @@ func (s *Session) settle(rec *Record, asOf time.Time) {
 		}
 	}
 	s.rec, s.stored, s.asOf = rec, true, asOf
-	s.view, s.exact = valueSet{m: rec.Values}, true
+	s.view, s.exact = valueSet{list: rec.Values}, true
 	for i := range s.ops {
-		if m, err := replay(s.view.m, s.ops[i:i+1]); err != nil {
+		if values, err := replay(s.view.list, s.ops[i:i+1]); err != nil {
 			s.exact = false // it fails the save that it comes to
 		} else {
-			s.view.m = m
+			s.view.list = values
 		}
 	}
 }
@@ -134,7 +134,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		return fmt.Errorf("cloakroom: %w", ErrGone)
 	}
 	base, stored := s.rec, s.stored
-	view, exact := s.view.m, s.exact
+	view, exact := s.view.list, s.exact
 	s.view.owned = false // the record that is written shares it
 	s.take()
 	visit, asOf := s.visit, s.asOf

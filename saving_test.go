@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -26,11 +27,11 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 }
 
 // asJSON is for comparing values: none are {}.
-func asJSON(values map[string]json.RawMessage) string {
+func asJSON(values cloakroom.ValueList) string {
 	if len(values) == 0 {
 		return "{}"
 	}
-	text, _ := json.Marshal(values)
+	text, _ := json.Marshal(maps.Collect(values.All()))
 	return string(text)
 }
 
@@ -382,7 +383,7 @@ func TestI6_WhatTheStoreRefusesFailsAlone(t *testing.T) {
 		bad := save(func(s *cloakroom.Session) { one(s); number(13).Set(s, 13) })
 		b := save(one)
 		r.store.hook(func(c *call) fate {
-			if c.op == "update" && c.rec.Values["number13"] != nil {
+			if c.op == "update" && c.rec.Values.Get("number13") != nil {
 				c.err = cloakroom.ErrInvalid
 				return answered
 			}

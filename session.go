@@ -251,8 +251,7 @@ func (s *Session) baseHas(name string) bool {
 	if len(s.ops) > 0 && s.ops[0].kind == opClear {
 		return false
 	}
-	_, ok := s.rec.Values[name]
-	return ok
+	return s.rec.Values.Get(name) != nil
 }
 
 // claims is what the record's verifier covers.

@@ -217,56 +217,59 @@ func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
 	return b.Bytes(), nil
 }
 
-// valueSet is a map of values that is copied before its first change, since
-// the maps of records are shared.
+// valueSet is values that are copied before their first change, since the lists of
+// records are shared.
 type valueSet struct {
-	m     map[string]json.RawMessage
+	list  ValueList
 	owned bool
 }
 
-func (v *valueSet) own() {
-	if v.owned && v.m != nil {
-		return
-	}
-	if v.m == nil {
-		v.m = make(map[string]json.RawMessage)
-	} else {
-		v.m = maps.Clone(v.m) // a small map in one piece, without hashing
-	}
-	v.owned = true
-}
-
 func (v *valueSet) get(name string) (json.RawMessage, bool) {
-	raw, ok := v.m[name]
-	return raw, ok
+	raw := v.list.Get(name)
+	return raw, raw != nil
 }
 
 // set reports whether that was a change.
 func (v *valueSet) set(name string, raw json.RawMessage) bool {
-	if old, ok := v.m[name]; ok && bytes.Equal(old, raw) {
+	i, ok := v.list.find(name)
+	switch {
+	case ok && bytes.Equal(v.list[i].JSON, raw):
 		return false
+	case !v.owned:
+		v.list, v.owned = v.list.With(name, raw), true
+	case ok:
+		v.list[i].JSON = raw
+	default:
+		v.list = slices.Insert(v.list, i, Value{name, raw})
 	}
-	v.own()
-	v.m[name] = raw
 	return true
 }
 
 func (v *valueSet) unset(name string) {
-	if _, ok := v.m[name]; ok {
-		v.own()
-		delete(v.m, name)
+	i, ok := v.list.find(name)
+	switch {
+	case !ok:
+	case v.owned:
+		v.list = slices.Delete(v.list, i, i+1)
+	default:
+		v.list, v.owned = v.list.Without(name), true
 	}
 }
 
 func (v *valueSet) names() iter.Seq[string] {
-	return slices.Values(slices.Sorted(maps.Keys(v.m)))
+	// Copied, so that the loop may set and unset.
+	names := make([]string, len(v.list))
+	for i := range v.list {
+		names[i] = v.list[i].Name
+	}
+	return slices.Values(names)
 }
 
 // bytes is what counts against Config.MaxBytes.
-func (v *valueSet) bytes() int {
+func (l ValueList) bytes() int {
 	n := 0
-	for name, raw := range v.m {
-		n += len(name) + len(raw)
+	for i := range l {
+		n += len(l[i].Name) + len(l[i].JSON)
 	}
 	return n
 }
@@ -299,7 +302,7 @@ func (o *op) apply(v *valueSet) error {
 	case opUnset:
 		v.unset(o.name)
 	case opClear:
-		v.m, v.owned = nil, true
+		v.list, v.owned = nil, true
 	case opChange:
 		old, ok := v.get(o.name)
 		raw, err := o.change.again(old, ok)
@@ -321,19 +324,19 @@ func (o *op) apply(v *valueSet) error {
 // replay returns what ops make of base, which stays as it is. A panic in a
 // function of the user's becomes an error, since replays may run in a goroutine
 // that the user knows nothing of.
-func replay(base map[string]json.RawMessage, ops []op) (result map[string]json.RawMessage, err error) {
+func replay(base ValueList, ops []op) (result ValueList, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			result, err = nil, fmt.Errorf("cloakroom: an update function panicked: %v", p)
 		}
 	}()
-	v := valueSet{m: base}
+	v := valueSet{list: base}
 	for i := range ops {
 		if err := ops[i].apply(&v); err != nil {
 			return nil, err
 		}
 	}
-	return v.m, nil
+	return v.list, nil
 }
 
 // Tx is the values of a session inside Session.Update and Admin.Update. It has
@@ -368,7 +371,7 @@ func (t *Tx) Names() iter.Seq[string] { return t.v.names() }
 
 // Clear removes all values.
 func (t *Tx) Clear() {
-	t.v.m, t.v.owned, t.errs = nil, true, nil
+	t.v.list, t.v.owned, t.errs = nil, true, nil
 }
 
 func (t *Tx) sealed() sealedValues                   { return t }
@@ -381,7 +384,6 @@ func (t *Tx) replace(name string, raw json.RawMessage) {
 		return
 	}
 	t.errs.clear(name)
-	t.v.own()
 	t.v.set(name, raw)
 }
 

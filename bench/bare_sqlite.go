@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -70,7 +71,7 @@ func openBare(b *Bench, n int) (*bare, error) {
 	}
 	s := &bare{}
 	for _, r := range rs.all {
-		data, err := json.Marshal(r.Values)
+		data, err := json.Marshal(maps.Collect(r.Values.All()))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -24,9 +25,9 @@ func newRecord(i int, made time.Time) *cloakroom.Record {
 		ID: cloakroom.NewID(cloakroom.LayoutDay, made), Kind: cloakroom.KindSession, App: "shop", Principal: principal(i),
 		Created: made, Authenticated: made, Seen: made, Expires: made.Add(24 * time.Hour), Deadline: made.Add(30 * 24 * time.Hour),
 		Verifier: make([]byte, 34), Client: cloakroom.Client{Address: "203.0.113.7", UserAgent: userAgent},
-		Values: map[string]json.RawMessage{
+		Values: cloakroom.NewValueList(map[string]json.RawMessage{
 			"visits": json.RawMessage("0"), "cart": quote(cart), "lang": quote(lang), "theme": quote(theme), "csrf": quote(csrf),
-		},
+		}),
 	}
 	for range cloakroom.MaxRevs {
 		advance(r)
@@ -100,7 +101,7 @@ func (rs *records) check(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if string(got.Values["cart"]) != string(rs.all[i].Values["cart"]) {
+		if !reflect.DeepEqual(got.Values, rs.all[i].Values) {
 			return errLost
 		}
 		return same(got, rs.all[i])

@@ -47,7 +47,7 @@ func benchStore(b *testing.B) (*lab, *Store, []*cloakroom.Record) {
 	var wg sync.WaitGroup
 	for i := range records {
 		r := session(cloakroom.LayoutDay, now)
-		r.Values = map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`), "filler": json.RawMessage(fmt.Sprintf("%q", filler))}
+		r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`), "filler": json.RawMessage(fmt.Sprintf("%q", filler))})
 		wg.Go(func() {
 			v, err := s.Create(b.Context(), r)
 			if err != nil {
@@ -302,7 +302,7 @@ func BenchmarkReadDocs(b *testing.B) {
 func benchRecord() *cloakroom.Record {
 	r := session(cloakroom.LayoutDay, time.Now())
 	for i := range 5 {
-		r.Values[fmt.Sprintf("value%d", i)] = json.RawMessage(fmt.Sprintf("%q", bytes.Repeat([]byte("x"), benchValues/5)))
+		r.Values = r.Values.With(fmt.Sprintf("value%d", i), json.RawMessage(fmt.Sprintf("%q", bytes.Repeat([]byte("x"), benchValues/5))))
 	}
 	r.Revs = make([]cloakroom.Rev, cloakroom.MaxRevs)
 	return r

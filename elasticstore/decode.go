@@ -3,7 +3,6 @@ package elasticstore
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -185,7 +184,7 @@ func (d *decoder) word(text []byte) string {
 
 // values reads values into a copy of their own, so that a record kept for long
 // doesn't keep the whole answer that it came in.
-func (d *decoder) values(s *scanner) map[string]json.RawMessage {
+func (d *decoder) values(s *scanner) cloakroom.ValueList {
 	if s.null() {
 		return nil
 	}
@@ -202,12 +201,12 @@ func (d *decoder) values(s *scanner) map[string]json.RawMessage {
 		return nil
 	}
 	all := bytes.Clone(s.data[start:s.pos])
-	values := make(map[string]json.RawMessage, len(d.spans))
-	for _, p := range d.spans {
+	values := make([]cloakroom.Value, len(d.spans))
+	for i, p := range d.spans {
 		from, to := p.from-start, p.to-start
-		values[p.name] = all[from:to:to] // nobody appends into the next value
+		values[i] = cloakroom.Value{Name: p.name, JSON: all[from:to:to]} // nobody appends into the next value
 	}
-	return values
+	return cloakroom.SortValues(values)
 }
 
 // str reads a string, "" for null.

@@ -112,8 +112,8 @@ func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) {
 		return nil, fmt.Errorf("%w: app or principal is not UTF-8", cloakroom.ErrInvalid)
 	}
 	size := 640 + len(r.App) + len(r.Principal) + len(r.Client.UserAgent)
-	for name, v := range r.Values {
-		size += len(name) + len(v) + len(`"":,`)
+	for _, v := range r.Values {
+		size += len(v.Name) + len(v.JSON) + len(`"":,`)
 	}
 	w := writer{append(make([]byte, 0, size), '{')}
 	w.text("kind", string(r.Kind))
@@ -146,7 +146,7 @@ func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) {
 	return append(w.b, '}'), nil
 }
 
-func (w *writer) values(values map[string]json.RawMessage, raw bool) error {
+func (w *writer) values(values cloakroom.ValueList, raw bool) error {
 	if len(values) == 0 {
 		return nil
 	}
@@ -157,16 +157,16 @@ func (w *writer) values(values map[string]json.RawMessage, raw bool) error {
 		object.name("values")
 	}
 	object.b = append(object.b, '{')
-	for name, v := range values {
-		if !utf8.ValidString(name) {
-			return fmt.Errorf("%w: the name %q of a value is not UTF-8", cloakroom.ErrInvalid, name)
+	for _, v := range values {
+		if !utf8.ValidString(v.Name) {
+			return fmt.Errorf("%w: the name %q of a value is not UTF-8", cloakroom.ErrInvalid, v.Name)
 		}
 		if object.b[len(object.b)-1] != '{' {
 			object.b = append(object.b, ',')
 		}
-		object.b = appendString(object.b, name)
+		object.b = appendString(object.b, v.Name)
 		object.b = append(object.b, ':')
-		object.b = appendLine(object.b, v)
+		object.b = appendLine(object.b, v.JSON)
 	}
 	object.b = append(object.b, '}')
 	if raw {

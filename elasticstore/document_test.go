@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,9 +33,9 @@ func TestValuesAreExact(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := session(cloakroom.LayoutDay, time.Now())
-			r.Values = map[string]json.RawMessage{}
+			r.Values = cloakroom.NewValueList(map[string]json.RawMessage{})
 			for k, v := range values {
-				r.Values[k] = json.RawMessage(v)
+				r.Values = r.Values.With(k, json.RawMessage(v))
 			}
 			created := mustCreate(t, s, r)
 			u := *created
@@ -64,9 +64,9 @@ func TestValuesAreExact(t *testing.T) {
 		})
 	}
 	r := session(cloakroom.LayoutDay, time.Now())
-	r.Values["a"] = json.RawMessage("{\n\"b\":\r\n\"c\"}")
-	if got, err := s.Get(testContext(t), mustCreate(t, s, r).ID); err != nil || string(got.Values["a"]) != `{ "b":  "c"}` {
-		t.Errorf("line breaks: %q, %v", got.Values["a"], err)
+	r.Values = r.Values.With("a", json.RawMessage("{\n\"b\":\r\n\"c\"}"))
+	if got, err := s.Get(testContext(t), mustCreate(t, s, r).ID); err != nil || string(got.Values.Get("a")) != `{ "b":  "c"}` {
+		t.Errorf("line breaks: %q, %v", got.Values.Get("a"), err)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestInvalidRecords(t *testing.T) {
 		"no id":     func(r *cloakroom.Record) { r.ID = cloakroom.ID{} },
 		"app":       func(r *cloakroom.Record) { r.App = "\xff" },
 		"principal": func(r *cloakroom.Record) { r.Principal = "\xff" },
-		"name":      func(r *cloakroom.Record) { r.Values["\xff"] = json.RawMessage(`1`) },
+		"name":      func(r *cloakroom.Record) { r.Values = r.Values.With("\xff", json.RawMessage(`1`)) },
 	} {
 		r := session(cloakroom.LayoutDay, time.Now())
 		change(r)
@@ -116,7 +116,7 @@ func TestDocument(t *testing.T) {
 		Created: at, Authenticated: at.Add(1e6), Seen: at.Add(2e6), Expires: at.Add(3e6), Deadline: at.Add(4e6),
 		Verifier: []byte{1, 2, 0xff}, Previous: []byte{3}, PreviousEnds: at.Add(5e6), Persistent: true,
 		Client: cloakroom.Client{Address: "192.0.2.7", UserAgent: "Mozilla"}, Writes: 1<<63 + 1, Revs: []cloakroom.Rev{{1}, {2}},
-		Values: map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)},
+		Values: cloakroom.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)}),
 	}
 	check := func(got []byte, want string, back *cloakroom.Record, v cloakroom.Version) {
 		t.Helper()
@@ -168,9 +168,9 @@ func TestDecodeCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values := maps.Clone(got.Values)
-	for k, v := range values {
-		values[k] = bytes.Clone(v)
+	values := slices.Clone(got.Values)
+	for i, v := range values {
+		values[i].JSON = bytes.Clone(v.JSON)
 	}
 	for i := range document {
 		document[i] = 'x'
@@ -178,7 +178,7 @@ func TestDecodeCopies(t *testing.T) {
 	if !reflect.DeepEqual(got.Values, values) || got.App != r.App {
 		t.Error("a record changed with the answer that it came in")
 	}
-	for name, v := range got.Values {
+	for name, v := range got.Values.All() {
 		if cap(v) != len(v) {
 			t.Errorf("appending to the value %s would overwrite its neighbour", name)
 		}

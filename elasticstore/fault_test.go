@@ -131,7 +131,7 @@ func fails(t testing.TB, f func(context.Context) error, want ...error) {
 // update raises a value of a record.
 func update(r *cloakroom.Record, v string) *cloakroom.Record {
 	u := *r
-	u.Values = map[string]json.RawMessage{"v": json.RawMessage(v)}
+	u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(v)})
 	u.Writes++
 	return &u
 }
@@ -491,7 +491,7 @@ func TestTooLargeForOneRequest(t *testing.T) {
 		if i == large {
 			n = 2 * limit
 		}
-		r.Values["v"] = fmt.Appendf(nil, "%q", strings.Repeat("x", n))
+		r.Values = r.Values.With("v", fmt.Appendf(nil, "%q", strings.Repeat("x", n)))
 		document, err := encodeRecord(r, false)
 		if err != nil {
 			t.Fatal(err)

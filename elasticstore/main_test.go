@@ -212,7 +212,7 @@ func session(l cloakroom.Layout, now time.Time) *cloakroom.Record {
 		Created: now, Authenticated: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(24 * time.Hour),
 		Verifier: bytes.Repeat([]byte{7}, 33), Client: cloakroom.Client{Address: "192.0.2.7", UserAgent: "test"},
 		Writes: 1, Revs: []cloakroom.Rev{{1, byte(rand.Uint32())}},
-		Values: map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)},
+		Values: cloakroom.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)}),
 	}
 	if l == cloakroom.LayoutLedger {
 		r.ID, r.Kind = cloakroom.LedgerID("app", fmt.Sprint(rand.Uint64())), cloakroom.KindLedger

@@ -26,6 +26,7 @@ type Store struct {
 	notes   notes
 
 	lastPeriod atomic.Pointer[period] // see indexOf
+	alarms     alarms                 // of operations whose time is over
 
 	mu      sync.RWMutex // guards closed against operations that begin
 	closed  bool
@@ -51,6 +52,7 @@ func New(c Client, config *Config) (*Store, error) {
 	}
 	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
 	s.ready.now = cfg.now
+	s.alarms.step = cfg.RequestTimeout / 8
 	s.reads = batch.New(batch.Config[target, *cloakroom.Record]{
 		Flush:    s.readAll,
 		MaxItems: cfg.MaxItems, QueueItems: cfg.QueueItems,
@@ -116,7 +118,7 @@ func (s *Store) Close() error {
 
 // begin begins an operation, which is bounded in time. Unless there is an error,
 // done has to be called at its end.
-func (s *Store) begin(ctx context.Context) (bounded context.Context, done func(), err error) {
+func (s *Store) begin(ctx context.Context) (limited context.Context, done func(), err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
@@ -130,8 +132,9 @@ func (s *Store) begin(ctx context.Context) (bounded context.Context, done func()
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= most {
 		return ctx, s.running.Done, nil
 	}
-	bounded, cancel := context.WithTimeout(ctx, most)
-	return bounded, func() { cancel(); s.running.Done() }, nil
+	end := time.Now().Add(most)
+	b := &bounded{Context: ctx, end: end, late: s.alarms.at(end)}
+	return b, func() { b.leave(); s.running.Done() }, nil
 }
 
 // beginLong begins an operation that takes as long as it takes, and ends with

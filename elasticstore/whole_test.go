@@ -107,7 +107,7 @@ func tooLarge(t *testing.T, l *lab) {
 	s := l.open(t, nil, nil)
 	of := func(kb int) *cloakroom.Record {
 		r := session(cloakroom.LayoutDay, time.Now())
-		r.Values["v"] = json.RawMessage(fmt.Sprintf("%q", strings.Repeat("x", kb<<10)))
+		r.Values = r.Values.With("v", json.RawMessage(fmt.Sprintf("%q", strings.Repeat("x", kb<<10))))
 		return r
 	}
 	mustCreate(t, s, of(1))

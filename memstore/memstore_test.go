@@ -37,7 +37,7 @@ func session() *cloakroom.Record {
 		Expires:  day.Add(time.Hour),
 		Deadline: day.Add(24 * time.Hour),
 		Writes:   1,
-		Values:   map[string]json.RawMessage{"visits": json.RawMessage("1")},
+		Values:   cloakroom.ValueList{{Name: "visits", JSON: json.RawMessage("1")}},
 	}
 }
 

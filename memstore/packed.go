@@ -3,7 +3,6 @@ package memstore
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"time"
 	"unique"
 
@@ -59,9 +58,9 @@ func pack(r *cloakroom.Record) packed {
 	b = appendBytes(b, r.Previous)
 	b = appendRevs(b, r.Writes, r.Revs)
 	b = binary.AppendUvarint(b, uint64(len(r.Values)))
-	for name, value := range r.Values {
-		b = appendBytes(b, name)
-		b = appendBytes(b, value)
+	for _, v := range r.Values {
+		b = appendBytes(b, v.Name)
+		b = appendBytes(b, v.JSON)
 	}
 	return packed{bytes.Clone(b), unique.Make(c)}
 }
@@ -110,11 +109,9 @@ func (p packed) unpack(id cloakroom.ID) *cloakroom.Record {
 	r.Client = cloakroom.Client{Address: string(u.bytes()), UserAgent: c.agent}
 	r.Verifier, r.Previous = u.bytes(), u.bytes()
 	r.Writes, r.Revs = u.revs()
-	n := u.number()
-	r.Values = make(map[string]json.RawMessage, n)
-	for range n {
-		name := string(u.bytes())
-		r.Values[name] = u.bytes()
+	r.Values = make(cloakroom.ValueList, u.number())
+	for i := range r.Values {
+		r.Values[i] = cloakroom.Value{Name: string(u.bytes()), JSON: u.bytes()}
 	}
 	return r
 }

@@ -22,7 +22,7 @@ func full(t *testing.T) *cloakroom.Record {
 		Verifier: []byte("verifier"), Previous: []byte("previous"), PreviousEnds: now.Add(-time.Millisecond),
 		Persistent: true, Client: cloakroom.Client{Address: "2001:db8::1", UserAgent: "curl/8"},
 		Writes: 1<<63 + 1, Revs: []cloakroom.Rev{{1}, {2, 3}},
-		Values:  map[string]json.RawMessage{"": json.RawMessage(`0`), "größe": json.RawMessage(`{"a":[1,2]}`)},
+		Values:  cloakroom.ValueList{{Name: "", JSON: json.RawMessage(`0`)}, {Name: "größe", JSON: json.RawMessage(`{"a":[1,2]}`)}},
 		Version: version(1<<40 + 5),
 	}
 	for i := range reflect.TypeFor[cloakroom.Record]().NumField() {
@@ -41,7 +41,7 @@ func TestPacked(t *testing.T) {
 		p := pack(r)
 		got := p.unpack(r.ID)
 		if r.Grave == nil && r.Values == nil {
-			got.Values = nil // an empty map is as good
+			got.Values = nil // an empty list is as good
 		}
 		if !reflect.DeepEqual(got, r) {
 			t.Errorf("%s: got\n%+v, want\n%+v", name, got, r)
@@ -49,7 +49,7 @@ func TestPacked(t *testing.T) {
 		if s := p.state(); s != (state{r.Version, r.Grave != nil}) {
 			t.Errorf("%s: state %+v", name, s)
 		}
-		for name, v := range got.Values {
+		for name, v := range got.Values.All() {
 			if cap(v) != len(v) {
 				t.Errorf("value %q can be appended to in place", name)
 			}
@@ -67,9 +67,9 @@ func TestPacked(t *testing.T) {
 		same("without "+f.Name, &without)
 	}
 	large := *whole
-	large.Values = map[string]json.RawMessage{}
+	large.Values = nil
 	for i := range 100 {
-		large.Values[fmt.Sprint(i)] = json.RawMessage(`"` + strings.Repeat("x", 300) + `"`)
+		large.Values = large.Values.With(fmt.Sprint(i), json.RawMessage(`"`+strings.Repeat("x", 300)+`"`))
 	}
 	same("large", &large)
 
@@ -95,7 +95,7 @@ func TestFresh(t *testing.T) {
 	for i := range 3 * freshCount {
 		r := full(t)
 		r.ID[len(r.ID)-1] = 0 // of one shard
-		r.Values = map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(i))}
+		r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(i))})
 		v, err := s.Create(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)

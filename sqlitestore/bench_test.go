@@ -48,12 +48,12 @@ func sample(i int) *cloakroom.Record {
 			Address:   "203.0.113.7",
 			UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
 		},
-		Values: map[string]json.RawMessage{
+		Values: cloakroom.NewValueList(map[string]json.RawMessage{
 			"visits": json.RawMessage("123456"),
 			"cart":   json.RawMessage(`{"items":[{"sku":"A-1234","n":2},{"sku":"B-9","n":1}],"note":"` + strings.Repeat("lorem ipsum ", 46) + `"}`),
 			"csrf":   json.RawMessage(`"abcdefghijklmnopqrstuvwx"`),
 			"lang":   json.RawMessage(`"en"`),
-		},
+		}),
 	}
 	for range cloakroom.MaxRevs {
 		r.Revs = nextRevs(r.Revs)

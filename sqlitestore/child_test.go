@@ -111,7 +111,7 @@ func session() *cloakroom.Record {
 		Expires:  now.Add(time.Hour),
 		Deadline: now.Add(24 * time.Hour),
 		Writes:   1,
-		Values:   map[string]json.RawMessage{"n": json.RawMessage("0")},
+		Values:   cloakroom.ValueList{{Name: "n", JSON: json.RawMessage("0")}},
 	}
 }
 
@@ -146,13 +146,13 @@ func incrementOnce(s *sqlitestore.Store, id cloakroom.ID) error {
 	if err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(string(r.Values["n"]))
+	n, err := strconv.Atoi(string(r.Values.Get("n")))
 	if err != nil {
 		return err
 	}
 	u := *r
 	u.Writes++
-	u.Values = map[string]json.RawMessage{"n": json.RawMessage(strconv.Itoa(n + 1))}
+	u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(strconv.Itoa(n + 1))})
 	_, err = s.Update(context.Background(), &u)
 	return err
 }
@@ -196,7 +196,7 @@ func childWrite(args []string) error {
 				u := *r
 				u.Version = v
 				u.Writes++
-				u.Values = map[string]json.RawMessage{"n": json.RawMessage(strconv.FormatUint(u.Writes, 10))}
+				u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(strconv.FormatUint(u.Writes, 10))})
 				v, err = s.Update(context.Background(), &u)
 				r = &u
 			}

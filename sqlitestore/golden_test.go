@@ -57,7 +57,7 @@ func TestGoldenFile(t *testing.T) {
 		Verifier: []byte{1, 2, 255}, Previous: []byte{0}, PreviousEnds: ms(1750000090000), Persistent: true,
 		Client: cloakroom.Client{Address: "203.0.113.7", UserAgent: "Browser/1.0"},
 		Writes: 7, Revs: []cloakroom.Rev{rev, {255}},
-		Values:  map[string]json.RawMessage{"n": json.RawMessage("1.10"), "\x00": json.RawMessage(`"\ud800"`)},
+		Values:  cloakroom.ValueList{{Name: "\x00", JSON: json.RawMessage(`"\ud800"`)}, {Name: "n", JSON: json.RawMessage("1.10")}},
 		Version: cloakroom.Version{Term: 3, Seq: 7},
 	}, {
 		ID: id("AZgHlUgABgECAwQFBgcICQ"), Kind: cloakroom.KindLedger, App: "shop", Principal: "alice",

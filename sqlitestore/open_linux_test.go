@@ -132,7 +132,7 @@ func childFull(args []string) error {
 	kept := map[cloakroom.ID]bool{}
 	create := func() error {
 		r := session()
-		r.Values["big"] = json.RawMessage(`"` + strings.Repeat("x", 10_000) + `"`)
+		r.Values = r.Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 10_000)+`"`))
 		_, err := s.Create(context.Background(), r)
 		if err == nil {
 			kept[r.ID] = true

@@ -44,7 +44,7 @@ func TestTwoProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, want := string(got.Values["n"]), strconv.Itoa(3*callers*times); n != want {
+	if n, want := string(got.Values.Get("n")), strconv.Itoa(3*callers*times); n != want {
 		t.Errorf("the counter is at %s, want %s", n, want)
 	}
 }

@@ -20,7 +20,7 @@ func TestSearchPages(t *testing.T) {
 	for i, r := range records {
 		r.Created = created.Add(time.Duration(i) * time.Millisecond)
 		if i < 20 {
-			r.Values = map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", pageBytes/8) + `"`)}
+			r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", pageBytes/8) + `"`)})
 		}
 	}
 	for _, err := range createAll(s, records) {
@@ -198,7 +198,7 @@ func TestInvalid(t *testing.T) {
 	s := openTest(t, nil)
 	for name, raw := range map[string]string{"\xff": "1", "empty": ""} {
 		r := sample(0)
-		r.Values[name] = json.RawMessage(raw)
+		r.Values = r.Values.With(name, json.RawMessage(raw))
 		if _, err := s.Create(t.Context(), r); !errors.Is(err, cloakroom.ErrInvalid) {
 			t.Errorf("value %q: %v", name, err)
 		}

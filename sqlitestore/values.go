@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cloakroom-go/cloakroom"
 )
 
 // A record's values are one JSON object in one column, so that they can be read
@@ -15,28 +17,28 @@ import (
 // a lone surrogate's escape has no other form to survive in.
 
 // encodeValues makes the JSON object of a record's values.
-func encodeValues(values map[string]json.RawMessage) (string, error) {
+func encodeValues(values cloakroom.ValueList) (string, error) {
 	if len(values) == 0 {
 		return "{}", nil
 	}
 	n := 1
-	for name, raw := range values {
-		n += len(name) + len(raw) + len(`"":,`)
+	for _, v := range values {
+		n += len(v.Name) + len(v.JSON) + len(`"":,`)
 	}
 	var b strings.Builder
 	b.Grow(n)
 	sep := byte('{')
-	for name, raw := range values {
-		if len(raw) == 0 {
-			return "", fmt.Errorf("the value %q is empty, which is not JSON", name)
+	for _, v := range values {
+		if len(v.JSON) == 0 {
+			return "", fmt.Errorf("the value %q is empty, which is not JSON", v.Name)
 		}
 		b.WriteByte(sep)
 		sep = ','
-		if err := writeName(&b, name); err != nil {
+		if err := writeName(&b, v.Name); err != nil {
 			return "", err
 		}
 		b.WriteByte(':')
-		b.Write(raw)
+		b.Write(v.JSON)
 	}
 	b.WriteByte('}')
 	return b.String(), nil
@@ -71,7 +73,7 @@ func plain[T string | []byte](s T) bool {
 }
 
 // decodeValues is the inverse of encodeValues. The result refers to text.
-func decodeValues(text []byte) (map[string]json.RawMessage, error) {
+func decodeValues(text []byte) (cloakroom.ValueList, error) {
 	if len(text) == 2 && text[0] == '{' && text[1] == '}' {
 		return nil, nil
 	}
@@ -83,23 +85,24 @@ func decodeValues(text []byte) (map[string]json.RawMessage, error) {
 	if text[i] != '{' {
 		return nil, errors.New("the values are JSON, but not an object")
 	}
-	values := map[string]json.RawMessage{}
+	values := []cloakroom.Value{}
 	for i = skipSpace(text, i+1); text[i] != '}'; {
 		end := skipValue(text, i)
 		name, err := unquote(text[i:end])
 		if err != nil {
 			return nil, err
 		}
-		i = skipSpace(text, end)       // at the colon
-		i = skipSpace(text, i+1)       // at the value
-		end = skipValue(text, i)       // behind it
-		values[name] = text[i:end:end] // so that an append can't reach the next
+		i = skipSpace(text, end) // at the colon
+		i = skipSpace(text, i+1) // at the value
+		end = skipValue(text, i) // behind it
+		// Cut so that an append can't reach the next.
+		values = append(values, cloakroom.Value{Name: name, JSON: text[i:end:end]})
 		i = skipSpace(text, end)
 		if text[i] == ',' {
 			i = skipSpace(text, i+1)
 		}
 	}
-	return values, nil
+	return cloakroom.SortValues(values), nil
 }
 
 func unquote(quoted []byte) (string, error) {

@@ -3,9 +3,11 @@ package sqlitestore
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
+	"slices"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/cloakroom-go/cloakroom"
 )
 
 func FuzzDecodeValues(f *testing.F) {
@@ -29,10 +31,14 @@ func FuzzDecodeValues(f *testing.F) {
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("%q: %v; encoding/json: %v", text, err, wantErr)
 		}
-		if err == nil && !maps.EqualFunc(got, want, func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }) {
+		if err == nil && !sameValues(got, cloakroom.NewValueList(want)) {
 			t.Fatalf("%q: %q; encoding/json: %q", text, got, want)
 		}
 	})
+}
+
+func sameValues(a, b cloakroom.ValueList) bool {
+	return slices.EqualFunc(a, b, func(v, w cloakroom.Value) bool { return v.Name == w.Name && bytes.Equal(v.JSON, w.JSON) })
 }
 
 func FuzzValuesRoundTrip(f *testing.F) {
@@ -43,7 +49,9 @@ func FuzzValuesRoundTrip(f *testing.F) {
 		if !json.Valid(raw1) || !json.Valid(raw2) {
 			t.Skip("values are valid JSON")
 		}
-		values := map[string]json.RawMessage{name1: raw1, name2: raw2}
+		trim := func(b []byte) json.RawMessage { return bytes.Trim(b, " \t\r\n") }
+		values := cloakroom.NewValueList(map[string]json.RawMessage{name1: raw1, name2: raw2})
+		want := cloakroom.NewValueList(map[string]json.RawMessage{name1: trim(raw1), name2: trim(raw2)})
 		text, err := encodeValues(values)
 		if valid := utf8.ValidString(name1) && utf8.ValidString(name2); (err == nil) != valid {
 			t.Fatalf("%q: %v", values, err)
@@ -55,7 +63,7 @@ func FuzzValuesRoundTrip(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !maps.EqualFunc(got, values, func(a, b json.RawMessage) bool { return bytes.Equal(a, bytes.Trim(b, " \t\r\n")) }) {
+		if !sameValues(got, want) {
 			t.Fatalf("%q came back as %q", values, got)
 		}
 	})
@@ -67,9 +75,9 @@ func TestValuesDontOverlap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = append(got["a"], "xxxxxxxx"...)
-	if string(got["b"]) != "2" {
-		t.Errorf("an append to one value changed another to %s", got["b"])
+	_ = append(got.Get("a"), "xxxxxxxx"...)
+	if string(got.Get("b")) != "2" {
+		t.Errorf("an append to one value changed another to %s", got.Get("b"))
 	}
 }
 

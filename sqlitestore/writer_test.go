@@ -139,7 +139,7 @@ func TestTooLarge(t *testing.T) {
 	s := openTest(t, nil)
 	s.writer.conn.Limit(sqlite.LimitLength, 30_000)
 	records := samples(20)
-	records[7].Values["big"] = json.RawMessage(`"` + strings.Repeat("x", 31_000) + `"`)
+	records[7].Values = records[7].Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 31_000)+`"`))
 	for i, err := range createAll(s, records) {
 		if i == 7 && !errors.Is(err, cloakroom.ErrInvalid) || i != 7 && err != nil {
 			t.Errorf("item %d: %v", i, err)
@@ -156,7 +156,7 @@ func TestFull(t *testing.T) {
 	}
 	do(t, s.writer.conn, fmt.Sprintf("PRAGMA max_page_count = %d", pages+30))
 	big := func(r *cloakroom.Record) *cloakroom.Record {
-		r.Values["big"] = json.RawMessage(`"` + strings.Repeat("x", 9_000) + `"`)
+		r.Values = r.Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 9_000)+`"`))
 		return r
 	}
 	records := samples(60)
@@ -189,7 +189,7 @@ func TestFull(t *testing.T) {
 	do(t, s.writer.conn, "PRAGMA max_page_count = 1") // SQLite makes that what there is
 	u := *small
 	u.Version = v
-	u.Values = map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 90_000) + `"`)}
+	u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 90_000) + `"`)})
 	if _, err := s.Update(t.Context(), &u); !errors.Is(err, cloakroom.ErrUnavailable) {
 		t.Errorf("Update: %v", err)
 	}

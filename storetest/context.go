@@ -241,7 +241,7 @@ func (e *env) visit(ctx context.Context, last *cloakroom.Record, i, round int) (
 		return last, faultf("Get differs from what was acknowledged:\n%s", d)
 	}
 	u := next(last)
-	u.Values["round"] = json.RawMessage(fmt.Sprintf("[%d, %d]", i, round))
+	u.Values = u.Values.With("round", json.RawMessage(fmt.Sprintf("[%d, %d]", i, round)))
 	v, err := e.store.Update(ctx, clone(u))
 	if err != nil {
 		return last, faultf("Update: %w", err)

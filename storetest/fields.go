@@ -233,7 +233,7 @@ func testValues(e *env) {
 
 			// The same by an update of other values, and what Search yields.
 			r = e.record(cloakroom.LayoutFixed)
-			r.Values["leaves"] = json.RawMessage(`{"with": "the update"}`)
+			r.Values = r.Values.With("leaves", json.RawMessage(`{"with": "the update"}`))
 			u := e.mustCreate(r)
 			u.Values = set.values
 			u = e.mustUpdate(u)
@@ -260,15 +260,15 @@ func testValues(e *env) {
 		// A store that guesses at types would choke on the second.
 		texts := []string{`1`, `"text"`, `{"a": 1}`, `[1, "x"]`, `"2026-01-02"`, `true`, `null`, `{"a": {"b": 2}}`, `1.5`, `{"a": "x"}`}
 		last := e.record(cloakroom.LayoutDay)
-		last.Values = map[string]json.RawMessage{"v": json.RawMessage(`0`)}
+		last.Values = cloakroom.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(`0`)})
 		last = e.mustCreate(last)
 		for _, text := range texts {
 			last = next(last)
-			last.Values["v"] = json.RawMessage(text)
+			last.Values = last.Values.With("v", json.RawMessage(text))
 			last = e.mustUpdate(last)
 			e.wantRecord(last)
 			other := e.record(cloakroom.LayoutDay)
-			other.Values = map[string]json.RawMessage{"v": json.RawMessage(text)}
+			other.Values = cloakroom.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(text)})
 			e.wantRecord(e.mustCreate(other))
 		}
 	})

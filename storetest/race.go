@@ -24,7 +24,7 @@ func testRace(e *env) {
 			e.together(callers, func(i int) error {
 				r := e.record(l)
 				r.ID = id
-				r.Values["caller"] = json.RawMessage(fmt.Sprint(i))
+				r.Values = r.Values.With("caller", json.RawMessage(fmt.Sprint(i)))
 				v, err := e.create(r)
 				if err != nil {
 					return isError(err, cloakroom.ErrExists)
@@ -48,7 +48,7 @@ func testRace(e *env) {
 			var won atomic.Pointer[cloakroom.Record]
 			e.together(callers, func(i int) error {
 				u := next(kept)
-				u.Values["caller"] = json.RawMessage(fmt.Sprint(i))
+				u.Values = u.Values.With("caller", json.RawMessage(fmt.Sprint(i)))
 				v, err := e.update(u)
 				if err != nil {
 					return isError(err, cloakroom.ErrConflict)
@@ -187,7 +187,7 @@ func testRace(e *env) {
 		const each = 8
 		counters := min(callers, 24)
 		first := e.record(cloakroom.LayoutDay)
-		first.Values["n"] = json.RawMessage(`0`)
+		first.Values = first.Values.With("n", json.RawMessage(`0`))
 		first = e.mustCreate(first)
 		e.together(counters, func(int) error {
 			for range each {
@@ -201,7 +201,7 @@ func testRace(e *env) {
 		if err != nil {
 			e.Fatalf("Get: %v", err)
 		}
-		if got, want := string(last.Values["n"]), fmt.Sprint(counters*each); got != want {
+		if got, want := string(last.Values.Get("n")), fmt.Sprint(counters*each); got != want {
 			e.Fatalf("the counter is at %s after %s acknowledged increments", got, want)
 		}
 		if want := uint64(1 + counters*each); last.Writes != want {
@@ -249,7 +249,7 @@ func testRace(e *env) {
 				if r.Writes < atLeast {
 					return faultf("Get returned write %d after write %d had been acknowledged or seen", r.Writes, atLeast)
 				}
-				if got, want := string(r.Values["write"]), fmt.Sprint(r.Writes); r.Writes > 1 && got != want {
+				if got, want := string(r.Values.Get("write")), fmt.Sprint(r.Writes); r.Writes > 1 && got != want {
 					return faultf("Get returned the values of write %s in write %s", got, want)
 				}
 				mu.Lock()
@@ -275,11 +275,11 @@ func (e *env) increment(id cloakroom.ID) error {
 			return faultf("Get: %w", err)
 		}
 		var n int
-		if err := json.Unmarshal(r.Values["n"], &n); err != nil {
+		if err := json.Unmarshal(r.Values.Get("n"), &n); err != nil {
 			return faultf("the counter: %w", err)
 		}
 		u := next(r)
-		u.Values["n"] = json.RawMessage(fmt.Sprint(n + 1))
+		u.Values = u.Values.With("n", json.RawMessage(fmt.Sprint(n+1)))
 		_, err = e.update(u)
 		if err == nil {
 			return nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -57,7 +56,7 @@ func (e *env) recordAt(l cloakroom.Layout, t time.Time) *cloakroom.Record {
 		r.Verifier = nil
 	}
 	// The record says which one it is, so that no two can be mixed up.
-	r.Values = map[string]json.RawMessage{"self": quote(r.ID.String())}
+	r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"self": quote(r.ID.String())})
 	return r
 }
 
@@ -67,10 +66,7 @@ func next(r *cloakroom.Record) *cloakroom.Record {
 	n.Writes++
 	n.Revs = push(n.Revs, newRev())
 	n.Seen = n.Seen.Add(time.Second)
-	if n.Values == nil {
-		n.Values = map[string]json.RawMessage{}
-	}
-	n.Values["write"] = json.RawMessage(fmt.Sprint(n.Writes))
+	n.Values = n.Values.With("write", json.RawMessage(fmt.Sprint(n.Writes)))
 	return n
 }
 
@@ -105,11 +101,9 @@ func clone(r *cloakroom.Record) *cloakroom.Record {
 	c.Verifier = slices.Clone(r.Verifier)
 	c.Previous = slices.Clone(r.Previous)
 	c.Revs = slices.Clone(r.Revs)
-	if r.Values != nil {
-		c.Values = make(map[string]json.RawMessage, len(r.Values))
-		for k, v := range r.Values {
-			c.Values[k] = slices.Clone(v)
-		}
+	c.Values = slices.Clone(r.Values)
+	for i := range c.Values {
+		c.Values[i].JSON = slices.Clone(c.Values[i].JSON)
 	}
 	if r.Grave != nil {
 		g := *r.Grave
@@ -191,19 +185,22 @@ func diff(got, want *cloakroom.Record) string {
 	d.add("Revs", slices.Equal(got.Revs, want.Revs), got.Revs, want.Revs)
 	d.add("Version", got.Version == want.Version, got.Version, want.Version)
 	d.add("Grave", (got.Grave == nil) == (want.Grave == nil), got.Grave, want.Grave)
-	for _, k := range slices.Sorted(maps.Keys(want.Values)) {
-		v, ok := got.Values[k]
-		if !ok {
-			d.add(fmt.Sprintf("Values[%q]", cut(k)), false, "nothing", string(want.Values[k]))
+	for k, v := range want.Values.All() {
+		is := got.Values.Get(k)
+		if is == nil {
+			d.add(fmt.Sprintf("Values[%q]", cut(k)), false, "nothing", string(v))
 			continue
 		}
-		if err := sameJSON(v, want.Values[k]); err != nil {
-			d.add(fmt.Sprintf("Values[%q] (%v)", cut(k), err), false, string(v), string(want.Values[k]))
+		if err := sameJSON(is, v); err != nil {
+			d.add(fmt.Sprintf("Values[%q] (%v)", cut(k), err), false, string(is), string(v))
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(got.Values)) {
-		if _, ok := want.Values[k]; !ok {
-			d.add(fmt.Sprintf("Values[%q]", cut(k)), false, string(got.Values[k]), "nothing")
+	for i, v := range got.Values {
+		if want.Values.Get(v.Name) == nil {
+			d.add(fmt.Sprintf("Values[%q]", cut(v.Name)), false, string(v.JSON), "nothing")
+		}
+		if i > 0 && got.Values[i-1].Name >= v.Name {
+			d.add(fmt.Sprintf("Values[%d]", i), false, "not sorted, or there twice", "a list that SortValues returns")
 		}
 	}
 	return strings.Join(d, "\n")

@@ -246,7 +246,7 @@ func (s *reference) spoil(r *cloakroom.Record) {
 	}
 	if s.faults[numbersAreFloats] || s.faults[namesArePaths] || s.faults[dropsNulls] {
 		values := map[string]json.RawMessage{}
-		for k, text := range r.Values {
+		for k, text := range r.Values.All() {
 			var v any
 			if s.faults[numbersAreFloats] && json.Unmarshal(text, &v) == nil {
 				text, _ = json.Marshal(v)
@@ -259,7 +259,7 @@ func (s *reference) spoil(r *cloakroom.Record) {
 			}
 			values[k] = text
 		}
-		r.Values = values
+		r.Values = cloakroom.NewValueList(values)
 	}
 }
 

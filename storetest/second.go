@@ -50,7 +50,7 @@ func testSecond(e *env) {
 		there := *e
 		there.store = e.second(e.store)
 		r := e.record(cloakroom.LayoutDay)
-		r.Values["n"] = []byte(`0`)
+		r.Values = r.Values.With("n", []byte(`0`))
 		r = e.mustCreate(r)
 		const callers, each = 12, 10
 		e.together(callers, func(i int) error {
@@ -66,7 +66,7 @@ func testSecond(e *env) {
 		if err != nil {
 			e.Fatalf("Get: %v", err)
 		}
-		if n := string(got.Values["n"]); n != fmt.Sprint(callers*each) {
+		if n := string(got.Values.Get("n")); n != fmt.Sprint(callers*each) {
 			e.Fatalf("the counter is at %s after %d acknowledged increments", n, callers*each)
 		}
 	})

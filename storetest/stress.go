@@ -35,7 +35,7 @@ func testStress(e *env) {
 		var kept []*cloakroom.Record
 		for i := range 4 {
 			r := e.record(cloakroom.LayoutDay)
-			r.Values["which"] = json.RawMessage(fmt.Sprint(i))
+			r.Values = r.Values.With("which", json.RawMessage(fmt.Sprint(i)))
 			kept = append(kept, e.mustCreate(r))
 		}
 		gone := e.mustCreate(e.record(cloakroom.LayoutDay))
@@ -73,7 +73,7 @@ func testStress(e *env) {
 		e.together(min(e.h.Many, 48), func(i int) error {
 			r := e.record(cloakroom.LayoutDay)
 			if i%4 == 0 {
-				r.Values["big"] = quote(string(make([]byte, 1<<14))) // grows sixfold as JSON
+				r.Values = r.Values.With("big", quote(string(make([]byte, 1<<14)))) // grows sixfold as JSON
 			}
 			v, err := e.create(r)
 			if err != nil {
@@ -119,7 +119,7 @@ func (c *caller) step() error {
 		return c.create()
 	case 2, 3, 4:
 		u := next(r)
-		u.Values["filler"] = quote(fmt.Sprintf("%0*d", c.rand.IntN(2000), c.rand.Uint64()))
+		u.Values = u.Values.With("filler", quote(fmt.Sprintf("%0*d", c.rand.IntN(2000), c.rand.Uint64())))
 		v, err := e.update(u)
 		if err != nil {
 			return faultf("Update: %w", err)

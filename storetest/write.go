@@ -50,7 +50,7 @@ func testWrite(e *env) {
 		e.wantRecord(second)
 
 		late := next(first)
-		late.Values["late"] = json.RawMessage(`true`)
+		late.Values = late.Values.With("late", json.RawMessage(`true`))
 		_, err := e.update(late)
 		e.wantError(err, cloakroom.ErrConflict, "Update at an old version")
 		e.wantRecord(second)
@@ -203,7 +203,7 @@ func testWrite(e *env) {
 		for _, id := range ids {
 			r := e.record(cloakroom.LayoutFixed)
 			r.ID = id
-			r.Values["self"] = quote(id.String())
+			r.Values = r.Values.With("self", quote(id.String()))
 			all = append(all, r)
 		}
 		for _, r := range e.createAll(all) {

@@ -114,6 +114,15 @@ func New[T, R any](c Config[T, R]) *Batcher[T, R] {
 	return &Batcher[T, R]{cfg: c}
 }
 
+// Bounded is a context that ends when either of two channels is closed, and has
+// one for both only for who asks for it: that one costs a timer for each
+// operation, while these can be shared.
+type Bounded interface {
+	context.Context
+	// Ends returns the two channels. Once one of them is closed, Err isn't nil.
+	Ends() (done, late <-chan struct{})
+}
+
 // Do hands item to a flush and waits for its result. The value and error are
 // those of its [Result], unless one of these comes first:
 //
@@ -124,6 +133,8 @@ func New[T, R any](c Config[T, R]) *Batcher[T, R] {
 //     the outcome is unknown.
 //   - An error that all items of the flush share, because Flush panicked (a
 //     [*PanicError]) or broke its contract. The outcome is unknown.
+//
+// If ctx is a [Bounded], then it is asked for its Ends and not for its Done.
 //
 // A ctx that has already ended is never queued. A cause of ctx that itself
 // matches ErrNotSent, being the failure of some other operation, is named in
@@ -142,11 +153,18 @@ func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
 		b.recycle(c)
 		return zero, err
 	}
+	var done, late <-chan struct{}
+	if e, ok := ctx.(Bounded); ok {
+		done, late = e.Ends()
+	} else {
+		done = ctx.Done()
+	}
 	select {
 	case r := <-c.done:
 		b.recycle(c)
 		return r.Value, r.Err
-	case <-ctx.Done():
+	case <-done:
+	case <-late:
 	}
 	if b.withdraw(c) {
 		b.recycle(c)

@@ -34,7 +34,7 @@ func (w *world) ledger(value string) *cloakroom.Record {
 	return &cloakroom.Record{
 		ID: cloakroom.LedgerID("shop", "ann"), Kind: cloakroom.KindLedger, App: "shop", Principal: "ann",
 		Created: w.now, Expires: w.now.Add(time.Hour), Deadline: w.now.Add(time.Hour), Writes: 1,
-		Values: map[string]json.RawMessage{"ledger": json.RawMessage(value)},
+		Values: cloakroom.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(value)}),
 	}
 }
 
@@ -193,7 +193,7 @@ func lacks(w *world, field string) bool {
 	r := w.create(w.ledger(`{"generation":"AAAAAAAAAAE","live":[1],"ending":[2]}`))
 	now, _ := w.state(r.ID)
 	var fields map[string]json.RawMessage
-	w.ok(json.Unmarshal(now.Values["ledger"], &fields))
+	w.ok(json.Unmarshal(now.Values.Get("ledger"), &fields))
 	return fields[field] == nil
 }
 

@@ -78,7 +78,7 @@ func withoutField(name string) func(*cloakroom.Record) error {
 		if err != nil {
 			return err
 		}
-		r.Values = map[string]json.RawMessage{ledgerValue: raw}
+		r.Values = cloakroom.ValueList{{Name: ledgerValue, JSON: raw}}
 		return nil
 	}
 }
@@ -92,7 +92,7 @@ func ledgerFields(r *cloakroom.Record) (map[string]json.RawMessage, error) {
 		return nil, nil
 	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(r.Values[ledgerValue], &fields); err != nil {
+	if err := json.Unmarshal(r.Values.Get(ledgerValue), &fields); err != nil {
 		return nil, fmt.Errorf("brokenstore: ledger %v: %w", r.ID, err)
 	}
 	return fields, nil

@@ -188,7 +188,7 @@ func (x *explorer) intern(r *cloakroom.Record) recIndex {
 	}
 	info := recordInfo{Record: r, live: r.Grave == nil, session: r.ID.Layout() != cloakroom.LayoutLedger}
 	for n := range info.counts {
-		if raw, ok := r.Values[saveName(n)]; ok {
+		if raw := r.Values.Get(saveName(n)); raw != nil {
 			if err := json.Unmarshal(raw, &info.counts[n]); err != nil {
 				panic(err)
 			}

@@ -100,7 +100,7 @@ func (x *explorer) content(i recIndex) string {
 	case !r.live:
 		return fmt.Sprintf("grave (%s)", r.reason)
 	case !r.session:
-		text := string(r.Values["ledger"])
+		text := string(r.Values.Get("ledger"))
 		for id, slot := range x.ids {
 			text = strings.ReplaceAll(text, id.String(), slotName(slot))
 		}

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -45,14 +46,15 @@ func recordJSON(r *cloakroom.Record, session *cloakroom.Session) []byte {
 		r = &cloakroom.Record{
 			ID: i.ID, Kind: cloakroom.KindSession, App: i.App, Principal: i.Principal, Created: i.Created,
 			Authenticated: i.Authenticated, Seen: i.Seen, Expires: i.Expires, Deadline: i.Deadline,
-			Persistent: i.Persistent, Client: i.Client, Values: make(map[string]json.RawMessage),
+			Persistent: i.Persistent, Client: i.Client,
 		}
 		for name := range session.Names() {
-			r.Values[name], _ = session.Raw(name)
+			raw, _ := session.Raw(name)
+			r.Values = append(r.Values, cloakroom.Value{Name: name, JSON: raw})
 		}
 	}
 	v := recordView{
-		ID: r.ID, Kind: r.Kind, App: r.App, Principal: r.Principal, Values: r.Values, Created: r.Created,
+		ID: r.ID, Kind: r.Kind, App: r.App, Principal: r.Principal, Values: maps.Collect(r.Values.All()), Created: r.Created,
 		Authenticated: r.Authenticated, Seen: r.Seen, Expires: r.Expires, Deadline: r.Deadline, Verifier: r.Verifier,
 		Previous: r.Previous, PreviousEnds: r.PreviousEnds, Persistent: r.Persistent,
 		Client: clientView{r.Client.Address, r.Client.UserAgent}, Writes: r.Writes, Revs: r.Revs, Version: r.Version.String(),

@@ -1,0 +1,114 @@
+package cloakroom
+
+import (
+	"cmp"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strings"
+)
+
+// Value is one of a record's values.
+type Value struct {
+	Name string
+	JSON json.RawMessage // valid JSON
+}
+
+// ValueList is a record's values, sorted by name (byte by byte), one for each
+// name. Lists are shared between records, requests and stores: they are never
+// changed, but replaced, as With and Without do. The zero ValueList is empty.
+//
+// It takes half the memory of a map of a session's few values, and is copied in
+// one piece.
+type ValueList []Value
+
+// NewValueList returns the list of a map's values. The values are shared.
+func NewValueList(values map[string]json.RawMessage) ValueList {
+	if len(values) == 0 {
+		return nil
+	}
+	l := make(ValueList, 0, len(values))
+	for name, value := range values {
+		l = append(l, Value{name, value})
+	}
+	return SortValues(l)
+}
+
+// SortValues makes a list of values in any order, which it changes in place: for
+// stores that read them one by one. Of several with one name the last stays.
+func SortValues(values []Value) ValueList {
+	for i := 1; i < len(values); i++ {
+		if values[i-1].Name >= values[i].Name { // else it is one already
+			slices.SortStableFunc(values, func(a, b Value) int { return cmp.Compare(a.Name, b.Name) })
+			return lastOfEach(values)
+		}
+	}
+	return values
+}
+
+// lastOfEach keeps the last of each name, in place.
+func lastOfEach(sorted []Value) []Value {
+	kept := sorted[:0]
+	for i, v := range sorted {
+		if i+1 == len(sorted) || sorted[i+1].Name != v.Name {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+// Get returns a value as JSON, nil if there is none of that name. The bytes are
+// shared: don't change them.
+func (l ValueList) Get(name string) json.RawMessage {
+	if i, ok := l.find(name); ok {
+		return l[i].JSON
+	}
+	return nil
+}
+
+// All yields the names and values in order.
+func (l ValueList) All() iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		for _, v := range l {
+			if !yield(v.Name, v.JSON) {
+				return
+			}
+		}
+	}
+}
+
+// With returns the list with a value set, in a new one. The value is shared.
+func (l ValueList) With(name string, value json.RawMessage) ValueList {
+	i, ok := l.find(name)
+	next := make(ValueList, 0, len(l)+1)
+	next = append(append(next, l[:i]...), Value{name, value})
+	if ok {
+		i++
+	}
+	return append(next, l[i:]...)
+}
+
+// Without returns the list without a value, in a new one if there was such a
+// value.
+func (l ValueList) Without(name string) ValueList {
+	i, ok := l.find(name)
+	if !ok {
+		return l
+	}
+	next := make(ValueList, 0, len(l)-1)
+	return append(append(next, l[:i]...), l[i+1:]...)
+}
+
+// find returns where a name is, or where it belongs.
+func (l ValueList) find(name string) (int, bool) {
+	const few = 8 // are looked through faster than divided
+	if len(l) <= few {
+		for i := range l {
+			if l[i].Name >= name {
+				return i, l[i].Name == name
+			}
+		}
+		return len(l), false
+	}
+	return slices.BinarySearchFunc(l, name, func(v Value, name string) int { return strings.Compare(v.Name, name) })
+}

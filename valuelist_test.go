@@ -1,0 +1,70 @@
+package cloakroom_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// TestValueList sets and removes values by chance, beside a map, and looks at
+// every list that came before.
+func TestValueList(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 5))
+	for range 200 {
+		var list cloakroom.ValueList
+		model := map[string]json.RawMessage{}
+		var lists []cloakroom.ValueList
+		var models []map[string]json.RawMessage
+		for step := range 40 {
+			lists, models = append(lists, list), append(models, maps.Clone(model))
+			name, value := fmt.Sprint("n", random.IntN(20)), json.RawMessage(fmt.Sprint(step))
+			if random.IntN(3) == 0 {
+				list = list.Without(name)
+				delete(model, name)
+			} else {
+				list = list.With(name, value)
+				model[name] = value
+			}
+			if got := list.Get(name); string(got) != string(model[name]) || (got == nil) != (model[name] == nil) {
+				t.Fatalf("Get(%s) is %s, want %s", name, got, model[name])
+			}
+		}
+		for i, l := range append(lists, list) {
+			want := append(models, model)[i]
+			if got := maps.Collect(l.All()); !reflect.DeepEqual(got, want) {
+				t.Fatalf("list %d became %v, want %v", i, got, want)
+			}
+			if again := cloakroom.NewValueList(want); len(want) > 0 && !reflect.DeepEqual(l, again) {
+				t.Fatalf("list %d is %v, of a map it is %v", i, l, again)
+			}
+		}
+	}
+}
+
+// TestSortValues: of several values by one name the last stays.
+func TestSortValues(t *testing.T) {
+	v := func(name, value string) cloakroom.Value {
+		return cloakroom.Value{Name: name, JSON: json.RawMessage(value)}
+	}
+	for _, test := range []struct{ in, want []cloakroom.Value }{
+		{nil, nil},
+		{[]cloakroom.Value{v("a", "1")}, []cloakroom.Value{v("a", "1")}},
+		{[]cloakroom.Value{v("a", "1"), v("b", "2")}, []cloakroom.Value{v("a", "1"), v("b", "2")}},
+		{[]cloakroom.Value{v("b", "2"), v("a", "1")}, []cloakroom.Value{v("a", "1"), v("b", "2")}},
+		{[]cloakroom.Value{v("a", "1"), v("a", "2")}, []cloakroom.Value{v("a", "2")}},
+		{[]cloakroom.Value{v("b", "1"), v("a", "1"), v("b", "2"), v("", "0"), v("a", "3")}, []cloakroom.Value{v("", "0"), v("a", "3"), v("b", "2")}},
+	} {
+		in := fmt.Sprintf("%s", test.in)
+		if got := cloakroom.SortValues(slices.Clone(test.in)); !reflect.DeepEqual([]cloakroom.Value(got), test.want) {
+			t.Errorf("%s became %s, want %s", in, got, test.want)
+		}
+	}
+}
