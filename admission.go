@@ -17,17 +17,25 @@ import (
 // The operations under way are the rate at which they are done times the time
 // that each takes (Little's law), wherever they wait: in a store's queue, for a
 // connection or for a processor. So it limits their number to what was done in
-// mostWait at the rate of just now. A save is turned down later than a read or a
-// new session: what was done for it would be lost. Only where reads are answered
-// from memory (Config.CacheFor) is it the saves that are too many.
+// mostWait at the rate of just now. That is room for what piles up in a store's
+// pause. In a rush that lasts it would stay full, and be no more than latency,
+// stacks and garbage: then the limit is that of rushWait.
+//
+// A save is turned down later than a read or a new session: what was done for it
+// would be lost. Only where reads are answered from memory (Config.CacheFor) is
+// it the saves that are too many.
 type admission struct {
 	count atomic.Uint64 // operations under way, and above them those done
 	limit atomic.Int64  // how many may be under way; 0: as many as come
+	ease  atomic.Int64  // so few show that it is no rush that lasts
 	busy  atomic.Bool   // more than fewOps came, and didn't fall below half of it since
+	eased atomic.Bool   // they fell to ease
 
 	mu    sync.Mutex
 	since time.Time // the measured span's beginning
 	done  uint64    // operations, by then
+	most  int64     // the limit if it is no rush that lasts
+	rush  int       // spans without ease
 
 	refusals atomic.Int64 // in the current minute
 	logged   atomic.Int64 // its beginning, Unix nanoseconds
@@ -35,9 +43,12 @@ type admission struct {
 
 const (
 	fewOps   = 256                    // so many operations are never too many
-	mostOps  = 1 << 16                // so many always are
+	someOps  = 1024                   // so many are no burden to this process
+	mostOps  = 1 << 16                // so many always are too many
 	mostWait = 150 * time.Millisecond // for one operation; a request has two
+	rushWait = 50 * time.Millisecond  // the same, if there are more than someOps
 	measured = 100 * time.Millisecond // at least, to know a rate
+	lasting  = 3                      // so many spans without ease are a rush that lasts
 	logMost  = 50                     // refusals a minute
 
 	oneDone = 1 << 24 // in count
@@ -45,29 +56,41 @@ const (
 
 // leave counts an operation that is done.
 func (a *admission) leave() {
-	if c := a.count.Add(oneDone - 1); c%oneDone == fewOps/2 {
+	n := int64(a.count.Add(oneDone-1) % oneDone)
+	if n <= a.ease.Load() && !a.eased.Load() {
+		a.eased.Store(true)
+	}
+	if n == fewOps/2 {
 		a.busy.Store(false)
 	}
+}
+
+// full reports whether what begins now would be turned down.
+func (a *admission) full() bool {
+	c := a.count.Load()
+	return int64(c%oneDone) >= fewOps && !a.room(c+1, 1)
 }
 
 // admit counts an operation that begins, unless it has to be turned down. What
 // has been begun, such as a request that comes to its save, has a limit of its own.
 func (a *admission) admit(begun bool) error {
-	c := a.count.Add(1)
-	n := int64(c % oneDone)
-	if n <= fewOps {
-		return nil
-	}
-	a.measure(c / oneDone)
-	limit := a.limit.Load()
+	share := int64(1)
 	if begun {
-		limit *= 4
+		share = 4
 	}
-	if (limit == 0 || n <= limit) && n <= mostOps {
-		return nil
+	if c := a.count.Add(1); int64(c%oneDone) > fewOps && !a.room(c, share) {
+		a.count.Add(^uint64(0)) // it didn't begin, and isn't done
+		return errTooMany
 	}
-	a.count.Add(^uint64(0)) // it didn't begin, and isn't done
-	return errTooMany
+	return nil
+}
+
+// room reports whether the last of more than fewOps counted operations is within
+// so many times the limit.
+func (a *admission) room(count uint64, times int64) bool {
+	a.measure(count / oneDone)
+	n, limit := int64(count%oneDone), a.limit.Load()
+	return (limit == 0 || n <= limit*times) && n <= mostOps
 }
 
 var errTooMany = fmt.Errorf("cloakroom: more operations are under way than the store carries out in time: %w: %w", ErrOverloaded, ErrUnavailable)
@@ -81,7 +104,7 @@ func (a *admission) measure(done uint64) {
 	defer a.mu.Unlock()
 	now := time.Now()
 	if a.busy.CompareAndSwap(false, true) {
-		a.since, a.done = now, done
+		a.since, a.done, a.most, a.rush = now, done, 0, 0
 		a.limit.Store(0)
 		return
 	}
@@ -89,17 +112,27 @@ func (a *admission) measure(done uint64) {
 	if span < measured {
 		return
 	}
-	n := done - a.done
-	limit, before := int64(float64(n)/span.Seconds()*mostWait.Seconds()), a.limit.Load()
+	n, before := done-a.done, a.most
+	a.most = int64(float64(n) / span.Seconds() * mostWait.Seconds())
 	switch {
 	case n > 0: // a pause is no slow store: little by little
-		limit = max(limit, before/2)
+		a.most = max(a.most, before/2)
 	case before > 0:
-		limit = before / 2
+		a.most = before / 2
 	default:
-		limit = mostOps / 4
+		a.most = mostOps / 4
 	}
-	a.limit.Store(max(limit, fewOps))
+	a.most = max(a.most, fewOps)
+	fewer := max(int64(float64(a.most)*rushWait.Seconds()/mostWait.Seconds()), min(a.most, someOps))
+	a.ease.Store(fewer / 2)
+	if a.rush++; a.eased.Swap(false) {
+		a.rush = 0
+	}
+	if a.rush < lasting {
+		a.limit.Store(a.most)
+	} else {
+		a.limit.Store(fewer)
+	}
 	a.since, a.done = now, done
 }
 

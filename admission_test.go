@@ -18,6 +18,7 @@ type rush struct {
 	saved  []atomic.Int64 // visits acknowledged, by guest
 
 	good, refused, slow atomic.Int64
+	took                atomic.Int64 // of those that were served, the last one; nanoseconds
 	turn                sync.Mutex
 	next                time.Time
 }
@@ -71,6 +72,7 @@ func (r *rush) visit(i int) {
 	switch {
 	case w.Code == 200:
 		r.good.Add(1)
+		r.took.Store(int64(took))
 		r.saved[i].Add(1)
 	case w.Code != 503:
 		r.Errorf("a visitor got the status %d: %s", w.Code, w.Body)
@@ -150,6 +152,52 @@ func TestI8_AdmissionOfABurst(t *testing.T) {
 		all.Wait()
 		if n := r.refused.Load(); n > 0 {
 			t.Errorf("%d of %d who came at once were turned down", n, len(r.guests))
+		}
+		r.check()
+	})
+}
+
+// TestI8_AdmissionInARushThatLasts: whoever is served then needn't wait for as
+// long as in one that has just begun. Who brings no token isn't in the way.
+func TestI8_AdmissionInARushThatLasts(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		const each = 20 * time.Microsecond
+		r := newRush(t, 30_000, nil)
+		r.store.hook(r.takes(each))
+		var came sync.WaitGroup
+		came.Go(func() { r.come(2*each/4, 1500*time.Millisecond) })
+		time.Sleep(1400 * time.Millisecond) // in the bubble: until it lasts
+		r.guest().want(200, look)
+		came.Wait()
+		if took := time.Duration(r.took.Load()); took > 160*time.Millisecond {
+			t.Errorf("the last one who was served had to wait for %v", took)
+		}
+		if r.refused.Load() == 0 || r.slow.Load() > 0 {
+			t.Errorf("%d were turned down, and %d had to wait for more than a second", r.refused.Load(), r.slow.Load())
+		}
+	})
+}
+
+// TestI8_AdmissionDuringPauses: a store that isn't at its limit makes pauses, as
+// engines do. Nobody is turned down, though many are waiting after each.
+func TestI8_AdmissionDuringPauses(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		const each = 20 * time.Microsecond
+		r := newRush(t, 10_000, nil)
+		r.store.hook(r.takes(each))
+		var pauses sync.WaitGroup
+		pauses.Go(func() {
+			for range 4 {
+				time.Sleep(400 * time.Millisecond)
+				r.turn.Lock()
+				r.next = time.Now().Add(60 * time.Millisecond)
+				r.turn.Unlock()
+			}
+		})
+		r.come(4*each, 2*time.Second)
+		pauses.Wait()
+		if n := r.refused.Load(); n > 0 || r.good.Load() != 25_000 {
+			t.Errorf("%d were served, and %d turned down", r.good.Load(), n)
 		}
 		r.check()
 	})

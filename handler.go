@@ -77,6 +77,10 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	if q.session != nil || q.err != nil {
 		return q.session, q.err
 	}
+	if m.cache == nil && m.presents(q.outer) && m.w.ops.full() { // who isn't to be served shall cost little
+		q.err = errTooMany
+		return nil, q.err
+	}
 	s := q.begin()
 	now, real := m.clock.both()
 	if t, ok := m.presented(q.outer, now); ok {
@@ -142,7 +146,7 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 		"Content-Length", "Content-Location", "Content-Range", "Content-Type", "Etag", "Expires", "Last-Modified", "Link",
 		"Location", "Refresh", "Repr-Digest", "Set-Cookie", "Trailer",
 	} {
-		h.Del(name) // they speak of a response that isn't sent
+		delete(h, name) // they speak of a response that isn't sent
 	}
 	h.Set("Cache-Control", "no-store")
 	if q != nil && q.token.Load() != tokenReissue {

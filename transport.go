@@ -168,6 +168,16 @@ func (b Bearer) attach(r *http.Request, token string) {
 	r.Header.Set("Authorization", "Bearer "+token)
 }
 
+// presents reports whether a request carries what could be a token.
+func (m *Manager) presents(r *http.Request) bool {
+	for _, line := range r.Header[m.transport.vary()] {
+		if _, _, ok := m.transport.next(line); ok {
+			return true
+		}
+	}
+	return false
+}
+
 // presented returns the token that a request carries at a time, if it verifies and
 // its session can still be live.
 func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) {
