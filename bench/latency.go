@@ -108,7 +108,7 @@ func setupSameLoad(b *Bench) ([]Side, error) {
 		free := newTickets(n)
 		return Side{Name: name, Settings: engineSettings, Check: check, Round: func(ctx context.Context) (Result, error) {
 			var first atomic.Pointer[error]
-			r, err := open(ctx, b.span(), rate, func(ctx context.Context, i int) error {
+			r, err := open(ctx, b.span(), rate, all(func(ctx context.Context, i int) error {
 				session, ok := free.take()
 				if !ok {
 					return errBehind
@@ -119,7 +119,7 @@ func setupSameLoad(b *Bench) ([]Side, error) {
 					first.CompareAndSwap(nil, &err)
 				}
 				return err
-			})
+			}))
 			if err == nil && r.Metrics["failed-ratio"] > 0 {
 				err = errBehind
 				if e := first.Load(); e != nil {

@@ -48,45 +48,110 @@ func closed(ctx context.Context, span time.Duration, callers int, op func(ctx co
 // open starts operations at a rate, whether or not earlier ones are done, and
 // waits for all. An operation's latency counts from when it was due, so that a
 // stall is felt by all who would have come meanwhile. Operations that fail
-// are counted, and are not among the latencies.
-func open(ctx context.Context, span time.Duration, rate float64, op func(ctx context.Context, i int) error) (Result, error) {
+// are counted, and are not among the latencies. As many workers as there are
+// operations at a time carry them out, each with what worker makes for it.
+func open(ctx context.Context, span time.Duration, rate float64, worker func() arrival) (Result, error) {
 	n := max(1, int(rate*span.Seconds()))
-	taken := make([]time.Duration, n)
-	var failed atomic.Int64
-	var wg sync.WaitGroup
-	begin := time.Now()
-	for i := range n {
-		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-		if wait := time.Until(due); wait > 0 {
-			select {
-			case <-ctx.Done():
-				wg.Wait()
-				return Result{}, context.Cause(ctx)
-			case <-time.After(wait):
-			}
-		}
-		wg.Go(func() {
-			if err := op(ctx, i); err != nil {
-				failed.Add(1)
-				return
-			}
-			taken[i] = max(1, time.Since(due))
-		})
-	}
-	offered := float64(n) / max(span, time.Since(begin)).Seconds()
-	wg.Wait()
+	s := &schedule{ctx: ctx, begin: time.Now(), rate: rate, worker: worker, taken: make([]time.Duration, n), wake: make(chan struct{}, 1)}
+	s.workers.Go(s.work)
+	s.workers.Wait()
 	if err := context.Cause(ctx); err != nil {
 		return Result{}, err
 	}
-	took := time.Since(begin)
-	done := slices.DeleteFunc(taken, func(d time.Duration) bool { return d == 0 })
+	took := time.Since(s.begin)
+	done := slices.DeleteFunc(s.taken, func(d time.Duration) bool { return d == 0 })
 	r := summary(done, took)
 	if r.Metrics == nil {
 		r.Metrics = map[string]float64{}
 	}
-	r.Metrics["failed-ratio"] = float64(failed.Load()) / float64(n)
-	r.Metrics["offered/s"] = offered // less than rate where this process couldn't do it
+	r.Metrics["failed-ratio"] = float64(s.failed.Load()) / float64(n)
+	r.Metrics["offered/s"] = float64(n) / max(span, s.last.Sub(s.begin)).Seconds() // less than rate where this process couldn't do it
 	return r, nil
+}
+
+// arrival carries out an operation of open. i is its number.
+type arrival = func(ctx context.Context, i int) error
+
+// all has all workers do the same.
+func all(op arrival) func() arrival { return func() arrival { return op } }
+
+// schedule has workers carry out operations when they are due. One at a time has
+// the lead: it waits for the next, leaves the lead to another, and carries it
+// out. Who is done before the other has come takes the lead back: operations that
+// end at once cost little more than themselves. To turn a request down costs less
+// than a goroutine of its own that a timer wakes.
+type schedule struct {
+	ctx    context.Context //nolint:containedctx // of one run
+	begin  time.Time
+	rate   float64
+	worker func() arrival
+
+	led  atomic.Bool // somebody has the lead
+	next int         // operation; the leader's
+	last time.Time   // when the last one was begun; the leader's
+
+	called  atomic.Bool // somebody is on its way to take the lead
+	wake    chan struct{}
+	idle    atomic.Int64 // workers that wait to be called
+	workers sync.WaitGroup
+
+	taken  []time.Duration
+	failed atomic.Int64
+}
+
+func (s *schedule) work() {
+	s.called.Store(false)
+	op := s.worker()
+	for {
+		if !s.led.CompareAndSwap(false, true) {
+			s.idle.Add(1)
+			<-s.wake
+			s.idle.Add(-1)
+			s.called.Store(false)
+			continue
+		}
+		i := s.next
+		if i == len(s.taken) || s.ctx.Err() != nil {
+			s.led.Store(false)
+			select {
+			case s.wake <- struct{}{}: // to see the same
+			default:
+			}
+			return
+		}
+		due := s.begin.Add(time.Duration(float64(i) / s.rate * float64(time.Second)))
+		for now := time.Now(); ; now = time.Now() {
+			if wait := due.Sub(now); wait > 0 {
+				time.Sleep(wait)
+				continue
+			}
+			s.last = now
+			break
+		}
+		s.next++
+		s.led.Store(false)
+		s.call()
+		if err := op(s.ctx, i); err != nil {
+			s.failed.Add(1)
+			continue
+		}
+		s.taken[i] = max(1, time.Since(due))
+	}
+}
+
+// call has somebody take the lead, unless that is on its way already.
+func (s *schedule) call() {
+	if !s.called.CompareAndSwap(false, true) {
+		return
+	}
+	if s.idle.Load() == 0 {
+		s.workers.Go(s.work)
+		return
+	}
+	select {
+	case s.wake <- struct{}{}:
+	default: // at the end there is one already
+	}
 }
 
 func summary(taken []time.Duration, took time.Duration) Result {

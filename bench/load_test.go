@@ -39,13 +39,13 @@ func TestClosedEndsWithAnError(t *testing.T) {
 func TestOpenCountsFromWhenDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stalled := time.Now().Add(500 * time.Millisecond)
-		r, err := open(t.Context(), time.Second, 10, func(_ context.Context, i int) error {
+		r, err := open(t.Context(), time.Second, 10, all(func(_ context.Context, i int) error {
 			if i == 9 {
 				return errors.New("refused")
 			}
 			<-time.After(max(0, time.Until(stalled)))
 			return nil
-		})
+		}))
 		if err != nil || r.N != 9 || r.Metrics["failed-ratio"] != 0.1 {
 			t.Fatalf("%d operations, %v, %v", r.N, r.Metrics, err)
 		}
@@ -59,9 +59,31 @@ func TestOpenCountsFromWhenDue(t *testing.T) {
 	})
 }
 
+// TestOpenHoldsNobodyBack has operations that take long. All the same each begins
+// when it is due.
+func TestOpenHoldsNobodyBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var workers atomic.Int64
+		r, err := open(t.Context(), time.Second, 100, func() arrival {
+			workers.Add(1)
+			return func(_ context.Context, i int) error {
+				if since, due := time.Since(begin), time.Duration(i)*10*time.Millisecond; since != due {
+					t.Errorf("operation %d began after %v in place of %v", i, since, due)
+				}
+				time.Sleep(205 * time.Millisecond)
+				return nil
+			}
+		})
+		if n := workers.Load(); err != nil || r.N != 100 || n < 21 || n > 25 {
+			t.Errorf("%d operations by %d workers, %v", r.N, n, err)
+		}
+	})
+}
+
 func TestOpenWithNothingDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, err := open(t.Context(), time.Second, 5, func(context.Context, int) error { return errors.New("refused") })
+		r, err := open(t.Context(), time.Second, 5, all(func(context.Context, int) error { return errors.New("refused") }))
 		if err != nil || r.N != 0 || r.Metrics["failed-ratio"] != 1 {
 			t.Errorf("%+v, %v", r, err)
 		}

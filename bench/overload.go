@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -59,9 +58,9 @@ func overloadCases() []Case {
 
 func offeredName(name string, x float64) string { return fmt.Sprintf("%s/offered=%v", name, x) }
 
-// rush is visitors who don't wait for each other. They share browsers, as many as
-// are in use at a time: one for each would give the garbage collector more to do
-// than the server.
+// rush is visitors who don't wait for each other. They have the browsers of those
+// who carry their requests out: one for each would give the garbage collector more
+// to do than the server.
 type rush struct {
 	visitors []*visitor
 	unknown  []int // visits that may have been counted
@@ -69,8 +68,7 @@ type rush struct {
 	hasty    atomic.Int64 // refusals that don't say when to come again
 
 	site     *site
-	mu       sync.Mutex
-	browsers []browser // that are free
+	browsers []browser // of callers who wait for their answers
 }
 
 func newRush(b *Bench, s *site) (*rush, error) {
@@ -87,37 +85,17 @@ func newRush(b *Bench, s *site) (*rush, error) {
 	return r, nil
 }
 
-// borrow gives a visitor a browser that is free. give takes it back.
-func (r *rush) borrow(v *visitor) (give func(), err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if n := len(r.browsers); n > 0 {
-		v.browser, r.browsers = r.browsers[n-1], r.browsers[:n-1]
-	} else if v.browser, err = r.site.inside(); err != nil {
-		return nil, err
-	}
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.browsers = append(r.browsers, v.browser)
-	}, nil
-}
-
-// visit is one more visit of a visitor, with a browser that is free.
-func (r *rush) visit(ctx context.Context, i int) error {
+// visit is one more visit of a visitor, with the caller's browser.
+func (r *rush) visit(ctx context.Context, i int, b browser) error {
 	v := r.visitors[i]
-	give, err := r.borrow(v)
-	if err != nil {
-		return err
-	}
-	defer give()
-	_, err = v.get(ctx, pageVisit)
+	v.browser = b
+	_, err := v.get(ctx, pageVisit)
 	if err == nil {
 		v.visits++
 		return nil
 	}
 	r.unknown[i]++
-	if in, ok := v.browser.(*inside); ok && unavailable(err) && in.w.header.Get("Retry-After") == "" {
+	if in, ok := b.(*inside); ok && unavailable(err) && in.w.header.Get("Retry-After") == "" {
 		r.hasty.Add(1)
 	}
 	return err
@@ -129,7 +107,7 @@ func (r *rush) capacity(b *Bench) (most float64, err error) {
 		callers := b.size(n, 8)
 		each := len(r.visitors) / callers
 		closed, err := closed(b, b.span(), callers, func(ctx context.Context, caller, turn int) error {
-			return r.visit(ctx, caller*each+turn%each)
+			return r.visit(ctx, caller*each+turn%each, r.browsers[caller])
 		})
 		if err != nil {
 			return 0, err
@@ -147,11 +125,10 @@ func (r *rush) check(ctx context.Context, lossy bool) error {
 	}
 	return share(ctx, crowding, len(r.visitors), func(ctx context.Context, i int) error {
 		v := *r.visitors[i]
-		give, err := r.borrow(&v)
-		if err != nil {
+		var err error
+		if v.browser, err = r.site.inside(); err != nil {
 			return err
 		}
-		defer give()
 		n, err := v.get(ctx, pageAll)
 		if err == nil && (n < v.visits && !lossy || n > v.visits+r.unknown[i]) {
 			err = fmt.Errorf("visitor %d: %d visits were acknowledged, of %d it can't be known, and %d are there", i, v.visits, r.unknown[i], n)
@@ -194,25 +171,35 @@ func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Resu
 		defer cancel()
 		impatient[i] = ctx
 	}
-	result, err := open(ctx, span, rate, func(_ context.Context, i int) error {
-		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
-		ctx := impatient[min(len(impatient)-1, int(due.Sub(begin)/slice))]
-		who, ok := r.free.take()
-		if !ok {
-			late.Add(1)
-			return errBehind // nobody is left who could ask
+	result, err := open(ctx, span, rate, func() arrival {
+		b, err := r.site.inside()
+		return func(_ context.Context, i int) error {
+			if err != nil {
+				return err
+			}
+			due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
+			ctx := impatient[min(len(impatient)-1, int(due.Sub(begin)/slice))]
+			who, ok := r.free.take()
+			if !ok {
+				late.Add(1)
+				return errBehind // nobody is left who could ask
+			}
+			defer r.free.give(who)
+			err := r.visit(ctx, who, b)
+			switch {
+			case err == nil:
+				if now := time.Now(); now.Sub(due) > inTime {
+					late.Add(1)
+				} else if now.Before(end) { // else it is of the time when nobody comes any more
+					good.Add(1)
+				}
+			case unavailable(err):
+				refused.Add(1)
+			default:
+				late.Add(1)
+			}
+			return err
 		}
-		defer r.free.give(who)
-		err := r.visit(ctx, who)
-		switch {
-		case err != nil && unavailable(err):
-			refused.Add(1)
-		case err != nil || time.Since(due) > inTime:
-			late.Add(1)
-		case time.Now().Before(end): // else it is of the time when nobody comes any more
-			good.Add(1)
-		}
-		return err
 	})
 	if err != nil {
 		return result, err
