@@ -224,6 +224,6 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 		return false
 	}
 	s.secret, s.used, s.rekey = t.Secret, true, old
-	s.settle(rec, asOf)
+	s.settle(rec, momentOf(asOf))
 	return true
 }

@@ -24,3 +24,13 @@ func (c clock) both() (now, real time.Time) {
 	}
 	return now.UTC().Truncate(time.Millisecond), real
 }
+
+// moment is a time in Unix milliseconds, in a third of a time.Time's memory.
+type moment int64
+
+func momentOf(t time.Time) moment { return moment(t.UnixMilli()) }
+
+// since returns what has passed since the moment.
+func (m moment) since(now time.Time) time.Duration {
+	return time.Duration(momentOf(now)-m) * time.Millisecond
+}

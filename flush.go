@@ -22,7 +22,7 @@ func (w *writer) flush(id ID, cur *Record, batch []*change, now, real time.Time)
 	defer ctx.end()
 	give := func(rec *Record, err error) *Record {
 		for _, c := range batch {
-			c.asOf = now
+			c.asOf = momentOf(now)
 			c.finish(rec, err)
 		}
 		return rec
@@ -112,6 +112,16 @@ func allYield(batch []*change) bool {
 	return !slices.ContainsFunc(batch, func(c *change) bool { return !c.yields })
 }
 
+// left reports whether nobody waits for a change any more.
+func (w *writer) left(c *change) bool {
+	if c.done == nil { // nobody else does, or nobody ever did
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return c.left
+}
+
 // merge makes the next state of a record of a batch of changes, and returns the
 // changes that are in it. It finishes those that refuse, that yield to a
 // conflict, and that nobody waits for any more. It takes them out of batch itself.
@@ -124,10 +134,7 @@ func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, in
 	kept := batch[:0]
 	var again []*change
 	for _, c := range batch {
-		w.mu.Lock()
-		left := c.left
-		w.mu.Unlock()
-		if left || c.yields && conflict {
+		if w.left(c) || c.yields && conflict {
 			c.finish(nil, nil)
 			continue
 		}
@@ -153,11 +160,19 @@ func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, in
 // put writes a record at its version, or creates it where it has none. It
 // returns next itself, at the version that it has got.
 func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
-	write := w.store.Update
-	if next.Version.IsZero() {
-		write = w.store.Create
+	var v Version
+	var err error
+	switch {
+	case next.Version.IsZero():
+		v, err = w.store.Create(ctx, next)
+	case w.keeper != nil:
+		if err := w.keeper.Keep(ctx, next); err != nil {
+			return nil, err
+		}
+		return next, nil
+	default:
+		v, err = w.store.Update(ctx, next)
 	}
-	v, err := write(ctx, next)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +237,7 @@ func (w *writer) read(ctx context.Context, id ID) (*Record, *Grave, error) {
 
 // over reports whether a session is past its idle timeout or its deadline.
 func (w *writer) over(rec *Record, now time.Time) bool {
-	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || !now.Before(rec.Seen.Add(w.idle))
+	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= w.idle
 }
 
 // graveOf returns the grave of a record that was read.

@@ -229,7 +229,7 @@ func (l *login) adopt(secret [16]byte) bool {
 		return false
 	}
 	s.flying = false // what was logged meanwhile stays
-	s.adopt(l.next, secret, l.m.now())
+	s.adopt(l.next, secret, momentOf(l.m.now()))
 	return true
 }
 
@@ -302,7 +302,7 @@ func (l *login) merge(old *Record) error {
 		return err
 	}
 	known := l.next.Writes
-	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, asOf: l.m.now(), apply: func(next *Record, _ time.Time, _ bool) error {
+	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, asOf: momentOf(l.m.now()), apply: func(next *Record, _ time.Time, _ bool) error {
 		if next.Writes != known {
 			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, ErrConflict)
 		}

@@ -121,7 +121,7 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := m.newSession(nil)
-	s.adopt(rec, secret, rec.Created)
+	s.adopt(rec, secret, momentOf(rec.Created))
 	m.events.created(ctx, rec.Info())
 	return s, nil
 }
@@ -189,14 +189,14 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, real
 		// lest its cookie put itself in the place of the new one.
 		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
 	case rec != nil:
-		m.open(&s.reading, s, rec, t, now)
+		m.open(&s.reading, s, rec, t, momentOf(now))
 	}
 	return nil
 }
 
 // open fills the session if the token's secret opens the record, which was read
 // no earlier than asOf.
-func (m *Manager) open(ctx context.Context, s *Session, rec *Record, t token.Token, asOf time.Time) {
+func (m *Manager) open(ctx context.Context, s *Session, rec *Record, t token.Token, asOf moment) {
 	ring, claims, secret := m.keys.ring.Load(), claims(rec), t.Secret
 	ok, old := ring.Check(rec.Verifier, claims, secret)
 	if !ok {

@@ -32,7 +32,7 @@ func (s *Session) refresh() {
 	}
 	ctx, cancel := s.m.w.bound(context.Background())
 	defer cancel()
-	asOf := s.m.now()
+	asOf := momentOf(s.m.now())
 	now, err := s.m.w.store.Get(ctx, rec.ID)
 	if err != nil {
 		if isNotFound(err) || errors.Is(err, ErrGone) {
@@ -58,7 +58,7 @@ func (s *Session) sink(err error) {
 
 // settle takes over what the store keeps since asOf or later, with what has not
 // been saved on top.
-func (s *Session) settle(rec *Record, asOf time.Time) {
+func (s *Session) settle(rec *Record, asOf moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keys.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
@@ -162,7 +162,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 			asOf = c.asOf
 		}
 	} else if saved, err = s.begin(ctx, ops); saved != nil {
-		asOf = saved.Created
+		asOf = momentOf(saved.Created)
 	}
 
 	s.mu.Lock()
@@ -203,7 +203,7 @@ func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.adopt(saved, secret, saved.Created)
+	s.adopt(saved, secret, momentOf(saved.Created))
 	s.mu.Unlock()
 	s.m.events.created(ctx, saved.Info())
 	return saved, nil
@@ -211,7 +211,7 @@ func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
 
 // adopt makes a record that was just created, or got another secret, the session's.
 // It is of asOf or later.
-func (s *Session) adopt(rec *Record, secret [16]byte, asOf time.Time) {
+func (s *Session) adopt(rec *Record, secret [16]byte, asOf moment) {
 	s.secret, s.used, s.old, s.rekey = secret, false, false, false
 	s.settle(rec, asOf)
 	s.q.issue()

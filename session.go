@@ -26,21 +26,21 @@ type Session struct {
 	saving sync.Mutex // held by a save, sign-in or renewal; taken before mu
 
 	mu     sync.Mutex
-	rec    *Record   // as it was last read or written; empty before that
-	asOf   time.Time // when that was
-	stored bool      // rec is in the store
-	wrote  bool      // and was written by this Session, which is activity enough
-	gone   bool      // it has ended: saving is ErrGone
-	old    bool      // the token came with the previous secret
-	rekey  bool      // the verifier was made by a later key of the ring
+	rec    *Record // as it was last read or written; empty before that
+	asOf   moment  // when that was
+	stored bool    // rec is in the store
+	wrote  bool    // and was written by this Session, which is activity enough
+	gone   bool    // it has ended: saving is ErrGone
+	old    bool    // the token came with the previous secret
+	rekey  bool    // the verifier was made by a later key of the ring
+	exact  bool    // no op failed when view was made
+	flying bool    // a save or sign-in has taken earlier ops along
 	visit
 
-	view   valueSet   // rec's values with ops
-	exact  bool       // no op failed when view was made
-	ops    []op       // not saved yet
-	flying bool       // a save or sign-in has taken earlier ops along
-	errs   nameErrors // values that can't be encoded or decoded
-	sunk   error      // an error that no further save can mend
+	view valueSet   // rec's values with ops
+	ops  []op       // not saved yet
+	errs nameErrors // values that can't be encoded or decoded
+	sunk error      // an error that no further save can mend
 
 	// What reading it takes is here, so that it is allocated in one piece.
 	reading timeout

@@ -72,6 +72,15 @@ type Store interface {
 	Sweep(ctx context.Context, now time.Time) (SweepReport, error)
 }
 
+// Keeper is what a store may offer beside Store if it keeps records in memory as
+// they are: it saves each write a copy.
+type Keeper interface {
+	// Keep is Update of a record that becomes the store's, which sets its
+	// Version before anybody else sees it. The caller must not change it
+	// afterwards, nor look at it after an error.
+	Keep(ctx context.Context, r *Record) error
+}
+
 // Query selects records. Fields left at zero don't restrict.
 type Query struct {
 	Kind      Kind // "" stands for KindSession

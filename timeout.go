@@ -12,17 +12,23 @@ import (
 // store's whole read. It must not be copied.
 type timeout struct {
 	context.Context //nolint:containedctx // it is a context
-	until           time.Time
+	since           time.Time
+	d               time.Duration
 
 	mu    sync.Mutex
 	ended bool
-	timed context.Context //nolint:containedctx // the same with a timer; nil: nobody has asked
-	stop  context.CancelFunc
+	timed *timer // nil: nobody has asked for it
+}
+
+// timer is the same context with a timer.
+type timer struct {
+	context.Context //nolint:containedctx // it is a context
+	stop            context.CancelFunc
 }
 
 // begin makes a zero timeout one that runs for d since a time.
 func (t *timeout) begin(parent context.Context, since time.Time, d time.Duration) {
-	t.Context, t.until = parent, since.Add(d)
+	t.Context, t.since, t.d = parent, since, d
 }
 
 // end releases what the context holds, and whoever waits for it.
@@ -31,7 +37,7 @@ func (t *timeout) end() {
 	defer t.mu.Unlock()
 	t.ended = true
 	if t.timed != nil {
-		t.stop()
+		t.timed.stop()
 	}
 }
 
@@ -40,27 +46,29 @@ func (t *timeout) withTimer() context.Context {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.timed == nil {
-		t.timed, t.stop = context.WithDeadline(t.Context, t.until)
+		ctx, stop := context.WithDeadline(t.Context, t.since.Add(t.d))
+		t.timed = &timer{ctx, stop}
 		if t.ended {
-			t.stop()
+			stop()
 		}
 	}
-	return t.timed
+	return t.timed.Context
 }
 
 // lazily reports whether the context has no timer and has not ended by itself.
 func (t *timeout) lazily() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.timed == nil && !t.ended && time.Until(t.until) > 0
+	return t.timed == nil && !t.ended && time.Since(t.since) < t.d
 }
 
 // Deadline implements context.Context.
 func (t *timeout) Deadline() (time.Time, bool) {
-	if d, ok := t.Context.Deadline(); ok && d.Before(t.until) {
+	until := t.since.Add(t.d)
+	if d, ok := t.Context.Deadline(); ok && d.Before(until) {
 		return d, true
 	}
-	return t.until, true
+	return until, true
 }
 
 // Done implements context.Context.

@@ -80,12 +80,17 @@ func (l ValueList) All() iter.Seq2[string, json.RawMessage] {
 // With returns the list with a value set, in a new one. The value is shared.
 func (l ValueList) With(name string, value json.RawMessage) ValueList {
 	i, ok := l.find(name)
-	next := make(ValueList, 0, len(l)+1)
-	next = append(append(next, l[:i]...), Value{name, value})
 	if ok {
-		i++
+		next := make(ValueList, len(l))
+		copy(next, l)
+		next[i].JSON = value
+		return next
 	}
-	return append(next, l[i:]...)
+	next := make(ValueList, len(l)+1)
+	copy(next, l[:i])
+	next[i] = Value{name, value}
+	copy(next[i+1:], l[i:])
+	return next
 }
 
 // Without returns the list without a value, in a new one if there was such a

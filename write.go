@@ -16,6 +16,7 @@ import (
 // write.
 type writer struct {
 	store   Store
+	keeper  Keeper // the store, if it is one
 	app     string
 	clock   clock
 	timeout time.Duration // Config.SaveTimeout
@@ -30,7 +31,8 @@ type writer struct {
 }
 
 func newWriter(store Store, app string, c clock, timeout, idle time.Duration, events *Events) *writer {
-	return &writer{store: store, app: app, clock: c, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line)}
+	keeper, _ := store.(Keeper)
+	return &writer{store: store, keeper: keeper, app: app, clock: c, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line)}
 }
 
 func (w *writer) now() time.Time { return w.clock.now() }
@@ -49,10 +51,10 @@ func (w *writer) close() {
 type line struct {
 	waiting []*change
 	running bool
-	holders int // requests that hold the session open
+	holders int32 // requests that hold the session open
 
 	newest *Record // as the last flush left it; nil if that isn't known
-	asOf   time.Time
+	asOf   moment
 }
 
 // staleAfter is how old what is known of a record may be to be written over
@@ -104,8 +106,8 @@ func (w *writer) drop(id ID, l *line) {
 
 // change is one waiter's part of a checked write.
 type change struct {
-	base *Record   // what the waiter read; nil: read first
-	asOf time.Time // when it did; at the end, of rec
+	base *Record // what the waiter read; nil: read first
+	asOf moment  // when it did; at the end, of rec
 	// apply makes the change on next, whose fields it may set but not mutate
 	// what they point to. It may run more than once. It is now; untouched says
 	// that next is what the store keeps at next.Version, without changes of
@@ -181,8 +183,9 @@ func (w *writer) do(id ID, c *change) (*Record, error) {
 		return nil, err
 	}
 	if w.start(l) {
+		newest, asOf := l.newest, l.asOf
 		w.mu.Unlock()
-		w.lead(id, l, c)
+		w.lead(id, l, c, newest, asOf)
 		return c.rec, c.err
 	}
 	c.done = make(chan struct{})
@@ -255,16 +258,18 @@ func (w *writer) putBack(id ID, changes []*change) {
 // lead carries out the first change of a line that was at rest, in the
 // goroutine of its waiter: to hand it to another and to wait would cost more
 // than a write to memory. What has come meanwhile is left to another.
-func (w *writer) lead(id ID, l *line, c *change) {
+func (w *writer) lead(id ID, l *line, c *change, newest *Record, asOf moment) {
+	var left *Record
 	defer func() { // also if a store or a hook panics, which net/http survives
 		w.mu.Lock()
 		defer w.mu.Unlock()
+		l.newest, l.asOf = left, asOf
 		if !w.rest(id, l) {
 			go w.run(id, l)
 		}
 	}()
 	c.alone[0] = c
-	w.write(id, l, c.alone[:])
+	left, asOf = w.write(id, c.alone[:], newest, asOf)
 }
 
 // run works a line off.
@@ -275,10 +280,13 @@ func (w *writer) run(id ID, l *line) {
 			w.mu.Unlock()
 			return
 		}
-		batch := l.waiting
+		batch, newest, asOf := l.waiting, l.newest, l.asOf
 		l.waiting = nil
 		w.mu.Unlock()
-		w.write(id, l, batch)
+		newest, asOf = w.write(id, batch, newest, asOf)
+		w.mu.Lock()
+		l.newest, l.asOf = newest, asOf
+		w.mu.Unlock()
 	}
 }
 
@@ -294,31 +302,27 @@ func (w *writer) rest(id ID, l *line) bool {
 	return true
 }
 
-// write writes a batch of a line over the newest state that is known.
-func (w *writer) write(id ID, l *line, batch []*change) {
-	w.mu.Lock()
-	newest, asOf := l.newest, l.asOf
-	w.mu.Unlock()
+// write writes a batch of a line over the newest state that its line knows, as of
+// some time, and returns what is known then.
+func (w *writer) write(id ID, batch []*change, newest *Record, asOf moment) (*Record, moment) {
 	for _, c := range batch {
 		switch {
 		case c.base == nil:
 		case newest == nil, c.base.Writes > newest.Writes:
 			newest, asOf = c.base, c.asOf
 		case c.base.Version == newest.Version:
-			asOf = later(asOf, c.asOf) // it was read again
+			asOf = max(asOf, c.asOf) // it was read again
 		}
 	}
 	began, real := w.clock.both()
-	if began.Sub(asOf) > staleAfter {
+	if asOf.since(began) > staleAfter {
 		newest = nil
 	}
 	left := w.flush(id, newest, batch, began, real)
 	if left != newest {
-		asOf = began
+		asOf = momentOf(began)
 	}
-	w.mu.Lock()
-	l.newest, l.asOf = left, asOf
-	w.mu.Unlock()
+	return left, asOf
 }
 
 // fail ends all that waits in a record's line; what is in flight isn't touched.

@@ -72,6 +72,7 @@ type Store struct {
 var (
 	_ cloakroom.Store     = (*Store)(nil)
 	_ cloakroom.Inspector = (*Store)(nil)
+	_ cloakroom.Keeper    = (*Store)(nil)
 )
 
 const (
@@ -214,6 +215,12 @@ func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 	})
 }
 
+// Keep replaces a record that is at r.Version by r itself; see cloakroom.Keeper.
+func (s *Store) Keep(ctx context.Context, r *cloakroom.Record) error {
+	at := r.Version
+	return s.keep(ctx, "update", r, func(old state) error { return isAt(old, at) })
+}
+
 // Bury replaces a record by a grave; see cloakroom.Store.
 func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
 	_, err := s.write(ctx, "bury", &cloakroom.Record{ID: id, Grave: &g}, func(old state) error {
@@ -241,30 +248,39 @@ func isAt(old state, v cloakroom.Version) error {
 // write stores a copy of r, with a new version, if check agrees to what it
 // replaces.
 func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check func(old state) error) (cloakroom.Version, error) {
-	if err := ctx.Err(); err != nil {
-		return cloakroom.Version{}, fail(op, r.ID, err)
-	}
 	kept := *r // shallow: what r points to is the store's by contract
+	err := s.keep(ctx, op, &kept, check)
+	if err != nil {
+		return cloakroom.Version{}, err
+	}
+	return kept.Version, nil
+}
+
+// keep stores r, with a new version, if check agrees to what it replaces.
+func (s *Store) keep(ctx context.Context, op string, r *cloakroom.Record, check func(old state) error) error {
+	if err := ctx.Err(); err != nil {
+		return fail(op, r.ID, err)
+	}
 	sh := s.shard(r.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.packed == nil {
-		return cloakroom.Version{}, fail(op, r.ID, cloakroom.ErrClosed)
+		return fail(op, r.ID, cloakroom.ErrClosed)
 	}
 	old := sh.state(r.ID)
 	if err := check(old); err != nil {
-		return cloakroom.Version{}, fail(op, r.ID, err)
+		return fail(op, r.ID, err)
 	}
 	if old == (state{}) {
 		if n := s.count.Add(1); s.max > 0 && n > s.max {
 			s.count.Add(-1)
-			return cloakroom.Version{}, fail(op, r.ID, fmt.Errorf("%w: %w: Config.MaxRecords is %d",
+			return fail(op, r.ID, fmt.Errorf("%w: %w: Config.MaxRecords is %d",
 				cloakroom.ErrUnavailable, cloakroom.ErrOverloaded, s.max))
 		}
 	}
-	kept.Version = s.next()
-	sh.put(&kept)
-	return kept.Version, nil
+	r.Version = s.next()
+	sh.put(r)
+	return nil
 }
 
 // entry is a record or a grave that each found: as much of it as packed.head

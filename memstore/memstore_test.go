@@ -274,3 +274,48 @@ func filled(b *testing.B) (*memstore.Store, []cloakroom.ID) {
 	}
 	return s, ids
 }
+
+// TestKeep: it does what Update does, with the very record.
+func TestKeep(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New(nil)
+	defer func() { _ = s.Close() }()
+	made := session()
+	v, err := s.Create(ctx, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := *made
+	next.Version, next.Writes = v, 2
+	if err := s.Keep(ctx, &next); err != nil || next.Version == v {
+		t.Fatalf("Keep: %v, version %v after %v", err, next.Version, v)
+	}
+	if got, err := s.Get(ctx, made.ID); got != &next || err != nil {
+		t.Errorf("Get: %+v, %v, want the record that was kept", got, err)
+	}
+	for name, test := range map[string]struct {
+		at   cloakroom.Version
+		id   cloakroom.ID
+		want error
+	}{
+		"an older version": {v, made.ID, cloakroom.ErrConflict},
+		"no version":       {cloakroom.Version{}, made.ID, cloakroom.ErrConflict},
+		"another id":       {next.Version, session().ID, cloakroom.ErrNotFound},
+	} {
+		late := next
+		late.Version, late.ID, late.Writes = test.at, test.id, 3
+		if err := s.Keep(ctx, &late); !errors.Is(err, test.want) || late.Version != test.at {
+			t.Errorf("Keep at %s: %v, want %v", name, err, test.want)
+		}
+	}
+	if got, err := s.Get(ctx, made.ID); got != &next || err != nil {
+		t.Errorf("Get after what was refused: %+v, %v", got, err)
+	}
+	if err := s.Bury(ctx, made.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: day, Until: day}, next.Version); err != nil {
+		t.Fatal(err)
+	}
+	late := next
+	if err := s.Keep(ctx, &late); !errors.Is(err, cloakroom.ErrGone) {
+		t.Errorf("Keep of what was buried: %v, want ErrGone", err)
+	}
+}
