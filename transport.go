@@ -217,5 +217,6 @@ func (m *Manager) inTime(id ID, now time.Time) bool {
 		return false
 	}
 	made := id.Time()
-	return !made.After(now.Add(ClockTolerance)) && now.Sub(made) < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
+	age := now.Sub(made)
+	return age >= -ClockTolerance && age < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
 }
