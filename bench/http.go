@@ -86,9 +86,14 @@ func httpEngineCases() []Case {
 					What: "full HTTP read and write on OpenSearch, against is_lazy 0 (five gets and one set)", Unit: perSec, Kind: More,
 					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-eager"}, Goal: at(12), Least: at(8),
 				},
+				{
+					What: "full HTTP read and write on OpenSearch with CacheFor, against one operation per request (is_lazy 1)", Unit: perSec, Kind: More,
+					Ours: []string{"cloakroom+opensearch+cache"}, Peers: []string{"plain-lazy"}, Goal: untold, Least: untold,
+				},
 			},
 			Setup: func(b *Bench) ([]Side, error) {
-				return clients(b, b.size(clientsAtOnce, 8), pageBrowse, engineSite, plainSite(false), plainSite(true))
+				return clients(b, b.size(clientsAtOnce, 8), pageBrowse, engineSite, plainSite(false), plainSite(true),
+					cachingSite("cloakroom+opensearch+cache", engineSettings, cachedEngine))
 			},
 		},
 		incrementCase("opensearch", engineSettings, []need{needEngine}, func(b *Bench) (cloakroom.Store, error) {
