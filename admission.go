@@ -103,27 +103,29 @@ func (a *admission) measure(done uint64) {
 	}
 	defer a.mu.Unlock()
 	now := time.Now()
+	n, span := done-a.done, now.Sub(a.since)
 	if a.busy.CompareAndSwap(false, true) {
 		a.since, a.done, a.most, a.rush = now, done, 0, 0
+		if span >= measured { // what it did at leisure it can do
+			a.most = within(n, span)
+		}
 		a.limit.Store(0)
 		return
 	}
-	span := now.Sub(a.since)
 	if span < measured {
 		return
 	}
-	n, before := done-a.done, a.most
-	a.most = int64(float64(n) / span.Seconds() * mostWait.Seconds())
-	switch {
-	case n > 0: // a pause is no slow store: little by little
-		a.most = max(a.most, before/2)
-	case before > 0:
-		a.most = before / 2
-	default:
+	first := a.limit.Load() == 0
+	if !first { // a pause is no slow store: little by little
+		a.most /= 2
+	}
+	if n > 0 {
+		a.most = max(a.most, within(n, span))
+	} else if first {
 		a.most = mostOps / 4
 	}
 	a.most = max(a.most, fewOps)
-	fewer := max(int64(float64(a.most)*rushWait.Seconds()/mostWait.Seconds()), min(a.most, someOps))
+	fewer := max(a.most*int64(rushWait)/int64(mostWait), min(a.most, someOps))
 	a.ease.Store(fewer / 2)
 	if a.rush++; a.eased.Swap(false) {
 		a.rush = 0
@@ -134,6 +136,11 @@ func (a *admission) measure(done uint64) {
 		a.limit.Store(fewer)
 	}
 	a.since, a.done = now, done
+}
+
+// within is how many of the operations that were done in a span are done in mostWait.
+func within(n uint64, span time.Duration) int64 {
+	return int64(float64(n) * mostWait.Seconds() / span.Seconds())
 }
 
 // tell reports whether a refusal is to be logged by itself. In a rush most aren't,

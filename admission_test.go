@@ -161,12 +161,12 @@ func TestI8_AdmissionOfABurst(t *testing.T) {
 // long as in one that has just begun. Who brings no token isn't in the way.
 func TestI8_AdmissionInARushThatLasts(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
-		const each = 20 * time.Microsecond
-		r := newRush(t, 30_000, nil)
+		const each = 50 * time.Microsecond
+		r := newRush(t, 2000, nil)
 		r.store.hook(r.takes(each))
 		var came sync.WaitGroup
-		came.Go(func() { r.come(2*each/4, 1500*time.Millisecond) })
-		time.Sleep(1400 * time.Millisecond) // in the bubble: until it lasts
+		came.Go(func() { r.come(2*each/4, 1100*time.Millisecond) })
+		time.Sleep(time.Second) // in the bubble: until it lasts
 		r.guest().want(200, look)
 		came.Wait()
 		if took := time.Duration(r.took.Load()); took > 160*time.Millisecond {
@@ -183,14 +183,14 @@ func TestI8_AdmissionInARushThatLasts(t *testing.T) {
 func TestI8_AdmissionDuringPauses(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		const each = 20 * time.Microsecond
-		r := newRush(t, 10_000, nil)
+		r := newRush(t, 2000, nil)
 		r.store.hook(r.takes(each))
 		var pauses sync.WaitGroup
 		pauses.Go(func() {
 			for range 4 {
 				time.Sleep(400 * time.Millisecond)
 				r.turn.Lock()
-				r.next = time.Now().Add(60 * time.Millisecond)
+				r.next = time.Now().Add(120 * time.Millisecond)
 				r.turn.Unlock()
 			}
 		})

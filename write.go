@@ -32,7 +32,7 @@ type writer struct {
 
 func newWriter(store Store, app string, c clock, timeout, idle time.Duration, events *Events) *writer {
 	keeper, _ := store.(Keeper)
-	return &writer{store: store, keeper: keeper, app: app, clock: c, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line)}
+	return &writer{store: store, keeper: keeper, app: app, clock: c, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line), ops: admission{since: time.Now()}}
 }
 
 func (w *writer) now() time.Time { return w.clock.now() }
