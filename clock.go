@@ -16,13 +16,13 @@ func (c clock) now() time.Time {
 }
 
 // both returns the time of records and the real one.
-func (c clock) both() (now, real time.Time) {
-	real = time.Now()
-	now = real
+func (c clock) both() (now, actual time.Time) {
+	actual = time.Now()
+	now = actual
 	if c.custom != nil {
 		now = c.custom()
 	}
-	return now.UTC().Truncate(time.Millisecond), real
+	return now.UTC().Truncate(time.Millisecond), actual
 }
 
 // moment is a time in Unix milliseconds, in a third of a time.Time's memory.

@@ -11,14 +11,14 @@ import (
 
 // flush writes a batch of changes of one record as one, and gives each its
 // result. cur is the newest state of the record that is known, if any; now and
-// real are what the clock tells. It returns the state that it left, or nil if that
+// actual are what the clock tells. It returns the state that it left, or nil if that
 // isn't known.
-func (w *writer) flush(id ID, cur *Record, batch []*change, now, real time.Time) *Record {
+func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Time) *Record {
 	ctx := &batch[0].flight
 	if ctx.Context != nil { // of a flush before, which the store may still look at
 		ctx = new(timeout)
 	}
-	ctx.begin(context.Background(), real, w.timeout)
+	ctx.begin(context.Background(), actual, w.timeout)
 	defer ctx.end()
 	give := func(rec *Record, err error) *Record {
 		for _, c := range batch {

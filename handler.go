@@ -82,10 +82,10 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 		return nil, q.err
 	}
 	s := q.begin()
-	now, real := m.clock.both()
+	now, actual := m.clock.both()
 	if t, ok := m.presented(q.outer, now); ok {
 		q.hold(ID(t.ID), s)
-		if q.err = m.load(ctx, s, t, now, real); q.err != nil {
+		if q.err = m.load(ctx, s, t, now, actual); q.err != nil {
 			return nil, q.err
 		}
 	}

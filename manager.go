@@ -153,12 +153,12 @@ func (m *Manager) create(ctx context.Context, rec *Record) (*Record, [16]byte, e
 // ErrNotFound: the token doesn't verify, or its session has ended or expired.
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	t, ok := m.keys.ring.Load().Parse(m.scope, text)
-	now, real := m.clock.both()
+	now, actual := m.clock.both()
 	if !ok || !m.inTime(ID(t.ID), now) {
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
 	}
 	s := m.newSession(nil)
-	if err := m.load(ctx, s, t, now, real); err != nil {
+	if err := m.load(ctx, s, t, now, actual); err != nil {
 		return nil, err
 	}
 	if !s.stored {
@@ -170,11 +170,11 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 
 // load fills an empty session with what a verified token opens. It stays empty,
 // without an error, if that is nothing. It begins at a time, as the clock told it.
-func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, real time.Time) error {
+func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actual time.Time) error {
 	if m.openRemembered(s, t, now) {
 		return nil
 	}
-	s.reading.begin(ctx, real, m.config.SaveTimeout)
+	s.reading.begin(ctx, actual, m.config.SaveTimeout)
 	defer s.reading.end()
 	if err := m.w.ops.admit(false); err != nil {
 		return err

@@ -314,11 +314,11 @@ func (w *writer) write(id ID, batch []*change, newest *Record, asOf moment) (*Re
 			asOf = max(asOf, c.asOf) // it was read again
 		}
 	}
-	began, real := w.clock.both()
+	began, actual := w.clock.both()
 	if asOf.since(began) > staleAfter {
 		newest = nil
 	}
-	left := w.flush(id, newest, batch, began, real)
+	left := w.flush(id, newest, batch, began, actual)
 	if left != newest {
 		asOf = momentOf(began)
 	}
