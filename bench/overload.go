@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -68,7 +69,8 @@ type rush struct {
 	hasty    atomic.Int64 // refusals that don't say when to come again
 
 	site     *site
-	browsers []browser // of callers who wait for their answers
+	mu       sync.Mutex
+	browsers []browser // by caller
 }
 
 func newRush(b *Bench, s *site) (*rush, error) {
@@ -83,6 +85,20 @@ func newRush(b *Bench, s *site) (*rush, error) {
 		r.browsers = append(r.browsers, own[0].browser)
 	}
 	return r, nil
+}
+
+// browser is that of a caller.
+func (r *rush) browser(caller int) (browser, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.browsers) <= caller {
+		b, err := r.site.inside()
+		if err != nil {
+			return nil, err
+		}
+		r.browsers = append(r.browsers, b)
+	}
+	return r.browsers[caller], nil
 }
 
 // visit is one more visit of a visitor, with the caller's browser.
@@ -160,7 +176,7 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 
 // come has visitors come at a rate for a span of time.
 func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Result, error) {
-	var good, refused, late atomic.Int64
+	var good, refused, late, workers atomic.Int64
 	begin := time.Now()
 	end := begin.Add(span)
 	// A timer for each visitor would cost more than to turn one down.
@@ -172,7 +188,7 @@ func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Resu
 		impatient[i] = ctx
 	}
 	result, err := open(ctx, span, rate, func() arrival {
-		b, err := r.site.inside()
+		b, err := r.browser(int(workers.Add(1)) - 1)
 		return func(_ context.Context, i int) error {
 			if err != nil {
 				return err
