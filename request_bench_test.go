@@ -29,7 +29,7 @@ func BenchmarkRequest(b *testing.B) {
 
 // TestRequestAllocations holds what requests allocate on the memory store, the
 // manager's goroutines included. There is room for the race detector, under
-// which pools lose some of what they keep: without it there are 2, 4, 13 and 4.
+// which pools lose some of what they keep: without it there are 2, 4, 11 and 4.
 func TestRequestAllocations(t *testing.T) {
 	for name, most := range map[string]float64{"untouched": 4, "read": 10, "read+write": 20, "forged": 8} {
 		if n := testing.AllocsPerRun(500, requests[name](t)); n > most {
