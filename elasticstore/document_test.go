@@ -33,7 +33,7 @@ func TestValuesAreExact(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := session(cloakroom.LayoutDay, time.Now())
-			r.Values = cloakroom.NewValueList(map[string]json.RawMessage{})
+			r.Values = nil
 			for k, v := range values {
 				r.Values = r.Values.With(k, json.RawMessage(v))
 			}
