@@ -12,10 +12,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// TestI1_KeptRecords: two managers save one session in a bare memstore, which is a
+// TestKeptRecords: two managers save one session in a bare memstore, which is a
 // Keeper, as the wrapped stores of the other tests are not. No save is lost, and no
 // record changes once it was handed out.
-func TestI1_KeptRecords(t *testing.T) {
+func TestKeptRecords(t *testing.T) {
 	const callers, each = 4, 25
 	store := memstore.New(nil)
 	defer func() { _ = store.Close() }()
