@@ -89,8 +89,8 @@ func (r *Run) verdict() error {
 		return fmt.Errorf("%d families of sessions break a promise: see %s", h.Failed, r.options.Dir)
 	case h.Families == 0:
 		return fmt.Errorf("nothing was checked")
-	case h.Undecided*undecidedOf > h.Families:
-		return fmt.Errorf("%d of %d families could not be decided: more than one in %d shows too little", h.Undecided, h.Families, undecidedOf)
+	case h.Undecided > 1 && h.Undecided*undecidedOf > h.Families:
+		return fmt.Errorf("%d of %d families could not be decided: more than one, and than one in %d, shows too little", h.Undecided, h.Families, undecidedOf)
 	}
 	for kind, weight := range workload.Mix() {
 		if weight >= often && h.Count(kind, history.Done) == 0 {
@@ -101,9 +101,10 @@ func (r *Run) verdict() error {
 }
 
 const (
-	// undecidedOf: one in so many families may be undecided. The search for an
-	// order is given up after checkLimit, which some reach on a busy machine.
-	// What counting finds counts in these as well.
+	// undecidedOf: one in so many families may be undecided, and one in any run:
+	// a short run has so few families that one says nothing about their share.
+	// The search for an order is given up after checkLimit, which some reach on
+	// a busy machine. What counting finds counts in these as well.
 	undecidedOf = 50
 	// often is the weight from which on a kind of operation has to have
 	// succeeded, in a run of any length.
@@ -142,7 +143,6 @@ func (r *Run) Paused() { r.note(func(t *Tally) { t.Pauses++ }) }
 // Cut counts a connection or disk that was taken away or disturbed.
 func (r *Run) Cut() { r.note(func(t *Tally) { t.Cuts++ }) }
 
-// Restarted counts a process that was started again.
 // Restarted counts a process that was started again.
 func (r *Run) Restarted() { r.note(func(t *Tally) { t.Restarts++ }) }
 

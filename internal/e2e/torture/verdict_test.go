@@ -16,6 +16,8 @@ func TestVerdict(t *testing.T) {
 		"as it should be":       {func(*history.Report) {}, true},
 		"few undecided":         {func(h *history.Report) { h.Undecided = 2 }, true},
 		"too many undecided":    {func(h *history.Report) { h.Undecided = 3 }, false},
+		"one of few undecided":  {func(h *history.Report) { h.Families, h.Undecided = 16, 1 }, true},
+		"two of few undecided":  {func(h *history.Report) { h.Families, h.Undecided = 16, 2 }, false},
 		"a broken promise":      {func(h *history.Report) { h.Failed = 1 }, false},
 		"no families":           {func(h *history.Report) { h.Families = 0 }, false},
 		"no sign-in":            {func(h *history.Report) { delete(h.Counts, history.Login) }, false},
