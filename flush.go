@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
 // flush writes a batch of changes of one record as one, and gives each its
@@ -16,10 +18,10 @@ import (
 func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Time) *Record {
 	ctx := &batch[0].flight
 	if ctx.Context != nil { // of a flush before, which the store may still look at
-		ctx = new(timeout)
+		ctx = new(timeout.Context)
 	}
-	ctx.begin(context.Background(), actual, w.timeout)
-	defer ctx.end()
+	ctx.Begin(context.Background(), actual.Add(w.timeout), nil)
+	defer ctx.End()
 	give := func(rec *Record, err error) *Record {
 		for _, c := range batch {
 			c.asOf = momentOf(now)

@@ -174,8 +174,8 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 	if m.openRemembered(s, t, now) {
 		return nil
 	}
-	s.reading.begin(ctx, actual, m.config.SaveTimeout)
-	defer s.reading.end()
+	s.reading.Begin(ctx, actual.Add(m.config.SaveTimeout), nil)
+	defer s.reading.End()
 	if err := m.w.ops.admit(false); err != nil {
 		return err
 	}

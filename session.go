@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/internal/timeout"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
@@ -43,7 +44,7 @@ type Session struct {
 	sunk error      // an error that no further save can mend
 
 	// What reading it takes is here, so that it is allocated in one piece.
-	reading timeout
+	reading timeout.Context
 	line    line // the writer's, if no other request holds the record
 }
 

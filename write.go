@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
 // writer makes all writes to a store. Every checked write goes through flush,
@@ -125,7 +127,7 @@ type change struct {
 	err  error
 
 	// What carrying it out takes is here, so that it is allocated in one piece.
-	flight timeout
+	flight timeout.Context
 	alone  [1]*change // a batch of itself
 }
 

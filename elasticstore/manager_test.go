@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-func newManager(t *testing.T, s *Store) *cloakroom.Manager {
+func newManager(t *testing.T, s cloakroom.Store) *cloakroom.Manager {
 	t.Helper()
 	keys, err := cloakroom.NewKeys(make([]byte, 32))
 	if err != nil {

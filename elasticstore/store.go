@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
+	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
 // Store keeps records in Elasticsearch or OpenSearch. Make one with Open or New.
@@ -26,7 +27,7 @@ type Store struct {
 	notes   notes
 
 	lastPeriod atomic.Pointer[period] // see indexOf
-	alarms     alarms                 // of operations whose time is over
+	alarms     *timeout.Alarms        // of operations whose time is over
 
 	mu      sync.RWMutex // guards closed against operations that begin
 	closed  bool
@@ -52,7 +53,7 @@ func New(c Client, config *Config) (*Store, error) {
 	}
 	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
 	s.ready.now = cfg.now
-	s.alarms.step = cfg.RequestTimeout / 8
+	s.alarms = timeout.NewAlarms(cfg.RequestTimeout / 64)
 	s.reads = batch.New(batch.Config[target, *cloakroom.Record]{
 		Flush:    s.readAll,
 		MaxItems: cfg.MaxItems, QueueItems: cfg.QueueItems,
@@ -110,6 +111,7 @@ func (s *Store) Close() error {
 	s.running.Wait()
 	s.reads.Close()
 	s.writes.Close()
+	s.alarms.Stop()
 	if s.owned != nil {
 		s.owned.close()
 	}
@@ -128,13 +130,9 @@ func (s *Store) begin(ctx context.Context) (limited context.Context, done func()
 		return nil, nil, contextError(ctx)
 	}
 	s.running.Add(1)
-	most := 2 * s.cfg.RequestTimeout
-	if end, ok := ctx.Deadline(); ok && time.Until(end) <= most {
-		return ctx, s.running.Done, nil
-	}
-	end := time.Now().Add(most)
-	b := &bounded{Context: ctx, end: end, late: s.alarms.at(end)}
-	return b, func() { b.leave(); s.running.Done() }, nil
+	c := new(timeout.Context)
+	c.Begin(ctx, time.Now().Add(2*s.cfg.RequestTimeout), s.alarms)
+	return c, func() { c.End(); s.running.Done() }, nil
 }
 
 // beginLong begins an operation that takes as long as it takes, and ends with

@@ -1,0 +1,87 @@
+package elasticstore
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/batch"
+	"github.com/cloakroom-go/cloakroom/memstore"
+)
+
+// noEngine is a Store without one.
+func noEngine(t *testing.T, answer func(req *http.Request, body []byte) (*http.Response, error)) *Store {
+	f := newFaulty(nil)
+	f.set(func(req *http.Request, body []byte, _ func() (*http.Response, error)) (*http.Response, error) {
+		return answer(req, body)
+	})
+	return (&lab{index: "x"}).open(t, f, nil)
+}
+
+// TestCloseStopsTimers: what has ended operations doesn't go on after Close.
+func TestCloseStopsTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := noEngine(t, nil)
+		ctx, done, err := s.begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, late := ctx.(batch.Bounded).Ends()
+		done()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4 * s.cfg.RequestTimeout)
+		synctest.Wait()
+		select {
+		case <-late:
+			t.Error("a timer went on")
+		default:
+		}
+	})
+}
+
+// watched is a context that is told when package context makes another of it,
+// with a timer or without.
+type watched struct {
+	context.Context
+	t    *testing.T
+	done chan struct{}
+}
+
+// Done is a channel that package context doesn't know, so that it asks AfterFunc.
+func (w watched) Done() <-chan struct{} { return w.done }
+
+func (w watched) AfterFunc(func()) (stop func() bool) {
+	w.t.Error("a context was made for the operation")
+	return func() bool { return true }
+}
+
+// TestManagerMakesNoTimer: a manager's timeout and the store's share a timer with
+// others, so that nobody makes one for an operation.
+func TestManagerMakesNoTimer(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	s := noEngine(t, func(req *http.Request, body []byte) (*http.Response, error) {
+		asked++
+		index, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, "/"), "/")
+		id := strings.TrimSuffix(strings.TrimPrefix(string(body), `{"ids":["`), `"]}`)
+		return replyJSON(http.StatusOK, fmt.Sprintf(`{"docs":[{"_index":%q,"_id":%q,"found":false}]}`, index, id)), nil
+	})
+	other := memstore.New(nil)
+	t.Cleanup(func() { _ = other.Close() })
+	elsewhere, err := newManager(t, other).Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newManager(t, s)
+	_, err = m.Retrieve(watched{t.Context(), t, make(chan struct{})}, elsewhere.Token())
+	if wantError(t, err, cloakroom.ErrNotFound); asked != 1 {
+		t.Errorf("the engine was asked %d times", asked)
+	}
+}
