@@ -25,6 +25,12 @@ func engineCases() []Case {
 			Ours: []string{"store"}, Peers: ceilings(kind, fewBatches), Goal: untold, Least: untold,
 		}
 	}
+	bound := func(kind string) Row {
+		return Row{
+			What: "the engine alone: prepared _" + kind + " with 256 documents under way against its ceiling, which is the most that 256 callers could reach", Unit: perSec, Kind: More,
+			Ours: ceilings(kind, fewBatches), Peers: ceilings(kind, anyBatches), Goal: untold, Least: untold,
+		}
+	}
 	return []Case{
 		{
 			Name: "engine/reads", Needs: []need{needEngine}, Warm: 3,
@@ -39,6 +45,7 @@ func engineCases() []Case {
 					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(6), Least: at(4),
 				},
 				fewer("reads/s", "mget"),
+				bound("mget"),
 			},
 			Setup: func(b *Bench) ([]Side, error) {
 				rs, err := openEngine(b, b.size(8192, 512))
@@ -70,6 +77,7 @@ func engineCases() []Case {
 					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(3.3), Least: at(2.5),
 				},
 				fewer("saves/s", "bulk"),
+				bound("bulk"),
 			},
 			Setup: func(b *Bench) ([]Side, error) {
 				rs, err := openEngine(b, b.size(8192, 512))
