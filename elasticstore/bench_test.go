@@ -299,6 +299,32 @@ func BenchmarkReadDocs(b *testing.B) {
 	}
 }
 
+// BenchmarkReadItems reads the answer to a bulk request of 64; the figures are of
+// one.
+func BenchmarkReadItems(b *testing.B) {
+	const n = 64
+	var items []*write
+	body := []byte(`{"took":3,"errors":false,"items":[`)
+	for i := range n {
+		w := &write{index: "session-2026.11.24", id: cloakroom.NewID(cloakroom.LayoutDay, time.Now()), action: replaceAt}
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = fmt.Appendf(body, `{"index":{"_index":"session-2026.11.24","_id":"%v","_version":9,"result":"updated",`+
+			`"_shards":{"total":2,"successful":1,"failed":0},"_seq_no":%d,"_primary_term":1,"status":200}}`, w.id, i)
+		items = append(items, w)
+	}
+	body = append(body, `]}`...)
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body) / n))
+	for i := 0; i < b.N; i += n {
+		results, err := readItems(&request{}, body, items)
+		if err != nil || len(results) != n || results[n-1].Err != nil {
+			b.Fatal(results, err)
+		}
+	}
+}
+
 func benchRecord() *cloakroom.Record {
 	r := session(cloakroom.LayoutDay, time.Now())
 	for i := range 5 {

@@ -1,7 +1,6 @@
 package elasticstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +90,6 @@ func readItems(r *request, body []byte, items []*write) ([]writeResult, error) {
 	results := make([]writeResult, 0, len(items))
 	sc := scanner{data: body}
 	var wrong error
-	var id [22]byte
 	item := func(action []byte) {
 		var i bulkItem
 		sc.bulkItem(&i)
@@ -99,7 +97,7 @@ func readItems(r *request, body []byte, items []*write) ([]writeResult, error) {
 		case sc.err != nil || wrong != nil:
 		case n >= len(items):
 			wrong = malformed(r, "more than the %d items that were sent", len(items))
-		case string(action) != items[n].action.name() || !bytes.Equal(i.id, appendID(id[:0], items[n].id)) || string(i.index) != items[n].index:
+		case string(action) != items[n].action.name() || !spells(i.id, items[n].id) || string(i.index) != items[n].index:
 			wrong = malformed(r, "place %d is a %.20q of %.40q in %.80q instead of a %s of %v in %s",
 				n, action, i.id, i.index, items[n].action.name(), items[n].id, items[n].index)
 		default:

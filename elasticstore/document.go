@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -102,7 +103,10 @@ func (w *writer) history(writes uint64, revs []cloakroom.Rev) {
 }
 
 // encodeRecord makes a record's document: one line.
-func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) {
+func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) { return appendRecord(nil, r, raw) }
+
+// appendRecord appends a record's document.
+func appendRecord(b []byte, r *cloakroom.Record, raw bool) ([]byte, error) {
 	switch {
 	case !known(r.ID.Layout()):
 		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrInvalid, r.ID.Layout())
@@ -115,7 +119,7 @@ func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) {
 	for _, v := range r.Values {
 		size += len(v.Name) + len(v.JSON) + len(`"":,`)
 	}
-	w := writer{append(make([]byte, 0, size), '{')}
+	w := writer{append(slices.Grow(b, size), '{')}
 	w.text("kind", string(r.Kind))
 	w.text("app", r.App)
 	w.text("principal", r.Principal)
@@ -213,18 +217,23 @@ func encodeGrave(id cloakroom.ID, g *cloakroom.Grave) ([]byte, error) {
 
 // appendString appends a string as JSON. Bytes that are not UTF-8 become U+FFFD.
 func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			text, _ := json.Marshal(s) // strings can always be encoded
-			return append(b, text...)
-		}
-	}
+	start := len(b)
 	b = append(b, '"')
 	b = append(b, s...)
+	if plain(b[start+1:]) < len(s) {
+		text, _ := json.Marshal(s) // strings can always be encoded
+		return append(b[:start], text...)
+	}
 	return append(b, '"')
 }
 
 // appendID appends an id's text.
 func appendID(b []byte, id cloakroom.ID) []byte {
 	return base64.RawURLEncoding.AppendEncode(b, id[:])
+}
+
+// spells reports whether a text is exactly an id's.
+func spells(text []byte, id cloakroom.ID) bool {
+	var own [22]byte
+	return bytes.Equal(text, appendID(own[:0], id))
 }

@@ -156,7 +156,7 @@ func TestDocument(t *testing.T) {
 		&cloakroom.Record{ID: id, Version: cloakroom.Version{Term: 2 | graveMark, Seq: 3}, Grave: &g}, back.Version)
 }
 
-// TestDecodeAllocates keeps records from holding on to the answer that they
+// TestDecodeCopies keeps records from holding on to the answer that they
 // came in, and guards the cost.
 func TestDecodeCopies(t *testing.T) {
 	r := benchRecord()
@@ -175,12 +175,65 @@ func TestDecodeCopies(t *testing.T) {
 	for i := range document {
 		document[i] = 'x'
 	}
-	if !reflect.DeepEqual(got.Values, values) || got.App != r.App {
+	if !reflect.DeepEqual(got.Values, values) || got.App != r.App || got.Principal != r.Principal || got.Client != r.Client {
 		t.Error("a record changed with the answer that it came in")
 	}
 	for name, v := range got.Values.All() {
 		if cap(v) != len(v) {
 			t.Errorf("appending to the value %s would overwrite its neighbour", name)
+		}
+	}
+}
+
+// TestDecodeText: each string finds its place, and of several the last stays.
+func TestDecodeText(t *testing.T) {
+	docs := new(decoder)
+	for _, c := range []struct{ document, principal, address, agent string }{
+		{`{"principal":"alice","client":{"address":"192.0.2.7","agent":"Mozilla"}}`, "alice", "192.0.2.7", "Mozilla"},
+		{`{"client":{"agent":"","address":"::1"},"principal":"\u0061\n"}`, "a\n", "::1", ""},
+		{`{"principal":"alice","client":{"agent":"Mozilla"},"principal":"bob","client":{"agent":null}}`, "bob", "", ""},
+		{`{"principal":"alice","client":{"agent":1`, "alice", "", ""},
+		{`{"principal":null}`, "", "", ""},
+	} {
+		var d document
+		docs.read(&scanner{data: []byte(c.document)}, &d)
+		if r := d.rec; r.Principal != c.principal || r.Client.Address != c.address || r.Client.UserAgent != c.agent {
+			t.Errorf("%s: principal %q, client %+v", c.document, r.Principal, r.Client)
+		}
+	}
+}
+
+// TestRevs are read as package cloakroom reads them.
+func TestRevs(t *testing.T) {
+	for _, text := range []string{
+		"AQIDBAUGBwg", "__________8", "AAAAAAAAAAA", // good ones
+		"", "AQIDBAUGBw", "AQIDBAUGBwgA", "AQIDBAUGBwg=", "AQIDBAUGBw=", "AQIDBAUGBwh", "AQIDBAUGBwk", "AQIDBAUGBwv",
+		"AQIDB\nUGBwg", "AQIDBAUGBw\n", "\r\n\r\nAAAAAAA", "AQIDBAUGBw\u00e4", "AQIDBAUG+wg", "AQIDBAUG wg",
+	} {
+		var want cloakroom.Rev
+		bad := want.UnmarshalText([]byte(text))
+		s := scanner{data: appendString(nil, text)}
+		if got := s.rev(); got != want || (s.err == nil) != (bad == nil) {
+			t.Errorf("%q: %v, %v; want %v, %v", text, got, s.err, want, bad)
+		}
+	}
+}
+
+// TestPlain tries every byte at every place.
+func TestPlain(t *testing.T) {
+	for n := range 20 {
+		for i := range n {
+			for c := range 256 {
+				b := bytes.Repeat([]byte{'x'}, n)
+				b[i] = byte(c)
+				want := i
+				if c >= ' ' && c < 0x80 && c != '"' && c != '\\' {
+					want = n
+				}
+				if got := plain(b); got != want {
+					t.Fatalf("plain(%q) is %d, want %d", b, got, want)
+				}
+			}
 		}
 	}
 }

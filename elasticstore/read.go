@@ -1,7 +1,6 @@
 package elasticstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -52,10 +51,11 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	var missing time.Time // since when the index has been unknown
 	for {
 		rec, err := s.reads.Do(ctx, t)
+		if err == nil {
+			return rec, nil // before what costs memory
+		}
 		var f *fault
 		switch {
-		case err == nil:
-			return rec, nil
 		case errors.Is(err, errNoIndex):
 			if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
 				return nil, cloakroom.ErrNotFound
@@ -196,7 +196,6 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 	sc := scanner{data: body}
 	var wrong error
 	var d hit
-	var id [22]byte
 	docs := new(decoder)
 	sc.object(func(name []byte) {
 		if string(name) != "docs" {
@@ -210,7 +209,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 			case sc.err != nil || wrong != nil:
 			case n >= len(targets):
 				wrong = malformed(r, "more than the %d documents that were asked for", len(targets))
-			case !bytes.Equal(d.id, appendID(id[:0], targets[n].id)) || string(d.index) != targets[n].index:
+			case !spells(d.id, targets[n].id) || string(d.index) != targets[n].index:
 				wrong = malformed(r, "place %d has the document %.40q of %.80q instead of %v of %s", n, d.id, d.index, targets[n].id, targets[n].index)
 			default:
 				results = append(results, d.result(r, targets[n].id))

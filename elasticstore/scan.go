@@ -2,9 +2,11 @@ package elasticstore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -36,6 +38,14 @@ func (s *scanner) failf(format string, args ...any) {
 
 // peek returns the next byte that isn't white space, 0 at the end.
 func (s *scanner) peek() byte {
+	if s.pos < len(s.data) && s.data[s.pos] > ' ' {
+		return s.data[s.pos]
+	}
+	return s.space()
+}
+
+// space is peek where there may be white space.
+func (s *scanner) space() byte {
 	for ; s.pos < len(s.data); s.pos++ {
 		switch c := s.data[s.pos]; c {
 		case ' ', '\t', '\n', '\r':
@@ -48,13 +58,18 @@ func (s *scanner) peek() byte {
 
 // expect passes over one byte.
 func (s *scanner) expect(want byte) {
-	switch c := s.peek(); {
-	case s.pos >= len(s.data):
-		s.fail(errTruncated)
-	case c != want:
-		s.failf("%q instead of %q", c, want)
-	default:
+	if s.peek() == want {
 		s.pos++
+	} else {
+		s.unexpected(want)
+	}
+}
+
+func (s *scanner) unexpected(want byte) {
+	if s.pos >= len(s.data) {
+		s.fail(errTruncated)
+	} else {
+		s.failf("%q instead of %q", s.data[s.pos], want)
 	}
 }
 
@@ -139,17 +154,12 @@ func (s *scanner) token() []byte {
 
 // text reads a string. What it returns may be part of the data.
 func (s *scanner) text() []byte {
-	// Names, ids and the like are short and plain: one look at each byte does.
+	// Names, ids and the like are short and plain.
 	if s.peek() == '"' {
-		for i, c := range s.data[s.pos+1:] {
-			if c == '"' {
-				text := s.data[s.pos+1:][:i]
-				s.pos += i + 2
-				return text
-			}
-			if c == '\\' || c >= utf8.RuneSelf {
-				break
-			}
+		rest := s.data[s.pos+1:]
+		if n := plain(rest); n < len(rest) && rest[n] == '"' {
+			s.pos += n + 2
+			return rest[:n]
 		}
 	}
 	raw := s.token()
@@ -165,6 +175,26 @@ func (s *scanner) text() []byte {
 		return nil
 	}
 	return []byte(v)
+}
+
+// plain counts the bytes at the front of b that stand for themselves in a string:
+// ASCII without quotes, backslashes and control characters.
+func plain(b []byte) int {
+	n := 0
+	// Eight at a time: each of these has the high bit of a byte set where there is
+	// such a byte, and maybe of those after it.
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; n+8 <= len(b); n += 8 {
+		x := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := x^ones*'"', x^ones*'\\'
+		if not := (x | (x - ones*' ') | (quote - ones) | (slash - ones)) & highs; not != 0 {
+			return n + bits.TrailingZeros64(not)/8
+		}
+	}
+	for n < len(b) && b[n] >= ' ' && b[n] < utf8.RuneSelf && b[n] != '"' && b[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // skip passes over a value and returns it as it is written.
