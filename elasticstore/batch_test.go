@@ -1,6 +1,7 @@
 package elasticstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -172,6 +173,50 @@ func TestWaitersLeave(t *testing.T) {
 		_, err := s.Get(testContext(t), first.ID)
 		return err
 	})
+}
+
+// TestAbandonedWritesKeepTheirDocuments: a flush that outlives its callers may
+// send their documents once more, by when other writes have come and gone.
+func TestAbandonedWritesKeepTheirDocuments(t *testing.T) {
+	t.Parallel()
+	_, f, s, _ := faultyStore(t)
+	var once atomic.Bool
+	held, release := make(chan []byte), make(chan struct{})
+	f.set(onKind("_bulk", func(_ *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if bytes.Count(body, []byte("\n")) < 4 || !once.CompareAndSwap(false, true) {
+			return send()
+		}
+		held <- body
+		<-release
+		return reply(http.StatusRequestEntityTooLarge, "text/plain", ""), nil // it goes out again in two
+	}))
+	ctx, cancel := context.WithCancel(t.Context())
+	records := make([]*cloakroom.Record, 64) // so many that some share a request
+	var wg sync.WaitGroup
+	for i := range records {
+		records[i] = session(cloakroom.LayoutDay, time.Now())
+		wg.Go(func() { _, _ = s.Create(ctx, records[i]) })
+	}
+	body := <-held
+	cancel()
+	wg.Wait()
+	for range 2 * len(records) { // at once, so that each needs memory
+		wg.Go(func() {
+			if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	close(release)
+	for _, r := range records {
+		if bytes.Contains(body, []byte(r.ID.String())) {
+			eventually(t, func() error {
+				_, err := s.Get(testContext(t), r.ID)
+				return err
+			})
+		}
+	}
 }
 
 // TestTimeout: a hanging engine costs an operation a bounded time, also without

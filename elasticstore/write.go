@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// write is one document on its way to the engine. It isn't changed once it has
-// been queued.
+// write is one document on its way to the engine. It isn't changed between being
+// queued and being answered.
 type write struct {
 	index    string
 	id       cloakroom.ID
@@ -87,23 +88,31 @@ func (s *Store) store(ctx context.Context, r *cloakroom.Record, a action) (v clo
 		return v, false, err
 	}
 	defer done()
-	document, err := encodeRecord(r, false)
+	w := spareWrites.Get().(*write)
+	document, err := appendRecord(w.document[:0], r, false)
 	if err != nil {
 		return v, false, err
 	}
-	w := &write{index: s.indexOf(r.ID), id: r.ID, action: a, at: r.Version, document: document}
-	return s.carryOut(ctx, w, r.Deadline, func() ([]byte, error) {
-		if len(r.Values) == 0 {
-			return nil, nil
-		}
-		return encodeRecord(r, true)
-	})
+	*w = write{index: s.indexOf(r.ID), id: r.ID, action: a, at: r.Version, document: document}
+	v, sent, err = s.carryOut(ctx, w, r.Deadline, r)
+	if err == nil && cap(document) <= mostDocument {
+		spareWrites.Put(w)
+	}
+	return v, sent, err
 }
 
+// spareWrites are writes, with their memory for a document, that have succeeded:
+// every flush that had them is over. Those of a caller that gave up may still be
+// on their way.
+var spareWrites = sync.Pool{New: func() any { return new(write) }}
+
+// mostDocument is the largest document whose memory is used again.
+const mostDocument = 64 << 10
+
 // carryOut writes a document, again where the engine certainly hasn't, and finds
-// out what a version conflict means. plainer, if any, makes the document in the
-// form that every engine takes.
-func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plainer func() ([]byte, error)) (v cloakroom.Version, sent bool, err error) {
+// out what a version conflict means. A record, if it is one and has values, goes
+// out once more in the form that every engine takes if the other is refused.
+func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *cloakroom.Record) (v cloakroom.Version, sent bool, err error) {
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
 		// No record is at such a version, and the engine isn't to be asked: a
 		// grave is at its own.
@@ -120,11 +129,12 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plai
 			return v, sent, err
 		}
 		v, err = s.writes.Do(ctx, w)
+		if err == nil {
+			return v, false, nil // before what costs memory
+		}
 		var f *fault
 		var refused *refusal
 		switch {
-		case err == nil:
-			return v, false, nil
 		case errors.Is(err, errVersion):
 			if w.action != createNew {
 				err = s.conflict(ctx, w)
@@ -140,18 +150,15 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, plai
 				return v, sent, &fault{certain: true, text: fmt.Sprintf("the index %q was there just now, and isn't for the node that was asked", w.index)}
 			}
 		case errors.As(err, &refused):
-			if plainer == nil || refused.large {
+			if r == nil || len(r.Values) == 0 || refused.large {
 				return v, sent, s.refuse(w, refused)
 			}
-			document, err := plainer()
+			document, err := encodeRecord(r, true)
 			if err != nil {
 				return v, sent, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, errors.Join(refused, err))
 			}
-			if document == nil {
-				return v, sent, s.refuse(w, refused)
-			}
 			next := *w
-			next.document, w, plainer = document, &next, nil
+			next.document, w, r = document, &next, nil
 		case errors.As(err, &f):
 			sent = sent || !f.certain
 			if sent && w.action != replaceAny || !b.wait(ctx, f) {
