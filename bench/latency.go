@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 )
 
@@ -109,22 +108,19 @@ func setupSameLoad(b *Bench) ([]Side, error) {
 		return Side{Name: name, Settings: engineSettings, Check: check, Round: func(ctx context.Context) (Result, error) {
 			var first atomic.Pointer[error]
 			r, err := open(ctx, b.span(), rate, all(func(ctx context.Context, i int) error {
-				session, ok := free.take()
-				if !ok {
-					return errBehind
+				// A side that is far behind waits here, which counts.
+				session, err := free.wait(ctx)
+				if err == nil {
+					err = op(ctx, session, i)
+					free.give(session)
 				}
-				defer free.give(session)
-				err := op(ctx, session, i)
 				if err != nil {
 					first.CompareAndSwap(nil, &err)
 				}
 				return err
 			}))
-			if err == nil && r.Metrics["failed-ratio"] > 0 {
-				err = errBehind
-				if e := first.Load(); e != nil {
-					err = *e
-				}
+			if e := first.Load(); err == nil && e != nil {
+				err = *e
 			}
 			return r, err
 		}}
@@ -134,8 +130,6 @@ func setupSameLoad(b *Bench) ([]Side, error) {
 		side("single", half(s.reads(n), s.saves(n)), s.check),
 	}, nil
 }
-
-var errBehind = errors.New("too many operations are under way: the side is far behind the offered load")
 
 // tickets are the sessions that no operation under way uses.
 type tickets chan int
@@ -154,6 +148,16 @@ func (t tickets) take() (int, bool) {
 		return i, true
 	default:
 		return 0, false
+	}
+}
+
+// wait takes one as soon as there is one.
+func (t tickets) wait(ctx context.Context) (int, error) {
+	select {
+	case i := <-t:
+		return i, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -139,6 +140,9 @@ func (r *rush) check(ctx context.Context, lossy bool) error {
 	if n := r.hasty.Load(); n > 0 {
 		return fmt.Errorf("%d answers of status 503 had no Retry-After", n)
 	}
+	if err := r.recovered(ctx); err != nil {
+		return err
+	}
 	return share(ctx, crowding, len(r.visitors), func(ctx context.Context, i int) error {
 		v := *r.visitors[i]
 		var err error
@@ -151,6 +155,30 @@ func (r *rush) check(ctx context.Context, lossy bool) error {
 		}
 		return err
 	})
+}
+
+// recovered waits until the site answers again: without admission a rush may
+// leave an engine with a shard that it has to recover first.
+func (r *rush) recovered(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		v := *r.visitors[0]
+		var err error
+		if v.browser, err = r.site.inside(); err == nil {
+			_, err = v.get(ctx, pageAll)
+		}
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("no good answer within a minute after the rush: %w", err)
+		}
+	}
 }
 
 func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
@@ -173,6 +201,8 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 	}
 	return sides, nil
 }
+
+var errNobody = errors.New("nobody is left who could ask: all visitors wait for answers")
 
 // come has visitors come at a rate for a span of time.
 func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Result, error) {
@@ -198,7 +228,7 @@ func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Resu
 			who, ok := r.free.take()
 			if !ok {
 				late.Add(1)
-				return errBehind // nobody is left who could ask
+				return errNobody
 			}
 			defer r.free.give(who)
 			err := r.visit(ctx, who, b)
