@@ -98,9 +98,9 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	return s, nil
 }
 
-// Close lets the operations that have begun finish, but not try again, and makes all others return ErrClosed. A
-// Sweep or Search that is under way ends early, with ErrClosed. It doesn't close
-// a client that was given to New. It returns nil.
+// Close lets the operations that have begun finish, but not try again, and makes
+// all others return ErrClosed. A Sweep or Search that is under way ends early,
+// with ErrClosed. It doesn't close a client that was given to New. It returns nil.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if !s.closed {

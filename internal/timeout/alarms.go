@@ -20,10 +20,14 @@ type alarm struct {
 	timer *time.Timer
 }
 
-// NewAlarms returns alarms of which each goes off up to a step later than it was
-// asked for. There are never more timers than steps in the longest time asked for.
+// leastStep is the shortest step: more timers than that would serve nobody.
+const leastStep = time.Millisecond
+
+// NewAlarms returns alarms of which each goes off up to a step, or leastStep if
+// that is longer, after the time that it was asked for. There are never more timers
+// than steps in the longest time asked for.
 func NewAlarms(step time.Duration) *Alarms {
-	return &Alarms{step: step, from: time.Now(), set: map[int64]alarm{}}
+	return &Alarms{step: max(step, leastStep), from: time.Now(), set: map[int64]alarm{}}
 }
 
 // at returns a channel that is closed at a time, or up to a step later.

@@ -64,3 +64,16 @@ func TestAlarmsStop(t *testing.T) {
 		}
 	})
 }
+
+// TestAlarmsOfNoStep: times may be so short that a part of them is none.
+func TestAlarmsOfNoStep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAlarms(0)
+		defer a.Stop()
+		began := time.Now()
+		<-a.at(began.Add(1))
+		if took := time.Since(began); took > leastStep {
+			t.Errorf("it went off after %v", took)
+		}
+	})
+}
