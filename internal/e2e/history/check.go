@@ -63,26 +63,30 @@ func (c *Checker) Close() *Report {
 }
 
 func (c *Checker) check(f Family) {
-	began := time.Now()
-	v := Check(f, c.options.Timeout)
-	took := time.Since(began)
-	var failure Failure
-	if v.Failed() {
-		failure = explain(f, v, c.options)
-	}
+	j := judge(f, c.options)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.report.add(&f)
-	c.report.Longest = max(c.report.Longest, took)
-	if v.Undecided {
-		c.report.Undecided++
-	}
+	c.report.count(&j)
+}
+
+// judged is a family with what its check came to.
+type judged struct {
+	family  Family
+	verdict Verdict
+	took    time.Duration
+	failure Failure // of a family that failed
+}
+
+// judge checks a family and explains a failure.
+func judge(f Family, o Options) judged {
+	began := time.Now()
+	v := Check(f, o.Timeout)
+	j := judged{family: f, verdict: v, took: time.Since(began)}
 	if v.Failed() {
-		c.report.Failed++
-		if len(c.report.Failures) < MaxFailures {
-			c.report.Failures = append(c.report.Failures, failure)
-		}
+		j.failure = explain(f, v, o)
 	}
+	return j
 }
 
 // Verdict is what the check of one family came to.

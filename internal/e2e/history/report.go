@@ -14,13 +14,18 @@ type Report struct {
 	Ops       int
 	Counts    map[Kind]map[Outcome]int
 	Undecided int           // families whose check took too long
+	Open      []Family      // those of them that Again tries: at most MaxOpen are kept
 	Longest   time.Duration // the longest check of a family
 	Failures  []Failure     // at most MaxFailures are kept
 	Failed    int           // families that failed
 }
 
-// MaxFailures is how many failures a report keeps.
-const MaxFailures = 5
+// MaxFailures and MaxOpen are how many failures, and how many undecided
+// families, a report keeps.
+const (
+	MaxFailures = 5
+	MaxOpen     = 5
+)
 
 // add counts a family's operations.
 func (r *Report) add(f *Family) {
@@ -35,6 +40,36 @@ func (r *Report) add(f *Family) {
 			r.Counts[o.Kind] = map[Outcome]int{}
 		}
 		r.Counts[o.Kind][o.Outcome]++
+	}
+}
+
+// count counts what a check came to.
+func (r *Report) count(j *judged) {
+	r.Longest = max(r.Longest, j.took)
+	if j.verdict.Undecided {
+		r.Undecided++
+		if !j.verdict.Failed() && len(r.Open) < MaxOpen {
+			r.Open = append(r.Open, j.family)
+		}
+	}
+	if j.verdict.Failed() {
+		r.Failed++
+		if len(r.Failures) < MaxFailures {
+			r.Failures = append(r.Failures, j.failure)
+		}
+	}
+}
+
+// Again checks the Open families once more, one after the other: each gets
+// o.Timeout, and the machine for itself. Who is decided now no longer counts as
+// undecided. Who isn't still does, and stays open.
+func (r *Report) Again(o *Options) {
+	open := r.Open
+	r.Open = nil
+	for _, f := range open {
+		j := judge(f, o.withDefaults())
+		r.Undecided--
+		r.count(&j)
 	}
 }
 

@@ -27,7 +27,7 @@ type result struct {
 // appendResult adds a scenario's tally to a file. Histories have files of their
 // own.
 func appendResult(file string, t Tally) (err error) {
-	t.History.Failures = nil
+	t.History.Failures, t.History.Open = nil, nil
 	r := result{Tally: t, Scenario: t.Scenario.Name}
 	if t.Err != nil {
 		r.Err = t.Err.Error()

@@ -49,7 +49,9 @@ type Tally struct {
 }
 
 // Do runs a scenario, for a test or a program that testengine.Command lends its
-// TB to. keep gets the tally even if t ends the goroutine.
+// TB to. The histories are judged when t's clean-ups have stopped all that the
+// scenario started. keep gets the tally after that, even if t ended the
+// goroutine.
 func Do(t testengine.TB, s Scenario, o Options, keep func(Tally)) {
 	t.Helper()
 	if o.Least == 0 {
@@ -60,23 +62,51 @@ func Do(t testengine.TB, s Scenario, o Options, keep func(Tally)) {
 		rng:   rand.New(rand.NewPCG(uint64(o.Seed), 0)),
 		tally: Tally{Scenario: s, Seed: o.Seed, Began: time.Now()},
 	}
-	defer func() {
+	ended := false // as it should
+	// The first clean-up to be asked for comes last.
+	t.Cleanup(func() {
+		if ended {
+			r.again()
+			r.fail(r.verdict())
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for i := range r.tally.History.Failures {
+			r.Logf("%v", &r.tally.History.Failures[i])
+		}
+		keep(r.tally)
+	})
+	defer func() { // also when r.Fatal ends the goroutine
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.tally.Took = time.Since(r.tally.Began)
 		r.tally.Stall = r.answer.longest
-		keep(r.tally)
 	}()
 	err := s.Run(t.Context(), r)
-	if err == nil {
-		err = r.verdict()
-	}
+	ended = err == nil
+	r.fail(err)
+}
+
+// fail keeps an error, if it is one.
+func (r *Run) fail(err error) {
 	if err != nil {
-		r.mu.Lock()
-		r.tally.Err = err
-		r.mu.Unlock()
-		t.Errorf("%s, seed %d: %v", s.Name, o.Seed, err)
+		r.note(func(t *Tally) { t.Err = err })
+		r.Errorf("%s, seed %d: %v", r.scenario.Name, r.options.Seed, err)
 	}
+}
+
+// again checks what is undecided once more.
+func (r *Run) again() {
+	o := r.CheckOptions()
+	o.Timeout = againLimit
+	r.note(func(t *Tally) {
+		h := &t.History
+		if n := len(h.Open); n > 0 {
+			before := h.Undecided
+			h.Again(o)
+			r.Logf("%d of %d undecided families were checked again: %d are decided now", n, before, before-h.Undecided)
+		}
+	})
 }
 
 // verdict says what is wrong with the histories.
@@ -89,8 +119,8 @@ func (r *Run) verdict() error {
 		return fmt.Errorf("%d families of sessions break a promise: see %s", h.Failed, r.options.Dir)
 	case h.Families == 0:
 		return fmt.Errorf("nothing was checked")
-	case h.Undecided > 1 && h.Undecided*undecidedOf > h.Families:
-		return fmt.Errorf("%d of %d families could not be decided: more than one, and than one in %d, shows too little", h.Undecided, h.Families, undecidedOf)
+	case h.Undecided*undecidedOf > h.Families:
+		return fmt.Errorf("%d of %d families could not be decided: more than one in %d shows too little", h.Undecided, h.Families, undecidedOf)
 	}
 	for kind, weight := range workload.Mix() {
 		if weight >= often && h.Count(kind, history.Done) == 0 {
@@ -101,10 +131,8 @@ func (r *Run) verdict() error {
 }
 
 const (
-	// undecidedOf: one in so many families may be undecided, and one in any run:
-	// a short run has so few families that one says nothing about their share.
-	// The search for an order is given up after checkLimit, which some reach on
-	// a busy machine. What counting finds counts in these as well.
+	// undecidedOf: one in so many families may be undecided, so none in a short
+	// run. What counting finds counts in these as well.
 	undecidedOf = 50
 	// often is the weight from which on a kind of operation has to have
 	// succeeded, in a run of any length.
@@ -165,14 +193,16 @@ func (r *Run) note(change func(t *Tally)) {
 // Add counts what a check of histories came to.
 func (r *Run) Add(h *history.Report) {
 	r.note(func(t *Tally) { merge(&t.History, h) })
-	for i := range h.Failures {
-		r.Logf("%v", &h.Failures[i])
-	}
 }
 
-// checkLimit is how long the check of one family may take. Almost all take
-// milliseconds; memory grows with the time.
-const checkLimit = 20 * time.Second
+// The search for an order of a family may take checkLimit while the scenario
+// runs, and againLimit when it has ended. Almost all take milliseconds, but some
+// reach the first on a busy machine. Memory grows with the time, by up to
+// 200 MB/s: so it is one at a time then, and no longer than that.
+const (
+	checkLimit = 20 * time.Second
+	againLimit = time.Minute
+)
 
 // CheckOptions are those that histories are checked with.
 func (r *Run) CheckOptions() *history.Options {

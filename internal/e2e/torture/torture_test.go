@@ -37,7 +37,14 @@ func short(t *testing.T, name string) Tally {
 	}
 	t.Logf("seed %d", o.Seed)
 	var tally Tally
-	Do(t, chosen[0], o, func(got Tally) { tally = got })
+	skipped := false
+	t.Run("run", func(t *testing.T) { // its end stops the engines, and has the histories judged
+		defer func() { skipped = t.Skipped() }()
+		Do(t, chosen[0], o, func(got Tally) { tally = got })
+	})
+	if skipped {
+		t.SkipNow()
+	}
 	t.Logf("%d kills, %d pauses, %d cuts, %d restarts, stall %v, %q\n%v", tally.Kills, tally.Pauses, tally.Cuts, tally.Restarts,
 		tally.StallText(), tally.Notes, &tally.History)
 	return tally
