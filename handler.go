@@ -17,24 +17,29 @@ import (
 // client gets an error (Fail) in the place of the response. What is changed
 // later is saved when h returns. If h panics, nothing more is saved.
 func (m *Manager) Handler(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := &request{Context: r.Context(), m: m, outer: r}
-		q.w.ResponseWriter, q.w.q = w, q
-		q.r = r.WithContext(q)
-		returned := false
-		defer func() {
-			q.letGo()
-			// Routers and form parsers write into the copy of the request; who
-			// wraps us, and net/http itself, look at the original.
-			r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
-			if !returned {
-				q.w.state.Store(responseFailed) // panicking: nothing may be claimed or saved
-			}
-		}()
-		h.ServeHTTP(&q.w, q.r)
-		returned = true
-		q.finish()
-	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, h) })
+}
+
+// serve serves a request of Handler. It is no closure in there, since one that is
+// inlined into another package doesn't inline WithContext, and then the copy that
+// this makes is allocated by itself.
+func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	q := &request{Context: r.Context(), m: m, outer: r}
+	q.w.ResponseWriter, q.w.q = w, q
+	q.r = *r.WithContext(q)
+	returned := false
+	defer func() {
+		q.letGo()
+		// Routers and form parsers write into the copy of the request; who
+		// wraps us, and net/http itself, look at the original.
+		r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
+		if !returned {
+			q.w.state.Store(responseFailed) // panicking: nothing may be claimed or saved
+		}
+	}()
+	h.ServeHTTP(&q.w, &q.r)
+	returned = true
+	q.finish()
 }
 
 // With is a handler that needs its session: it is loaded first, and h isn't
@@ -175,12 +180,13 @@ func plainError(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 }
 
 // request is what one request has to do with one manager. It is the context of
-// the inner request, so that finding it costs nothing.
+// the inner request, so that finding it costs nothing, and has that in it, so that
+// both are allocated in one piece.
 type request struct {
 	context.Context //nolint:containedctx // it is a context
 	m               *Manager
 	outer           *http.Request
-	r               *http.Request
+	r               http.Request
 	w               response
 
 	mu      sync.Mutex
@@ -191,6 +197,8 @@ type request struct {
 	over    bool  // the handler has returned
 
 	token atomic.Int32 // one of the following
+
+	vary [1]string // memory for the response's Vary, which seldom has more
 }
 
 // What the response has to say about the client's token.
@@ -296,7 +304,11 @@ func (q *request) commit() error {
 		}
 	}
 	h := q.w.Header()
-	h["Vary"] = append(h["Vary"], q.m.transport.vary())
+	vary := h["Vary"]
+	if vary == nil {
+		vary = q.vary[:0]
+	}
+	h["Vary"] = append(vary, q.m.transport.vary())
 	if q.token.Load() != tokenReissue || !public(h) {
 		q.handOut(h)
 	}
