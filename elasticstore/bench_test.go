@@ -286,7 +286,7 @@ func BenchmarkReadDocs(b *testing.B) {
 			body = append(body, ',')
 		}
 		body = fmt.Appendf(body, `{"_index":"session-2026.11.24","_id":"%v","_version":9,"_seq_no":%d,"_primary_term":1,"found":true,"_source":%s}`, r.ID, i, document)
-		targets = append(targets, target{"session-2026.11.24", r.ID})
+		targets = append(targets, target{index: "session-2026.11.24", id: r.ID})
 	}
 	body = append(body, `]}`...)
 	b.ReportAllocs()

@@ -55,6 +55,13 @@ type Config struct {
 	// cloakroom.ErrOverloaded. Default to 10,000 and 64 MiB.
 	QueueItems, QueueBytes int
 
+	// CopyBytes is how much memory the records take at most that are kept to
+	// be compared with: where the engine's version is still that of the copy,
+	// Get reads the version alone. No read rests on a copy that the engine
+	// wasn't asked about. Negative: none are kept. Defaults to 32 MiB, some
+	// 25,000 sessions.
+	CopyBytes int
+
 	// RequestTimeout is how long one request to the engine may take. An
 	// operation with its retries ends after twice that, or with its context.
 	// Longer than callers wait is of no use: a node that hangs holds up others
@@ -115,6 +122,9 @@ func (c *Config) withDefaults() (Config, error) {
 		case *f.value < time.Millisecond, *f.value%time.Millisecond != 0:
 			return d, fmt.Errorf("elasticstore: Config.%s is %v: it must be a positive number of milliseconds", f.name, *f.value)
 		}
+	}
+	if d.CopyBytes == 0 {
+		d.CopyBytes = 32 << 20
 	}
 	if d.Index == "" {
 		d.Index = "session"

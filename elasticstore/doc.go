@@ -67,6 +67,16 @@
 // documentation says; what it acknowledges as written is never lost, since it
 // can acknowledge nothing.
 //
+// What a Store read or wrote lately it keeps (Config.CopyBytes), and asks the
+// engine for the version alone when it is read again. Only if that is still the
+// copy's is the copy returned: as no two states of a document have the same
+// version, this is as good as reading it, and costs the engine less than half. A
+// copy that is found stale costs one more request; it isn't asked about again until
+// a read has shown that it would have been right. So a cookie that sticks to a
+// process (session affinity) makes reads cheap, and processes that take turns pay
+// hardly more than without. An index that was restored from a snapshot has a new
+// primary term, with which no copy agrees.
+//
 // Search, Sweep and Inspector trail by Config.RefreshInterval. Each page of a
 // search is a view of its own: what is written meanwhile may or may not be
 // found, and nothing is found twice or left out for having the same time. An

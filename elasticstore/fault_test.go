@@ -405,7 +405,9 @@ func TestI12PoisonedRecordFailsAlone(t *testing.T) {
 		}
 		l.put(t, s, poor.ID, document)
 		// Both in one request, whatever the batcher does.
-		results := s.readAll(testContext(t), []target{{s.names.of(r.ID), r.ID}, {s.names.of(poor.ID), poor.ID}, {s.names.of(r.ID), r.ID}})
+		results := s.readAll(testContext(t), []target{
+			{index: s.names.of(r.ID), id: r.ID}, {index: s.names.of(poor.ID), id: poor.ID}, {index: s.names.of(r.ID), id: r.ID},
+		})
 		for _, at := range []int{0, 2} {
 			if results[at].Err != nil || results[at].Value.Version != r.Version {
 				t.Fatalf("beside document %d: %v", i, results[at].Err)

@@ -15,6 +15,7 @@ import (
 type target struct {
 	index string
 	id    cloakroom.ID
+	known *kept // what it is if the engine has it at this one's version still; or nil
 }
 
 type readResult = batch.Result[*cloakroom.Record]
@@ -41,7 +42,7 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	if !known(id.Layout()) {
 		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrNotFound, id.Layout())
 	}
-	t := target{s.indexOf(id), id}
+	t := target{s.indexOf(id), id, s.copies.of(id)}
 	if !s.names.periodic(id) {
 		if err := s.prepare(ctx); err != nil {
 			return nil, err
@@ -52,17 +53,22 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	for {
 		rec, err := s.reads.Do(ctx, t)
 		if err == nil {
+			if t.known == nil || t.known.version != rec.Version {
+				s.copies.found(rec)
+			}
 			return rec, nil // before what costs memory
 		}
 		var f *fault
 		switch {
+		case errors.Is(err, errStale):
+			t.known = nil
 		case errors.Is(err, errNoIndex):
 			if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
 				return nil, cloakroom.ErrNotFound
 			}
 			// If it is gone, then the next write is to make it as it should be,
 			// which the engine by itself may not.
-			s.indices.forget(t.index)
+			s.lost(t.index)
 			if missing.IsZero() {
 				missing = time.Now()
 			}
@@ -77,9 +83,17 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 			if _, ok, own := fromBatch(ctx, err); ok {
 				return nil, b.after(own)
 			}
+			s.copies.forget(id)
 			return rec, err
 		}
 	}
+}
+
+// lost takes note that an index isn't there. If it is made anew then it counts its
+// versions anew.
+func (s *Store) lost(index string) {
+	s.indices.forget(index)
+	s.copies.forgetAll()
 }
 
 // droppable reports whether a period's index could have been dropped by a
@@ -126,6 +140,8 @@ func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 			at = len(unique)
 			first[t.id] = at
 			unique = append(unique, t)
+		} else if unique[at].known != t.known {
+			unique[at].known = nil // in full, which is good for both
 		}
 		place[i] = at
 	}
@@ -145,19 +161,28 @@ func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 // now there, sees it and then doesn't.
 const sameCopy = "preference=cloakroom"
 
-// multiGet reads documents by _mget, which is realtime. Its error is one of all
-// of them.
+// multiGet reads documents by _mget, which is realtime: of those that are known
+// the version alone. Its error is one of all of them.
 func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, error) {
 	r := request{method: http.MethodPost, path: "/_mget", query: sameCopy}
-	same := true
+	oneIndex, known := true, 0
 	for _, t := range targets {
-		same = same && t.index == targets[0].index
+		oneIndex = oneIndex && t.index == targets[0].index
+		if t.known != nil {
+			known++
+		}
 	}
-	r.shared = newBody(16 + len(targets)*(len(`{"_index":"","_id":""},`)+len(targets[0].index)+22))
+	same := oneIndex && (known == 0 || known == len(targets))
+	r.shared = newBody(16 + len(targets)*(len(`{"_index":"","_id":"","_source":false},`)+len(targets[0].index)+22))
 	defer r.shared.leave()
 	b := r.shared.bytes
-	if same {
+	if oneIndex {
 		r.path = "/" + targets[0].index + "/_mget"
+	}
+	if same {
+		if known > 0 {
+			r.query += "&_source=false"
+		}
 		b = append(b, `{"ids":[`...)
 	} else {
 		b = append(b, `{"docs":[`...)
@@ -168,16 +193,23 @@ func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, e
 		}
 		if same {
 			b = append(b, '"')
-		} else {
-			b = append(b, `{"_index":"`...)
-			b = append(b, t.index...)
-			b = append(b, `","_id":"`...)
+			b = appendID(b, t.id)
+			b = append(b, '"')
+			continue
 		}
+		b = append(b, '{')
+		if !oneIndex {
+			b = append(b, `"_index":"`...)
+			b = append(b, t.index...)
+			b = append(b, `",`...)
+		}
+		b = append(b, `"_id":"`...)
 		b = appendID(b, t.id)
 		b = append(b, '"')
-		if !same {
-			b = append(b, '}')
+		if t.known != nil {
+			b = append(b, `,"_source":false`...)
 		}
+		b = append(b, '}')
 	}
 	r.shared.bytes = append(b, `]}`...)
 	a, err := s.send(ctx, r)
@@ -212,7 +244,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 			case !spells(d.id, targets[n].id) || string(d.index) != targets[n].index:
 				wrong = malformed(r, "place %d has the document %.40q of %.80q instead of %v of %s", n, d.id, d.index, targets[n].id, targets[n].index)
 			default:
-				results = append(results, d.result(r, targets[n].id))
+				results = append(results, d.result(r, &targets[n]))
 			}
 		})
 	})
@@ -288,8 +320,11 @@ func (h *hit) record(id cloakroom.ID) (*cloakroom.Record, error) {
 	return rec, nil
 }
 
-// result turns an item of _mget into what Get returns.
-func (h *hit) result(r *request, id cloakroom.ID) readResult {
+// errStale: a record isn't at the version of its copy any more.
+var errStale = errors.New("the copy is stale")
+
+// result turns an item of _mget into what Get returns, or errStale.
+func (h *hit) result(r *request, t *target) readResult {
 	switch {
 	case h.err != nil && h.err.kind == "index_not_found_exception":
 		return readResult{Err: errNoIndex}
@@ -297,8 +332,16 @@ func (h *hit) result(r *request, id cloakroom.ID) readResult {
 		return readResult{Err: h.err.fault(fmt.Sprintf("%v: in %q", r, h.index), false)}
 	case !h.found:
 		return readResult{Err: cloakroom.ErrNotFound}
+	case t.known != nil && h.version != t.known.version:
+		return readResult{Err: errStale}
 	}
-	rec, err := h.record(id)
+	var rec *cloakroom.Record
+	var err error
+	if t.known != nil {
+		rec, err = t.known.record(t.id)
+	} else {
+		rec, err = h.record(t.id)
+	}
 	if err == nil && rec.Grave != nil {
 		err = cloakroom.ErrGone
 	}

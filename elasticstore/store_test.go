@@ -11,13 +11,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
-// TestStore is the conformance suite, with an index for each period of time and
-// with one index for all.
+// TestStore is the conformance suite, with an index for each period of time, and
+// with one index for all and without copies.
 func TestStore(t *testing.T) {
 	for _, arrangement := range []struct {
 		name string
 		one  bool
-	}{{"periods", false}, {"one_index", true}} {
+	}{{"periods", false}, {"one_index_without_copies", true}} {
 		t.Run(arrangement.name, func(t *testing.T) { conform(t, arrangement.one) })
 	}
 }
@@ -28,7 +28,9 @@ func conform(whole *testing.T, one bool) {
 	labs := map[cloakroom.Store]*lab{}
 	var free []*lab
 	change := func(c *Config) {
-		c.OneIndex = one
+		if c.OneIndex = one; one {
+			c.CopyBytes = -1
+		}
 		c.settings = map[string]any{"gc_deletes": "0s"}
 		c.patience = 300 * time.Millisecond // no node lags behind
 	}

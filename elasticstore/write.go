@@ -130,6 +130,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *c
 		}
 		v, err = s.writes.Do(ctx, w)
 		if err == nil {
+			s.copies.wrote(w, v)
 			return v, false, nil // before what costs memory
 		}
 		var f *fault
@@ -142,7 +143,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *c
 			return v, true, err
 		case errors.Is(err, errNoIndex):
 			// Swept away since this process last looked, or a node lags behind.
-			s.indices.forget(w.index)
+			s.lost(w.index)
 			if missing.IsZero() {
 				missing = time.Now()
 			}
@@ -186,6 +187,7 @@ func (s *Store) refuse(w *write, r *refusal) error {
 
 // conflict finds out what a write met instead of the version it was for.
 func (s *Store) conflict(ctx context.Context, w *write) error {
+	s.copies.doubt(w.id)
 	_, err := s.get(ctx, w.id)
 	switch {
 	case err == nil, errors.Is(err, cloakroom.ErrCorrupt):

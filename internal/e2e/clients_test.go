@@ -45,7 +45,7 @@ func conform(t *testing.T, client elasticstore.Client) {
 	// The suite's hooks get the store; its index is found by it.
 	index := map[cloakroom.Store]string{}
 	open := func(t testing.TB, name string) cloakroom.Store {
-		s, err := elasticstore.New(client, &elasticstore.Config{Index: name})
+		s, err := elasticstore.New(client, &elasticstore.Config{Index: name, CopyBytes: -1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -62,7 +62,11 @@ func conform(t *testing.T, at target, prefix string) {
 	one := prefix == onePrefix
 	index := map[cloakroom.Store]string{} // the hooks get the store
 	open := func(t testing.TB, name string) cloakroom.Store {
-		store, err := elasticstore.New(s.user, &elasticstore.Config{Index: name, OneIndex: one})
+		config := elasticstore.Config{Index: name, OneIndex: one}
+		if one {
+			config.CopyBytes = -1
+		}
+		store, err := elasticstore.New(s.user, &config)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,227 @@
+package elasticstore
+
+import (
+	"bytes"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// asked counts the reads that a store sent, and those of them that were for the
+// version alone.
+type asked struct{ reads, versions atomic.Int64 }
+
+func (a *asked) watch(f *faulty) {
+	f.set(onKind("_mget", func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		a.reads.Add(1)
+		if strings.Contains(req.URL.RawQuery, "_source=false") || bytes.Contains(body, []byte(`"_source":false`)) {
+			a.versions.Add(1)
+		}
+		return send()
+	}))
+}
+
+// take returns how many there were since it was called last.
+func (a *asked) take() (reads, versions int64) { return a.reads.Swap(0), a.versions.Swap(0) }
+
+// wantAsked reads a record by way of a store, and checks what that asked.
+func wantAsked(t *testing.T, a *asked, s *Store, want *cloakroom.Record, reads, versions int64) {
+	t.Helper()
+	a.take()
+	got, err := s.Get(testContext(t), want.ID)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("Get: %+v, %v\nwant %+v", got, err, want)
+	}
+	if r, v := a.take(); r != reads || v != versions {
+		t.Fatalf("asked %d times, %d of them for the version alone; want %d and %d", r, v, reads, versions)
+	}
+}
+
+// saved updates a record and returns it as it is then.
+func saved(t *testing.T, s *Store, r *cloakroom.Record, value string) *cloakroom.Record {
+	t.Helper()
+	u := update(r, value)
+	v, err := s.Update(testContext(t), u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Version = v
+	return u
+}
+
+// TestReadsOfCopies: what a store has read or written it asks for the version
+// alone, and what it returns is always the newest.
+func TestReadsOfCopies(t *testing.T) {
+	t.Parallel()
+	l, f, s, r := faultyStore(t)
+	other := l.open(t, nil, nil)
+	var a asked
+	a.watch(f)
+	wantAsked(t, &a, s, r, 1, 1) // created
+	r = saved(t, s, r, "1")
+	wantAsked(t, &a, s, r, 1, 1) // saved
+	wantAsked(t, &a, s, r, 1, 1)
+
+	r = saved(t, other, r, "2")
+	wantAsked(t, &a, s, r, 2, 1) // the copy is stale
+	r = saved(t, other, r, "3")
+	wantAsked(t, &a, s, r, 1, 0) // which it isn't asked about again
+	r = saved(t, s, r, "4")
+	r = saved(t, other, r, "5")
+	wantAsked(t, &a, s, r, 1, 0)
+	wantAsked(t, &a, s, r, 1, 0) // that would have been right
+	wantAsked(t, &a, s, r, 1, 1)
+}
+
+// TestI2CopiesOfTheEnded: a session that was ended elsewhere isn't answered from
+// its copy, nor one that isn't there any more.
+func TestI2CopiesOfTheEnded(t *testing.T) {
+	t.Parallel()
+	l, _, s, r := faultyStore(t)
+	other := l.open(t, nil, nil)
+	mustBury(t, other, r)
+	_, err := s.Get(testContext(t), r.ID)
+	wantError(t, err, cloakroom.ErrGone)
+
+	r = mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	mustBury(t, s, r)
+	for range 2 {
+		got, err := s.Get(testContext(t), r.ID)
+		wantError(t, err, cloakroom.ErrGone)
+		if got.Grave == nil || got.Grave.Reason != cloakroom.EndDestroyed || got.Values != nil {
+			t.Fatalf("Get: %+v", got)
+		}
+	}
+
+	r = mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID)+"/_doc/"+r.ID.String(), "")
+	_, err = s.Get(testContext(t), r.ID)
+	wantError(t, err, cloakroom.ErrNotFound)
+}
+
+func mustBury(t *testing.T, s *Store, r *cloakroom.Record) {
+	t.Helper()
+	now := time.Now().UTC()
+	err := s.Bury(testContext(t), r.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: now, Until: now.Add(time.Hour)}, cloakroom.Version{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCopiesOfAnIndexThatWasLost: an index that is made anew counts from the start
+// again, and may come to the version of a copy with something else.
+func TestCopiesOfAnIndexThatWasLost(t *testing.T) {
+	t.Parallel()
+	l, _, s, r := faultyStore(t)
+	l.remove(t, s.names.of(r.ID))
+	if _, err := s.Get(testContext(t), r.ID); err == nil {
+		t.Fatal("read from an index that isn't there")
+	}
+	other := update(r, `"other"`)
+	document, err := encodeRecord(other, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.put(t, s, r.ID, string(document))
+	other.Version = r.Version // both are the first of their index
+	got, err := s.Get(testContext(t), r.ID)
+	if err != nil || !reflect.DeepEqual(got, other) {
+		t.Errorf("Get: %+v, %v\nwant %+v", got, err, other)
+	}
+}
+
+// TestCopiesAmongOthers: one request may be for whole documents and for versions
+// alone, in one index and in several.
+func TestCopiesAmongOthers(t *testing.T) {
+	t.Parallel()
+	l, _, s, r := faultyStore(t)
+	other := l.open(t, nil, nil)
+	known := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	unknown := mustCreate(t, other, session(cloakroom.LayoutDay, time.Now()))
+	elsewhere := mustCreate(t, other, session(cloakroom.LayoutFixed, time.Now()))
+	stale := saved(t, other, r, "1")
+	at := func(r *cloakroom.Record) target { return target{s.indexOf(r.ID), r.ID, s.copies.of(r.ID)} }
+	for name, records := range map[string][]*cloakroom.Record{
+		"one index":       {known, unknown, stale, known},
+		"several indices": {elsewhere, known, unknown, stale},
+	} {
+		var targets []target
+		for _, r := range records {
+			targets = append(targets, at(r))
+		}
+		for i, got := range s.readAll(testContext(t), targets) {
+			switch want := records[i]; {
+			case want == stale:
+				if got.Err != errStale { //nolint:errorlint // itself
+					t.Errorf("%s: %d: %v, want that it is stale", name, i, got.Err)
+				}
+			case got.Err != nil || !reflect.DeepEqual(got.Value, want):
+				t.Errorf("%s: %d: %+v, %v\nwant %+v", name, i, got.Value, got.Err, want)
+			}
+		}
+	}
+	// Who comes without a copy gets the document along with who has one.
+	with, without := at(known), at(known)
+	without.known = nil
+	for _, both := range [][]target{{with, without}, {without, with}} {
+		for i, got := range s.readAll(testContext(t), both) {
+			if got.Err != nil || !reflect.DeepEqual(got.Value, known) {
+				t.Errorf("%d: %+v, %v", i, got.Value, got.Err)
+			}
+		}
+	}
+}
+
+// TestNoCopies: none are kept if that is the wish.
+func TestNoCopies(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, func(c *Config) { c.CopyBytes = -1 })
+	var a asked
+	a.watch(f)
+	r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	wantAsked(t, &a, s, r, 1, 0)
+	wantAsked(t, &a, s, r, 1, 0)
+}
+
+// TestCopiesAreBounded by what they take, the oldest going first.
+func TestCopiesAreBounded(t *testing.T) {
+	var c copies
+	c.init(64 << 10)
+	r := session(cloakroom.LayoutDay, time.Now())
+	keep := func(size int) cloakroom.ID {
+		id := cloakroom.NewID(cloakroom.LayoutDay, time.Now())
+		c.wrote(&write{id: id, document: make([]byte, size)}, cloakroom.Version{Term: 1, Seq: 1})
+		return id
+	}
+	first, second := keep(1000), keep(1000)
+	c.of(first)                  // used later than second
+	for c.all.Contains(second) { // which doesn't count as a use
+		c.of(first)
+		keep(1000)
+	}
+	if c.of(first) == nil || c.bytes > c.bound || c.bytes < c.bound*9/10 {
+		t.Errorf("with %d of %d bytes the first is kept: %v", c.bytes, c.bound, c.of(first) != nil)
+	}
+	if c.of(keep(5000)) != nil {
+		t.Error("a document is kept that takes the place of many")
+	}
+	r.Version = cloakroom.Version{Term: 1, Seq: 7}
+	c.found(r)
+	older := *r
+	older.Version.Seq = 6
+	c.found(&older)
+	if k := c.of(r.ID); k == nil || k.version != r.Version {
+		t.Errorf("an older answer took the place of a newer: %+v", k)
+	}
+	c.forgetAll()
+	if c.bytes != 0 || c.all.Len() != 0 {
+		t.Errorf("%d bytes in %d copies after all were dropped", c.bytes, c.all.Len())
+	}
+}
