@@ -27,7 +27,7 @@ func cacheCases() []Case {
 		Setup: func(b *Bench) ([]Side, error) {
 			return clients(b, b.size(64, 8), pageRead,
 				cachingSite("cloakroom+sqlite+cache", sqliteSettings, cachedSQLite), sqliteSite,
-				cachingSite("cloakroom+opensearch+cache", engineSettings, cachedEngine), engineSite, redisSite)
+				cachingSite("cloakroom+opensearch+cache", engineSettings, cachedEngine), ourEngineSite, redisSite)
 		},
 	}}
 }
@@ -50,6 +50,6 @@ func cachedSQLite(b *Bench) (cloakroom.Store, error) {
 }
 
 func cachedEngine(b *Bench) (cloakroom.Store, error) {
-	store, _, _, err := b.engineStore()
+	store, _, _, err := b.engineStore(withCopies)
 	return store, err
 }

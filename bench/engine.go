@@ -34,7 +34,7 @@ func engineCases() []Case {
 	return []Case{
 		{
 			Name: "engine/reads", Needs: []need{needEngine}, Warm: 3,
-			About: "Reads of single sessions by 256 callers; and the engine's ceiling, _mget with prepared bodies. mget-64x4 has 64 documents in a request and 4 requests in flight.",
+			About: "Reads of single sessions by 256 callers; and the engine's ceiling, _mget of whole documents with prepared bodies. store has read or written each session before, and so asks for its version alone; store-copies keeps nothing, as if it were the first time or another process had saved meanwhile. mget-64x4 has 64 documents in a request and 4 requests in flight.",
 			Rows: []Row{
 				{
 					What: "OpenSearch reads/s at 256 callers against the _mget ceiling", Unit: perSec, Kind: More,
@@ -44,11 +44,23 @@ func engineCases() []Case {
 					What: "OpenSearch reads/s at 256 callers against one operation per request", Unit: perSec, Kind: More,
 					Ours: []string{"store"}, Peers: []string{"single"}, Goal: at(6), Least: at(4),
 				},
+				{
+					What: "OpenSearch reads/s at 256 callers without copies, each of the whole session, against the _mget ceiling", Unit: perSec, Kind: More,
+					Ours: []string{"store-copies"}, Peers: ceilings("mget", anyBatches), Goal: untold, Least: untold,
+				},
+				{
+					What: "OpenSearch reads/s at 256 callers without copies, against one operation per request", Unit: perSec, Kind: More,
+					Ours: []string{"store-copies"}, Peers: []string{"single"}, Goal: untold, Least: untold,
+				},
 				fewer("reads/s", "mget"),
 				bound("mget"),
 			},
 			Setup: func(b *Bench) ([]Side, error) {
-				rs, err := openEngine(b, b.size(8192, 512))
+				rs, err := openEngine(b, b.size(8192, 512), withCopies)
+				if err != nil {
+					return nil, err
+				}
+				whole, err := openEngine(b, len(rs.all), withoutCopies)
 				if err != nil {
 					return nil, err
 				}
@@ -58,6 +70,7 @@ func engineCases() []Case {
 				}
 				sides := []Side{
 					b.side("store", engineSettings, callers, rs.reads(callers), rs.check),
+					b.side("store-copies", wholeSettings, callers, whole.reads(callers), whole.check),
 					b.side("single", engineSettings, callers, one.reads(callers), one.check),
 				}
 				more, err := ceilingSides(b, one, "mget", (*single).mget)
@@ -80,7 +93,7 @@ func engineCases() []Case {
 				bound("bulk"),
 			},
 			Setup: func(b *Bench) ([]Side, error) {
-				rs, err := openEngine(b, b.size(8192, 512))
+				rs, err := openEngine(b, b.size(8192, 512), withCopies)
 				if err != nil {
 					return nil, err
 				}
@@ -123,7 +136,7 @@ func engineCases() []Case {
 type load = func(ctx context.Context, caller, turn int) error
 
 func againstSingle(b *Bench, of func(rs *records, one *single, n int) (ours, theirs load)) ([]Side, error) {
-	rs, err := openEngine(b, b.size(8192, 512))
+	rs, err := openEngine(b, b.size(8192, 512), withCopies)
 	if err != nil {
 		return nil, err
 	}
@@ -143,12 +156,18 @@ func againstSingle(b *Bench, of func(rs *records, one *single, n int) (ours, the
 	return sides, nil
 }
 
-func openEngine(b *Bench, n int) (*records, error) {
-	store, _, _, err := b.engineStore()
+// openEngine fills a store. What is checked at the end is read whole.
+func openEngine(b *Bench, n, copyBytes int) (*records, error) {
+	store, e, name, err := b.engineStore(copyBytes)
 	if err != nil {
 		return nil, err
 	}
-	return fill(b, store, n, time.Now())
+	rs, err := fill(b, store, n, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	rs.reader, err = b.openEngineStore(e, name, withoutCopies)
+	return rs, err
 }
 
 // single is the engine with the documents of a store and without the store.
@@ -169,7 +188,7 @@ type place struct {
 
 // openSingle fills a store and takes its documents.
 func openSingle(b *Bench, n int) (*single, error) {
-	store, e, name, err := b.engineStore()
+	store, e, name, err := b.engineStore(withCopies)
 	if err != nil {
 		return nil, err
 	}

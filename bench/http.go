@@ -90,10 +90,15 @@ func httpEngineCases() []Case {
 					What: "full HTTP read and write on OpenSearch with CacheFor, against one operation per request (is_lazy 1)", Unit: perSec, Kind: More,
 					Ours: []string{"cloakroom+opensearch+cache"}, Peers: []string{"plain-lazy"}, Goal: untold, Least: untold,
 				},
+				{
+					What: "full HTTP read and write on OpenSearch without copies, against one operation per request (is_lazy 1)", Unit: perSec, Kind: More,
+					Ours: []string{"cloakroom+opensearch-copies"}, Peers: []string{"plain-lazy"}, Goal: untold, Least: untold,
+				},
 			},
 			Setup: func(b *Bench) ([]Side, error) {
-				return clients(b, b.size(clientsAtOnce, 8), pageBrowse, engineSite, plainSite(false), plainSite(true),
-					cachingSite("cloakroom+opensearch+cache", engineSettings, cachedEngine))
+				return clients(b, b.size(clientsAtOnce, 8), pageBrowse, ourEngineSite, plainSite(false), plainSite(true),
+					cachingSite("cloakroom+opensearch+cache", engineSettings, cachedEngine),
+					engineSite("cloakroom+opensearch-copies", wholeSettings, withoutCopies))
 			},
 		},
 		incrementCase("opensearch", engineSettings, []need{needEngine}, func(b *Bench) (cloakroom.Store, error) {
@@ -101,7 +106,7 @@ func httpEngineCases() []Case {
 			if err != nil {
 				return nil, err
 			}
-			return b.openEngineStore(e, name)
+			return b.openEngineStore(e, name, withCopies)
 		}),
 	}
 }

@@ -6,14 +6,14 @@ import (
 )
 
 func latencyCases() []Case {
-	half := func(what string) Row {
+	half := func(what, ours string) Row {
 		return Row{
 			What: "p50 latency with 1 caller against a single raw operation: " + what, Unit: half, Kind: Share,
-			Ours: []string{"store"}, Peers: []string{"raw"}, Goal: at(1.1), Least: at(1.25),
+			Ours: []string{ours}, Peers: []string{"raw"}, Goal: at(1.1), Least: at(1.25),
 		}
 	}
 	alone := func(name, what, about string, needs []need, setup func(b *Bench) ([]Side, error)) Case {
-		return Case{Name: "latency/" + name, About: about, Needs: needs, Warm: 4, Rows: []Row{half(what)}, Setup: setup}
+		return Case{Name: "latency/" + name, About: about, Needs: needs, Warm: 4, Rows: []Row{half(what, "store")}, Setup: setup}
 	}
 	engine := []need{needEngine}
 	return []Case{
@@ -27,9 +27,22 @@ func latencyCases() []Case {
 				return func(_ context.Context, _, turn int) error { return s.transaction(turn, 1) }
 			})
 		}),
-		alone("opensearch-read", "OpenSearch read", "One caller's reads, against GET requests.", engine, func(b *Bench) ([]Side, error) {
-			return besideSingle(b, (*records).reads, (*single).reads)
-		}),
+		{
+			Name: "latency/opensearch-read", Needs: engine, Warm: 4,
+			About: "One caller's reads, against GET requests. store has read or written each session before, store-copies keeps nothing.",
+			Rows:  []Row{half("OpenSearch read", "store"), half("OpenSearch read without copies", "store-copies")},
+			Setup: func(b *Bench) ([]Side, error) {
+				sides, err := besideSingle(b, (*records).reads, (*single).reads)
+				if err != nil {
+					return nil, err
+				}
+				rs, err := openEngine(b, b.size(2000, 100), withoutCopies)
+				if err != nil {
+					return nil, err
+				}
+				return append(sides, b.side("store-copies", wholeSettings, 1, rs.reads(1), rs.check)), nil
+			},
+		},
 		alone("opensearch-save", "OpenSearch save", "One caller's compare-and-set saves, against PUT requests.", engine, func(b *Bench) ([]Side, error) {
 			return besideSingle(b, (*records).saves, (*single).saves)
 		}),
@@ -64,7 +77,7 @@ func besideBare(b *Bench, ours func(*records, int) load, theirs func(*bare) load
 
 func besideSingle(b *Bench, ours func(*records, int) load, theirs func(*single, int) load) ([]Side, error) {
 	n := b.size(2000, 100)
-	rs, err := openEngine(b, n)
+	rs, err := openEngine(b, n, withCopies)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +93,7 @@ func besideSingle(b *Bench, ours func(*records, int) load, theirs func(*single, 
 
 func setupSameLoad(b *Bench) ([]Side, error) {
 	callers, n := b.size(64, 8), b.size(8192, 512)
-	rs, err := openEngine(b, n)
+	rs, err := openEngine(b, n, withCopies)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func overloadCases() []Case {
 	}
 	return []Case{
 		flat("sqlite", nil, sqliteSite),
-		flat("opensearch", []need{needEngine}, engineSite, plainSite(false)),
+		flat("opensearch", []need{needEngine}, ourEngineSite, plainSite(false)),
 	}
 }
 

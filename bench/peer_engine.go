@@ -18,6 +18,9 @@ import (
 
 const engineSettings = "translog durability request (fsync before the answer), no replica, refresh every 5 s"
 
+// wholeSettings are those of our store when it keeps nothing to compare with.
+const wholeSettings = engineSettings + "; without copies: each read brings the whole session"
+
 // raw speaks to the engine as directly as can be.
 type raw struct {
 	url    string
@@ -195,8 +198,15 @@ func (e *raw) written(ctx context.Context, pattern string, before []*document, t
 	return nil
 }
 
-func (b *Bench) openEngineStore(e *raw, name string) (*elasticstore.Store, error) {
-	s, err := elasticstore.Open(b, elasticstore.ClientConfig{URLs: []string{e.url}}, &elasticstore.Config{Index: name, Replicas: -1, Logger: b.log})
+// What elasticstore.Config.CopyBytes is.
+const (
+	withCopies    = 0 // as it is unless one says otherwise
+	withoutCopies = -1
+)
+
+func (b *Bench) openEngineStore(e *raw, name string, copyBytes int) (*elasticstore.Store, error) {
+	s, err := elasticstore.Open(b, elasticstore.ClientConfig{URLs: []string{e.url}},
+		&elasticstore.Config{Index: name, Replicas: -1, CopyBytes: copyBytes, Logger: b.log})
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +216,9 @@ func (b *Bench) openEngineStore(e *raw, name string) (*elasticstore.Store, error
 }
 
 // engineStore opens a store under a name of its own, which goes with the case.
-func (b *Bench) engineStore() (store *elasticstore.Store, e *raw, name string, err error) {
+func (b *Bench) engineStore(copyBytes int) (store *elasticstore.Store, e *raw, name string, err error) {
 	if e, name, err = b.engine(); err == nil {
-		store, err = b.openEngineStore(e, name)
+		store, err = b.openEngineStore(e, name, copyBytes)
 	}
 	return store, e, name, err
 }
@@ -229,11 +239,19 @@ func patiently(ctx context.Context, try func() error, passes func(error) bool) e
 	}
 }
 
-func engineSite(b *Bench) (*site, error) {
-	store, _, _, err := b.engineStore()
-	if err != nil {
-		return nil, err
+// ourEngineSite is ours on OpenSearch as it is by default.
+func ourEngineSite(b *Bench) (*site, error) {
+	return engineSite("cloakroom+opensearch", engineSettings, withCopies)(b)
+}
+
+// engineSite is ours on OpenSearch.
+func engineSite(name, settings string, copyBytes int) func(*Bench) (*site, error) {
+	return func(b *Bench) (*site, error) {
+		store, _, _, err := b.engineStore(copyBytes)
+		if err != nil {
+			return nil, err
+		}
+		l, err := newOurs(b, store)
+		return newSite(name, settings, l), err
 	}
-	l, err := newOurs(b, store)
-	return newSite("cloakroom+opensearch", engineSettings, l), err
 }

@@ -14,8 +14,9 @@ import (
 // records are what cases that compare stores keep in them: sessions with the
 // same values as the application's.
 type records struct {
-	store cloakroom.Store
-	all   []*cloakroom.Record // as last acknowledged; each belongs to one caller
+	store  cloakroom.Store
+	reader cloakroom.Store     // the one that is checked by
+	all    []*cloakroom.Record // as last acknowledged; each belongs to one caller
 }
 
 func newRecord(i int, made time.Time) *cloakroom.Record {
@@ -46,7 +47,7 @@ func advance(r *cloakroom.Record) {
 
 // fill creates n records.
 func fill(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*records, error) {
-	rs := &records{store, make([]*cloakroom.Record, n)}
+	rs := &records{store, store, make([]*cloakroom.Record, n)}
 	err := share(ctx, 256, n, func(ctx context.Context, i int) error {
 		r := newRecord(i, made)
 		v, err := store.Create(ctx, r)
@@ -97,7 +98,7 @@ func (rs *records) save(ctx context.Context, at **cloakroom.Record) error {
 // check reads every record.
 func (rs *records) check(ctx context.Context) error {
 	return share(ctx, 64, len(rs.all), func(ctx context.Context, i int) error {
-		got, err := rs.store.Get(ctx, rs.all[i].ID)
+		got, err := rs.reader.Get(ctx, rs.all[i].ID)
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func scaleCases() []Case {
 	}
 	return []Case{
 		grown("sqlite", sqliteSettings, nil, []int{10_000, 100_000, 1_000_000}, manyInSQLite),
-		grown("opensearch", engineSettings, []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, manyInEngine),
+		grown("opensearch", wholeSettings, []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, manyInEngine),
 	}
 }
 
@@ -103,7 +103,7 @@ func manyInSQLite(b *Bench, n int) (*many, error) {
 }
 
 func manyInEngine(b *Bench, n int) (*many, error) {
-	store, e, name, err := b.engineStore()
+	store, e, name, err := b.engineStore(withoutCopies) // few would be found among so many
 	if err != nil {
 		return nil, err
 	}

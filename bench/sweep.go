@@ -25,12 +25,12 @@ func setupSweep(b *Bench) ([]Side, error) {
 	n := b.size(1_000_000, 500)
 	now := time.Now()
 	made := now.Add(-60 * 24 * time.Hour) // with a lifetime of 30 days, all over
-	store, e, ours, err := b.engineStore()
+	store, e, ours, err := b.engineStore(withCopies)
 	if err != nil {
 		return nil, err
 	}
 	// The same documents, in an index like our store's: its own, of another name.
-	plain, _, theirs, err := b.engineStore()
+	plain, _, theirs, err := b.engineStore(withCopies)
 	if err != nil {
 		return nil, err
 	}
