@@ -79,8 +79,8 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.session != nil || q.err != nil {
-		return q.session, q.err
+	if s := q.session.Load(); s != nil || q.err != nil {
+		return s, q.err
 	}
 	if m.cache == nil && m.presents(q.outer) && m.w.ops.full() { // who isn't to be served shall cost little
 		q.err = errTooMany
@@ -94,7 +94,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 			return nil, q.err
 		}
 	}
-	q.session = s
+	q.session.Store(s)
 	return s, nil
 }
 
@@ -108,8 +108,10 @@ func (m *Manager) Fresh(ctx context.Context) (*Session, error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.session, q.err = q.begin(), nil
-	return q.session, nil
+	s := q.begin()
+	q.session.Store(s)
+	q.err = nil
+	return s, nil
 }
 
 // Fail answers a request with an error, in the place of what the handler was
@@ -189,12 +191,13 @@ type request struct {
 	r               http.Request
 	w               response
 
-	mu      sync.Mutex
-	session *Session
-	err     error // of loading it
-	heldID  ID    // the record that the request holds open
-	held    *line // its line; nil: none
-	over    bool  // the handler has returned
+	session atomic.Pointer[Session] // once somebody got it; set with mu held
+
+	mu     sync.Mutex
+	err    error // of loading it
+	heldID ID    // the record that the request holds open
+	held   *line // its line; nil: none
+	over   bool  // the handler has returned
 
 	token atomic.Int32 // one of the following
 
@@ -280,12 +283,8 @@ func (q *request) letGo() {
 	}
 }
 
-// consulted returns the request's session if anybody asked for it.
-func (q *request) consulted() *Session {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.session
-}
+// consulted returns the request's session if anybody got it.
+func (q *request) consulted() *Session { return q.session.Load() }
 
 // commit saves the session, and puts its token into the response's headers.
 func (q *request) commit() error {
