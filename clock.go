@@ -22,7 +22,7 @@ func (c clock) both() (now, actual time.Time) {
 	if c.custom != nil {
 		now = c.custom()
 	}
-	return now.UTC().Truncate(time.Millisecond), actual
+	return time.UnixMilli(now.UnixMilli()).UTC(), actual
 }
 
 // moment is a time in Unix milliseconds, in a third of a time.Time's memory.

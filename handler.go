@@ -82,7 +82,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	if s := q.session.Load(); s != nil || q.err != nil {
 		return s, q.err
 	}
-	if m.cache == nil && m.presents(q.outer) && m.w.ops.full() { // who isn't to be served shall cost little
+	if m.cache == nil && m.w.ops.full() && m.presents(q.outer) { // who isn't to be served shall cost little
 		q.err = errTooMany
 		return nil, q.err
 	}
