@@ -75,7 +75,9 @@
 // a read has shown that it would have been right. So a cookie that sticks to a
 // process (session affinity) makes reads cheap, and processes that take turns pay
 // hardly more than without. An index that was restored from a snapshot has a new
-// primary term, with which no copy agrees.
+// primary term, with which no copy agrees. One that was deleted and made anew counts
+// from the start again: who does that restarts the processes, unless each has
+// reported that it was missing, by which it forgets its copies.
 //
 // Search, Sweep and Inspector trail by Config.RefreshInterval. Each page of a
 // search is a view of its own: what is written meanwhile may or may not be
