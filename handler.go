@@ -198,10 +198,13 @@ type request struct {
 	heldID ID    // the record that the request holds open
 	held   *line // its line; nil: none
 	over   bool  // the handler has returned
+	begun  bool  // first is in use
 
 	token atomic.Int32 // one of the following
 
-	vary [1]string // memory for the response's Vary, which seldom has more
+	// Memory for what nearly every request that is looked at needs.
+	first Session   // the one that is begun first, and hardly ever another
+	vary  [1]string // the response's Vary, which seldom has more
 }
 
 // What the response has to say about the client's token.
@@ -230,7 +233,12 @@ func (m *Manager) request(ctx context.Context) *request {
 
 // begin returns an empty session for the request.
 func (q *request) begin() *Session {
-	s := q.m.newSession(q)
+	s := &q.first
+	if q.begun { // and somebody may have it still
+		s = new(Session)
+	}
+	q.begun = true
+	q.m.newSession(s, q)
 	c := q.m.config
 	s.active = !c.Background(q.outer)
 	agent := q.outer.UserAgent()

@@ -105,10 +105,9 @@ func (m *Manager) checkSize(r *Record) error {
 	return nil
 }
 
-// newSession returns an empty session that is not stored.
-func (m *Manager) newSession(q *request) *Session {
-	s := &Session{m: m, q: q, rec: m.empty, exact: true}
-	s.active = true
+// newSession makes of s, which is zero, an empty session that is not stored.
+func (m *Manager) newSession(s *Session, q *request) *Session {
+	s.m, s.q, s.rec, s.exact, s.active = m, q, m.empty, true, true
 	return s
 }
 
@@ -120,7 +119,7 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := m.newSession(nil)
+	s := m.newSession(new(Session), nil)
 	s.adopt(rec, secret, momentOf(rec.Created))
 	m.events.created(ctx, rec.Info())
 	return s, nil
@@ -157,7 +156,7 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	if !ok || !m.inTime(ID(t.ID), now) {
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
 	}
-	s := m.newSession(nil)
+	s := m.newSession(new(Session), nil)
 	if err := m.load(ctx, s, t, now, actual); err != nil {
 		return nil, err
 	}

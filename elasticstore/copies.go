@@ -103,7 +103,8 @@ func (c *copies) found(r *cloakroom.Record) {
 func (c *copies) keep(id cloakroom.ID, next *kept, found bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if old, ok := c.all.Peek(id); ok {
+	old, ok := c.all.Peek(id)
+	if ok {
 		age := compareVersions(old.version, next.version)
 		if age > 0 {
 			return // another answer overtook this one
@@ -112,12 +113,15 @@ func (c *copies) keep(id cloakroom.ID, next *kept, found bool) {
 		if found {
 			next.stale = age != 0
 		}
-		c.all.Remove(id)
 	}
-	if next.bytes > c.bound/16 {
-		return // not in the place of so many others
+	if next.bytes > c.bound/16 { // not in the place of so many others
+		c.all.Remove(id)
+		return
 	}
 	c.bytes += next.bytes
+	if ok { // which Add puts next in the place of
+		c.bytes -= old.bytes
+	}
 	c.all.Add(id, next)
 	for c.bytes > c.bound {
 		c.all.RemoveOldest()
