@@ -82,6 +82,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	if s := q.session.Load(); s != nil || q.err != nil {
 		return s, q.err
 	}
+	q.asked.Store(true)
 	if m.cache == nil && m.w.ops.full() && m.presents(q.outer) { // who isn't to be served shall cost little
 		q.err = errTooMany
 		return nil, q.err
@@ -192,6 +193,7 @@ type request struct {
 	w               response
 
 	session atomic.Pointer[Session] // once somebody got it; set with mu held
+	asked   atomic.Bool             // somebody does, or did
 
 	mu     sync.Mutex
 	err    error // of loading it
@@ -291,8 +293,16 @@ func (q *request) letGo() {
 	}
 }
 
-// consulted returns the request's session if anybody got it.
-func (q *request) consulted() *Session { return q.session.Load() }
+// consulted returns the request's session if anybody asked for it, and waits for
+// it if it is being loaded.
+func (q *request) consulted() *Session {
+	if s := q.session.Load(); s != nil || !q.asked.Load() {
+		return s
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.session.Load()
+}
 
 // commit saves the session, and puts its token into the response's headers.
 func (q *request) commit() error {

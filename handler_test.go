@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 )
@@ -39,6 +40,48 @@ func TestI6_LazyHandler(t *testing.T) {
 	r.wantOps("get 1")
 	if h.Get("Vary") != "Cookie" || len(h["Set-Cookie"]) != 0 {
 		t.Errorf("a response that looked at the session has the headers %v", h)
+	}
+}
+
+// begunWriter tells when a response's header goes out.
+type begunWriter struct {
+	*httptest.ResponseRecorder
+	begun chan struct{}
+}
+
+func (w *begunWriter) WriteHeader(status int) {
+	close(w.begun)
+	w.ResponseRecorder.WriteHeader(status)
+}
+
+// TestVaryWhileBeingLoaded: a session that another goroutine is about to get
+// counts as consulted, so the response that begins meanwhile waits for it.
+func TestVaryWhileBeingLoaded(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.stored(1)
+	w := &begunWriter{httptest.NewRecorder(), make(chan struct{})}
+	reading := make(chan struct{})
+	r.store.hook(func(*call) fate {
+		close(reading)
+		select {
+		case <-w.begun: // as it must not
+		case <-time.After(50 * time.Millisecond):
+		}
+		return pass
+	})
+	var loading sync.WaitGroup
+	r.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		loading.Go(func() {
+			if _, err := r.m.Session(req.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		<-reading
+		w.WriteHeader(http.StatusOK)
+		loading.Wait()
+	})).ServeHTTP(w, r.as(s).request(t.Context()))
+	if got := w.Result().Header.Get("Vary"); got != "Cookie" {
+		t.Errorf("Vary is %q", got)
 	}
 }
 
