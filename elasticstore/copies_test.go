@@ -2,6 +2,7 @@ package elasticstore
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -157,7 +158,7 @@ func TestCopiesAmongOthers(t *testing.T) {
 		for i, got := range s.readAll(testContext(t), targets) {
 			switch want := records[i]; {
 			case want == stale:
-				if got.Err != errStale { //nolint:errorlint // itself
+				if !errors.Is(got.Err, errStale) {
 					t.Errorf("%s: %d: %v, want that it is stale", name, i, got.Err)
 				}
 			case got.Err != nil || !reflect.DeepEqual(got.Value, want):
