@@ -6,8 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
+	"github.com/cloakroom-go/cloakroom/internal/lru"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
@@ -19,7 +18,7 @@ const (
 	// session takes at least, 65,536 sessions.
 	cacheBytes = 64 << 20
 	// sessionBytes is what a remembered session takes beside its values.
-	sessionBytes = 1 << 10
+	sessionBytes = lru.LeastBytes
 )
 
 // cache is a store that remembers the sessions that pass through it
@@ -32,22 +31,19 @@ const (
 // place of something still older.
 type cache struct {
 	Store
-	app   string
-	now   func() time.Time
-	keep  time.Duration
-	bound int // of bytes
+	app  string
+	now  func() time.Time
+	keep time.Duration
 
 	mu       sync.Mutex
-	sessions *simplelru.LRU[ID, remembered]
-	bytes    int
+	sessions *lru.Cache[ID, remembered]
 	underWay map[ID]*generation // what isn't spoiled
 }
 
 // remembered is a session as it was at some time after asOf.
 type remembered struct {
-	rec   *Record
-	asOf  time.Time
-	bytes int
+	rec  *Record
+	asOf time.Time
 }
 
 // generation is those operations on a record under way that began since it was
@@ -65,13 +61,7 @@ type operation struct {
 }
 
 func newCache(store Store, app string, now func() time.Time, keep time.Duration, bound int) *cache {
-	c := &cache{Store: store, app: app, now: now, keep: keep, bound: bound, underWay: make(map[ID]*generation)}
-	var err error
-	c.sessions, err = simplelru.NewLRU(max(bound/sessionBytes, 1), func(_ ID, m remembered) { c.bytes -= m.bytes })
-	if err != nil {
-		panic("cloakroom: " + err.Error()) // only of a bound that isn't positive
-	}
-	return c
+	return &cache{Store: store, app: app, now: now, keep: keep, sessions: lru.New[ID, remembered](bound), underWay: make(map[ID]*generation)}
 }
 
 // recall returns a session as it was less than Config.CacheFor ago, and when it
@@ -137,25 +127,11 @@ func (c *cache) learn(o operation, rec *Record) {
 	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.Before(m.asOf):
 		// What is remembered is newer.
 	case known || !o.of.spoiled:
-		c.remember(o.id, remembered{rec, o.began, sizeOf(rec)})
+		c.sessions.Put(o.id, remembered{rec, o.began}, sizeOf(rec))
 	}
 	if g := c.underWay[o.id]; g != nil {
 		g.spoiled = true
 		delete(c.underWay, o.id)
-	}
-}
-
-// remember keeps a session in the place of those that were asked for longest ago.
-// One that would fill a good part of the room isn't kept.
-func (c *cache) remember(id ID, m remembered) {
-	c.sessions.Remove(id)
-	if m.bytes > c.bound/16 {
-		return
-	}
-	c.bytes += m.bytes
-	c.sessions.Add(id, m)
-	for c.bytes > c.bound {
-		c.sessions.RemoveOldest()
 	}
 }
 

@@ -32,8 +32,8 @@ func TestCacheBounds(t *testing.T) {
 			c.read(last)
 			c.recall(first.ID)
 		}
-		if n := c.sessions.Len(); n != test.most || c.bytes > c.bound || c.bytes != n*sizeOf(last) {
-			t.Errorf("values of %d bytes: it keeps %d sessions of %d bytes, want %d within %d bytes", test.size, n, c.bytes, test.most, c.bound)
+		if n := c.sessions.Len(); n != test.most || c.sessions.Bytes() != n*sizeOf(last) {
+			t.Errorf("values of %d bytes: it keeps %d sessions of %d bytes, want %d", test.size, n, c.sessions.Bytes(), test.most)
 		}
 		for _, r := range []*Record{first, last} {
 			if got, _ := c.recall(r.ID); (got != nil) != (test.most > 0) {

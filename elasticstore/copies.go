@@ -5,9 +5,8 @@ import (
 	"cmp"
 	"sync"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
-
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/lru"
 )
 
 // Copies of documents
@@ -27,38 +26,21 @@ import (
 
 // copies are those that are kept.
 type copies struct {
-	bound int // of bytes; none: nothing is kept
+	none bool // are kept
 
-	mu    sync.Mutex
-	all   *simplelru.LRU[cloakroom.ID, *kept]
-	bytes int
+	mu  sync.Mutex
+	all *lru.Cache[cloakroom.ID, *kept]
 }
 
 // kept is what a document was at a version.
 type kept struct {
 	version cloakroom.Version // the engine's
-	bytes   int
-	stale   bool // was found so when it was read last; under copies.mu
+	stale   bool              // was found so when it was read last; under copies.mu
 
 	read     sync.Once // of what was written, when it is first asked for
 	document []byte
 	rec      *cloakroom.Record
 	err      error
-}
-
-// keptBytes is about what a copy takes beside its texts and values.
-const keptBytes = 1 << 10
-
-// init makes room for so many bytes.
-func (c *copies) init(bound int) {
-	if bound <= 0 {
-		return
-	}
-	all, err := simplelru.NewLRU(max(bound/keptBytes, 1), func(_ cloakroom.ID, k *kept) { c.bytes -= k.bytes })
-	if err != nil {
-		panic("elasticstore: " + err.Error()) // only of a size that isn't positive
-	}
-	c.bound, c.all = bound, all
 }
 
 // record returns the copy as a read in full would.
@@ -72,11 +54,13 @@ func (k *kept) record(id cloakroom.ID) (*cloakroom.Record, error) {
 	return k.rec, k.err
 }
 
+// newCopies makes room for so many bytes; none if they aren't positive.
+func newCopies(bound int) *copies {
+	return &copies{none: bound <= 0, all: lru.New[cloakroom.ID, *kept](bound)}
+}
+
 // of returns the copy that a read may ask about, or nil.
 func (c *copies) of(id cloakroom.ID) *kept {
-	if c.bound == 0 {
-		return nil
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.all.Get(id); ok && !k.stale {
@@ -87,24 +71,23 @@ func (c *copies) of(id cloakroom.ID) *kept {
 
 // wrote keeps a document that was acknowledged.
 func (c *copies) wrote(w *write, v cloakroom.Version) {
-	if c.bound > 0 {
-		c.keep(w.id, &kept{version: v, document: bytes.Clone(w.document), bytes: keptBytes + len(w.document)}, false)
+	if !c.none {
+		c.keep(w.id, &kept{version: v, document: bytes.Clone(w.document)}, lru.LeastBytes+len(w.document), false)
 	}
 }
 
 // found keeps a record that was read in full, and learns from it whether the copy
 // was worth something.
 func (c *copies) found(r *cloakroom.Record) {
-	if c.bound > 0 {
-		c.keep(r.ID, &kept{version: r.Version, rec: r, bytes: sizeOf(r)}, true)
+	if !c.none {
+		c.keep(r.ID, &kept{version: r.Version, rec: r}, sizeOf(r), true)
 	}
 }
 
-func (c *copies) keep(id cloakroom.ID, next *kept, found bool) {
+func (c *copies) keep(id cloakroom.ID, next *kept, size int, found bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old, ok := c.all.Peek(id)
-	if ok {
+	if old, ok := c.all.Peek(id); ok {
 		age := compareVersions(old.version, next.version)
 		if age > 0 {
 			return // another answer overtook this one
@@ -114,25 +97,11 @@ func (c *copies) keep(id cloakroom.ID, next *kept, found bool) {
 			next.stale = age != 0
 		}
 	}
-	if next.bytes > c.bound/16 { // not in the place of so many others
-		c.all.Remove(id)
-		return
-	}
-	c.bytes += next.bytes
-	if ok { // which Add puts next in the place of
-		c.bytes -= old.bytes
-	}
-	c.all.Add(id, next)
-	for c.bytes > c.bound {
-		c.all.RemoveOldest()
-	}
+	c.all.Put(id, next, size)
 }
 
 // doubt has the next read of a document read it in full.
 func (c *copies) doubt(id cloakroom.ID) {
-	if c.bound == 0 {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.all.Peek(id); ok {
@@ -142,9 +111,6 @@ func (c *copies) doubt(id cloakroom.ID) {
 
 // forget drops the copy of a document that is no record any more.
 func (c *copies) forget(id cloakroom.ID) {
-	if c.bound == 0 {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all.Remove(id)
@@ -152,9 +118,6 @@ func (c *copies) forget(id cloakroom.ID) {
 
 // forgetAll drops all copies.
 func (c *copies) forgetAll() {
-	if c.bound == 0 {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all.Purge()
@@ -167,7 +130,7 @@ func compareVersions(a, b cloakroom.Version) int {
 
 // sizeOf estimates what a record takes in memory.
 func sizeOf(r *cloakroom.Record) int {
-	n := keptBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
+	n := lru.LeastBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
 	for _, v := range r.Values {
 		n += len(v.Name) + len(v.JSON) + 64
 	}

@@ -22,7 +22,7 @@ type Store struct {
 	reads  *batch.Batcher[target, *cloakroom.Record]
 	writes *batch.Batcher[*write, cloakroom.Version]
 
-	copies copies // of records, for reads to compare with
+	copies *copies // of records, for reads to compare with
 
 	ready   once    // Setup, when it is needed
 	indices indices // those that are known to be there, and ours
@@ -55,7 +55,7 @@ func New(c Client, config *Config) (*Store, error) {
 	}
 	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
 	s.ready.now = cfg.now
-	s.copies.init(cfg.CopyBytes)
+	s.copies = newCopies(cfg.CopyBytes)
 	s.alarms = timeout.NewAlarms(cfg.RequestTimeout / 64)
 	s.reads = batch.New(batch.Config[target, *cloakroom.Record]{
 		Flush:    s.readAll,
