@@ -24,6 +24,7 @@ type process struct {
 	unbind  func()
 	mu      sync.Mutex
 	reaped  bool
+	stopped bool // by pause
 	outcome syscall.WaitStatus
 }
 
@@ -110,8 +111,49 @@ func (p *process) signal(sig syscall.Signal) error {
 	return syscall.Kill(p.pid, sig)
 }
 
-func (p *process) pause() error     { return p.signal(syscall.SIGSTOP) }
-func (p *process) resume() error    { return p.signal(syscall.SIGCONT) }
+// pause stops the process and waits until all of its threads have stopped: on a busy
+// machine that is later than the signal.
+func (p *process) pause() error {
+	p.mu.Lock()
+	already := p.stopped
+	p.mu.Unlock()
+	if err := p.signal(syscall.SIGSTOP); err != nil || already {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if err := every(ctx, time.Millisecond, func() (bool, error) { return p.stops(), nil }); err != nil {
+		return fmt.Errorf("pid %d goes on after SIGSTOP: %w", p.pid, err)
+	}
+	return nil
+}
+
+// stops reports whether the process has stopped, or ended. The system says once
+// that it has stopped.
+func (p *process) stops() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.reaped {
+		return true
+	}
+	var status syscall.WaitStatus
+	if pid, err := syscall.Wait4(p.pid, &status, syscall.WNOHANG|syscall.WUNTRACED, nil); err != nil || pid != p.pid {
+		return errors.Is(err, syscall.ECHILD)
+	}
+	if p.stopped = status.Stopped(); !p.stopped {
+		p.outcome, p.reaped = status, true
+		p.unbind()
+	}
+	return true
+}
+
+func (p *process) resume() error {
+	p.mu.Lock()
+	p.stopped = false
+	p.mu.Unlock()
+	return p.signal(syscall.SIGCONT)
+}
+
 func (p *process) terminate() error { return p.signal(syscall.SIGTERM) }
 
 // kill ends the process at once and waits for the end.
