@@ -1,6 +1,8 @@
 package history_test
 
 import (
+	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -31,7 +33,18 @@ func TestUndecidedStaysUndecided(t *testing.T) {
 		if r.Undecided != MaxOpen+1 || len(r.Open) != MaxOpen || r.Failed != 0 {
 			t.Errorf("%d undecided, %d open, %d failed", r.Undecided, len(r.Open), r.Failed)
 		}
-		r.Again(o)
+		files, err := r.Again(o)
+		if err != nil || len(files) != MaxOpen {
+			t.Fatalf("histories written: %v, %v", files, err)
+		}
+		f, err := os.Open(files[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, err := Read(f)
+		if err := errors.Join(err, f.Close()); err != nil || len(all) != 1 || len(all[0].Ops) != len(endless().Ops) {
+			t.Errorf("%s has %d families, %v", files[0], len(all), err)
+		}
 	}
 }
 
@@ -39,7 +52,10 @@ func TestUndecidedStaysUndecided(t *testing.T) {
 func TestUndecidedIsDecidedAgain(t *testing.T) {
 	sound, broken := told(create, get(0)), told(create, notFound)
 	r := Report{Families: 10, Undecided: 4, Open: []Family{sound, broken}}
-	r.Again(&Options{Dir: t.TempDir()})
+	files, err := r.Again(&Options{Dir: t.TempDir()})
+	if len(files) > 0 || err != nil {
+		t.Errorf("histories of what was decided are written: %v, %v", files, err)
+	}
 	if r.Undecided != 2 || len(r.Open) != 0 || r.Failed != 1 || len(r.Failures) != 1 || r.Families != 10 {
 		t.Errorf("%d undecided, %d open, %d failed with %d failures, of %d", r.Undecided, len(r.Open), r.Failed, len(r.Failures), r.Families)
 	}

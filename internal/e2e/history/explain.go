@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -66,25 +65,15 @@ func explain(f Family, v Verdict, o Options) Failure {
 }
 
 func (f *Failure) write(dir string) error {
-	var err error
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "cloakroom-history-"); err != nil {
-			return err
-		}
-	} else if err = os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	name := func(ending string) string {
-		path := filepath.Join(dir, fmt.Sprintf("family-%d%s", f.Family.Number, ending))
-		f.Files = append(f.Files, path)
-		return path
-	}
-	whole, err := os.Create(name(".jsonl"))
+	whole, err := keep(dir, &f.Family)
+	f.Files = append(f.Files, whole)
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(Write(whole, &f.Family), whole.Close()); err != nil {
-		return err
+	name := func(ending string) string {
+		path := strings.TrimSuffix(whole, historyEnding) + ending
+		f.Files = append(f.Files, path)
+		return path
 	}
 	seen := aged(f.Smallest)
 	m := model(&seen)
@@ -92,4 +81,24 @@ func (f *Failure) write(dir string) error {
 	return errors.Join(
 		os.WriteFile(name(".txt"), []byte(f.Smallest.Table()), 0o600),
 		porcupine.VisualizePath(m, info, name(".html")))
+}
+
+const historyEnding = ".jsonl"
+
+// keep writes a family's history to a file of a directory, as Options.Dir has it,
+// and returns the file's name.
+func keep(dir string, f *Family) (path string, err error) {
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "cloakroom-history-"); err != nil {
+			return "", err
+		}
+	} else if err = os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, fmt.Sprintf("family-%d%s", f.Number, historyEnding))
+	whole, err := os.Create(path)
+	if err != nil {
+		return path, err
+	}
+	return path, errors.Join(Write(whole, f), whole.Close())
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,15 +63,21 @@ func (r *Report) count(j *judged) {
 
 // Again checks the Open families once more, one after the other: each gets
 // o.Timeout, and the machine for itself. Who is decided now no longer counts as
-// undecided. Who isn't still does, and stays open.
-func (r *Report) Again(o *Options) {
-	open := r.Open
+// undecided. Who isn't still does, and stays open; its history is written, and the
+// names of the files are returned.
+func (r *Report) Again(o *Options) (files []string, err error) {
+	open, options := r.Open, o.withDefaults()
 	r.Open = nil
 	for _, f := range open {
-		j := judge(f, o.withDefaults())
+		j := judge(f, options)
 		r.Undecided--
 		r.count(&j)
+		if j.verdict.Undecided && !j.verdict.Failed() {
+			file, e := keep(options.Dir, &f)
+			files, err = append(files, file), errors.Join(err, e)
+		}
 	}
+	return files, err
 }
 
 // Count returns how many operations of a kind had an outcome.

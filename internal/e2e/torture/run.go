@@ -103,8 +103,11 @@ func (r *Run) again() {
 		h := &t.History
 		if n := len(h.Open); n > 0 {
 			before := h.Undecided
-			h.Again(o)
-			r.Logf("%d of %d undecided families were checked again: %d are decided now", n, before, before-h.Undecided)
+			files, err := h.Again(o)
+			r.Logf("%d of %d undecided families were checked again: %d are decided now; what is not decided: %v", n, before, before-h.Undecided, files)
+			if err != nil {
+				r.Errorf("writing histories: %v", err)
+			}
 		}
 	})
 }
