@@ -33,6 +33,7 @@ const (
 	doubled              // done twice, with the answer of the second time
 	denied               // done, and answered as if someone else had written
 	answered             // not done, and answered with call.err
+	dreamt               // not done, and no answer; reads show it as done until a write on top of it is refused
 )
 
 var (
@@ -45,7 +46,8 @@ type call struct {
 	ctx context.Context
 	op  string // "get", "create", "update" or "bury"
 	id  cloakroom.ID
-	rec *cloakroom.Record // of create and update
+	rec *cloakroom.Record // of create and update; of bury one with the grave alone
+	at  cloakroom.Version // of bury
 	err error             // the answer, with the fate answered
 }
 
@@ -72,10 +74,11 @@ type faulty struct {
 	hooks []func(*call) fate
 	count map[string]int
 	later []func()
+	dream map[cloakroom.ID]*cloakroom.Record // what reads show that isn't there
 }
 
 func newFaulty(store cloakroom.Store) *faulty {
-	return &faulty{Store: store, count: map[string]int{}}
+	return &faulty{Store: store, count: map[string]int{}, dream: map[cloakroom.ID]*cloakroom.Record{}}
 }
 
 // hook has f decide on all operations that hooks before it let pass.
@@ -85,11 +88,45 @@ func (s *faulty) hook(f func(*call) fate) {
 	s.hooks = append(s.hooks, f)
 }
 
-// heal takes all hooks away.
+// heal takes all hooks away, and dreams.
 func (s *faulty) heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hooks = nil
+	clear(s.dream)
+}
+
+// fallAsleep has reads of a record show a write that isn't done, as the engine's
+// node does that had the primary, was cut off, and doesn't know.
+func (s *faulty) fallAsleep(c *call) {
+	shown := *c.rec
+	if shown.Grave != nil {
+		shown.Version = c.at
+	}
+	shown.Version.Term = max(shown.Version.Term, 1)
+	shown.Version.Seq += 1 << 20 // never a real one
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dream[c.id] = &shown
+}
+
+// wake ends the dream of a record when a write shows that it is one.
+func (s *faulty) wake(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := c.at
+	if c.op == "update" {
+		at = c.rec.Version
+	}
+	if shown := s.dream[c.id]; shown != nil && (at == shown.Version || c.op == "bury" && at.IsZero()) {
+		delete(s.dream, c.id)
+	}
+}
+
+func (s *faulty) dreams(id cloakroom.ID) *cloakroom.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dream[id]
 }
 
 // fate gives the next operations that match these fates, one each.
@@ -208,7 +245,13 @@ func (s *faulty) run(c *call, do func(context.Context) error) error {
 			s.later = append(s.later, func() { _ = do(context.WithoutCancel(c.ctx)) })
 		}()
 	}
+	if isWrite(c) {
+		s.wake(c)
+	}
 	switch f {
+	case dreamt:
+		s.fallAsleep(c)
+		return errNoAnswer
 	case dropped, delayed:
 		return errNoAnswer
 	case answered:
@@ -232,7 +275,12 @@ func (s *faulty) run(c *call, do func(context.Context) error) error {
 
 func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Record, err error) {
 	err = s.run(&call{ctx: ctx, op: "get", id: id}, func(ctx context.Context) (err error) {
-		rec, err = s.Store.Get(ctx, id)
+		switch rec = s.dreams(id); {
+		case rec == nil:
+			rec, err = s.Store.Get(ctx, id)
+		case rec.Grave != nil:
+			err = cloakroom.ErrGone
+		}
 		return err
 	})
 	if err != nil && !errors.Is(err, cloakroom.ErrGone) {
@@ -269,7 +317,8 @@ func (s *faulty) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Ver
 }
 
 func (s *faulty) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
-	return s.run(&call{ctx: ctx, op: "bury", id: id}, func(ctx context.Context) error {
+	dug := &cloakroom.Record{ID: id, Grave: &g}
+	return s.run(&call{ctx: ctx, op: "bury", id: id, rec: dug, at: v}, func(ctx context.Context) error {
 		return s.Store.Bury(ctx, id, g, v)
 	})
 }
@@ -588,6 +637,9 @@ var fates = map[string][]fate{
 	"late, then the answer lost":       {delayed, lost},
 	"not done, then a false conflict":  {dropped, denied},
 	"not done, then done and late too": {dropped, copied},
+	"dreamt, then done":                {dreamt},
+	"dreamt, then the answer lost":     {dreamt, dropped, lost},
+	"dreamt twice":                     {dreamt, pass, dreamt},
 }
 
 func TestI13_FaultsOfASave(t *testing.T) {

@@ -88,7 +88,7 @@ func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Tim
 				give(nil, nil)
 				return nil
 			}
-			open = append(open, attempt{rev, cur.Writes})
+			open = append(open, attempt{rev, cur.Writes, !answered(err)})
 		}
 		rec, state, verdict, pending := w.settle(ctx, cur, open, err)
 		switch {
@@ -251,6 +251,12 @@ func graveOf(rec *Record, why Reason, now time.Time, rev Rev) Grave {
 // answered, until it knows what became of the attempts. It asks again, backing
 // off, while the store doesn't answer, and for a while when what it reads has
 // not advanced past the conflict.
+//
+// That one of them was applied takes more than a read, which may be answered by a
+// node of the engine that was cut off, has the write alone, and is about to lose
+// it. The same goes for a grave, after a write that wasn't answered. So what was
+// read is written once more, at its version: if that is acknowledged then so is
+// what it was written over.
 func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause error) (*Record, recordState, verdict, []attempt) {
 	conflict := answered(cause)
 	for n := 0; ; n++ {
@@ -265,14 +271,33 @@ func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause 
 			continue
 		}
 		v, pending := judge(open, seen)
-		if v == verdictNotApplied && conflict && n < 4 && !advanced(cur, rec, seen) {
+		switch {
+		case v == verdictNotApplied && conflict && n < 4 && !advanced(cur, rec, seen):
 			continue
+		case v == verdictApplied, seen.state == stateGrave && (!conflict || len(pending) > 0):
+			if rec, err = w.confirm(ctx, rec); err != nil {
+				continue
+			}
 		}
 		if seen.state != stateLive {
 			rec = nil
 		}
+		if seen.state == stateGrave {
+			pending = nil // whatever is still on its way meets the grave
+		}
 		return rec, seen.state, v, pending
 	}
+}
+
+// confirm writes what was read once more, unchanged, at its version.
+func (w *writer) confirm(ctx context.Context, rec *Record) (*Record, error) {
+	if rec.Grave != nil {
+		return rec, w.store.Bury(ctx, rec.ID, *rec.Grave, rec.Version)
+	}
+	next := *rec
+	next.Writes++
+	next.Revs = pushRev(rec.Revs, newRev())
+	return w.put(ctx, &next)
 }
 
 // answered reports whether the store said that a compare-and-set, or a create,
@@ -307,7 +332,7 @@ func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
 			}
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, err)
 		}
-		seen, state, verdict, _ := w.settle(ctx, &Record{ID: rec.ID}, []attempt{{rev, 0}}, err)
+		seen, state, verdict, _ := w.settle(ctx, &Record{ID: rec.ID}, []attempt{{rev: rev}}, err)
 		switch {
 		case verdict == verdictApplied && seen != nil:
 			return seen, nil

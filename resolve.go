@@ -7,8 +7,9 @@ import "slices"
 // is a compare-and-set, it can only happen while the record stands at that
 // count, and if it happens the next count is its own.
 type attempt struct {
-	rev  Rev
-	base uint64
+	rev    Rev
+	base   uint64
+	silent bool // there was no answer to it
 }
 
 // sighting is what a re-read found.
@@ -38,13 +39,19 @@ const (
 
 // judge decides what became of attempts, none of which was answered with
 // success (invariant 13). It is a function of what was sent and seen alone.
-// With verdictNotApplied it returns the attempts that may still be on their way.
+// With verdictNotApplied it returns the attempts that may still have happened, or
+// happen.
 //
 //   - A rev among the record's revs: that attempt happened.
 //   - The count moved on by no more than the revs kept, and the rev isn't
 //     there: it never happened and never will, since versions don't repeat.
 //   - The count didn't move: it hasn't happened, but still may.
 //   - Otherwise its rev may have been pushed out: nobody can tell.
+//
+// What was seen may be the dream of a node that was cut off with a write that it
+// alone has. So the first isn't the last word: see writer.settle. Nor is the
+// second, of an attempt to which there was no answer: it stays, until a write on
+// top of what was seen is answered with success.
 //
 // A grave keeps count and revs and is judged alike, but that nothing can happen
 // any more. A record that was there and is missing now leaves no trace.
@@ -67,6 +74,8 @@ func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 			if seen.state == stateGrave {
 				return verdictUnknown, nil // a burial counts as a write: this one didn't read
 			}
+			pending = append(pending, a)
+		case a.silent:
 			pending = append(pending, a)
 		}
 	}

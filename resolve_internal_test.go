@@ -23,7 +23,7 @@ func TestI13_Judge(t *testing.T) {
 		}
 		return revs
 	}
-	at := func(base uint64) []attempt { return []attempt{{mine, base}} }
+	at := func(base uint64) []attempt { return []attempt{{rev: mine, base: base}} }
 	for _, tt := range []struct {
 		name    string
 		open    []attempt
@@ -40,8 +40,8 @@ func TestI13_Judge(t *testing.T) {
 		{"our rev, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
 		{"our rev, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
 		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []Rev{mine}}, verdictApplied, nil},
-		{"the first of two", []attempt{{mine, 4}, {second, 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
-		{"the second of two", []attempt{{mine, 4}, {second, 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
+		{"the first of two", []attempt{{mine, 4, false}, {second, 5, false}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
+		{"the second of two", []attempt{{mine, 4, false}, {second, 5, false}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
 
 		{"the count didn't move", at(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, at(4)},
 		{"moved by one", at(4), sighting{stateLive, 5, others(5)}, verdictNotApplied, nil},
@@ -49,9 +49,16 @@ func TestI13_Judge(t *testing.T) {
 		{"moved by one more", at(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
 		{"moved by very much", at(0), sighting{stateLive, 1 << 63, others(8)}, verdictUnknown, nil},
 		{"went back", at(4), sighting{stateLive, 3, others(3)}, verdictUnknown, nil},
-		{"one past, one pending", []attempt{{mine, 4}, {second, 5}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{second, 5}}},
-		{"one unknown, one past", []attempt{{mine, 1}, {second, 9}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
-		{"two pending", []attempt{{mine, 4}, {second, 4}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{mine, 4}, {second, 4}}},
+		{"one past, one pending", []attempt{{mine, 4, false}, {second, 5, false}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{second, 5, false}}},
+		{"one unknown, one past", []attempt{{mine, 1, false}, {second, 9, false}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
+		{"two pending", []attempt{{mine, 4, false}, {second, 4, false}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{mine, 4, false}, {second, 4, false}}},
+
+		{"silent, the count didn't move", []attempt{{mine, 4, true}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{mine, 4, true}}},
+		{"silent, moved by one", []attempt{{mine, 4, true}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{mine, 4, true}}},
+		{"silent, moved by all that is kept", []attempt{{mine, 4, true}}, sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, []attempt{{mine, 4, true}}},
+		{"silent, moved by one more", []attempt{{mine, 4, true}}, sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"silent, our rev", []attempt{{mine, 4, true}}, sighting{stateLive, 12, others(8, mine)}, verdictApplied, nil},
+		{"one silent and past, one past", []attempt{{mine, 4, true}, {second, 4, false}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{mine, 4, true}}},
 
 		{"a grave dug at the next count", at(4), sighting{stateGrave, 5, others(5)}, verdictNotApplied, nil},
 		{"a grave dug later", at(4), sighting{stateGrave, 4 + MaxRevs, others(8)}, verdictNotApplied, nil},
@@ -63,7 +70,7 @@ func TestI13_Judge(t *testing.T) {
 		{"a create, still missing", at(0), sighting{state: stateMissing}, verdictNotApplied, at(0)},
 		{"a create, made by someone else", at(0), sighting{stateLive, 1, others(1)}, verdictNotApplied, nil},
 		{"an update, missing", at(4), sighting{state: stateMissing}, verdictUnknown, nil},
-		{"an update and a create, missing", []attempt{{mine, 0}, {second, 4}}, sighting{state: stateMissing}, verdictUnknown, nil},
+		{"an update and a create, missing", []attempt{{mine, 0, false}, {second, 4, false}}, sighting{state: stateMissing}, verdictUnknown, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			open := slices.Clone(tt.open)
@@ -151,7 +158,7 @@ func (w world) steps(yield func(name string, next world)) {
 				continue
 			}
 			next := w
-			next.tries = append(slices.Clip(w.tries), try{attempt{Rev{byte(len(w.tries) + 1)}, w.count}, burial, false})
+			next.tries = append(slices.Clip(w.tries), try{attempt{rev: Rev{byte(len(w.tries) + 1)}, base: w.count}, burial, false})
 			yield(map[bool]string{false: "s", true: "S"}[burial], next) // we send, on what we have read
 		}
 	}

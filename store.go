@@ -18,6 +18,11 @@ import (
 // and visible to every Get, Create, Update and Bury that begins afterwards, in
 // any process. Only Search and Inspector may trail.
 //
+// A store on several machines may answer a Get, while they are cut off from each
+// other, from one that has lost touch: with what is no longer, or with a write that
+// is there alone and won't last. What it returns as done it keeps even then. So the
+// Manager takes no read's word for what became of a write.
+//
 // A store that keeps records by periods may answer ErrUnavailable, in place of
 // ErrNotFound, for an id of a period that it has never seen and that can't have
 // been dropped yet: its engine may be lagging.
@@ -48,8 +53,9 @@ type Store interface {
 	Update(ctx context.Context, r *Record) (Version, error)
 
 	// Bury replaces a record by a grave. With a version it is a
-	// compare-and-set as in Update. With the zero Version it is unconditional:
-	// it buries whatever is there, a missing record and another grave included.
+	// compare-and-set as in Update, but that it also replaces a grave that is at
+	// that version. With the zero Version it is unconditional: it buries whatever
+	// is there, a missing record and another grave included.
 	Bury(ctx context.Context, id ID, g Grave, v Version) error
 
 	// Search yields records in the order of Cursor.Compare, graves left out. It

@@ -65,6 +65,7 @@ func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 	if v.IsZero() {
 		action = replaceAny
 	}
+	v.Term &^= graveMark // a grave's is as good
 	sent := false
 	bounded, done, err := s.begin(ctx)
 	if err == nil {

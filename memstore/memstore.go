@@ -224,7 +224,7 @@ func (s *Store) Keep(ctx context.Context, r *cloakroom.Record) error {
 // Bury replaces a record by a grave; see cloakroom.Store.
 func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
 	_, err := s.write(ctx, "bury", &cloakroom.Record{ID: id, Grave: &g}, func(old state) error {
-		if v.IsZero() {
+		if v.IsZero() || old.grave && old.version == v {
 			return nil
 		}
 		return isAt(old, v)

@@ -48,7 +48,7 @@ func (s *statements) prepare(c *sqlite.Conn) error {
 			` AND kind = ?2 AND app = ?3 AND principal = ?4 AND created = ?5 AND due <= ?6`},
 		{&s.replace, setRecord + `, kind = ?2, app = ?3, principal = ?4, created = ?5, due = ?6` + atVersion},
 		{&s.version, `SELECT term, seq, grave IS NOT NULL FROM records WHERE id = ?1`},
-		{&s.bury, `UPDATE records` + setGrave + ` WHERE term = ?1 AND seq = ?2 AND id = ?5 AND grave IS NULL`},
+		{&s.bury, `UPDATE records` + setGrave + ` WHERE term = ?1 AND seq = ?2 AND id = ?5`},
 		{&s.dig, `INSERT INTO records (seq, id, kind, app, principal, created, due, persistent, address, user_agent,
 			writes, revs, data, grave) VALUES (1, ?5, '', '', '', 0, ?3, 0, '', '', 0, '', '{}', ?4)
 			ON CONFLICT (id) DO UPDATE` + setGrave},

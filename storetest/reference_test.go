@@ -275,8 +275,10 @@ func (s *reference) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave
 		if old := s.data.records[id]; old != nil && old.Grave != nil && s.faults[keepsFirstGrave] {
 			return nil
 		}
-	} else if err := s.isAt(id, v); err != nil {
-		return err
+	} else if old := s.data.records[id]; old == nil || old.Grave == nil || old.Version != v || s.faults[gravesStay] {
+		if err := s.isAt(id, v); err != nil {
+			return err
+		}
 	}
 	s.put(&cloakroom.Record{ID: id, Grave: &g})
 	return nil

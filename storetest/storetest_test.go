@@ -34,6 +34,7 @@ const (
 	updateCreates               fault = "update creates what is missing"
 	leavesTheMissing            fault = "burying the missing leaves nothing"
 	keepsFirstGrave             fault = "burying a grave changes nothing"
+	gravesStay                  fault = "bury at a grave's version fails"
 	gravesAreMissing            fault = "graves are not found"
 	gravesConflict              fault = "graves answer conflict"
 	createsOverGraves           fault = "create on a grave succeeds"
@@ -88,6 +89,7 @@ var catches = map[fault]string{
 	updateCreates:               "Write/I2_update_never_creates",
 	leavesTheMissing:            "Write/I2_bury_the_missing",
 	keepsFirstGrave:             "Write/bury_again_unconditionally",
+	gravesStay:                  "Write/I2_bury_at_version_on_grave",
 	gravesAreMissing:            "Write/bury_at_version",
 	gravesConflict:              "Write/I2_update_on_grave",
 	createsOverGraves:           "Write/I2_create_on_grave",

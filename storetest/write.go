@@ -159,14 +159,23 @@ func testWrite(e *env) {
 	e.eachLayout("I2_bury_at_version_on_grave", func(e *env, l cloakroom.Layout) {
 		first, last, g := dug(e, l)
 		graveVersion := e.wantGrave(last.ID, g)
-		for _, v := range []cloakroom.Version{first.Version, last.Version, graveVersion} {
-			other := e.grave(last)
-			other.Reason = cloakroom.EndExpired
+		refused := func(other cloakroom.Grave, v cloakroom.Version) {
 			err := e.bury(last.ID, other, v)
 			e.wantError(err, cloakroom.ErrGone, fmt.Sprintf("Bury of a grave at version %s (record %s, %s; grave %s)",
 				v, first.Version, last.Version, graveVersion))
+		}
+		other := e.grave(last)
+		other.Reason = cloakroom.EndExpired
+		for _, v := range []cloakroom.Version{first.Version, last.Version} {
+			refused(other, v)
 			e.wantGrave(last.ID, g)
 		}
+		e.mustBury(last.ID, other, graveVersion) // at its own
+		if v := e.wantGrave(last.ID, other); v == graveVersion {
+			e.Fatalf("the new grave has the version of the old one, %s", v)
+		}
+		refused(g, graveVersion)
+		e.wantGrave(last.ID, other)
 	})
 
 	e.eachLayout("bury_again_unconditionally", func(e *env, l cloakroom.Layout) {

@@ -106,7 +106,7 @@ func (s *loose) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 	if !forced {
 		return s.Store.Bury(ctx, id, g, v)
 	}
-	if !v.IsZero() {
+	if own := old != nil && old.Grave != nil && old.Version == v; !v.IsZero() && !own {
 		if err := isAt(old, v); err != nil {
 			return fail("bury", id, err)
 		}

@@ -90,7 +90,7 @@ func (s *modelStore) Update(ctx context.Context, r *cloakroom.Record) (cloakroom
 
 func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
 	_, err := s.write(ctx, &cloakroom.Record{ID: id, Grave: &g}, func(old *cloakroom.Record) error {
-		if v.IsZero() {
+		if v.IsZero() || old != nil && old.Grave != nil && old.Version == v {
 			return nil
 		}
 		return isAt(old, v)
