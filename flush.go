@@ -47,48 +47,60 @@ func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Tim
 	if cur.App != w.app {
 		return give(nil, fmt.Errorf("cloakroom: %v belongs to another app: %w", id, ErrGone))
 	}
-	var open []attempt // what was sent, and may have happened or happen yet
+	var open []attempt // what was sent, and may have happened or happen yet for all that is confirmed
 	for try := 0; ; try++ {
 		if try > 0 || !known { // time went by
 			now = w.now()
 		}
 		over, err := w.endIfOver(ctx, cur, now)
 		if over {
-			if len(open) > 0 {
+			if len(open) > 0 && !now.Before(cur.Deadline) { // else its burial has confirmed what it was dug for
 				return give(nil, errUnknown(id, nil))
 			}
 			return give(nil, fmt.Errorf("cloakroom: %v has expired: %w", id, ErrGone))
 		}
 		if err == nil {
-			var next *Record
-			if next, batch = w.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
+			var next, saved *Record
+			var refuses bool
+			if next, batch, refuses = w.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
 				return cur
 			}
 			rev := newRev()
-			next.Writes++
-			next.Revs = pushRev(cur.Revs, rev)
-			var saved *Record
-			saved, err = w.put(ctx, next)
+			if !refuses {
+				next.Writes++
+				next.Revs = pushRev(cur.Revs, rev)
+				saved, err = w.put(ctx, next)
+			}
 			switch {
+			case refuses, refused(err) && len(open) > 0:
+				// What was sent may be in, for all that a read tells. It isn't
+				// once this has been acknowledged.
+				confirmed, e := w.confirm(ctx, cur)
+				if e == nil {
+					cur, open = confirmed, nil
+					continue
+				}
+				if refused(e) {
+					give(nil, errUnknown(id, e))
+					return cur
+				}
+				err = e
 			case err == nil:
 				return give(saved, nil)
-			case errors.Is(err, ErrInvalid) && len(open) == 0 && len(batch) > 1:
+			case errors.Is(err, ErrInvalid) && len(batch) > 1:
 				for _, c := range batch { // whose fault it is shows one by one
 					cur = w.flush(id, cur, []*change{c}, now, time.Now())
 				}
 				return cur
 			case refused(err):
-				if len(open) > 0 {
-					err = errUnknown(id, err)
-				}
 				give(nil, err)
 				return cur
-			}
-			if allYield(batch) {
+			case allYield(batch):
 				give(nil, nil)
 				return nil
+			default:
+				open = append(open, attempt{rev: rev, base: cur.Writes, answered: answered(err)})
 			}
-			open = append(open, attempt{rev, cur.Writes, !answered(err)})
 		}
 		rec, state, verdict, pending := w.settle(ctx, cur, open, err)
 		switch {
@@ -129,23 +141,28 @@ func (w *writer) left(c *change) bool {
 // conflict, and that nobody waits for any more. It takes them out of batch itself.
 //
 // What refuses after changes that aren't written yet is put back into the line:
-// they may never be, and then the refusal would rest on nothing.
-func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, inDoubt bool) (*Record, []*change) {
-	next := new(Record)
+// they may never be, and then the refusal would rest on nothing. And in doubt,
+// where a change may have been written along with an earlier attempt, none is
+// refused: merge reports that one would be.
+func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, inDoubt bool) (next *Record, kept []*change, refuses bool) {
+	batch = slices.DeleteFunc(batch, func(c *change) bool {
+		gone := w.left(c) || c.yields && conflict
+		if gone {
+			c.finish(nil, nil)
+		}
+		return gone
+	})
+	next = new(Record)
 	*next = *cur
-	kept := batch[:0]
+	kept = batch[:0]
 	var again []*change
 	for _, c := range batch {
-		if w.left(c) || c.yields && conflict {
-			c.finish(nil, nil)
-			continue
-		}
 		before := *next
 		if err := c.apply(next, now, len(kept) == 0); err != nil {
 			*next = before
 			switch {
-			case inDoubt: // it may have been written along with an earlier attempt
-				c.finish(nil, errUnknown(cur.ID, err))
+			case inDoubt: // and so nothing was taken out before
+				return nil, batch, true
 			case len(kept) > 0:
 				again = append(again, c)
 			default:
@@ -156,7 +173,7 @@ func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, in
 		kept = append(kept, c)
 	}
 	w.putBack(cur.ID, again)
-	return next, kept
+	return next, kept, false
 }
 
 // put writes a record at its version, or creates it where it has none. It
@@ -254,9 +271,8 @@ func graveOf(rec *Record, why Reason, now time.Time, rev Rev) Grave {
 //
 // That one of them was applied takes more than a read, which may be answered by a
 // node of the engine that was cut off, has the write alone, and is about to lose
-// it. The same goes for a grave, after a write that wasn't answered. So what was
-// read is written once more, at its version: if that is acknowledged then so is
-// what it was written over.
+// it. The same goes for a grave. So what was read is written once more, at its
+// version: if that is acknowledged then so is what it was written over.
 func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause error) (*Record, recordState, verdict, []attempt) {
 	conflict := answered(cause)
 	for n := 0; ; n++ {
@@ -274,7 +290,7 @@ func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause 
 		switch {
 		case v == verdictNotApplied && conflict && n < 4 && !advanced(cur, rec, seen):
 			continue
-		case v == verdictApplied, seen.state == stateGrave && (!conflict || len(pending) > 0):
+		case v == verdictApplied, seen.state == stateGrave:
 			if rec, err = w.confirm(ctx, rec); err != nil {
 				continue
 			}

@@ -268,7 +268,7 @@ func (l *login) retire(ctx context.Context) error {
 				return fmt.Errorf("cloakroom: replacing %v: %w", old.ID, err)
 			}
 		}
-		rec, state, verdict, _ := w.settle(ctx, old, []attempt{{rev, old.Writes, !answered(err)}}, err)
+		rec, state, verdict, _ := w.settle(ctx, old, []attempt{{rev: rev, base: old.Writes, answered: answered(err)}}, err)
 		switch {
 		case verdict == verdictApplied:
 			return nil

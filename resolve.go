@@ -7,9 +7,10 @@ import "slices"
 // is a compare-and-set, it can only happen while the record stands at that
 // count, and if it happens the next count is its own.
 type attempt struct {
-	rev    Rev
-	base   uint64
-	silent bool // there was no answer to it
+	rev      Rev
+	base     uint64
+	answered bool // with a conflict, which isn't to be trusted: engines retry by themselves
+	ruledOut bool // by a read
 }
 
 // sighting is what a re-read found.
@@ -49,9 +50,11 @@ const (
 //   - Otherwise its rev may have been pushed out: nobody can tell.
 //
 // What was seen may be the dream of a node that was cut off with a write that it
-// alone has. So the first isn't the last word: see writer.settle. Nor is the
-// second, of an attempt to which there was no answer: it stays, until a write on
-// top of what was seen is answered with success.
+// alone has. So that an attempt happened is confirmed by a write: see
+// writer.settle. And what is ruled out is returned as well, to be looked for again
+// until a write on top of what was seen has been acknowledged. An attempt that was
+// answered and ruled out before may fall too far behind for that: then it is given
+// up, or in a busy session nobody could ever be told anything.
 //
 // A grave keeps count and revs and is judged alike, but that nothing can happen
 // any more. A record that was there and is missing now leaves no trace.
@@ -68,14 +71,19 @@ func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 				return verdictUnknown, nil
 			}
 			pending = append(pending, a) // a create may still come
-		case seen.writes < a.base, seen.writes-a.base > MaxRevs:
+		case seen.writes < a.base:
 			return verdictUnknown, nil
+		case seen.writes-a.base > MaxRevs:
+			if !a.answered || !a.ruledOut {
+				return verdictUnknown, nil
+			}
 		case seen.writes == a.base:
 			if seen.state == stateGrave {
 				return verdictUnknown, nil // a burial counts as a write: this one didn't read
 			}
 			pending = append(pending, a)
-		case a.silent:
+		default:
+			a.ruledOut = true
 			pending = append(pending, a)
 		}
 	}

@@ -24,6 +24,8 @@ func TestI13_Judge(t *testing.T) {
 		return revs
 	}
 	at := func(base uint64) []attempt { return []attempt{{rev: mine, base: base}} }
+	out := func(base uint64) []attempt { return []attempt{{rev: mine, base: base, ruledOut: true}} }
+	heard := func(base uint64) []attempt { return []attempt{{rev: mine, base: base, answered: true}} }
 	for _, tt := range []struct {
 		name    string
 		open    []attempt
@@ -40,37 +42,37 @@ func TestI13_Judge(t *testing.T) {
 		{"our rev, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
 		{"our rev, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
 		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []Rev{mine}}, verdictApplied, nil},
-		{"the first of two", []attempt{{mine, 4, false}, {second, 5, false}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
-		{"the second of two", []attempt{{mine, 4, false}, {second, 5, false}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
+		{"the first of two", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
+		{"the second of two", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
 
 		{"the count didn't move", at(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, at(4)},
-		{"moved by one", at(4), sighting{stateLive, 5, others(5)}, verdictNotApplied, nil},
-		{"moved by all that is kept", at(4), sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, nil},
+		{"moved by one", at(4), sighting{stateLive, 5, others(5)}, verdictNotApplied, out(4)},
+		{"moved by all that is kept", at(4), sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, out(4)},
 		{"moved by one more", at(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
 		{"moved by very much", at(0), sighting{stateLive, 1 << 63, others(8)}, verdictUnknown, nil},
 		{"went back", at(4), sighting{stateLive, 3, others(3)}, verdictUnknown, nil},
-		{"one past, one pending", []attempt{{mine, 4, false}, {second, 5, false}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{second, 5, false}}},
-		{"one unknown, one past", []attempt{{mine, 1, false}, {second, 9, false}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
-		{"two pending", []attempt{{mine, 4, false}, {second, 4, false}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{mine, 4, false}, {second, 4, false}}},
+		{"one past, one pending", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, append(out(4), attempt{rev: second, base: 5})},
+		{"one unknown, one past", []attempt{{rev: mine, base: 1}, {rev: second, base: 9}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
+		{"two pending", []attempt{{rev: mine, base: 4}, {rev: second, base: 4}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{rev: mine, base: 4}, {rev: second, base: 4}}},
 
-		{"silent, the count didn't move", []attempt{{mine, 4, true}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{mine, 4, true}}},
-		{"silent, moved by one", []attempt{{mine, 4, true}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{mine, 4, true}}},
-		{"silent, moved by all that is kept", []attempt{{mine, 4, true}}, sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, []attempt{{mine, 4, true}}},
-		{"silent, moved by one more", []attempt{{mine, 4, true}}, sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
-		{"silent, our rev", []attempt{{mine, 4, true}}, sighting{stateLive, 12, others(8, mine)}, verdictApplied, nil},
-		{"one silent and past, one past", []attempt{{mine, 4, true}, {second, 4, false}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, []attempt{{mine, 4, true}}},
+		{"ruled out before, and there", out(4), sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
+		{"ruled out before, the count didn't move", out(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, out(4)},
+		{"ruled out before, moved by too many", out(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"answered, moved by too many", heard(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"answered and ruled out before, moved by too many", []attempt{{mine, 4, true, true}}, sighting{stateLive, 5 + MaxRevs, others(8)}, verdictNotApplied, nil},
+		{"answered and ruled out before, moved by all that is kept", []attempt{{mine, 4, true, true}}, sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, []attempt{{mine, 4, true, true}}},
 
-		{"a grave dug at the next count", at(4), sighting{stateGrave, 5, others(5)}, verdictNotApplied, nil},
-		{"a grave dug later", at(4), sighting{stateGrave, 4 + MaxRevs, others(8)}, verdictNotApplied, nil},
+		{"a grave dug at the next count", at(4), sighting{stateGrave, 5, others(5)}, verdictNotApplied, out(4)},
+		{"a grave dug later", at(4), sighting{stateGrave, 4 + MaxRevs, others(8)}, verdictNotApplied, out(4)},
 		{"a grave dug too much later", at(4), sighting{stateGrave, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
 		{"a grave of the same count", at(4), sighting{stateGrave, 4, others(4)}, verdictUnknown, nil},
 		{"a grave that wasn't read", at(4), sighting{stateGrave, 0, others(1)}, verdictUnknown, nil},
 		{"a grave in the way of a create", at(0), sighting{stateGrave, 0, others(1)}, verdictUnknown, nil},
 
 		{"a create, still missing", at(0), sighting{state: stateMissing}, verdictNotApplied, at(0)},
-		{"a create, made by someone else", at(0), sighting{stateLive, 1, others(1)}, verdictNotApplied, nil},
+		{"a create, made by someone else", at(0), sighting{stateLive, 1, others(1)}, verdictNotApplied, out(0)},
 		{"an update, missing", at(4), sighting{state: stateMissing}, verdictUnknown, nil},
-		{"an update and a create, missing", []attempt{{mine, 0, false}, {second, 4, false}}, sighting{state: stateMissing}, verdictUnknown, nil},
+		{"an update and a create, missing", []attempt{{rev: mine, base: 0}, {rev: second, base: 4}}, sighting{state: stateMissing}, verdictUnknown, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			open := slices.Clone(tt.open)

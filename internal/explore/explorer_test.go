@@ -35,6 +35,7 @@ type scenario struct {
 	faults, crashes, maxTime uint8
 	sweep                    uint8 // slots of what is swept
 	lag                      bool  // reads may be answered by a lagging copy
+	dream                    bool  // or by a node that was cut off, with a write that it alone has
 	slow                     bool  // answers may arrive later than their requests are executed
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
 	props                    string

@@ -31,9 +31,14 @@ func codeMutants() []codeMutant {
 	return []codeMutant{
 		{"two revs are enough for two writes in between", []edit{fewRevs}, "saves-many", ""},
 		{"one more write in between than revs is tolerated", []edit{fewRevs, {"resolve.go", "> MaxRevs:", "> MaxRevs+1:"}}, "saves-many", "a"},
-		{"only the last attempt's rev is looked for", []edit{{"flush.go", "open = append(open, attempt{rev, cur.Writes})", "open = []attempt{{rev, cur.Writes}}"}}, "saves-2", "a"},
+		{"only the last attempt's rev is looked for", []edit{{"flush.go", "open = append(open, attempt{rev: rev, base: cur.Writes, answered: answered(err)})", "open = []attempt{{rev: rev, base: cur.Writes, answered: answered(err)}}"}}, "saves-2", "a"},
 		{"no answer means not applied", []edit{{"resolve.go", "return verdictApplied, nil", "continue"}}, "saves-2", "a"},
-		{"a grave that kept no count means not applied", []edit{{"resolve.go", "case seen.writes < a.base,", "case seen.state == stateGrave && seen.writes < a.base: continue\n\t\tcase seen.writes < a.base,"}}, "end-login", "e"},
+		{"a grave that kept no count means not applied", []edit{{"resolve.go", "case seen.writes < a.base:", "case seen.state == stateGrave && seen.writes < a.base: continue\n\t\tcase seen.writes < a.base:"}}, "end-login", "e"},
+		{"that a write is read means that it happened", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case seen.state == stateGrave:"}}, "saves-dream", "a"},
+		{"that a burial is read means that it happened", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied && seen.state == stateLive:"}}, "login-dream", "d"},
+		{"that an end is read means that a save didn't happen", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied:"}}, "create-dream", "e"},
+		{"that a write isn't read means that it didn't happen", []edit{{"resolve.go", "\t\t\ta.ruledOut = true\n\t\t\tpending = append(pending, a)", ""}}, "saves-dream", "a"},
+		{"a refusal isn't confirmed", []edit{{"flush.go", "try > 0, len(open) > 0); len", "try > 0, false); len"}}, "refusal-dream", "e"},
 		{"expired is said without burying", []edit{{"flush.go", "case !now.Before(rec.Deadline):\n\t\treturn true, nil", "case true:\n\t\treturn true, nil"}}, "expiry", "x"},
 		{"graves are over at once", []edit{{"flush.go", "Until: rec.Deadline,", "Until: now,"}}, "create-end", "b"},
 		{"a sign-in compares no generations", []edit{{"ledger.go", "if l.Generation != generation {\n\t\t\treturn now", "if false {\n\t\t\treturn now"}, {"ledger.go", "if l.Generation != generation { // moved", "if false { // moved"}}, "login-revoke", "c"},
@@ -51,7 +56,7 @@ func codeMutants() []codeMutant {
 		{"the limit drops the oldest without ending it", []edit{{"ledger.go", "\t\t\tl.Ending = append(l.Ending, e)\n\t\t\treturn true", "\t\t\treturn true"}}, "limit", "c"},
 		{"the ledger does not outlive tickets", []edit{{"ledger.go", "return now.Add(loginTicketLife + ls.longest + ClockTolerance), nil", "return now, nil"}}, "tickets", "c"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
-		{"the old token ends with the renewal", []edit{{"renew.go", "m.now().Add(renewLongest)", "m.now()"}}, "renew-crash", "h"},
+		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(renewLongest)", "now"}}, "renew-crash", "h"},
 	}
 }
 

@@ -59,6 +59,11 @@ var errTaken = errors.New("explore: somebody saved it before")
 // claim increments a number unless another has been: whoever is refused may rely
 // on what it saw.
 func claim(unless, n int) program {
+	return saveUnless(unless, n, func(c caller) { c.note(effSaved, 1<<unless) })
+}
+
+// saveUnless increments a number unless another has been, of which refused is told.
+func saveUnless(unless, n int, refused func(c caller)) program {
 	return func(c caller) {
 		s, err := c.Retrieve(c.ctx, c.tok)
 		if err == nil {
@@ -71,7 +76,7 @@ func claim(unless, n int) program {
 			})
 		}
 		if errors.Is(err, errTaken) && !errors.Is(err, cloakroom.ErrUnknown) {
-			c.note(effSaved, 1<<unless)
+			refused(c)
 		}
 		c.saved(n, err)
 	}

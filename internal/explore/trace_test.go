@@ -63,7 +63,9 @@ func (x *explorer) describe(w *world, s *successor) string {
 		actCopy:    done + ", and a copy is still on its way",
 		actTwice:   done + ", and will be executed again before it is answered",
 		actFail:    "no answer",
-		actLag:     "answered by a lagging copy",
+		actLag:     "answered by a copy that lags, or dreams",
+		actDream:   "no answer, executed in a dream",
+		actRefuse:  "refused in a dream",
 		actCutOff:  "no answer, nor to any read until the client gives up",
 		actHold:    done + ", and the answer takes its time",
 	}[s.kind]

@@ -9,14 +9,14 @@ const (
 	ledgerSlot = 0
 )
 
-// noCopy says that no lagging copy of a record is about.
+// noCopy says that no lagging copy of a record, nor a dream of it, is about.
 const noCopy = ^recIndex(0)
 
 // world is everything at one moment. Two worlds that are equal have the same
 // future.
 type world struct {
 	records [maxSlots]recIndex
-	copies  [maxSlots]recIndex // what a lagging copy may still answer
+	copies  [maxSlots]recIndex // what a lagging copy, or a dreamer, may still answer
 	clients [maxClients]nodeIndex
 	arrives [maxClients]ansIndex // an answer that is on its way to the client, 0 for none,
 	held    [maxClients]reqIndex // to this request
@@ -232,7 +232,9 @@ const (
 	actCopy                      // executed and answered, and a copy is still on its way
 	actTwice                     // executed, and will be once more before it is answered
 	actFail                      // a read without answer
-	actLag                       // a read answered by a lagging copy
+	actLag                       // a read answered by a lagging copy, or by a dreamer
+	actDream                     // no answer, and executed in a dream alone
+	actRefuse                    // refused by a dreamer
 	actCutOff                    // no answer until the operation gives up; a write is still on its way
 	actHold                      // executed, and the answer takes its time
 	actDeliver                   // of such an answer
@@ -337,7 +339,7 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		n = before
 		n.deliver(x, i, q, silence)
 		add(&n, action{actFail, i, q})
-		if x.sc.lag && w.copies[slot] != noCopy {
+		if w.copies[slot] != noCopy {
 			n = before
 			a := x.stale(w.copies[slot])
 			n.deliver(x, i, q, a)
@@ -347,6 +349,9 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 	}
 	if w.twice[i] == q {
 		return
+	}
+	if x.sc.dream {
+		before.dreamSteps(x, i, q, add)
 	}
 	n = before
 	n.execute(x, q, false)
@@ -371,6 +376,47 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		add(&n, action{actTwice, i, q})
 	}
 }
+
+// dreamSteps adds what becomes of a write of client i that reaches the node that
+// had the primary, was cut off, and goes on without knowing: it carries out what
+// nobody will ever acknowledge, and shows it to who reads there, as long as it
+// likes. Meanwhile it refuses what isn't made for its dream.
+func (w *world) dreamSteps(x *explorer, i uint8, q reqIndex, add func(*world, action)) {
+	slot := x.requests[q].slot
+	if shown := w.copies[slot]; shown != noCopy {
+		refusal := codeConflict
+		switch {
+		case x.requests[q].op == opCreate:
+			refusal = codeExists
+		case !x.records[shown].live:
+			refusal = codeGone
+		case x.requests[q].op == opBury && x.requests[q].at.IsZero():
+			return
+		}
+		n := *w
+		n.deliver(x, i, q, answer{code: refusal})
+		add(&n, action{actRefuse, i, q})
+		return
+	}
+	done := x.apply(applyKey{q, w.records[slot], w.last[slot]})
+	if done.rec == w.records[slot] {
+		return
+	}
+	shown := *x.record(done.rec)
+	shown.Version.Term = dreamTerm
+	for _, late := range []bool{false, true} { // or the engine tries again, where it counts
+		n := *w
+		if late && !n.addLate(q) {
+			continue
+		}
+		n.copies[slot] = x.intern(&shown)
+		n.deliver(x, i, q, answer{code: codeSilence})
+		add(&n, action{actDream, i, q})
+	}
+}
+
+// dreamTerm is that of versions that never come true.
+const dreamTerm = 2
 
 // stale is the answer of a lagging copy.
 func (x *explorer) stale(r recIndex) answer {
