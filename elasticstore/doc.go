@@ -61,11 +61,12 @@
 // ask the same one of its copies (preference), as a write that is under way has
 // reached some copies and not others. It can be read before it is acknowledged;
 // if the primary crashes in that moment it may be gone again, and its writer is
-// told that the outcome is unknown. During a partition of
-// the network a node that was cut off may answer reads from its old state until
-// the cluster's fault detection notices (10 to 90 s by default), as the engines'
-// documentation says; what it acknowledges as written is never lost, since it
-// can acknowledge nothing.
+// told that the outcome is unknown. During a partition of the network a node that
+// was cut off may answer reads from its old state until the cluster's fault
+// detection notices (10 to 90 s by default), as the engines' documentation says,
+// and with writes on top that it alone has; what it acknowledges as written is never
+// lost, since it can acknowledge nothing. The Manager believes no such read when it
+// finds out what became of a write.
 //
 // What a Store read or wrote lately it keeps (Config.CopyBytes), and asks the
 // engine for the version alone when it is read again. Only if that is still the

@@ -9,20 +9,15 @@ import (
 // order. It knows less than the model, but where both know, it says what is
 // wrong.
 func audit(f *Family) []string {
-	a := auditor{f: f, byN: map[int]*Op{}, parent: map[int]*Op{}}
+	a := newAuditor(f)
 	for i := range f.Ops {
-		o := &f.Ops[i]
-		a.byN[o.N] = o
-		if o.Outcome == Failed {
+		if o := &f.Ops[i]; o.Outcome == Failed {
 			a.broken(o, "an answer that nothing promises: %s", o.Note)
-		}
-		if o.NewSession > 0 {
-			a.parent[o.NewSession] = o
 		}
 	}
 	for i := range f.Ops {
 		if o := &f.Ops[i]; o.Values != nil {
-			a.origins(o)
+			a.origins(o, (*Op).happened)
 			a.updates(o)
 			a.newest(o)
 		}
@@ -37,6 +32,18 @@ type auditor struct {
 	byN    map[int]*Op
 	parent map[int]*Op // who made a session
 	found  []string
+}
+
+func newAuditor(f *Family) *auditor {
+	a := &auditor{f: f, byN: map[int]*Op{}, parent: map[int]*Op{}}
+	for i := range f.Ops {
+		o := &f.Ops[i]
+		a.byN[o.N] = o
+		if o.NewSession > 0 {
+			a.parent[o.NewSession] = o
+		}
+	}
+	return a
 }
 
 func (a *auditor) broken(o *Op, format string, args ...any) {
@@ -60,8 +67,9 @@ func (o *Op) opened() bool {
 	return false
 }
 
-// origins: what is read was put in by an operation, once.
-func (a *auditor) origins(g *Op) {
+// origins: what is read was put in by an operation, once, that may have had its
+// effect before a time.
+func (a *auditor) origins(g *Op, may func(o *Op, before int64) bool) {
 	if g.Values.Count != len(g.Values.Log) {
 		a.broken(g, "the counter shows %d of %d updates, which change both at once", g.Values.Count, len(g.Values.Log))
 	}
@@ -71,12 +79,12 @@ func (a *auditor) origins(g *Op) {
 			a.broken(g, "update %d was done twice", n)
 		}
 		seen[n] = true
-		if u := a.byN[n]; !u.happened(g.Return) || u.Kind != Update {
-			a.broken(g, "update %d is there, which did not happen", n)
+		if u := a.byN[n]; !may(u, g.Return) || u.Kind != Update {
+			a.broken(g, "update %d is there, which did not happen: %v", n, u)
 		}
 	}
 	for k, n := range g.Values.Keys {
-		if s := a.byN[n]; !s.happened(g.Return) || s.Key != k {
+		if s := a.byN[n]; !may(s, g.Return) || s.Key != k || s.Kind == Unset {
 			a.broken(g, "%s=%d is there, which nobody set", k, n)
 		}
 	}
@@ -147,10 +155,27 @@ func (a *auditor) unset(set, g *Op) bool {
 
 // endings: what has ended stays so.
 func (a *auditor) endings() {
-	type end struct {
-		at int64
-		by *Op
+	ends := a.ends()
+	for i := range a.f.Ops {
+		a.opensNothing(&a.f.Ops[i], ends)
 	}
+}
+
+// opensNothing: an operation doesn't open what had ended before.
+func (a *auditor) opensNothing(o *Op, ends map[int]end) {
+	if e, ok := ends[o.Session]; ok && o.Call > e.at && o.opened() {
+		a.broken(o, "it opened a session that operation %d, %v, had ended", e.by.N, e.by)
+	}
+}
+
+// end is when a session had ended, as an operation tells.
+type end struct {
+	at int64
+	by *Op
+}
+
+// ends returns the first end of each session that has ended.
+func (a *auditor) ends() map[int]end {
 	ends := map[int]end{}
 	note := func(session int, by *Op) {
 		if e, ok := ends[session]; session > 0 && (!ok || by.Return < e.at) {
@@ -175,12 +200,7 @@ func (a *auditor) endings() {
 			}
 		}
 	}
-	for i := range a.f.Ops {
-		o := &a.f.Ops[i]
-		if e, ok := ends[o.Session]; ok && o.Call > e.at && o.opened() {
-			a.broken(o, "it opened a session that operation %d, %v, had ended", e.by.N, e.by)
-		}
-	}
+	return ends
 }
 
 // renewals: a token that was renewed doesn't renew or sign in, whoever was told

@@ -23,7 +23,8 @@
 //     was renewed before it began, it may not.
 //   - A visitor's read, and a removal of what isn't there, may or may not move the
 //     time of last activity, as touches are written later.
-//   - What was read may be as old as Op.Since, where a node was cut off.
+//   - What was read may be as old as Op.Since, where a node was cut off; or have
+//     writes on top that this node alone had: see dreams.go.
 //
 // What is recorded are numbers: sessions, tokens and values are counted through
 // in a family, and a value that an operation puts in is the operation's number.
