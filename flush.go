@@ -199,6 +199,8 @@ func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
 	return next, nil
 }
 
+var errNotThere = errors.New("nothing is there")
+
 // refused reports whether the store's error says that nothing was written and
 // that there is no point in looking.
 func refused(err error) bool {
@@ -307,8 +309,11 @@ func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause 
 
 // confirm writes what was read once more, unchanged, at its version.
 func (w *writer) confirm(ctx context.Context, rec *Record) (*Record, error) {
-	if rec.Grave != nil {
+	switch {
+	case rec.Grave != nil:
 		return rec, w.store.Bury(ctx, rec.ID, *rec.Grave, rec.Version)
+	case rec.Version.IsZero(): // nothing was read, and what was sent may still come
+		return nil, errNotThere
 	}
 	next := *rec
 	next.Writes++

@@ -288,6 +288,15 @@ func TestI13_See(t *testing.T) {
 	}
 }
 
+// Where nothing was read there is nothing to write over: a create that is still on
+// its way must not find a record that nobody asked for.
+func TestI13_NothingIsConfirmedWhereNothingWasRead(t *testing.T) {
+	w := &writer{} // without a store to ask
+	if rec, err := w.confirm(t.Context(), &Record{}); err == nil {
+		t.Errorf("confirmed %v", rec)
+	}
+}
+
 // TestPushRev: newest first, cut, and never in the slice that it was given,
 // which the store shares.
 func TestPushRev(t *testing.T) {
