@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -360,6 +361,9 @@ func (s *reference) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepRe
 			if s.faults[sweepForgetsGraves] {
 				continue
 			}
+		}
+		if s.faults[sweepsUnchecked] {
+			runtime.Gosched() // an engine's answer takes its time as well
 		}
 		s.data.mu.Lock()
 		unchanged := s.data.records[id] != nil && s.data.records[id].Version == r.Version
