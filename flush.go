@@ -199,8 +199,6 @@ func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
 	return next, nil
 }
 
-var errNotThere = errors.New("nothing is there")
-
 // refused reports whether the store's error says that nothing was written and
 // that there is no point in looking.
 func refused(err error) bool {
@@ -320,6 +318,8 @@ func (w *writer) confirm(ctx context.Context, rec *Record) (*Record, error) {
 	next.Revs = pushRev(rec.Revs, newRev())
 	return w.put(ctx, &next)
 }
+
+var errNotThere = errors.New("nothing is there")
 
 // answered reports whether the store said that a compare-and-set, or a create,
 // met something else.

@@ -16,7 +16,7 @@ type statements struct {
 	save    *sqlite.Stmt // a record at a version, with all indexed columns as they were
 	replace *sqlite.Stmt // a record at a version
 	version *sqlite.Stmt // what is there
-	bury    *sqlite.Stmt // a record at a version
+	bury    *sqlite.Stmt // what is there at a version, a grave included
 	dig     *sqlite.Stmt // a grave, whatever is there
 	remove  *sqlite.Stmt // a record or grave at a version
 	expire  *sqlite.Stmt // bury, for the sweep
@@ -133,7 +133,7 @@ func (w *writer) check(id string, v cloakroom.Version) error {
 	return nil
 }
 
-// bury buries a record at a version, or with the zero one whatever is there.
+// bury buries a record, or a grave anew, at a version, or with the zero one whatever is there.
 // grave is encoded, due is that of the grave.
 func bury(id, grave string, due int64, v cloakroom.Version) op {
 	return func(w *writer) (outcome, error) {
