@@ -10,8 +10,9 @@ import (
 // production; set fields only for a reason.
 type Config struct {
 	// Readers is how many reads can go on at a time, each on a connection of
-	// its own; further ones wait for their turn. Defaults to GOMAXPROCS, but
-	// at least 4.
+	// its own; further ones wait for their turn. Sessions that are looked up
+	// take GOMAXPROCS of them at most, and those that wait for one share it.
+	// Defaults to GOMAXPROCS, but at least 4.
 	Readers int
 
 	// MaxBatch is how many saves share one transaction, and so one sync to the

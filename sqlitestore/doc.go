@@ -32,7 +32,8 @@
 // Saves that come at the same time share a transaction, and so a sync to the
 // disk: the first goes at once, and what comes while it is on its way goes
 // together. Each has its own outcome, and one that fails leaves the others
-// alone. Reads go on beside them, on connections of their own (Config.Readers).
+// alone. Reads go on beside them, on connections of their own (Config.Readers);
+// those that have to wait for one share a transaction too.
 //
 // Several stores, in several processes, can have the same file open; they take
 // turns writing. A store has no goroutines while nothing goes on.

@@ -16,7 +16,10 @@ import (
 type reader struct {
 	conn *sqlite.Conn
 	get  *sqlite.Stmt
-	app  string // that of the record read last
+
+	begin, commit *sqlite.Stmt
+
+	app string // that of the record read last
 }
 
 // openReader opens a connection for reading. Its statements must always be
@@ -39,8 +42,17 @@ func openReader(path string) (*reader, error) {
 			break
 		}
 	}
-	if err == nil {
-		r.get, err = c.Prepare("SELECT " + columns + " FROM records WHERE id = ?1")
+	for _, p := range []struct {
+		stmt **sqlite.Stmt
+		sql  string
+	}{
+		{&r.get, "SELECT " + columns + " FROM records WHERE id = ?1"},
+		{&r.begin, "BEGIN"},
+		{&r.commit, "COMMIT"},
+	} {
+		if err == nil {
+			*p.stmt, err = c.Prepare(p.sql)
+		}
 	}
 	if err != nil {
 		_ = c.Close()
@@ -49,27 +61,27 @@ func openReader(path string) (*reader, error) {
 	return r, nil
 }
 
-// find reads the record of an id. ok is false if there is none.
-func (r *reader) find(id cloakroom.ID) (rec *cloakroom.Record, ok bool, err error) {
+// find reads the record of an id.
+func (r *reader) find(id cloakroom.ID) (f found) {
 	defer func() {
-		if resetErr := r.get.Reset(); err == nil && resetErr != nil {
-			rec, ok, err = nil, false, resetErr
+		if err := r.get.Reset(); f.err == nil && err != nil {
+			f = found{err: err}
 		}
 	}()
 	var text [22]byte
 	base64.RawURLEncoding.Encode(text[:], id[:])
 	r.get.BindText(1, string(text[:]))
-	if ok, err = r.get.Step(); !ok || err != nil {
-		return nil, false, err
+	if f.ok, f.err = r.get.Step(); !f.ok || f.err != nil {
+		return found{err: f.err}
 	}
-	rec, err = scan(r.get, id, r.app)
-	if err != nil {
-		return nil, true, fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, err)
+	f.record, f.data, f.err = scanRow(r.get, id, r.app)
+	if f.err != nil {
+		return found{ok: true, err: fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, f.err)}
 	}
-	if rec.Grave == nil {
-		r.app = rec.App
+	if f.record.Grave == nil {
+		r.app = f.record.App
 	}
-	return rec, true, nil
+	return f
 }
 
 // pool lends readers.

@@ -136,11 +136,20 @@ const (
 // likely to have: most rows share theirs, and need no copy of it. An error says
 // why the row can't be understood.
 func scan(s *sqlite.Stmt, id cloakroom.ID, app string) (*cloakroom.Record, error) {
-	r := &cloakroom.Record{ID: id, Version: scanVersion(s)}
+	r, data, err := scanRow(s, id, app)
+	if err == nil && r.Grave == nil {
+		r.Values, err = decodeValues(data)
+	}
+	return r, err
+}
+
+// scanRow is scan for who decodes the values of a record, which aren't a grave's,
+// when the connection is somebody else's.
+func scanRow(s *sqlite.Stmt, id cloakroom.ID, app string) (r *cloakroom.Record, data []byte, err error) {
+	r = &cloakroom.Record{ID: id, Version: scanVersion(s)}
 	if !s.ColumnIsNull(cGrave) {
-		g, err := decodeGrave(columnBytes(s, cGrave))
-		r.Grave = g
-		return r, err
+		r.Grave, err = decodeGrave(columnBytes(s, cGrave))
+		return r, nil, err
 	}
 	r.Kind = cloakroom.Kind(columnText(s, cKind, string(cloakroom.KindSession)))
 	r.App = columnText(s, cApp, app)
@@ -157,14 +166,10 @@ func scan(s *sqlite.Stmt, id cloakroom.ID, app string) (*cloakroom.Record, error
 	r.Client.Address = s.ColumnText(cAddress)
 	r.Client.UserAgent = s.ColumnText(cUserAgent)
 	r.Writes = uint64(s.ColumnInt64(cWrites))
-	var err error
 	if r.Revs, err = scanRevs(s, cRevs); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if r.Values, err = decodeValues(columnBytes(s, cData)); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return r, columnBytes(s, cData), nil
 }
 
 func scanRevs(s *sqlite.Stmt, col int) ([]cloakroom.Rev, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -19,6 +20,7 @@ type Store struct {
 	writer  *writer
 	saves   *batch.Batcher[item, outcome]
 	readers *pool
+	lookups *lookups
 
 	closing  sync.Once
 	closeErr error
@@ -36,7 +38,7 @@ type item struct {
 }
 
 func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
-	s := &Store{path: path, log: cfg.Logger, writer: w, readers: readers}
+	s := &Store{path: path, log: cfg.Logger, writer: w, readers: readers, lookups: newLookups(readers, runtime.GOMAXPROCS(0))}
 	s.saves = batch.New(batch.Config[item, outcome]{
 		Flush:      w.flush,
 		Size:       func(i item) int { return i.size },
@@ -76,27 +78,26 @@ func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 }
 
 func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
-	r, err := s.readers.take(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer s.readers.put(r)
-	rec, ok, err := r.find(id)
-	if isBusy(err) { // some moments when another process opens or closes the file
-		err = retry(ctx, s.readers.busy, func() (err error) {
-			rec, ok, err = r.find(id)
-			return err
+	f := s.lookups.find(ctx, id)
+	if isBusy(f.err) { // some moments when another process opens or closes the file
+		f.err = retry(ctx, s.readers.busy, func() error {
+			f = s.lookups.find(ctx, id)
+			return f.err
 		})
 	}
 	switch {
-	case err != nil:
-		return nil, err
-	case !ok:
+	case f.err != nil:
+		return nil, f.err
+	case !f.ok:
 		return nil, cloakroom.ErrNotFound
-	case rec.Grave != nil:
-		return rec, cloakroom.ErrGone
+	case f.record.Grave != nil:
+		return f.record, cloakroom.ErrGone
 	}
-	return rec, nil
+	var err error
+	if f.record.Values, err = decodeValues(f.data); err != nil {
+		return nil, fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, err)
+	}
+	return f.record, nil
 }
 
 // Create stores a record that is not there yet; see cloakroom.Store.

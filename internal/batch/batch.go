@@ -123,6 +123,15 @@ type Bounded interface {
 	Ends() (done, late <-chan struct{})
 }
 
+// Ends returns the channels that tell the end of ctx: those of a [Bounded], and
+// else its Done and nil.
+func Ends(ctx context.Context) (done, late <-chan struct{}) {
+	if e, ok := ctx.(Bounded); ok {
+		return e.Ends()
+	}
+	return ctx.Done(), nil
+}
+
 // Do hands item to a flush and waits for its result. The value and error are
 // those of its [Result], unless one of these comes first:
 //
@@ -153,12 +162,7 @@ func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
 		b.recycle(c)
 		return zero, err
 	}
-	var done, late <-chan struct{}
-	if e, ok := ctx.(Bounded); ok {
-		done, late = e.Ends()
-	} else {
-		done = ctx.Done()
-	}
+	done, late := Ends(ctx)
 	select {
 	case r := <-c.done:
 		b.recycle(c)

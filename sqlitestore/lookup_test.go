@@ -1,0 +1,236 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// crowd is look-ups of a store with one reader, which is lent out: one leads and
+// waits for it, the others wait for the one.
+type crowd struct {
+	*Store
+	t      *testing.T
+	reader *reader
+	back   sync.Once
+	wg     sync.WaitGroup
+}
+
+func newCrowd(t *testing.T, records []*cloakroom.Record) *crowd {
+	t.Helper()
+	s := openTest(t, &Config{Readers: 1})
+	s.lookups.most = 1
+	for _, r := range records {
+		var err error
+		if r.Version, err = s.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := s.readers.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crowd{Store: s, t: t, reader: r}
+	t.Cleanup(c.giveBack) // or Close waits for it
+	return c
+}
+
+// giveBack lets the look-ups begin.
+func (c *crowd) giveBack() { c.back.Do(func() { c.readers.put(c.reader) }) }
+
+// ask has somebody look up a record, and returns when that waits.
+func (c *crowd) ask(ctx context.Context, id cloakroom.ID, then func(*cloakroom.Record, error)) {
+	c.t.Helper()
+	leading, waiting := c.state()
+	c.wg.Go(func() { then(c.Get(ctx, id)) })
+	c.until(func(l, w int) bool { return l+w == leading+waiting+1 })
+}
+
+func (c *crowd) state() (leading, waiting int) {
+	c.lookups.mu.Lock()
+	defer c.lookups.mu.Unlock()
+	return c.lookups.leading, len(c.lookups.waiting)
+}
+
+// until waits for a state of the look-ups.
+func (c *crowd) until(ok func(leading, waiting int) bool) {
+	c.t.Helper()
+	for {
+		if ok(c.state()) {
+			return
+		}
+		if err := c.t.Context().Err(); err != nil {
+			c.t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+}
+
+// TestLookupsTogether has more look-ups wait than share a transaction: each gets
+// its own answer, and sees what was saved before it asked, and what was saved
+// while it waited.
+func TestLookupsTogether(t *testing.T) {
+	records := samples(mostTogether + 10)
+	c := newCrowd(t, records[1:])
+	stored := map[cloakroom.ID]cloakroom.Version{}
+	for _, r := range records[1:] {
+		if err := c.change(r); err != nil {
+			t.Fatal(err)
+		}
+		stored[r.ID] = r.Version
+	}
+	var mu sync.Mutex
+	answers := map[cloakroom.ID]*cloakroom.Record{}
+	for i, r := range records {
+		c.ask(t.Context(), r.ID, func(got *cloakroom.Record, err error) {
+			if i == 0 && !errors.Is(err, cloakroom.ErrNotFound) || i > 0 && err != nil {
+				t.Errorf("record %d: %v", i, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			answers[r.ID] = got
+		})
+	}
+	for i := 1; i < len(records); i += 2 {
+		if err := c.change(records[i]); err != nil {
+			t.Fatal(err)
+		}
+		stored[records[i].ID] = records[i].Version
+	}
+	c.giveBack()
+	c.wg.Wait()
+	for i, r := range records[1:] {
+		got := answers[r.ID]
+		if got == nil || got.ID != r.ID || got.Principal != r.Principal || got.Version != stored[r.ID] {
+			t.Errorf("record %d: the answer is %+v, in place of version %v of %s", i+1, got, stored[r.ID], r.Principal)
+		}
+	}
+	if n := c.lookups.shared.Load(); n != 2 {
+		t.Errorf("%d look-ups took %d transactions, not 2", len(records), n)
+	}
+	c.rests()
+}
+
+// change saves a record once more.
+func (c *crowd) change(r *cloakroom.Record) error {
+	save(r)
+	v, err := c.Update(c.t.Context(), r)
+	r.Version = v
+	return err
+}
+
+// rests fails unless nobody leads or waits, and the store answers.
+func (c *crowd) rests() {
+	c.t.Helper()
+	if leading, waiting := c.state(); leading != 0 || waiting != 0 {
+		c.t.Errorf("in the end %d lead and %d wait", leading, waiting)
+	}
+	if _, err := c.Get(c.t.Context(), sample(0).ID); !errors.Is(err, cloakroom.ErrNotFound) {
+		c.t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestLookupLeaves has look-ups end while they wait, and the one end that leads:
+// the others are answered.
+func TestLookupLeaves(t *testing.T) {
+	records := samples(4)
+	c := newCrowd(t, records)
+	gone, leave := context.WithCancel(t.Context())
+	var left sync.WaitGroup
+	for i, r := range records {
+		if i%2 == 1 {
+			c.ask(t.Context(), r.ID, func(got *cloakroom.Record, err error) {
+				if err != nil || got.ID != r.ID {
+					t.Errorf("record %d: %v, %v", i, got, err)
+				}
+			})
+			continue
+		}
+		left.Add(1)
+		c.ask(gone, r.ID, func(_ *cloakroom.Record, err error) {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("look-up %d, whose context has ended: %v", i, err)
+			}
+			left.Done()
+		})
+	}
+	leave()
+	left.Wait() // with no reader there
+	c.until(func(leading, waiting int) bool { return leading == 1 && waiting == 1 })
+	c.giveBack()
+	c.wg.Wait()
+	c.rests()
+}
+
+// TestLookupsClosed closes a store in which look-ups wait.
+func TestLookupsClosed(t *testing.T) {
+	records := samples(4)
+	c := newCrowd(t, records)
+	for i, r := range records {
+		c.ask(t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
+			if !errors.Is(err, cloakroom.ErrClosed) {
+				t.Errorf("record %d: %v", i, err)
+			}
+		})
+	}
+	closed := make(chan error)
+	go func() { closed <- c.Close() }()
+	c.wg.Wait()
+	c.giveBack()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLookupsFail has a transaction that can't begin: all who share it are told.
+// The next one goes well.
+func TestLookupsFail(t *testing.T) {
+	records := samples(3)
+	c := newCrowd(t, records)
+	for i, r := range records {
+		c.ask(t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
+			if err == nil || !strings.Contains(err.Error(), "within a transaction") {
+				t.Errorf("record %d: %v", i, err)
+			}
+		})
+	}
+	do(t, c.reader.conn, "BEGIN")
+	c.giveBack()
+	c.wg.Wait()
+	do(t, c.reader.conn, "COMMIT")
+	c.rests()
+}
+
+// TestLookupsPanic has the one that leads panic: those who share its transaction
+// don't wait for ever.
+func TestLookupsPanic(t *testing.T) {
+	records := samples(3)
+	c := newCrowd(t, records)
+	get := c.reader.get
+	panicked := make(chan any, 1)
+	c.wg.Go(func() {
+		defer func() { panicked <- recover() }()
+		_, _ = c.Get(t.Context(), records[0].ID)
+	})
+	c.until(func(leading, _ int) bool { return leading == 1 })
+	for i, r := range records[1:] {
+		c.ask(t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
+			if !errors.Is(err, errBroken) {
+				t.Errorf("look-up %d of a transaction that broke off: %v", i, err)
+			}
+		})
+	}
+	c.reader.get = nil
+	c.giveBack()
+	c.wg.Wait()
+	if <-panicked == nil {
+		t.Error("the panic was swallowed")
+	}
+	c.reader.get = get
+	c.rests()
+}
