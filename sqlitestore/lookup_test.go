@@ -167,6 +167,30 @@ func TestLookupLeaves(t *testing.T) {
 	c.rests()
 }
 
+// TestLookupLeavesLate has a look-up end while another carries it out: it doesn't
+// wait for that.
+func TestLookupLeavesLate(t *testing.T) {
+	records := samples(2)
+	c := newCrowd(t, records)
+	c.ask(t.Context(), records[0].ID, func(got *cloakroom.Record, err error) {
+		if err != nil || got.ID != records[0].ID {
+			t.Errorf("the one that leads: %v, %v", got, err)
+		}
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	c.ask(ctx, records[1].ID, func(_ *cloakroom.Record, err error) { left <- err })
+	w := c.lookups.cut() // as a transaction that hangs would
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
+		t.Errorf("whose context has ended: %v", err)
+	}
+	w[0].turn <- answered // there is room, though nobody waits
+	c.giveBack()
+	c.wg.Wait()
+	c.rests()
+}
+
 // TestLookupsClosed closes a store in which look-ups wait.
 func TestLookupsClosed(t *testing.T) {
 	records := samples(4)
