@@ -31,7 +31,7 @@ type desk struct {
 	keys   *cloakroom.Keys
 	store  *counter
 	clock  *deskClock
-	log    *deskLog
+	log    *logLines
 	events *deskEvents
 }
 
@@ -41,23 +41,6 @@ type deskClock struct{ since atomic.Int64 }
 
 func (c *deskClock) now() time.Time          { return deskStart.Add(time.Duration(c.since.Load())) }
 func (c *deskClock) advance(d time.Duration) { c.since.Add(int64(d)) }
-
-type deskLog struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *deskLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *deskLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 // deskEvents keeps events as lines, such as "refused forged".
 type deskEvents struct {
@@ -105,7 +88,7 @@ func newDesk(t testing.TB, config *cloakroom.Config) *desk {
 
 func newDeskOn(t testing.TB, store cloakroom.Store, keys *cloakroom.Keys, config *cloakroom.Config) *desk {
 	t.Helper()
-	d := &desk{t: t, keys: keys, store: &counter{Store: store}, clock: new(deskClock), log: new(deskLog), events: new(deskEvents)}
+	d := &desk{t: t, keys: keys, store: &counter{Store: store}, clock: new(deskClock), log: new(logLines), events: new(deskEvents)}
 	var c cloakroom.Config
 	if config != nil {
 		c = *config
@@ -544,7 +527,7 @@ func TestDefaults(t *testing.T) {
 	t.Run("Logger", func(t *testing.T) {
 		before := slog.Default()
 		defer slog.SetDefault(before)
-		log := new(deskLog)
+		log := new(logLines)
 		slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
 		mem := memstore.New(nil)
 		defer mem.Close()

@@ -34,6 +34,13 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+// String returns what was logged since the last take.
+func (l *logLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // take returns what was logged since the last call.
 func (l *logLines) take() string {
 	l.mu.Lock()

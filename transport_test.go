@@ -433,7 +433,7 @@ func TestAttach(t *testing.T) {
 func TestPrinting(t *testing.T) {
 	d := newDesk(t, nil)
 	s, tok := d.begun(`hat="` + hiddenValue + `"`)
-	text, structured := new(deskLog), new(deskLog)
+	text, structured := new(logLines), new(logLines)
 	slog.New(slog.NewTextHandler(text, nil)).Info("asked", "session", s)
 	slog.New(slog.NewJSONHandler(structured, nil)).Info("asked", "session", s)
 	parsed, _ := deskRing(t).Parse(deskScope, tok)

@@ -51,6 +51,18 @@ func (c *crowd) ask(ctx context.Context, id cloakroom.ID, then func(*cloakroom.R
 	c.until(func(l, w int) bool { return l+w == leading+waiting+1 })
 }
 
+// askAll has somebody look up each record, and checks their errors.
+func (c *crowd) askAll(records []*cloakroom.Record, want string, ok func(error) bool) {
+	c.t.Helper()
+	for i, r := range records {
+		c.ask(c.t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
+			if !ok(err) {
+				c.t.Errorf("record %d: got %v, want %s", i, err, want)
+			}
+		})
+	}
+}
+
 func (c *crowd) state() (leading, waiting int) {
 	c.lookups.mu.Lock()
 	defer c.lookups.mu.Unlock()
@@ -195,13 +207,7 @@ func TestLookupLeavesLate(t *testing.T) {
 func TestLookupsClosed(t *testing.T) {
 	records := samples(4)
 	c := newCrowd(t, records)
-	for i, r := range records {
-		c.ask(t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
-			if !errors.Is(err, cloakroom.ErrClosed) {
-				t.Errorf("record %d: %v", i, err)
-			}
-		})
-	}
+	c.askAll(records, "ErrClosed", func(err error) bool { return errors.Is(err, cloakroom.ErrClosed) })
 	closed := make(chan error)
 	go func() { closed <- c.Close() }()
 	c.wg.Wait()
@@ -216,13 +222,9 @@ func TestLookupsClosed(t *testing.T) {
 func TestLookupsFail(t *testing.T) {
 	records := samples(3)
 	c := newCrowd(t, records)
-	for i, r := range records {
-		c.ask(t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
-			if err == nil || !strings.Contains(err.Error(), "within a transaction") {
-				t.Errorf("record %d: %v", i, err)
-			}
-		})
-	}
+	c.askAll(records, "SQLite's error", func(err error) bool {
+		return err != nil && strings.Contains(err.Error(), "within a transaction")
+	})
 	do(t, c.reader.conn, "BEGIN")
 	c.giveBack()
 	c.wg.Wait()
@@ -242,13 +244,7 @@ func TestLookupsPanic(t *testing.T) {
 		_, _ = c.Get(t.Context(), records[0].ID)
 	})
 	c.until(func(leading, _ int) bool { return leading == 1 })
-	for i, r := range records[1:] {
-		c.ask(t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
-			if !errors.Is(err, errBroken) {
-				t.Errorf("look-up %d of a transaction that broke off: %v", i, err)
-			}
-		})
-	}
+	c.askAll(records[1:], "errBroken", func(err error) bool { return errors.Is(err, errBroken) })
 	c.reader.get = nil
 	c.giveBack()
 	c.wg.Wait()

@@ -14,12 +14,9 @@ import (
 
 // reader is a connection that reads.
 type reader struct {
-	conn *sqlite.Conn
-	get  *sqlite.Stmt
-
-	begin, commit *sqlite.Stmt
-
-	app string // that of the record read last
+	conn               *sqlite.Conn
+	get, begin, commit *sqlite.Stmt
+	app                string // that of the record read last
 }
 
 // openReader opens a connection for reading. Its statements must always be
