@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"zombiezen.com/go/sqlite"
+
 	"github.com/cloakroom-go/cloakroom"
 )
 
@@ -124,6 +126,47 @@ func TestLookupsTogether(t *testing.T) {
 	}
 	if n := c.lookups.shared.Load(); n != 2 {
 		t.Errorf("%d look-ups took %d transactions, not 2", len(records), n)
+	}
+	c.rests()
+}
+
+// TestLookupNotOlderThanAsked has a record saved, and then looked up, while a
+// transaction that began before is under way: it doesn't get its answer from that.
+func TestLookupNotOlderThanAsked(t *testing.T) {
+	records := samples(3)
+	c := newCrowd(t, records)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	err := c.reader.conn.CreateFunction("pause", &sqlite.FunctionImpl{
+		NArgs: 1,
+		Scalar: func(sqlite.Context, []sqlite.Value) (sqlite.Value, error) {
+			once.Do(func() {
+				close(reached)
+				<-goOn
+			})
+			return sqlite.IntegerValue(1), nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.reader.get, err = c.reader.conn.Prepare("SELECT " + columns + " FROM records WHERE id = ?1 AND pause(id)"); err != nil {
+		t.Fatal(err)
+	}
+	c.askAll(records[:2], "none", func(err error) bool { return err == nil })
+	c.giveBack()
+	<-reached
+	last := records[2]
+	changed := c.change(last)
+	c.ask(t.Context(), last.ID, func(got *cloakroom.Record, err error) {
+		if err != nil || got.Version != last.Version {
+			t.Errorf("got %+v, %v, in place of version %v, which was saved before", got, err, last.Version)
+		}
+	})
+	close(goOn)
+	c.wg.Wait()
+	if changed != nil {
+		t.Fatal(changed)
 	}
 	c.rests()
 }
