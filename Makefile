@@ -1,6 +1,6 @@
 # Every target runs from a fresh clone. CONTRIBUTING.md says more.
 GO ?= go
-MODULES := . internal/e2e bench
+MODULES := . internal/test/e2e bench
 
 .PHONY: test test-stores test-engines test-matrix explore torture lint demo fuzz bench deps
 
@@ -8,9 +8,9 @@ MODULES := . internal/e2e bench
 ## without, then the invariants on the other stores, then one engine as a whole.
 ## The first line gets the engine, for which the others would wait, and names it.
 test: deps
-	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/testengine
-	$(GO) test -race -timeout 30m ./... ./internal/e2e/...
-	$(GO) test -timeout 30m ./internal/explore ./bench/...
+	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/test/testengine
+	$(GO) test -race -timeout 30m ./... ./internal/test/e2e/...
+	$(GO) test -timeout 30m ./internal/test/explore ./bench/...
 	$(MAKE) test-stores test-engines
 
 ## test-stores: the tests of invariants on SQLite and on OpenSearch; `go test .` runs them in memory
@@ -20,20 +20,20 @@ test-stores:
 
 ## test-engines: conformance and checked histories on Elasticsearch 8.19; all else is on OpenSearch 2.19
 test-engines:
-	$(GO) run ./internal/e2e/matrix -engines es8 -for 20s
+	$(GO) run ./internal/test/e2e/matrix -engines es8 -for 20s
 
 ## test-matrix: all engines, with security too; writes docs/engines.md
 test-matrix:
 	@sh scripts/install-test-tools.sh matrix
-	$(GO) run ./internal/e2e/matrix -beside 2 -o docs/engines.md
+	$(GO) run ./internal/test/e2e/matrix -beside 2 -o docs/engines.md
 
 ## explore: all interleavings of the protocol with more faults, and with one rule taken out at a time
 explore:
-	$(GO) test -count=1 -timeout 3h -v ./internal/explore -explore.full -explore.limit 2000000 -explore.mutants
+	$(GO) test -count=1 -timeout 3h -v ./internal/test/explore -explore.full -explore.limit 2000000 -explore.mutants
 
 ## torture: an hour and more of faults under checked histories; writes docs/reliability.md
 torture: deps
-	$(GO) run ./internal/e2e/torture/cmd/torture -for 70m -o docs/reliability.md
+	$(GO) run ./internal/test/e2e/torture/cmd/torture -for 70m -o docs/reliability.md
 
 ## bench: compares with other libraries and with the engines' limits; writes docs/benchmarks.md
 bench: deps

@@ -3,7 +3,7 @@ package cloakroom_test
 import (
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m, clearSpares) }

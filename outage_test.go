@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
 // load is a stream of requests that doesn't slow down when the store does.

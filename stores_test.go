@@ -19,7 +19,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
-	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )

@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
 // ownEngine starts an engine of the run's own, with a heap (as in -Xmx).

@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
-	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
 func TestMain(m *testing.M) {

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
 // TestI8WholeEngine has troubles that only an engine of our own may have: red

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )

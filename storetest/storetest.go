@@ -34,7 +34,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 )
 
 // Harness tells the suite how to handle a store. Only Open is required.

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom/internal/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
 // door is an address in front of an engine that can be shut.

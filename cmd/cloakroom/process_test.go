@@ -19,7 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 )
 
 // TestMain lets the test's own program be the command, for tests that need a

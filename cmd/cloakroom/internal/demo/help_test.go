@@ -18,7 +18,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )

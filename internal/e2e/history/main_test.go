@@ -1,9 +1,0 @@
-package history_test
-
-import (
-	"testing"
-
-	"github.com/cloakroom-go/cloakroom/internal/leaktest"
-)
-
-func TestMain(m *testing.M) { leaktest.Main(m) }

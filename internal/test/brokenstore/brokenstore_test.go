@@ -1,0 +1,246 @@
+package brokenstore_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/test/brokenstore"
+	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
+	"github.com/cloakroom-go/cloakroom/memstore"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
+
+// world is a store and the time.
+type world struct {
+	*testing.T
+	cloakroom.Store
+	now time.Time
+}
+
+func (w *world) session() *cloakroom.Record {
+	return &cloakroom.Record{
+		ID: cloakroom.NewID(cloakroom.LayoutDay, w.now), Kind: cloakroom.KindSession, App: "shop",
+		Created: w.now, Seen: w.now, Expires: w.now.Add(time.Hour), Deadline: w.now.Add(24 * time.Hour), Writes: 1,
+		Revs: []cloakroom.Rev{{1}},
+	}
+}
+
+func (w *world) ledger(value string) *cloakroom.Record {
+	return &cloakroom.Record{
+		ID: cloakroom.LedgerID("shop", "ann"), Kind: cloakroom.KindLedger, App: "shop", Principal: "ann",
+		Created: w.now, Expires: w.now.Add(time.Hour), Deadline: w.now.Add(time.Hour), Writes: 1,
+		Values: cloakroom.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(value)}),
+	}
+}
+
+func (w *world) grave(r *cloakroom.Record) cloakroom.Grave {
+	return cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: w.now, Until: r.Deadline, Writes: r.Writes + 1, Revs: []cloakroom.Rev{{3}, {2}}}
+}
+
+func (w *world) ok(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+func (w *world) create(r *cloakroom.Record) *cloakroom.Record {
+	w.Helper()
+	v, err := w.Create(w.Context(), r)
+	w.ok(err)
+	made := *r
+	made.Version = v
+	return &made
+}
+
+func (w *world) update(r *cloakroom.Record) *cloakroom.Record {
+	w.Helper()
+	next := *r
+	next.Writes++
+	next.Revs = append([]cloakroom.Rev{{byte(next.Writes)}}, r.Revs...)
+	v, err := w.Update(w.Context(), &next)
+	w.ok(err)
+	next.Version = v
+	return &next
+}
+
+func (w *world) bury(r *cloakroom.Record) {
+	w.Helper()
+	w.ok(w.Bury(w.Context(), r.ID, w.grave(r), cloakroom.Version{}))
+}
+
+func (w *world) sweep(after time.Duration) {
+	w.Helper()
+	_, err := w.Sweep(w.Context(), w.now.Add(after))
+	w.ok(err)
+}
+
+func (w *world) state(id cloakroom.ID) (*cloakroom.Record, string) {
+	w.Helper()
+	r, err := w.Get(w.Context(), id)
+	switch {
+	case err == nil:
+		return r, "live"
+	case errors.Is(err, cloakroom.ErrGone):
+		return r, "grave"
+	case errors.Is(err, cloakroom.ErrNotFound):
+		return nil, "missing"
+	}
+	w.Fatal(err)
+	return nil, ""
+}
+
+// broken tells for each variant whether a store breaks its rule.
+var broken = map[string]func(w *world) bool{
+	"upsert": func(w *world) bool {
+		r := w.create(w.session())
+		w.bury(r)
+		_, err := w.Update(w.Context(), r)
+		return err == nil
+	},
+	"last-writer-wins": func(w *world) bool {
+		r := w.create(w.session())
+		w.update(r)
+		_, err := w.Update(w.Context(), r)
+		return err == nil
+	},
+	"create-replaces": func(w *world) bool {
+		r := w.create(w.session())
+		w.bury(r)
+		_, err := w.Create(w.Context(), r)
+		return err == nil
+	},
+	"version-repeats": func(w *world) bool {
+		r := w.create(w.session())
+		w.sweep(48 * time.Hour)
+		return w.create(r).Version == r.Version
+	},
+	"drops-acknowledged": func(w *world) bool {
+		r := w.update(w.update(w.create(w.session())))
+		now, _ := w.state(r.ID)
+		return now.Writes != r.Writes
+	},
+	"stale-read": func(w *world) bool {
+		r := w.create(w.session())
+		w.bury(r)
+		_, state := w.state(r.ID)
+		return state == "live"
+	},
+	"one-rev": func(w *world) bool {
+		r := w.update(w.create(w.session()))
+		now, _ := w.state(r.ID)
+		return len(now.Revs) < 2
+	},
+	"delete-without-grave": func(w *world) bool {
+		r := w.create(w.session())
+		w.bury(r)
+		_, state := w.state(r.ID)
+		_, err := w.Create(w.Context(), r)
+		return state == "missing" && err == nil
+	},
+	"bury-missing-nothing": func(w *world) bool {
+		r := w.session()
+		w.bury(r)
+		_, state := w.state(r.ID)
+		return state == "missing"
+	},
+	"bury-unchecked": func(w *world) bool {
+		r := w.create(w.session())
+		w.update(r)
+		return w.Bury(w.Context(), r.ID, w.grave(r), r.Version) == nil
+	},
+	"grave-without-revs": func(w *world) bool {
+		r := w.create(w.session())
+		w.bury(r)
+		now, _ := w.state(r.ID)
+		return now.Grave.Revs == nil
+	},
+	"grave-short": func(w *world) bool {
+		r := w.create(w.session())
+		w.bury(r)
+		w.sweep(time.Hour)
+		_, state := w.state(r.ID)
+		return state == "missing"
+	},
+	"sweep-unchecked": func(w *world) bool {
+		r := w.create(w.session())
+		r.Expires = r.Deadline
+		r = w.update(r)
+		w.sweep(2 * time.Hour)
+		_, state := w.state(r.ID)
+		return state == "grave"
+	},
+	"no-ledger": func(w *world) bool {
+		r := w.create(w.ledger(`{"live":[]}`))
+		_, state := w.state(r.ID)
+		return state == "missing"
+	},
+	"revoke-missing-nothing": func(w *world) bool {
+		r := w.create(w.ledger(`{"generation":"AAAAAAAAAAE"}`))
+		_, state := w.state(r.ID)
+		return state == "missing"
+	},
+	"no-generation": func(w *world) bool { return lacks(w, "generation") },
+	"no-ending":     func(w *world) bool { return lacks(w, "ending") },
+}
+
+func lacks(w *world, field string) bool {
+	r := w.create(w.ledger(`{"generation":"AAAAAAAAAAE","live":[1],"ending":[2]}`))
+	now, _ := w.state(r.ID)
+	var fields map[string]json.RawMessage
+	w.ok(json.Unmarshal(now.Values.Get("ledger"), &fields))
+	return fields[field] == nil
+}
+
+// TestVariants shows that each variant breaks its rule, that the store it wraps
+// keeps it, and that all else of a record's life goes on under it.
+func TestVariants(t *testing.T) {
+	for _, v := range brokenstore.All() {
+		t.Run(v.Name, func(t *testing.T) {
+			inner := memstore.New(nil)
+			defer inner.Close()
+			f := broken[v.Name]
+			if f == nil {
+				t.Fatal("nothing shows that it is broken")
+			}
+			now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+			if f(&world{t, inner, now}) {
+				t.Fatal("the store that is wrapped breaks the rule by itself")
+			}
+			w := &world{t, v.Wrap(memstore.New(nil)), now}
+			if !f(w) {
+				t.Error("keeps the rule")
+			}
+			r := w.update(w.create(w.session()))
+			if _, state := w.state(r.ID); state != "live" {
+				t.Errorf("a record that was written is %s", state)
+			}
+			var found int
+			for one, err := range w.Search(context.Background(), cloakroom.Query{App: "shop"}) {
+				w.ok(err)
+				if one.ID == r.ID {
+					found++
+				}
+			}
+			if found != 1 {
+				t.Errorf("a search finds it %d times", found)
+			}
+		})
+	}
+}
+
+func TestNamed(t *testing.T) {
+	for _, v := range brokenstore.All() {
+		if got, ok := brokenstore.Named(v.Name); !ok || got.What != v.What {
+			t.Errorf("Named(%q) is %+v, %t", v.Name, got, ok)
+		}
+	}
+	if _, ok := brokenstore.Named("sound"); ok {
+		t.Error("a variant of no known name was found")
+	}
+}

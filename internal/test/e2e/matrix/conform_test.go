@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
+	"github.com/cloakroom-go/cloakroom/storetest"
+)
+
+// TestConformance is the whole suite, in both arrangements of indices, on the
+// engine that the command has started. Run by itself, it starts OpenSearch with
+// security on, so that each test run proves the documented privileges to be
+// enough; elasticstore's own tests have both arrangements without.
+func TestConformance(t *testing.T) {
+	at := given(t)
+	t.Run(periods, func(t *testing.T) { conform(t, at, prefix) })
+	if os.Getenv(targetVariable) != "" {
+		t.Run(oneIndex, func(t *testing.T) { conform(t, at, onePrefix) })
+	}
+}
+
+func given(t *testing.T) target {
+	t.Helper()
+	text := os.Getenv(targetVariable)
+	if text == "" {
+		role := openSearchRole()
+		return targetOf(testengine.Start(t, testengine.Options{Name: "opensearch2", Security: &role}))
+	}
+	var at target
+	if err := json.Unmarshal([]byte(text), &at); err != nil {
+		t.Fatalf("%s: %v", targetVariable, err)
+	}
+	return at
+}
+
+// site is an engine as the suite's hooks need it.
+type site struct {
+	user, admin elasticstore.Client
+}
+
+func conform(t *testing.T, at target, prefix string) {
+	var s site
+	var err error
+	if s.user, err = at.client(at.User); err != nil {
+		t.Fatal(err)
+	}
+	if s.admin, err = at.client(at.Admin); err != nil {
+		t.Fatal(err)
+	}
+	one := prefix == onePrefix
+	index := map[cloakroom.Store]string{} // the hooks get the store
+	open := func(t testing.TB, name string) cloakroom.Store {
+		config := elasticstore.Config{Index: name, OneIndex: one}
+		if one {
+			config.CopyBytes = -1
+		}
+		store, err := elasticstore.New(s.user, &config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		index[store] = name
+		return store
+	}
+	storetest.Run(t, storetest.Harness{
+		Open: func(t testing.TB) cloakroom.Store {
+			name := fmt.Sprintf("%s-%08x", prefix, rand.Uint32())
+			t.Cleanup(func() { s.clear(t, name) })
+			return open(t, name)
+		},
+		Second: func(t testing.TB, store cloakroom.Store) cloakroom.Store { return open(t, index[store]) },
+		Settle: func(t testing.TB, store cloakroom.Store) {
+			s.call(t, http.MethodPost, "/"+index[store]+"*/_refresh", "")
+		},
+		ForgetTombstones: func(t testing.TB, store cloakroom.Store) {
+			s.call(t, http.MethodPut, "/"+index[store]+"*/_settings", `{"index":{"gc_deletes":"0s"}}`)
+			s.call(t, http.MethodPost, "/"+index[store]+"*/_forcemerge?max_num_segments=1", "")
+			s.call(t, http.MethodPost, "/"+index[store]+"*/_refresh", "")
+		},
+		Corrupt: func(t testing.TB, store cloakroom.Store, id cloakroom.ID) {
+			s.call(t, http.MethodPut, "/"+s.indexOf(t, index[store], id)+"/_doc/"+id.String(), `{"kind":"session","id":7}`)
+		},
+		DropForgets: !one,
+	})
+	t.Run("Setup", func(t *testing.T) {
+		name := prefix + "-setup"
+		store := open(t, name).(*elasticstore.Store)
+		t.Cleanup(func() { s.clear(t, name) })
+		defer store.Close()
+		if err := store.Setup(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.Report(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// indexOf returns the name of the index that has a record.
+func (s *site) indexOf(t testing.TB, name string, id cloakroom.ID) string {
+	t.Helper()
+	s.call(t, http.MethodPost, "/"+name+"*/_refresh", "")
+	var found struct {
+		Hits struct {
+			Hits []struct {
+				Index string `json:"_index"`
+			}
+		}
+	}
+	answer := s.call(t, http.MethodPost, "/"+name+"*/_search", `{"query":{"ids":{"values":["`+id.String()+`"]}}}`)
+	if err := json.Unmarshal(answer, &found); err != nil || len(found.Hits.Hits) != 1 {
+		t.Fatalf("a record to corrupt: %v: %.300s", err, answer)
+	}
+	return found.Hits.Hits[0].Index
+}
+
+// clear deletes the indices and the templates of a store.
+func (s *site) clear(t testing.TB, name string) {
+	t.Helper()
+	var found map[string]any
+	if err := json.Unmarshal(s.call(t, http.MethodGet, "/"+name+"*?filter_path=*.settings.index.uuid", ""), &found); err != nil {
+		t.Fatal(err)
+	}
+	if len(found) > 0 {
+		s.call(t, http.MethodDelete, "/"+strings.Join(slices.Collect(maps.Keys(found)), ","), "")
+	}
+	s.call(t, http.MethodDelete, "/_index_template/"+name+"*", "")
+}
+
+// call makes a request as the administrator, whose answer has to be 2xx. What is
+// to be deleted need not be there.
+func (s *site) call(t testing.TB, method, path, body string) []byte {
+	t.Helper()
+	// Cleanups run after the test's own context has ended.
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), method, path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := s.admin.Perform(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode >= 300 && (method != http.MethodDelete || res.StatusCode != http.StatusNotFound) {
+		t.Fatalf("%s %s: %s: %.300s", method, path, res.Status, answer)
+	}
+	return answer
+}

@@ -1,0 +1,103 @@
+package properties
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/test/e2e/history"
+)
+
+// limit is how many sessions a principal may have.
+const limit = 2
+
+// model is what sessions promise to somebody who does one thing at a time.
+type model struct {
+	sessions []*session
+	tokens   []*token
+	tickets  []ticket
+	revoked  map[string]int        // how often a principal was signed out everywhere
+	live     map[string][]*session // of a principal, in the order of sign-in
+}
+
+type session struct {
+	id        cloakroom.ID
+	principal string
+	values    history.Values
+	current   *token
+	previous  *token
+	over      bool
+}
+
+type token struct {
+	text string
+	of   *session
+}
+
+type ticket struct {
+	principal string
+	revoked   int
+	raw       json.RawMessage
+}
+
+func newModel() *model {
+	return &model{revoked: map[string]int{}, live: map[string][]*session{}}
+}
+
+// opens reports whether a token opens its session.
+func (t *token) opens() bool { return !t.of.over && (t == t.of.current || t == t.of.previous) }
+
+// add enters a session that was made.
+func (m *model) add(id cloakroom.ID, text, principal string, values history.Values) *session {
+	s := &session{id: id, principal: principal, values: values}
+	m.sessions = append(m.sessions, s)
+	m.renew(s, text)
+	if principal != "" {
+		m.live[principal] = append(m.live[principal], s)
+	}
+	return s
+}
+
+func (m *model) renew(s *session, text string) {
+	t := &token{text, s}
+	m.tokens = append(m.tokens, t)
+	s.previous, s.current = s.current, t
+}
+
+func (m *model) end(s *session) {
+	s.over = true
+	if s.principal != "" {
+		m.live[s.principal] = slices.DeleteFunc(m.live[s.principal], func(x *session) bool { return x == s })
+	}
+}
+
+// change is what Set, Unset, Update and Login do to values.
+func (v *values) change(kind history.Kind, key string, n int) {
+	switch {
+	case kind == history.Update:
+		v.Count, v.Log = v.Count+1, append(slices.Clip(v.Log), n)
+	case kind == history.Unset:
+		delete(v.Keys, key)
+	case key != "":
+		v.Keys[key] = n
+	}
+}
+
+type values struct{ history.Values }
+
+// changed returns values with an operation's change.
+func changed(old history.Values, kind history.Kind, key string, n int) history.Values {
+	v := values{old}
+	if v.Keys = maps.Clone(old.Keys); v.Keys == nil {
+		v.Keys = map[string]int{}
+	}
+	v.change(kind, key, n)
+	return v.Values
+}
+
+// principal names one of two that no other sequence has.
+func principal(sequence int64, which string) string {
+	return "sequence-" + strconv.FormatInt(sequence, 36) + "-" + which
+}

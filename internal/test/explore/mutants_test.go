@@ -1,0 +1,123 @@
+package explore
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+var mutating = flag.Bool("explore.mutants", false, "explore the code with one rule taken out at a time, for some minutes")
+
+// edit replaces text in a file of the root package.
+type edit struct{ file, old, with string }
+
+// codeMutant is the code with something changed. It has to fail, unless fails
+// is "".
+type codeMutant struct {
+	name     string
+	edits    []edit
+	scenario string
+	fails    string
+}
+
+func codeMutants() []codeMutant {
+	fewRevs := edit{"record.go", "const MaxRevs = 8", "const MaxRevs = 2"}
+	return []codeMutant{
+		{"two revs are enough for two writes in between", []edit{fewRevs}, "saves-many", ""},
+		{"one more write in between than revs is tolerated", []edit{fewRevs, {"resolve.go", "> MaxRevs:", "> MaxRevs+1:"}}, "saves-many", "a"},
+		{"only the last attempt's rev is looked for", []edit{{"flush.go", "open = append(open, attempt{rev: rev, base: cur.Writes, answered: answered(err)})", "open = []attempt{{rev: rev, base: cur.Writes, answered: answered(err)}}"}}, "saves-2", "a"},
+		{"no answer means not applied", []edit{{"resolve.go", "return verdictApplied, nil", "continue"}}, "saves-2", "a"},
+		{"a grave that kept no count means not applied", []edit{{"resolve.go", "case seen.writes < a.base:", "case seen.state == stateGrave && seen.writes < a.base: continue\n\t\tcase seen.writes < a.base:"}}, "end-login", "e"},
+		{"that a write is read means that it happened", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case seen.state == stateGrave:"}}, "saves-dream", "a"},
+		{"that a burial is read means that it happened", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied && seen.state == stateLive:"}}, "login-dream", "d"},
+		{"that an end is read means that a save didn't happen", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied:"}}, "create-dream", "e"},
+		{"that a write isn't read means that it didn't happen", []edit{{"resolve.go", "\t\t\ta.ruledOut = true\n\t\t\tpending = append(pending, a)", ""}}, "saves-dream", "a"},
+		{"a refusal isn't confirmed", []edit{{"flush.go", "try > 0, len(open) > 0); len", "try > 0, false); len"}}, "refusal-dream", "e"},
+		{"expired is said without burying", []edit{{"flush.go", "case !now.Before(rec.Deadline):\n\t\treturn true, nil", "case true:\n\t\treturn true, nil"}}, "expiry", "x"},
+		{"graves are over at once", []edit{{"flush.go", "Until: rec.Deadline,", "Until: now,"}}, "create-end", "b"},
+		{"a sign-in compares no generations", []edit{{"ledger.go", "if l.Generation != generation {\n\t\t\treturn now", "if false {\n\t\t\treturn now"}, {"ledger.go", "if l.Generation != generation { // moved", "if false { // moved"}}, "login-revoke", "c"},
+		{"a sign-in retires whatever version there is", []edit{{"login.go", "w.store.Bury(ctx, old.ID, g, old.Version)", "w.store.Bury(ctx, old.ID, g, Version{})"}}, "login-saves", "a"},
+		{"a sign-in succeeds though somebody else ended the old session", []edit{{"login.go", "return fmt.Errorf(\"cloakroom: %v was ended during sign-in: %w\", old.ID, ErrGone)", "return nil"}}, "login-destroy", "d"},
+		{"the new session is taken back though the old one may be retired", []edit{{"login.go", "if !errors.Is(err, errRetire) {", "if err != nil {"}}, "login-save", "a"},
+		{"a sign-in retires the old session before the ledger is written", []edit{{"login.go",
+			"ending, err := m.ledgers.enter(rec, t.Generation, m.config.MaxPerPrincipal, l.replaces())\n\tif err == nil && l.old != nil {\n\t\terr = l.retire(ctx)\n\t}\n",
+			"if l.old != nil {\n\t\terr = l.retire(ctx)\n\t}\n\tvar ending []ledgerEntry\n\tif err == nil {\n\t\tending, err = m.ledgers.enter(rec, t.Generation, m.config.MaxPerPrincipal, l.replaces())\n\t}\n"}}, "login", "a"},
+		{"a sign-out takes the id out of the ledger before it buries", []edit{{"destroy.go", "if err := m.w.bury(", "m.leaveLedger(ctx, rec)\n\tif err := m.w.bury("}}, "logout", "c"},
+		{"a sign-out is content with a burial at the version that it knows", []edit{{"flush.go", "known.Version) != nil {", "known.Version) == context.Canceled {"}}, "destroy-saves", "b"},
+		{"RevokeAll ends only what it found live", []edit{{"ledger.go", "l.Generation = generation\n", "l.Generation, l.Ending = generation, nil\n"}}, "revoke-revoke", "c"},
+		{"the old id leaves the ledger before its record is retired", []edit{{"ledger.go", "if over <= 0 || e.ID == replaces {\n\t\t\t\treturn false", "if e.ID == replaces {\n\t\t\t\treturn true\n\t\t\t}\n\t\t\tif over <= 0 {\n\t\t\t\treturn false"}}, "relogin", "c"},
+		{"the limit counts the session that is replaced", []edit{{"ledger.go", "\t\t\t\tover--\n\t\t\t}\n\t\t}\n", "\t\t\t}\n\t\t}\n"}}, "relogin-limit", "k"},
+		{"the limit drops the oldest without ending it", []edit{{"ledger.go", "\t\t\tl.Ending = append(l.Ending, e)\n\t\t\treturn true", "\t\t\treturn true"}}, "limit", "c"},
+		{"the ledger does not outlive tickets", []edit{{"ledger.go", "return now.Add(loginTicketLife + ls.longest + ClockTolerance), nil", "return now, nil"}}, "tickets", "c"},
+		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
+		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(renewLongest)", "now"}}, "renew-crash", "h"},
+	}
+}
+
+// TestMutants proves that exploring finds errors in the code, by making some. It
+// runs itself on the changed code.
+func TestMutants(t *testing.T) {
+	if !*mutating {
+		t.Skip("asked for by -explore.mutants")
+	}
+	root, err := filepath.Abs(filepath.Join("..", "..", ".."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range codeMutants() {
+		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
+			changed := map[string]string{}
+			for _, e := range m.edits {
+				text := read(t, filepath.Join(root, e.file), changed)
+				if strings.Count(text, e.old) != 1 {
+					t.Fatalf("%s doesn't hold the text to be changed once: %q", e.file, e.old)
+				}
+				path := filepath.Join(t.TempDir(), e.file)
+				if err := os.WriteFile(path, []byte(strings.Replace(text, e.old, e.with, 1)), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				changed[filepath.Join(root, e.file)] = path
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": changed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "overlay.json")
+			if err := os.WriteFile(file, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+			defer cancel()
+			out, err := exec.CommandContext(ctx, "go", "test", "-overlay", file, "-v", "-run", "^TestScenarios$/^"+m.scenario+"$", ".").CombinedOutput()
+			text := string(out)
+			switch {
+			case !strings.Contains(text, "--- PASS: TestScenarios/"+m.scenario) && !strings.Contains(text, "--- FAIL: TestScenarios/"+m.scenario):
+				t.Fatalf("the scenario was not explored: %v\n%s", err, text)
+			case m.fails == "" && err != nil:
+				t.Errorf("it does not hold:\n%s", text)
+			case m.fails != "" && !strings.Contains(text, "breach of "+m.fails+":"):
+				t.Errorf("no breach of %s was found:\n%s", m.fails, text)
+			default:
+				t.Log(text)
+			}
+		})
+	}
+}
+
+// read returns a file, as it was changed last.
+func read(t *testing.T, path string, changed map[string]string) string {
+	if p, ok := changed[path]; ok {
+		path = p
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
