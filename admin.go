@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"iter"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 // for consoles, command lines and jobs. It is safe for concurrent use.
 type Admin struct {
 	ledgers   *ledgers
-	checkSize func(*Record) error
+	checkSize func(*driver.Record) error
 }
 
 // NewAdmin makes an Admin that has no Manager, and so needs no keys. Where
@@ -21,14 +22,14 @@ type Admin struct {
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
-	w := newWriter(store, app, clock{}, timeout, LongestLifetime, &Events{})
-	return &Admin{&ledgers{w: w, longest: LongestLifetime}, func(*Record) error { return nil }}
+	w := newWriter(store, app, clock{}, timeout, MaxLifetime, &Events{})
+	return &Admin{&ledgers{w: w, longest: MaxLifetime}, func(*driver.Record) error { return nil }}
 }
 
 // Find returns the record of a session. It is shared: read-only.
 //
 // ErrNotFound: there is none in this app, or it has ended or expired.
-func (a *Admin) Find(ctx context.Context, id ID) (*Record, error) {
+func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.ledgers.w.timeout)
 	defer cancel()
 	rec, _, err := a.ledgers.w.read(ctx, id)
@@ -42,13 +43,13 @@ func (a *Admin) Find(ctx context.Context, id ID) (*Record, error) {
 // making. It may trail what was saved just now, and yields sessions that have
 // expired but not been swept: compare Info().Expires. An error is the last
 // element, with a nil record.
-func (a *Admin) Search(ctx context.Context, q Query) iter.Seq2[*Record, error] {
-	q.App, q.Kind = a.ledgers.w.app, KindSession
+func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	q.App, q.Kind = a.ledgers.w.app, driver.KindSession
 	return a.ledgers.w.store.Search(ctx, q)
 }
 
 // Devices returns the records of a principal's live sessions, exactly.
-func (a *Admin) Devices(ctx context.Context, principal string) ([]*Record, error) {
+func (a *Admin) Sessions(ctx context.Context, principal string) ([]*driver.Record, error) {
 	if err := checkPrincipal(principal); err != nil {
 		return nil, err
 	}
@@ -60,7 +61,7 @@ func (a *Admin) Devices(ctx context.Context, principal string) ([]*Record, error
 // Revoke ends a session, live or not: afterwards nothing can make one of this
 // id. It is no error if there is none.
 func (a *Admin) Revoke(ctx context.Context, id ID) error {
-	if l := id.Layout(); l == LayoutLedger || l.LongestLifetime() == 0 {
+	if l := id.Layout(); l == driver.LayoutLedger || l.MaxLifetime() == 0 {
 		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, ErrInvalid)
 	}
 	w := a.ledgers.w
@@ -70,18 +71,18 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error {
 	}
 	defer done()
 	rec, err := w.store.Get(ctx, id)
-	until := w.now().Add(LongestLifetime) // where the id doesn't tell
+	until := w.now().Add(MaxLifetime) // where the id doesn't tell
 	if made := id.Time(); !made.IsZero() {
-		until = made.Add(id.Layout().LongestLifetime())
+		until = made.Add(id.Layout().MaxLifetime())
 	}
 	switch {
 	case errors.Is(err, ErrGone):
 		return nil
-	case isNotFound(err), errors.Is(err, ErrCorrupt):
+	case driver.IsNotFound(err), errors.Is(err, ErrCorrupt):
 		rec = nil
 	case err != nil:
 		return readError(id, err)
-	case rec.Kind != KindSession || rec.App != a.ledgers.w.app:
+	case rec.Kind != driver.KindSession || rec.App != a.ledgers.w.app:
 		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.w.app, ErrNotFound)
 	default:
 		until = rec.Deadline
@@ -128,8 +129,8 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 // ErrGone: there is no such session, or it has ended or expired.
 func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	ops := []op{{kind: opTx, tx: f}}
-	_, err := a.ledgers.w.do(id, &change{apply: func(next *Record, _ time.Time, _ bool) (err error) {
-		if next.Kind != KindSession {
+	_, err := a.ledgers.w.do(id, &change{apply: func(next *driver.Record, _ time.Time, _ bool) (err error) {
+		if next.Kind != driver.KindSession {
 			return fmt.Errorf("cloakroom: %v is not a session: %w", id, ErrGone)
 		}
 		if next.Values, err = replay(next.Values, ops); err != nil {
@@ -141,11 +142,11 @@ func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 }
 
 // Inspector returns the store's Inspector, nil if it has none.
-func (a *Admin) Inspector() Inspector {
+func (a *Admin) Inspector() driver.Inspector {
 	store := a.ledgers.w.store
 	if c, ok := store.(*cache); ok {
 		store = c.Store
 	}
-	i, _ := store.(Inspector)
+	i, _ := store.(driver.Inspector)
 	return i
 }

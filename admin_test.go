@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func TestAdminFind(t *testing.T) {
@@ -36,9 +37,9 @@ func TestAdminFind(t *testing.T) {
 		id   cloakroom.ID
 		want error
 	}{
-		"missing":     {r.m.Admin(), cloakroom.NewID(cloakroom.LayoutDay, r.clock.now()), cloakroom.ErrNotFound},
+		"missing":     {r.m.Admin(), driver.NewID(driver.LayoutDay, r.clock.now()), cloakroom.ErrNotFound},
 		"ended":       {r.m.Admin(), endedID, cloakroom.ErrNotFound},
-		"a ledger":    {r.m.Admin(), cloakroom.LedgerID("session", "ann"), cloakroom.ErrNotFound},
+		"a ledger":    {r.m.Admin(), driver.LedgerID("session", "ann"), cloakroom.ErrNotFound},
 		"another app": {other, s.ID(), cloakroom.ErrNotFound},
 	} {
 		rec, err := test.a.Find(t.Context(), test.id)
@@ -71,14 +72,14 @@ func TestAdminSearch(t *testing.T) {
 	if _, err := other.Create(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	search := func(q cloakroom.Query) (ids []cloakroom.ID) {
+	search := func(q driver.Query) (ids []cloakroom.ID) {
 		t.Helper()
 		for rec, err := range r.m.Admin().Search(t.Context(), q) {
 			if err != nil {
 				t.Error(err)
 				break
 			}
-			if rec.Kind != cloakroom.KindSession || rec.App != "session" {
+			if rec.Kind != driver.KindSession || rec.App != "session" {
 				t.Errorf("found a %s of app %q", rec.Kind, rec.App)
 			}
 			ids = append(ids, rec.ID)
@@ -87,14 +88,14 @@ func TestAdminSearch(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name string
-		q    cloakroom.Query
+		q    driver.Query
 		want []cloakroom.ID
 	}{
-		{"all", cloakroom.Query{}, append(slices.Clone(anns), bob)},
-		{"by principal", cloakroom.Query{Principal: "ann"}, anns},
-		{"with a limit", cloakroom.Query{Principal: "ann", Limit: 2}, anns[:2]},
-		{"other apps and kinds stay out", cloakroom.Query{App: "other", Kind: cloakroom.KindLedger}, append(slices.Clone(anns), bob)},
-		{"nobody", cloakroom.Query{Principal: "eve"}, nil},
+		{"all", driver.Query{}, append(slices.Clone(anns), bob)},
+		{"by principal", driver.Query{Principal: "ann"}, anns},
+		{"with a limit", driver.Query{Principal: "ann", Limit: 2}, anns[:2]},
+		{"other apps and kinds stay out", driver.Query{App: "other", Kind: driver.KindLedger}, append(slices.Clone(anns), bob)},
+		{"nobody", driver.Query{Principal: "eve"}, nil},
 	} {
 		if got := search(test.q); !slices.Equal(got, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, got, test.want)
@@ -104,7 +105,7 @@ func TestAdminSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := search(cloakroom.Query{After: rec.Cursor()}); !slices.Equal(got, append(slices.Clone(anns[1:]), bob)) {
+	if got := search(driver.Query{After: rec.Cursor()}); !slices.Equal(got, append(slices.Clone(anns[1:]), bob)) {
 		t.Errorf("after a cursor: %v", got)
 	}
 }
@@ -112,22 +113,22 @@ func TestAdminSearch(t *testing.T) {
 func TestAdminDevices(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.signedIn("ann")
-	list, err := cloakroom.NewAdmin(r.store, "").Devices(t.Context(), "ann")
+	list, err := cloakroom.NewAdmin(r.store, "").Sessions(t.Context(), "ann")
 	if err != nil || len(list) != 1 || list[0].ID != s.ID() {
 		t.Errorf("Devices: %v, %v", list, err)
 	}
-	list, err = r.m.Admin().Devices(t.Context(), "nobody")
+	list, err = r.m.Admin().Sessions(t.Context(), "nobody")
 	if err != nil || len(list) != 0 {
 		t.Errorf("Devices of nobody: %v, %v", list, err)
 	}
 	r.store.answer(isOn("get", s.ID()), fmt.Errorf("no route"))
-	_, err = r.m.Admin().Devices(t.Context(), "ann")
+	_, err = r.m.Admin().Sessions(t.Context(), "ann")
 	r.wantErr("Devices in an outage", err, cloakroom.ErrUnavailable) // rather than too few
 }
 
 func TestAdminRevoke(t *testing.T) {
 	var ended []cloakroom.ID
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.Reason) {
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
 		if why == cloakroom.EndRevoked {
 			ended = append(ended, id)
 		}
@@ -153,21 +154,21 @@ func TestAdminRevoke(t *testing.T) {
 		t.Error(err)
 	}
 
-	missing := cloakroom.NewID(cloakroom.LayoutDay, r.clock.now().Add(-time.Hour))
+	missing := driver.NewID(driver.LayoutDay, r.clock.now().Add(-time.Hour))
 	if err := revoke(missing); err != nil {
 		t.Fatal(err)
 	}
 	r.wantGrave(missing, cloakroom.EndRevoked)
 	rec, _ = r.kept(missing)
-	if want := missing.Time().Add(cloakroom.LayoutDay.LongestLifetime()); rec.Grave.Until.Before(want) {
+	if want := missing.Time().Add(driver.LayoutDay.MaxLifetime()); rec.Grave.Until.Before(want) {
 		t.Errorf("the grave stays until %v, want %v at least", rec.Grave.Until, want)
 	}
-	imported := cloakroom.ID{6: byte(cloakroom.LayoutImport), 15: 9} // which doesn't tell its time
+	imported := cloakroom.ID{6: byte(driver.LayoutImport), 15: 9} // which doesn't tell its time
 	if err := revoke(imported); err != nil {
 		t.Fatal(err)
 	}
 	rec, _ = r.kept(imported)
-	if want := r.clock.now().Add(cloakroom.LongestLifetime - time.Second); rec == nil || rec.Grave == nil || rec.Grave.Until.Before(want) {
+	if want := r.clock.now().Add(cloakroom.MaxLifetime - time.Second); rec == nil || rec.Grave == nil || rec.Grave.Until.Before(want) {
 		t.Errorf("revoking an imported session that is missing leaves %+v", rec)
 	}
 
@@ -187,7 +188,7 @@ func TestAdminRevoke(t *testing.T) {
 	r.wantGrave(expired.ID(), cloakroom.EndRevoked)
 
 	r.store.since()
-	ledger := cloakroom.LedgerID("session", "ann")
+	ledger := driver.LedgerID("session", "ann")
 	for name, id := range map[string]cloakroom.ID{
 		"a ledger": ledger, "nothing": {}, "an unknown layout": {6: 99},
 	} {
@@ -269,11 +270,11 @@ func TestAdminUpdate(t *testing.T) {
 	}
 	r.signedIn("ann")
 	for name, id := range map[string]cloakroom.ID{
-		"ended": id, "missing": cloakroom.NewID(cloakroom.LayoutDay, r.clock.now()), "a ledger": cloakroom.LedgerID("session", "ann"),
+		"ended": id, "missing": driver.NewID(driver.LayoutDay, r.clock.now()), "a ledger": driver.LedgerID("session", "ann"),
 	} {
 		r.wantErr("Update of "+name, a.Update(t.Context(), id, add), cloakroom.ErrGone)
 	}
-	if _, err := r.kept(cloakroom.NewID(cloakroom.LayoutDay, r.clock.now())); !errors.Is(err, cloakroom.ErrNotFound) {
+	if _, err := r.kept(driver.NewID(driver.LayoutDay, r.clock.now())); !errors.Is(err, cloakroom.ErrNotFound) {
 		t.Error("an update made a session")
 	}
 }
@@ -306,7 +307,7 @@ func TestAdminInspector(t *testing.T) {
 	if r.m.Admin().Inspector() != nil {
 		t.Error("a store without Inspector has one")
 	}
-	if _, ok := r.store.Store.(cloakroom.Inspector); ok && cloakroom.NewAdmin(r.store.Store, "").Inspector() == nil {
+	if _, ok := r.store.Store.(driver.Inspector); ok && cloakroom.NewAdmin(r.store.Store, "").Inspector() == nil {
 		t.Error("a store's Inspector is not found")
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/lru"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // LongestCacheFor is the longest time that Config.CacheFor may be.
-const LongestCacheFor = time.Hour
+const MaxCacheFor = time.Hour
 
 const (
 	// cacheBytes bounds what a manager remembers: 64 MiB, and so, with what each
@@ -42,7 +43,7 @@ type cache struct {
 
 // remembered is a session as it was at some time after asOf.
 type remembered struct {
-	rec  *Record
+	rec  *driver.Record
 	asOf time.Time
 }
 
@@ -66,7 +67,7 @@ func newCache(store Store, app string, now func() time.Time, keep time.Duration,
 
 // recall returns a session as it was less than Config.CacheFor ago, and when it
 // was asked for; nil if that isn't remembered. It costs no store operation.
-func (c *cache) recall(id ID) (*Record, time.Time) {
+func (c *cache) recall(id ID) (*driver.Record, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m, ok := c.sessions.Get(id)
@@ -102,7 +103,7 @@ func (c *cache) begin(id ID) operation {
 }
 
 // end ends an operation that returned err, and if that is nil, found or left rec.
-func (c *cache) end(o operation, rec *Record, err error) {
+func (c *cache) end(o operation, rec *driver.Record, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -119,10 +120,10 @@ func (c *cache) end(o operation, rec *Record, err error) {
 
 // learn takes in that a session was rec at some time since the operation began;
 // nil: that it was ended, or is no longer what it was. With mu held.
-func (c *cache) learn(o operation, rec *Record) {
+func (c *cache) learn(o operation, rec *driver.Record) {
 	m, known := c.sessions.Peek(o.id)
 	switch {
-	case rec == nil || rec.Kind != KindSession || rec.App != c.app:
+	case rec == nil || rec.Kind != driver.KindSession || rec.App != c.app:
 		c.sessions.Remove(o.id)
 	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.Before(m.asOf):
 		// What is remembered is newer.
@@ -136,7 +137,7 @@ func (c *cache) learn(o operation, rec *Record) {
 }
 
 // sizeOf estimates what a record takes in memory.
-func sizeOf(r *Record) int {
+func sizeOf(r *driver.Record) int {
 	n := sessionBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
 	for _, v := range r.Values {
 		n += len(v.Name) + len(v.JSON) + 64
@@ -145,7 +146,7 @@ func sizeOf(r *Record) int {
 }
 
 // Get implements Store.
-func (c *cache) Get(ctx context.Context, id ID) (*Record, error) {
+func (c *cache) Get(ctx context.Context, id ID) (*driver.Record, error) {
 	o := c.begin(id)
 	rec, err := c.Store.Get(ctx, id)
 	c.end(o, rec, err)
@@ -153,16 +154,16 @@ func (c *cache) Get(ctx context.Context, id ID) (*Record, error) {
 }
 
 // Create implements Store.
-func (c *cache) Create(ctx context.Context, r *Record) (Version, error) {
+func (c *cache) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return c.write(ctx, r, c.Store.Create)
 }
 
 // Update implements Store.
-func (c *cache) Update(ctx context.Context, r *Record) (Version, error) {
+func (c *cache) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return c.write(ctx, r, c.Store.Update)
 }
 
-func (c *cache) write(ctx context.Context, r *Record, do func(context.Context, *Record) (Version, error)) (Version, error) {
+func (c *cache) write(ctx context.Context, r *driver.Record, do func(context.Context, *driver.Record) (driver.Version, error)) (driver.Version, error) {
 	o := c.begin(r.ID)
 	v, err := do(ctx, r)
 	saved := *r // r is the caller's again
@@ -173,7 +174,7 @@ func (c *cache) write(ctx context.Context, r *Record, do func(context.Context, *
 
 // Bury implements Store. Whatever comes of it, what was to be ended isn't
 // answered for from memory any more.
-func (c *cache) Bury(ctx context.Context, id ID, g Grave, v Version) error {
+func (c *cache) Bury(ctx context.Context, id ID, g driver.Grave, v driver.Version) error {
 	o := c.begin(id)
 	err := c.Store.Bury(ctx, id, g, v)
 	c.mu.Lock()

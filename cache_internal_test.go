@@ -2,6 +2,7 @@ package cloakroom
 
 import (
 	"encoding/json"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"testing"
 	"time"
 )
@@ -10,12 +11,12 @@ func testCache(now func() time.Time, sessions int) *cache {
 	return newCache(nil, "session", now, time.Minute, sessions*sessionBytes)
 }
 
-func (c *cache) read(r *Record) { c.end(c.begin(r.ID), r, nil) }
+func (c *cache) read(r *driver.Record) { c.end(c.begin(r.ID), r, nil) }
 
-func cacheRecord(writes uint64, bytes int) *Record {
-	r := &Record{ID: NewID(LayoutDay, time.Now()), Kind: KindSession, App: "session", Writes: writes}
+func cacheRecord(writes uint64, bytes int) *driver.Record {
+	r := &driver.Record{ID: driver.NewID(driver.LayoutDay, time.Now()), Kind: driver.KindSession, App: "session", Writes: writes}
 	if bytes > 0 {
-		r.Values = NewValueList(map[string]json.RawMessage{"v": make(json.RawMessage, bytes)})
+		r.Values = driver.NewValueList(map[string]json.RawMessage{"v": make(json.RawMessage, bytes)})
 	}
 	return r
 }
@@ -26,7 +27,7 @@ func TestCacheBounds(t *testing.T) {
 		c := testCache(time.Now, 100)
 		first := cacheRecord(1, test.size)
 		c.read(first)
-		var last *Record
+		var last *driver.Record
 		for range 1000 {
 			last = cacheRecord(1, test.size)
 			c.read(last)
@@ -35,7 +36,7 @@ func TestCacheBounds(t *testing.T) {
 		if n := c.sessions.Len(); n != test.most || c.sessions.Bytes() != n*sizeOf(last) {
 			t.Errorf("values of %d bytes: it keeps %d sessions of %d bytes, want %d", test.size, n, c.sessions.Bytes(), test.most)
 		}
-		for _, r := range []*Record{first, last} {
+		for _, r := range []*driver.Record{first, last} {
 			if got, _ := c.recall(r.ID); (got != nil) != (test.most > 0) {
 				t.Errorf("values of %d bytes: one of those asked for last is kept: %t", test.size, got != nil)
 			}
@@ -97,10 +98,10 @@ func TestCacheUnanswered(t *testing.T) {
 	if got, _ := c.recall(r.ID); got != nil {
 		t.Error("it is answered for after a conflict")
 	}
-	ledger := &Record{ID: LedgerID("session", "hatter"), Kind: KindLedger, App: "session"}
+	ledger := &driver.Record{ID: driver.LedgerID("session", "hatter"), Kind: driver.KindLedger, App: "session"}
 	foreign := cacheRecord(1, 0)
 	foreign.App = "another"
-	for _, r := range []*Record{ledger, foreign} {
+	for _, r := range []*driver.Record{ledger, foreign} {
 		c.read(r)
 		if got, _ := c.recall(r.ID); got != nil {
 			t.Errorf("a %s of app %q is remembered", r.Kind, r.App)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // cacheFlag has tests run with Config.CacheFor. Invariants hold with it all the
@@ -44,13 +45,13 @@ func await(of *atomic.Pointer[gate]) {
 	}
 }
 
-func (s *lateAnswers) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *lateAnswers) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	rec, err := s.Store.Get(ctx, id)
 	await(&s.get)
 	return rec, err
 }
 
-func (s *lateAnswers) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *lateAnswers) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, err := s.Store.Update(ctx, r)
 	await(&s.update)
 	return v, err

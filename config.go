@@ -176,8 +176,8 @@ func (c *Config) withDefaults() (*Config, error) {
 	setDefault(&d.Lifetime, min(30*day, d.MaxLifetime))
 	setDefault(&d.AnonymousLifetime, min(7*day, d.MaxLifetime))
 	switch {
-	case d.MaxLifetime > LongestLifetime:
-		return nil, fmt.Errorf("cloakroom: a lifetime of %v is configured: at most %v (400 days) is allowed", d.MaxLifetime, LongestLifetime)
+	case d.MaxLifetime > MaxLifetime:
+		return nil, fmt.Errorf("cloakroom: a lifetime of %v is configured: at most %v (400 days) is allowed", d.MaxLifetime, MaxLifetime)
 	case d.Lifetime > d.MaxLifetime:
 		return nil, fmt.Errorf("cloakroom: Config.Lifetime is %v: at most MaxLifetime, %v, is allowed", d.Lifetime, d.MaxLifetime)
 	case d.AnonymousLifetime > d.MaxLifetime:
@@ -186,15 +186,15 @@ func (c *Config) withDefaults() (*Config, error) {
 		return nil, fmt.Errorf("cloakroom: Config.Save is %d: use SaveOnce, SaveEach or SaveManual", d.Save)
 	}
 	setDefault(&d.IdleTimeout, day)
-	if d.IdleTimeout < 0 || d.IdleTimeout > LongestLifetime {
-		d.IdleTimeout = LongestLifetime // the deadline comes first
+	if d.IdleTimeout < 0 || d.IdleTimeout > MaxLifetime {
+		d.IdleTimeout = MaxLifetime // the deadline comes first
 	}
 	setDefault(&d.TouchEvery, min(d.IdleTimeout/10, time.Minute))
 	if d.TouchEvery >= d.IdleTimeout {
 		return nil, fmt.Errorf("cloakroom: Config.TouchEvery is %v: it must be less than IdleTimeout, %v, or active visitors are signed out", d.TouchEvery, d.IdleTimeout)
 	}
-	if longest := min(LongestCacheFor, d.IdleTimeout-1); d.CacheFor > longest {
-		return nil, fmt.Errorf("cloakroom: Config.CacheFor is %v: at most %v, and less than IdleTimeout, %v, is allowed, as a session that was ended elsewhere opens here for that long", d.CacheFor, LongestCacheFor, d.IdleTimeout)
+	if longest := min(MaxCacheFor, d.IdleTimeout-1); d.CacheFor > longest {
+		return nil, fmt.Errorf("cloakroom: Config.CacheFor is %v: at most %v, and less than IdleTimeout, %v, is allowed, as a session that was ended elsewhere opens here for that long", d.CacheFor, MaxCacheFor, d.IdleTimeout)
 	}
 	setDefault(&d.RenewGrace, 30*time.Second)
 	setDefault(&d.SaveTimeout, 5*time.Second)

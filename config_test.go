@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -28,7 +29,7 @@ import (
 type desk struct {
 	t      testing.TB
 	m      *cloakroom.Manager
-	keys   *cloakroom.Keys
+	keys   *cloakroom.Keyring
 	store  *counter
 	clock  *deskClock
 	log    *logLines
@@ -68,7 +69,7 @@ func (e *deskEvents) all() *cloakroom.Events {
 		Created:   func(context.Context, cloakroom.Info) { e.add("created") },
 		SignedIn:  func(_ context.Context, i cloakroom.Info) { e.add("signed in %s", i.Principal) },
 		Renewed:   func(context.Context, cloakroom.Info) { e.add("renewed") },
-		Ended:     func(_ context.Context, _ cloakroom.ID, why cloakroom.Reason) { e.add("ended %s", why) },
+		Ended:     func(_ context.Context, _ cloakroom.ID, why cloakroom.EndReason) { e.add("ended %s", why) },
 		SignedOut: func(_ context.Context, principal string) { e.add("signed out %s", principal) },
 		Refused: func(_ context.Context, id cloakroom.ID, why cloakroom.Refusal) {
 			if id.IsZero() {
@@ -86,7 +87,7 @@ func newDesk(t testing.TB, config *cloakroom.Config) *desk {
 	return newDeskOn(t, openStore(t), testKeys(t), config)
 }
 
-func newDeskOn(t testing.TB, store cloakroom.Store, keys *cloakroom.Keys, config *cloakroom.Config) *desk {
+func newDeskOn(t testing.TB, store cloakroom.Store, keys *cloakroom.Keyring, config *cloakroom.Config) *desk {
 	t.Helper()
 	d := &desk{t: t, keys: keys, store: &counter{Store: store}, clock: new(deskClock), log: new(logLines), events: new(deskEvents)}
 	var c cloakroom.Config
@@ -274,7 +275,7 @@ func TestDefaults(t *testing.T) {
 		}
 	})
 	t.Run("Lifetime and AnonymousLifetime", func(t *testing.T) {
-		for principal, want := range map[string]time.Duration{"": 7 * aDay, "ann": 30 * aDay} {
+		for principal, want := range map[string]time.Duration{"": 7 * 24 * time.Hour, "ann": 30 * 24 * time.Hour} {
 			i := begin(t, newDesk(t, nil), principal).Info()
 			if got := i.Deadline.Sub(i.Created); got != want {
 				t.Errorf("%q lives %v, want %v", principal, got, want)
@@ -286,15 +287,15 @@ func TestDefaults(t *testing.T) {
 			config *cloakroom.Config
 			want   time.Duration
 		}{
-			{nil, 30 * aDay},
-			{&cloakroom.Config{Lifetime: time.Hour}, 7 * aDay},
+			{nil, 30 * 24 * time.Hour},
+			{&cloakroom.Config{Lifetime: time.Hour}, 7 * 24 * time.Hour},
 			{&cloakroom.Config{Lifetime: time.Hour, AnonymousLifetime: time.Minute}, time.Hour},
-			{&cloakroom.Config{AnonymousLifetime: 60 * aDay}, 60 * aDay},
-			{&cloakroom.Config{MaxLifetime: 90 * aDay}, 90 * aDay},
+			{&cloakroom.Config{AnonymousLifetime: 60 * 24 * time.Hour}, 60 * 24 * time.Hour},
+			{&cloakroom.Config{MaxLifetime: 90 * 24 * time.Hour}, 90 * 24 * time.Hour},
 		} {
 			d := newDesk(t, tt.config)
 			s := begin(t, d, "")
-			if s.ID().Layout() != cloakroom.LayoutFor(tt.want) {
+			if s.ID().Layout() != driver.LayoutFor(tt.want) {
 				t.Errorf("%v: layout %v", tt.want, s.ID().Layout())
 			}
 			if err := s.Login(ctx, "ann", &cloakroom.LoginOptions{Lifetime: tt.want + 1}); err == nil {
@@ -307,7 +308,7 @@ func TestDefaults(t *testing.T) {
 	})
 	t.Run("lifetimes below a short MaxLifetime", func(t *testing.T) {
 		for _, tt := range []struct{ max, lifetime, anonymous time.Duration }{
-			{time.Hour, time.Hour, time.Hour}, {10 * aDay, 10 * aDay, 7 * aDay}, {300 * aDay, 30 * aDay, 7 * aDay},
+			{time.Hour, time.Hour, time.Hour}, {10 * 24 * time.Hour, 10 * 24 * time.Hour, 7 * 24 * time.Hour}, {300 * 24 * time.Hour, 30 * 24 * time.Hour, 7 * 24 * time.Hour},
 		} {
 			d := newDesk(t, &cloakroom.Config{MaxLifetime: tt.max})
 			for principal, want := range map[string]time.Duration{"": tt.anonymous, "ann": tt.lifetime} {
@@ -379,7 +380,7 @@ func TestDefaults(t *testing.T) {
 				mem := memstore.New(nil)
 				d := newDeskOn(t, silent{mem}, testKeys(t), &cloakroom.Config{Now: time.Now, SaveTimeout: timeout})
 				start := time.Now()
-				resp := d.ask(lookPage, bring(sign(t, cloakroom.NewID(cloakroom.LayoutDay, start))))
+				resp := d.ask(lookPage, bring(sign(t, driver.NewID(driver.LayoutDay, start))))
 				if took := time.Since(start); took != want || resp.StatusCode != http.StatusServiceUnavailable {
 					t.Errorf("a store that is silent: %d after %v, want 503 after %v", resp.StatusCode, took, want)
 				}
@@ -418,7 +419,7 @@ func TestDefaults(t *testing.T) {
 	})
 	t.Run("NotBefore", func(t *testing.T) {
 		d := newDesk(t, nil)
-		d.ask(lookPage, bring(sign(t, cloakroom.NewID(cloakroom.LayoutDay, deskStart.Add(-29*aDay)))))
+		d.ask(lookPage, bring(sign(t, driver.NewID(driver.LayoutDay, deskStart.Add(-29*24*time.Hour)))))
 		d.wantOps("1 reads, 0 writes")
 	})
 	t.Run("Save", func(t *testing.T) {
@@ -458,7 +459,7 @@ func TestDefaults(t *testing.T) {
 					first = last
 				}
 			}
-			devices, err := d.m.Admin().Devices(ctx, "ann")
+			devices, err := d.m.Admin().Sessions(ctx, "ann")
 			if err != nil || len(devices) != want {
 				t.Errorf("limit %d: %d sessions, %v", limit, len(devices), err)
 			}
@@ -562,7 +563,7 @@ func TestDefaults(t *testing.T) {
 // silent is a store that doesn't answer.
 type silent struct{ cloakroom.Store }
 
-func (silent) Get(ctx context.Context, _ cloakroom.ID) (*cloakroom.Record, error) {
+func (silent) Get(ctx context.Context, _ cloakroom.ID) (*driver.Record, error) {
 	<-ctx.Done()
 	return nil, ctx.Err()
 }
@@ -574,11 +575,11 @@ type sweeps struct {
 	times []time.Time
 }
 
-func (s *sweeps) Sweep(context.Context, time.Time) (cloakroom.SweepReport, error) {
+func (s *sweeps) Sweep(context.Context, time.Time) (driver.SweepReport, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.times = append(s.times, time.Now())
-	return cloakroom.SweepReport{}, nil
+	return driver.SweepReport{}, nil
 }
 
 func (s *sweeps) take() []time.Time {
@@ -589,12 +590,12 @@ func (s *sweeps) take() []time.Time {
 
 // TestNoIdleTimeout: without one a session lives to its deadline.
 func TestNoIdleTimeout(t *testing.T) {
-	d := newDesk(t, &cloakroom.Config{IdleTimeout: -1, AnonymousLifetime: 300 * aDay})
+	d := newDesk(t, &cloakroom.Config{IdleTimeout: -1, AnonymousLifetime: 300 * 24 * time.Hour})
 	s, tok := d.begun(`hat="cap"`)
 	if i := s.Info(); !i.Expires.Equal(i.Deadline) {
 		t.Errorf("it expires at %v, its deadline is %v", i.Expires, i.Deadline)
 	}
-	d.clock.advance(300*aDay - time.Millisecond)
+	d.clock.advance(300*24*time.Hour - time.Millisecond)
 	d.wantKept(tok, `hat="cap"`)
 	d.clock.advance(time.Millisecond)
 	if _, err := d.m.Retrieve(context.Background(), tok); !errors.Is(err, cloakroom.ErrNotFound) {
@@ -629,11 +630,11 @@ func TestConfigErrors(t *testing.T) {
 			Lifetime: 2 * time.Hour, MaxLifetime: time.Hour}, "Config.Lifetime"},
 		"AnonymousLifetime above MaxLifetime": {cloakroom.Config{
 			AnonymousLifetime: 2 * time.Hour, MaxLifetime: time.Hour}, "Config.AnonymousLifetime"},
-		"MaxLifetime of 400 days":          {cloakroom.Config{MaxLifetime: 400 * aDay}, ""},
-		"MaxLifetime beyond 400 days":      {cloakroom.Config{MaxLifetime: 400*aDay + 1}, "400 days"},
-		"Lifetime beyond 400 days":         {cloakroom.Config{Lifetime: 401 * aDay}, "400 days"},
-		"AnonymousLifetime beyond 400":     {cloakroom.Config{AnonymousLifetime: 401 * aDay}, "400 days"},
-		"IdleTimeout beyond all lifetimes": {cloakroom.Config{IdleTimeout: 1000 * aDay}, ""},
+		"MaxLifetime of 400 days":          {cloakroom.Config{MaxLifetime: 400 * 24 * time.Hour}, ""},
+		"MaxLifetime beyond 400 days":      {cloakroom.Config{MaxLifetime: 400*24*time.Hour + 1}, "400 days"},
+		"Lifetime beyond 400 days":         {cloakroom.Config{Lifetime: 401 * 24 * time.Hour}, "400 days"},
+		"AnonymousLifetime beyond 400":     {cloakroom.Config{AnonymousLifetime: 401 * 24 * time.Hour}, "400 days"},
+		"IdleTimeout beyond all lifetimes": {cloakroom.Config{IdleTimeout: 1000 * 24 * time.Hour}, ""},
 		"Save below":                       {cloakroom.Config{Save: -1}, "Config.Save"},
 		"Save above":                       {cloakroom.Config{Save: cloakroom.SaveManual + 1}, "Config.Save"},
 
@@ -700,7 +701,7 @@ func TestConfigIsCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if i := s.Info(); i.App != "session" || i.Deadline.Sub(i.Created) != 7*aDay {
+	if i := s.Info(); i.App != "session" || i.Deadline.Sub(i.Created) != 7*24*time.Hour {
 		t.Errorf("a change of the Config came through: %+v", i)
 	}
 }
@@ -735,7 +736,7 @@ func TestImports(t *testing.T) {
 	got := strings.Fields(string(out))
 	slices.Sort(got)
 	const lru = "github.com/hashicorp/golang-lru/v2"
-	if want := []string{module, module + "/internal/lru", module + "/internal/timeout", module + "/internal/token", lru + "/internal", lru + "/simplelru"}; !slices.Equal(got, want) {
+	if want := []string{module, module + "/driver", module + "/internal/lru", module + "/internal/timeout", module + "/internal/token", lru + "/internal", lru + "/simplelru"}; !slices.Equal(got, want) {
 		t.Errorf("beside the standard library it links %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,9 @@
 package cloakroom
 
-import "context"
+import (
+	"context"
+	"github.com/cloakroom-go/cloakroom/driver"
+)
 
 // Destroy ends the session, as a sign-out does, and returns when nothing can
 // bring it back. The client is told to forget its token. The Session is a new,
@@ -34,7 +37,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 }
 
 // end buries the record of a session that is signed out.
-func (m *Manager) end(ctx context.Context, rec *Record) error {
+func (m *Manager) end(ctx context.Context, rec *driver.Record) error {
 	ctx, done, err := m.w.begin(ctx)
 	if err != nil {
 		return err
@@ -63,6 +66,6 @@ func (s *Session) resetFrom(id ID) bool {
 
 // reset makes it a new, empty session.
 func (s *Session) reset() {
-	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &Record{App: s.m.config.App}, false, false, false, false, false, false
+	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false
 	s.view, s.exact, s.ops, s.errs, s.sunk = valueSet{}, true, nil, nil, nil
 }

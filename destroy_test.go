@@ -138,7 +138,7 @@ func TestI2_DestroyWhileTheSessionIsBeingStored(t *testing.T) {
 
 func TestDestroyInARequest(t *testing.T) {
 	var ended []string
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.Reason) {
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
 		ended = append(ended, fmt.Sprint(id, " ", why))
 	}}})
 	s := r.stored(1)
@@ -241,7 +241,7 @@ type chaos struct {
 	slots    map[string]*slot
 	shut     map[cloakroom.ID]string // must not open any more, and why
 	signedIn map[string]map[cloakroom.ID]bool
-	tickets  map[string]map[cloakroom.Ticket]bool // taken, and not outdated by a RevokeAll
+	tickets  map[string]map[cloakroom.LoginAttempt]bool // taken, and not outdated by a RevokeAll
 	revoking map[string]bool
 }
 
@@ -270,7 +270,7 @@ const chaosIdle = 10 * time.Minute
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{rand: rand.New(rand.NewPCG(seed, 0)), slots: map[string]*slot{}, shut: map[cloakroom.ID]string{}, signedIn: map[string]map[cloakroom.ID]bool{},
-		tickets: map[string]map[cloakroom.Ticket]bool{}, revoking: map[string]bool{}}
+		tickets: map[string]map[cloakroom.LoginAttempt]bool{}, revoking: map[string]bool{}}
 	config := &cloakroom.Config{IdleTimeout: chaosIdle, TouchEvery: -1, MaxPerPrincipal: 1 + c.rand.IntN(4)}
 	c.rig = newRig(t, config)
 	c.managers = []*cloakroom.Manager{c.m, c.manager(config), c.manager(config)}
@@ -479,14 +479,14 @@ func (c *chaos) login(ctx context.Context, m *cloakroom.Manager, s *cloakroom.Se
 	taken := c.clock.now()
 	c.with(func() {
 		if c.tickets[principal] == nil {
-			c.tickets[principal], c.signedIn[principal] = map[cloakroom.Ticket]bool{}, map[cloakroom.ID]bool{}
+			c.tickets[principal], c.signedIn[principal] = map[cloakroom.LoginAttempt]bool{}, map[cloakroom.ID]bool{}
 		}
 		c.tickets[principal][ticket] = true
 	})
 	name := c.slot(id)
 	cloakroom.NewKey[int](name).Update(s, plusOne) // goes along
 	keeps := s.Principal() == "" || s.Principal() == principal
-	err = s.Login(ctx, principal, &cloakroom.LoginOptions{Ticket: ticket})
+	err = s.Login(ctx, principal, &cloakroom.LoginOptions{Attempt: ticket})
 	c.with(func() {
 		switch {
 		case err == nil:
@@ -507,7 +507,7 @@ func (c *chaos) login(ctx context.Context, m *cloakroom.Manager, s *cloakroom.Se
 
 func (c *chaos) revoke(ctx context.Context, a *cloakroom.Admin, principal string) {
 	var before []cloakroom.ID
-	var tickets []cloakroom.Ticket
+	var tickets []cloakroom.LoginAttempt
 	c.with(func() {
 		c.revoking[principal] = true
 		before = slices.Collect(maps.Keys(c.signedIn[principal]))

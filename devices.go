@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"context"
 	"errors"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
 )
 
@@ -41,12 +42,12 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 // live returns the records of a principal's sessions that are neither ended nor
 // expired, in the order of sign-in. One that is corrupt is passed over: it opens
 // for nobody.
-func (ls *ledgers) live(ctx context.Context, principal string) ([]*Record, error) {
+func (ls *ledgers) live(ctx context.Context, principal string) ([]*driver.Record, error) {
 	l, err := ls.get(ctx, principal)
 	if err != nil {
 		return nil, err
 	}
-	records := make([]*Record, len(l.Live))
+	records := make([]*driver.Record, len(l.Live))
 	err = eachParallel(len(l.Live), func(i int) error {
 		rec, _, err := ls.w.read(ctx, l.Live[i].ID)
 		if errors.Is(err, ErrCorrupt) {
@@ -58,5 +59,5 @@ func (ls *ledgers) live(ctx context.Context, principal string) ([]*Record, error
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(records, func(r *Record) bool { return r == nil }), nil
+	return slices.DeleteFunc(records, func(r *driver.Record) bool { return r == nil }), nil
 }

@@ -148,7 +148,7 @@ var underWays = map[string]underWay{
 
 // ending ends a session that was opened before. It returns what took over.
 type ending struct {
-	why cloakroom.Reason
+	why cloakroom.EndReason
 	end func(r *rig, s *cloakroom.Session) (successor *cloakroom.Session)
 	// unread: it buries what it hasn't read, or not lately, so that its grave
 	// doesn't tell which saves came before.

@@ -1,24 +1,27 @@
 package cloakroom
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the errors of the API; those of stores are package driver's.
 
 // The errors that callers tell apart, with errors.Is. What the package returns
 // wraps one of them and says what happened to which session.
 var (
 	// ErrNotFound: there is no such session. Stores return it for a record that
 	// is missing; Retrieve and Admin also for one that has ended or expired.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = driver.ErrNotFound
 
 	// ErrGone: the session has ended, expired or been replaced by a sign-in.
 	// Nothing that is saved into it will ever be seen; start a new one.
-	ErrGone = errors.New("session has ended")
-
-	// ErrExists: a store already keeps a record, or a grave, of this id.
-	ErrExists = errors.New("already exists")
+	ErrGone = driver.ErrGone
 
 	// ErrConflict: the record is not at the version that the caller read, or
 	// the request carries a token that has been renewed meanwhile.
-	ErrConflict = errors.New("changed by someone else")
+	ErrConflict = driver.ErrConflict
 
 	// ErrRevoked: the principal was signed out everywhere while this sign-in
 	// was under way. The visitor has to sign in again.
@@ -26,19 +29,19 @@ var (
 
 	// ErrUnavailable: the store did not answer. Try again later; cookies are
 	// left alone.
-	ErrUnavailable = errors.New("store unavailable")
+	ErrUnavailable = driver.ErrUnavailable
 
 	// ErrUnknown: a write was sent, and whether it happened could not be
 	// learned in time. It always comes with ErrUnavailable.
-	ErrUnknown = errors.New("outcome unknown")
+	ErrUnknown = driver.ErrUnknown
 
 	// ErrOverloaded: the store's queue is full, or more operations are under way
 	// than it carries out in time. Nothing was sent: the operation certainly did
 	// not happen. It always comes with ErrUnavailable.
-	ErrOverloaded = errors.New("store overloaded")
+	ErrOverloaded = driver.ErrOverloaded
 
 	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
-	ErrInvalid = errors.New("invalid record")
+	ErrInvalid = driver.ErrInvalid
 
 	// ErrTooLarge: the session's values exceed Config.MaxBytes.
 	ErrTooLarge = errors.New("session too large")
@@ -49,8 +52,8 @@ var (
 
 	// ErrCorrupt: what the store keeps under this id can't be understood.
 	// Manager.Fresh starts a new session in its place.
-	ErrCorrupt = errors.New("corrupt record")
+	ErrCorrupt = driver.ErrCorrupt
 
 	// ErrClosed: the store or the manager has been closed.
-	ErrClosed = errors.New("closed")
+	ErrClosed = driver.ErrClosed
 )

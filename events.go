@@ -14,7 +14,7 @@ type Events struct {
 	// Renewed: the session's secret was replaced.
 	Renewed func(context.Context, Info)
 	// Ended: a session was ended by this process.
-	Ended func(context.Context, ID, Reason)
+	Ended func(context.Context, ID, EndReason)
 	// SignedOut: all of a principal's sessions, but for exceptions, were ended.
 	SignedOut func(ctx context.Context, principal string)
 	// Refused: a token was not accepted, for a reason that may be an attack.
@@ -30,11 +30,11 @@ const (
 	// RefusedForged: it is not one of ours, or was made with other keys.
 	RefusedForged Refusal = "forged"
 	// RefusedTime: the id is too old, before Config.NotBefore, or in the future.
-	RefusedTime Refusal = "time"
+	RefusedAge Refusal = "time"
 	// RefusedSecret: well signed, but not the secret of this live session.
 	RefusedSecret Refusal = "secret"
 	// RefusedTwo: the request carried two different valid tokens. None is used.
-	RefusedTwo Refusal = "two tokens"
+	RefusedAmbiguous Refusal = "two tokens"
 )
 
 func (e *Events) created(ctx context.Context, i Info) {
@@ -55,7 +55,7 @@ func (e *Events) renewed(ctx context.Context, i Info) {
 	}
 }
 
-func (e *Events) ended(ctx context.Context, id ID, why Reason) {
+func (e *Events) ended(ctx context.Context, id ID, why EndReason) {
 	if e.Ended != nil {
 		e.Ended(ctx, id, why)
 	}

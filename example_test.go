@@ -17,9 +17,9 @@ import (
 
 // exampleKeys stands for secrets that an application gets from its own
 // configuration.
-func exampleKeys() *cloakroom.Keys {
+func exampleKeys() *cloakroom.Keyring {
 	secret, _ := base64.StdEncoding.DecodeString("c2l4dGVlbi1ieXRlcy1hcmUtbm90LWVub3VnaC1mb3ItdGhpcw==")
-	keys, err := cloakroom.NewKeys(secret)
+	keys, err := cloakroom.NewKeyring(secret)
 	if err != nil {
 		panic(err)
 	}
@@ -104,7 +104,7 @@ func ExampleSession_Login() {
 			http.Error(w, "wrong name or password", http.StatusForbidden)
 			return nil
 		}
-		return s.Login(r.Context(), user, &cloakroom.LoginOptions{Ticket: ticket, Remember: true})
+		return s.Login(r.Context(), user, &cloakroom.LoginOptions{Attempt: ticket, Remember: true})
 	}))
 	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		_, err := fmt.Fprintf(w, "hello %q", s.Principal())

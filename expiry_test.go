@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // wantOpen checks whether a session's token opens it, by Retrieve.
@@ -241,7 +242,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 // Who finds a session expired, and ends it, tells so once.
 func TestExpiryIsAnEvent(t *testing.T) {
 	var ended []string
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.Reason) {
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
 		ended = append(ended, fmt.Sprint(id, " ", why))
 	}}})
 	s := r.stored(1)
@@ -268,7 +269,7 @@ func TestI2_LateSaveDoesNotReviveWhatWasCalledExpired(t *testing.T) {
 			return errors.Is(err, cloakroom.ErrNotFound)
 		},
 		"Admin.Devices": func(r *rig, _ *cloakroom.Session) bool {
-			list, err := r.m.Admin().Devices(context.Background(), "ann")
+			list, err := r.m.Admin().Sessions(context.Background(), "ann")
 			return err == nil && len(list) == 0
 		},
 		"Admin.Update": func(r *rig, s *cloakroom.Session) bool {
@@ -478,11 +479,11 @@ type sweeping struct {
 	err    error
 }
 
-func (s *sweeping) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+func (s *sweeping) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	s.sweeps.Add(1)
 	s.last.Store(now.UnixMilli())
 	if s.err != nil {
-		return cloakroom.SweepReport{}, s.err
+		return driver.SweepReport{}, s.err
 	}
 	return s.Store.Sweep(ctx, now)
 }

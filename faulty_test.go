@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // fate is what becomes of an operation of a faulty store.
@@ -43,12 +44,12 @@ type call struct {
 	ctx context.Context
 	op  string // "get", "create", "update" or "bury"
 	id  cloakroom.ID
-	rec *cloakroom.Record // of create and update; of bury one with the grave alone
-	at  cloakroom.Version // of bury
-	err error             // the answer, with the fate answered
+	rec *driver.Record // of create and update; of bury one with the grave alone
+	at  driver.Version // of bury
+	err error          // the answer, with the fate answered
 }
 
-func (c *call) ledger() bool { return c.id.Layout() == cloakroom.LayoutLedger }
+func (c *call) ledger() bool { return c.id.Layout() == driver.LayoutLedger }
 
 type matcher func(*call) bool
 
@@ -71,11 +72,11 @@ type faulty struct {
 	hooks []func(*call) fate
 	count map[string]int
 	later []func()
-	dream map[cloakroom.ID]*cloakroom.Record // what reads show that isn't there
+	dream map[cloakroom.ID]*driver.Record // what reads show that isn't there
 }
 
 func newFaulty(store cloakroom.Store) *faulty {
-	return &faulty{Store: store, count: map[string]int{}, dream: map[cloakroom.ID]*cloakroom.Record{}}
+	return &faulty{Store: store, count: map[string]int{}, dream: map[cloakroom.ID]*driver.Record{}}
 }
 
 // hook has f decide on all operations that hooks before it let pass.
@@ -120,7 +121,7 @@ func (s *faulty) wake(c *call) {
 	}
 }
 
-func (s *faulty) dreams(id cloakroom.ID) *cloakroom.Record {
+func (s *faulty) dreams(id cloakroom.ID) *driver.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.dream[id]
@@ -263,14 +264,14 @@ func (s *faulty) run(c *call, do func(context.Context) error) error {
 			return err
 		}
 		if c.op == "create" {
-			return cloakroom.ErrExists
+			return driver.ErrExists
 		}
 		return cloakroom.ErrConflict
 	}
 	return do(c.ctx)
 }
 
-func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Record, err error) {
+func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *driver.Record, err error) {
 	err = s.run(&call{ctx: ctx, op: "get", id: id}, func(ctx context.Context) (err error) {
 		switch rec = s.dreams(id); {
 		case rec == nil:
@@ -286,8 +287,8 @@ func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Recor
 	return rec, err
 }
 
-func (s *faulty) write(ctx context.Context, op string, r *cloakroom.Record, write func(context.Context, *cloakroom.Record) (cloakroom.Version, error)) (cloakroom.Version, error) {
-	var v cloakroom.Version
+func (s *faulty) write(ctx context.Context, op string, r *driver.Record, write func(context.Context, *driver.Record) (driver.Version, error)) (driver.Version, error) {
+	var v driver.Version
 	var mu sync.Mutex // a copy may be delivered while the answer is read
 	sent := *r        // and after it, when r is the caller's again
 	err := s.run(&call{ctx: ctx, op: op, id: r.ID, rec: &sent}, func(ctx context.Context) error {
@@ -300,21 +301,21 @@ func (s *faulty) write(ctx context.Context, op string, r *cloakroom.Record, writ
 	mu.Lock()
 	defer mu.Unlock()
 	if err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return v, nil
 }
 
-func (s *faulty) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *faulty) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, s.Store.Create)
 }
 
-func (s *faulty) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *faulty) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, s.Store.Update)
 }
 
-func (s *faulty) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
-	dug := &cloakroom.Record{ID: id, Grave: &g}
+func (s *faulty) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
+	dug := &driver.Record{ID: id, Grave: &g}
 	return s.run(&call{ctx: ctx, op: "bury", id: id, rec: dug, at: v}, func(ctx context.Context) error {
 		return s.Store.Bury(ctx, id, g, v)
 	})
@@ -392,7 +393,7 @@ func TestI13_FaultsOfANewSession(t *testing.T) {
 				return nil
 			})
 			r.wantVisits(id, 2)
-			for rec, err := range r.m.Admin().Search(t.Context(), cloakroom.Query{}) {
+			for rec, err := range r.m.Admin().Search(t.Context(), driver.Query{}) {
 				if err != nil || rec.ID != id {
 					t.Errorf("there is another session: %v, %v", rec, err)
 				}
@@ -463,9 +464,9 @@ func TestI13_ManyWritesInBetween(t *testing.T) {
 		others  int
 		unknown bool
 	}{
-		{lost, 1, false}, {lost, cloakroom.MaxRevs - 1, false}, {lost, cloakroom.MaxRevs, true}, {lost, 20, true},
-		{dropped, 1, false}, {dropped, cloakroom.MaxRevs, false}, {dropped, cloakroom.MaxRevs + 1, true}, {dropped, 20, true},
-		{delayed, cloakroom.MaxRevs, false}, {delayed, cloakroom.MaxRevs + 1, true},
+		{lost, 1, false}, {lost, driver.MaxWriteIDs - 1, false}, {lost, driver.MaxWriteIDs, true}, {lost, 20, true},
+		{dropped, 1, false}, {dropped, driver.MaxWriteIDs, false}, {dropped, driver.MaxWriteIDs + 1, true}, {dropped, 20, true},
+		{delayed, driver.MaxWriteIDs, false}, {delayed, driver.MaxWriteIDs + 1, true},
 	} {
 		bubble(t, fmt.Sprintf("fate %d, %d others", test.fate, test.others), func(t *testing.T) {
 			r := newRig(t, nil)

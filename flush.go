@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
@@ -15,14 +16,14 @@ import (
 // result. cur is the newest state of the record that is known, if any; now and
 // actual are what the clock tells. It returns the state that it left, or nil if that
 // isn't known.
-func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Time) *Record {
+func (w *writer) flush(id ID, cur *driver.Record, batch []*change, now, actual time.Time) *driver.Record {
 	ctx := &batch[0].flight
 	if ctx.Context != nil { // of a flush before, which the store may still look at
 		ctx = new(timeout.Context)
 	}
 	ctx.Begin(context.Background(), actual.Add(w.timeout), nil)
 	defer ctx.End()
-	give := func(rec *Record, err error) *Record {
+	give := func(rec *driver.Record, err error) *driver.Record {
 		for _, c := range batch {
 			c.asOf = momentOf(now)
 			c.finish(rec, err)
@@ -36,9 +37,9 @@ func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Tim
 		switch {
 		case err == nil:
 			cur = rec
-		case isNotFound(err) && begin != nil:
+		case driver.IsNotFound(err) && begin != nil:
 			cur = begin()
-		case isNotFound(err), isGone(rec, err):
+		case driver.IsNotFound(err), driver.IsGone(rec, err):
 			return give(nil, fmt.Errorf("cloakroom: %v: %w", id, ErrGone))
 		default:
 			return give(nil, readError(id, err))
@@ -60,15 +61,15 @@ func (w *writer) flush(id ID, cur *Record, batch []*change, now, actual time.Tim
 			return give(nil, fmt.Errorf("cloakroom: %v has expired: %w", id, ErrGone))
 		}
 		if err == nil {
-			var next, saved *Record
+			var next, saved *driver.Record
 			var refuses bool
 			if next, batch, refuses = w.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
 				return cur
 			}
-			rev := newRev()
+			rev := driver.NewWriteID()
 			if !refuses {
 				next.Writes++
-				next.Revs = pushRev(cur.Revs, rev)
+				next.WriteIDs = driver.PushWriteID(cur.WriteIDs, rev)
 				saved, err = w.put(ctx, next)
 			}
 			switch {
@@ -144,7 +145,7 @@ func (w *writer) left(c *change) bool {
 // they may never be, and then the refusal would rest on nothing. And in doubt,
 // where a change may have been written along with an earlier attempt, none is
 // refused: merge reports that one would be.
-func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, inDoubt bool) (next *Record, kept []*change, refuses bool) {
+func (w *writer) merge(cur *driver.Record, batch []*change, now time.Time, conflict, inDoubt bool) (next *driver.Record, kept []*change, refuses bool) {
 	batch = slices.DeleteFunc(batch, func(c *change) bool {
 		gone := w.left(c) || c.yields && conflict
 		if gone {
@@ -152,7 +153,7 @@ func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, in
 		}
 		return gone
 	})
-	next = new(Record)
+	next = new(driver.Record)
 	*next = *cur
 	kept = batch[:0]
 	var again []*change
@@ -178,14 +179,14 @@ func (w *writer) merge(cur *Record, batch []*change, now time.Time, conflict, in
 
 // put writes a record at its version, or creates it where it has none. It
 // returns next itself, at the version that it has got.
-func (w *writer) put(ctx context.Context, next *Record) (*Record, error) {
-	var v Version
+func (w *writer) put(ctx context.Context, next *driver.Record) (*driver.Record, error) {
+	var v driver.Version
 	var err error
 	switch {
 	case next.Version.IsZero():
 		v, err = w.store.Create(ctx, next)
 	case w.keeper != nil:
-		if err := w.keeper.Keep(ctx, next); err != nil {
+		if err := w.keeper.UpdateOwned(ctx, next); err != nil {
 			return nil, err
 		}
 		return next, nil
@@ -209,9 +210,9 @@ func refused(err error) bool {
 // first, at the version that was judged, so that no save that is on its way can
 // revive what is about to be called expired. Past the deadline there is no
 // need: it never moves. An error leaves it open, and a re-read is due.
-func (w *writer) endIfOver(ctx context.Context, rec *Record, now time.Time) (bool, error) {
+func (w *writer) endIfOver(ctx context.Context, rec *driver.Record, now time.Time) (bool, error) {
 	switch {
-	case rec.Kind != KindSession || !w.over(rec, now):
+	case rec.Kind != driver.KindSession || !w.over(rec, now):
 		return false, nil
 	case !now.Before(rec.Deadline):
 		return true, nil
@@ -229,17 +230,17 @@ var errForeign = errors.New("not a session of this app")
 // read returns the record of a session that is live. If it has ended it returns
 // its grave, if any, and if there is none neither. Who is told that a session is
 // over before its deadline can rely on it: the record has been buried.
-func (w *writer) read(ctx context.Context, id ID) (*Record, *Grave, error) {
+func (w *writer) read(ctx context.Context, id ID) (*driver.Record, *driver.Grave, error) {
 	for n := 1; ; n++ {
 		rec, err := w.store.Get(ctx, id)
 		switch {
-		case isGone(rec, err):
+		case driver.IsGone(rec, err):
 			return nil, rec.Grave, nil
-		case isNotFound(err):
+		case driver.IsNotFound(err):
 			return nil, nil, nil
 		case err != nil:
 			return nil, nil, readError(id, err)
-		case rec.App != w.app || rec.Kind != KindSession:
+		case rec.App != w.app || rec.Kind != driver.KindSession:
 			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, errForeign, ErrCorrupt)
 		}
 		over, err := w.endIfOver(ctx, rec, w.now())
@@ -248,20 +249,15 @@ func (w *writer) read(ctx context.Context, id ID) (*Record, *Grave, error) {
 			return nil, nil, nil
 		case err == nil:
 			return rec, nil, nil
-		case !errors.Is(err, ErrConflict) && !errors.Is(err, ErrGone) && !isNotFound(err) || !backOff(ctx, n):
+		case !errors.Is(err, ErrConflict) && !errors.Is(err, ErrGone) && !driver.IsNotFound(err) || !backOff(ctx, n):
 			return nil, nil, readError(id, err)
 		}
 	}
 }
 
 // over reports whether a session is past its idle timeout or its deadline.
-func (w *writer) over(rec *Record, now time.Time) bool {
+func (w *writer) over(rec *driver.Record, now time.Time) bool {
 	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= w.idle
-}
-
-// graveOf returns the grave of a record that was read.
-func graveOf(rec *Record, why Reason, now time.Time, rev Rev) Grave {
-	return Grave{Reason: why, At: now, Until: rec.Deadline, Writes: rec.Writes + 1, Revs: pushRev(rec.Revs, rev)}
 }
 
 // settle re-reads a record after a write that met a conflict, or wasn't
@@ -273,7 +269,7 @@ func graveOf(rec *Record, why Reason, now time.Time, rev Rev) Grave {
 // node of the engine that was cut off, has the write alone, and is about to lose
 // it. The same goes for a grave. So what was read is written once more, at its
 // version: if that is acknowledged then so is what it was written over.
-func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause error) (*Record, recordState, verdict, []attempt) {
+func (w *writer) settle(ctx context.Context, cur *driver.Record, open []attempt, cause error) (*driver.Record, recordState, verdict, []attempt) {
 	conflict := answered(cause)
 	for n := 0; ; n++ {
 		if n > 0 || !conflict {
@@ -306,7 +302,7 @@ func (w *writer) settle(ctx context.Context, cur *Record, open []attempt, cause 
 }
 
 // confirm writes what was read once more, unchanged, at its version.
-func (w *writer) confirm(ctx context.Context, rec *Record) (*Record, error) {
+func (w *writer) confirm(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
 	switch {
 	case rec.Grave != nil:
 		return rec, w.store.Bury(ctx, rec.ID, *rec.Grave, rec.Version)
@@ -315,7 +311,7 @@ func (w *writer) confirm(ctx context.Context, rec *Record) (*Record, error) {
 	}
 	next := *rec
 	next.Writes++
-	next.Revs = pushRev(rec.Revs, newRev())
+	next.WriteIDs = driver.PushWriteID(rec.WriteIDs, driver.NewWriteID())
 	return w.put(ctx, &next)
 }
 
@@ -324,11 +320,11 @@ var errNotThere = errors.New("nothing is there")
 // answered reports whether the store said that a compare-and-set, or a create,
 // met something else.
 func answered(err error) bool {
-	return errors.Is(err, ErrConflict) || errors.Is(err, ErrExists) || errors.Is(err, ErrGone) || isNotFound(err)
+	return errors.Is(err, ErrConflict) || errors.Is(err, driver.ErrExists) || errors.Is(err, ErrGone) || driver.IsNotFound(err)
 }
 
 // advanced reports whether what was read is another state than cur.
-func advanced(cur, rec *Record, seen sighting) bool {
+func advanced(cur, rec *driver.Record, seen sighting) bool {
 	switch seen.state {
 	case stateLive:
 		return rec.Version != cur.Version
@@ -339,9 +335,9 @@ func advanced(cur, rec *Record, seen sighting) bool {
 }
 
 // create stores the record of a new id. A lost answer is resolved by its rev.
-func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
-	rev := newRev()
-	rec.Writes, rec.Revs = 1, []Rev{rev}
+func (w *writer) create(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
+	rev := driver.NewWriteID()
+	rec.Writes, rec.WriteIDs = 1, []driver.WriteID{rev}
 	for n := 0; ; n++ {
 		saved, err := w.put(ctx, rec)
 		switch {
@@ -353,7 +349,7 @@ func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
 			}
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, err)
 		}
-		seen, state, verdict, _ := w.settle(ctx, &Record{ID: rec.ID}, []attempt{{rev: rev}}, err)
+		seen, state, verdict, _ := w.settle(ctx, &driver.Record{ID: rec.ID}, []attempt{{rev: rev}}, err)
 		switch {
 		case verdict == verdictApplied && seen != nil:
 			return seen, nil
@@ -369,10 +365,10 @@ func (w *writer) create(ctx context.Context, rec *Record) (*Record, error) {
 // known is the record as it was last read, or nil: as long as that is the
 // newest, its count and revs go into the grave, so that a save that was under
 // way learns whether it was in time.
-func (w *writer) bury(ctx context.Context, id ID, why Reason, until time.Time, known *Record) error {
-	rev := newRev()
-	if known == nil || w.store.Bury(ctx, id, graveOf(known, why, w.now(), rev), known.Version) != nil {
-		if err := w.buryUnchecked(ctx, id, Grave{Reason: why, At: w.now(), Until: until, Revs: []Rev{rev}}); err != nil {
+func (w *writer) bury(ctx context.Context, id ID, why EndReason, until time.Time, known *driver.Record) error {
+	rev := driver.NewWriteID()
+	if known == nil || w.store.Bury(ctx, id, known.GraveFor(why, w.now(), rev), known.Version) != nil {
+		if err := w.buryUnchecked(ctx, id, driver.Grave{Reason: why, At: w.now(), Until: until, WriteIDs: []driver.WriteID{rev}}); err != nil {
 			return err
 		}
 	}
@@ -382,9 +378,9 @@ func (w *writer) bury(ctx context.Context, id ID, why Reason, until time.Time, k
 }
 
 // buryUnchecked buries what is there, and tries again while there is no answer.
-func (w *writer) buryUnchecked(ctx context.Context, id ID, g Grave) error {
+func (w *writer) buryUnchecked(ctx context.Context, id ID, g driver.Grave) error {
 	for n := 1; ; n++ {
-		err := w.store.Bury(ctx, id, g, Version{})
+		err := w.store.Bury(ctx, id, g, driver.Version{})
 		switch {
 		case err == nil:
 			return nil
@@ -420,9 +416,9 @@ func readError(id ID, err error) error {
 	return fmt.Errorf("cloakroom: reading %v: %w: %w", id, ErrUnavailable, err)
 }
 
-func isNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
+func IsNotFound(err error) bool { return errors.Is(err, ErrNotFound) }
 
 // isGone reports whether Store.Get returned a grave.
-func isGone(rec *Record, err error) bool {
+func IsGone(rec *driver.Record, err error) bool {
 	return errors.Is(err, ErrGone) && rec != nil && rec.Grave != nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -21,7 +22,7 @@ func TestKeptRecords(t *testing.T) {
 	defer func() { _ = store.Close() }()
 	var managers []*cloakroom.Manager
 	for range 2 {
-		keys, err := cloakroom.NewKeys([]byte(strings.Repeat("k", 32)))
+		keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +55,7 @@ func TestKeptRecords(t *testing.T) {
 						return
 					}
 					before := *rec
-					before.Values, before.Revs = append(cloakroom.ValueList(nil), rec.Values...), append([]cloakroom.Rev(nil), rec.Revs...)
+					before.Values, before.WriteIDs = append(driver.ValueList(nil), rec.Values...), append([]driver.WriteID(nil), rec.WriteIDs...)
 					s, err := m.Retrieve(t.Context(), token)
 					if err == nil {
 						visits.Update(s, plusOne)

@@ -22,12 +22,12 @@ import (
 // one is in use any more (the longest lifetime at most), then take the old one
 // away; tokens met in between are signed anew. To go back to the old one, keep
 // both for as long: what was signed anew needs the new one. It is safe for concurrent use.
-type Keys struct{ ring atomic.Pointer[token.Ring] }
+type Keyring struct{ ring atomic.Pointer[token.Ring] }
 
 // NewKeys makes a ring. Each secret is 32 random bytes or more, the same in all
 // processes of the application, and kept as carefully as a password.
-func NewKeys(secrets ...[]byte) (*Keys, error) {
-	k := new(Keys)
+func NewKeyring(secrets ...[]byte) (*Keyring, error) {
+	k := new(Keyring)
 	if err := k.Replace(secrets...); err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func NewKeys(secrets ...[]byte) (*Keys, error) {
 
 // Replace puts another ring in the place of this one, for all managers that use
 // it, from the next request on. On an error the ring stays as it was.
-func (k *Keys) Replace(secrets ...[]byte) error {
+func (k *Keyring) Replace(secrets ...[]byte) error {
 	ring, err := token.NewRing(secrets)
 	if err != nil {
 		return fmt.Errorf("cloakroom: keys: %w", err)
@@ -51,7 +51,7 @@ func (k *Keys) Replace(secrets ...[]byte) error {
 //
 // It suits one machine. Where several share the sessions, give all of them the
 // same secrets by NewKeys.
-func KeyFile(path string) (*Keys, error) {
+func KeyringFile(path string) (*Keyring, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = makeKeyFile(path); err != nil {
@@ -86,7 +86,7 @@ func KeyFile(path string) (*Keys, error) {
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("cloakroom: key file %s: %w", path, err)
 	}
-	keys, err := NewKeys(secrets...)
+	keys, err := NewKeyring(secrets...)
 	if err != nil {
 		return nil, fmt.Errorf("%w (in key file %s)", err, path)
 	}

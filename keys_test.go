@@ -29,9 +29,9 @@ var (
 	newSecret = bytes.Repeat([]byte("n"), 48)
 )
 
-func keysOf(t testing.TB, secrets ...[]byte) *cloakroom.Keys {
+func keysOf(t testing.TB, secrets ...[]byte) *cloakroom.Keyring {
 	t.Helper()
-	k, err := cloakroom.NewKeys(secrets...)
+	k, err := cloakroom.NewKeyring(secrets...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func keysOf(t testing.TB, secrets ...[]byte) *cloakroom.Keys {
 
 // issue makes a token with keys; accepts tells whether keys take it, which is
 // seen from the store being asked.
-func issue(t testing.TB, k *cloakroom.Keys) string {
+func issue(t testing.TB, k *cloakroom.Keyring) string {
 	t.Helper()
 	mem := memstore.New(nil)
 	defer mem.Close()
@@ -52,7 +52,7 @@ func issue(t testing.TB, k *cloakroom.Keys) string {
 	return s.Token()
 }
 
-func accepts(t testing.TB, k *cloakroom.Keys, tok string) bool {
+func accepts(t testing.TB, k *cloakroom.Keyring, tok string) bool {
 	t.Helper()
 	mem := memstore.New(nil)
 	defer mem.Close()
@@ -75,7 +75,7 @@ func TestNewKeysErrors(t *testing.T) {
 		{"the second is short", [][]byte{hidden, hidden[:16]}, "secret 2 of 2 has 16 bytes"},
 		{"twice", [][]byte{hidden, hidden}, "secrets 1 and 2 of 2 are the same"},
 	} {
-		k, err := cloakroom.NewKeys(tt.secrets...)
+		k, err := cloakroom.NewKeyring(tt.secrets...)
 		if k != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "cloakroom: ") {
 			t.Errorf("%s: NewKeys returned %v, %v", tt.name, k, err)
 		}
@@ -85,7 +85,7 @@ func TestNewKeysErrors(t *testing.T) {
 	}
 	mem := memstore.New(nil)
 	defer mem.Close()
-	for name, k := range map[string]*cloakroom.Keys{"nil": nil, "zero": {}} {
+	for name, k := range map[string]*cloakroom.Keyring{"nil": nil, "zero": {}} {
 		if _, err := cloakroom.New(mem, k, nil); err == nil || !strings.Contains(err.Error(), "NewKeys or KeyFile") {
 			t.Errorf("New with %s keys: %v", name, err)
 		}
@@ -328,9 +328,9 @@ func writeKeys(t *testing.T, path string, lines ...string) {
 
 func base64Of(secret []byte) string { return base64.StdEncoding.EncodeToString(secret) }
 
-func mustKeyFile(t *testing.T, path string) *cloakroom.Keys {
+func mustKeyFile(t *testing.T, path string) *cloakroom.Keyring {
 	t.Helper()
-	k, err := cloakroom.KeyFile(path)
+	k, err := cloakroom.KeyringFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestKeyFileErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := keyPath(t)
 			writeKeys(t, path, tt.text)
-			k, err := cloakroom.KeyFile(path)
+			k, err := cloakroom.KeyringFile(path)
 			if err == nil || k != nil {
 				t.Fatalf("KeyFile: %v, %v", k, err)
 			}
@@ -478,7 +478,7 @@ func TestKeyFileModes(t *testing.T) {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := cloakroom.KeyFile(path)
+		_, err := cloakroom.KeyringFile(path)
 		if private := mode&0o077 == 0; private != (err == nil) {
 			t.Errorf("mode %04o: %v", mode, err)
 		}
@@ -508,7 +508,7 @@ func TestKeyFilePlaces(t *testing.T) {
 		"a folder itself":           private,
 		"an empty path":             "",
 	} {
-		if k, err := cloakroom.KeyFile(path); err == nil || k != nil || !strings.HasPrefix(err.Error(), "cloakroom: ") {
+		if k, err := cloakroom.KeyringFile(path); err == nil || k != nil || !strings.HasPrefix(err.Error(), "cloakroom: ") {
 			t.Errorf("%s: %v, %v", name, k, err)
 		}
 	}
@@ -520,7 +520,7 @@ func TestKeyFilePlaces(t *testing.T) {
 		if _, err := os.ReadDir(private); err == nil {
 			t.Skip("this user may enter every folder")
 		}
-		if _, err := cloakroom.KeyFile(filepath.Join(private, "keys")); !errors.Is(err, os.ErrPermission) {
+		if _, err := cloakroom.KeyringFile(filepath.Join(private, "keys")); !errors.Is(err, os.ErrPermission) {
 			t.Errorf("KeyFile: %v", err)
 		}
 	})
@@ -531,12 +531,12 @@ func TestKeyFileAtOnce(t *testing.T) {
 	for range 20 {
 		path := keyPath(t)
 		const n = 16
-		keys := make([]*cloakroom.Keys, n)
+		keys := make([]*cloakroom.Keyring, n)
 		var all sync.WaitGroup
 		for i := range n {
 			all.Go(func() {
 				var err error
-				if keys[i], err = cloakroom.KeyFile(path); err != nil {
+				if keys[i], err = cloakroom.KeyringFile(path); err != nil {
 					t.Error(err)
 				}
 			})

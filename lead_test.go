@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -14,7 +15,7 @@ type panicky struct {
 	armed bool
 }
 
-func (p *panicky) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (p *panicky) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if p.armed {
 		p.armed = false
 		panic("the store's fault")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
 	"time"
 	"unicode"
@@ -19,8 +20,8 @@ type ledger struct {
 	// Generation is drawn anew by each RevokeAll. A sign-in that began under
 	// another one fails. The zero Rev is that of a missing ledger, and of one
 	// that a sign-in made.
-	Generation Rev           `json:"generation"`
-	Live       []ledgerEntry `json:"live,omitempty"` // in the order of sign-in
+	Generation driver.WriteID `json:"generation"`
+	Live       []ledgerEntry  `json:"live,omitempty"` // in the order of sign-in
 	// Ending are sessions that someone began to end: whoever next writes the
 	// ledger buries them before taking them out.
 	Ending []ledgerEntry `json:"ending,omitempty"`
@@ -37,7 +38,7 @@ const (
 	ledgerValue = "ledger" // the one value of a ledger's record
 
 	// loginTicketLife is how long a Ticket is good.
-	loginTicketLife = 30 * time.Minute
+	loginAttemptLife = 30 * time.Minute
 )
 
 // checkPrincipal says what is wrong with a principal.
@@ -59,13 +60,13 @@ func checkPrincipal(p string) error {
 }
 
 // readLedger understands a ledger's record.
-func readLedger(rec *Record, app, principal string) (ledger, error) {
+func readLedger(rec *driver.Record, app, principal string) (ledger, error) {
 	var l ledger
 	raw := rec.Values.Get(ledgerValue)
 	if raw == nil { // just begun
 		return l, nil
 	}
-	if rec.Kind != KindLedger || rec.App != app || rec.Principal != principal {
+	if rec.Kind != driver.KindLedger || rec.App != app || rec.Principal != principal {
 		return l, fmt.Errorf("cloakroom: record %v is not the ledger of %q: %w", rec.ID, principal, ErrCorrupt)
 	}
 	if err := json.Unmarshal(raw, &l); err != nil {
@@ -83,9 +84,9 @@ type ledgers struct {
 
 // get returns a principal's ledger; a missing one is empty, of generation zero.
 func (ls *ledgers) get(ctx context.Context, principal string) (ledger, error) {
-	id := LedgerID(ls.w.app, principal)
+	id := driver.LedgerID(ls.w.app, principal)
 	rec, err := ls.w.store.Get(ctx, id)
-	if isNotFound(err) {
+	if driver.IsNotFound(err) {
 		return ledger{}, nil
 	}
 	if err != nil {
@@ -98,18 +99,18 @@ func (ls *ledgers) get(ctx context.Context, principal string) (ledger, error) {
 // was written, perhaps with others' changes. f may run more than once; its
 // error refuses the change. keep is the least time that the ledger has to stay.
 func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep time.Time, err error)) (ledger, error) {
-	id := LedgerID(ls.w.app, principal)
+	id := driver.LedgerID(ls.w.app, principal)
 	rec, err := ls.w.do(id, &change{
-		begin: func() *Record {
-			return &Record{ID: id, Kind: KindLedger, App: ls.w.app, Principal: principal, Created: ls.w.now()}
+		begin: func() *driver.Record {
+			return &driver.Record{ID: id, Kind: driver.KindLedger, App: ls.w.app, Principal: principal, Created: ls.w.now()}
 		},
-		apply: func(next *Record, now time.Time, _ bool) error {
+		apply: func(next *driver.Record, now time.Time, _ bool) error {
 			l, err := readLedger(next, ls.w.app, principal)
 			if err != nil {
 				return err
 			}
 			// Past their deadline sessions open nowhere, buried or not.
-			past := func(e ledgerEntry) bool { return !now.Before(e.deadline().Add(ClockTolerance)) }
+			past := func(e ledgerEntry) bool { return !now.Before(e.deadline().Add(driver.ClockTolerance)) }
 			l.Live, l.Ending = slices.DeleteFunc(l.Live, past), slices.DeleteFunc(l.Ending, past)
 			keep, err := f(&l, now)
 			if err != nil {
@@ -122,7 +123,7 @@ func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep tim
 			if err != nil {
 				return err
 			}
-			next.Values = ValueList{{ledgerValue, raw}}
+			next.Values = driver.ValueList{{Name: ledgerValue, JSON: raw}}
 			next.Seen = later(next.Seen, now)
 			next.Deadline = later(next.Deadline, keep)
 			next.Expires = next.Deadline
@@ -142,7 +143,7 @@ func (ls *ledgers) change(principal string, f func(*ledger, time.Time) (keep tim
 // the sign-in's. Over the limit, the oldest move to ending in the same write, but
 // not the one that the sign-in is about to replace. It returns what is ending,
 // which is to be finished.
-func (ls *ledgers) enter(rec *Record, generation Rev, limit int, replaces ID) ([]ledgerEntry, error) {
+func (ls *ledgers) enter(rec *driver.Record, generation driver.WriteID, limit int, replaces ID) ([]ledgerEntry, error) {
 	l, err := ls.change(rec.Principal, func(l *ledger, now time.Time) (time.Time, error) {
 		if l.Generation != generation {
 			return now, errRevoked(rec.Principal)
@@ -204,7 +205,7 @@ func without(list *[]ledgerEntry, out func(ledgerEntry) bool) error {
 // revokeAll ends all sessions of a principal but those in except. When it
 // returns nil they are buried.
 func (ls *ledgers) revokeAll(ctx context.Context, principal string, except []ID) error {
-	generation := newRev()
+	generation := driver.NewWriteID()
 	l, err := ls.change(principal, func(l *ledger, now time.Time) (time.Time, error) {
 		l.Generation = generation
 		spare := func(e ledgerEntry) bool { return slices.Contains(except, e.ID) }
@@ -215,7 +216,7 @@ func (ls *ledgers) revokeAll(ctx context.Context, principal string, except []ID)
 		}
 		l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool { return !spare(e) })
 		// A sign-in that holds an older ticket must find this generation.
-		return now.Add(loginTicketLife + ls.longest + ClockTolerance), nil
+		return now.Add(loginAttemptLife + ls.longest + driver.ClockTolerance), nil
 	})
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"time"
 )
 
@@ -13,25 +14,25 @@ import (
 // changed, sign out everywhere" that comes in between. It is good for half an
 // hour. Where signing in takes several requests, keep it in the session, where
 // it is encoded as JSON; never hand it to a client.
-type Ticket struct{ t ticket }
+type LoginAttempt struct{ t loginAttempt }
 
-type ticket struct {
-	Principal  string    `json:"principal"`
-	Generation Rev       `json:"generation"`
-	Issued     time.Time `json:"issued"`
+type loginAttempt struct {
+	Principal  string         `json:"principal"`
+	Generation driver.WriteID `json:"generation"`
+	Issued     time.Time      `json:"issued"`
 }
 
 // MarshalJSON encodes the ticket for safe-keeping in a session.
-func (t Ticket) MarshalJSON() ([]byte, error) { return json.Marshal(t.t) }
+func (t LoginAttempt) MarshalJSON() ([]byte, error) { return json.Marshal(t.t) }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
-func (t *Ticket) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &t.t) }
+func (t *LoginAttempt) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &t.t) }
 
 // LoginOptions say how to sign in. nil stands for the zero LoginOptions.
 type LoginOptions struct {
 	// Ticket is what BeginLogin returned before the password was checked.
 	// Without one, a RevokeAll before Login began goes unnoticed.
-	Ticket Ticket
+	Attempt LoginAttempt
 	// Remember lets the cookie outlive the browser's run, to the session's end.
 	Remember bool
 	// Lifetime of the session, at most Config.MaxLifetime. Defaults to
@@ -41,17 +42,17 @@ type LoginOptions struct {
 
 // BeginLogin takes a ticket for signing a principal in. Call it before the
 // password is checked. It costs one read.
-func (m *Manager) BeginLogin(ctx context.Context, principal string) (Ticket, error) {
+func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttempt, error) {
 	if err := checkPrincipal(principal); err != nil {
-		return Ticket{}, err
+		return LoginAttempt{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
 	defer cancel()
 	l, err := m.ledgers.get(ctx, principal)
 	if err != nil {
-		return Ticket{}, err
+		return LoginAttempt{}, err
 	}
-	return Ticket{ticket{principal, l.Generation, m.now()}}, nil
+	return LoginAttempt{loginAttempt{principal, l.Generation, m.now()}}, nil
 }
 
 // Login signs a principal in, once you have checked who it is. The session gets
@@ -81,8 +82,8 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	if s.q.sent() {
 		return fmt.Errorf("cloakroom: %w: sign in before writing the response", ErrTooLate)
 	}
-	t := o.Ticket
-	if t == (Ticket{}) {
+	t := o.Attempt
+	if t == (LoginAttempt{}) {
 		var err error
 		if t, err = m.BeginLogin(ctx, principal); err != nil {
 			return err
@@ -118,11 +119,11 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 type login struct {
 	s    *Session
 	m    *Manager
-	base *Record // what the session was before
-	old  *Record // the record to be retired, read anew; nil if there is none
-	ops  []op    // of the old session, not saved yet
-	keep bool    // the values go along
-	next *Record
+	base *driver.Record // what the session was before
+	old  *driver.Record // the record to be retired, read anew; nil if there is none
+	ops  []op           // of the old session, not saved yet
+	keep bool           // the values go along
+	next *driver.Record
 }
 
 // prepare makes the new record of what the old one is now.
@@ -153,7 +154,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	if s.rec != l.base {
 		return fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
 	}
-	var values ValueList
+	var values driver.ValueList
 	if l.old != nil {
 		if ok, _ := l.m.keys.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
 			return errRenewed()
@@ -179,10 +180,10 @@ func errRenewed() error {
 	return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 }
 
-func (l *login) run(ctx context.Context, t ticket) error {
+func (l *login) run(ctx context.Context, t loginAttempt) error {
 	m := l.m
-	if l.next.Created.After(t.Issued.Add(loginTicketLife)) {
-		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginTicketLife, ErrRevoked)
+	if l.next.Created.After(t.Issued.Add(loginAttemptLife)) {
+		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginAttemptLife, ErrRevoked)
 	}
 	rec, secret, err := m.create(ctx, l.next)
 	if err != nil {
@@ -254,9 +255,9 @@ func (l *login) abandon(ctx context.Context) {
 // retire buries the old record at the version that was copied. A save that came
 // in between is taken over into the new record first.
 func (l *login) retire(ctx context.Context) error {
-	w, old, rev := l.m.w, l.old, newRev()
+	w, old, rev := l.m.w, l.old, driver.NewWriteID()
 	for n := 1; ; n++ {
-		g := graveOf(old, EndReplaced, w.now(), rev)
+		g := old.GraveFor(EndReplaced, w.now(), rev)
 		g.Successor = l.next.ID
 		err := w.store.Bury(ctx, old.ID, g, old.Version)
 		if err == nil {
@@ -293,7 +294,7 @@ func (l *login) retire(ctx context.Context) error {
 
 // merge takes what others saved in the old session meanwhile over into the new
 // one, which only this sign-in knows.
-func (l *login) merge(old *Record) error {
+func (l *login) merge(old *driver.Record) error {
 	if !l.keep {
 		return nil
 	}
@@ -302,7 +303,7 @@ func (l *login) merge(old *Record) error {
 		return err
 	}
 	known := l.next.Writes
-	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, asOf: momentOf(l.m.now()), apply: func(next *Record, _ time.Time, _ bool) error {
+	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, asOf: momentOf(l.m.now()), apply: func(next *driver.Record, _ time.Time, _ bool) error {
 		if next.Writes != known {
 			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, ErrConflict)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // made returns where the id of the next session that is created is kept.
@@ -29,7 +30,7 @@ func (r *rig) made() *cloakroom.ID {
 // devices returns the ids of a principal's sessions, sorted.
 func (r *rig) devices(principal string) []cloakroom.ID {
 	r.Helper()
-	list, err := r.m.Admin().Devices(context.Background(), principal)
+	list, err := r.m.Admin().Sessions(context.Background(), principal)
 	if err != nil {
 		r.Errorf("Devices: %v", err)
 	}
@@ -59,7 +60,7 @@ func TestI9_LoginChangesTheCredential(t *testing.T) {
 		SignedIn: func(_ context.Context, i cloakroom.Info) {
 			events = append(events, fmt.Sprint("in ", i.ID, " ", i.Principal))
 		},
-		Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.Reason) {
+		Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
 			events = append(events, fmt.Sprint(id, " ", why))
 		},
 	}})
@@ -249,7 +250,7 @@ func TestI9_EndedDuringLogin(t *testing.T) {
 	for name, e := range endings {
 		for what, at := range map[string]func(id cloakroom.ID) matcher{
 			"creating": func(cloakroom.ID) matcher { return isOp("create") },
-			"entering": func(cloakroom.ID) matcher { return isOn("create", cloakroom.LedgerID("session", "bob")) },
+			"entering": func(cloakroom.ID) matcher { return isOn("create", driver.LedgerID("session", "bob")) },
 			"retiring": func(id cloakroom.ID) matcher { return isOn("bury", id) },
 		} {
 			bubble(t, name+" before "+what, func(t *testing.T) {
@@ -506,7 +507,7 @@ func TestI14_InvalidPrincipals(t *testing.T) {
 		"empty": "", "513 bytes": strings.Repeat("p", 513), "control": "an\nn", "delete": "ann\x7f", "C1": "ann\u0085", "UTF-8": "ann\xff", "nul": "\x00",
 	} {
 		_, ticketErr := r.m.BeginLogin(t.Context(), p)
-		_, devicesErr := r.m.Admin().Devices(t.Context(), p)
+		_, devicesErr := r.m.Admin().Sessions(t.Context(), p)
 		for call, err := range map[string]error{
 			"Login":      s.Login(t.Context(), p, nil),
 			"BeginLogin": ticketErr,
@@ -533,7 +534,7 @@ func TestI14_InvalidPrincipals(t *testing.T) {
 
 func TestI10_Tickets(t *testing.T) {
 	r := newRig(t, nil)
-	take := func(principal string) cloakroom.Ticket {
+	take := func(principal string) cloakroom.LoginAttempt {
 		t.Helper()
 		ticket, err := r.m.BeginLogin(t.Context(), principal)
 		if err != nil {
@@ -541,8 +542,8 @@ func TestI10_Tickets(t *testing.T) {
 		}
 		return ticket
 	}
-	login := func(ticket cloakroom.Ticket) error {
-		return r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Ticket: ticket})
+	login := func(ticket cloakroom.LoginAttempt) error {
+		return r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: ticket})
 	}
 	r.store.since()
 	ticket := take("ann")
@@ -553,7 +554,7 @@ func TestI10_Tickets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var again cloakroom.Ticket
+	var again cloakroom.LoginAttempt
 	if err := json.Unmarshal(text, &again); err != nil {
 		t.Fatal(err)
 	}
@@ -579,7 +580,7 @@ func TestI10_Tickets(t *testing.T) {
 		t.Errorf("it left a session of %q behind", rec.Principal)
 	}
 	for _, bad := range []string{`{`, `{"generation":"x"}`, `7`} {
-		if json.Unmarshal([]byte(bad), new(cloakroom.Ticket)) == nil {
+		if json.Unmarshal([]byte(bad), new(cloakroom.LoginAttempt)) == nil {
 			t.Errorf("the ticket %s is accepted", bad)
 		}
 	}
@@ -587,7 +588,7 @@ func TestI10_Tickets(t *testing.T) {
 
 // A ticket is kept in the session while a sign-in takes several requests.
 func TestI10_TicketInTheSession(t *testing.T) {
-	kept := cloakroom.NewKey[cloakroom.Ticket]("ticket")
+	kept := cloakroom.NewKey[cloakroom.LoginAttempt]("ticket")
 	for _, revoked := range []bool{false, true} {
 		t.Run(fmt.Sprint("revoked ", revoked), func(t *testing.T) {
 			r := newRig(t, nil)
@@ -605,7 +606,7 @@ func TestI10_TicketInTheSession(t *testing.T) {
 				}
 			}
 			g.want(status, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
-				return s.Login(req.Context(), "ann", &cloakroom.LoginOptions{Ticket: kept.Pop(s)})
+				return s.Login(req.Context(), "ann", &cloakroom.LoginOptions{Attempt: kept.Pop(s)})
 			})
 		})
 	}
@@ -614,7 +615,7 @@ func TestI10_TicketInTheSession(t *testing.T) {
 // Checking a password takes its time. What others save meanwhile, however
 // often, is merged and doesn't make the sign-in fail.
 func TestI9_SlowLogin(t *testing.T) {
-	for _, saves := range []int{1, cloakroom.MaxRevs, cloakroom.MaxRevs + 1, 30} {
+	for _, saves := range []int{1, driver.MaxWriteIDs, driver.MaxWriteIDs + 1, 30} {
 		for _, process := range []string{"this process", "another one"} {
 			bubble(t, fmt.Sprint(saves, " saves by ", process), func(t *testing.T) {
 				r := newRig(t, nil)
@@ -678,7 +679,7 @@ func TestI9_DestroyDuringLoginOfTheSameSession(t *testing.T) {
 				t.Errorf("a session of %q is left behind", rec.Principal)
 			}
 			r.wantDevices("ann")
-			for rec, err := range r.m.Admin().Search(t.Context(), cloakroom.Query{}) {
+			for rec, err := range r.m.Admin().Search(t.Context(), driver.Query{}) {
 				if err != nil || len(rec.Values) > 0 {
 					t.Errorf("values of the session that was signed out are in %v: %v, %v", rec.ID, rec.Values, err)
 				}

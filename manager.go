@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
@@ -15,13 +16,13 @@ import (
 // use. Make one per application with New, and Close it at the end, before the
 // store.
 type Manager struct {
-	keys      *Keys
+	keys      *Keyring
 	config    *Config
 	clock     clock
 	transport Transport
 	scope     token.Scope
-	layout    Layout
-	empty     *Record // of sessions that are not stored
+	layout    driver.Layout
+	empty     *driver.Record // of sessions that are not stored
 	events    *Events
 	w         *writer
 	ledgers   *ledgers
@@ -31,7 +32,7 @@ type Manager struct {
 
 // New makes a Manager. It does no I/O; the store may be out of reach. The store
 // stays the caller's to close. nil stands for a Config of defaults.
-func New(store Store, keys *Keys, config *Config) (*Manager, error) {
+func New(store Store, keys *Keyring, config *Config) (*Manager, error) {
 	switch {
 	case store == nil:
 		return nil, errors.New("cloakroom: no store given")
@@ -52,7 +53,7 @@ func New(store Store, keys *Keys, config *Config) (*Manager, error) {
 	}
 	m := &Manager{
 		keys: keys, config: c, clock: own, transport: t, scope: token.NewScope(c.App, t.name()),
-		layout: LayoutFor(c.MaxLifetime), empty: &Record{App: c.App}, events: c.Events,
+		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, events: c.Events,
 	}
 	m.sweeper = startSweeper(store, c)
 	if c.CacheFor > 0 {
@@ -77,7 +78,7 @@ func (m *Manager) Close() error {
 func (m *Manager) now() time.Time { return m.clock.now() }
 
 // expires returns when a record expires unless there is activity.
-func (m *Manager) expires(r *Record) time.Time {
+func (m *Manager) expires(r *driver.Record) time.Time {
 	if e := r.Seen.Add(m.config.IdleTimeout); e.Before(r.Deadline) {
 		return e
 	}
@@ -85,10 +86,10 @@ func (m *Manager) expires(r *Record) time.Time {
 }
 
 // newRecord returns the record of a new session, without verifier.
-func (m *Manager) newRecord(principal string, lifetime time.Duration) *Record {
+func (m *Manager) newRecord(principal string, lifetime time.Duration) *driver.Record {
 	now := m.now()
-	r := &Record{
-		ID: NewID(m.layout, now), Kind: KindSession, App: m.config.App, Principal: principal,
+	r := &driver.Record{
+		ID: driver.NewID(m.layout, now), Kind: driver.KindSession, App: m.config.App, Principal: principal,
 		Created: now, Seen: now, Deadline: now.Add(lifetime).Truncate(time.Millisecond),
 	}
 	if principal != "" {
@@ -98,8 +99,8 @@ func (m *Manager) newRecord(principal string, lifetime time.Duration) *Record {
 	return r
 }
 
-func (m *Manager) checkSize(r *Record) error {
-	if n := r.Values.bytes(); m.config.MaxBytes >= 0 && n > m.config.MaxBytes {
+func (m *Manager) checkSize(r *driver.Record) error {
+	if n := r.Values.Bytes(); m.config.MaxBytes >= 0 && n > m.config.MaxBytes {
 		return fmt.Errorf("cloakroom: the session's values take %d bytes: Config.MaxBytes allows %d: %w", n, m.config.MaxBytes, ErrTooLarge)
 	}
 	return nil
@@ -126,7 +127,7 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 }
 
 // create stores the record of a new session under a new secret.
-func (m *Manager) create(ctx context.Context, rec *Record) (*Record, [16]byte, error) {
+func (m *Manager) create(ctx context.Context, rec *driver.Record) (*driver.Record, [16]byte, error) {
 	var secret [16]byte
 	if err := m.checkSize(rec); err != nil {
 		return nil, secret, err
@@ -195,7 +196,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 
 // open fills the session if the token's secret opens the record, which was read
 // no earlier than asOf.
-func (m *Manager) open(ctx context.Context, s *Session, rec *Record, t token.Token, asOf moment) {
+func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t token.Token, asOf moment) {
 	ring, claims, secret := m.keys.ring.Load(), claims(rec), t.Secret
 	ok, old := ring.Check(rec.Verifier, claims, secret)
 	if !ok {
@@ -229,7 +230,7 @@ func (m *Manager) Admin() *Admin { return &Admin{m.ledgers, m.checkSize} }
 
 // leaveLedger takes a buried session out of its principal's ledger. The burial
 // is what counts; an id that stays does no harm.
-func (m *Manager) leaveLedger(ctx context.Context, rec *Record) {
+func (m *Manager) leaveLedger(ctx context.Context, rec *driver.Record) {
 	if rec.Principal == "" {
 		return
 	}

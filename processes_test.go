@@ -278,7 +278,7 @@ func TestI10_RevokeAllOfAProcessThatIsKilled(t *testing.T) {
 					t.Errorf("the ledger keeps %v and %v", l.Live, l.Ending)
 				}
 				r.wantErr("a sign-in that began before RevokeAll",
-					r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Ticket: ticket}), cloakroom.ErrRevoked)
+					r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: ticket}), cloakroom.ErrRevoked)
 			})
 		}
 	}

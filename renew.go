@@ -5,12 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"time"
 )
 
 // renewLongest is how long an old secret stays good at most when nobody uses
 // the new one: its token may have been lost on its way to the client.
-const renewLongest = time.Hour
+const maxRenewGrace = time.Hour
 
 // errNotCurrent: the secret is no longer the current one.
 var errNotCurrent = errors.New("cloakroom: not the current secret")
@@ -40,13 +41,13 @@ func (s *Session) Renew(ctx context.Context) error {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
-	c := &change{base: rec, asOf: asOf, apply: func(next *Record, now time.Time, _ bool) error {
+	c := &change{base: rec, asOf: asOf, apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
 		ring, claims := m.keys.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
 			return errNotCurrent
 		}
-		next.Previous, next.PreviousEnds = next.Verifier, now.Add(renewLongest)
+		next.Previous, next.PreviousEnds = next.Verifier, now.Add(maxRenewGrace)
 		next.Verifier = ring.Verifier(claims, secret)
 		return nil
 	}}

@@ -86,7 +86,7 @@ var requests = map[string]func(testing.TB) func(){
 // with three values.
 func serving(t testing.TB, forge func(string) string, f func(*cloakroom.Manager, *http.Request)) func() {
 	store := memstore.New(nil)
-	keys, err := cloakroom.NewKeys([]byte(strings.Repeat("k", 32)))
+	keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,16 @@
 package cloakroom
 
-import "slices"
+import (
+	"github.com/cloakroom-go/cloakroom/driver"
+	"slices"
+)
 
 // attempt is a write that was sent and whose outcome isn't known: the rev that
 // it carries, and the write count of the record that it was built on. Since it
 // is a compare-and-set, it can only happen while the record stands at that
 // count, and if it happens the next count is its own.
 type attempt struct {
-	rev      Rev
+	rev      driver.WriteID
 	base     uint64
 	answered bool // with a conflict, which isn't to be trusted: engines retry by themselves
 	ruledOut bool // by a read
@@ -17,7 +20,7 @@ type attempt struct {
 type sighting struct {
 	state  recordState
 	writes uint64
-	revs   []Rev
+	revs   []driver.WriteID
 }
 
 type recordState uint8
@@ -73,7 +76,7 @@ func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 			pending = append(pending, a) // a create may still come
 		case seen.writes < a.base:
 			return verdictUnknown, nil
-		case seen.writes-a.base > MaxRevs:
+		case seen.writes-a.base > driver.MaxWriteIDs:
 			if !a.answered || !a.ruledOut {
 				return verdictUnknown, nil
 			}
@@ -92,13 +95,13 @@ func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 
 // see turns what Store.Get returned into a sighting. ok is false for errors
 // that say nothing about the record.
-func see(rec *Record, err error) (s sighting, ok bool) {
+func see(rec *driver.Record, err error) (s sighting, ok bool) {
 	switch {
 	case err == nil:
-		return sighting{stateLive, rec.Writes, rec.Revs}, true
-	case isGone(rec, err):
-		return sighting{stateGrave, rec.Grave.Writes, rec.Grave.Revs}, true
-	case isNotFound(err):
+		return sighting{stateLive, rec.Writes, rec.WriteIDs}, true
+	case driver.IsGone(rec, err):
+		return sighting{stateGrave, rec.Grave.Writes, rec.Grave.WriteIDs}, true
+	case driver.IsNotFound(err):
 		return sighting{state: stateMissing}, true
 	}
 	return sighting{}, false

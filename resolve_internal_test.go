@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
 	"strings"
 	"testing"
@@ -10,13 +11,13 @@ import (
 
 // TestI13_Judge goes through the cases of judge's comment, with their borders.
 func TestI13_Judge(t *testing.T) {
-	mine, second := Rev{1}, Rev{2}
+	mine, second := driver.WriteID{1}, driver.WriteID{2}
 	// others returns n revs of other writers, ours among them at the places
 	// that are given.
-	others := func(n int, ours ...Rev) []Rev {
-		revs := make([]Rev, n)
+	others := func(n int, ours ...driver.WriteID) []driver.WriteID {
+		revs := make([]driver.WriteID, n)
 		for i := range revs {
-			revs[i] = Rev{0xee, byte(i)}
+			revs[i] = driver.WriteID{0xee, byte(i)}
 		}
 		for i, r := range ours {
 			revs[len(revs)-1-i] = r
@@ -37,18 +38,18 @@ func TestI13_Judge(t *testing.T) {
 		{"nothing was sent, missing", nil, sighting{state: stateMissing}, verdictNotApplied, nil},
 		{"nothing was sent, grave", nil, sighting{stateGrave, 5, others(5)}, verdictNotApplied, nil},
 
-		{"our rev is the newest", at(4), sighting{stateLive, 5, []Rev{mine, {9}}}, verdictApplied, nil},
+		{"our rev is the newest", at(4), sighting{stateLive, 5, []driver.WriteID{mine, {9}}}, verdictApplied, nil},
 		{"our rev is the oldest kept", at(4), sighting{stateLive, 12, others(8, mine)}, verdictApplied, nil},
 		{"our rev, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
 		{"our rev, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
-		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []Rev{mine}}, verdictApplied, nil},
+		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []driver.WriteID{mine}}, verdictApplied, nil},
 		{"the first of two", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
 		{"the second of two", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
 
 		{"the count didn't move", at(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, at(4)},
 		{"moved by one", at(4), sighting{stateLive, 5, others(5)}, verdictNotApplied, out(4)},
-		{"moved by all that is kept", at(4), sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, out(4)},
-		{"moved by one more", at(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"moved by all that is kept", at(4), sighting{stateLive, 4 + driver.MaxWriteIDs, others(8)}, verdictNotApplied, out(4)},
+		{"moved by one more", at(4), sighting{stateLive, 5 + driver.MaxWriteIDs, others(8)}, verdictUnknown, nil},
 		{"moved by very much", at(0), sighting{stateLive, 1 << 63, others(8)}, verdictUnknown, nil},
 		{"went back", at(4), sighting{stateLive, 3, others(3)}, verdictUnknown, nil},
 		{"one past, one pending", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, append(out(4), attempt{rev: second, base: 5})},
@@ -57,14 +58,14 @@ func TestI13_Judge(t *testing.T) {
 
 		{"ruled out before, and there", out(4), sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
 		{"ruled out before, the count didn't move", out(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, out(4)},
-		{"ruled out before, moved by too many", out(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
-		{"answered, moved by too many", heard(4), sighting{stateLive, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
-		{"answered and ruled out before, moved by too many", []attempt{{mine, 4, true, true}}, sighting{stateLive, 5 + MaxRevs, others(8)}, verdictNotApplied, nil},
-		{"answered and ruled out before, moved by all that is kept", []attempt{{mine, 4, true, true}}, sighting{stateLive, 4 + MaxRevs, others(8)}, verdictNotApplied, []attempt{{mine, 4, true, true}}},
+		{"ruled out before, moved by too many", out(4), sighting{stateLive, 5 + driver.MaxWriteIDs, others(8)}, verdictUnknown, nil},
+		{"answered, moved by too many", heard(4), sighting{stateLive, 5 + driver.MaxWriteIDs, others(8)}, verdictUnknown, nil},
+		{"answered and ruled out before, moved by too many", []attempt{{mine, 4, true, true}}, sighting{stateLive, 5 + driver.MaxWriteIDs, others(8)}, verdictNotApplied, nil},
+		{"answered and ruled out before, moved by all that is kept", []attempt{{mine, 4, true, true}}, sighting{stateLive, 4 + driver.MaxWriteIDs, others(8)}, verdictNotApplied, []attempt{{mine, 4, true, true}}},
 
 		{"a grave dug at the next count", at(4), sighting{stateGrave, 5, others(5)}, verdictNotApplied, out(4)},
-		{"a grave dug later", at(4), sighting{stateGrave, 4 + MaxRevs, others(8)}, verdictNotApplied, out(4)},
-		{"a grave dug too much later", at(4), sighting{stateGrave, 5 + MaxRevs, others(8)}, verdictUnknown, nil},
+		{"a grave dug later", at(4), sighting{stateGrave, 4 + driver.MaxWriteIDs, others(8)}, verdictNotApplied, out(4)},
+		{"a grave dug too much later", at(4), sighting{stateGrave, 5 + driver.MaxWriteIDs, others(8)}, verdictUnknown, nil},
 		{"a grave of the same count", at(4), sighting{stateGrave, 4, others(4)}, verdictUnknown, nil},
 		{"a grave that wasn't read", at(4), sighting{stateGrave, 0, others(1)}, verdictUnknown, nil},
 		{"a grave in the way of a create", at(0), sighting{stateGrave, 0, others(1)}, verdictUnknown, nil},
@@ -93,7 +94,7 @@ var verdictNames = map[verdict]string{verdictApplied: "applied", verdictNotAppli
 type world struct {
 	state   recordState
 	count   uint64
-	revs    []Rev
+	revs    []driver.WriteID
 	blind   bool // it was buried by someone who hadn't read it
 	made    bool // it was there once
 	tries   []try
@@ -123,9 +124,9 @@ func (w world) canStill(tr try) bool {
 	return w.state == stateLive || w.state == stateMissing && tr.base == 0 && !tr.burial && !w.made
 }
 
-func (w world) write(rev Rev, burial bool) world {
+func (w world) write(rev driver.WriteID, burial bool) world {
 	w.count++
-	w.revs = pushRev(w.revs, rev)
+	w.revs = driver.PushWriteID(w.revs, rev)
 	w.state, w.made = stateLive, true
 	if burial {
 		w.state = stateGrave
@@ -135,7 +136,7 @@ func (w world) write(rev Rev, burial bool) world {
 
 // steps yields each thing that can happen next, by whomever.
 func (w world) steps(yield func(name string, next world)) {
-	rev := Rev{0xee, byte(len(w.history))} // another one each time
+	rev := driver.WriteID{0xee, byte(len(w.history))} // another one each time
 	if w.state != stateGrave && (w.state == stateLive || !w.made) {
 		yield("o", w.write(rev, false)) // another writes
 	}
@@ -144,7 +145,7 @@ func (w world) steps(yield func(name string, next world)) {
 	}
 	if w.state != stateGrave {
 		next := w
-		next.state, next.count, next.revs, next.blind = stateGrave, 0, []Rev{rev}, true
+		next.state, next.count, next.revs, next.blind = stateGrave, 0, []driver.WriteID{rev}, true
 		yield("u", next) // another buries without looking
 	}
 	// A record is removed long after its deadline only, when nobody waits for
@@ -160,7 +161,7 @@ func (w world) steps(yield func(name string, next world)) {
 				continue
 			}
 			next := w
-			next.tries = append(slices.Clip(w.tries), try{attempt{rev: Rev{byte(len(w.tries) + 1)}, base: w.count}, burial, false})
+			next.tries = append(slices.Clip(w.tries), try{attempt{rev: driver.WriteID{byte(len(w.tries) + 1)}, base: w.count}, burial, false})
 			yield(map[bool]string{false: "s", true: "S"}[burial], next) // we send, on what we have read
 		}
 	}
@@ -177,10 +178,10 @@ func (w world) steps(yield func(name string, next world)) {
 // TestI13_JudgeNeverGuesses lets everything happen in every order, up to some
 // more writes than revs are kept, and asks judge after each step.
 func TestI13_JudgeNeverGuesses(t *testing.T) {
-	const longest = MaxRevs + 6
-	full := make([]Rev, MaxRevs)
+	const longest = driver.MaxWriteIDs + 6
+	full := make([]driver.WriteID, driver.MaxWriteIDs)
 	for i := range full {
-		full[i] = Rev{0xdd, byte(i)}
+		full[i] = driver.WriteID{0xdd, byte(i)}
 	}
 	asked, told := 0, map[verdict]int{}
 	var walk func(w world)
@@ -245,7 +246,7 @@ func checkJudge(t *testing.T, w world) verdict {
 	case verdictUnknown:
 		// It must know where it can: the record lives, or was buried by someone
 		// who read it, and no rev can have been pushed out.
-		near := !slices.ContainsFunc(open, func(a attempt) bool { return w.count-a.base > MaxRevs })
+		near := !slices.ContainsFunc(open, func(a attempt) bool { return w.count-a.base > driver.MaxWriteIDs })
 		if w.state == stateLive && near {
 			fail("all that matters is there")
 		}
@@ -258,12 +259,12 @@ func checkJudge(t *testing.T, w world) verdict {
 
 // TestI13_See: what a store answered, as judge is told it.
 func TestI13_See(t *testing.T) {
-	live := &Record{Writes: 3, Revs: []Rev{{1}}}
-	grave := &Record{Grave: &Grave{Writes: 4, Revs: []Rev{{2}}}}
+	live := &driver.Record{Writes: 3, WriteIDs: []driver.WriteID{{1}}}
+	grave := &driver.Record{Grave: &driver.Grave{Writes: 4, WriteIDs: []driver.WriteID{{2}}}}
 	wrapped := func(err error) error { return fmt.Errorf("store: %w", err) }
 	for _, tt := range []struct {
 		name string
-		rec  *Record
+		rec  *driver.Record
 		err  error
 		want recordState
 		ok   bool
@@ -281,8 +282,8 @@ func TestI13_See(t *testing.T) {
 			t.Errorf("%s: %v %+v", tt.name, ok, got)
 		}
 		switch {
-		case got.state == stateLive && ok && (got.writes != 3 || len(got.revs) != 1 || got.revs[0] != Rev{1}),
-			got.state == stateGrave && ok && (got.writes != 4 || len(got.revs) != 1 || got.revs[0] != Rev{2}):
+		case got.state == stateLive && ok && (got.writes != 3 || len(got.revs) != 1 || got.revs[0] != driver.WriteID{1}),
+			got.state == stateGrave && ok && (got.writes != 4 || len(got.revs) != 1 || got.revs[0] != driver.WriteID{2}):
 			t.Errorf("%s: count or revs are wrong: %+v", tt.name, got)
 		}
 	}
@@ -292,7 +293,7 @@ func TestI13_See(t *testing.T) {
 // its way must not find a record that nobody asked for.
 func TestI13_NothingIsConfirmedWhereNothingWasRead(t *testing.T) {
 	w := &writer{} // without a store to ask
-	if rec, err := w.confirm(t.Context(), &Record{}); err == nil {
+	if rec, err := w.confirm(t.Context(), &driver.Record{}); err == nil {
 		t.Errorf("confirmed %v", rec)
 	}
 }
@@ -300,23 +301,23 @@ func TestI13_NothingIsConfirmedWhereNothingWasRead(t *testing.T) {
 // TestPushRev: newest first, cut, and never in the slice that it was given,
 // which the store shares.
 func TestPushRev(t *testing.T) {
-	var revs []Rev
-	for n := 1; n <= 3*MaxRevs; n++ {
+	var revs []driver.WriteID
+	for n := 1; n <= 3*driver.MaxWriteIDs; n++ {
 		before := slices.Clone(revs)
-		next := pushRev(revs, Rev{byte(n)})
-		if want := min(n, MaxRevs); len(next) != want {
+		next := driver.PushWriteID(revs, driver.WriteID{byte(n)})
+		if want := min(n, driver.MaxWriteIDs); len(next) != want {
 			t.Fatalf("after %d writes %d revs are kept, want %d", n, len(next), want)
 		}
 		for i, r := range next {
-			if r != (Rev{byte(n - i)}) {
+			if r != (driver.WriteID{byte(n - i)}) {
 				t.Fatalf("after %d writes rev %d is %v", n, i, r)
 			}
 		}
 		if !slices.Equal(before, revs) {
 			t.Fatal("pushRev changed what it was given")
 		}
-		other := pushRev(revs, Rev{0xff})
-		if next[0] != (Rev{byte(n)}) || other[0] != (Rev{0xff}) {
+		other := driver.PushWriteID(revs, driver.WriteID{0xff})
+		if next[0] != (driver.WriteID{byte(n)}) || other[0] != (driver.WriteID{0xff}) {
 			t.Fatal("two results share memory")
 		}
 		revs = next

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // hooked is a store that calls a function before each write.
@@ -30,12 +31,12 @@ func (h *hooked) call() {
 	}
 }
 
-func (h *hooked) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (h *hooked) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	h.call()
 	return h.Store.Create(ctx, r)
 }
 
-func (h *hooked) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (h *hooked) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	h.call()
 	return h.Store.Update(ctx, r)
 }
@@ -147,7 +148,7 @@ func TestI1_UpdateFailsAfterMerge(t *testing.T) {
 // before they were done.
 func TestI3_SlowRequest(t *testing.T) {
 	n := cloakroom.NewKey[int]("n")
-	for _, others := range []int{1, cloakroom.MaxRevs, cloakroom.MaxRevs + 1, 3 * cloakroom.MaxRevs} {
+	for _, others := range []int{1, driver.MaxWriteIDs, driver.MaxWriteIDs + 1, 3 * driver.MaxWriteIDs} {
 		t.Run(fmt.Sprintf("%d saves in between", others), func(t *testing.T) {
 			d := newDesk(t, nil)
 			_, tok := d.begun("n=0")

@@ -13,18 +13,19 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // ledgerOf is what the store keeps of a principal's sessions.
 type ledgerOf struct {
-	Generation   cloakroom.Rev
+	Generation   driver.WriteID
 	Live, Ending []struct{ ID cloakroom.ID }
-	rec          *cloakroom.Record
+	rec          *driver.Record
 }
 
 func (r *rig) ledger(principal string) (l ledgerOf) {
 	r.Helper()
-	rec, err := r.kept(cloakroom.LedgerID("session", principal))
+	rec, err := r.kept(driver.LedgerID("session", principal))
 	if errors.Is(err, cloakroom.ErrNotFound) {
 		return l
 	}
@@ -58,7 +59,7 @@ func TestI10_RevokeAll(t *testing.T) {
 	var ended []cloakroom.ID
 	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{
 		SignedOut: func(_ context.Context, principal string) { out = append(out, principal) },
-		Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.Reason) {
+		Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
 			if why == cloakroom.EndRevoked {
 				ended = append(ended, id)
 			}
@@ -194,11 +195,11 @@ func TestI10_TicketFromBeforeRevokeAll(t *testing.T) {
 				if err := admin.RevokeAll(t.Context(), "ann"); err != nil {
 					t.Fatal(err)
 				}
-				if r.ledger("ann").Generation == (cloakroom.Rev{}) {
+				if r.ledger("ann").Generation == (driver.WriteID{}) {
 					t.Error("RevokeAll left no generation")
 				}
 				g, next := r.guest(), r.made()
-				w := g.want(409, loginAs("ann", &cloakroom.LoginOptions{Ticket: ticket}))
+				w := g.want(409, loginAs("ann", &cloakroom.LoginOptions{Attempt: ticket}))
 				if len(w.Result().Cookies()) != 0 {
 					t.Errorf("got cookies %v", w.Result().Cookies())
 				}
@@ -220,7 +221,7 @@ func TestI10_LedgerOutlivesTicketsAndSessions(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{Lifetime: life})
 	now := r.clock.now()
 	r.revokeAll("ann")
-	if least, got := now.Add(30*time.Minute+life+cloakroom.ClockTolerance), r.ledger("ann").rec.Deadline; got.Before(least) {
+	if least, got := now.Add(30*time.Minute+life+driver.ClockTolerance), r.ledger("ann").rec.Deadline; got.Before(least) {
 		t.Errorf("after RevokeAll the ledger stays until %v, want %v at least", got, least)
 	}
 	s := r.signedIn("bob")
@@ -243,7 +244,7 @@ func TestI10_LedgerOutlivesTicketsAndSessions(t *testing.T) {
 		}
 		r.clock.add(24 * time.Hour)
 	}
-	r.wantErr("Login", r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Ticket: ticket}), cloakroom.ErrRevoked)
+	r.wantErr("Login", r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: ticket}), cloakroom.ErrRevoked)
 }
 
 func TestI10_Devices(t *testing.T) {
@@ -430,7 +431,7 @@ func TestI13_FaultsOfRevokeAll(t *testing.T) {
 				}
 				r.wantLedger(principal, 0, 0)
 				r.wantErr("Login with an older ticket",
-					r.stored(0).Login(t.Context(), principal, &cloakroom.LoginOptions{Ticket: ticket}), cloakroom.ErrRevoked)
+					r.stored(0).Login(t.Context(), principal, &cloakroom.LoginOptions{Attempt: ticket}), cloakroom.ErrRevoked)
 				s := r.signedIn(principal)
 				r.store.deliver()
 				r.wantDevices(principal, s.ID())
@@ -504,7 +505,7 @@ func TestI10_IdleSessionsStayInTheLedger(t *testing.T) {
 	r.revokeAll("ann")
 	r.wantGrave(s.ID(), cloakroom.EndRevoked)
 	s = r.signedIn("ann")
-	r.clock.add(s.Info().Deadline.Sub(r.clock.now()) + cloakroom.ClockTolerance)
+	r.clock.add(s.Info().Deadline.Sub(r.clock.now()) + driver.ClockTolerance)
 	r.signedIn("ann") // past its deadline the first one has no business there
 	r.wantLedger("ann", 1, 0)
 }
@@ -514,7 +515,7 @@ func TestI12_CorruptLedger(t *testing.T) {
 	s, other := r.signedIn("ann"), r.stored(0)
 	rec := *r.ledger("ann").rec
 	for _, raw := range []string{`"nonsense"`, `{"live":[{"id":"x"}]}`} {
-		rec.Values = cloakroom.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(raw)})
+		rec.Values = driver.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(raw)})
 		v, err := r.store.Store.Update(t.Context(), &rec)
 		if err != nil {
 			t.Fatal(err)
@@ -524,7 +525,7 @@ func TestI12_CorruptLedger(t *testing.T) {
 		rec = changed
 		r.wantErr("RevokeAll", r.m.Admin().RevokeAll(t.Context(), "ann"), cloakroom.ErrCorrupt)
 		r.wantErr("Login", other.Login(t.Context(), "ann", nil), cloakroom.ErrCorrupt)
-		_, err = r.m.Admin().Devices(t.Context(), "ann")
+		_, err = r.m.Admin().Sessions(t.Context(), "ann")
 		r.wantErr("Devices", err, cloakroom.ErrCorrupt)
 	}
 	r.as(s).want(200, visit) // the sessions themselves go on

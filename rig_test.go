@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // handClock is a clock that only tests move.
@@ -156,7 +157,7 @@ func (r *rig) openBy(m *cloakroom.Manager, token string) *cloakroom.Session {
 }
 
 // kept returns what the store keeps of a session.
-func (r *rig) kept(id cloakroom.ID) (*cloakroom.Record, error) {
+func (r *rig) kept(id cloakroom.ID) (*driver.Record, error) {
 	return r.store.Store.Get(context.Background(), id)
 }
 
@@ -174,7 +175,7 @@ func (r *rig) wantVisits(id cloakroom.ID, want int) {
 }
 
 // wantGrave checks that a session has ended, and how.
-func (r *rig) wantGrave(id cloakroom.ID, why cloakroom.Reason) {
+func (r *rig) wantGrave(id cloakroom.ID, why cloakroom.EndReason) {
 	r.Helper()
 	rec, err := r.kept(id)
 	if !errors.Is(err, cloakroom.ErrGone) || rec == nil || rec.Grave == nil {

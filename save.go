@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
 	"time"
 )
@@ -35,7 +36,7 @@ func (s *Session) refresh() {
 	asOf := momentOf(s.m.now())
 	now, err := s.m.w.store.Get(ctx, rec.ID)
 	if err != nil {
-		if isNotFound(err) || errors.Is(err, ErrGone) {
+		if driver.IsNotFound(err) || errors.Is(err, ErrGone) {
 			err = fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
 		} else {
 			err = readError(rec.ID, err)
@@ -58,7 +59,7 @@ func (s *Session) sink(err error) {
 
 // settle takes over what the store keeps since asOf or later, with what has not
 // been saved on top.
-func (s *Session) settle(rec *Record, asOf moment) {
+func (s *Session) settle(rec *driver.Record, asOf moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keys.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
@@ -140,10 +141,10 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	visit, asOf := s.visit, s.asOf
 	s.mu.Unlock()
 
-	var saved *Record
+	var saved *driver.Record
 	var err error
 	if stored {
-		c := &change{base: base, asOf: asOf, apply: func(next *Record, now time.Time, untouched bool) (err error) {
+		c := &change{base: base, asOf: asOf, apply: func(next *driver.Record, now time.Time, untouched bool) (err error) {
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:
 				next.Values = view // computed already
@@ -187,7 +188,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 }
 
 // begin stores a new session; with nothing to put in, it doesn't.
-func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
+func (s *Session) begin(ctx context.Context, ops []op) (*driver.Record, error) {
 	values, err := replay(nil, ops)
 	if err != nil || len(values) == 0 {
 		return nil, err
@@ -211,7 +212,7 @@ func (s *Session) begin(ctx context.Context, ops []op) (*Record, error) {
 
 // adopt makes a record that was just created, or got another secret, the session's.
 // It is of asOf or later.
-func (s *Session) adopt(rec *Record, secret [16]byte, asOf moment) {
+func (s *Session) adopt(rec *driver.Record, secret [16]byte, asOf moment) {
 	s.secret, s.used, s.old, s.rekey = secret, false, false, false
 	s.settle(rec, asOf)
 	s.q.issue()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // bubble runs a test in fake time: waiting for the store costs none.
@@ -27,7 +28,7 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 }
 
 // asJSON is for comparing values: none are {}.
-func asJSON(values cloakroom.ValueList) string {
+func asJSON(values driver.ValueList) string {
 	if len(values) == 0 {
 		return "{}"
 	}
@@ -648,12 +649,12 @@ func TestI13_EveryWriteCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		seen := map[cloakroom.Rev]bool{}
+		seen := map[driver.WriteID]bool{}
 		r.store.hook(func(c *call) fate {
 			if c.rec == nil || c.rec.ID != s.ID() || c.rec.Grave != nil {
 				return pass
 			}
-			if rev := c.rec.Revs[0]; seen[rev] {
+			if rev := c.rec.WriteIDs[0]; seen[rev] {
 				t.Errorf("the rev %v is used twice", rev)
 			} else {
 				seen[rev] = true
@@ -667,16 +668,16 @@ func TestI13_EveryWriteCounts(t *testing.T) {
 			synctest.Wait()
 			want++
 			rec, err := r.kept(s.ID())
-			writes, revs := uint64(0), []cloakroom.Rev(nil)
+			writes, revs := uint64(0), []driver.WriteID(nil)
 			switch {
 			case err == nil:
-				writes, revs = rec.Writes, rec.Revs
+				writes, revs = rec.Writes, rec.WriteIDs
 			case errors.Is(err, cloakroom.ErrGone):
-				writes, revs = rec.Grave.Writes, rec.Grave.Revs
+				writes, revs = rec.Grave.Writes, rec.Grave.WriteIDs
 			default:
 				t.Fatal(err)
 			}
-			if writes != want || len(revs) != min(int(want), cloakroom.MaxRevs) {
+			if writes != want || len(revs) != min(int(want), driver.MaxWriteIDs) {
 				t.Errorf("after %s the count is %d with %d revs, want %d", what, writes, len(revs), want)
 			}
 		}

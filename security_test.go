@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -205,7 +206,7 @@ func TestASVS_7_2_4_NewTokenAtSignIn(t *testing.T) {
 	}
 
 	// An id that a client chooses is never taken.
-	chosen := cloakroom.NewID(cloakroom.LayoutDay, deskStart)
+	chosen := driver.NewID(driver.LayoutDay, deskStart)
 	tok, _ := d.signIn("eve", nil, bring(sign(t, chosen)))
 	if idIn(t, tok) == chosen {
 		t.Error("the session took the id that the client chose")
@@ -272,7 +273,7 @@ func TestASVS_7_4_1_SignOut(t *testing.T) {
 		t.Errorf("Cache-Control %q", got)
 	}
 	d.wantShut(tok, "after the sign-out")
-	d.clock.advance(29 * aDay)
+	d.clock.advance(29 * 24 * time.Hour)
 	d.wantShut(tok, "long after the sign-out")
 }
 
@@ -428,7 +429,7 @@ func TestVaryWhereConsulted(t *testing.T) {
 
 // plain sends a request with a token to a handler that doesn't ask for it.
 func (d *desk) plain(h http.HandlerFunc) *http.Response {
-	tok := sign(d.t, cloakroom.NewID(cloakroom.LayoutDay, deskStart))
+	tok := sign(d.t, driver.NewID(driver.LayoutDay, deskStart))
 	return serve(d.m.Handler(h), bring(tok), header("Authorization", "Bearer "+tok))
 }
 
@@ -488,14 +489,14 @@ func spellings(t testing.TB, tok string) []string {
 // TestEditedRecordOpensForNobody: who can write to the store makes nobody
 // another principal and no session longer.
 func TestEditedRecordOpensForNobody(t *testing.T) {
-	for name, edit := range map[string]func(r *cloakroom.Record){
-		"principal":     func(r *cloakroom.Record) { r.Principal = "root" },
-		"no principal":  func(r *cloakroom.Record) { r.Principal = "" },
-		"deadline":      func(r *cloakroom.Record) { r.Deadline = r.Deadline.Add(time.Hour) },
-		"made":          func(r *cloakroom.Record) { r.Created = r.Created.Add(time.Millisecond) },
-		"authenticated": func(r *cloakroom.Record) { r.Authenticated = r.Authenticated.Add(time.Hour) },
-		"no verifier":   func(r *cloakroom.Record) { r.Verifier = nil },
-		"cut verifier":  func(r *cloakroom.Record) { r.Verifier = r.Verifier[:1] },
+	for name, edit := range map[string]func(r *driver.Record){
+		"principal":     func(r *driver.Record) { r.Principal = "root" },
+		"no principal":  func(r *driver.Record) { r.Principal = "" },
+		"deadline":      func(r *driver.Record) { r.Deadline = r.Deadline.Add(time.Hour) },
+		"made":          func(r *driver.Record) { r.Created = r.Created.Add(time.Millisecond) },
+		"authenticated": func(r *driver.Record) { r.Authenticated = r.Authenticated.Add(time.Hour) },
+		"no verifier":   func(r *driver.Record) { r.Verifier = nil },
+		"cut verifier":  func(r *driver.Record) { r.Verifier = r.Verifier[:1] },
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDesk(t, nil)
@@ -584,28 +585,28 @@ func (s *downStore) fails() error {
 	return s.err
 }
 
-func (s *downStore) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *downStore) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	if err := s.fails(); err != nil {
 		return nil, err
 	}
 	return s.Store.Get(ctx, id)
 }
 
-func (s *downStore) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *downStore) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if err := s.fails(); err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return s.Store.Create(ctx, r)
 }
 
-func (s *downStore) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *downStore) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if err := s.fails(); err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return s.Store.Update(ctx, r)
 }
 
-func (s *downStore) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s *downStore) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	if err := s.fails(); err != nil {
 		return err
 	}

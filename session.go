@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
@@ -27,15 +28,15 @@ type Session struct {
 	saving sync.Mutex // held by a save, sign-in or renewal; taken before mu
 
 	mu     sync.Mutex
-	rec    *Record // as it was last read or written; empty before that
-	asOf   moment  // when that was
-	stored bool    // rec is in the store
-	wrote  bool    // and was written by this Session, which is activity enough
-	gone   bool    // it has ended: saving is ErrGone
-	old    bool    // the token came with the previous secret
-	rekey  bool    // the verifier was made by a later key of the ring
-	exact  bool    // no op failed when view was made
-	flying bool    // a save or sign-in has taken earlier ops along
+	rec    *driver.Record // as it was last read or written; empty before that
+	asOf   moment         // when that was
+	stored bool           // rec is in the store
+	wrote  bool           // and was written by this Session, which is activity enough
+	gone   bool           // it has ended: saving is ErrGone
+	old    bool           // the token came with the previous secret
+	rekey  bool           // the verifier was made by a later key of the ring
+	exact  bool           // no op failed when view was made
+	flying bool           // a save or sign-in has taken earlier ops along
 	visit
 
 	view valueSet   // rec's values with ops
@@ -54,25 +55,6 @@ type visit struct {
 	used   bool     // the token came from the client, with the current secret
 	active bool     // the visitor is at work: writing moves Seen
 	client Client
-}
-
-// Info is what there is to know of a session beside its values.
-type Info struct {
-	ID            ID
-	App           string
-	Principal     string    // "" if nobody is signed in
-	Created       time.Time // sign-in makes a new session
-	Authenticated time.Time // zero if nobody is signed in
-	Seen          time.Time // last activity, up to Config.TouchEvery ago
-	Expires       time.Time // unless there is activity
-	Deadline      time.Time // however active
-	Persistent    bool      // the cookie outlives the browser's run
-	Client        Client
-}
-
-// Info returns the record's metadata.
-func (r *Record) Info() Info {
-	return Info{r.ID, r.App, r.Principal, r.Created, r.Authenticated, r.Seen, r.Expires, r.Deadline, r.Persistent, r.Client}
 }
 
 // String returns what may be printed of a session: its id.
@@ -256,7 +238,7 @@ func (s *Session) baseHas(name string) bool {
 }
 
 // claims is what the record's verifier covers.
-func claims(r *Record) token.Claims {
+func claims(r *driver.Record) token.Claims {
 	return token.Claims{
 		App: r.App, Principal: r.Principal, ID: r.ID,
 		Created: millis(r.Created), Authenticated: millis(r.Authenticated), Deadline: millis(r.Deadline),

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 var (
@@ -28,22 +29,22 @@ type counter struct {
 	reads, writes int
 }
 
-func (c *counter) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (c *counter) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	c.add(&c.reads)
 	return c.Store.Get(ctx, id)
 }
 
-func (c *counter) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (c *counter) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	c.add(&c.writes)
 	return c.Store.Create(ctx, r)
 }
 
-func (c *counter) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (c *counter) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	c.add(&c.writes)
 	return c.Store.Update(ctx, r)
 }
 
-func (c *counter) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (c *counter) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	c.add(&c.writes)
 	return c.Store.Bury(ctx, id, g, v)
 }
@@ -63,9 +64,9 @@ func (c *counter) since() string {
 	return s
 }
 
-func testKeys(t testing.TB) *cloakroom.Keys {
+func testKeys(t testing.TB) *cloakroom.Keyring {
 	t.Helper()
-	keys, err := cloakroom.NewKeys(bytes.Repeat([]byte("k"), 32))
+	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 	"github.com/cloakroom-go/cloakroom/memstore"
@@ -197,8 +198,8 @@ type upToDate struct {
 	p *place
 }
 
-func (s *upToDate) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
+func (s *upToDate) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
 		if err := s.refresh(ctx); err != nil {
 			yield(nil, err)
 			return
@@ -207,9 +208,9 @@ func (s *upToDate) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*clo
 	}
 }
 
-func (s *upToDate) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+func (s *upToDate) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	if err := s.refresh(ctx); err != nil {
-		return cloakroom.SweepReport{}, err
+		return driver.SweepReport{}, err
 	}
 	return s.Store.Sweep(ctx, now)
 }

@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"context"
 	"errors"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -45,7 +46,7 @@ func (s *sweeper) run(ctx context.Context, every time.Duration) {
 		case err != nil && ctx.Err() != nil, errors.Is(err, ErrClosed):
 		case err != nil:
 			s.logger.WarnContext(ctx, "cloakroom: sweep failed, and will be tried again", "error", err, "in", every)
-		case report != SweepReport{}:
+		case report != driver.SweepReport{}:
 			s.logger.DebugContext(ctx, "cloakroom: swept", "buried", report.Buried, "removed", report.Removed, "dropped", report.Dropped)
 		}
 		wait = every

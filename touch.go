@@ -1,11 +1,14 @@
 package cloakroom
 
-import "time"
+import (
+	"github.com/cloakroom-go/cloakroom/driver"
+	"time"
+)
 
 // freshen brings a record's metadata up to date in a write that happens now anyway.
 // It moves Seen forward only, and starts the grace of a previous secret at the
 // first use of the current one.
-func (m *Manager) freshen(next *Record, v visit, now time.Time) {
+func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	if v.active {
 		next.Seen = later(next.Seen, now)
 		next.Expires = m.expires(next)
@@ -33,7 +36,7 @@ func (m *Manager) freshen(next *Record, v visit, now time.Time) {
 }
 
 // graceDue reports whether the first use of a new secret has to be recorded.
-func (m *Manager) graceDue(rec *Record) bool {
+func (m *Manager) graceDue(rec *driver.Record) bool {
 	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace))
 }
 
@@ -50,7 +53,7 @@ func (s *Session) touch() {
 	if s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
 		s.rekey = false
 		visit := s.visit
-		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *Record, now time.Time, _ bool) error {
+		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *driver.Record, now time.Time, _ bool) error {
 			s.m.freshen(next, visit, now)
 			return nil
 		}})

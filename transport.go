@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
@@ -196,9 +197,9 @@ func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) 
 					why = RefusedForged
 				}
 			case !m.inTime(ID(t.ID), now):
-				why, whose = RefusedTime, ID(t.ID)
+				why, whose = RefusedAge, ID(t.ID)
 			case ok && (t.ID != found.ID || t.Secret != found.Secret):
-				m.events.refused(r.Context(), ID(t.ID), RefusedTwo)
+				m.events.refused(r.Context(), ID(t.ID), RefusedAmbiguous)
 				return token.Token{}, false
 			default:
 				found, ok = t, true
@@ -213,10 +214,10 @@ func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) 
 
 // inTime reports whether a session of this id can still be live at a time.
 func (m *Manager) inTime(id ID, now time.Time) bool {
-	if l := id.Layout(); l < LayoutHour || l > LayoutFixed {
+	if l := id.Layout(); l < driver.LayoutHour || l > driver.LayoutMonth {
 		return false
 	}
 	made := id.Time()
 	age := now.Sub(made)
-	return age >= -ClockTolerance && age < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
+	return age >= -driver.ClockTolerance && age < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
 }

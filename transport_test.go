@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -29,8 +30,8 @@ func TestI4_RefusedWithoutStore(t *testing.T) {
 	old.MaxLifetime = 4 * time.Hour
 	old.NotBefore = time.Time{}
 
-	made := func(l cloakroom.Layout, ago time.Duration) func(*testing.T, string) string {
-		return func(t *testing.T, _ string) string { return sign(t, cloakroom.NewID(l, deskStart.Add(-ago))) }
+	made := func(l driver.Layout, ago time.Duration) func(*testing.T, string) string {
+		return func(t *testing.T, _ string) string { return sign(t, driver.NewID(l, deskStart.Add(-ago))) }
 	}
 	other := func(app, transport string, secret byte) func(*testing.T, string) string {
 		return func(t *testing.T, good string) string {
@@ -45,7 +46,7 @@ func TestI4_RefusedWithoutStore(t *testing.T) {
 	text := func(f func(string) string) func(*testing.T, string) string {
 		return func(_ *testing.T, good string) string { return f(good) }
 	}
-	const tolerance = cloakroom.ClockTolerance
+	const tolerance = driver.ClockTolerance
 	for _, tt := range []struct {
 		name   string
 		config cloakroom.Config
@@ -54,11 +55,10 @@ func TestI4_RefusedWithoutStore(t *testing.T) {
 	}{
 		{"the good one", config, text(func(s string) string { return s }), ""},
 		{"of its key, app and transport", config, other("session", "cookie", 'k'), ""},
-		{"made within the lifetime", old, made(cloakroom.LayoutHour, 4*time.Hour-time.Millisecond), ""},
-		{"made at NotBefore", config, made(cloakroom.LayoutHour, 2*time.Hour), ""},
-		{"made in the future, tolerably", config, made(cloakroom.LayoutHour, -tolerance), ""},
-		{"of another layout", config, made(cloakroom.LayoutMonth, 0), ""},
-		{"of layout fixed", config, made(cloakroom.LayoutFixed, 0), ""},
+		{"made within the lifetime", old, made(driver.LayoutHour, 4*time.Hour-time.Millisecond), ""},
+		{"made at NotBefore", config, made(driver.LayoutHour, 2*time.Hour), ""},
+		{"made in the future, tolerably", config, made(driver.LayoutHour, -tolerance), ""},
+		{"of another layout", config, made(driver.LayoutMonth, 0), ""},
 
 		{"empty", config, text(func(string) string { return "" }), cloakroom.RefusedForged},
 		{"one character", config, text(func(string) string { return "x" }), cloakroom.RefusedForged},
@@ -70,24 +70,24 @@ func TestI4_RefusedWithoutStore(t *testing.T) {
 		{"a secret's character changed", config, text(func(s string) string { return s[:30] + flip(s[30]) + s[31:] }), cloakroom.RefusedForged},
 		{"the MAC's character changed", config, text(func(s string) string { return s[:60] + flip(s[60]) + s[61:] }), cloakroom.RefusedForged},
 		{"percent", config, text(func(s string) string { return fmt.Sprintf("%%%02X%s", s[0], s[1:]) }), cloakroom.RefusedForged},
-		{"an id", config, text(func(string) string { return cloakroom.NewID(cloakroom.LayoutDay, deskStart).String() }), cloakroom.RefusedForged},
+		{"an id", config, text(func(string) string { return driver.NewID(driver.LayoutDay, deskStart).String() }), cloakroom.RefusedForged},
 		{"long", config, text(func(string) string { return strings.Repeat("A", 4000) }), cloakroom.RefusedForged},
 		{"of another key", config, other("session", "cookie", 'x'), cloakroom.RefusedForged},
 		{"of another app", config, other("shop", "cookie", 'k'), cloakroom.RefusedForged},
 		{"of another transport", config, other("session", "bearer", 'k'), cloakroom.RefusedForged},
 
-		{"too old", old, made(cloakroom.LayoutHour, 4*time.Hour), cloakroom.RefusedTime},
-		{"very old", old, made(cloakroom.LayoutHour, 50*365*24*time.Hour), cloakroom.RefusedTime},
-		{"before NotBefore", config, made(cloakroom.LayoutHour, 2*time.Hour+time.Millisecond), cloakroom.RefusedTime},
-		{"from the future", config, made(cloakroom.LayoutHour, -tolerance-time.Millisecond), cloakroom.RefusedTime},
-		{"from the far future", config, made(cloakroom.LayoutHour, -100*365*24*time.Hour), cloakroom.RefusedTime},
+		{"too old", old, made(driver.LayoutHour, 4*time.Hour), cloakroom.RefusedAge},
+		{"very old", old, made(driver.LayoutHour, 50*365*24*time.Hour), cloakroom.RefusedAge},
+		{"before NotBefore", config, made(driver.LayoutHour, 2*time.Hour+time.Millisecond), cloakroom.RefusedAge},
+		{"from the future", config, made(driver.LayoutHour, -tolerance-time.Millisecond), cloakroom.RefusedAge},
+		{"from the far future", config, made(driver.LayoutHour, -100*365*24*time.Hour), cloakroom.RefusedAge},
 		{"a ledger's id", config, func(t *testing.T, _ string) string {
-			return sign(t, cloakroom.LedgerID("session", "ann"))
-		}, cloakroom.RefusedTime},
-		{"an id of layout ledger with a time", config, made(cloakroom.LayoutLedger, 0), cloakroom.RefusedTime},
-		{"an id of layout import", config, made(cloakroom.LayoutImport, 0), cloakroom.RefusedTime},
-		{"an id of layout 0", config, made(0, 0), cloakroom.RefusedTime},
-		{"an id of an unknown layout", config, made(200, 0), cloakroom.RefusedTime},
+			return sign(t, driver.LedgerID("session", "ann"))
+		}, cloakroom.RefusedAge},
+		{"an id of layout ledger with a time", config, made(driver.LayoutLedger, 0), cloakroom.RefusedAge},
+		{"an id of layout import", config, made(driver.LayoutImport, 0), cloakroom.RefusedAge},
+		{"an id of layout 0", config, made(0, 0), cloakroom.RefusedAge},
+		{"an id of an unknown layout", config, made(200, 0), cloakroom.RefusedAge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(t, &tt.config)
@@ -142,7 +142,7 @@ func flip(c byte) string {
 // TestI4_RefusalNamesID: an id is told where the token verified.
 func TestI4_RefusalNamesID(t *testing.T) {
 	d := newDesk(t, nil)
-	late := cloakroom.NewID(cloakroom.LayoutDay, deskStart.Add(time.Hour))
+	late := driver.NewID(driver.LayoutDay, deskStart.Add(time.Hour))
 	d.ask(lookPage, bring(sign(t, late)))
 	d.wantEvents(fmt.Sprintf("refused time %v", late))
 	d.ask(lookPage, bring("forged"))
@@ -199,7 +199,7 @@ func TestI4_GoneGetsFreshID(t *testing.T) {
 			d := newDesk(t, nil)
 			tok, id := d.stored("bowler")
 			if name == "never stored" {
-				id = cloakroom.NewID(cloakroom.LayoutDay, deskStart)
+				id = driver.NewID(driver.LayoutDay, deskStart)
 				tok = sign(t, id)
 			}
 			end(d, tok, id)

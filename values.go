@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"iter"
 	"maps"
 	"reflect"
@@ -220,7 +221,7 @@ func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
 // valueSet is values that are copied before their first change, since the lists of
 // records are shared.
 type valueSet struct {
-	list  ValueList
+	list  driver.ValueList
 	owned bool
 }
 
@@ -231,7 +232,7 @@ func (v *valueSet) get(name string) (json.RawMessage, bool) {
 
 // set reports whether that was a change.
 func (v *valueSet) set(name string, raw json.RawMessage) bool {
-	i, ok := v.list.find(name)
+	i, ok := v.list.Find(name)
 	switch {
 	case ok && bytes.Equal(v.list[i].JSON, raw):
 		return false
@@ -240,13 +241,13 @@ func (v *valueSet) set(name string, raw json.RawMessage) bool {
 	case ok:
 		v.list[i].JSON = raw
 	default:
-		v.list = slices.Insert(v.list, i, Value{name, raw})
+		v.list = slices.Insert(v.list, i, driver.Value{Name: name, JSON: raw})
 	}
 	return true
 }
 
 func (v *valueSet) unset(name string) {
-	i, ok := v.list.find(name)
+	i, ok := v.list.Find(name)
 	switch {
 	case !ok:
 	case v.owned:
@@ -263,15 +264,6 @@ func (v *valueSet) names() iter.Seq[string] {
 		names[i] = v.list[i].Name
 	}
 	return slices.Values(names)
-}
-
-// bytes is what counts against Config.MaxBytes.
-func (l ValueList) bytes() int {
-	n := 0
-	for i := range l {
-		n += len(l[i].Name) + len(l[i].JSON)
-	}
-	return n
 }
 
 // op is one entry of a session's log of changes, which is replayed on what
@@ -324,7 +316,7 @@ func (o *op) apply(v *valueSet) error {
 // replay returns what ops make of base, which stays as it is. A panic in a
 // function of the user's becomes an error, since replays may run in a goroutine
 // that the user knows nothing of.
-func replay(base ValueList, ops []op) (result ValueList, err error) {
+func replay(base driver.ValueList, ops []op) (result driver.ValueList, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			result, err = nil, fmt.Errorf("cloakroom: an update function panicked: %v", p)

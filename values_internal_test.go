@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -69,7 +70,7 @@ func TestI3_ReplayLeavesBase(t *testing.T) {
 		{"change that panics", []op{set, {kind: opChange, name: "a", change: changeFunc(func(json.RawMessage, bool) (json.RawMessage, error) { panic(stop) })}}, "error: cloakroom: an update function panicked: stop"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			base := NewValueList(map[string]json.RawMessage{"a": rawInt(1), "b": rawInt(2)})
+			base := driver.NewValueList(map[string]json.RawMessage{"a": rawInt(1), "b": rawInt(2)})
 			before := slices.Clone(base)
 			for range 2 { // a second time, as on another conflict
 				got, err := replay(base, tt.ops)
@@ -92,7 +93,7 @@ func TestI3_ReplayLeavesBase(t *testing.T) {
 	}
 }
 
-func plainValues(l ValueList) string {
+func plainValues(l driver.ValueList) string {
 	var all []string
 	for name, raw := range l.All() {
 		all = append(all, name+"="+string(raw))
@@ -113,7 +114,7 @@ func TestI3_ReplayRandom(t *testing.T) {
 				model[name] = rawInt(7)
 			}
 		}
-		base := NewValueList(model)
+		base := driver.NewValueList(model)
 		before := slices.Clone(base)
 		var ops []op
 		for range random.IntN(12) {
@@ -138,8 +139,8 @@ func TestI3_ReplayRandom(t *testing.T) {
 			}
 		}
 		got, err := replay(base, ops)
-		if err != nil || !reflect.DeepEqual(got, NewValueList(model)) && len(got)+len(model) > 0 {
-			t.Fatalf("replay of %d ops: %s, %v, want %s", len(ops), plainValues(got), err, plainValues(NewValueList(model)))
+		if err != nil || !reflect.DeepEqual(got, driver.NewValueList(model)) && len(got)+len(model) > 0 {
+			t.Fatalf("replay of %d ops: %s, %v, want %s", len(ops), plainValues(got), err, plainValues(driver.NewValueList(model)))
 		}
 		if plainValues(base) != plainValues(before) {
 			t.Fatalf("the base became %s", plainValues(base))
@@ -149,7 +150,7 @@ func TestI3_ReplayRandom(t *testing.T) {
 
 // TestValueSet: it copies before its first change, and once only.
 func TestValueSet(t *testing.T) {
-	base := ValueList{{"a", rawInt(1)}}
+	base := driver.ValueList{{Name: "a", JSON: rawInt(1)}}
 	v := valueSet{list: base}
 	if v.set("a", rawInt(1)) || v.owned {
 		t.Error("what changes nothing is taken for a change")
@@ -164,8 +165,8 @@ func TestValueSet(t *testing.T) {
 	if v.set("a", rawInt(4)); string(own.Get("a")) != "4" {
 		t.Error("it copied again")
 	}
-	if v.set("b", rawInt(3)); v.list.bytes() != len("a4b3") {
-		t.Errorf("%d bytes", v.list.bytes())
+	if v.set("b", rawInt(3)); v.list.Bytes() != len("a4b3") {
+		t.Errorf("%d bytes", v.list.Bytes())
 	}
 	v.unset("a")
 	if _, ok := v.get("a"); ok || string(base.Get("a")) != "1" {
@@ -173,7 +174,7 @@ func TestValueSet(t *testing.T) {
 	}
 	for name, empty := range map[string]*valueSet{"zero": {}, "owned": {owned: true}} {
 		empty.unset("a")
-		if !empty.set("a", rawInt(1)) || empty.list.bytes() != 2 {
+		if !empty.set("a", rawInt(1)) || empty.list.Bytes() != 2 {
 			t.Errorf("the %s set", name)
 		}
 	}

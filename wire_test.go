@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // shop is an application that a browser uses over the network. Its pages wait
@@ -254,7 +255,7 @@ func TestI9_RenewalDuringTenRequestsOnTheWire(t *testing.T) {
 // graceRuns reports whether the grace of the previous secret of the browser's
 // session has begun, or is over.
 func (r *rig) graceRuns() bool {
-	for rec, err := range r.m.Admin().Search(r.Context(), cloakroom.Query{}) {
+	for rec, err := range r.m.Admin().Search(r.Context(), driver.Query{}) {
 		if err != nil {
 			r.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
@@ -18,7 +19,7 @@ import (
 // write.
 type writer struct {
 	store   Store
-	keeper  Keeper // the store, if it is one
+	keeper  driver.OwnedUpdater // the store, if it is one
 	app     string
 	clock   clock
 	timeout time.Duration // Config.SaveTimeout
@@ -33,7 +34,7 @@ type writer struct {
 }
 
 func newWriter(store Store, app string, c clock, timeout, idle time.Duration, events *Events) *writer {
-	keeper, _ := store.(Keeper)
+	keeper, _ := store.(driver.OwnedUpdater)
 	return &writer{store: store, keeper: keeper, app: app, clock: c, timeout: timeout, idle: idle, events: events, lines: make(map[ID]*line), ops: admission{since: time.Now()}}
 }
 
@@ -55,7 +56,7 @@ type line struct {
 	running bool
 	holders int32 // requests that hold the session open
 
-	newest *Record // as the last flush left it; nil if that isn't known
+	newest *driver.Record // as the last flush left it; nil if that isn't known
 	asOf   moment
 }
 
@@ -108,22 +109,22 @@ func (w *writer) drop(id ID, l *line) {
 
 // change is one waiter's part of a checked write.
 type change struct {
-	base *Record // what the waiter read; nil: read first
-	asOf moment  // when it did; at the end, of rec
+	base *driver.Record // what the waiter read; nil: read first
+	asOf moment         // when it did; at the end, of rec
 	// apply makes the change on next, whose fields it may set but not mutate
 	// what they point to. It may run more than once. It is now; untouched says
 	// that next is what the store keeps at next.Version, without changes of
 	// others. An error refuses the change.
-	apply func(next *Record, now time.Time, untouched bool) error
+	apply func(next *driver.Record, now time.Time, untouched bool) error
 	// begin makes the record that is changed where there is none; all changes
 	// of a record have the same. nil: a missing record is ErrGone.
-	begin func() *Record
+	begin func() *driver.Record
 	// yields gives the change up, as done, once it meets a conflict.
 	yields bool
 
 	left bool          // the waiter has gone; guarded by writer.mu
 	done chan struct{} // nil if the waiter carries it out itself, or doesn't wait
-	rec  *Record
+	rec  *driver.Record
 	err  error
 
 	// What carrying it out takes is here, so that it is allocated in one piece.
@@ -131,7 +132,7 @@ type change struct {
 	alone  [1]*change // a batch of itself
 }
 
-func (c *change) finish(rec *Record, err error) {
+func (c *change) finish(rec *driver.Record, err error) {
 	c.rec, c.err = rec, err
 	if c.done != nil {
 		close(c.done)
@@ -173,7 +174,7 @@ func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", ErrClosed) 
 // do carries a change out and waits for it, for as long as SaveTimeout, whatever
 // becomes of the caller's request. It returns the record as it was written,
 // perhaps with others' changes.
-func (w *writer) do(id ID, c *change) (*Record, error) {
+func (w *writer) do(id ID, c *change) (*driver.Record, error) {
 	if err := w.ops.admit(true); err != nil {
 		return nil, err
 	}
@@ -260,8 +261,8 @@ func (w *writer) putBack(id ID, changes []*change) {
 // lead carries out the first change of a line that was at rest, in the
 // goroutine of its waiter: to hand it to another and to wait would cost more
 // than a write to memory. What has come meanwhile is left to another.
-func (w *writer) lead(id ID, l *line, c *change, newest *Record, asOf moment) {
-	var left *Record
+func (w *writer) lead(id ID, l *line, c *change, newest *driver.Record, asOf moment) {
+	var left *driver.Record
 	defer func() { // also if a store or a hook panics, which net/http survives
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -306,7 +307,7 @@ func (w *writer) rest(id ID, l *line) bool {
 
 // write writes a batch of a line over the newest state that its line knows, as of
 // some time, and returns what is known then.
-func (w *writer) write(id ID, batch []*change, newest *Record, asOf moment) (*Record, moment) {
+func (w *writer) write(id ID, batch []*change, newest *driver.Record, asOf moment) (*driver.Record, moment) {
 	for _, c := range batch {
 		switch {
 		case c.base == nil:

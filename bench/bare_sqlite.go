@@ -13,7 +13,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -50,7 +50,7 @@ type bare struct {
 
 type bareRow struct {
 	id, revs, data string
-	rec            *cloakroom.Record
+	rec            *driver.Record
 	written        int64
 }
 
@@ -75,8 +75,8 @@ func openBare(b *Bench, n int) (*bare, error) {
 		if err != nil {
 			return nil, err
 		}
-		revs := make([]string, len(r.Revs))
-		for i, v := range r.Revs {
+		revs := make([]string, len(r.WriteIDs))
+		for i, v := range r.WriteIDs {
 			revs[i] = v.String()
 		}
 		s.rows = append(s.rows, &bareRow{id: r.ID.String(), revs: strings.Join(revs, " "), data: string(data), rec: r})

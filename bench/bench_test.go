@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 	"github.com/cloakroom-go/cloakroom/memstore"
@@ -78,8 +79,8 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 // forgetful acknowledges saves that it doesn't do.
 type forgetful struct{ cloakroom.Store }
 
-func (f forgetful) Update(_ context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	return cloakroom.Version{Term: r.Version.Term, Seq: r.Version.Seq + 1}, nil
+func (f forgetful) Update(_ context.Context, r *driver.Record) (driver.Version, error) {
+	return driver.Version{Term: r.Version.Term, Seq: r.Version.Seq + 1}, nil
 }
 
 func TestLostSavesAreErrors(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // mould makes a store's documents without the store, which is how millions of
@@ -40,7 +41,7 @@ func (e *raw) fill(ctx context.Context, store cloakroom.Store, name string, n in
 		index: docs[0].Index, source: docs[0].Source, id: docs[0].ID, who: `"principal":"` + r.Principal + `"`,
 		drawn: [][]byte{[]byte(base64.StdEncoding.EncodeToString(r.Verifier)), []byte(csrf)},
 	}
-	for _, rev := range r.Revs {
+	for _, rev := range r.WriteIDs {
 		m.drawn = append(m.drawn, []byte(base64.RawURLEncoding.EncodeToString(rev[:])))
 	}
 	for _, part := range append([][]byte{[]byte(m.id), []byte(m.who)}, m.drawn...) {
@@ -51,7 +52,7 @@ func (e *raw) fill(ctx context.Context, store cloakroom.Store, name string, n in
 	ids := make([]cloakroom.ID, n)
 	ids[0] = r.ID
 	for i := 1; i < n; i++ {
-		ids[i] = cloakroom.NewID(r.ID.Layout(), r.ID.Time())
+		ids[i] = driver.NewID(r.ID.Layout(), r.ID.Time())
 	}
 	return ids, e.pour(ctx, m, ids[1:])
 }

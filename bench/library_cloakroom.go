@@ -25,7 +25,7 @@ func newOurs(b *Bench, store cloakroom.Store) (ours, error) { return newOursCach
 
 // newOursCaching makes one with Config.CacheFor.
 func newOursCaching(b *Bench, store cloakroom.Store, cacheFor time.Duration) (ours, error) {
-	keys, err := cloakroom.NewKeys(bytes.Repeat([]byte{7}, 32))
+	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		return ours{}, err
 	}

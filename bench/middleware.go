@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -106,22 +107,22 @@ type counted struct {
 	n atomic.Int64
 }
 
-func (c *counted) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (c *counted) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	c.n.Add(1)
 	return c.Store.Get(ctx, id)
 }
 
-func (c *counted) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (c *counted) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	c.n.Add(1)
 	return c.Store.Create(ctx, r)
 }
 
-func (c *counted) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (c *counted) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	c.n.Add(1)
 	return c.Store.Update(ctx, r)
 }
 
-func (c *counted) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (c *counted) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	c.n.Add(1)
 	return c.Store.Bury(ctx, id, g, v)
 }

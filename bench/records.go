@@ -9,28 +9,29 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // records are what cases that compare stores keep in them: sessions with the
 // same values as the application's.
 type records struct {
 	store  cloakroom.Store
-	reader cloakroom.Store     // the one that is checked by
-	all    []*cloakroom.Record // as last acknowledged; each belongs to one caller
+	reader cloakroom.Store  // the one that is checked by
+	all    []*driver.Record // as last acknowledged; each belongs to one caller
 }
 
-func newRecord(i int, made time.Time) *cloakroom.Record {
+func newRecord(i int, made time.Time) *driver.Record {
 	made = made.UTC().Truncate(time.Millisecond)
 	quote := func(s string) json.RawMessage { b, _ := json.Marshal(s); return b }
-	r := &cloakroom.Record{
-		ID: cloakroom.NewID(cloakroom.LayoutDay, made), Kind: cloakroom.KindSession, App: "shop", Principal: principal(i),
+	r := &driver.Record{
+		ID: driver.NewID(driver.LayoutDay, made), Kind: driver.KindSession, App: "shop", Principal: principal(i),
 		Created: made, Authenticated: made, Seen: made, Expires: made.Add(24 * time.Hour), Deadline: made.Add(30 * 24 * time.Hour),
 		Verifier: make([]byte, 34), Client: cloakroom.Client{Address: "203.0.113.7", UserAgent: userAgent},
-		Values: cloakroom.NewValueList(map[string]json.RawMessage{
+		Values: driver.NewValueList(map[string]json.RawMessage{
 			"visits": json.RawMessage("0"), "cart": quote(cart), "lang": quote(lang), "theme": quote(theme), "csrf": quote(csrf),
 		}),
 	}
-	for range cloakroom.MaxRevs {
+	for range driver.MaxWriteIDs {
 		advance(r)
 	}
 	r.Writes = 0
@@ -40,14 +41,14 @@ func newRecord(i int, made time.Time) *cloakroom.Record {
 func principal(i int) string { return "user" + strconv.Itoa(i) }
 
 // advance makes of r what a request's save does, but for the values.
-func advance(r *cloakroom.Record) {
-	r.Revs = r.ExpiredGrave(time.Time{}).Revs // a new one in front
+func advance(r *driver.Record) {
+	r.WriteIDs = r.ExpiredGrave(time.Time{}).WriteIDs // a new one in front
 	r.Writes++
 }
 
 // fill creates n records.
 func fill(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*records, error) {
-	rs := &records{store, store, make([]*cloakroom.Record, n)}
+	rs := &records{store, store, make([]*driver.Record, n)}
 	err := share(ctx, 256, n, func(ctx context.Context, i int) error {
 		r := newRecord(i, made)
 		v, err := store.Create(ctx, r)
@@ -59,7 +60,7 @@ func fill(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*r
 }
 
 // own is a record of a caller's.
-func (rs *records) own(caller, callers, turn int) **cloakroom.Record {
+func (rs *records) own(caller, callers, turn int) **driver.Record {
 	each := len(rs.all) / callers
 	return &rs.all[caller*each+turn*7%each]
 }
@@ -83,7 +84,7 @@ func (rs *records) saves(callers int) func(ctx context.Context, caller, turn int
 	}
 }
 
-func (rs *records) save(ctx context.Context, at **cloakroom.Record) error {
+func (rs *records) save(ctx context.Context, at **driver.Record) error {
 	r := **at
 	advance(&r)
 	r.Seen = r.Seen.Add(time.Millisecond)
@@ -109,7 +110,7 @@ func (rs *records) check(ctx context.Context) error {
 	})
 }
 
-func same(got, want *cloakroom.Record) error {
+func same(got, want *driver.Record) error {
 	if got.ID != want.ID || got.Principal != want.Principal || got.Writes != want.Writes {
 		return fmt.Errorf("session %v is at write %d of %s in place of %d of %s", want.ID, got.Writes, got.Principal, want.Writes, want.Principal)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestI8Troubles has every operation meet every trouble, checks what it tells
@@ -24,7 +24,7 @@ func warm(t testing.TB, s *Store, days ...time.Time) {
 	t.Helper()
 	eventually(t, func() error { return s.Setup(testContext(t)) })
 	for _, day := range days {
-		p, _ := s.names.holding(cloakroom.LayoutDay, day)
+		p, _ := s.names.holding(driver.LayoutDay, day)
 		eventually(t, func() error { return s.ensure(testContext(t), p.index, 0) })
 	}
 }
@@ -42,13 +42,13 @@ func meet(t *testing.T, l *lab, troubles []trouble) {
 			w, s := newWard(t, answered), answered
 			if tr.hangs {
 				s = hanging
-				for _, r := range []*cloakroom.Record{w.read, w.beside} {
+				for _, r := range []*driver.Record{w.read, w.beside} {
 					eventually(t, func() error { return s.ensure(testContext(t), s.names.of(r.ID), 0) })
 				}
 			}
 			if !tr.all {
 				// A sweep is to have a reason to look at the index.
-				next, _ := s.names.holding(cloakroom.LayoutDay, w.read.Created.AddDate(0, 0, 1))
+				next, _ := s.names.holding(driver.LayoutDay, w.read.Created.AddDate(0, 0, 1))
 				l.remove(t, next.index)
 			}
 			l.refresh(t)
@@ -64,22 +64,22 @@ func meet(t *testing.T, l *lab, troubles []trouble) {
 // and some in others.
 type ward struct {
 	index                           string
-	read, update, bury, end, create *cloakroom.Record
-	beside                          *cloakroom.Record
-	grave                           cloakroom.Grave
+	read, update, bury, end, create *driver.Record
+	beside                          *driver.Record
+	grave                           driver.Grave
 }
 
 func newWard(t testing.TB, s *Store) *ward {
 	t.Helper()
 	now := time.Now()
-	newRecord := func(l cloakroom.Layout) *cloakroom.Record { return mustCreate(t, s, session(l, now)) }
+	newRecord := func(l driver.Layout) *driver.Record { return mustCreate(t, s, session(l, now)) }
 	w := &ward{
-		read: newRecord(cloakroom.LayoutDay), update: newRecord(cloakroom.LayoutDay), bury: newRecord(cloakroom.LayoutDay), end: newRecord(cloakroom.LayoutDay),
-		create: session(cloakroom.LayoutDay, now), beside: newRecord(cloakroom.LayoutHour),
-		grave: cloakroom.Grave{Reason: cloakroom.EndRevoked, At: now, Until: now.Add(24 * time.Hour), Writes: 2},
+		read: newRecord(driver.LayoutDay), update: newRecord(driver.LayoutDay), bury: newRecord(driver.LayoutDay), end: newRecord(driver.LayoutDay),
+		create: session(driver.LayoutDay, now), beside: newRecord(driver.LayoutHour),
+		grave: driver.Grave{Reason: driver.EndRevoked, At: now, Until: now.Add(24 * time.Hour), Writes: 2},
 	}
 	w.index = s.names.of(w.read.ID)
-	mustCreate(t, s, session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))) // to be swept
+	mustCreate(t, s, session(driver.LayoutImport, now.Add(-2*time.Hour))) // to be swept
 	return w
 }
 
@@ -161,10 +161,10 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 	once("update", tr.update, func(ctx context.Context) error { _, err := s.Update(ctx, update(w.update, "1")); return err })
 	once("create", tr.create, func(ctx context.Context) error { _, err := s.Create(ctx, w.create); return err })
 	once("bury", tr.bury, func(ctx context.Context) error { return s.Bury(ctx, w.bury.ID, w.grave, w.bury.Version) })
-	try("bury any", tr.bury, func(ctx context.Context) error { return s.Bury(ctx, w.end.ID, w.grave, cloakroom.Version{}) })
+	try("bury any", tr.bury, func(ctx context.Context) error { return s.Bury(ctx, w.end.ID, w.grave, driver.Version{}) })
 	try("get", tr.get, func(ctx context.Context) error { _, err := s.Get(ctx, w.read.ID); return err })
 	try("search", tr.search, func(ctx context.Context) error { return searchAll(ctx, s) })
-	try("summarize", tr.search, func(ctx context.Context) error { _, err := s.Summarize(ctx, cloakroom.Query{}); return err })
+	try("summarize", tr.search, func(ctx context.Context) error { _, err := s.Summarize(ctx, driver.Query{}); return err })
 	try("report", tr.report, func(ctx context.Context) error {
 		r, err := s.Report(ctx)
 		if err == nil && !strings.Contains(strings.Join(r.Problems, " "), tr.reported) {
@@ -182,7 +182,7 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 		report, err := s.Sweep(ctx, time.Now())
 		bad := check("sweep", tr.sweep, err, nil)
 		for end := time.Now().Add(patient); !tr.all && (bad != "" || report.Buried == 0) && slow(err) && time.Now().Before(end); {
-			var more cloakroom.SweepReport
+			var more driver.SweepReport
 			more, err = s.Sweep(ctx, time.Now())
 			report.Buried += more.Buried
 			bad = check("sweep", tr.sweep, err, nil)
@@ -204,7 +204,7 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 			if err := saveAnew(t, s, got, "1"); err != nil {
 				t.Errorf("writes to another index: %v", err)
 			}
-			if err := unhurried(t, func(ctx context.Context) error { return s.Bury(ctx, got.ID, w.grave, cloakroom.Version{}) }); err != nil {
+			if err := unhurried(t, func(ctx context.Context) error { return s.Bury(ctx, got.ID, w.grave, driver.Version{}) }); err != nil {
 				t.Errorf("writes to another index: %v", err)
 			}
 		})
@@ -226,7 +226,7 @@ func unhurried(t testing.TB, f func(context.Context) error) error {
 
 // saveAnew updates a record, which has to go well, but may take its time: then it
 // is read anew, since it may have been done.
-func saveAnew(t testing.TB, s *Store, r *cloakroom.Record, v string) error {
+func saveAnew(t testing.TB, s *Store, r *driver.Record, v string) error {
 	t.Helper()
 	now := r
 	return unhurried(t, func(ctx context.Context) (err error) {
@@ -246,16 +246,16 @@ func told(err error) outcome {
 	switch {
 	case err == nil:
 		return fine
-	case !errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrOverloaded):
+	case !errors.Is(err, driver.ErrUnavailable), errors.Is(err, driver.ErrOverloaded):
 		return other
-	case errors.Is(err, cloakroom.ErrUnknown):
+	case errors.Is(err, driver.ErrUnknown):
 		return unsure
 	}
 	return down
 }
 
 func searchAll(ctx context.Context, s *Store) error {
-	for _, err := range s.Search(ctx, cloakroom.Query{}) {
+	for _, err := range s.Search(ctx, driver.Query{}) {
 		if err != nil {
 			return err
 		}
@@ -266,7 +266,7 @@ func searchAll(ctx context.Context, s *Store) error {
 // after checks that everything is as it was told, and goes again by itself.
 func (w *ward) after(t *testing.T, s *Store, tr *trouble) {
 	t.Helper()
-	get := func(id cloakroom.ID) (r *cloakroom.Record, err error) {
+	get := func(id driver.ID) (r *driver.Record, err error) {
 		err = unhurried(t, func(ctx context.Context) error { r, err = s.Get(ctx, id); return err })
 		return r, err
 	}
@@ -290,9 +290,9 @@ func (w *ward) after(t *testing.T, s *Store, tr *trouble) {
 	_, err = get(w.create.ID)
 	done("create", tr.create, err == nil, err)
 	_, err = get(w.bury.ID)
-	done("burial", tr.bury, errors.Is(err, cloakroom.ErrGone), err)
+	done("burial", tr.bury, errors.Is(err, driver.ErrGone), err)
 	_, err = get(w.end.ID)
-	done("burial at any version", tr.bury, errors.Is(err, cloakroom.ErrGone), err)
+	done("burial at any version", tr.bury, errors.Is(err, driver.ErrGone), err)
 
 	if err := saveAnew(t, s, now, "2"); err != nil {
 		t.Errorf("update: %v", err)
@@ -304,15 +304,15 @@ func (w *ward) after(t *testing.T, s *Store, tr *trouble) {
 		}
 	}
 	again("create", func(ctx context.Context) error {
-		if _, err := s.Create(ctx, w.create); !errors.Is(err, cloakroom.ErrExists) {
+		if _, err := s.Create(ctx, w.create); !errors.Is(err, driver.ErrExists) {
 			return err
 		}
 		return nil
 	})
-	for _, r := range []*cloakroom.Record{w.bury, w.end} {
-		again("bury", func(ctx context.Context) error { return s.Bury(ctx, r.ID, w.grave, cloakroom.Version{}) })
+	for _, r := range []*driver.Record{w.bury, w.end} {
+		again("bury", func(ctx context.Context) error { return s.Bury(ctx, r.ID, w.grave, driver.Version{}) })
 		_, err := get(r.ID)
-		wantError(t, err, cloakroom.ErrGone)
+		wantError(t, err, driver.ErrGone)
 	}
 	again("search", func(ctx context.Context) error { return searchAll(ctx, s) })
 	again("sweep", func(ctx context.Context) error { _, err := s.Sweep(ctx, time.Now()); return err })

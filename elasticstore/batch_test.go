@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestOperationsAreGathered counts what 256 callers cost.
@@ -38,7 +38,7 @@ func TestOperationsAreGathered(t *testing.T) {
 	for range callers {
 		wg.Go(func() {
 			for range each {
-				if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+				if _, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now())); err != nil {
 					t.Error(err)
 					return
 				}
@@ -64,12 +64,12 @@ func TestReadsJoinOnlyTheUnsent(t *testing.T) {
 		<-release
 		return res, err
 	})))
-	first := make(chan cloakroom.Version)
+	first := make(chan driver.Version)
 	go func() {
 		got, err := s.Get(testContext(t), r.ID)
 		if err != nil {
 			t.Error(err)
-			first <- cloakroom.Version{}
+			first <- driver.Version{}
 			return
 		}
 		first <- got.Version
@@ -101,7 +101,7 @@ func TestI8QueueIsBounded(t *testing.T) {
 	l := newLab(t)
 	f := newFaulty(l.client)
 	s := l.open(t, f, func(c *Config) { c.QueueItems, c.InFlight, c.MaxItems = 5, 1, 1 })
-	mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	entered, release := make(chan struct{}, 20), make(chan struct{})
 	f.set(onKind("_bulk", func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 		entered <- struct{}{}
@@ -111,7 +111,7 @@ func TestI8QueueIsBounded(t *testing.T) {
 	ctx := testContext(t)
 	results := make(chan error)
 	create := func() {
-		_, err := s.Create(ctx, session(cloakroom.LayoutDay, time.Now()))
+		_, err := s.Create(ctx, session(driver.LayoutDay, time.Now()))
 		results <- err
 	}
 	go create()
@@ -121,7 +121,7 @@ func TestI8QueueIsBounded(t *testing.T) {
 	}
 	for range 20 - 6 { // one is sent, five wait
 		err := <-results
-		wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrOverloaded)
+		wantError(t, err, driver.ErrUnavailable, driver.ErrOverloaded)
 	}
 	close(release)
 	for range 6 {
@@ -138,7 +138,7 @@ func TestWaitersLeave(t *testing.T) {
 	l := newLab(t)
 	f := newFaulty(l.client)
 	s := l.open(t, f, func(c *Config) { c.InFlight = 1 })
-	mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	entered, release := make(chan struct{}, 10), make(chan struct{})
 	f.set(onKind("_bulk", func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 		entered <- struct{}{}
@@ -148,24 +148,24 @@ func TestWaitersLeave(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the visitor left")
 	sent, waiting := make(chan error), make(chan error)
-	first := session(cloakroom.LayoutDay, time.Now())
+	first := session(driver.LayoutDay, time.Now())
 	go func() {
 		_, err := s.Create(ctx, first)
 		sent <- err
 	}()
 	<-entered
 	go func() {
-		_, err := s.Create(ctx, session(cloakroom.LayoutDay, time.Now()))
+		_, err := s.Create(ctx, session(driver.LayoutDay, time.Now()))
 		waiting <- err
 	}()
 	cancel(why)
 	err := <-sent
-	wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+	wantError(t, err, driver.ErrUnavailable, driver.ErrUnknown)
 	if !errors.Is(err, context.Canceled) || !errors.Is(err, why) {
 		t.Errorf("the error doesn't wrap the context's: %v", err)
 	}
 	err = <-waiting
-	if !errors.Is(err, context.Canceled) || errors.Is(err, cloakroom.ErrUnknown) {
+	if !errors.Is(err, context.Canceled) || errors.Is(err, driver.ErrUnknown) {
 		t.Errorf("what was not sent: %v", err)
 	}
 	close(release)
@@ -191,10 +191,10 @@ func TestAbandonedWritesKeepTheirDocuments(t *testing.T) {
 		return reply(http.StatusRequestEntityTooLarge, "text/plain", ""), nil // it goes out again in two
 	}))
 	ctx, cancel := context.WithCancel(t.Context())
-	records := make([]*cloakroom.Record, 64) // so many that some share a request
+	records := make([]*driver.Record, 64) // so many that some share a request
 	var wg sync.WaitGroup
 	for i := range records {
-		records[i] = session(cloakroom.LayoutDay, time.Now())
+		records[i] = session(driver.LayoutDay, time.Now())
 		wg.Go(func() { _, _ = s.Create(ctx, records[i]) })
 	}
 	body := <-held
@@ -202,7 +202,7 @@ func TestAbandonedWritesKeepTheirDocuments(t *testing.T) {
 	wg.Wait()
 	for range 2 * len(records) { // at once, so that each needs memory
 		wg.Go(func() {
-			if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+			if _, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now())); err != nil {
 				t.Error(err)
 			}
 		})
@@ -228,8 +228,8 @@ func TestTimeout(t *testing.T) {
 		<-req.Context().Done()
 		return nil, req.Context().Err()
 	})
-	_, err := s.Get(context.Background(), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
-	wantError(t, err, cloakroom.ErrUnavailable)
+	_, err := s.Get(context.Background(), driver.NewID(driver.LayoutDay, time.Now()))
+	wantError(t, err, driver.ErrUnavailable)
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the caller's context has no end, but the error says so: %v", err)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // The benchmarks have 2000 sessions with 700 bytes of values, as a web shop
@@ -37,17 +37,17 @@ func (c *counter) Perform(req *http.Request) (*http.Response, error) {
 	return c.Client.Perform(req)
 }
 
-func benchStore(b *testing.B) (*lab, *Store, []*cloakroom.Record) {
+func benchStore(b *testing.B) (*lab, *Store, []*driver.Record) {
 	b.Helper()
 	l := newLab(b)
 	s := l.open(b, &counter{Client: l.client}, nil)
-	records := make([]*cloakroom.Record, benchSessions)
+	records := make([]*driver.Record, benchSessions)
 	now := time.Now()
 	filler := bytes.Repeat([]byte("x"), benchValues-30)
 	var wg sync.WaitGroup
 	for i := range records {
-		r := session(cloakroom.LayoutDay, now)
-		r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`), "filler": json.RawMessage(fmt.Sprintf("%q", filler))})
+		r := session(driver.LayoutDay, now)
+		r.Values = driver.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`), "filler": json.RawMessage(fmt.Sprintf("%q", filler))})
 		wg.Go(func() {
 			v, err := s.Create(b.Context(), r)
 			if err != nil {
@@ -221,7 +221,7 @@ func BenchmarkUpdate(b *testing.B) {
 }
 
 // put1 replaces one document at its version, as one request.
-func (l *lab) put1(b *testing.B, index string, id cloakroom.ID, document []byte, v *cloakroom.Version) error {
+func (l *lab) put1(b *testing.B, index string, id driver.ID, document []byte, v *driver.Version) error {
 	ctx, cancel := context.WithTimeout(b.Context(), 10*time.Second)
 	defer cancel()
 	path := fmt.Sprintf("/%s/_doc/%s?if_seq_no=%d&if_primary_term=%d", index, id, v.Seq, v.Term)
@@ -242,7 +242,7 @@ func (l *lab) put1(b *testing.B, index string, id cloakroom.ID, document []byte,
 	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil {
 		return err
 	}
-	*v = cloakroom.Version{Term: answer.Term, Seq: answer.Seq}
+	*v = driver.Version{Term: answer.Term, Seq: answer.Seq}
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", path, res.Status)
 	}
@@ -265,7 +265,7 @@ func BenchmarkDecode(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(document)))
 	for b.Loop() {
-		if _, err := decode(r.ID, document, cloakroom.Version{Term: 1}); err != nil {
+		if _, err := decode(r.ID, document, driver.Version{Term: 1}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -306,7 +306,7 @@ func BenchmarkReadItems(b *testing.B) {
 	var items []*write
 	body := []byte(`{"took":3,"errors":false,"items":[`)
 	for i := range n {
-		w := &write{index: "session-2026.11.24", id: cloakroom.NewID(cloakroom.LayoutDay, time.Now()), action: replaceAt}
+		w := &write{index: "session-2026.11.24", id: driver.NewID(driver.LayoutDay, time.Now()), action: replaceAt}
 		if i > 0 {
 			body = append(body, ',')
 		}
@@ -325,11 +325,11 @@ func BenchmarkReadItems(b *testing.B) {
 	}
 }
 
-func benchRecord() *cloakroom.Record {
-	r := session(cloakroom.LayoutDay, time.Now())
+func benchRecord() *driver.Record {
+	r := session(driver.LayoutDay, time.Now())
 	for i := range 5 {
 		r.Values = r.Values.With(fmt.Sprintf("value%d", i), json.RawMessage(fmt.Sprintf("%q", bytes.Repeat([]byte("x"), benchValues/5))))
 	}
-	r.Revs = make([]cloakroom.Rev, cloakroom.MaxRevs)
+	r.WriteIDs = make([]driver.WriteID, driver.MaxWriteIDs)
 	return r
 }

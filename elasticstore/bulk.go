@@ -7,11 +7,11 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-type writeResult = batch.Result[cloakroom.Version]
+type writeResult = batch.Result[driver.Version]
 
 // writeAll is the flush of writes, by _bulk.
 func (s *Store) writeAll(ctx context.Context, items []*write) []writeResult {
@@ -126,7 +126,7 @@ func readItems(r *request, body []byte, items []*write) ([]writeResult, error) {
 type bulkItem struct {
 	index, id []byte
 	status    int64
-	version   cloakroom.Version
+	version   driver.Version
 	err       *said
 }
 

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 const secret = "hunter2"
@@ -162,7 +162,7 @@ func TestTLS(t *testing.T) {
 	plain := strings.Replace(server.URL, "https", "http", 1)
 	if s, err := Open(testContext(t), ClientConfig{URLs: []string{plain}}, lab.config(nil)); err == nil {
 		// Go's server answers 400 in plain text, which is no engine's.
-		_, err = s.Get(testContext(t), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
+		_, err = s.Get(testContext(t), driver.NewID(driver.LayoutDay, time.Now()))
 		if !strings.Contains(err.Error(), "HTTPS") {
 			t.Errorf("http to an https port: %v", err)
 		}
@@ -188,8 +188,8 @@ func TestNotSentIsCertain(t *testing.T) {
 		return nobody.Perform(req)
 	})
 	before := f.requests("_bulk")
-	_, err = down.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
-	wantError(t, err, cloakroom.ErrUnavailable)
+	_, err = down.Create(testContext(t), session(driver.LayoutDay, time.Now()))
+	wantError(t, err, driver.ErrUnavailable)
 	if n := f.requests("_bulk") - before; n != 3 {
 		t.Errorf("it was tried %d times, want 3", n)
 	}
@@ -218,7 +218,7 @@ func TestSeveralNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+		r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 		if _, err := s.Get(testContext(t), r.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -226,8 +226,8 @@ func TestSeveralNodes(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	_, err = s.Get(testContext(t), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
-	wantError(t, err, cloakroom.ErrClosed)
+	_, err = s.Get(testContext(t), driver.NewID(driver.LayoutDay, time.Now()))
+	wantError(t, err, driver.ErrClosed)
 }
 
 func TestPool(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"sync"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/lru"
 )
 
@@ -29,22 +29,22 @@ type copies struct {
 	none bool // are kept
 
 	mu  sync.Mutex
-	all *lru.Cache[cloakroom.ID, *kept]
+	all *lru.Cache[driver.ID, *kept]
 }
 
 // kept is what a document was at a version.
 type kept struct {
-	version cloakroom.Version // the engine's
-	stale   bool              // was found so when it was read last; under copies.mu
+	version driver.Version // the engine's
+	stale   bool           // was found so when it was read last; under copies.mu
 
 	read     sync.Once // of what was written, when it is first asked for
 	document []byte
-	rec      *cloakroom.Record
+	rec      *driver.Record
 	err      error
 }
 
 // record returns the copy as a read in full would.
-func (k *kept) record(id cloakroom.ID) (*cloakroom.Record, error) {
+func (k *kept) record(id driver.ID) (*driver.Record, error) {
 	k.read.Do(func() {
 		if k.rec == nil {
 			k.rec, k.err = decode(id, k.document, k.version)
@@ -56,11 +56,11 @@ func (k *kept) record(id cloakroom.ID) (*cloakroom.Record, error) {
 
 // newCopies makes room for so many bytes; none if they aren't positive.
 func newCopies(bound int) *copies {
-	return &copies{none: bound <= 0, all: lru.New[cloakroom.ID, *kept](bound)}
+	return &copies{none: bound <= 0, all: lru.New[driver.ID, *kept](bound)}
 }
 
 // of returns the copy that a read may ask about, or nil.
-func (c *copies) of(id cloakroom.ID) *kept {
+func (c *copies) of(id driver.ID) *kept {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.all.Get(id); ok && !k.stale {
@@ -70,7 +70,7 @@ func (c *copies) of(id cloakroom.ID) *kept {
 }
 
 // wrote keeps a document that was acknowledged.
-func (c *copies) wrote(w *write, v cloakroom.Version) {
+func (c *copies) wrote(w *write, v driver.Version) {
 	if !c.none {
 		c.keep(w.id, &kept{version: v, document: bytes.Clone(w.document)}, lru.LeastBytes+len(w.document), false)
 	}
@@ -78,13 +78,13 @@ func (c *copies) wrote(w *write, v cloakroom.Version) {
 
 // found keeps a record that was read in full, and learns from it whether the copy
 // was worth something.
-func (c *copies) found(r *cloakroom.Record) {
+func (c *copies) found(r *driver.Record) {
 	if !c.none {
 		c.keep(r.ID, &kept{version: r.Version, rec: r}, sizeOf(r), true)
 	}
 }
 
-func (c *copies) keep(id cloakroom.ID, next *kept, size int, found bool) {
+func (c *copies) keep(id driver.ID, next *kept, size int, found bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.all.Peek(id); ok {
@@ -101,7 +101,7 @@ func (c *copies) keep(id cloakroom.ID, next *kept, size int, found bool) {
 }
 
 // doubt has the next read of a document read it in full.
-func (c *copies) doubt(id cloakroom.ID) {
+func (c *copies) doubt(id driver.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if k, ok := c.all.Peek(id); ok {
@@ -110,7 +110,7 @@ func (c *copies) doubt(id cloakroom.ID) {
 }
 
 // forget drops the copy of a document that is no record any more.
-func (c *copies) forget(id cloakroom.ID) {
+func (c *copies) forget(id driver.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all.Remove(id)
@@ -124,12 +124,12 @@ func (c *copies) forgetAll() {
 }
 
 // compareVersions orders versions of one document by age.
-func compareVersions(a, b cloakroom.Version) int {
+func compareVersions(a, b driver.Version) int {
 	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Seq, b.Seq))
 }
 
 // sizeOf estimates what a record takes in memory.
-func sizeOf(r *cloakroom.Record) int {
+func sizeOf(r *driver.Record) int {
 	n := lru.LeastBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
 	for _, v := range r.Values {
 		n += len(v.Name) + len(v.JSON) + 64

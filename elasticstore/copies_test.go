@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // asked counts the reads that a store sent, and those of them that were for the
@@ -31,7 +31,7 @@ func (a *asked) watch(f *faulty) {
 func (a *asked) take() (reads, versions int64) { return a.reads.Swap(0), a.versions.Swap(0) }
 
 // wantAsked reads a record by way of a store, and checks what that asked.
-func wantAsked(t *testing.T, a *asked, s *Store, want *cloakroom.Record, reads, versions int64) {
+func wantAsked(t *testing.T, a *asked, s *Store, want *driver.Record, reads, versions int64) {
 	t.Helper()
 	a.take()
 	got, err := s.Get(testContext(t), want.ID)
@@ -44,7 +44,7 @@ func wantAsked(t *testing.T, a *asked, s *Store, want *cloakroom.Record, reads, 
 }
 
 // saved updates a record and returns it as it is then.
-func saved(t *testing.T, s *Store, r *cloakroom.Record, value string) *cloakroom.Record {
+func saved(t *testing.T, s *Store, r *driver.Record, value string) *driver.Record {
 	t.Helper()
 	u := update(r, value)
 	v, err := s.Update(testContext(t), u)
@@ -87,28 +87,28 @@ func TestI2CopiesOfTheEnded(t *testing.T) {
 	other := l.open(t, nil, nil)
 	mustBury(t, other, r)
 	_, err := s.Get(testContext(t), r.ID)
-	wantError(t, err, cloakroom.ErrGone)
+	wantError(t, err, driver.ErrGone)
 
-	r = mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	r = mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	mustBury(t, s, r)
 	for range 2 {
 		got, err := s.Get(testContext(t), r.ID)
-		wantError(t, err, cloakroom.ErrGone)
-		if got.Grave == nil || got.Grave.Reason != cloakroom.EndDestroyed || got.Values != nil {
+		wantError(t, err, driver.ErrGone)
+		if got.Grave == nil || got.Grave.Reason != driver.EndDestroyed || got.Values != nil {
 			t.Fatalf("Get: %+v", got)
 		}
 	}
 
-	r = mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	r = mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID)+"/_doc/"+r.ID.String(), "")
 	_, err = s.Get(testContext(t), r.ID)
-	wantError(t, err, cloakroom.ErrNotFound)
+	wantError(t, err, driver.ErrNotFound)
 }
 
-func mustBury(t *testing.T, s *Store, r *cloakroom.Record) {
+func mustBury(t *testing.T, s *Store, r *driver.Record) {
 	t.Helper()
 	now := time.Now().UTC()
-	err := s.Bury(testContext(t), r.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: now, Until: now.Add(time.Hour)}, cloakroom.Version{})
+	err := s.Bury(testContext(t), r.ID, driver.Grave{Reason: driver.EndDestroyed, At: now, Until: now.Add(time.Hour)}, driver.Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,12 +142,12 @@ func TestCopiesAmongOthers(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
 	other := l.open(t, nil, nil)
-	known := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
-	unknown := mustCreate(t, other, session(cloakroom.LayoutDay, time.Now()))
-	elsewhere := mustCreate(t, other, session(cloakroom.LayoutFixed, time.Now()))
+	known := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	unknown := mustCreate(t, other, session(driver.LayoutDay, time.Now()))
+	elsewhere := mustCreate(t, other, session(driver.LayoutImport, time.Now()))
 	stale := saved(t, other, r, "1")
-	at := func(r *cloakroom.Record) target { return target{s.indexOf(r.ID), r.ID, s.copies.of(r.ID)} }
-	for name, records := range map[string][]*cloakroom.Record{
+	at := func(r *driver.Record) target { return target{s.indexOf(r.ID), r.ID, s.copies.of(r.ID)} }
+	for name, records := range map[string][]*driver.Record{
 		"one index":       {known, unknown, stale, known},
 		"several indices": {elsewhere, known, unknown, stale},
 	} {
@@ -186,7 +186,7 @@ func TestNoCopies(t *testing.T) {
 	s := l.open(t, f, func(c *Config) { c.CopyBytes = -1 })
 	var a asked
 	a.watch(f)
-	r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	wantAsked(t, &a, s, r, 1, 0)
 	wantAsked(t, &a, s, r, 1, 0)
 }
@@ -196,8 +196,8 @@ func TestCopiesAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newCopies(64 << 10)
 	for range 200 {
-		c.wrote(&write{id: cloakroom.NewID(cloakroom.LayoutDay, time.Now()), document: make([]byte, 1000)}, cloakroom.Version{Term: 1, Seq: 1})
-		c.found(session(cloakroom.LayoutDay, time.Now()))
+		c.wrote(&write{id: driver.NewID(driver.LayoutDay, time.Now()), document: make([]byte, 1000)}, driver.Version{Term: 1, Seq: 1})
+		c.found(session(driver.LayoutDay, time.Now()))
 	}
 	if n := c.all.Bytes(); n > 64<<10 || n < 60<<10 || c.all.Len() > 50 {
 		t.Errorf("%d copies count %d bytes", c.all.Len(), n)
@@ -212,8 +212,8 @@ func TestCopiesAreBounded(t *testing.T) {
 func TestCopiesOvertaken(t *testing.T) {
 	t.Parallel()
 	c := newCopies(64 << 10)
-	r := session(cloakroom.LayoutDay, time.Now())
-	r.Version = cloakroom.Version{Term: 1, Seq: 7}
+	r := session(driver.LayoutDay, time.Now())
+	r.Version = driver.Version{Term: 1, Seq: 7}
 	c.found(r)
 	older := *r
 	older.Version.Seq = 6

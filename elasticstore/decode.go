@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // decoder reads the documents of one answer, one after the other. It knows the
@@ -33,21 +33,21 @@ type span struct {
 
 // document is what a decoder has read. Only its id is part of the answer.
 type document struct {
-	rec   *cloakroom.Record
-	grave cloakroom.Grave
+	rec   *driver.Record
+	grave driver.Grave
 	id    []byte // as it is written
 	raw   []byte
 }
 
 // room is a record and what nearly every record refers to, in one piece.
 type room struct {
-	rec      cloakroom.Record
-	revs     [cloakroom.MaxRevs]cloakroom.Rev
+	rec      driver.Record
+	revs     [driver.MaxWriteIDs]driver.WriteID
 	verifier [36]byte // what base64 needs for 34
 }
 
 // decode reads a document by itself.
-func decode(id cloakroom.ID, source []byte, v cloakroom.Version) (*cloakroom.Record, error) {
+func decode(id driver.ID, source []byte, v driver.Version) (*driver.Record, error) {
 	sc := scanner{data: source}
 	var d document
 	new(decoder).read(&sc, &d)
@@ -59,7 +59,7 @@ func decode(id cloakroom.ID, source []byte, v cloakroom.Version) (*cloakroom.Rec
 
 // record makes of a document what it says about an id: a record, or one with a
 // grave. The error doesn't tell what the document holds.
-func (d *document) record(id cloakroom.ID, v cloakroom.Version) (*cloakroom.Record, error) {
+func (d *document) record(id driver.ID, v driver.Version) (*driver.Record, error) {
 	if d.rec == nil {
 		return nil, errors.New("it is empty")
 	}
@@ -74,13 +74,13 @@ func (d *document) record(id cloakroom.ID, v cloakroom.Version) (*cloakroom.Reco
 		return nil, errors.New("it has another id inside")
 	}
 	switch d.rec.Kind {
-	case cloakroom.KindSession, cloakroom.KindLedger:
+	case driver.KindSession, driver.KindLedger:
 		d.rec.ID, d.rec.Version = id, v
 		return d.rec, nil
 	case kindGrave:
 		g := d.grave
-		g.Until, g.Writes, g.Revs = d.rec.Deadline, d.rec.Writes, d.rec.Revs
-		return &cloakroom.Record{ID: id, Version: graveVersion(v), Grave: &g}, nil
+		g.Until, g.Writes, g.WriteIDs = d.rec.Deadline, d.rec.Writes, d.rec.WriteIDs
+		return &driver.Record{ID: id, Version: graveVersion(v), Grave: &g}, nil
 	}
 	return nil, errors.New("it is of no known kind")
 }
@@ -90,8 +90,8 @@ func (d *document) record(id cloakroom.ID, v cloakroom.Version) (*cloakroom.Reco
 // such a version without asking.
 const graveMark = 1 << 63
 
-func graveVersion(v cloakroom.Version) cloakroom.Version {
-	return cloakroom.Version{Term: v.Term | graveMark, Seq: v.Seq}
+func graveVersion(v driver.Version) driver.Version {
+	return driver.Version{Term: v.Term | graveMark, Seq: v.Seq}
 }
 
 // read reads one document. What is wrong with it is the scanner's error.
@@ -111,10 +111,10 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
 	switch string(name) {
 	case "kind":
 		switch string(s.text()) {
-		case string(cloakroom.KindSession):
-			r.Kind = cloakroom.KindSession
-		case string(cloakroom.KindLedger):
-			r.Kind = cloakroom.KindLedger
+		case string(driver.KindSession):
+			r.Kind = driver.KindSession
+		case string(driver.KindLedger):
+			r.Kind = driver.KindLedger
 		case string(kindGrave):
 			r.Kind = kindGrave
 		}
@@ -158,11 +158,11 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
 	case "writes":
 		r.Writes = s.natural()
 	case "revs":
-		r.Revs = keep.revs[:0]
+		r.WriteIDs = keep.revs[:0]
 		s.array(func() {
 			rev := s.rev()
-			if len(r.Revs) < cloakroom.MaxRevs*8 { // more than anybody wrote
-				r.Revs = append(r.Revs, rev)
+			if len(r.WriteIDs) < driver.MaxWriteIDs*8 { // more than anybody wrote
+				r.WriteIDs = append(r.WriteIDs, rev)
 			}
 		})
 	case "values":
@@ -172,7 +172,7 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
 	case "at":
 		into.grave.At = s.time()
 	case "reason":
-		into.grave.Reason = cloakroom.Reason(s.str())
+		into.grave.Reason = driver.EndReason(s.str())
 	case "successor":
 		into.grave.Successor = s.id()
 	default:
@@ -205,7 +205,7 @@ func (d *decoder) word(text []byte) string {
 
 // values reads values into a copy of their own, so that a record kept for long
 // doesn't keep the whole answer that it came in.
-func (d *decoder) values(s *scanner) cloakroom.ValueList {
+func (d *decoder) values(s *scanner) driver.ValueList {
 	if s.null() {
 		return nil
 	}
@@ -222,12 +222,12 @@ func (d *decoder) values(s *scanner) cloakroom.ValueList {
 		return nil
 	}
 	all := bytes.Clone(s.data[start:s.pos])
-	values := make([]cloakroom.Value, len(d.spans))
+	values := make([]driver.Value, len(d.spans))
 	for i, p := range d.spans {
 		from, to := p.from-start, p.to-start
-		values[i] = cloakroom.Value{Name: p.name, JSON: all[from:to:to]} // nobody appends into the next value
+		values[i] = driver.Value{Name: p.name, JSON: all[from:to:to]} // nobody appends into the next value
 	}
-	return cloakroom.SortValues(values)
+	return driver.SortValues(values)
 }
 
 // str reads a string, "" for null.
@@ -258,7 +258,7 @@ func (s *scanner) bytes(b []byte) []byte {
 	return b
 }
 
-func (s *scanner) rev() (r cloakroom.Rev) {
+func (s *scanner) rev() (r driver.WriteID) {
 	text := s.text()
 	// A character more makes whole groups of four, which are decoded faster. What
 	// it adds are zeros, unless the text has a bit too many.
@@ -275,8 +275,8 @@ func (s *scanner) rev() (r cloakroom.Rev) {
 	return r
 }
 
-func (s *scanner) id() cloakroom.ID {
-	id, err := cloakroom.ParseID(string(s.text()))
+func (s *scanner) id() driver.ID {
+	id, err := driver.ParseID(string(s.text()))
 	if err != nil {
 		s.fail(errors.New("an id that is none"))
 	}

@@ -23,7 +23,6 @@
 //	session-2026.11.22     one index for each period
 //	session-principals     who is signed in where (ledgers)
 //	session-imports        sessions adopted from elsewhere, and their graves
-//	session-fixed          sessions of no period
 //
 // Sweep drops a period's index when nothing in it can matter any more, so that
 // the end of a million sessions is one request. Config.OneIndex keeps

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // A document is a record as JSON. What is empty is left out. Times are Unix
@@ -33,7 +33,7 @@ import (
 //	 "reason": "replaced", "successor": "AZr…", "writes": 4, "revs": ["…", …]}
 //
 // Documents have had this form since format 1.
-const kindGrave cloakroom.Kind = "grave"
+const kindGrave driver.Kind = "grave"
 
 // writer appends a document's members.
 type writer struct{ b []byte }
@@ -74,14 +74,14 @@ func (w *writer) millis(name string, v time.Time) {
 	w.b = strconv.AppendInt(w.b, v.UnixMilli(), 10)
 }
 
-func (w *writer) id(name string, id cloakroom.ID) {
+func (w *writer) id(name string, id driver.ID) {
 	w.name(name)
 	w.b = append(w.b, '"')
 	w.b = base64.RawURLEncoding.AppendEncode(w.b, id[:])
 	w.b = append(w.b, '"')
 }
 
-func (w *writer) history(writes uint64, revs []cloakroom.Rev) {
+func (w *writer) history(writes uint64, revs []driver.WriteID) {
 	if writes > 0 {
 		w.name("writes")
 		w.b = strconv.AppendUint(w.b, writes, 10)
@@ -103,17 +103,17 @@ func (w *writer) history(writes uint64, revs []cloakroom.Rev) {
 }
 
 // encodeRecord makes a record's document: one line.
-func encodeRecord(r *cloakroom.Record, raw bool) ([]byte, error) { return appendRecord(nil, r, raw) }
+func encodeRecord(r *driver.Record, raw bool) ([]byte, error) { return appendRecord(nil, r, raw) }
 
 // appendRecord appends a record's document.
-func appendRecord(b []byte, r *cloakroom.Record, raw bool) ([]byte, error) {
+func appendRecord(b []byte, r *driver.Record, raw bool) ([]byte, error) {
 	switch {
 	case !known(r.ID.Layout()):
-		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrInvalid, r.ID.Layout())
-	case r.Kind != cloakroom.KindSession && r.Kind != cloakroom.KindLedger:
-		return nil, fmt.Errorf("%w: unknown kind %q", cloakroom.ErrInvalid, r.Kind)
+		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrInvalid, r.ID.Layout())
+	case r.Kind != driver.KindSession && r.Kind != driver.KindLedger:
+		return nil, fmt.Errorf("%w: unknown kind %q", driver.ErrInvalid, r.Kind)
 	case !utf8.ValidString(r.App), !utf8.ValidString(r.Principal):
-		return nil, fmt.Errorf("%w: app or principal is not UTF-8", cloakroom.ErrInvalid)
+		return nil, fmt.Errorf("%w: app or principal is not UTF-8", driver.ErrInvalid)
 	}
 	size := 640 + len(r.App) + len(r.Principal) + len(r.Client.UserAgent)
 	for _, v := range r.Values {
@@ -136,21 +136,21 @@ func appendRecord(b []byte, r *cloakroom.Record, raw bool) ([]byte, error) {
 		w.name("persistent")
 		w.b = append(w.b, "true"...)
 	}
-	if r.Client != (cloakroom.Client{}) {
+	if r.Client != (driver.Client{}) {
 		w.name("client")
 		w.b = append(w.b, '{')
 		w.text("address", r.Client.Address)
 		w.text("agent", r.Client.UserAgent)
 		w.b = append(w.b, '}')
 	}
-	w.history(r.Writes, r.Revs)
+	w.history(r.Writes, r.WriteIDs)
 	if err := w.values(r.Values, raw); err != nil {
 		return nil, err
 	}
 	return append(w.b, '}'), nil
 }
 
-func (w *writer) values(values cloakroom.ValueList, raw bool) error {
+func (w *writer) values(values driver.ValueList, raw bool) error {
 	if len(values) == 0 {
 		return nil
 	}
@@ -163,7 +163,7 @@ func (w *writer) values(values cloakroom.ValueList, raw bool) error {
 	object.b = append(object.b, '{')
 	for _, v := range values {
 		if !utf8.ValidString(v.Name) {
-			return fmt.Errorf("%w: the name %q of a value is not UTF-8", cloakroom.ErrInvalid, v.Name)
+			return fmt.Errorf("%w: the name %q of a value is not UTF-8", driver.ErrInvalid, v.Name)
 		}
 		if object.b[len(object.b)-1] != '{' {
 			object.b = append(object.b, ',')
@@ -198,9 +198,9 @@ func appendLine(b []byte, v json.RawMessage) []byte {
 }
 
 // encodeGrave makes a grave's document.
-func encodeGrave(id cloakroom.ID, g *cloakroom.Grave) ([]byte, error) {
+func encodeGrave(id driver.ID, g *driver.Grave) ([]byte, error) {
 	if !known(id.Layout()) {
-		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrInvalid, id.Layout())
+		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrInvalid, id.Layout())
 	}
 	w := writer{append(make([]byte, 0, 384), '{')}
 	w.text("kind", string(kindGrave))
@@ -211,7 +211,7 @@ func encodeGrave(id cloakroom.ID, g *cloakroom.Grave) ([]byte, error) {
 	if !g.Successor.IsZero() {
 		w.id("successor", g.Successor)
 	}
-	w.history(g.Writes, g.Revs)
+	w.history(g.Writes, g.WriteIDs)
 	return append(w.b, '}'), nil
 }
 
@@ -228,12 +228,12 @@ func appendString(b []byte, s string) []byte {
 }
 
 // appendID appends an id's text.
-func appendID(b []byte, id cloakroom.ID) []byte {
+func appendID(b []byte, id driver.ID) []byte {
 	return base64.RawURLEncoding.AppendEncode(b, id[:])
 }
 
 // spells reports whether a text is exactly an id's.
-func spells(text []byte, id cloakroom.ID) bool {
+func spells(text []byte, id driver.ID) bool {
 	var own [22]byte
 	return bytes.Equal(text, appendID(own[:0], id))
 }

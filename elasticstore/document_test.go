@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestValuesAreExact: values come back byte for byte, but for line breaks; also
@@ -32,7 +32,7 @@ func TestValuesAreExact(t *testing.T) {
 		"like a bulk line": {"a": `"}}\n{\"delete\":{}}"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := session(cloakroom.LayoutDay, time.Now())
+			r := session(driver.LayoutDay, time.Now())
 			r.Values = nil
 			for k, v := range values {
 				r.Values = r.Values.With(k, json.RawMessage(v))
@@ -53,7 +53,7 @@ func TestValuesAreExact(t *testing.T) {
 				t.Errorf("Get: %.300v\nwant %.300v", got, &u)
 			}
 			l.refresh(t)
-			for got, err := range s.Search(testContext(t), cloakroom.Query{}) {
+			for got, err := range s.Search(testContext(t), driver.Query{}) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -63,7 +63,7 @@ func TestValuesAreExact(t *testing.T) {
 			}
 		})
 	}
-	r := session(cloakroom.LayoutDay, time.Now())
+	r := session(driver.LayoutDay, time.Now())
 	r.Values = r.Values.With("a", json.RawMessage("{\n\"b\":\r\n\"c\"}"))
 	if got, err := s.Get(testContext(t), mustCreate(t, s, r).ID); err != nil || string(got.Values.Get("a")) != `{ "b":  "c"}` {
 		t.Errorf("line breaks: %q, %v", got.Values.Get("a"), err)
@@ -78,47 +78,47 @@ func TestInvalidRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	for name, change := range map[string]func(*cloakroom.Record){
-		"kind":      func(r *cloakroom.Record) { r.Kind = "grave" },
-		"no kind":   func(r *cloakroom.Record) { r.Kind = "" },
-		"layout":    func(r *cloakroom.Record) { r.ID[6] = 99 },
-		"no id":     func(r *cloakroom.Record) { r.ID = cloakroom.ID{} },
-		"app":       func(r *cloakroom.Record) { r.App = "\xff" },
-		"principal": func(r *cloakroom.Record) { r.Principal = "\xff" },
-		"name":      func(r *cloakroom.Record) { r.Values = r.Values.With("\xff", json.RawMessage(`1`)) },
+	for name, change := range map[string]func(*driver.Record){
+		"kind":      func(r *driver.Record) { r.Kind = "grave" },
+		"no kind":   func(r *driver.Record) { r.Kind = "" },
+		"layout":    func(r *driver.Record) { r.ID[6] = 99 },
+		"no id":     func(r *driver.Record) { r.ID = driver.ID{} },
+		"app":       func(r *driver.Record) { r.App = "\xff" },
+		"principal": func(r *driver.Record) { r.Principal = "\xff" },
+		"name":      func(r *driver.Record) { r.Values = r.Values.With("\xff", json.RawMessage(`1`)) },
 	} {
-		r := session(cloakroom.LayoutDay, time.Now())
+		r := session(driver.LayoutDay, time.Now())
 		change(r)
 		_, err := s.Create(testContext(t), r)
-		if !errors.Is(err, cloakroom.ErrInvalid) {
+		if !errors.Is(err, driver.ErrInvalid) {
 			t.Errorf("%s: Create: %v", name, err)
 		}
 		_, err = s.Update(testContext(t), r)
-		if !errors.Is(err, cloakroom.ErrInvalid) {
+		if !errors.Is(err, driver.ErrInvalid) {
 			t.Errorf("%s: Update: %v", name, err)
 		}
 	}
-	var unknown cloakroom.ID
+	var unknown driver.ID
 	_, err = s.Get(testContext(t), unknown)
-	wantError(t, err, cloakroom.ErrNotFound)
-	wantError(t, s.Bury(testContext(t), unknown, cloakroom.Grave{}, cloakroom.Version{}), cloakroom.ErrInvalid)
+	wantError(t, err, driver.ErrNotFound)
+	wantError(t, s.Bury(testContext(t), unknown, driver.Grave{}, driver.Version{}), driver.ErrInvalid)
 }
 
 // TestDocument guards the stored form.
 func TestDocument(t *testing.T) {
 	at := time.UnixMilli(1795305600123).UTC()
-	id, err := cloakroom.ParseID("AaIAAAAAAgECAwQFBgcICQ")
+	id, err := driver.ParseID("AaIAAAAAAgECAwQFBgcICQ")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &cloakroom.Record{
-		ID: id, Kind: cloakroom.KindSession, App: "shop", Principal: `"alice" <a&b>`,
+	r := &driver.Record{
+		ID: id, Kind: driver.KindSession, App: "shop", Principal: `"alice" <a&b>`,
 		Created: at, Authenticated: at.Add(1e6), Seen: at.Add(2e6), Expires: at.Add(3e6), Deadline: at.Add(4e6),
 		Verifier: []byte{1, 2, 0xff}, Previous: []byte{3}, PreviousEnds: at.Add(5e6), Persistent: true,
-		Client: cloakroom.Client{Address: "192.0.2.7", UserAgent: "Mozilla"}, Writes: 1<<63 + 1, Revs: []cloakroom.Rev{{1}, {2}},
-		Values: cloakroom.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)}),
+		Client: driver.Client{Address: "192.0.2.7", UserAgent: "Mozilla"}, Writes: 1<<63 + 1, WriteIDs: []driver.WriteID{{1}, {2}},
+		Values: driver.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)}),
 	}
-	check := func(got []byte, want string, back *cloakroom.Record, v cloakroom.Version) {
+	check := func(got []byte, want string, back *driver.Record, v driver.Version) {
 		t.Helper()
 		if string(got) != want {
 			t.Errorf("document\n%s\nwant\n%s", got, want)
@@ -136,7 +136,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	back := *r
-	back.Version = cloakroom.Version{Term: 2, Seq: 3}
+	back.Version = driver.Version{Term: 2, Seq: 3}
 	const head = `{"kind":"session","app":"shop","principal":"\"alice\" \u003ca\u0026b\u003e","id":"AaIAAAAAAgECAwQFBgcICQ",` +
 		`"created":1795305600123,"authenticated":1795305600124,"seen":1795305600125,"expires":1795305600126,"deadline":1795305600127,` +
 		`"verifier":"AQL/","previous":"Aw==","previousEnds":1795305600128,"persistent":true,` +
@@ -147,13 +147,13 @@ func TestDocument(t *testing.T) {
 	}
 	check(got, head+`"raw":"eyJjYXJ0IjpbImNvYXQiXX0="}`, &back, back.Version)
 
-	g := cloakroom.Grave{Reason: cloakroom.EndReplaced, At: at, Until: at.Add(1e6), Successor: id, Writes: 4, Revs: r.Revs}
+	g := driver.Grave{Reason: driver.EndReplaced, At: at, Until: at.Add(1e6), Successor: id, Writes: 4, WriteIDs: r.WriteIDs}
 	if got, err = encodeGrave(id, &g); err != nil {
 		t.Fatal(err)
 	}
 	check(got, `{"kind":"grave","id":"AaIAAAAAAgECAwQFBgcICQ","deadline":1795305600124,"at":1795305600123,"reason":"replaced",`+
 		`"successor":"AaIAAAAAAgECAwQFBgcICQ","writes":4,"revs":["AQAAAAAAAAA","AgAAAAAAAAA"]}`,
-		&cloakroom.Record{ID: id, Version: cloakroom.Version{Term: 2 | graveMark, Seq: 3}, Grave: &g}, back.Version)
+		&driver.Record{ID: id, Version: driver.Version{Term: 2 | graveMark, Seq: 3}, Grave: &g}, back.Version)
 }
 
 // TestDecodeCopies keeps records from holding on to the answer that they
@@ -164,7 +164,7 @@ func TestDecodeCopies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := decode(r.ID, document, cloakroom.Version{Term: 1})
+	got, err := decode(r.ID, document, driver.Version{Term: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestRevs(t *testing.T) {
 		"", "AQIDBAUGBw", "AQIDBAUGBwgA", "AQIDBAUGBwg=", "AQIDBAUGBw=", "AQIDBAUGBwh", "AQIDBAUGBwk", "AQIDBAUGBwv",
 		"AQIDB\nUGBwg", "AQIDBAUGBw\n", "\r\n\r\nAAAAAAA", "AQIDBAUGBw\u00e4", "AQIDBAUG+wg", "AQIDBAUG wg",
 	} {
-		var want cloakroom.Rev
+		var want driver.WriteID
 		bad := want.UnmarshalText([]byte(text))
 		s := scanner{data: appendString(nil, text)}
 		if got := s.rev(); got != want || (s.err == nil) != (bad == nil) {
@@ -282,8 +282,8 @@ func TestNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for l := cloakroom.LayoutHour; l <= cloakroom.LayoutImport; l++ {
-				id := cloakroom.NewID(l, now)
+			for _, l := range []driver.Layout{driver.LayoutHour, driver.LayoutDay, driver.LayoutWeek, driver.LayoutMonth, driver.LayoutLedger, driver.LayoutImport} {
+				id := driver.NewID(l, now)
 				index := n.of(id)
 				start, end, ok := id.Period()
 				key := fmt.Sprint(l, start)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestI12EditedByHand has a visitor's document edited in every way. It opens
@@ -40,7 +40,7 @@ func TestI12EditedByHand(t *testing.T) {
 		"unknown kind":      {set("kind", "coat"), corrupt},
 		"of a ledger":       {set("kind", "ledger"), corrupt},
 		"no id":             {without("id"), corrupt},
-		"other id":          {set("id", cloakroom.NewID(cloakroom.LayoutDay, time.Now()).String()), corrupt},
+		"other id":          {set("id", driver.NewID(driver.LayoutDay, time.Now()).String()), corrupt},
 		"no app":            {without("app"), corrupt},
 		"other app":         {set("app", "another"), corrupt},
 		"time as text":      {set("seen", "yesterday"), corrupt},

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
@@ -79,12 +79,12 @@ func (r *refusal) Error() string { return r.text }
 // sent tells that a write may have been executed.
 func unavailable(err error, sent bool) error {
 	switch {
-	case errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrClosed):
+	case errors.Is(err, driver.ErrUnavailable), errors.Is(err, driver.ErrClosed):
 		return err
 	case sent:
-		return fmt.Errorf("%w: %w: %w", cloakroom.ErrUnavailable, cloakroom.ErrUnknown, err)
+		return fmt.Errorf("%w: %w: %w", driver.ErrUnavailable, driver.ErrUnknown, err)
 	}
-	return fmt.Errorf("%w: %w", cloakroom.ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 }
 
 // fromBatch translates the errors of a Batcher itself. sent tells whether the
@@ -92,10 +92,10 @@ func unavailable(err error, sent bool) error {
 func fromBatch(ctx context.Context, err error) (sent, ok bool, own error) {
 	switch {
 	case errors.Is(err, batch.ErrClosed):
-		return false, true, cloakroom.ErrClosed
+		return false, true, driver.ErrClosed
 	case errors.Is(err, batch.ErrFull):
 		return false, true, fmt.Errorf("%w: %w: too many operations wait for the engine (Config.QueueItems, QueueBytes)",
-			cloakroom.ErrUnavailable, cloakroom.ErrOverloaded)
+			driver.ErrUnavailable, driver.ErrOverloaded)
 	case ctx.Err() == nil:
 		return false, false, nil
 	case errors.Is(err, batch.ErrNotSent):

@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleOpen() {
-	keys, err := cloakroom.KeyFile("session.keys")
+	keys, err := cloakroom.KeyringFile("session.keys")
 	if err != nil {
 		log.Fatal(err)
 	}

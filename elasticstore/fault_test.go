@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // sender is what alters a request or its answer.
@@ -75,12 +75,12 @@ const (
 )
 
 // faultyStore is a store with one record in it, through a client that alters.
-func faultyStore(t *testing.T) (*lab, *faulty, *Store, *cloakroom.Record) {
+func faultyStore(t *testing.T) (*lab, *faulty, *Store, *driver.Record) {
 	t.Helper()
 	l := newLab(t)
 	f := newFaulty(l.client)
 	s := l.open(t, f, nil)
-	return l, f, s, mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	return l, f, s, mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 }
 
 // wantError checks which of the errors that callers tell apart an error is.
@@ -94,8 +94,8 @@ func wantError(t testing.TB, err error, want ...error) {
 // tells returns nil if an error is each of those that are wanted, and none of the
 // others that callers tell apart.
 func tells(err error, want ...error) error {
-	told := []error{cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict, cloakroom.ErrCorrupt,
-		cloakroom.ErrInvalid, cloakroom.ErrUnavailable, cloakroom.ErrUnknown, cloakroom.ErrOverloaded, cloakroom.ErrClosed}
+	told := []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict, driver.ErrCorrupt,
+		driver.ErrInvalid, driver.ErrUnavailable, driver.ErrUnknown, driver.ErrOverloaded, driver.ErrClosed}
 	for _, e := range told {
 		is, should := errors.Is(err, e), slices.Contains(want, e)
 		if is != should {
@@ -129,9 +129,9 @@ func fails(t testing.TB, f func(context.Context) error, want ...error) {
 }
 
 // update raises a value of a record.
-func update(r *cloakroom.Record, v string) *cloakroom.Record {
+func update(r *driver.Record, v string) *driver.Record {
 	u := *r
-	u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(v)})
+	u.Values = driver.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(v)})
 	u.Writes++
 	return &u
 }
@@ -152,12 +152,12 @@ func TestRejectedRequestsAreRepeated(t *testing.T) {
 	}
 	// Where it goes on, nothing has happened, and that is known.
 	f.set(rejected)
-	fails(t, func(ctx context.Context) error { _, err := s.Update(ctx, got); return err }, cloakroom.ErrUnavailable)
-	fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, cloakroom.ErrUnavailable)
+	fails(t, func(ctx context.Context) error { _, err := s.Update(ctx, got); return err }, driver.ErrUnavailable)
+	fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, driver.ErrUnavailable)
 }
 
 // itemError makes an item of a bulk answer fail, and says that it wasn't done.
-func itemError(id cloakroom.ID, status int, kind, reason string) sender {
+func itemError(id driver.ID, status int, kind, reason string) sender {
 	return itemErrors(id.String(), status, kind, reason)
 }
 
@@ -242,21 +242,21 @@ func TestOneItemOfManyFails(t *testing.T) {
 		want         []error
 		text         string
 	}{
-		{403, "security_exception", "no permissions for [indices:data/write/bulk[s]]", []error{cloakroom.ErrUnavailable}, "privilege"},
-		{403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];", []error{cloakroom.ErrUnavailable}, "disk"},
-		{400, "illegal_argument_exception", "Document contains at least one immense term", []error{cloakroom.ErrInvalid}, "immense"},
-		{400, "index_closed_exception", "closed", []error{cloakroom.ErrUnavailable}, "open the index"},
-		{503, "unavailable_shards_exception", "primary shard is not active", []error{cloakroom.ErrUnavailable, cloakroom.ErrUnknown}, "primary"},
-		{500, "i_o_exception", "disk", []error{cloakroom.ErrUnavailable, cloakroom.ErrUnknown}, "disk"},
-		{418, "teapot", "", []error{cloakroom.ErrUnavailable}, "teapot"},
+		{403, "security_exception", "no permissions for [indices:data/write/bulk[s]]", []error{driver.ErrUnavailable}, "privilege"},
+		{403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];", []error{driver.ErrUnavailable}, "disk"},
+		{400, "illegal_argument_exception", "Document contains at least one immense term", []error{driver.ErrInvalid}, "immense"},
+		{400, "index_closed_exception", "closed", []error{driver.ErrUnavailable}, "open the index"},
+		{503, "unavailable_shards_exception", "primary shard is not active", []error{driver.ErrUnavailable, driver.ErrUnknown}, "primary"},
+		{500, "i_o_exception", "disk", []error{driver.ErrUnavailable, driver.ErrUnknown}, "disk"},
+		{418, "teapot", "", []error{driver.ErrUnavailable}, "teapot"},
 	} {
 		t.Run(fmt.Sprint(c.status, c.kind), func(t *testing.T) {
-			poor := session(cloakroom.LayoutDay, time.Now())
+			poor := session(driver.LayoutDay, time.Now())
 			f.set(onKind("_bulk", itemError(poor.ID, c.status, c.kind, c.reason)))
 			var wg sync.WaitGroup
 			for range 40 {
 				wg.Go(func() {
-					if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+					if _, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now())); err != nil {
 						t.Errorf("another record: %v", err)
 					}
 				})
@@ -300,7 +300,7 @@ func TestUnknownOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.set(nil)
-			r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+			r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 			if name == "plain type" {
 				alter = func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 					res, err := send()
@@ -313,7 +313,7 @@ func TestUnknownOutcomes(t *testing.T) {
 			f.set(onKind("_bulk", alter))
 			before := f.requests("_bulk")
 			_, err := s.Update(testContext(t), update(r, "1"))
-			wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+			wantError(t, err, driver.ErrUnavailable, driver.ErrUnknown)
 			if n := f.requests("_bulk") - before; n != 1 {
 				t.Errorf("the write was sent %d times", n)
 			}
@@ -329,18 +329,18 @@ func TestUnconditionalBurialIsRepeated(t *testing.T) {
 	t.Parallel()
 	_, f, s, r := faultyStore(t)
 	f.set(onKind("_bulk", times(2, broken)))
-	g := cloakroom.Grave{Reason: cloakroom.EndRevoked, At: r.Created, Until: r.Deadline, Writes: 1}
-	if err := s.Bury(testContext(t), r.ID, g, cloakroom.Version{}); err != nil {
+	g := driver.Grave{Reason: driver.EndRevoked, At: r.Created, Until: r.Deadline, Writes: 1}
+	if err := s.Bury(testContext(t), r.ID, g, driver.Version{}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Get(testContext(t), r.ID)
-	wantError(t, err, cloakroom.ErrGone)
-	if got.Grave.Reason != cloakroom.EndRevoked {
+	wantError(t, err, driver.ErrGone)
+	if got.Grave.Reason != driver.EndRevoked {
 		t.Errorf("grave %+v", got.Grave)
 	}
 	f.set(onKind("_bulk", broken))
-	err = s.Bury(testContext(t), r.ID, g, cloakroom.Version{})
-	wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+	err = s.Bury(testContext(t), r.ID, g, driver.Version{})
+	wantError(t, err, driver.ErrUnavailable, driver.ErrUnknown)
 }
 
 // TestConflictUnread has a conflict whose reason can't be read: since engines
@@ -353,7 +353,7 @@ func TestConflictUnread(t *testing.T) {
 	}
 	f.set(onKind("_mget", instead(func() *http.Response { return replyJSON(503, unavailableBody) })))
 	fails(t, func(ctx context.Context) error { _, err := s.Update(ctx, update(r, "2")); return err },
-		cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+		driver.ErrUnavailable, driver.ErrUnknown)
 }
 
 // TestAnswersToReads has reads that are answered wrongly, once and always.
@@ -383,7 +383,7 @@ func TestAnswersToReads(t *testing.T) {
 				t.Fatalf("not asked again: %v", err)
 			}
 			f.set(onKind("_mget", alter))
-			fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, cloakroom.ErrUnavailable)
+			fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, driver.ErrUnavailable)
 		})
 	}
 }
@@ -399,7 +399,7 @@ func TestI12PoisonedRecordFailsAlone(t *testing.T) {
 		`{"kind":"session","id":"%s","verifier":"%%"}`, `{"kind":"session","id":"%s","raw":"e30gfQ=="}`, `{"kind":"session","id":"%s","raw":"!"}`,
 		`{"kind":"grave","id":"%s","successor":"x"}`, `{"kind":"session","id":"AAAAAAAAAAAAAAAAAAAAAA"}`, `{"kind":"session","id":"%s","persistent":1}`,
 	} {
-		poor := session(cloakroom.LayoutDay, time.Now())
+		poor := session(driver.LayoutDay, time.Now())
 		if strings.Contains(document, "%s") {
 			document = fmt.Sprintf(document, poor.ID)
 		}
@@ -416,14 +416,14 @@ func TestI12PoisonedRecordFailsAlone(t *testing.T) {
 		if results[0].Value != results[2].Value {
 			t.Error("one id, asked twice, is not shared")
 		}
-		wantError(t, results[1].Err, cloakroom.ErrCorrupt)
+		wantError(t, results[1].Err, driver.ErrCorrupt)
 		_, err := s.Get(testContext(t), poor.ID)
-		wantError(t, err, cloakroom.ErrCorrupt)
+		wantError(t, err, driver.ErrCorrupt)
 		if !strings.Contains(err.Error(), poor.ID.String()) {
 			t.Errorf("the error doesn't name the id: %v", err)
 		}
 		// What is corrupt can be buried, which is the way out.
-		if err := s.Bury(testContext(t), poor.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, Until: r.Deadline}, cloakroom.Version{}); err != nil {
+		if err := s.Bury(testContext(t), poor.ID, driver.Grave{Reason: driver.EndDestroyed, Until: r.Deadline}, driver.Version{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -453,10 +453,10 @@ func TestSearchAndCountCheckTheShards(t *testing.T) {
 			t.Run(name+kind, func(t *testing.T) {
 				do := func(ctx context.Context) error {
 					if kind == "_count" {
-						_, err := s.Summarize(ctx, cloakroom.Query{})
+						_, err := s.Summarize(ctx, driver.Query{})
 						return err
 					}
-					for _, err := range s.Search(ctx, cloakroom.Query{}) {
+					for _, err := range s.Search(ctx, driver.Query{}) {
 						if err != nil {
 							return err
 						}
@@ -468,7 +468,7 @@ func TestSearchAndCountCheckTheShards(t *testing.T) {
 					t.Errorf("not asked again: %v", err)
 				}
 				f.set(onKind(kind, edited(change)))
-				fails(t, do, cloakroom.ErrUnavailable)
+				fails(t, do, driver.ErrUnavailable)
 				f.set(nil)
 			})
 		}
@@ -488,7 +488,7 @@ func TestTooLargeForOneRequest(t *testing.T) {
 	var items []*write
 	large := 3
 	for i := range 16 {
-		r := session(cloakroom.LayoutDay, time.Now())
+		r := session(driver.LayoutDay, time.Now())
 		n := 4000
 		if i == large {
 			n = 2 * limit
@@ -501,7 +501,7 @@ func TestTooLargeForOneRequest(t *testing.T) {
 		items = append(items, &write{index: s.names.of(r.ID), id: r.ID, document: document})
 		if i == large {
 			_, err := s.Create(testContext(t), r)
-			wantError(t, err, cloakroom.ErrInvalid)
+			wantError(t, err, driver.ErrInvalid)
 			if !strings.Contains(err.Error(), "http.max_content_length") {
 				t.Errorf("the error doesn't say what to do: %v", err)
 			}

@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // indices remembers which indices are there and ours, so that each is looked
@@ -67,7 +67,7 @@ func (x *indices) keepOnly(keep func(index string) bool) {
 }
 
 // lived takes note of a lifetime.
-func (x *indices) lived(id cloakroom.ID, deadline time.Time) {
+func (x *indices) lived(id driver.ID, deadline time.Time) {
 	if deadline.IsZero() || id.Time().IsZero() || int(id.Layout()) >= len(x.lifetimes) {
 		return
 	}
@@ -79,7 +79,7 @@ func (x *indices) lived(id cloakroom.ID, deadline time.Time) {
 }
 
 // longest returns the longest lifetime of a layout that was written.
-func (x *indices) longest(l cloakroom.Layout) time.Duration {
+func (x *indices) longest(l driver.Layout) time.Duration {
 	if int(l) >= len(x.lifetimes) {
 		return 0
 	}

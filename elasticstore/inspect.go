@@ -9,12 +9,12 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // Summarize counts the records that a query selects; see cloakroom.Inspector.
 // It trails as Search does.
-func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
+func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	sum, err := s.summarize(ctx, q)
 	if err != nil {
 		return sum, searchError(ctx, "summarize", err)
@@ -22,7 +22,7 @@ func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Sum
 	return sum, nil
 }
 
-func (s *Store) summarize(ctx context.Context, q cloakroom.Query) (sum cloakroom.Summary, err error) {
+func (s *Store) summarize(ctx context.Context, q driver.Query) (sum driver.Summary, err error) {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
 		return sum, err
@@ -33,31 +33,31 @@ func (s *Store) summarize(ctx context.Context, q cloakroom.Query) (sum cloakroom
 	}
 	query := selected(q)
 	if sum.Records, err = s.count(ctx, s.names.searched(), query); err != nil {
-		return cloakroom.Summary{}, err
+		return driver.Summary{}, err
 	}
 	query = allOf(query, object{"exists": object{"field": "principal"}})
 	if sum.SignedIn, err = s.count(ctx, s.names.searched(), query); err != nil {
-		return cloakroom.Summary{}, err
+		return driver.Summary{}, err
 	}
 	return sum, nil
 }
 
 // Report tells which engine it is, what is in it and what is wrong with it; see
 // cloakroom.Inspector. It makes nothing.
-func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
+func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
-		return cloakroom.Report{}, searchError(ctx, "report", err)
+		return driver.Report{}, searchError(ctx, "report", err)
 	}
 	defer done()
-	r := &cloakroom.Report{}
+	r := &driver.Report{}
 	if err := s.report(bounded, r); err != nil {
-		return cloakroom.Report{}, searchError(ctx, "report", err)
+		return driver.Report{}, searchError(ctx, "report", err)
 	}
 	return *r, nil
 }
 
-func (s *Store) report(ctx context.Context, r *cloakroom.Report) error {
+func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	list, err := s.listIndices(ctx, s.names.pattern())
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (s *Store) report(ctx context.Context, r *cloakroom.Report) error {
 		return err
 	}
 	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
-	fact := func(name, value string) { r.Facts = append(r.Facts, cloakroom.Fact{Name: name, Value: value}) }
+	fact := func(name, value string) { r.Facts = append(r.Facts, driver.Fact{Name: name, Value: value}) }
 
 	fact("index", s.names.pattern())
 	there := map[string]bool{}
@@ -107,8 +107,8 @@ func (s *Store) report(ctx context.Context, r *cloakroom.Report) error {
 	}
 	for _, kind := range []struct {
 		name string
-		kind cloakroom.Kind
-	}{{"sessions", cloakroom.KindSession}, {"ledgers", cloakroom.KindLedger}, {"graves", kindGrave}} {
+		kind driver.Kind
+	}{{"sessions", driver.KindSession}, {"ledgers", driver.KindLedger}, {"graves", kindGrave}} {
 		n, err := s.count(ctx, s.names.searched(), term("kind", string(kind.kind)))
 		if err != nil {
 			problem("The %s can't be counted: %v.", kind.name, err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestI8LostIndex has somebody wipe the engine. Whose session was in the index
@@ -22,7 +22,7 @@ func TestI8LostIndex(t *testing.T) {
 		c.now = func() time.Time { return now }
 		c.patience = 100 * time.Millisecond
 	})
-	yesterday := session(cloakroom.LayoutDay, now.AddDate(0, 0, -1))
+	yesterday := session(driver.LayoutDay, now.AddDate(0, 0, -1))
 	warm(t, s, now, yesterday.Created)
 	site := newSite(t, s, patient)
 	old := site.visitor()
@@ -40,7 +40,7 @@ func TestI8LostIndex(t *testing.T) {
 	l.call(t, http.MethodDelete, "/_index_template/"+s.names.template(), "")
 	old.outage(t, newSite(t, s, hasty), "/look")
 	_, err = s.Get(testContext(t), yesterday.ID)
-	wantError(t, err, cloakroom.ErrUnavailable)
+	wantError(t, err, driver.ErrUnavailable)
 	for _, text := range []string{index, "snapshot", "run Setup", "PUT /" + index} {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("the error doesn't tell %q: %v", text, err)
@@ -50,7 +50,7 @@ func TestI8LostIndex(t *testing.T) {
 	today := now
 	now = now.AddDate(0, 0, 2)
 	_, err = s.Get(testContext(t), yesterday.ID)
-	wantError(t, err, cloakroom.ErrNotFound)
+	wantError(t, err, driver.ErrNotFound)
 	now = today
 	// Nobody else is any the worse for it: today's index is made again.
 	site.visitor().want(t, "/add", " 1")
@@ -78,7 +78,7 @@ func TestI8ForeignMapping(t *testing.T) {
 	s := l.open(t, nil, nil)
 	now := time.Now()
 	warm(t, s)
-	index := s.names.of(cloakroom.NewID(cloakroom.LayoutDay, now))
+	index := s.names.of(driver.NewID(driver.LayoutDay, now))
 	for name, mapping := range map[string]string{
 		"another type": `"properties":{"kind":{"type":"long"}}`,
 		"strict":       `"dynamic":"strict"`,
@@ -89,12 +89,12 @@ func TestI8ForeignMapping(t *testing.T) {
 			l.call(t, http.MethodPut, "/"+index, fmt.Sprintf(`{"mappings":{"_meta":{"cloakroom":{"format":1}},%s}}`, mapping))
 			site := newSite(t, s, hasty)
 			for _, values := range []bool{true, false} {
-				r := session(cloakroom.LayoutDay, now)
+				r := session(driver.LayoutDay, now)
 				if !values {
 					r.Values = nil
 				}
 				_, err := s.Create(testContext(t), r)
-				wantError(t, err, cloakroom.ErrUnavailable)
+				wantError(t, err, driver.ErrUnavailable)
 				for _, text := range []string{index, "mapping", s.names.template(), "reindex"} {
 					if !strings.Contains(err.Error(), text) {
 						t.Errorf("the error doesn't tell %q: %v", text, err)

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
@@ -146,7 +146,7 @@ func (l *lab) refresh(t testing.TB) {
 }
 
 // put writes a document past the store.
-func (l *lab) put(t testing.TB, s *Store, id cloakroom.ID, document string) {
+func (l *lab) put(t testing.TB, s *Store, id driver.ID, document string) {
 	t.Helper()
 	l.call(t, http.MethodPut, "/"+s.names.of(id)+"/_doc/"+id.String(), document)
 }
@@ -205,22 +205,22 @@ func slow(err error) bool {
 }
 
 // session makes a session's record as of now.
-func session(l cloakroom.Layout, now time.Time) *cloakroom.Record {
+func session(l driver.Layout, now time.Time) *driver.Record {
 	now = now.UTC().Truncate(time.Millisecond)
-	r := &cloakroom.Record{
-		ID: cloakroom.NewID(l, now), Kind: cloakroom.KindSession, App: "app", Principal: "alice",
+	r := &driver.Record{
+		ID: driver.NewID(l, now), Kind: driver.KindSession, App: "app", Principal: "alice",
 		Created: now, Authenticated: now, Seen: now, Expires: now.Add(time.Hour), Deadline: now.Add(24 * time.Hour),
-		Verifier: bytes.Repeat([]byte{7}, 33), Client: cloakroom.Client{Address: "192.0.2.7", UserAgent: "test"},
-		Writes: 1, Revs: []cloakroom.Rev{{1, byte(rand.Uint32())}},
-		Values: cloakroom.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)}),
+		Verifier: bytes.Repeat([]byte{7}, 33), Client: driver.Client{Address: "192.0.2.7", UserAgent: "test"},
+		Writes: 1, WriteIDs: []driver.WriteID{{1, byte(rand.Uint32())}},
+		Values: driver.NewValueList(map[string]json.RawMessage{"cart": json.RawMessage(`["coat"]`)}),
 	}
-	if l == cloakroom.LayoutLedger {
-		r.ID, r.Kind = cloakroom.LedgerID("app", fmt.Sprint(rand.Uint64())), cloakroom.KindLedger
+	if l == driver.LayoutLedger {
+		r.ID, r.Kind = driver.LedgerID("app", fmt.Sprint(rand.Uint64())), driver.KindLedger
 	}
 	return r
 }
 
-func mustCreate(t testing.TB, s *Store, r *cloakroom.Record) *cloakroom.Record {
+func mustCreate(t testing.TB, s *Store, r *driver.Record) *driver.Record {
 	t.Helper()
 	v, err := s.Create(testContext(t), r)
 	if err != nil {

@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-func newManager(t *testing.T, s cloakroom.Store) *cloakroom.Manager {
+func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	t.Helper()
-	keys, err := cloakroom.NewKeys(make([]byte, 32))
+	keys, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,9 +65,9 @@ func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
 				switch {
 				case err == nil:
 					done.Add(1)
-				case errors.Is(err, cloakroom.ErrUnknown):
+				case errors.Is(err, driver.ErrUnknown):
 					unknown.Add(1)
-				case !errors.Is(err, cloakroom.ErrUnavailable):
+				case !errors.Is(err, driver.ErrUnavailable):
 					t.Error(err)
 				}
 			}
@@ -104,6 +105,6 @@ func TestI10SignOutEverywhere(t *testing.T) {
 	}
 	for _, token := range tokens {
 		_, err := m.Retrieve(testContext(t), token)
-		wantError(t, err, cloakroom.ErrNotFound)
+		wantError(t, err, driver.ErrNotFound)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // names tells which index a record lives in. That is a matter of its id alone:
@@ -16,7 +16,6 @@ import (
 //	day     session-2026.11.22
 //	week    session-2026.w47    (ISO 8601)
 //	month   session-2026.11
-//	fixed   session-fixed
 //	ledger  session-principals
 //	import  session-imports
 //
@@ -29,42 +28,42 @@ type names struct {
 // period is one period of time and the index that holds its records.
 type period struct {
 	index      string
-	layout     cloakroom.Layout
+	layout     driver.Layout
 	start, end time.Time
 }
 
 // known reports whether a layout is one that this package has a place for.
-func known(l cloakroom.Layout) bool { return l.LongestLifetime() > 0 }
+func known(l driver.Layout) bool { return l.MaxLifetime() > 0 }
 
 // of returns the name of the index that an id's record lives in.
-func (n names) of(id cloakroom.ID) string {
+func (n names) of(id driver.ID) string {
 	l := id.Layout()
 	if n.one {
 		return n.prefix
 	}
 	switch l {
-	case cloakroom.LayoutLedger:
+	case driver.LayoutLedger:
 		return n.prefix + "-principals"
-	case cloakroom.LayoutImport:
+	case driver.LayoutImport:
 		return n.prefix + "-imports"
 	}
 	if start, _, ok := id.Period(); ok {
 		return n.at(l, start)
 	}
-	return n.prefix + "-fixed"
+	return n.prefix // not reached: known says so
 }
 
 // periodic reports whether the id's record lives in the index of a period.
-func (n names) periodic(id cloakroom.ID) bool {
+func (n names) periodic(id driver.ID) bool {
 	switch id.Layout() {
-	case cloakroom.LayoutHour, cloakroom.LayoutDay, cloakroom.LayoutWeek, cloakroom.LayoutMonth:
+	case driver.LayoutHour, driver.LayoutDay, driver.LayoutWeek, driver.LayoutMonth:
 		return !n.one
 	}
 	return false
 }
 
 // at returns the name of the index of a layout's period that begins at start.
-func (n names) at(l cloakroom.Layout, start time.Time) string {
+func (n names) at(l driver.Layout, start time.Time) string {
 	b := make([]byte, 0, len(n.prefix)+len("-2026.11.22-13"))
 	b = append(b, n.prefix...)
 	b = append(b, '-')
@@ -73,7 +72,7 @@ func (n names) at(l cloakroom.Layout, start time.Time) string {
 		b = append(b, byte('0'+v/10), byte('0'+v%10))
 	}
 	year, week := start.Year(), 0
-	if l == cloakroom.LayoutWeek {
+	if l == driver.LayoutWeek {
 		year, week = start.ISOWeek()
 	}
 	if year < 1000 { // only the zero time, which no period has
@@ -81,14 +80,14 @@ func (n names) at(l cloakroom.Layout, start time.Time) string {
 	}
 	b = strconv.AppendInt(b, int64(year), 10)
 	switch l {
-	case cloakroom.LayoutWeek:
+	case driver.LayoutWeek:
 		two(".w", week)
-	case cloakroom.LayoutMonth:
+	case driver.LayoutMonth:
 		two(".", int(start.Month()))
 	default:
 		two(".", int(start.Month()))
 		two(".", start.Day())
-		if l == cloakroom.LayoutHour {
+		if l == driver.LayoutHour {
 			two("-", start.Hour())
 		}
 	}
@@ -96,7 +95,7 @@ func (n names) at(l cloakroom.Layout, start time.Time) string {
 }
 
 // holding returns the layout's period that t lies in.
-func (n names) holding(l cloakroom.Layout, t time.Time) (period, bool) {
+func (n names) holding(l driver.Layout, t time.Time) (period, bool) {
 	start, end, ok := l.Period(t)
 	if !ok || n.one {
 		return period{}, false
@@ -111,18 +110,18 @@ func (n names) parse(index string) (period, bool) {
 		return period{}, false
 	}
 	var y, m, d, h int
-	var l cloakroom.Layout
+	var l driver.Layout
 	var t time.Time
 	switch {
 	case scan(text, "%d.w%d", &y, &m):
-		l = cloakroom.LayoutWeek
+		l = driver.LayoutWeek
 		t = time.Date(y, 1, 4, 0, 0, 0, 0, time.UTC).AddDate(0, 0, 7*(m-1)) // week 1 has January 4th
 	case scan(text, "%d.%d.%d-%d", &y, &m, &d, &h):
-		l, t = cloakroom.LayoutHour, time.Date(y, time.Month(m), d, h, 0, 0, 0, time.UTC)
+		l, t = driver.LayoutHour, time.Date(y, time.Month(m), d, h, 0, 0, 0, time.UTC)
 	case scan(text, "%d.%d.%d", &y, &m, &d):
-		l, t = cloakroom.LayoutDay, time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
+		l, t = driver.LayoutDay, time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC)
 	case scan(text, "%d.%d", &y, &m):
-		l, t = cloakroom.LayoutMonth, time.Date(y, time.Month(m), 1, 0, 0, 0, 0, time.UTC)
+		l, t = driver.LayoutMonth, time.Date(y, time.Month(m), 1, 0, 0, 0, 0, time.UTC)
 	default:
 		return period{}, false
 	}
@@ -140,7 +139,7 @@ func (n names) lasting() []string {
 	if n.one {
 		return []string{n.prefix}
 	}
-	return []string{n.prefix + "-principals", n.prefix + "-imports", n.prefix + "-fixed"}
+	return []string{n.prefix + "-principals", n.prefix + "-imports"}
 }
 
 // ours reports whether an index has one of the names that the store gives.

@@ -7,27 +7,27 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
 // target is a document to be read.
 type target struct {
 	index string
-	id    cloakroom.ID
+	id    driver.ID
 	known *kept // what it is if the engine has it at this one's version still; or nil
 }
 
-type readResult = batch.Result[*cloakroom.Record]
+type readResult = batch.Result[*driver.Record]
 
 // Get returns the record of an id; see cloakroom.Store. Reads that meet go out
 // together. A read that comes back from the engine is the newest state.
-func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	bounded, done, err := s.begin(ctx)
 	if err == nil {
 		defer done()
-		var rec *cloakroom.Record
-		if rec, err = s.get(bounded, id); err == nil || errors.Is(err, cloakroom.ErrGone) {
+		var rec *driver.Record
+		if rec, err = s.get(bounded, id); err == nil || errors.Is(err, driver.ErrGone) {
 			if err != nil {
 				err = fmt.Errorf("elasticstore: get %v: %w", id, err)
 			}
@@ -38,9 +38,9 @@ func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 }
 
 // get reads one record, again while that may help.
-func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if !known(id.Layout()) {
-		return nil, fmt.Errorf("%w: unknown layout %d", cloakroom.ErrNotFound, id.Layout())
+		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrNotFound, id.Layout())
 	}
 	t := target{s.indexOf(id), id, s.copies.of(id)}
 	if !s.names.periodic(id) {
@@ -64,7 +64,7 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 			t.known = nil
 		case errors.Is(err, errNoIndex):
 			if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
-				return nil, cloakroom.ErrNotFound
+				return nil, driver.ErrNotFound
 			}
 			// If it is gone, then the next write is to make it as it should be,
 			// which the engine by itself may not.
@@ -104,7 +104,7 @@ func droppable(start, end, now time.Time) bool {
 
 // indexOf returns the name of the index that an id's record lives in. Most are
 // in the one that was asked for last, whose name is remembered.
-func (s *Store) indexOf(id cloakroom.ID) string {
+func (s *Store) indexOf(id driver.ID) string {
 	if !s.names.periodic(id) {
 		return s.names.of(id)
 	}
@@ -133,7 +133,7 @@ func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 	results := make([]readResult, len(items))
 	unique := make([]target, 0, len(items))
 	place := make([]int, len(items)) // of each item in unique
-	first := make(map[cloakroom.ID]int, len(items))
+	first := make(map[driver.ID]int, len(items))
 	for i, t := range items {
 		at, ok := first[t.id]
 		if !ok {
@@ -265,7 +265,7 @@ type hit struct {
 	index, id []byte
 	doc       document
 	unread    error // what is wrong with doc
-	version   cloakroom.Version
+	version   driver.Version
 	found     bool
 	err       *said
 	sort      []byte
@@ -305,17 +305,17 @@ func (d *decoder) hit(s *scanner, h *hit) {
 }
 
 // record reads the document of a hit.
-func (h *hit) record(id cloakroom.ID) (*cloakroom.Record, error) {
+func (h *hit) record(id driver.ID) (*driver.Record, error) {
 	if h.version.Term == 0 || h.version.Term >= graveMark {
-		return nil, fmt.Errorf("%w: without a version", cloakroom.ErrCorrupt)
+		return nil, fmt.Errorf("%w: without a version", driver.ErrCorrupt)
 	}
 	err := h.unread
-	var rec *cloakroom.Record
+	var rec *driver.Record
 	if err == nil {
 		rec, err = h.doc.record(id, h.version)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: the document in %q can't be read: %w", cloakroom.ErrCorrupt, h.index, err)
+		return nil, fmt.Errorf("%w: the document in %q can't be read: %w", driver.ErrCorrupt, h.index, err)
 	}
 	return rec, nil
 }
@@ -331,11 +331,11 @@ func (h *hit) result(r *request, t *target) readResult {
 	case h.err != nil:
 		return readResult{Err: h.err.fault(fmt.Sprintf("%v: in %q", r, h.index), false)}
 	case !h.found:
-		return readResult{Err: cloakroom.ErrNotFound}
+		return readResult{Err: driver.ErrNotFound}
 	case t.known != nil && h.version != t.known.version:
 		return readResult{Err: errStale}
 	}
-	var rec *cloakroom.Record
+	var rec *driver.Record
 	var err error
 	if t.known != nil {
 		rec, err = t.known.record(t.id)
@@ -343,7 +343,7 @@ func (h *hit) result(r *request, t *target) readResult {
 		rec, err = h.record(t.id)
 	}
 	if err == nil && rec.Grave != nil {
-		err = cloakroom.ErrGone
+		err = driver.ErrGone
 	}
 	return readResult{Value: rec, Err: err}
 }

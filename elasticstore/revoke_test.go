@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // managerAt makes a Manager whose clock goes so far behind, and that waits so
 // long for the store. All have the same keys.
 func managerAt(t testing.TB, s *Store, behind, patience time.Duration) *cloakroom.Manager {
 	t.Helper()
-	keys, err := cloakroom.NewKeys(make([]byte, 32))
+	keys, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,13 +52,13 @@ func signIn(t testing.TB, m *cloakroom.Manager) string {
 }
 
 // tryToSignIn signs in with a ticket that was taken before.
-func tryToSignIn(t testing.TB, m *cloakroom.Manager, ticket cloakroom.Ticket) (token string, err error) {
+func tryToSignIn(t testing.TB, m *cloakroom.Manager, ticket cloakroom.LoginAttempt) (token string, err error) {
 	t.Helper()
 	s, err := m.Create(testContext(t))
 	if err != nil {
 		return "", err
 	}
-	err = s.Login(testContext(t), "alice", &cloakroom.LoginOptions{Ticket: ticket})
+	err = s.Login(testContext(t), "alice", &cloakroom.LoginOptions{Attempt: ticket})
 	return s.Token(), err
 }
 
@@ -74,12 +75,12 @@ func opens(t testing.TB, m *cloakroom.Manager, token string) bool {
 
 func wantNothing(t testing.TB, err error) {
 	t.Helper()
-	if !errors.Is(err, cloakroom.ErrNotFound) {
+	if !errors.Is(err, driver.ErrNotFound) {
 		t.Errorf("a session that has ended: %v", err)
 	}
 }
 
-func idOf(t testing.TB, m *cloakroom.Manager, token string) cloakroom.ID {
+func idOf(t testing.TB, m *cloakroom.Manager, token string) driver.ID {
 	t.Helper()
 	s, err := m.Retrieve(testContext(t), token)
 	if err != nil {
@@ -142,7 +143,7 @@ func TestI10LaggingNode(t *testing.T) {
 
 	f.set(lags(index))
 	err = managerAt(t, behind, 0, hasty).Admin().RevokeAll(testContext(t), "alice")
-	if !errors.Is(err, cloakroom.ErrUnavailable) {
+	if !errors.Is(err, driver.ErrUnavailable) {
 		t.Fatalf("RevokeAll through a node that lags: %v", err)
 	}
 	// Who checked the old password is too late, wherever he completes.
@@ -176,7 +177,7 @@ type revokeInTrouble struct {
 	today      *cloakroom.Manager
 	hasty      *cloakroom.Manager
 	old, young []string // tokens
-	ticket     cloakroom.Ticket
+	ticket     cloakroom.LoginAttempt
 }
 
 func newRevokeInTrouble(t testing.TB, l *lab) *revokeInTrouble {
@@ -214,7 +215,7 @@ func (r *revokeInTrouble) ended(t testing.TB, more ...string) {
 	}
 	// Nothing is left that nobody knows of.
 	r.refresh(t)
-	for rec, err := range r.today.Admin().Search(testContext(t), cloakroom.Query{Principal: "alice"}) {
+	for rec, err := range r.today.Admin().Search(testContext(t), driver.Query{Principal: "alice"}) {
 		t.Errorf("a session is left: %v, %v", rec, err)
 	}
 }
@@ -223,7 +224,7 @@ func (r *revokeInTrouble) ended(t testing.TB, more ...string) {
 func (r *revokeInTrouble) periodRed(t testing.TB, red func(testing.TB, *lab, string) func()) {
 	t.Helper()
 	heal := red(t, r.lab, r.store.names.of(idOf(t, r.today, r.old[0])))
-	if err := r.hasty.Admin().RevokeAll(testContext(t), "alice"); !errors.Is(err, cloakroom.ErrUnavailable) {
+	if err := r.hasty.Admin().RevokeAll(testContext(t), "alice"); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("RevokeAll while some of the sessions can't be ended: %v", err)
 	}
 	if opens(t, r.today, r.young[0]) {
@@ -258,14 +259,14 @@ func (r *revokeInTrouble) periodRed(t testing.TB, red func(testing.TB, *lab, str
 func (r *revokeInTrouble) principalsRed(t testing.TB, red func(testing.TB, *lab, string) func()) {
 	t.Helper()
 	heal := red(t, r.lab, r.index+"-principals")
-	if err := r.hasty.Admin().RevokeAll(testContext(t), "alice"); !errors.Is(err, cloakroom.ErrUnavailable) {
+	if err := r.hasty.Admin().RevokeAll(testContext(t), "alice"); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("RevokeAll without the ledger: %v", err)
 	}
-	if _, err := r.hasty.BeginLogin(testContext(t), "alice"); !errors.Is(err, cloakroom.ErrUnavailable) {
+	if _, err := r.hasty.BeginLogin(testContext(t), "alice"); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("BeginLogin without the ledger: %v", err)
 	}
 	token, err := tryToSignIn(t, r.hasty, r.ticket)
-	if !errors.Is(err, cloakroom.ErrUnavailable) {
+	if !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("a sign-in without the ledger: %v", err)
 	}
 	for _, token := range slices.Concat(r.old, r.young) {

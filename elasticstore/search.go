@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // Pages begin small, since nobody knows how large the records are.
@@ -21,8 +21,8 @@ const (
 
 // Search yields records in the order of Cursor.Compare; see cloakroom.Store. It
 // trails what was acknowledged by Config.RefreshInterval.
-func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
+func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
 		after, size, left := afterCursor(q.After), firstPage, q.Limit
 		for {
 			if q.Limit > 0 {
@@ -50,7 +50,7 @@ func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 // searchError makes the error of an operation on many records.
 func searchError(ctx context.Context, op string, err error) error {
 	switch {
-	case errors.Is(err, cloakroom.ErrClosed):
+	case errors.Is(err, driver.ErrClosed):
 		return opError(op, err)
 	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
 		err = fmt.Errorf("%w: %w", contextError(ctx), err)
@@ -61,14 +61,14 @@ func searchError(ctx context.Context, op string, err error) error {
 	return opError(op, unavailable(err, false))
 }
 
-func (s *Store) searchPage(ctx context.Context, q cloakroom.Query, after json.RawMessage, size int) (page[*cloakroom.Record], error) {
+func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMessage, size int) (page[*driver.Record], error) {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
-		return page[*cloakroom.Record]{}, err
+		return page[*driver.Record]{}, err
 	}
 	defer done()
 	if err := s.prepare(ctx); err != nil {
-		return page[*cloakroom.Record]{}, err
+		return page[*driver.Record]{}, err
 	}
 	body := object{
 		"size":                size,
@@ -80,7 +80,7 @@ func (s *Store) searchPage(ctx context.Context, q cloakroom.Query, after json.Ra
 	if after != nil {
 		body["search_after"] = after
 	}
-	return search(ctx, s, s.names.searched(), body, func(h *hit) (*cloakroom.Record, bool) {
+	return search(ctx, s, s.names.searched(), body, func(h *hit) (*driver.Record, bool) {
 		rec, err := s.searched(h)
 		if err != nil && s.notes.first("passed over "+string(h.index)+string(h.id)) {
 			s.cfg.Logger.Warn("elasticstore: a search passes over a document", "id", string(h.id), "index", string(h.index), "error", err)
@@ -90,8 +90,8 @@ func (s *Store) searchPage(ctx context.Context, q cloakroom.Query, after json.Ra
 }
 
 // searched reads the document of a search's hit.
-func (s *Store) searched(h *hit) (*cloakroom.Record, error) {
-	id, err := cloakroom.ParseID(string(h.id))
+func (s *Store) searched(h *hit) (*driver.Record, error) {
+	id, err := driver.ParseID(string(h.id))
 	if err != nil || s.names.of(id) != string(h.index) {
 		return nil, errors.New("it isn't where a record of its id would be")
 	}
@@ -99,8 +99,8 @@ func (s *Store) searched(h *hit) (*cloakroom.Record, error) {
 }
 
 // afterCursor is where a search begins.
-func afterCursor(c cloakroom.Cursor) json.RawMessage {
-	if c == (cloakroom.Cursor{}) {
+func afterCursor(c driver.Cursor) json.RawMessage {
+	if c == (driver.Cursor{}) {
 		return nil
 	}
 	ms, id := c.Created.UnixMilli(), c.ID.String()
@@ -149,10 +149,10 @@ func lacks(field string) object {
 }
 
 // selected is a query, but for After and Limit, as the engine has it.
-func selected(q cloakroom.Query) object {
+func selected(q driver.Query) object {
 	kind := q.Kind
 	if kind == "" {
-		kind = cloakroom.KindSession
+		kind = driver.KindSession
 	}
 	filters := []object{term("kind", string(kind))}
 	if q.App != "" {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func TestSetupFromManyAtOnce(t *testing.T) {
@@ -26,13 +26,13 @@ func TestSetupFromManyAtOnce(t *testing.T) {
 			}
 		})
 		wg.Go(func() {
-			if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+			if _, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now())); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	for _, suffix := range []string{"principals", "imports", "fixed"} {
+	for _, suffix := range []string{"principals", "imports"} {
 		if !l.exists(t, l.index+"-"+suffix) {
 			t.Errorf("Setup did not make %s", suffix)
 		}
@@ -48,7 +48,7 @@ func TestSetupIsDoneOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now())); err != nil {
+			if _, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now())); err != nil {
 				t.Error(err)
 			}
 		})
@@ -57,7 +57,7 @@ func TestSetupIsDoneOnce(t *testing.T) {
 	if n := f.requests(l.index + "-periods"); n != 2 {
 		t.Errorf("%d requests for the template, want one look and one write", n)
 	}
-	for _, index := range []string{"-principals", "-imports", "-fixed", time.Now().UTC().Format("-2006.01.02")} {
+	for _, index := range []string{"-principals", "-imports", time.Now().UTC().Format("-2006.01.02")} {
 		if n := f.requests(l.index + index); n != 2 {
 			t.Errorf("%d requests for the index %s, want one look and one write", n, index)
 		}
@@ -65,8 +65,8 @@ func TestSetupIsDoneOnce(t *testing.T) {
 	// Another process only looks, before it writes.
 	f2 := newFaulty(l.client)
 	s2 := l.open(t, f2, nil)
-	mustCreate(t, s2, session(cloakroom.LayoutDay, time.Now()))
-	mustCreate(t, s2, session(cloakroom.LayoutDay, time.Now()))
+	mustCreate(t, s2, session(driver.LayoutDay, time.Now()))
+	mustCreate(t, s2, session(driver.LayoutDay, time.Now()))
 	total := 0
 	for kind, n := range f2.count {
 		if kind != "_bulk" {
@@ -148,12 +148,12 @@ func TestForeignTemplatesAndIndices(t *testing.T) {
 			c.prepare(l)
 			s := l.open(t, nil, func(cfg *Config) { cfg.OneIndex = c.one })
 			err := s.Setup(testContext(t))
-			wantError(t, err, cloakroom.ErrUnavailable)
+			wantError(t, err, driver.ErrUnavailable)
 			if !strings.Contains(err.Error(), c.text) || !strings.Contains(err.Error(), "Config.Index") {
 				t.Errorf("the error doesn't tell %q and a remedy: %v", c.text, err)
 			}
-			_, err = s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
-			wantError(t, err, cloakroom.ErrUnavailable)
+			_, err = s.Create(testContext(t), session(driver.LayoutDay, time.Now()))
+			wantError(t, err, driver.ErrUnavailable)
 			if !strings.Contains(err.Error(), c.text) {
 				t.Errorf("the error of a write doesn't tell %q: %v", c.text, err)
 			}
@@ -181,10 +181,10 @@ func TestHigherTemplate(t *testing.T) {
 	l.call(t, http.MethodPut, "/_index_template/"+l.index+"-foreign", fmt.Sprintf(
 		`{"index_patterns":[%q],"priority":1000,"template":{"mappings":{"dynamic":true,"properties":{"note":{"type":"text"}}}}}`, l.index+"-*"))
 	s := l.open(t, nil, nil)
-	r := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	l.refresh(t)
 	found := 0
-	for got, err := range s.Search(testContext(t), cloakroom.Query{Principal: "alice"}) {
+	for got, err := range s.Search(testContext(t), driver.Query{Principal: "alice"}) {
 		if err != nil || got.ID != r.ID {
 			t.Fatal(got, err)
 		}
@@ -208,9 +208,9 @@ func TestForbiddenTemplate(t *testing.T) {
 	f.set(onKind(l.index+"-periods", instead(func() *http.Response {
 		return replyJSON(403, `{"error":{"type":"security_exception","reason":"no permissions for [indices:admin/index_template/get] and User [name=app]"},"status":403}`)
 	})))
-	mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	err := s.Setup(testContext(t)) // whose purpose it is
-	wantError(t, err, cloakroom.ErrUnavailable)
+	wantError(t, err, driver.ErrUnavailable)
 	if !strings.Contains(err.Error(), "privilege") {
 		t.Errorf("the error doesn't tell what is missing: %v", err)
 	}
@@ -229,8 +229,8 @@ func TestI8SetupInAnOutage(t *testing.T) {
 	ctx := brief(t)
 	for range 200 {
 		wg.Go(func() {
-			_, err := s.Create(ctx, session(cloakroom.LayoutDay, time.Now()))
-			if errors.Is(err, cloakroom.ErrUnavailable) && !errors.Is(err, cloakroom.ErrUnknown) {
+			_, err := s.Create(ctx, session(driver.LayoutDay, time.Now()))
+			if errors.Is(err, driver.ErrUnavailable) && !errors.Is(err, driver.ErrUnknown) {
 				failed.Add(1)
 			}
 		})
@@ -244,7 +244,7 @@ func TestI8SetupInAnOutage(t *testing.T) {
 	}
 	f.set(nil)
 	eventually(t, func() error {
-		_, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
+		_, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now()))
 		return err
 	})
 }
@@ -271,7 +271,7 @@ func eventually(t testing.TB, f func() error) {
 func TestIndexMeta(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
-	r := session(cloakroom.LayoutWeek, time.Now())
+	r := session(driver.LayoutWeek, time.Now())
 	r.Deadline = r.Created.Add(100 * time.Hour)
 	mustCreate(t, s, r)
 	list, err := s.listIndices(testContext(t), l.index+"-*")
@@ -299,7 +299,7 @@ func TestVanishedIndex(t *testing.T) {
 	l, f, s, r := faultyStore(t)
 	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
 	// The engine makes it anew, through the template.
-	again := mustCreate(t, s, session(cloakroom.LayoutDay, time.Now()))
+	again := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	if list, err := s.listIndices(testContext(t), s.names.of(r.ID)); err != nil || len(list) != 1 || list[0].mark == nil {
 		t.Errorf("the index that came by itself is not ours: %v, %v", list, err)
 	}
@@ -307,11 +307,11 @@ func TestVanishedIndex(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := s.Get(testContext(t), r.ID)
-	wantError(t, err, cloakroom.ErrNotFound)
+	wantError(t, err, driver.ErrNotFound)
 
 	// The engine is forbidden to make indices by itself.
 	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
-	next := session(cloakroom.LayoutDay, time.Now())
+	next := session(driver.LayoutDay, time.Now())
 	f.set(onKind("_bulk", times(1, itemError(next.ID, 404, "index_not_found_exception", "no such index and [action.auto_create_index] is [false]"))))
 	before := f.requests(s.names.of(r.ID))
 	mustCreate(t, s, next)
@@ -335,9 +335,9 @@ func TestI8LaggingNode(t *testing.T) {
 	}
 	s, waits := lags(200*time.Millisecond), lags(patient)
 	warm(t, waits)
-	day := mustCreate(t, s, session(cloakroom.LayoutDay, now))
-	ledger := mustCreate(t, s, session(cloakroom.LayoutLedger, now))
-	for _, r := range []*cloakroom.Record{day, ledger} {
+	day := mustCreate(t, s, session(driver.LayoutDay, now))
+	ledger := mustCreate(t, s, session(driver.LayoutLedger, now))
+	for _, r := range []*driver.Record{day, ledger} {
 		lagging := edited(func(string) string {
 			return fmt.Sprintf(`{"docs":[{"_index":%q,"_id":%q,"error":{"type":"index_not_found_exception","reason":"no such index"}}]}`,
 				s.names.of(r.ID), r.ID)
@@ -349,12 +349,12 @@ func TestI8LaggingNode(t *testing.T) {
 		}
 		f.set(onKind("_mget", lagging))
 		_, err := s.Get(testContext(t), r.ID)
-		wantError(t, err, cloakroom.ErrUnavailable)
+		wantError(t, err, driver.ErrUnavailable)
 		if !strings.Contains(err.Error(), s.names.of(r.ID)) || !strings.Contains(err.Error(), "snapshot") {
 			t.Errorf("the error doesn't name the index and a remedy: %v", err)
 		}
-		_, err = s.Update(testContext(t), &cloakroom.Record{ID: r.ID, Kind: r.Kind, Version: cloakroom.Version{Term: 1, Seq: 999}})
-		wantError(t, err, cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+		_, err = s.Update(testContext(t), &driver.Record{ID: r.ID, Kind: r.Kind, Version: driver.Version{Term: 1, Seq: 999}})
+		wantError(t, err, driver.ErrUnavailable, driver.ErrUnknown)
 		// Once the period could have been dropped, it means that they are gone.
 		_, end, ok := r.ID.Period()
 		if !ok {
@@ -363,16 +363,16 @@ func TestI8LaggingNode(t *testing.T) {
 		now = end.Add(24*time.Hour + time.Millisecond)
 		_, err = s.Get(testContext(t), r.ID)
 		if ok {
-			wantError(t, err, cloakroom.ErrNotFound)
+			wantError(t, err, driver.ErrNotFound)
 		} else {
-			wantError(t, err, cloakroom.ErrUnavailable)
+			wantError(t, err, driver.ErrUnavailable)
 		}
 	}
 	// A search that meets such a node.
 	f.set(onKind("_search", times(1, instead(func() *http.Response {
-		return replyJSON(404, `{"error":{"type":"index_not_found_exception","reason":"no such index [x-fixed]"},"status":404}`)
+		return replyJSON(404, `{"error":{"type":"index_not_found_exception","reason":"no such index [x-imports]"},"status":404}`)
 	}))))
-	for _, err := range waits.Search(testContext(t), cloakroom.Query{}) {
+	for _, err := range waits.Search(testContext(t), driver.Query{}) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -388,10 +388,10 @@ func TestI8OpenInAnOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	_, err = s.Get(testContext(t), cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
-	wantError(t, err, cloakroom.ErrUnavailable)
-	_, err = s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
-	wantError(t, err, cloakroom.ErrUnavailable)
+	_, err = s.Get(testContext(t), driver.NewID(driver.LayoutDay, time.Now()))
+	wantError(t, err, driver.ErrUnavailable)
+	_, err = s.Create(testContext(t), session(driver.LayoutDay, time.Now()))
+	wantError(t, err, driver.ErrUnavailable)
 	if text := err.Error(); !strings.Contains(text, "127.0.0.1:1") || strings.Contains(text, "hunter2") || strings.Contains(text, "alice") {
 		t.Errorf("the error has to name the address without the login: %v", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
@@ -19,8 +19,8 @@ type Store struct {
 	owned  *client // made by Open
 	cfg    Config
 	names  names
-	reads  *batch.Batcher[target, *cloakroom.Record]
-	writes *batch.Batcher[*write, cloakroom.Version]
+	reads  *batch.Batcher[target, *driver.Record]
+	writes *batch.Batcher[*write, driver.Version]
 
 	copies *copies // of records, for reads to compare with
 
@@ -38,8 +38,8 @@ type Store struct {
 }
 
 var (
-	_ cloakroom.Store     = (*Store)(nil)
-	_ cloakroom.Inspector = (*Store)(nil)
+	_ driver.Store     = (*Store)(nil)
+	_ driver.Inspector = (*Store)(nil)
 )
 
 // New returns a Store on a client. A nil config is good for production. It does
@@ -57,12 +57,12 @@ func New(c Client, config *Config) (*Store, error) {
 	s.ready.now = cfg.now
 	s.copies = newCopies(cfg.CopyBytes)
 	s.alarms = timeout.NewAlarms(cfg.RequestTimeout / 64)
-	s.reads = batch.New(batch.Config[target, *cloakroom.Record]{
+	s.reads = batch.New(batch.Config[target, *driver.Record]{
 		Flush:    s.readAll,
 		MaxItems: cfg.MaxItems, QueueItems: cfg.QueueItems,
 		InFlight: cfg.InFlight, FlushTimeout: cfg.RequestTimeout,
 	})
-	s.writes = batch.New(batch.Config[*write, cloakroom.Version]{
+	s.writes = batch.New(batch.Config[*write, driver.Version]{
 		Flush: s.writeAll, Size: (*write).size,
 		MaxItems: cfg.MaxItems, MaxBytes: cfg.MaxBytes, QueueItems: cfg.QueueItems, QueueBytes: cfg.QueueBytes,
 		InFlight: cfg.InFlight, FlushTimeout: cfg.RequestTimeout,
@@ -127,7 +127,7 @@ func (s *Store) begin(ctx context.Context) (limited context.Context, done func()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {
-		return nil, nil, cloakroom.ErrClosed
+		return nil, nil, driver.ErrClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, nil, contextError(ctx)
@@ -150,7 +150,7 @@ func (s *Store) beginLong(ctx context.Context) (long context.Context, done func(
 	s.detached(func() {
 		select {
 		case <-s.closing:
-			cancel(cloakroom.ErrClosed)
+			cancel(driver.ErrClosed)
 		case <-ended:
 		}
 	})
@@ -177,9 +177,9 @@ func opError(op string, err error) error {
 
 // result makes an operation's error out of what went wrong. ctx is the
 // caller's; sent tells that a write may have been executed, now or later.
-func result(ctx context.Context, op string, id cloakroom.ID, err error, sent bool) error {
-	for _, known := range []error{cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict,
-		cloakroom.ErrCorrupt, cloakroom.ErrInvalid, cloakroom.ErrClosed, cloakroom.ErrOverloaded} {
+func result(ctx context.Context, op string, id driver.ID, err error, sent bool) error {
+	for _, known := range []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
+		driver.ErrCorrupt, driver.ErrInvalid, driver.ErrClosed, driver.ErrOverloaded} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("elasticstore: %s %v: %w", op, id, err)
 		}

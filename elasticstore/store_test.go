@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
@@ -25,7 +25,7 @@ func TestStore(t *testing.T) {
 func conform(whole *testing.T, one bool) {
 	// Families use a lab one after the other: most of the time would go into
 	// making indices.
-	labs := map[cloakroom.Store]*lab{}
+	labs := map[driver.Store]*lab{}
 	var free []*lab
 	change := func(c *Config) {
 		if c.OneIndex = one; one {
@@ -36,7 +36,7 @@ func conform(whole *testing.T, one bool) {
 	}
 	storetest.Run(whole, storetest.Harness{
 		Patience: patient,
-		Open: func(t testing.TB) cloakroom.Store {
+		Open: func(t testing.TB) driver.Store {
 			if len(free) == 0 {
 				free = append(free, newLab(whole))
 			}
@@ -53,7 +53,7 @@ func conform(whole *testing.T, one bool) {
 			})
 			return s
 		},
-		Second: func(t testing.TB, s cloakroom.Store) cloakroom.Store {
+		Second: func(t testing.TB, s driver.Store) driver.Store {
 			second, err := New(labs[s].client, labs[s].config(change))
 			if err != nil {
 				t.Fatal(err)
@@ -61,14 +61,14 @@ func conform(whole *testing.T, one bool) {
 			labs[second] = labs[s]
 			return second
 		},
-		Settle: func(t testing.TB, s cloakroom.Store) { labs[s].refresh(t) },
-		ForgetTombstones: func(t testing.TB, s cloakroom.Store) {
+		Settle: func(t testing.TB, s driver.Store) { labs[s].refresh(t) },
+		ForgetTombstones: func(t testing.TB, s driver.Store) {
 			// With gc_deletes at 0 a refresh drops what the engine remembers
 			// of deleted documents, and a merge what is left of them on disk.
 			labs[s].call(t, http.MethodPost, "/"+labs[s].index+"*/_forcemerge?max_num_segments=1", "")
 			labs[s].refresh(t)
 		},
-		Corrupt: func(t testing.TB, s cloakroom.Store, id cloakroom.ID) {
+		Corrupt: func(t testing.TB, s driver.Store, id driver.ID) {
 			labs[s].put(t, s.(*Store), id, `{"kind":"session","id":7}`)
 		},
 		DropForgets: !one,

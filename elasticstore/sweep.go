@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // Sweep ends what is over at the time now; see cloakroom.Store.
@@ -17,8 +17,8 @@ import (
 // the other indices expired sessions are buried, and what is past its deadline
 // is deleted, one by one. The next period's index is made for each layout in
 // use. Trouble with one index doesn't keep Sweep from the others.
-func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
-	var report cloakroom.SweepReport
+func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
+	var report driver.SweepReport
 	long, done, err := s.beginLong(ctx)
 	if err != nil {
 		return report, searchError(ctx, "sweep", err)
@@ -46,15 +46,15 @@ func (s *Store) sweepError(ctx, long context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case ctx.Err() == nil && errors.Is(context.Cause(long), cloakroom.ErrClosed):
-		return opError("sweep", cloakroom.ErrClosed)
+	case ctx.Err() == nil && errors.Is(context.Cause(long), driver.ErrClosed):
+		return opError("sweep", driver.ErrClosed)
 	}
 	return searchError(ctx, "sweep", err)
 }
 
 // sweepPeriods drops the indices of periods that are over, and makes those that
 // come next.
-func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *cloakroom.SweepReport, fail func(error)) error {
+func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *driver.SweepReport, fail func(error)) error {
 	list, err := s.listIndices(ctx, s.names.pattern())
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *cloakro
 		p, ok := s.names.parse(index)
 		return !ok || there[index] != nil || !droppable(p.start, p.end, s.cfg.now())
 	})
-	for l := cloakroom.LayoutHour; l <= cloakroom.LayoutMonth; l++ {
+	for l := driver.LayoutHour; l <= driver.LayoutMonth; l++ {
 		fail(s.makeNext(ctx, l, now, there))
 	}
 	return nil
@@ -96,7 +96,7 @@ func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *cloakro
 
 // makeNext makes the index of a layout's next period, if the layout is in use:
 // to make it when the period begins would hold up all who come first.
-func (s *Store) makeNext(ctx context.Context, l cloakroom.Layout, now time.Time, there map[string]*indexInfo) error {
+func (s *Store) makeNext(ctx context.Context, l driver.Layout, now time.Time, there map[string]*indexInfo) error {
 	p, _ := s.names.holding(l, now)
 	current := there[p.index]
 	if current == nil || current.mark == nil {
@@ -124,7 +124,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 		return false, err
 	}
 	// Without a deadline nothing is ever over.
-	live := anyOf(object{"range": object{"deadline": object{"gte": ceilMillis(now.Add(-cloakroom.ClockTolerance))}}}, lacks("deadline"))
+	live := anyOf(object{"range": object{"deadline": object{"gte": ceilMillis(now.Add(-driver.ClockTolerance))}}}, lacks("deadline"))
 	n, asked, err := s.countShards(ctx, info.name, live)
 	switch {
 	case err != nil:
@@ -177,22 +177,22 @@ func (s *Store) refresh(ctx context.Context, index string) error {
 
 // over is a document that a sweep found to be over, at the version of the hit.
 type over struct {
-	id      cloakroom.ID
-	version cloakroom.Version
-	rec     *cloakroom.Record
+	id      driver.ID
+	version driver.Version
+	rec     *driver.Record
 	grave   bool
 }
 
 // sweepDocuments ends what is over in an index that belongs to no period.
 // Searches trail, so each end is a compare-and-set on what was found.
-func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time, report *cloakroom.SweepReport) error {
+func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time, report *driver.SweepReport) error {
 	const size = 500
-	removable := now.Add(-cloakroom.ClockTolerance)
+	removable := now.Add(-driver.ClockTolerance)
 	query := object{
 		"size": size,
 		"query": anyOf(
 			between("deadline", time.Time{}, removable),
-			allOf(term("kind", string(cloakroom.KindSession)), between("expires", time.Time{}, now))),
+			allOf(term("kind", string(driver.KindSession)), between("expires", time.Time{}, now))),
 		"sort":                []object{sortBy("id", "keyword")},
 		"_source":             []string{"kind", "id", "expires", "deadline", "at", "writes", "revs"},
 		"seq_no_primary_term": true,
@@ -240,10 +240,10 @@ func (o *over) end(index string, now time.Time) (*write, error) {
 	}
 	w := &write{index: index, id: o.id, at: o.version}
 	switch {
-	case !deadline.IsZero() && now.After(deadline.Add(cloakroom.ClockTolerance)):
+	case !deadline.IsZero() && now.After(deadline.Add(driver.ClockTolerance)):
 		w.action = deleteAt
 		return w, nil
-	case !o.grave && o.rec.Kind == cloakroom.KindSession && !o.rec.Expires.IsZero() && now.After(o.rec.Expires):
+	case !o.grave && o.rec.Kind == driver.KindSession && !o.rec.Expires.IsZero() && now.After(o.rec.Expires):
 		var err error
 		w.action = replaceAt
 		g := o.rec.ExpiredGrave(now)
@@ -255,7 +255,7 @@ func (o *over) end(index string, now time.Time) (*write, error) {
 
 // endAll sends the ends that a sweep has found. To send one again is safe
 // whatever became of it: it only ever happens at the version that was judged.
-func (s *Store) endAll(ctx context.Context, ends []*write, report *cloakroom.SweepReport) error {
+func (s *Store) endAll(ctx context.Context, ends []*write, report *driver.SweepReport) error {
 	b := s.backoff()
 	var since time.Time // when the trouble began
 	for len(ends) > 0 {

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-func (l *lab) sweep(t testing.TB, s *Store, now time.Time) cloakroom.SweepReport {
+func (l *lab) sweep(t testing.TB, s *Store, now time.Time) driver.SweepReport {
 	t.Helper()
 	r, err := s.Sweep(testContext(t), now)
 	if err != nil {
@@ -26,14 +26,14 @@ func TestSweepDropsPeriods(t *testing.T) {
 	now := time.Now().UTC()
 	day := func(n int) time.Time { return now.AddDate(0, 0, -n) }
 	// Ten days ago, two days of lifetime each.
-	dead := session(cloakroom.LayoutDay, day(10))
+	dead := session(driver.LayoutDay, day(10))
 	dead.Deadline = dead.Created.Add(48 * time.Hour)
 	mustCreate(t, s, dead)
 	// The same age, but one of its sessions lives, and of another its grave.
-	alive := session(cloakroom.LayoutDay, day(11))
+	alive := session(driver.LayoutDay, day(11))
 	alive.Deadline = alive.Created.Add(48 * time.Hour)
 	alive = mustCreate(t, s, alive)
-	grave := session(cloakroom.LayoutDay, day(12))
+	grave := session(driver.LayoutDay, day(12))
 	grave.Deadline = grave.Created.Add(48 * time.Hour)
 	mustCreate(t, s, grave)
 	u := *alive
@@ -42,22 +42,22 @@ func TestSweepDropsPeriods(t *testing.T) {
 	if _, err := s.Update(testContext(t), &u); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Bury(testContext(t), grave.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, Until: now.Add(time.Hour)}, cloakroom.Version{}); err != nil {
+	if err := s.Bury(testContext(t), grave.ID, driver.Grave{Reason: driver.EndDestroyed, Until: now.Add(time.Hour)}, driver.Version{}); err != nil {
 		t.Fatal(err)
 	}
 	// Everything over, but not for as long as the largest lifetime.
 	other := l.open(t, nil, nil)
-	recent := session(cloakroom.LayoutDay, day(4))
+	recent := session(driver.LayoutDay, day(4))
 	recent.Deadline = recent.Created.Add(72 * time.Hour)
 	mustCreate(t, other, recent)
-	mustCreate(t, other, session(cloakroom.LayoutDay, day(10)))
+	mustCreate(t, other, session(driver.LayoutDay, day(10)))
 	// Without a deadline it is never over.
-	endless := session(cloakroom.LayoutDay, day(13))
+	endless := session(driver.LayoutDay, day(13))
 	endless.Deadline = time.Time{}
 	mustCreate(t, s, endless)
 	// The deadline is over only when the tolerance has passed as well.
-	edge := session(cloakroom.LayoutHour, day(2))
-	edge.Deadline = now.Add(-cloakroom.ClockTolerance + time.Minute)
+	edge := session(driver.LayoutHour, day(2))
+	edge.Deadline = now.Add(-driver.ClockTolerance + time.Minute)
 	mustCreate(t, s, edge)
 
 	report := l.sweep(t, s, now)
@@ -65,7 +65,7 @@ func TestSweepDropsPeriods(t *testing.T) {
 		t.Errorf("report %+v, want one period dropped", report)
 	}
 	for _, c := range []struct {
-		r    *cloakroom.Record
+		r    *driver.Record
 		want bool
 	}{{dead, false}, {alive, true}, {grave, true}, {recent, true}, {endless, true}, {edge, true}} {
 		if got := l.exists(t, s.names.of(c.r.ID)); got != c.want {
@@ -73,13 +73,13 @@ func TestSweepDropsPeriods(t *testing.T) {
 		}
 	}
 	_, err := s.Get(testContext(t), dead.ID)
-	wantError(t, err, cloakroom.ErrNotFound)
+	wantError(t, err, driver.ErrNotFound)
 
 	// A late write brings the index back, through the template; it goes with
 	// the next sweep.
-	_, err = other.Update(testContext(t), &cloakroom.Record{ID: dead.ID, Kind: dead.Kind, Version: cloakroom.Version{Term: 1, Seq: 7}})
-	wantError(t, err, cloakroom.ErrNotFound)
-	if err := other.Bury(testContext(t), dead.ID, cloakroom.Grave{Reason: cloakroom.EndRevoked, Until: day(8)}, cloakroom.Version{}); err != nil {
+	_, err = other.Update(testContext(t), &driver.Record{ID: dead.ID, Kind: dead.Kind, Version: driver.Version{Term: 1, Seq: 7}})
+	wantError(t, err, driver.ErrNotFound)
+	if err := other.Bury(testContext(t), dead.ID, driver.Grave{Reason: driver.EndRevoked, Until: day(8)}, driver.Version{}); err != nil {
 		t.Fatal(err)
 	}
 	if !l.exists(t, s.names.of(dead.ID)) {
@@ -111,7 +111,7 @@ func TestI14SweepAsksAllShards(t *testing.T) {
 		"503":           {onKind("_refresh", instead(func() *http.Response { return replyJSON(503, unavailableBody) })), "no master"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := session(cloakroom.LayoutDay, now.AddDate(0, 0, -20))
+			r := session(driver.LayoutDay, now.AddDate(0, 0, -20))
 			index := s.names.of(r.ID)
 			mustCreate(t, s, r)
 			f.set(c.alter)
@@ -140,11 +140,11 @@ func TestSweepGoesOn(t *testing.T) {
 	f := newFaulty(l.client)
 	s := l.open(t, f, nil)
 	now := time.Now().UTC()
-	poor := session(cloakroom.LayoutDay, now.AddDate(0, 0, -20))
+	poor := session(driver.LayoutDay, now.AddDate(0, 0, -20))
 	mustCreate(t, s, poor)
-	over := session(cloakroom.LayoutDay, now.AddDate(0, 0, -19))
+	over := session(driver.LayoutDay, now.AddDate(0, 0, -19))
 	mustCreate(t, s, over)
-	idle := session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))
+	idle := session(driver.LayoutImport, now.Add(-2*time.Hour))
 	mustCreate(t, s, idle)
 	l.refresh(t)
 	f.set(onKind("_refresh", func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
@@ -163,7 +163,7 @@ func TestSweepLeavesForeignIndicesAlone(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
 	now := time.Now().UTC()
-	mustCreate(t, s, session(cloakroom.LayoutDay, now))
+	mustCreate(t, s, session(driver.LayoutDay, now))
 	foreign := []string{"-2020.01.01x", "-2020.13", "-notes", "-2020.1.1", "-2020.w60", "-2020.01.01-24", "-principals2"}
 	for _, suffix := range foreign {
 		l.call(t, http.MethodPut, "/"+l.index+suffix, "")
@@ -191,18 +191,18 @@ func TestSweepMakesTheNextPeriod(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
 	now := time.Now().UTC()
-	inUse := session(cloakroom.LayoutDay, now)
+	inUse := session(driver.LayoutDay, now)
 	inUse.Deadline = now.AddDate(0, 0, 30)
 	mustCreate(t, s, inUse)
-	empty, _ := s.names.holding(cloakroom.LayoutWeek, now)
+	empty, _ := s.names.holding(driver.LayoutWeek, now)
 	if err := s.ensure(testContext(t), empty.index, 0); err != nil {
 		t.Fatal(err)
 	}
 	l.refresh(t)
 	fresh := l.open(t, nil, nil) // knows of nothing
 	l.sweep(t, fresh, now)
-	for layout, want := range map[cloakroom.Layout]bool{
-		cloakroom.LayoutHour: false, cloakroom.LayoutDay: true, cloakroom.LayoutWeek: false, cloakroom.LayoutMonth: false,
+	for layout, want := range map[driver.Layout]bool{
+		driver.LayoutHour: false, driver.LayoutDay: true, driver.LayoutWeek: false, driver.LayoutMonth: false,
 	} {
 		p, _ := s.names.holding(layout, now)
 		next, _ := s.names.holding(layout, p.end)
@@ -228,9 +228,9 @@ func TestI14SweepJudgesVersions(t *testing.T) {
 	l := newLab(t)
 	s := l.open(t, nil, func(c *Config) { c.RefreshInterval = time.Hour })
 	now := time.Now().UTC()
-	var records []*cloakroom.Record
+	var records []*driver.Record
 	for range 3 {
-		r := session(cloakroom.LayoutFixed, now.Add(-2*time.Hour))
+		r := session(driver.LayoutImport, now.Add(-2*time.Hour))
 		r.Expires = now.Add(-time.Minute)
 		records = append(records, mustCreate(t, s, r))
 	}
@@ -252,7 +252,7 @@ func TestI14SweepJudgesVersions(t *testing.T) {
 	}
 	for _, r := range records[1:] {
 		_, err := s.Get(testContext(t), r.ID)
-		wantError(t, err, cloakroom.ErrGone)
+		wantError(t, err, driver.ErrGone)
 	}
 }
 
@@ -264,20 +264,20 @@ func TestSummaryAndReport(t *testing.T) {
 		t.Errorf("before Setup: %+v, %v", r, err)
 	}
 	now := time.Now()
-	for i, layout := range []cloakroom.Layout{cloakroom.LayoutDay, cloakroom.LayoutDay, cloakroom.LayoutFixed, cloakroom.LayoutLedger} {
+	for i, layout := range []driver.Layout{driver.LayoutDay, driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
 		rec := session(layout, now)
 		if i == 1 {
 			rec.Principal = ""
 		}
 		mustCreate(t, s, rec)
 	}
-	gone := mustCreate(t, s, session(cloakroom.LayoutDay, now))
-	if err := s.Bury(testContext(t), gone.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, Until: gone.Deadline}, gone.Version); err != nil {
+	gone := mustCreate(t, s, session(driver.LayoutDay, now))
+	if err := s.Bury(testContext(t), gone.ID, driver.Grave{Reason: driver.EndDestroyed, Until: gone.Deadline}, gone.Version); err != nil {
 		t.Fatal(err)
 	}
 	l.refresh(t)
-	sum, err := s.Summarize(testContext(t), cloakroom.Query{App: "app"})
-	if err != nil || sum != (cloakroom.Summary{Records: 3, SignedIn: 2}) {
+	sum, err := s.Summarize(testContext(t), driver.Query{App: "app"})
+	if err != nil || sum != (driver.Summary{Records: 3, SignedIn: 2}) {
 		t.Errorf("Summarize: %+v, %v", sum, err)
 	}
 	r, err = s.Report(testContext(t))

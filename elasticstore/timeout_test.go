@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -81,7 +81,7 @@ func TestManagerMakesNoTimer(t *testing.T) {
 	}
 	m := newManager(t, s)
 	_, err = m.Retrieve(watched{t.Context(), t, make(chan struct{})}, elsewhere.Token())
-	if wantError(t, err, cloakroom.ErrNotFound); asked != 1 {
+	if wantError(t, err, driver.ErrNotFound); asked != 1 {
 		t.Errorf("the engine was asked %d times", asked)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // site is a real Manager behind a real HTTP server.
@@ -40,7 +41,7 @@ func newSite(t testing.TB, s *Store, patience time.Duration) *site {
 			w.WriteHeader(status)
 		},
 	}
-	keys, err := cloakroom.NewKeys(make([]byte, 32))
+	keys, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 				return
 			}
 			stays := waits.cookie.Value
-			end := tr.begin(t, &troubled{l, p, s.names.of(cloakroom.NewID(cloakroom.LayoutDay, time.Now()))})
+			end := tr.begin(t, &troubled{l, p, s.names.of(driver.NewID(driver.LayoutDay, time.Now()))})
 			var wg sync.WaitGroup
 			saved := 1
 			wg.Go(func() {
@@ -237,7 +238,7 @@ func TestI1FloodStage(t *testing.T) {
 	warm(t, s, time.Now())
 	first := newSite(t, s, patient).visitor()
 	first.want(t, "/add", " 1")
-	index := s.names.of(cloakroom.NewID(cloakroom.LayoutDay, time.Now()))
+	index := s.names.of(driver.NewID(driver.LayoutDay, time.Now()))
 
 	const visitors = 8
 	var wg sync.WaitGroup

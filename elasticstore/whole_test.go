@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
@@ -105,14 +105,14 @@ func (l *lab) cluster(t testing.TB, settings string) {
 // and some for good.
 func tooLarge(t *testing.T, l *lab) {
 	s := l.open(t, nil, nil)
-	of := func(kb int) *cloakroom.Record {
-		r := session(cloakroom.LayoutDay, time.Now())
+	of := func(kb int) *driver.Record {
+		r := session(driver.LayoutDay, time.Now())
 		r.Values = r.Values.With("v", json.RawMessage(fmt.Sprintf("%q", strings.Repeat("x", kb<<10))))
 		return r
 	}
 	mustCreate(t, s, of(1))
 	_, err := s.Create(testContext(t), of(300))
-	wantError(t, err, cloakroom.ErrInvalid)
+	wantError(t, err, driver.ErrInvalid)
 	if !strings.Contains(err.Error(), "http.max_content_length") {
 		t.Errorf("the error doesn't name the setting: %v", err)
 	}
@@ -125,7 +125,7 @@ func tooLarge(t *testing.T, l *lab) {
 	// Memory is short: that passes.
 	l.cluster(t, `{"transient":{"network.breaker.inflight_requests.limit":"20kb"}}`)
 	poor := of(50)
-	fails(t, func(ctx context.Context) error { _, err := s.Create(ctx, poor); return err }, cloakroom.ErrUnavailable)
+	fails(t, func(ctx context.Context) error { _, err := s.Create(ctx, poor); return err }, driver.ErrUnavailable)
 	mustCreate(t, s, of(1))
 	l.cluster(t, `{"transient":{"network.breaker.inflight_requests.limit":null}}`)
 	mustCreate(t, s, poor)
@@ -149,8 +149,8 @@ func openBlocked(t *testing.T, l *lab) {
 		if err != nil {
 			t.Errorf("Open with %s: %v", name, err)
 		} else {
-			_, err = s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
-			wantError(t, err, cloakroom.ErrUnavailable)
+			_, err = s.Create(testContext(t), session(driver.LayoutDay, time.Now()))
+			wantError(t, err, driver.ErrUnavailable)
 			if !strings.Contains(err.Error(), text) || strings.Contains(err.Error(), "privilege") {
 				t.Errorf("the error with %s doesn't tell what to do: %v", name, err)
 			}
@@ -160,7 +160,7 @@ func openBlocked(t *testing.T, l *lab) {
 			continue
 		}
 		eventually(t, func() error {
-			_, err := s.Create(testContext(t), session(cloakroom.LayoutDay, time.Now()))
+			_, err := s.Create(testContext(t), session(driver.LayoutDay, time.Now()))
 			return err
 		})
 		if err := s.Close(); err != nil {

@@ -7,17 +7,17 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // write is one document on its way to the engine. It isn't changed between being
 // queued and being answered.
 type write struct {
 	index    string
-	id       cloakroom.ID
+	id       driver.ID
 	action   action
-	at       cloakroom.Version // of actions that compare
-	document []byte            // none to delete
+	at       driver.Version // of actions that compare
+	document []byte         // none to delete
 }
 
 type action uint8
@@ -39,28 +39,28 @@ func (a action) name() string {
 func (w *write) size() int { return len(w.document) + len(w.index) + 120 }
 
 // Create stores a new record; see cloakroom.Store.
-func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, sent, err := s.store(ctx, r, createNew)
 	if errors.Is(err, errVersion) {
-		err = cloakroom.ErrExists
+		err = driver.ErrExists
 	}
 	if err != nil {
-		return cloakroom.Version{}, result(ctx, "create", r.ID, err, sent)
+		return driver.Version{}, result(ctx, "create", r.ID, err, sent)
 	}
 	return v, nil
 }
 
 // Update replaces a record at its version; see cloakroom.Store.
-func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, sent, err := s.store(ctx, r, replaceAt)
 	if err != nil {
-		return cloakroom.Version{}, result(ctx, "update", r.ID, err, sent)
+		return driver.Version{}, result(ctx, "update", r.ID, err, sent)
 	}
 	return v, nil
 }
 
 // Bury replaces a record by a grave; see cloakroom.Store.
-func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	action := replaceAt
 	if v.IsZero() {
 		action = replaceAny
@@ -83,7 +83,7 @@ func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 }
 
 // store writes a record.
-func (s *Store) store(ctx context.Context, r *cloakroom.Record, a action) (v cloakroom.Version, sent bool, err error) {
+func (s *Store) store(ctx context.Context, r *driver.Record, a action) (v driver.Version, sent bool, err error) {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
 		return v, false, err
@@ -113,7 +113,7 @@ const mostDocument = 64 << 10
 // carryOut writes a document, again where the engine certainly hasn't, and finds
 // out what a version conflict means. A record, if it is one and has values, goes
 // out once more in the form that every engine takes if the other is refused.
-func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *cloakroom.Record) (v cloakroom.Version, sent bool, err error) {
+func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *driver.Record) (v driver.Version, sent bool, err error) {
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
 		// No record is at such a version, and the engine isn't to be asked: a
 		// grave is at its own.
@@ -157,7 +157,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *c
 			}
 			document, err := encodeRecord(r, true)
 			if err != nil {
-				return v, sent, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, errors.Join(refused, err))
+				return v, sent, fmt.Errorf("%w: %w", driver.ErrInvalid, errors.Join(refused, err))
 			}
 			next := *w
 			next.document, w, r = document, &next, nil
@@ -183,7 +183,7 @@ func (s *Store) refuse(w *write, r *refusal) error {
 		return &fault{certain: true, cause: r, text: fmt.Sprintf("the index %q refuses documents of this package, so its mapping is another's: "+
 			"reindex it into one that has the mapping of the template %q, or remove it if there is nothing in it that matters", w.index, s.names.template())}
 	}
-	return fmt.Errorf("%w: %w", cloakroom.ErrInvalid, r)
+	return fmt.Errorf("%w: %w", driver.ErrInvalid, r)
 }
 
 // conflict finds out what a write met instead of the version it was for.
@@ -191,9 +191,9 @@ func (s *Store) conflict(ctx context.Context, w *write) error {
 	s.copies.doubt(w.id)
 	_, err := s.get(ctx, w.id)
 	switch {
-	case err == nil, errors.Is(err, cloakroom.ErrCorrupt):
-		return cloakroom.ErrConflict
-	case errors.Is(err, cloakroom.ErrGone), errors.Is(err, cloakroom.ErrNotFound):
+	case err == nil, errors.Is(err, driver.ErrCorrupt):
+		return driver.ErrConflict
+	case errors.Is(err, driver.ErrGone), errors.Is(err, driver.ErrNotFound):
 		return err
 	}
 	return fmt.Errorf("%w; what was there can't be read: %w", errVersion, err)

@@ -50,7 +50,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // Config holds what can be chosen about a Store. The zero value is fine.
@@ -70,9 +70,9 @@ type Store struct {
 }
 
 var (
-	_ cloakroom.Store     = (*Store)(nil)
-	_ cloakroom.Inspector = (*Store)(nil)
-	_ cloakroom.Keeper    = (*Store)(nil)
+	_ driver.Store        = (*Store)(nil)
+	_ driver.Inspector    = (*Store)(nil)
+	_ driver.OwnedUpdater = (*Store)(nil)
 )
 
 const (
@@ -86,9 +86,9 @@ const (
 // Records are never changed, but replaced: readers hold them without a lock.
 type shard struct {
 	mu     sync.RWMutex
-	fresh  map[cloakroom.ID]*cloakroom.Record // those written last, without graves
-	packed map[cloakroom.ID]packed
-	turn   [freshCount]cloakroom.ID // of what is fresh, the one at next for longest
+	fresh  map[driver.ID]*driver.Record // those written last, without graves
+	packed map[driver.ID]packed
+	turn   [freshCount]driver.ID // of what is fresh, the one at next for longest
 	next   int
 	_      [64]byte // keeps two locks out of one cache line
 }
@@ -96,12 +96,12 @@ type shard struct {
 // state is what decides whether a record may be replaced. The zero state is that
 // there is none.
 type state struct {
-	version cloakroom.Version
+	version driver.Version
 	grave   bool
 }
 
 // state returns that of an id, with the lock held.
-func (sh *shard) state(id cloakroom.ID) state {
+func (sh *shard) state(id driver.ID) state {
 	if r := sh.fresh[id]; r != nil {
 		return state{version: r.Version}
 	}
@@ -112,7 +112,7 @@ func (sh *shard) state(id cloakroom.ID) state {
 }
 
 // put keeps a record in the place of that of its id. It may have to pack another.
-func (sh *shard) put(r *cloakroom.Record) {
+func (sh *shard) put(r *driver.Record) {
 	switch {
 	case r.Grave != nil: // hardly anybody will ask for it
 		delete(sh.fresh, r.ID)
@@ -137,8 +137,8 @@ func New(config *Config) *Store {
 		s.max = int64(config.MaxRecords)
 	}
 	for i := range s.shards {
-		s.shards[i].fresh = map[cloakroom.ID]*cloakroom.Record{}
-		s.shards[i].packed = map[cloakroom.ID]packed{}
+		s.shards[i].fresh = map[driver.ID]*driver.Record{}
+		s.shards[i].packed = map[driver.ID]packed{}
 	}
 	return s
 }
@@ -157,22 +157,22 @@ func (s *Store) Close() error {
 
 // shard returns the part that an id belongs to. The last byte is random in ids
 // of every layout.
-func (s *Store) shard(id cloakroom.ID) *shard { return &s.shards[id[len(id)-1]] }
+func (s *Store) shard(id driver.ID) *shard { return &s.shards[id[len(id)-1]] }
 
 // next returns a version that no record of this store has had.
-func (s *Store) next() cloakroom.Version {
+func (s *Store) next() driver.Version {
 	return version(s.last.Add(1))
 }
 
-func version(seq uint64) cloakroom.Version { return cloakroom.Version{Term: 1, Seq: seq} }
+func version(seq uint64) driver.Version { return driver.Version{Term: 1, Seq: seq} }
 
 // fail says what could not be done with which record, and why.
-func fail(op string, id cloakroom.ID, err error) error {
+func fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("memstore: %s %s: %w", op, id, err)
 }
 
 // Get returns the record of an id; see cloakroom.Store.
-func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fail("get", id, err)
 	}
@@ -187,43 +187,43 @@ func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	sh.mu.RUnlock()
 	switch {
 	case closed:
-		return nil, fail("get", id, cloakroom.ErrClosed)
+		return nil, fail("get", id, driver.ErrClosed)
 	case !ok:
-		return nil, fail("get", id, cloakroom.ErrNotFound)
+		return nil, fail("get", id, driver.ErrNotFound)
 	}
 	r := p.unpack(id)
 	if r.Grave != nil {
-		return r, fail("get", id, cloakroom.ErrGone)
+		return r, fail("get", id, driver.ErrGone)
 	}
 	return r, nil
 }
 
 // Create stores a record that is not there yet; see cloakroom.Store.
-func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, func(old state) error {
 		if old != (state{}) {
-			return cloakroom.ErrExists
+			return driver.ErrExists
 		}
 		return nil
 	})
 }
 
 // Update replaces a record that is at r.Version; see cloakroom.Store.
-func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, func(old state) error {
 		return isAt(old, r.Version)
 	})
 }
 
 // Keep replaces a record that is at r.Version by r itself; see cloakroom.Keeper.
-func (s *Store) Keep(ctx context.Context, r *cloakroom.Record) error {
+func (s *Store) UpdateOwned(ctx context.Context, r *driver.Record) error {
 	at := r.Version
 	return s.keep(ctx, "update", r, func(old state) error { return isAt(old, at) })
 }
 
 // Bury replaces a record by a grave; see cloakroom.Store.
-func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
-	_, err := s.write(ctx, "bury", &cloakroom.Record{ID: id, Grave: &g}, func(old state) error {
+func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
+	_, err := s.write(ctx, "bury", &driver.Record{ID: id, Grave: &g}, func(old state) error {
 		if v.IsZero() || old.grave && old.version == v {
 			return nil
 		}
@@ -233,31 +233,31 @@ func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 }
 
 // isAt tells why a compare-and-set on version v fails, if it does.
-func isAt(old state, v cloakroom.Version) error {
+func isAt(old state, v driver.Version) error {
 	switch {
 	case old == state{}:
-		return cloakroom.ErrNotFound
+		return driver.ErrNotFound
 	case old.grave:
-		return cloakroom.ErrGone
+		return driver.ErrGone
 	case old.version != v:
-		return cloakroom.ErrConflict
+		return driver.ErrConflict
 	}
 	return nil
 }
 
 // write stores a copy of r, with a new version, if check agrees to what it
 // replaces.
-func (s *Store) write(ctx context.Context, op string, r *cloakroom.Record, check func(old state) error) (cloakroom.Version, error) {
+func (s *Store) write(ctx context.Context, op string, r *driver.Record, check func(old state) error) (driver.Version, error) {
 	kept := *r // shallow: what r points to is the store's by contract
 	err := s.keep(ctx, op, &kept, check)
 	if err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return kept.Version, nil
 }
 
 // keep stores r, with a new version, if check agrees to what it replaces.
-func (s *Store) keep(ctx context.Context, op string, r *cloakroom.Record, check func(old state) error) error {
+func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check func(old state) error) error {
 	if err := ctx.Err(); err != nil {
 		return fail(op, r.ID, err)
 	}
@@ -265,7 +265,7 @@ func (s *Store) keep(ctx context.Context, op string, r *cloakroom.Record, check 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.packed == nil {
-		return fail(op, r.ID, cloakroom.ErrClosed)
+		return fail(op, r.ID, driver.ErrClosed)
 	}
 	old := sh.state(r.ID)
 	if err := check(old); err != nil {
@@ -275,7 +275,7 @@ func (s *Store) keep(ctx context.Context, op string, r *cloakroom.Record, check 
 		if n := s.count.Add(1); s.max > 0 && n > s.max {
 			s.count.Add(-1)
 			return fail(op, r.ID, fmt.Errorf("%w: %w: Config.MaxRecords is %d",
-				cloakroom.ErrUnavailable, cloakroom.ErrOverloaded, s.max))
+				driver.ErrUnavailable, driver.ErrOverloaded, s.max))
 		}
 	}
 	r.Version = s.next()
@@ -286,12 +286,12 @@ func (s *Store) keep(ctx context.Context, op string, r *cloakroom.Record, check 
 // entry is a record or a grave that each found: as much of it as packed.head
 // tells at least, good until the next.
 type entry struct {
-	*cloakroom.Record
+	*driver.Record
 	packed packed // if its text isn't nil
 }
 
 // whole returns all of the record.
-func (e entry) whole() *cloakroom.Record {
+func (e entry) whole() *driver.Record {
 	if e.packed.text == nil {
 		return e.Record
 	}
@@ -304,7 +304,7 @@ func (sh *shard) each(f func(entry)) bool {
 	for _, r := range sh.fresh {
 		f(entry{Record: r})
 	}
-	var head cloakroom.Record
+	var head driver.Record
 	for id, p := range sh.packed {
 		p.head(id, &head)
 		f(entry{&head, p})
@@ -324,7 +324,7 @@ func (s *Store) each(ctx context.Context, op string, f func(entry)) error {
 		open := sh.each(f)
 		sh.mu.RUnlock()
 		if !open {
-			return fmt.Errorf("memstore: %s: %w", op, cloakroom.ErrClosed)
+			return fmt.Errorf("memstore: %s: %w", op, driver.ErrClosed)
 		}
 	}
 	return nil
@@ -333,9 +333,9 @@ func (s *Store) each(ctx context.Context, op string, f func(entry)) error {
 // Search yields records in the order of Cursor.Compare; see cloakroom.Store.
 // What it yields was selected before the first element; the store may be used
 // meanwhile.
-func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
-		var found []*cloakroom.Record
+func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
+		var found []*driver.Record
 		err := s.each(ctx, "search", func(e entry) {
 			if q.Matches(e.Record) {
 				found = append(found, e.whole())
@@ -345,7 +345,7 @@ func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 			yield(nil, err)
 			return
 		}
-		slices.SortFunc(found, func(a, b *cloakroom.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		slices.SortFunc(found, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
 		if q.Limit > 0 && len(found) > q.Limit {
 			found = found[:q.Limit]
 		}
@@ -364,14 +364,14 @@ func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 // Sweep buries the sessions that are past Expires and removes what is past its
 // deadline; see cloakroom.Store. A session without Expires, and what has no
 // deadline, stays.
-func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
-	var report cloakroom.SweepReport
+func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
+	var report driver.SweepReport
 	for i := range s.shards {
 		if err := ctx.Err(); err != nil {
 			return report, fmt.Errorf("memstore: sweep: %w", err)
 		}
 		if !s.sweep(&s.shards[i], now, &report) {
-			return report, fmt.Errorf("memstore: sweep: %w", cloakroom.ErrClosed)
+			return report, fmt.Errorf("memstore: sweep: %w", driver.ErrClosed)
 		}
 	}
 	return report, nil
@@ -380,17 +380,17 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport
 // sweep sweeps one shard. It looks for what is over with readers going on, and
 // ends it afterwards where it hasn't changed. It returns false if the store is
 // closed.
-func (s *Store) sweep(sh *shard, now time.Time, report *cloakroom.SweepReport) bool {
+func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool {
 	type judged struct {
-		id      cloakroom.ID
-		version cloakroom.Version
+		id      driver.ID
+		version driver.Version
 		verdict verdict
-		grave   cloakroom.Grave
+		grave   driver.Grave
 	}
 	var over []judged
 	sh.mu.RLock()
 	open := sh.each(func(e entry) {
-		j := judged{e.ID, e.Version, judge(e.Record, now), cloakroom.Grave{}}
+		j := judged{e.ID, e.Version, judge(e.Record, now), driver.Grave{}}
 		if j.verdict == bury {
 			j.grave = e.whole().ExpiredGrave(now)
 		}
@@ -416,7 +416,7 @@ func (s *Store) sweep(sh *shard, now time.Time, report *cloakroom.SweepReport) b
 			report.Removed++
 			continue
 		}
-		sh.put(&cloakroom.Record{ID: j.id, Version: s.next(), Grave: &j.grave})
+		sh.put(&driver.Record{ID: j.id, Version: s.next(), Grave: &j.grave})
 		report.Buried++
 	}
 	return sh.packed != nil
@@ -431,24 +431,24 @@ const (
 )
 
 // judge says what a sweep at the time now does with a record.
-func judge(r *cloakroom.Record, now time.Time) verdict {
+func judge(r *driver.Record, now time.Time) verdict {
 	deadline := r.Deadline
 	if r.Grave != nil {
 		deadline = r.Grave.Until
 	}
 	switch {
-	case !deadline.IsZero() && now.After(deadline.Add(cloakroom.ClockTolerance)):
+	case !deadline.IsZero() && now.After(deadline.Add(driver.ClockTolerance)):
 		return remove
-	case r.Grave == nil && r.Kind == cloakroom.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
+	case r.Grave == nil && r.Kind == driver.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
 		return bury
 	}
 	return keep
 }
 
 // Summarize counts the records that a query selects; see cloakroom.Inspector.
-func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
-	q.After, q.Limit = cloakroom.Cursor{}, 0
-	var sum cloakroom.Summary
+func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
+	q.After, q.Limit = driver.Cursor{}, 0
+	var sum driver.Summary
 	err := s.each(ctx, "summarize", func(e entry) {
 		if q.Matches(e.Record) {
 			sum.Records++
@@ -458,13 +458,13 @@ func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Sum
 		}
 	})
 	if err != nil {
-		return cloakroom.Summary{}, err
+		return driver.Summary{}, err
 	}
 	return sum, nil
 }
 
 // Report tells how many records and graves are kept; see cloakroom.Inspector.
-func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
+func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	records, graves := 0, 0
 	err := s.each(ctx, "report", func(e entry) {
 		if e.Grave == nil {
@@ -474,17 +474,17 @@ func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
 		}
 	})
 	if err != nil {
-		return cloakroom.Report{}, err
+		return driver.Report{}, err
 	}
-	report := cloakroom.Report{
+	report := driver.Report{
 		Engine: "memory of this process",
-		Facts: []cloakroom.Fact{
+		Facts: []driver.Fact{
 			{Name: "records", Value: strconv.Itoa(records)},
 			{Name: "graves", Value: strconv.Itoa(graves)},
 		},
 	}
 	if s.max > 0 {
-		report.Facts = append(report.Facts, cloakroom.Fact{Name: "limit", Value: strconv.FormatInt(s.max, 10)})
+		report.Facts = append(report.Facts, driver.Fact{Name: "limit", Value: strconv.FormatInt(s.max, 10)})
 		if int64(records+graves) >= s.max {
 			report.Problems = append(report.Problems,
 				"The store is full, so no session can begin. Raise Config.MaxRecords, or sweep more often.")

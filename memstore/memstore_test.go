@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/storetest"
@@ -21,23 +22,23 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, storetest.Harness{
-		Open: func(testing.TB) cloakroom.Store { return memstore.New(nil) },
+		Open: func(testing.TB) driver.Store { return memstore.New(nil) },
 	})
 }
 
 var day = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func session() *cloakroom.Record {
-	return &cloakroom.Record{
-		ID:       cloakroom.NewID(cloakroom.LayoutDay, day),
-		Kind:     cloakroom.KindSession,
+func session() *driver.Record {
+	return &driver.Record{
+		ID:       driver.NewID(driver.LayoutDay, day),
+		Kind:     driver.KindSession,
 		App:      "shop",
 		Created:  day,
 		Seen:     day,
 		Expires:  day.Add(time.Hour),
 		Deadline: day.Add(24 * time.Hour),
 		Writes:   1,
-		Values:   cloakroom.ValueList{{Name: "visits", JSON: json.RawMessage("1")}},
+		Values:   driver.ValueList{{Name: "visits", JSON: json.RawMessage("1")}},
 	}
 }
 
@@ -45,7 +46,7 @@ func TestMaxRecords(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New(&memstore.Config{MaxRecords: 3})
 	defer func() { _ = s.Close() }()
-	var kept []*cloakroom.Record
+	var kept []*driver.Record
 	for range 3 {
 		r := session()
 		v, err := s.Create(ctx, r)
@@ -59,21 +60,21 @@ func TestMaxRecords(t *testing.T) {
 
 	full := func(what string, err error) {
 		t.Helper()
-		if !errors.Is(err, cloakroom.ErrOverloaded) || !errors.Is(err, cloakroom.ErrUnavailable) {
+		if !errors.Is(err, driver.ErrOverloaded) || !errors.Is(err, driver.ErrUnavailable) {
 			t.Errorf("%s in a full store: error %v, want ErrOverloaded and ErrUnavailable", what, err)
 		}
 	}
 	refused := session()
 	_, err := s.Create(ctx, refused)
 	full("Create", err)
-	grave := cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: day, Until: day}
-	full("Bury of the missing", s.Bury(ctx, refused.ID, grave, cloakroom.Version{}))
-	if _, err := s.Get(ctx, refused.ID); !errors.Is(err, cloakroom.ErrNotFound) {
+	grave := driver.Grave{Reason: driver.EndDestroyed, At: day, Until: day}
+	full("Bury of the missing", s.Bury(ctx, refused.ID, grave, driver.Version{}))
+	if _, err := s.Get(ctx, refused.ID); !errors.Is(err, driver.ErrNotFound) {
 		t.Errorf("Get of what was refused: error %v, want ErrNotFound", err)
 	}
 
 	// What adds nothing goes on.
-	if _, err := s.Create(ctx, kept[0]); !errors.Is(err, cloakroom.ErrExists) {
+	if _, err := s.Create(ctx, kept[0]); !errors.Is(err, driver.ErrExists) {
 		t.Errorf("Create of what is there: error %v, want ErrExists", err)
 	}
 	if _, err := s.Update(ctx, kept[0]); err != nil {
@@ -113,14 +114,14 @@ func TestMaxRecordsIsExact(t *testing.T) {
 				switch {
 				case err == nil:
 					made.Add(1)
-				case !errors.Is(err, cloakroom.ErrOverloaded):
+				case !errors.Is(err, driver.ErrOverloaded):
 					t.Errorf("Create: %v", err)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	sum, err := s.Summarize(t.Context(), cloakroom.Query{})
+	sum, err := s.Summarize(t.Context(), driver.Query{})
 	if err != nil || made.Load() != most || sum.Records != most {
 		t.Errorf("%d creates succeeded, %d records are kept (error %v), want %d", made.Load(), sum.Records, err, most)
 	}
@@ -139,7 +140,7 @@ func TestGetShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var again *cloakroom.Record
+	var again *driver.Record
 	if n := testing.AllocsPerRun(100, func() { again, err = s.Get(ctx, r.ID) }); n != 0 {
 		t.Errorf("Get allocates %v times", n)
 	}
@@ -162,11 +163,11 @@ func TestSweepLeavesTheTimeless(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := session()
-	if err := s.Bury(ctx, gone.ID, cloakroom.Grave{Reason: cloakroom.EndRevoked}, cloakroom.Version{}); err != nil {
+	if err := s.Bury(ctx, gone.ID, driver.Grave{Reason: driver.EndRevoked}, driver.Version{}); err != nil {
 		t.Fatal(err)
 	}
 	report, err := s.Sweep(ctx, day.AddDate(100, 0, 0))
-	if err != nil || report != (cloakroom.SweepReport{}) {
+	if err != nil || report != (driver.SweepReport{}) {
 		t.Errorf("Sweep: %+v, error %v, want nothing done", report, err)
 	}
 }
@@ -185,7 +186,7 @@ func ExampleNew() {
 	store := memstore.New(&memstore.Config{MaxRecords: 1_000_000})
 	defer func() { _ = store.Close() }()
 
-	keys, err := cloakroom.NewKeys([]byte("32 bytes or more, from your configuration"))
+	keys, err := cloakroom.NewKeyring([]byte("32 bytes or more, from your configuration"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -261,10 +262,10 @@ func BenchmarkSweep(b *testing.B) {
 }
 
 // filled returns a store of 100,000 sessions, and their ids.
-func filled(b *testing.B) (*memstore.Store, []cloakroom.ID) {
+func filled(b *testing.B) (*memstore.Store, []driver.ID) {
 	s := memstore.New(nil)
 	b.Cleanup(func() { _ = s.Close() })
-	ids := make([]cloakroom.ID, 100_000)
+	ids := make([]driver.ID, 100_000)
 	for i := range ids {
 		r := session()
 		ids[i] = r.ID
@@ -287,35 +288,35 @@ func TestKeep(t *testing.T) {
 	}
 	next := *made
 	next.Version, next.Writes = v, 2
-	if err := s.Keep(ctx, &next); err != nil || next.Version == v {
+	if err := s.UpdateOwned(ctx, &next); err != nil || next.Version == v {
 		t.Fatalf("Keep: %v, version %v after %v", err, next.Version, v)
 	}
 	if got, err := s.Get(ctx, made.ID); got != &next || err != nil {
 		t.Errorf("Get: %+v, %v, want the record that was kept", got, err)
 	}
 	for name, test := range map[string]struct {
-		at   cloakroom.Version
-		id   cloakroom.ID
+		at   driver.Version
+		id   driver.ID
 		want error
 	}{
-		"an older version": {v, made.ID, cloakroom.ErrConflict},
-		"no version":       {cloakroom.Version{}, made.ID, cloakroom.ErrConflict},
-		"another id":       {next.Version, session().ID, cloakroom.ErrNotFound},
+		"an older version": {v, made.ID, driver.ErrConflict},
+		"no version":       {driver.Version{}, made.ID, driver.ErrConflict},
+		"another id":       {next.Version, session().ID, driver.ErrNotFound},
 	} {
 		late := next
 		late.Version, late.ID, late.Writes = test.at, test.id, 3
-		if err := s.Keep(ctx, &late); !errors.Is(err, test.want) || late.Version != test.at {
+		if err := s.UpdateOwned(ctx, &late); !errors.Is(err, test.want) || late.Version != test.at {
 			t.Errorf("Keep at %s: %v, want %v", name, err, test.want)
 		}
 	}
 	if got, err := s.Get(ctx, made.ID); got != &next || err != nil {
 		t.Errorf("Get after what was refused: %+v, %v", got, err)
 	}
-	if err := s.Bury(ctx, made.ID, cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: day, Until: day}, next.Version); err != nil {
+	if err := s.Bury(ctx, made.ID, driver.Grave{Reason: driver.EndDestroyed, At: day, Until: day}, next.Version); err != nil {
 		t.Fatal(err)
 	}
 	late := next
-	if err := s.Keep(ctx, &late); !errors.Is(err, cloakroom.ErrGone) {
+	if err := s.UpdateOwned(ctx, &late); !errors.Is(err, driver.ErrGone) {
 		t.Errorf("Keep of what was buried: %v, want ErrGone", err)
 	}
 }

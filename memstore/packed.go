@@ -6,7 +6,7 @@ import (
 	"time"
 	"unique"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // packed is a record or a grave in little memory, most of it in one piece
@@ -19,33 +19,44 @@ type packed struct {
 
 // common is what many records have in common, kept once.
 type common struct {
-	kind       cloakroom.Kind
+	kind       driver.Kind
 	app, agent string
-	reason     cloakroom.Reason // of a grave
+	reason     driver.EndReason // of a grave
 }
 
 const (
 	isGrave byte = 1 << iota
 	isPersistent
+	hasExtra // which few have
 )
 
 // pack packs a record. Times are kept to the millisecond, and as what lies
 // between them.
-func pack(r *cloakroom.Record) packed {
+func pack(r *driver.Record) packed {
 	var room [2048]byte // most records fit
 	b, c := room[:0], common{kind: r.Kind, app: r.App, agent: r.Client.UserAgent}
 	if g := r.Grave; g != nil {
-		b, c = append(b, isGrave), common{reason: g.Reason}
+		b, c = append(b, isGrave), common{reason: g.Reason, app: g.App}
+		if len(g.Extra) > 0 {
+			b[0] |= hasExtra
+		}
 		b = binary.AppendUvarint(b, r.Version.Seq)
 		b = appendTime(b, g.Until, 0)
 		b = appendTime(b, g.At, g.Until.UnixMilli())
 		b = append(b, g.Successor[:]...)
-		b = appendRevs(b, g.Writes, g.Revs)
+		b = appendBytes(b, g.Principal)
+		b = appendHistory(b, g.Writes, g.WriteIDs)
+		if len(g.Extra) > 0 {
+			b = appendValues(b, g.Extra)
+		}
 		return packed{bytes.Clone(b), unique.Make(c)}
 	}
 	var flags byte
 	if r.Persistent {
 		flags = isPersistent
+	}
+	if len(r.Extra) > 0 {
+		flags |= hasExtra
 	}
 	b = binary.AppendUvarint(append(b, flags), r.Version.Seq)
 	b = appendTime(b, r.Created, 0)
@@ -56,13 +67,21 @@ func pack(r *cloakroom.Record) packed {
 	b = appendBytes(b, r.Client.Address)
 	b = appendBytes(b, r.Verifier)
 	b = appendBytes(b, r.Previous)
-	b = appendRevs(b, r.Writes, r.Revs)
-	b = binary.AppendUvarint(b, uint64(len(r.Values)))
-	for _, v := range r.Values {
+	b = appendHistory(b, r.Writes, r.WriteIDs)
+	b = appendValues(b, r.Values)
+	if len(r.Extra) > 0 {
+		b = appendValues(b, r.Extra)
+	}
+	return packed{bytes.Clone(b), unique.Make(c)}
+}
+
+func appendValues(b []byte, list driver.ValueList) []byte {
+	b = binary.AppendUvarint(b, uint64(len(list)))
+	for _, v := range list {
 		b = appendBytes(b, v.Name)
 		b = appendBytes(b, v.JSON)
 	}
-	return packed{bytes.Clone(b), unique.Make(c)}
+	return b
 }
 
 func appendBytes[T ~string | ~[]byte](b []byte, t T) []byte {
@@ -81,10 +100,10 @@ func appendTime(b []byte, t time.Time, from int64) []byte {
 	return binary.AppendVarint(b, d)
 }
 
-func appendRevs(b []byte, writes uint64, revs []cloakroom.Rev) []byte {
-	b = binary.AppendUvarint(binary.AppendUvarint(b, writes), uint64(len(revs)))
-	for _, r := range revs {
-		b = append(b, r[:]...)
+func appendHistory(b []byte, writes uint64, ids []driver.WriteID) []byte {
+	b = binary.AppendUvarint(binary.AppendUvarint(b, writes), uint64(len(ids)))
+	for _, w := range ids {
+		b = append(b, w[:]...)
 	}
 	return b
 }
@@ -96,33 +115,37 @@ func (p packed) state() state {
 }
 
 // unpack makes the record of an id again.
-func (p packed) unpack(id cloakroom.ID) *cloakroom.Record {
-	r := new(cloakroom.Record)
+func (p packed) unpack(id driver.ID) *driver.Record {
+	r := new(driver.Record)
 	u, c := p.head(id, r), p.common.Value()
 	if r.Grave != nil {
 		g := *r.Grave
-		g.Reason, g.Successor = c.reason, cloakroom.ID(u.take(len(g.Successor)))
-		g.Writes, g.Revs = u.revs()
+		g.Reason, g.App, g.Successor = c.reason, c.app, driver.ID(u.take(len(g.Successor)))
+		g.Principal = string(u.bytes())
+		g.Writes, g.WriteIDs = u.history()
+		if p.text[0]&hasExtra != 0 {
+			g.Extra = u.values()
+		}
 		r.Grave = &g
 		return r
 	}
-	r.Client = cloakroom.Client{Address: string(u.bytes()), UserAgent: c.agent}
+	r.Client = driver.Client{Address: string(u.bytes()), UserAgent: c.agent}
 	r.Verifier, r.Previous = u.bytes(), u.bytes()
-	r.Writes, r.Revs = u.revs()
-	r.Values = make(cloakroom.ValueList, u.number())
-	for i := range r.Values {
-		r.Values[i] = cloakroom.Value{Name: string(u.bytes()), JSON: u.bytes()}
+	r.Writes, r.WriteIDs = u.history()
+	r.Values = u.values()
+	if p.text[0]&hasExtra != 0 {
+		r.Extra = u.values()
 	}
 	return r
 }
 
 // head sets what queries and sweeps ask for, the times, and of a grave Until
 // and At. What it returns has the rest.
-func (p packed) head(id cloakroom.ID, r *cloakroom.Record) unpacker {
+func (p packed) head(id driver.ID, r *driver.Record) unpacker {
 	flags, u := p.text[0], unpacker(p.text[1:])
-	*r = cloakroom.Record{ID: id, Version: version(u.number())}
+	*r = driver.Record{ID: id, Version: version(u.number())}
 	if flags&isGrave != 0 {
-		r.Grave = &cloakroom.Grave{Until: u.time(0)}
+		r.Grave = &driver.Grave{Until: u.time(0)}
 		r.Grave.At = u.time(r.Grave.Until.UnixMilli())
 		return u
 	}
@@ -173,15 +196,23 @@ func (u *unpacker) time(from int64) time.Time {
 	return time.UnixMilli(from + d).UTC()
 }
 
-func (u *unpacker) revs() (writes uint64, revs []cloakroom.Rev) {
+func (u *unpacker) history() (writes uint64, ids []driver.WriteID) {
 	writes = u.number()
 	n := u.number()
 	if n == 0 {
 		return writes, nil
 	}
-	revs = make([]cloakroom.Rev, n)
-	for i := range revs {
-		copy(revs[i][:], u.take(len(revs[i])))
+	ids = make([]driver.WriteID, n)
+	for i := range ids {
+		copy(ids[i][:], u.take(len(ids[i])))
 	}
-	return writes, revs
+	return writes, ids
+}
+
+func (u *unpacker) values() driver.ValueList {
+	list := make(driver.ValueList, u.number())
+	for i := range list {
+		list[i] = driver.Value{Name: string(u.bytes()), JSON: u.bytes()}
+	}
+	return list
 }

@@ -8,25 +8,26 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // full returns a record with each of its fields set, but for Grave.
-func full(t *testing.T) *cloakroom.Record {
+func full(t *testing.T) *driver.Record {
 	t.Helper()
 	now := time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
-	r := &cloakroom.Record{
-		ID: cloakroom.NewID(cloakroom.LayoutDay, now), Kind: cloakroom.KindSession,
+	r := &driver.Record{
+		ID: driver.NewID(driver.LayoutDay, now), Kind: driver.KindSession,
 		App: "shop", Principal: "Łukasz", Created: now, Authenticated: now.Add(time.Second),
 		Seen: now.Add(time.Hour), Expires: now.Add(2 * time.Hour), Deadline: now.Add(400 * 24 * time.Hour),
 		Verifier: []byte("verifier"), Previous: []byte("previous"), PreviousEnds: now.Add(-time.Millisecond),
-		Persistent: true, Client: cloakroom.Client{Address: "2001:db8::1", UserAgent: "curl/8"},
-		Writes: 1<<63 + 1, Revs: []cloakroom.Rev{{1}, {2, 3}},
-		Values:  cloakroom.ValueList{{Name: "", JSON: json.RawMessage(`0`)}, {Name: "größe", JSON: json.RawMessage(`{"a":[1,2]}`)}},
+		Persistent: true, Client: driver.Client{Address: "2001:db8::1", UserAgent: "curl/8"},
+		Writes: 1<<63 + 1, WriteIDs: []driver.WriteID{{1}, {2, 3}},
+		Values:  driver.ValueList{{Name: "", JSON: json.RawMessage(`0`)}, {Name: "größe", JSON: json.RawMessage(`{"a":[1,2]}`)}},
+		Extra:   driver.ValueList{{Name: "labels", JSON: json.RawMessage(`{"a":"b"}`)}},
 		Version: version(1<<40 + 5),
 	}
-	for i := range reflect.TypeFor[cloakroom.Record]().NumField() {
-		if f := reflect.TypeFor[cloakroom.Record]().Field(i); f.Name != "Grave" && reflect.ValueOf(*r).Field(i).IsZero() {
+	for i := range reflect.TypeFor[driver.Record]().NumField() {
+		if f := reflect.TypeFor[driver.Record]().Field(i); f.Name != "Grave" && reflect.ValueOf(*r).Field(i).IsZero() {
 			t.Fatalf("the record has no %s: a field that is new has to be packed as well", f.Name)
 		}
 	}
@@ -36,7 +37,7 @@ func full(t *testing.T) *cloakroom.Record {
 // TestPacked packs records with all of their fields, with some, and with none.
 func TestPacked(t *testing.T) {
 	whole := full(t)
-	same := func(name string, r *cloakroom.Record) {
+	same := func(name string, r *driver.Record) {
 		t.Helper()
 		p := pack(r)
 		got := p.unpack(r.ID)
@@ -56,9 +57,9 @@ func TestPacked(t *testing.T) {
 		}
 	}
 	same("full", whole)
-	same("empty", &cloakroom.Record{ID: whole.ID, Version: version(1)})
-	for i := range reflect.TypeFor[cloakroom.Record]().NumField() {
-		f := reflect.TypeFor[cloakroom.Record]().Field(i)
+	same("empty", &driver.Record{ID: whole.ID, Version: version(1)})
+	for i := range reflect.TypeFor[driver.Record]().NumField() {
+		f := reflect.TypeFor[driver.Record]().Field(i)
 		if f.Name == "ID" || f.Name == "Version" {
 			continue
 		}
@@ -73,17 +74,17 @@ func TestPacked(t *testing.T) {
 	}
 	same("large", &large)
 
-	g := cloakroom.Grave{
-		Reason: cloakroom.EndReplaced, At: whole.Seen, Until: whole.Deadline, Successor: whole.ID,
-		Writes: 7, Revs: whole.Revs,
+	g := driver.Grave{
+		Reason: driver.EndReplaced, At: whole.Seen, Until: whole.Deadline, Successor: whole.ID,
+		App: whole.App, Principal: whole.Principal, Writes: 7, WriteIDs: whole.WriteIDs, Extra: whole.Extra,
 	}
-	for i := range reflect.TypeFor[cloakroom.Grave]().NumField() {
+	for i := range reflect.TypeFor[driver.Grave]().NumField() {
 		if reflect.ValueOf(g).Field(i).IsZero() {
-			t.Fatalf("the grave has no %s: a field that is new has to be packed as well", reflect.TypeFor[cloakroom.Grave]().Field(i).Name)
+			t.Fatalf("the grave has no %s: a field that is new has to be packed as well", reflect.TypeFor[driver.Grave]().Field(i).Name)
 		}
 	}
-	same("grave", &cloakroom.Record{ID: whole.ID, Version: whole.Version, Grave: &g})
-	same("empty grave", &cloakroom.Record{ID: whole.ID, Version: whole.Version, Grave: &cloakroom.Grave{}})
+	same("grave", &driver.Record{ID: whole.ID, Version: whole.Version, Grave: &g})
+	same("empty grave", &driver.Record{ID: whole.ID, Version: whole.Version, Grave: &driver.Grave{}})
 }
 
 // TestFresh: the records that were written last are not packed, and all others
@@ -91,11 +92,11 @@ func TestPacked(t *testing.T) {
 func TestFresh(t *testing.T) {
 	s := New(nil)
 	defer func() { _ = s.Close() }()
-	var all []*cloakroom.Record
+	var all []*driver.Record
 	for i := range 3 * freshCount {
 		r := full(t)
 		r.ID[len(r.ID)-1] = 0 // of one shard
-		r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(i))})
+		r.Values = driver.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(fmt.Sprint(i))})
 		v, err := s.Create(t.Context(), r)
 		if err != nil {
 			t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // benchRecords is how many sessions there are in benchmarks.
@@ -31,11 +31,11 @@ func benchRecords(b *testing.B) int {
 }
 
 // sample is a session as they are: 700 bytes of values, signed in.
-func sample(i int) *cloakroom.Record {
+func sample(i int) *driver.Record {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	r := &cloakroom.Record{
-		ID:            cloakroom.NewID(cloakroom.LayoutDay, now),
-		Kind:          cloakroom.KindSession,
+	r := &driver.Record{
+		ID:            driver.NewID(driver.LayoutDay, now),
+		Kind:          driver.KindSession,
 		App:           "shop",
 		Principal:     "user" + strconv.Itoa(i),
 		Created:       now,
@@ -44,40 +44,40 @@ func sample(i int) *cloakroom.Record {
 		Expires:       now.Add(24 * time.Hour),
 		Deadline:      now.Add(30 * 24 * time.Hour),
 		Verifier:      make([]byte, 34),
-		Client: cloakroom.Client{
+		Client: driver.Client{
 			Address:   "203.0.113.7",
 			UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36",
 		},
-		Values: cloakroom.NewValueList(map[string]json.RawMessage{
+		Values: driver.NewValueList(map[string]json.RawMessage{
 			"visits": json.RawMessage("123456"),
 			"cart":   json.RawMessage(`{"items":[{"sku":"A-1234","n":2},{"sku":"B-9","n":1}],"note":"` + strings.Repeat("lorem ipsum ", 46) + `"}`),
 			"csrf":   json.RawMessage(`"abcdefghijklmnopqrstuvwx"`),
 			"lang":   json.RawMessage(`"en"`),
 		}),
 	}
-	for range cloakroom.MaxRevs {
-		r.Revs = nextRevs(r.Revs)
+	for range driver.MaxWriteIDs {
+		r.WriteIDs = nextRevs(r.WriteIDs)
 	}
 	return r
 }
 
 // save makes of r what a request's save does.
-func save(r *cloakroom.Record) {
+func save(r *driver.Record) {
 	r.Writes++
-	r.Revs = nextRevs(r.Revs)
+	r.WriteIDs = nextRevs(r.WriteIDs)
 	r.Seen = r.Seen.Add(time.Second)
 	r.Expires = r.Expires.Add(time.Second)
 }
 
 // filled returns a store with records in it.
-func filled(b *testing.B, n int) (*Store, []*cloakroom.Record) {
+func filled(b *testing.B, n int) (*Store, []*driver.Record) {
 	b.Helper()
 	s, err := Open(b.Context(), filepath.Join(b.TempDir(), "sessions.db"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = s.Close() })
-	records := make([]*cloakroom.Record, n)
+	records := make([]*driver.Record, n)
 	share(b, 256, n, func(_, i int) error {
 		r := sample(i)
 		v, err := s.Create(context.Background(), r)
@@ -173,7 +173,7 @@ func BenchmarkBare(b *testing.B) {
 // BenchmarkCreate creates sessions.
 func BenchmarkCreate(b *testing.B) {
 	s, _ := filled(b, 0)
-	records := make([]*cloakroom.Record, b.N)
+	records := make([]*driver.Record, b.N)
 	for i := range records {
 		records[i] = sample(i)
 	}
@@ -229,7 +229,7 @@ func BenchmarkMixed(b *testing.B) {
 }
 
 // nextRevs returns revs with a new one in front, as every write leaves them.
-func nextRevs(revs []cloakroom.Rev) []cloakroom.Rev {
-	r := cloakroom.Record{Revs: revs}
-	return r.ExpiredGrave(time.Time{}).Revs
+func nextRevs(revs []driver.WriteID) []driver.WriteID {
+	r := driver.Record{WriteIDs: revs}
+	return r.ExpiredGrave(time.Time{}).WriteIDs
 }

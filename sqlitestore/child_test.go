@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
@@ -100,24 +100,24 @@ func (c *child) done(t testing.TB) {
 }
 
 // session returns a new session's record.
-func session() *cloakroom.Record {
+func session() *driver.Record {
 	now := time.Now().UTC().Truncate(time.Millisecond)
-	return &cloakroom.Record{
-		ID:       cloakroom.NewID(cloakroom.LayoutDay, now),
-		Kind:     cloakroom.KindSession,
+	return &driver.Record{
+		ID:       driver.NewID(driver.LayoutDay, now),
+		Kind:     driver.KindSession,
 		App:      "test",
 		Created:  now,
 		Seen:     now,
 		Expires:  now.Add(time.Hour),
 		Deadline: now.Add(24 * time.Hour),
 		Writes:   1,
-		Values:   cloakroom.ValueList{{Name: "n", JSON: json.RawMessage("0")}},
+		Values:   driver.ValueList{{Name: "n", JSON: json.RawMessage("0")}},
 	}
 }
 
 // increment adds one to a session's counter, as often as asked, by so many
 // callers, and returns how often somebody else came first.
-func increment(s *sqlitestore.Store, id cloakroom.ID, callers, times int) (conflicts int, err error) {
+func increment(s *sqlitestore.Store, id driver.ID, callers, times int) (conflicts int, err error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for range callers {
@@ -130,7 +130,7 @@ func increment(s *sqlitestore.Store, id cloakroom.ID, callers, times int) (confl
 				}
 				mu.Lock()
 				conflicts++
-				if !errors.Is(e, cloakroom.ErrConflict) {
+				if !errors.Is(e, driver.ErrConflict) {
 					err, done = e, times
 				}
 				mu.Unlock()
@@ -141,7 +141,7 @@ func increment(s *sqlitestore.Store, id cloakroom.ID, callers, times int) (confl
 	return conflicts, err
 }
 
-func incrementOnce(s *sqlitestore.Store, id cloakroom.ID) error {
+func incrementOnce(s *sqlitestore.Store, id driver.ID) error {
 	r, err := s.Get(context.Background(), id)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func incrementOnce(s *sqlitestore.Store, id cloakroom.ID) error {
 	}
 	u := *r
 	u.Writes++
-	u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(strconv.Itoa(n + 1))})
+	u.Values = driver.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(strconv.Itoa(n + 1))})
 	_, err = s.Update(context.Background(), &u)
 	return err
 }
@@ -163,7 +163,7 @@ func childIncrement(args []string) error {
 	if err != nil {
 		return err
 	}
-	id, err := cloakroom.ParseID(args[1])
+	id, err := driver.ParseID(args[1])
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func childWrite(args []string) error {
 				u := *r
 				u.Version = v
 				u.Writes++
-				u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(strconv.FormatUint(u.Writes, 10))})
+				u.Values = driver.NewValueList(map[string]json.RawMessage{"n": json.RawMessage(strconv.FormatUint(u.Writes, 10))})
 				v, err = s.Update(context.Background(), &u)
 				r = &u
 			}

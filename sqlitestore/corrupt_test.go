@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -42,7 +42,7 @@ func TestCorrupt(t *testing.T) {
 		}
 		query(t, path, fmt.Sprintf("UPDATE records SET %s WHERE id = '%s'", edit, r.ID))
 		got, err := s.Get(t.Context(), r.ID)
-		if !errors.Is(err, cloakroom.ErrCorrupt) || got != nil || !strings.Contains(err.Error(), r.ID.String()) {
+		if !errors.Is(err, driver.ErrCorrupt) || got != nil || !strings.Contains(err.Error(), r.ID.String()) {
 			t.Errorf("%s: Get: %v, %v", name, got, err)
 		}
 		log.Reset()
@@ -57,7 +57,7 @@ func TestCorrupt(t *testing.T) {
 			t.Errorf("%s: Update: %v", name, err)
 		}
 		query(t, path, fmt.Sprintf("UPDATE records SET %s WHERE id = '%s'", edit, r.ID))
-		if err := s.Bury(t.Context(), r.ID, cloakroom.Grave{Until: r.Deadline}, v); err != nil {
+		if err := s.Bury(t.Context(), r.ID, driver.Grave{Until: r.Deadline}, v); err != nil {
 			t.Errorf("%s: Bury: %v", name, err)
 		}
 	}
@@ -78,7 +78,7 @@ func TestCorrupt(t *testing.T) {
 	// The good one and the two records are buried. The others are graves, but
 	// still due when their sessions would have expired.
 	report, err := s.Sweep(t.Context(), good.Expires.Add(time.Second))
-	if want := (cloakroom.SweepReport{Buried: 3, Removed: 2}); err != nil || report != want {
+	if want := (driver.SweepReport{Buried: 3, Removed: 2}); err != nil || report != want {
 		t.Errorf("Sweep: %+v, %v; want %+v", report, err, want)
 	}
 	if _, err := s.Sweep(t.Context(), good.Deadline.Add(time.Hour)); err != nil {
@@ -94,27 +94,27 @@ func TestCorrupt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Bury(t.Context(), r.ID, cloakroom.Grave{Until: r.Deadline}, v); err != nil {
+	if err := s.Bury(t.Context(), r.ID, driver.Grave{Until: r.Deadline}, v); err != nil {
 		t.Fatal(err)
 	}
 	query(t, path, "UPDATE records SET grave = 'x'")
-	if _, err := s.Get(t.Context(), r.ID); !errors.Is(err, cloakroom.ErrCorrupt) {
+	if _, err := s.Get(t.Context(), r.ID); !errors.Is(err, driver.ErrCorrupt) {
 		t.Errorf("Get of a corrupt grave: %v", err)
 	}
 	r.Version = v
-	if _, err := s.Update(t.Context(), r); !errors.Is(err, cloakroom.ErrGone) {
+	if _, err := s.Update(t.Context(), r); !errors.Is(err, driver.ErrGone) {
 		t.Errorf("Update of a corrupt grave: %v", err)
 	}
-	if _, err := s.Create(t.Context(), r); !errors.Is(err, cloakroom.ErrExists) {
+	if _, err := s.Create(t.Context(), r); !errors.Is(err, driver.ErrExists) {
 		t.Errorf("Create on a corrupt grave: %v", err)
 	}
 }
 
 // want checks that a search finds exactly these sessions.
-func want(t *testing.T, s *sqlitestore.Store, ids ...cloakroom.ID) {
+func want(t *testing.T, s *sqlitestore.Store, ids ...driver.ID) {
 	t.Helper()
-	var got []cloakroom.ID
-	for r, err := range s.Search(t.Context(), cloakroom.Query{}) {
+	var got []driver.ID
+	for r, err := range s.Search(t.Context(), driver.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,14 +8,14 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
 // told are the errors that mean the same inside and outside of this package.
 var told = []error{
-	cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict,
-	cloakroom.ErrInvalid, cloakroom.ErrCorrupt, cloakroom.ErrClosed, cloakroom.ErrUnavailable,
+	driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
+	driver.ErrInvalid, driver.ErrCorrupt, driver.ErrClosed, driver.ErrUnavailable,
 	context.Canceled, context.DeadlineExceeded,
 }
 
@@ -25,15 +25,15 @@ func isTold(err error) bool {
 
 // fail says what could not be done, with which record if there is one, and why.
 // The errors of an open store leave the package through here.
-func (s *Store) fail(op string, id cloakroom.ID, err error) error {
+func (s *Store) fail(op string, id driver.ID, err error) error {
 	if !id.IsZero() {
 		op += " " + id.String()
 	}
 	switch {
 	case errors.Is(err, batch.ErrFull):
-		err = fmt.Errorf("%w: %w: too many saves wait for %s", cloakroom.ErrUnavailable, cloakroom.ErrOverloaded, s.path)
+		err = fmt.Errorf("%w: %w: too many saves wait for %s", driver.ErrUnavailable, driver.ErrOverloaded, s.path)
 	case errors.Is(err, batch.ErrClosed):
-		err = cloakroom.ErrClosed
+		err = driver.ErrClosed
 	case !isTold(err):
 		err = explain(s.path, err)
 	}
@@ -47,7 +47,7 @@ func explain(path string, err error) error {
 	var why string
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultTooBig:
-		return fmt.Errorf("%w: too large for SQLite: %w", cloakroom.ErrInvalid, err)
+		return fmt.Errorf("%w: too large for SQLite: %w", driver.ErrInvalid, err)
 	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultProtocol:
 		why = "another process keeps %s locked"
 	case sqlite.ResultFull:
@@ -65,13 +65,13 @@ func explain(path string, err error) error {
 	default:
 		why = "%s can't be used"
 	}
-	return fmt.Errorf("%w: "+why+": %w", cloakroom.ErrUnavailable, path, err)
+	return fmt.Errorf("%w: "+why+": %w", driver.ErrUnavailable, path, err)
 }
 
 // errMoved says that saves would go to a file that nobody finds again.
 func errMoved(path string) error {
 	return fmt.Errorf("%w: %s is not the file that was opened: it was moved, deleted or replaced; restart the program",
-		cloakroom.ErrUnavailable, path)
+		driver.ErrUnavailable, path)
 }
 
 // refusal says why Open doesn't take a file, with the remedy.

@@ -19,7 +19,7 @@ func ExampleOpen() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	keys, err := cloakroom.KeyFile(filepath.Join(dir, "session.keys"))
+	keys, err := cloakroom.KeyringFile(filepath.Join(dir, "session.keys"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // golden makes the file that testdata/v1.sql describes.
@@ -42,33 +42,33 @@ func TestGoldenFile(t *testing.T) {
 	}
 	defer s.Close()
 	ms := func(n int64) time.Time { return time.UnixMilli(n).UTC() }
-	id := func(text string) cloakroom.ID {
-		id, err := cloakroom.ParseID(text)
+	id := func(text string) driver.ID {
+		id, err := driver.ParseID(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return id
 	}
-	session, rev := id("AZgHlUgAAgECAwQFBgcICQ"), cloakroom.Rev{1, 2, 3, 4, 5, 6, 7, 8}
-	for _, want := range []*cloakroom.Record{{
-		ID: session, Kind: cloakroom.KindSession, App: "shop", Principal: "alice",
+	session, rev := id("AZgHlUgAAgECAwQFBgcICQ"), driver.WriteID{1, 2, 3, 4, 5, 6, 7, 8}
+	for _, want := range []*driver.Record{{
+		ID: session, Kind: driver.KindSession, App: "shop", Principal: "alice",
 		Created: ms(1750000000000), Authenticated: ms(1750000000001), Seen: ms(1750000060000),
 		Expires: ms(1750086460000), Deadline: ms(1752592000000),
 		Verifier: []byte{1, 2, 255}, Previous: []byte{0}, PreviousEnds: ms(1750000090000), Persistent: true,
-		Client: cloakroom.Client{Address: "203.0.113.7", UserAgent: "Browser/1.0"},
-		Writes: 7, Revs: []cloakroom.Rev{rev, {255}},
-		Values:  cloakroom.ValueList{{Name: "\x00", JSON: json.RawMessage(`"\ud800"`)}, {Name: "n", JSON: json.RawMessage("1.10")}},
-		Version: cloakroom.Version{Term: 3, Seq: 7},
+		Client: driver.Client{Address: "203.0.113.7", UserAgent: "Browser/1.0"},
+		Writes: 7, WriteIDs: []driver.WriteID{rev, {255}},
+		Values:  driver.ValueList{{Name: "\x00", JSON: json.RawMessage(`"\ud800"`)}, {Name: "n", JSON: json.RawMessage("1.10")}},
+		Version: driver.Version{Term: 3, Seq: 7},
 	}, {
-		ID: id("AZgHlUgABgECAwQFBgcICQ"), Kind: cloakroom.KindLedger, App: "shop", Principal: "alice",
-		Version: cloakroom.Version{Term: 4, Seq: 1},
+		ID: id("AZgHlUgABgECAwQFBgcICQ"), Kind: driver.KindLedger, App: "shop", Principal: "alice",
+		Version: driver.Version{Term: 4, Seq: 1},
 	}, {
-		ID: id("AZgHlUgBAgECAwQFBgcICQ"), Version: cloakroom.Version{Term: 9, Seq: 2},
-		Grave: &cloakroom.Grave{Reason: cloakroom.EndReplaced, At: ms(1750000000000), Until: ms(1752592000000),
-			Successor: session, Writes: 8, Revs: []cloakroom.Rev{rev}},
+		ID: id("AZgHlUgBAgECAwQFBgcICQ"), Version: driver.Version{Term: 9, Seq: 2},
+		Grave: &driver.Grave{Reason: driver.EndReplaced, At: ms(1750000000000), Until: ms(1752592000000),
+			Successor: session, Writes: 8, WriteIDs: []driver.WriteID{rev}},
 	}} {
 		got, err := s.Get(t.Context(), want.ID)
-		if (want.Grave == nil) != (err == nil) || want.Grave != nil && !errors.Is(err, cloakroom.ErrGone) {
+		if (want.Grave == nil) != (err == nil) || want.Grave != nil && !errors.Is(err, driver.ErrGone) {
 			t.Errorf("%s: %v", want.ID, err)
 		}
 		if !reflect.DeepEqual(got, want) {

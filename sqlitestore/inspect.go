@@ -9,13 +9,13 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // Summarize counts the records that a query selects; see cloakroom.Inspector.
 // It counts entries of an index, unless the query restricts Expires, which no
 // index has: then it reads all records of the kind, some seconds a million.
-func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
+func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	c := newCondition(q)
 	queries := []string{"SELECT count(*), count(nullif(principal, '')) FROM records WHERE " + c.where}
 	if q.Principal == "" && q.ExpiresFrom.IsZero() && q.ExpiresTo.IsZero() {
@@ -24,9 +24,9 @@ func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Sum
 			"SELECT 0, count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " + c.where,
 		}
 	}
-	var sum cloakroom.Summary
+	var sum driver.Summary
 	err := s.readers.long(ctx, func(r *reader) error {
-		sum = cloakroom.Summary{}
+		sum = driver.Summary{}
 		for _, sql := range queries {
 			err := r.each(sql, c.args, func(stmt *sqlite.Stmt) bool {
 				sum.Records += stmt.ColumnInt64(0)
@@ -40,15 +40,15 @@ func (s *Store) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Sum
 		return nil
 	})
 	if err != nil {
-		return cloakroom.Summary{}, s.fail("summarize", cloakroom.ID{}, err)
+		return driver.Summary{}, s.fail("summarize", driver.ID{}, err)
 	}
 	return sum, nil
 }
 
 // Report tells the size of the file and what is in it; see cloakroom.Inspector.
 // It counts all rows of an index.
-func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
-	report := cloakroom.Report{Engine: "SQLite " + sqlite.Version}
+func (s *Store) Report(ctx context.Context) (driver.Report, error) {
+	report := driver.Report{Engine: "SQLite " + sqlite.Version}
 	counts := map[string]int64{}
 	err := s.readers.long(ctx, func(r *reader) error {
 		for name, sql := range map[string]string{
@@ -70,10 +70,10 @@ func (s *Store) Report(ctx context.Context) (cloakroom.Report, error) {
 		return nil
 	})
 	if err != nil {
-		return cloakroom.Report{}, s.fail("report", cloakroom.ID{}, err)
+		return driver.Report{}, s.fail("report", driver.ID{}, err)
 	}
 	add := func(name, value string) {
-		report.Facts = append(report.Facts, cloakroom.Fact{Name: name, Value: value})
+		report.Facts = append(report.Facts, driver.Fact{Name: name, Value: value})
 	}
 	add("file", filepath.Base(s.path))
 	add("size", size(counts["pages"]*counts["page"]))

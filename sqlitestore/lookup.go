@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
@@ -38,14 +38,14 @@ type lookups struct {
 
 // lookup is one that waits.
 type lookup struct {
-	id    cloakroom.ID
+	id    driver.ID
 	turn  chan turn // has room for one
 	found           // the answer, if there is one
 }
 
 // found is what was read.
 type found struct {
-	record *cloakroom.Record
+	record *driver.Record
 	data   []byte // its values, for the caller to decode
 	ok     bool   // there was one
 	err    error
@@ -71,7 +71,7 @@ func newLookups(readers *pool, most int) *lookups {
 }
 
 // find reads the record of an id.
-func (l *lookups) find(ctx context.Context, id cloakroom.ID) found {
+func (l *lookups) find(ctx context.Context, id driver.ID) found {
 	l.mu.Lock()
 	if l.leading < l.most {
 		l.leading++
@@ -127,7 +127,7 @@ func (l *lookups) leave(w *lookup) bool {
 }
 
 // lead carries out a look-up, and those that wait.
-func (l *lookups) lead(ctx context.Context, id cloakroom.ID) found {
+func (l *lookups) lead(ctx context.Context, id driver.ID) found {
 	defer l.pass()
 	r, err := l.readers.take(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func (l *lookups) pass() {
 }
 
 // together carries out a look-up and others in one transaction.
-func (r *reader) together(id cloakroom.ID, others []*lookup) found {
+func (r *reader) together(id driver.ID, others []*lookup) found {
 	tell := func(f found) {
 		o := others[0]
 		others = others[1:]
@@ -182,7 +182,7 @@ func (r *reader) together(id cloakroom.ID, others []*lookup) found {
 	if err := run(r.begin); err == nil {
 		defer r.end()
 	} else {
-		find = func(cloakroom.ID) found { return found{err: err} }
+		find = func(driver.ID) found { return found{err: err} }
 	}
 	own := find(id)
 	for len(others) > 0 {

@@ -10,7 +10,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // crowd is look-ups of a store with one reader, which is lent out: one leads and
@@ -23,7 +23,7 @@ type crowd struct {
 	wg     sync.WaitGroup
 }
 
-func newCrowd(t *testing.T, records []*cloakroom.Record) *crowd {
+func newCrowd(t *testing.T, records []*driver.Record) *crowd {
 	t.Helper()
 	s := openTest(t, &Config{Readers: 1})
 	s.lookups.most = 1
@@ -46,7 +46,7 @@ func newCrowd(t *testing.T, records []*cloakroom.Record) *crowd {
 func (c *crowd) giveBack() { c.back.Do(func() { c.readers.put(c.reader) }) }
 
 // ask has somebody look up a record, and returns when that waits.
-func (c *crowd) ask(ctx context.Context, id cloakroom.ID, then func(*cloakroom.Record, error)) {
+func (c *crowd) ask(ctx context.Context, id driver.ID, then func(*driver.Record, error)) {
 	c.t.Helper()
 	leading, waiting := c.state()
 	c.wg.Go(func() { then(c.Get(ctx, id)) })
@@ -54,10 +54,10 @@ func (c *crowd) ask(ctx context.Context, id cloakroom.ID, then func(*cloakroom.R
 }
 
 // askAll has somebody look up each record, and checks their errors.
-func (c *crowd) askAll(records []*cloakroom.Record, want string, ok func(error) bool) {
+func (c *crowd) askAll(records []*driver.Record, want string, ok func(error) bool) {
 	c.t.Helper()
 	for i, r := range records {
-		c.ask(c.t.Context(), r.ID, func(_ *cloakroom.Record, err error) {
+		c.ask(c.t.Context(), r.ID, func(_ *driver.Record, err error) {
 			if !ok(err) {
 				c.t.Errorf("record %d: got %v, want %s", i, err, want)
 			}
@@ -91,7 +91,7 @@ func (c *crowd) until(ok func(leading, waiting int) bool) {
 func TestLookupsTogether(t *testing.T) {
 	records := samples(mostTogether + 10)
 	c := newCrowd(t, records[1:])
-	stored := map[cloakroom.ID]cloakroom.Version{}
+	stored := map[driver.ID]driver.Version{}
 	for _, r := range records[1:] {
 		if err := c.change(r); err != nil {
 			t.Fatal(err)
@@ -99,10 +99,10 @@ func TestLookupsTogether(t *testing.T) {
 		stored[r.ID] = r.Version
 	}
 	var mu sync.Mutex
-	answers := map[cloakroom.ID]*cloakroom.Record{}
+	answers := map[driver.ID]*driver.Record{}
 	for i, r := range records {
-		c.ask(t.Context(), r.ID, func(got *cloakroom.Record, err error) {
-			if i == 0 && !errors.Is(err, cloakroom.ErrNotFound) || i > 0 && err != nil {
+		c.ask(t.Context(), r.ID, func(got *driver.Record, err error) {
+			if i == 0 && !errors.Is(err, driver.ErrNotFound) || i > 0 && err != nil {
 				t.Errorf("record %d: %v", i, err)
 			}
 			mu.Lock()
@@ -158,7 +158,7 @@ func TestLookupNotOlderThanAsked(t *testing.T) {
 	<-reached
 	last := records[2]
 	changed := c.change(last)
-	c.ask(t.Context(), last.ID, func(got *cloakroom.Record, err error) {
+	c.ask(t.Context(), last.ID, func(got *driver.Record, err error) {
 		if err != nil || got.Version != last.Version {
 			t.Errorf("got %+v, %v, in place of version %v, which was saved before", got, err, last.Version)
 		}
@@ -172,7 +172,7 @@ func TestLookupNotOlderThanAsked(t *testing.T) {
 }
 
 // change saves a record once more.
-func (c *crowd) change(r *cloakroom.Record) error {
+func (c *crowd) change(r *driver.Record) error {
 	save(r)
 	v, err := c.Update(c.t.Context(), r)
 	r.Version = v
@@ -185,7 +185,7 @@ func (c *crowd) rests() {
 	if leading, waiting := c.state(); leading != 0 || waiting != 0 {
 		c.t.Errorf("in the end %d lead and %d wait", leading, waiting)
 	}
-	if _, err := c.Get(c.t.Context(), sample(0).ID); !errors.Is(err, cloakroom.ErrNotFound) {
+	if _, err := c.Get(c.t.Context(), sample(0).ID); !errors.Is(err, driver.ErrNotFound) {
 		c.t.Errorf("afterwards: %v", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestLookupLeaves(t *testing.T) {
 	var left sync.WaitGroup
 	for i, r := range records {
 		if i%2 == 1 {
-			c.ask(t.Context(), r.ID, func(got *cloakroom.Record, err error) {
+			c.ask(t.Context(), r.ID, func(got *driver.Record, err error) {
 				if err != nil || got.ID != r.ID {
 					t.Errorf("record %d: %v, %v", i, got, err)
 				}
@@ -207,7 +207,7 @@ func TestLookupLeaves(t *testing.T) {
 			continue
 		}
 		left.Add(1)
-		c.ask(gone, r.ID, func(_ *cloakroom.Record, err error) {
+		c.ask(gone, r.ID, func(_ *driver.Record, err error) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("look-up %d, whose context has ended: %v", i, err)
 			}
@@ -227,14 +227,14 @@ func TestLookupLeaves(t *testing.T) {
 func TestLookupLeavesLate(t *testing.T) {
 	records := samples(2)
 	c := newCrowd(t, records)
-	c.ask(t.Context(), records[0].ID, func(got *cloakroom.Record, err error) {
+	c.ask(t.Context(), records[0].ID, func(got *driver.Record, err error) {
 		if err != nil || got.ID != records[0].ID {
 			t.Errorf("the one that leads: %v, %v", got, err)
 		}
 	})
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)
-	c.ask(ctx, records[1].ID, func(_ *cloakroom.Record, err error) { left <- err })
+	c.ask(ctx, records[1].ID, func(_ *driver.Record, err error) { left <- err })
 	w := c.lookups.cut() // as a transaction that hangs would
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
@@ -250,7 +250,7 @@ func TestLookupLeavesLate(t *testing.T) {
 func TestLookupsClosed(t *testing.T) {
 	records := samples(4)
 	c := newCrowd(t, records)
-	c.askAll(records, "ErrClosed", func(err error) bool { return errors.Is(err, cloakroom.ErrClosed) })
+	c.askAll(records, "ErrClosed", func(err error) bool { return errors.Is(err, driver.ErrClosed) })
 	closed := make(chan error)
 	go func() { closed <- c.Close() }()
 	c.wg.Wait()

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -129,7 +129,7 @@ func childFull(args []string) error {
 	if err != nil {
 		return err
 	}
-	kept := map[cloakroom.ID]bool{}
+	kept := map[driver.ID]bool{}
 	create := func() error {
 		r := session()
 		r.Values = r.Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 10_000)+`"`))
@@ -144,7 +144,7 @@ func childFull(args []string) error {
 			break
 		}
 	}
-	if !errors.Is(err, cloakroom.ErrUnavailable) || !strings.Contains(err.Error(), "make room") || !strings.Contains(err.Error(), path) {
+	if !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "make room") || !strings.Contains(err.Error(), path) {
 		return fmt.Errorf("with a full disk, after %d sessions: %w", len(kept), err)
 	}
 	if err := os.Remove(filler); err != nil {
@@ -159,7 +159,7 @@ func childFull(args []string) error {
 		}
 	}
 	found := 0
-	for _, err := range s.Search(context.Background(), cloakroom.Query{}) {
+	for _, err := range s.Search(context.Background(), driver.Query{}) {
 		if err != nil {
 			return err
 		}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -111,10 +111,10 @@ func TestDamagedFile(t *testing.T) {
 	}
 	s = open(t, path, nil)
 	_, err = s.Get(t.Context(), r.ID)
-	if !errors.Is(err, cloakroom.ErrUnavailable) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "backup") {
+	if !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "backup") {
 		t.Errorf("Get: %v", err)
 	}
-	if _, err := s.Create(t.Context(), session()); !errors.Is(err, cloakroom.ErrUnavailable) {
+	if _, err := s.Create(t.Context(), session()); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("Create: %v", err)
 	}
 }
@@ -203,7 +203,7 @@ func TestOpenAtOnce(t *testing.T) {
 				return
 			}
 			stores[i] = s
-			if _, err := s.Create(t.Context(), r); err != nil && !errors.Is(err, cloakroom.ErrExists) {
+			if _, err := s.Create(t.Context(), r); err != nil && !errors.Is(err, driver.ErrExists) {
 				t.Error(err)
 			}
 		})
@@ -254,7 +254,7 @@ func TestMovedFile(t *testing.T) {
 	}
 	check := func(what string) {
 		t.Helper()
-		if err := save(); !errors.Is(err, cloakroom.ErrUnavailable) || !strings.Contains(err.Error(), "replaced") {
+		if err := save(); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "replaced") {
 			t.Errorf("save into a file that was %s: %v", what, err)
 		}
 		if report, err := s.Report(t.Context()); err != nil || len(report.Problems) != 1 {

@@ -3,7 +3,7 @@ package sqlitestore
 import (
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // statements are those of the connection that writes. What they do is decided
@@ -70,8 +70,8 @@ type op func(w *writer) (outcome, error)
 
 // outcome is what came of an op.
 type outcome struct {
-	version cloakroom.Version
-	report  cloakroom.SweepReport
+	version driver.Version
+	report  driver.SweepReport
 }
 
 // change runs a statement and reports whether it changed anything.
@@ -85,15 +85,15 @@ func create(r *row) op {
 		r.bind(w.stmts.insert)
 		ok, err := w.change(w.stmts.insert)
 		if err == nil && !ok {
-			err = cloakroom.ErrExists
+			err = driver.ErrExists
 		}
-		return outcome{version: cloakroom.Version{Term: uint64(w.conn.LastInsertRowID()), Seq: 1}}, err
+		return outcome{version: driver.Version{Term: uint64(w.conn.LastInsertRowID()), Seq: 1}}, err
 	}
 }
 
-func update(r *row, v cloakroom.Version) op {
+func update(r *row, v driver.Version) op {
 	return func(w *writer) (outcome, error) {
-		next := outcome{version: cloakroom.Version{Term: v.Term, Seq: v.Seq + 1}}
+		next := outcome{version: driver.Version{Term: v.Term, Seq: v.Seq + 1}}
 		for _, s := range []*sqlite.Stmt{w.stmts.save, w.stmts.replace} {
 			r.bind(s)
 			s.BindInt64(pTerm, int64(v.Term))
@@ -105,17 +105,17 @@ func update(r *row, v cloakroom.Version) op {
 				return outcome{}, err
 			}
 		}
-		return outcome{}, cloakroom.ErrConflict // not reached: v is there
+		return outcome{}, driver.ErrConflict // not reached: v is there
 	}
 }
 
 // check returns nil if the record of an id is at a version, and otherwise what
 // a compare-and-set on it fails with.
-func (w *writer) check(id string, v cloakroom.Version) error {
+func (w *writer) check(id string, v driver.Version) error {
 	s := w.stmts.version
 	s.BindText(1, id)
 	there, err := s.Step()
-	at := cloakroom.Version{Term: uint64(s.ColumnInt64(0)), Seq: uint64(s.ColumnInt64(1))}
+	at := driver.Version{Term: uint64(s.ColumnInt64(0)), Seq: uint64(s.ColumnInt64(1))}
 	buried := s.ColumnBool(2)
 	if resetErr := s.Reset(); err == nil {
 		err = resetErr
@@ -124,18 +124,18 @@ func (w *writer) check(id string, v cloakroom.Version) error {
 	case err != nil:
 		return err
 	case !there:
-		return cloakroom.ErrNotFound
+		return driver.ErrNotFound
 	case buried:
-		return cloakroom.ErrGone
+		return driver.ErrGone
 	case at != v:
-		return cloakroom.ErrConflict
+		return driver.ErrConflict
 	}
 	return nil
 }
 
 // bury buries a record, or a grave anew, at a version, or with the zero one whatever is there.
 // grave is encoded, due is that of the grave.
-func bury(id, grave string, due int64, v cloakroom.Version) op {
+func bury(id, grave string, due int64, v driver.Version) op {
 	return func(w *writer) (outcome, error) {
 		s := w.stmts.dig
 		if !v.IsZero() {

@@ -7,7 +7,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // plan returns how SQLite would carry out a query.
@@ -37,14 +37,14 @@ func TestPlans(t *testing.T) {
 	s := openTest(t, nil)
 	now := time.Now()
 	for _, q := range []struct {
-		query cloakroom.Query
+		query driver.Query
 		index string
 	}{
-		{cloakroom.Query{}, "records_order (kind=?"},
-		{cloakroom.Query{App: "a"}, "records_order (kind=?"},
-		{cloakroom.Query{Kind: cloakroom.KindLedger, App: "a", ExpiresFrom: now, ExpiresTo: now}, "records_order (kind=?"},
-		{cloakroom.Query{Principal: "p"}, "records_principal (principal=? AND kind=?"},
-		{cloakroom.Query{App: "a", Principal: "p", ExpiresTo: now}, "records_principal (principal=? AND kind=?"},
+		{driver.Query{}, "records_order (kind=?"},
+		{driver.Query{App: "a"}, "records_order (kind=?"},
+		{driver.Query{Kind: driver.KindLedger, App: "a", ExpiresFrom: now, ExpiresTo: now}, "records_order (kind=?"},
+		{driver.Query{Principal: "p"}, "records_principal (principal=? AND kind=?"},
+		{driver.Query{App: "a", Principal: "p", ExpiresTo: now}, "records_principal (principal=? AND kind=?"},
 	} {
 		c := newCondition(q.query)
 		for _, where := range []struct{ sql, seeks string }{
@@ -61,9 +61,9 @@ func TestPlans(t *testing.T) {
 	for sql, want := range map[string]string{
 		dueSQL:                         "SEARCH records USING INDEX records_due",
 		"SELECT count(*) FROM records": "USING COVERING INDEX",
-		"SELECT count(*) FROM records WHERE " + newCondition(cloakroom.Query{App: "a"}).where: "USING COVERING INDEX records_order",
+		"SELECT count(*) FROM records WHERE " + newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_order",
 		"SELECT count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " +
-			newCondition(cloakroom.Query{App: "a"}).where: "USING COVERING INDEX records_principal",
+			newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_principal",
 	} {
 		if got := plan(t, s.writer.conn, sql); !strings.Contains(got, want) || strings.Contains(got, "B-TREE") {
 			t.Errorf("%s\n\tplan: %s\n\twant: %s", sql, got, want)
@@ -72,7 +72,7 @@ func TestPlans(t *testing.T) {
 }
 
 // dueIn returns a record's due.
-func dueIn(t *testing.T, s *Store, id cloakroom.ID) int64 {
+func dueIn(t *testing.T, s *Store, id driver.ID) int64 {
 	t.Helper()
 	due, err := queryInt(s.writer.conn, "SELECT due FROM records WHERE id = '"+id.String()+"'")
 	if err != nil {
@@ -106,7 +106,7 @@ func TestDue(t *testing.T) {
 			t.Errorf("due is %v from the first Expires, want %v", time.UnixMilli(got).Sub(first), want.Sub(first))
 		}
 	}
-	sweep := func(now time.Time, want cloakroom.SweepReport) {
+	sweep := func(now time.Time, want driver.SweepReport) {
 		t.Helper()
 		if got, err := s.Sweep(t.Context(), now); err != nil || got != want {
 			t.Errorf("Sweep: %+v, %v; want %+v", got, err, want)
@@ -115,7 +115,7 @@ func TestDue(t *testing.T) {
 	check(first)
 	update(first.Add(time.Hour), r.Deadline)
 	check(first)
-	sweep(first.Add(time.Millisecond), cloakroom.SweepReport{})
+	sweep(first.Add(time.Millisecond), driver.SweepReport{})
 	check(first.Add(time.Hour))
 	if got, err := s.Get(t.Context(), r.ID); err != nil || got.Version != v {
 		t.Errorf("a sweep that spares a session changed it: %v, %v", got, err)
@@ -123,21 +123,21 @@ func TestDue(t *testing.T) {
 	update(first.Add(-time.Hour), r.Deadline)
 	check(first.Add(-time.Hour))
 	update(time.Time{}, r.Deadline)
-	sweep(first, cloakroom.SweepReport{})
-	check(r.Deadline.Add(cloakroom.ClockTolerance))
+	sweep(first, driver.SweepReport{})
+	check(r.Deadline.Add(driver.ClockTolerance))
 	update(time.Time{}, time.Time{})
-	sweep(r.Seen.AddDate(100, 0, 0), cloakroom.SweepReport{})
+	sweep(r.Seen.AddDate(100, 0, 0), driver.SweepReport{})
 	if got := dueIn(t, s, r.ID); got != never {
 		t.Errorf("due without any end is %d", got)
 	}
 	update(first, first.Add(time.Hour))
 	check(first)
-	sweep(first, cloakroom.SweepReport{})
-	sweep(first.Add(time.Nanosecond), cloakroom.SweepReport{Buried: 1})
-	end := first.Add(time.Hour + cloakroom.ClockTolerance)
+	sweep(first, driver.SweepReport{})
+	sweep(first.Add(time.Nanosecond), driver.SweepReport{Buried: 1})
+	end := first.Add(time.Hour + driver.ClockTolerance)
 	check(end)
-	sweep(end, cloakroom.SweepReport{})
-	sweep(end.Add(time.Nanosecond), cloakroom.SweepReport{Removed: 1})
+	sweep(end, driver.SweepReport{})
+	sweep(end.Add(time.Nanosecond), driver.SweepReport{Removed: 1})
 }
 
 // TestSweepMany sweeps more than fits into one transaction, while saves go on.
@@ -156,11 +156,11 @@ func TestSweepMany(t *testing.T) {
 	}
 	now := records[len(records)-1].Created.Add(24*time.Hour + time.Minute)
 	got, err := s.Sweep(t.Context(), now)
-	if want := (cloakroom.SweepReport{Buried: len(records) - (len(records)+2)/3}); err != nil || got != want {
+	if want := (driver.SweepReport{Buried: len(records) - (len(records)+2)/3}); err != nil || got != want {
 		t.Errorf("Sweep: %+v, %v; want %+v", got, err, want)
 	}
 	got, err = s.Sweep(t.Context(), now.AddDate(1, 0, 0))
-	if want := (cloakroom.SweepReport{Removed: len(records)}); err != nil || got != want {
+	if want := (driver.SweepReport{Removed: len(records)}); err != nil || got != want {
 		t.Errorf("Sweep: %+v, %v; want %+v", got, err, want)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -69,7 +69,7 @@ func TestKill(t *testing.T) {
 		_ = c.Wait()
 		s := open(t, path, nil)
 		for text, writes := range last {
-			id, err := cloakroom.ParseID(text)
+			id, err := driver.ParseID(text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestOpenAndClose(t *testing.T) {
 	}
 	other.done(t)
 	s := open(t, path, nil)
-	if sum, err := s.Summarize(t.Context(), cloakroom.Query{}); err != nil || sum.Records != 2*2*visits {
+	if sum, err := s.Summarize(t.Context(), driver.Query{}); err != nil || sum.Records != 2*2*visits {
 		t.Errorf("%d sessions are there, want %d (%v)", sum.Records, 2*2*visits, err)
 	}
 }

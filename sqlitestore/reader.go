@@ -9,7 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // reader is a connection that reads.
@@ -59,7 +59,7 @@ func openReader(path string) (*reader, error) {
 }
 
 // find reads the record of an id.
-func (r *reader) find(id cloakroom.ID) (f found) {
+func (r *reader) find(id driver.ID) (f found) {
 	defer func() {
 		if err := r.get.Reset(); f.err == nil && err != nil {
 			f = found{err: err}
@@ -73,7 +73,7 @@ func (r *reader) find(id cloakroom.ID) (f found) {
 	}
 	f.record, f.data, f.err = scanRow(r.get, id, r.app)
 	if f.err != nil {
-		return found{ok: true, err: fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, f.err)}
+		return found{ok: true, err: fmt.Errorf("%w: %w", driver.ErrCorrupt, f.err)}
 	}
 	if f.record.Grave == nil {
 		r.app = f.record.App
@@ -112,7 +112,7 @@ func (p *pool) take(ctx context.Context) (*reader, error) {
 		return nil, err
 	}
 	if p.closing.Err() != nil {
-		return nil, cloakroom.ErrClosed
+		return nil, driver.ErrClosed
 	}
 	select {
 	case r := <-p.free:
@@ -123,7 +123,7 @@ func (p *pool) take(ctx context.Context) (*reader, error) {
 	case r := <-p.free:
 		return r, nil
 	case <-p.closing.Done():
-		return nil, cloakroom.ErrClosed
+		return nil, driver.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -150,7 +150,7 @@ func (p *pool) long(ctx context.Context, f func(r *reader) error) error {
 	case err == nil || ctx.Err() == nil:
 		return err
 	case p.closing.Err() != nil:
-		return cloakroom.ErrClosed
+		return driver.ErrClosed
 	}
 	return ctx.Err()
 }

@@ -9,29 +9,29 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // row is a record as it is bound to statements: made by the caller, outside of
 // the one writer.
 type row struct {
-	rec  *cloakroom.Record
+	rec  *driver.Record
 	id   string
 	due  int64
 	revs string
 	data string
 }
 
-func newRow(r *cloakroom.Record) (*row, error) {
+func newRow(r *driver.Record) (*row, error) {
 	data, err := encodeValues(r.Values)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", cloakroom.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", driver.ErrInvalid, err)
 	}
 	return &row{
 		rec:  r,
 		id:   r.ID.String(),
 		due:  dueOf(r.Kind, r.Expires, r.Deadline),
-		revs: encodeRevs(r.Revs),
+		revs: encodeRevs(r.WriteIDs),
 		data: data,
 	}, nil
 }
@@ -135,7 +135,7 @@ const (
 // scan reads a record from the statement's row. app is one that the row is
 // likely to have: most rows share theirs, and need no copy of it. An error says
 // why the row can't be understood.
-func scan(s *sqlite.Stmt, id cloakroom.ID, app string) (*cloakroom.Record, error) {
+func scan(s *sqlite.Stmt, id driver.ID, app string) (*driver.Record, error) {
 	r, data, err := scanRow(s, id, app)
 	if err == nil && r.Grave == nil {
 		r.Values, err = decodeValues(data)
@@ -145,13 +145,13 @@ func scan(s *sqlite.Stmt, id cloakroom.ID, app string) (*cloakroom.Record, error
 
 // scanRow is scan for who decodes the values of a record, which aren't a grave's,
 // when the connection is somebody else's.
-func scanRow(s *sqlite.Stmt, id cloakroom.ID, app string) (r *cloakroom.Record, data []byte, err error) {
-	r = &cloakroom.Record{ID: id, Version: scanVersion(s)}
+func scanRow(s *sqlite.Stmt, id driver.ID, app string) (r *driver.Record, data []byte, err error) {
+	r = &driver.Record{ID: id, Version: scanVersion(s)}
 	if !s.ColumnIsNull(cGrave) {
 		r.Grave, err = decodeGrave(columnBytes(s, cGrave))
 		return r, nil, err
 	}
-	r.Kind = cloakroom.Kind(columnText(s, cKind, string(cloakroom.KindSession)))
+	r.Kind = driver.Kind(columnText(s, cKind, string(driver.KindSession)))
 	r.App = columnText(s, cApp, app)
 	r.Principal = s.ColumnText(cPrincipal)
 	r.Created = fromMillis(s.ColumnInt64(cCreated))
@@ -166,22 +166,22 @@ func scanRow(s *sqlite.Stmt, id cloakroom.ID, app string) (r *cloakroom.Record, 
 	r.Client.Address = s.ColumnText(cAddress)
 	r.Client.UserAgent = s.ColumnText(cUserAgent)
 	r.Writes = uint64(s.ColumnInt64(cWrites))
-	if r.Revs, err = scanRevs(s, cRevs); err != nil {
+	if r.WriteIDs, err = scanRevs(s, cRevs); err != nil {
 		return nil, nil, err
 	}
 	return r, columnBytes(s, cData), nil
 }
 
-func scanRevs(s *sqlite.Stmt, col int) ([]cloakroom.Rev, error) {
-	var all [cloakroom.MaxRevs * (revSize + 1)]byte
+func scanRevs(s *sqlite.Stmt, col int) ([]driver.WriteID, error) {
+	var all [driver.MaxWriteIDs * (revSize + 1)]byte
 	if s.ColumnLen(col) > len(all) {
 		return nil, errors.New("more revs than are ever kept")
 	}
 	return decodeRevs(all[:s.ColumnBytes(col, all[:])])
 }
 
-func scanVersion(s *sqlite.Stmt) cloakroom.Version {
-	return cloakroom.Version{Term: uint64(s.ColumnInt64(cTerm)), Seq: uint64(s.ColumnInt64(cSeq))}
+func scanVersion(s *sqlite.Stmt) driver.Version {
+	return driver.Version{Term: uint64(s.ColumnInt64(cTerm)), Seq: uint64(s.ColumnInt64(cSeq))}
 }
 
 func columnTime(s *sqlite.Stmt, col int) time.Time {
@@ -218,9 +218,9 @@ const never = math.MaxInt64
 // dueOf returns when the sweep has to look at a record, which is over not a
 // millisecond earlier: at a session's Expires, and otherwise when it may be
 // removed.
-func dueOf(kind cloakroom.Kind, expires, deadline time.Time) int64 {
+func dueOf(kind driver.Kind, expires, deadline time.Time) int64 {
 	due := removable(deadline)
-	if kind == cloakroom.KindSession && !expires.IsZero() {
+	if kind == driver.KindSession && !expires.IsZero() {
 		due = min(due, expires.UnixMilli())
 	}
 	return due
@@ -231,13 +231,13 @@ func removable(deadline time.Time) int64 {
 	if deadline.IsZero() {
 		return never
 	}
-	return deadline.Add(cloakroom.ClockTolerance).UnixMilli()
+	return deadline.Add(driver.ClockTolerance).UnixMilli()
 }
 
 const revSize = 11 // a rev as text
 
 // encodeRevs spells revs as text with blanks between them.
-func encodeRevs(revs []cloakroom.Rev) string {
+func encodeRevs(revs []driver.WriteID) string {
 	if len(revs) == 0 {
 		return ""
 	}
@@ -252,7 +252,7 @@ func encodeRevs(revs []cloakroom.Rev) string {
 }
 
 // decodeRevs is the inverse of encodeRevs.
-func decodeRevs(text []byte) ([]cloakroom.Rev, error) {
+func decodeRevs(text []byte) ([]driver.WriteID, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
@@ -260,7 +260,7 @@ func decodeRevs(text []byte) ([]cloakroom.Rev, error) {
 	if len(text) != n*(revSize+1)-1 {
 		return nil, fmt.Errorf("revs of %d bytes", len(text))
 	}
-	revs := make([]cloakroom.Rev, n)
+	revs := make([]driver.WriteID, n)
 	for i := range revs {
 		at := i * (revSize + 1)
 		if i > 0 && text[at-1] != ' ' {
@@ -275,15 +275,15 @@ func decodeRevs(text []byte) ([]cloakroom.Rev, error) {
 
 // grave is a grave as the column of that name has it.
 type grave struct {
-	Reason    cloakroom.Reason `json:"reason"`
+	Reason    driver.EndReason `json:"reason"`
 	At        *int64           `json:"at,omitempty"` // Unix milliseconds
 	Until     *int64           `json:"until,omitempty"`
-	Successor *cloakroom.ID    `json:"successor,omitempty"`
+	Successor *driver.ID       `json:"successor,omitempty"`
 	Writes    uint64           `json:"writes"`
-	Revs      []cloakroom.Rev  `json:"revs"`
+	Revs      []driver.WriteID `json:"revs"`
 }
 
-func encodeGrave(g cloakroom.Grave) (string, error) {
+func encodeGrave(g driver.Grave) (string, error) {
 	millis := func(t time.Time) *int64 {
 		if t.IsZero() {
 			return nil
@@ -291,7 +291,7 @@ func encodeGrave(g cloakroom.Grave) (string, error) {
 		ms := t.UnixMilli()
 		return &ms
 	}
-	j := grave{Reason: g.Reason, At: millis(g.At), Until: millis(g.Until), Writes: g.Writes, Revs: g.Revs}
+	j := grave{Reason: g.Reason, At: millis(g.At), Until: millis(g.Until), Writes: g.Writes, Revs: g.WriteIDs}
 	if !g.Successor.IsZero() {
 		j.Successor = &g.Successor
 	}
@@ -300,7 +300,7 @@ func encodeGrave(g cloakroom.Grave) (string, error) {
 }
 
 // decodeGrave is the inverse of encodeGrave.
-func decodeGrave(text []byte) (*cloakroom.Grave, error) {
+func decodeGrave(text []byte) (*driver.Grave, error) {
 	var j grave
 	if err := json.Unmarshal(text, &j); err != nil {
 		return nil, fmt.Errorf("its grave: %w", err)
@@ -311,7 +311,7 @@ func decodeGrave(text []byte) (*cloakroom.Grave, error) {
 		}
 		return t
 	}
-	g := &cloakroom.Grave{Reason: j.Reason, At: time(j.At), Until: time(j.Until), Writes: j.Writes, Revs: j.Revs}
+	g := &driver.Grave{Reason: j.Reason, At: time(j.At), Until: time(j.Until), Writes: j.Writes, WriteIDs: j.Revs}
 	if j.Successor != nil {
 		g.Successor = *j.Successor
 	}

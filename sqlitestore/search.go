@@ -8,7 +8,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // A page of a search. Its reader goes back to the pool before anything of it is
@@ -21,8 +21,8 @@ const (
 // Search yields records in the order of Cursor.Compare; see cloakroom.Store. It
 // reads page by page: what was acknowledged before it began is in its answer,
 // what is written meanwhile may be.
-func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
+func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
 		c, after, left := newCondition(q), placeOf(q.After), q.Limit
 		for {
 			rows := pageRows
@@ -36,7 +36,7 @@ func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 				}
 			}
 			if err != nil {
-				yield(nil, s.fail("search", cloakroom.ID{}, err))
+				yield(nil, s.fail("search", driver.ID{}, err))
 				return
 			}
 			left -= len(p.records)
@@ -50,7 +50,7 @@ func (s *Store) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 
 // page is a part of a search's answer.
 type page struct {
-	records []*cloakroom.Record
+	records []*driver.Record
 	end     place // of the last row, readable or not
 	more    bool  // there may be more behind it
 }
@@ -84,8 +84,8 @@ func (s *Store) page(ctx context.Context, c condition, after *place, rows int) (
 
 const cID = cData + 1
 
-func scanWithID(stmt *sqlite.Stmt, text, app string) (*cloakroom.Record, error) {
-	id, err := cloakroom.ParseID(text)
+func scanWithID(stmt *sqlite.Stmt, text, app string) (*driver.Record, error) {
+	id, err := driver.ParseID(text)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +125,10 @@ type condition struct {
 	args  []any // int64 or string
 }
 
-func newCondition(q cloakroom.Query) condition {
+func newCondition(q driver.Query) condition {
 	c := condition{where: "kind <> ''"} // no graves; for the planner: the indexes have none
 	if q.Kind == "" {
-		q.Kind = cloakroom.KindSession
+		q.Kind = driver.KindSession
 	}
 	c = c.and("kind = ?", string(q.Kind))
 	if q.App != "" {
@@ -164,8 +164,8 @@ type place struct {
 }
 
 // placeOf returns the place that a query begins behind, nil for the start.
-func placeOf(c cloakroom.Cursor) *place {
-	if c == (cloakroom.Cursor{}) {
+func placeOf(c driver.Cursor) *place {
+	if c == (driver.Cursor{}) {
 		return nil
 	}
 	p := &place{c.Created.UnixMilli(), c.ID.String()}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestSearchPages has pages end for either reason, and rows that can't be read
@@ -20,7 +20,7 @@ func TestSearchPages(t *testing.T) {
 	for i, r := range records {
 		r.Created = created.Add(time.Duration(i) * time.Millisecond)
 		if i < 20 {
-			r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", pageBytes/8) + `"`)})
+			r.Values = driver.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", pageBytes/8) + `"`)})
 		}
 	}
 	for _, err := range createAll(s, records) {
@@ -28,7 +28,7 @@ func TestSearchPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	broken := map[cloakroom.ID]bool{}
+	broken := map[driver.ID]bool{}
 	c := operator(t, s)
 	for _, i := range []int{7, 8, pageRows - 1, pageRows, 2*pageRows - 1, 2 * pageRows} {
 		broken[records[i].ID] = true
@@ -37,7 +37,7 @@ func TestSearchPages(t *testing.T) {
 	for _, limit := range []int{0, 1, 8, 20, pageRows, 2 * pageRows} {
 		found := 0
 		last := time.Time{}
-		for r, err := range s.Search(t.Context(), cloakroom.Query{Limit: limit}) {
+		for r, err := range s.Search(t.Context(), driver.Query{Limit: limit}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,7 +69,7 @@ func TestSearchHoldsNothing(t *testing.T) {
 	depth := 0
 	var search func()
 	search = func() {
-		for _, err := range s.Search(t.Context(), cloakroom.Query{}) {
+		for _, err := range s.Search(t.Context(), driver.Query{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,14 +106,14 @@ func TestLongQueryEnds(t *testing.T) {
 	if err := <-errs; !errors.Is(err, context.Canceled) {
 		t.Errorf("a query whose context ended: %v", err)
 	}
-	if _, err := s.Summarize(t.Context(), cloakroom.Query{}); err != nil {
+	if _, err := s.Summarize(t.Context(), driver.Query{}); err != nil {
 		t.Errorf("the reader afterwards: %v", err)
 	}
 	go run(context.Background())
 	<-started
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
-	if err := <-errs; !errors.Is(err, cloakroom.ErrClosed) {
+	if err := <-errs; !errors.Is(err, driver.ErrClosed) {
 		t.Errorf("a query whose store was closed: %v", err)
 	}
 	if err := <-closed; err != nil {
@@ -155,7 +155,7 @@ func TestCloseKeeps(t *testing.T) {
 		switch {
 		case err == nil && getErr == nil:
 			kept++
-		case errors.Is(err, cloakroom.ErrClosed) && errors.Is(getErr, cloakroom.ErrNotFound):
+		case errors.Is(err, driver.ErrClosed) && errors.Is(getErr, driver.ErrNotFound):
 		default:
 			t.Errorf("Create: %v; Get: %v", err, getErr)
 		}
@@ -172,15 +172,15 @@ func TestCursorBetween(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		after cloakroom.Cursor
+		after driver.Cursor
 		found int
 	}{
-		{cloakroom.Cursor{Created: r.Created.Add(-time.Nanosecond)}, 1},
-		{cloakroom.Cursor{Created: r.Created}, 1}, // before all ids
+		{driver.Cursor{Created: r.Created.Add(-time.Nanosecond)}, 1},
+		{driver.Cursor{Created: r.Created}, 1}, // before all ids
 		{r.Cursor(), 0},
-		{cloakroom.Cursor{Created: r.Created.Add(time.Nanosecond)}, 0},
+		{driver.Cursor{Created: r.Created.Add(time.Nanosecond)}, 0},
 	} {
-		q := cloakroom.Query{After: c.after}
+		q := driver.Query{After: c.after}
 		found := 0
 		for got, err := range s.Search(t.Context(), q) {
 			if err != nil || !q.Matches(got) {
@@ -199,10 +199,10 @@ func TestInvalid(t *testing.T) {
 	for name, raw := range map[string]string{"\xff": "1", "empty": ""} {
 		r := sample(0)
 		r.Values = r.Values.With(name, json.RawMessage(raw))
-		if _, err := s.Create(t.Context(), r); !errors.Is(err, cloakroom.ErrInvalid) {
+		if _, err := s.Create(t.Context(), r); !errors.Is(err, driver.ErrInvalid) {
 			t.Errorf("value %q: %v", name, err)
 		}
-		if _, err := s.Get(t.Context(), r.ID); !errors.Is(err, cloakroom.ErrNotFound) {
+		if _, err := s.Get(t.Context(), r.ID); !errors.Is(err, driver.ErrNotFound) {
 			t.Errorf("value %q: %v", name, err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"runtime"
 	"sync"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
@@ -27,8 +27,8 @@ type Store struct {
 }
 
 var (
-	_ cloakroom.Store     = (*Store)(nil)
-	_ cloakroom.Inspector = (*Store)(nil)
+	_ driver.Store     = (*Store)(nil)
+	_ driver.Inspector = (*Store)(nil)
 )
 
 // item is an op with the bytes that it holds while it waits.
@@ -62,14 +62,14 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.saves.Close()
 		if err := errors.Join(s.readers.close(), s.writer.conn.Close()); err != nil {
-			s.closeErr = s.fail("close", cloakroom.ID{}, err)
+			s.closeErr = s.fail("close", driver.ID{}, err)
 		}
 	})
 	return s.closeErr
 }
 
 // Get returns the record of an id; see cloakroom.Store.
-func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	r, err := s.get(ctx, id)
 	if err != nil {
 		err = s.fail("get", id, err)
@@ -77,7 +77,7 @@ func (s *Store) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	return r, err
 }
 
-func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	f := s.lookups.find(ctx, id)
 	if isBusy(f.err) { // some moments when another process opens or closes the file
 		f.err = retry(ctx, s.readers.busy, func() error {
@@ -89,44 +89,44 @@ func (s *Store) get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	case f.err != nil:
 		return nil, f.err
 	case !f.ok:
-		return nil, cloakroom.ErrNotFound
+		return nil, driver.ErrNotFound
 	case f.record.Grave != nil:
-		return f.record, cloakroom.ErrGone
+		return f.record, driver.ErrGone
 	}
 	var err error
 	if f.record.Values, err = decodeValues(f.data); err != nil {
-		return nil, fmt.Errorf("%w: %w", cloakroom.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: %w", driver.ErrCorrupt, err)
 	}
 	return f.record, nil
 }
 
 // Create stores a record that is not there yet; see cloakroom.Store.
-func (s *Store) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, create)
 }
 
 // Update replaces a record that is at r.Version; see cloakroom.Store.
-func (s *Store) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, func(w *row) op { return update(w, r.Version) })
 }
 
-func (s *Store) write(ctx context.Context, name string, r *cloakroom.Record, change func(*row) op) (cloakroom.Version, error) {
+func (s *Store) write(ctx context.Context, name string, r *driver.Record, change func(*row) op) (driver.Version, error) {
 	w, err := newRow(r)
 	if err != nil {
-		return cloakroom.Version{}, s.fail(name, r.ID, err)
+		return driver.Version{}, s.fail(name, r.ID, err)
 	}
 	out, err := s.saves.Do(ctx, item{change(w), len(w.data)})
 	if err != nil {
-		return cloakroom.Version{}, s.fail(name, r.ID, err)
+		return driver.Version{}, s.fail(name, r.ID, err)
 	}
 	return out.version, nil
 }
 
 // Bury replaces a record by a grave; see cloakroom.Store.
-func (s *Store) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	text, err := encodeGrave(g)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", cloakroom.ErrInvalid, err)
+		err = fmt.Errorf("%w: %w", driver.ErrInvalid, err)
 	} else {
 		_, err = s.saves.Do(ctx, item{bury(id.String(), text, removable(g.Until), v), len(text)})
 	}

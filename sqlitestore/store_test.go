@@ -7,25 +7,25 @@ import (
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
 func TestStore(t *testing.T) {
-	paths := map[cloakroom.Store]string{}
-	open := func(t testing.TB, path string) cloakroom.Store {
+	paths := map[driver.Store]string{}
+	open := func(t testing.TB, path string) driver.Store {
 		t.Helper()
 		s := open(t, path, nil)
 		paths[s] = path
 		return s
 	}
 	storetest.Run(t, storetest.Harness{
-		Open: func(t testing.TB) cloakroom.Store {
+		Open: func(t testing.TB) driver.Store {
 			return open(t, filepath.Join(t.TempDir(), "sessions.db"))
 		},
-		Second: func(t testing.TB, s cloakroom.Store) cloakroom.Store { return open(t, paths[s]) },
-		Corrupt: func(t testing.TB, s cloakroom.Store, id cloakroom.ID) {
+		Second: func(t testing.TB, s driver.Store) driver.Store { return open(t, paths[s]) },
+		Corrupt: func(t testing.TB, s driver.Store, id driver.ID) {
 			query(t, paths[s], "UPDATE records SET data = '[1]' WHERE id = '"+id.String()+"'")
 		},
 	})

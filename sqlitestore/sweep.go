@@ -7,7 +7,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // sweepRows is how many records a sweep ends in one go. Saves get their turn in
@@ -17,8 +17,8 @@ const sweepRows = 64
 // Sweep buries the sessions that are past Expires and removes what is past its
 // deadline; see cloakroom.Store. A session without Expires, and what has no
 // deadline, stays. The space is used again; the file does not shrink.
-func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
-	var report cloakroom.SweepReport
+func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
+	var report driver.SweepReport
 	after := due{at: math.MinInt64}
 	for {
 		list, err := s.due(ctx, after, now)
@@ -30,7 +30,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport
 			out, err = s.saves.Do(ctx, item{end(list), 0})
 		}
 		if err != nil {
-			return report, s.fail("sweep", cloakroom.ID{}, err)
+			return report, s.fail("sweep", driver.ID{}, err)
 		}
 		report.Buried += out.report.Buried
 		report.Removed += out.report.Removed
@@ -80,7 +80,7 @@ func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
 		term: stmt.ColumnInt64(1),
 		seq:  stmt.ColumnInt64(2),
 	}
-	kind := cloakroom.Kind(stmt.ColumnText(4))
+	kind := driver.Kind(stmt.ColumnText(4))
 	expires, deadline := columnTime(stmt, 5), columnTime(stmt, 6)
 	switch end := removable(deadline); {
 	case stmt.ColumnBool(3), end < limit:
@@ -88,7 +88,7 @@ func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
 	case dueOf(kind, expires, deadline) < limit:
 		revs, _ := scanRevs(stmt, 8)
 		d.verdict, d.next = expire, end
-		rec := cloakroom.Record{Deadline: deadline, Writes: uint64(stmt.ColumnInt64(7)), Revs: revs}
+		rec := driver.Record{Deadline: deadline, Writes: uint64(stmt.ColumnInt64(7)), WriteIDs: revs}
 		d.grave, _ = encodeGrave(rec.ExpiredGrave(now)) // it is plain JSON
 	default:
 		d.verdict, d.next = spare, dueOf(kind, expires, deadline)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // A record's values are one JSON object in one column, so that they can be read
@@ -17,7 +17,7 @@ import (
 // a lone surrogate's escape has no other form to survive in.
 
 // encodeValues makes the JSON object of a record's values.
-func encodeValues(values cloakroom.ValueList) (string, error) {
+func encodeValues(values driver.ValueList) (string, error) {
 	if len(values) == 0 {
 		return "{}", nil
 	}
@@ -73,7 +73,7 @@ func plain[T string | []byte](s T) bool {
 }
 
 // decodeValues is the inverse of encodeValues. The result refers to text.
-func decodeValues(text []byte) (cloakroom.ValueList, error) {
+func decodeValues(text []byte) (driver.ValueList, error) {
 	if len(text) == 2 && text[0] == '{' && text[1] == '}' {
 		return nil, nil
 	}
@@ -85,7 +85,7 @@ func decodeValues(text []byte) (cloakroom.ValueList, error) {
 	if text[i] != '{' {
 		return nil, errors.New("the values are JSON, but not an object")
 	}
-	values := []cloakroom.Value{}
+	values := []driver.Value{}
 	for i = skipSpace(text, i+1); text[i] != '}'; {
 		end := skipValue(text, i)
 		name, err := unquote(text[i:end])
@@ -96,13 +96,13 @@ func decodeValues(text []byte) (cloakroom.ValueList, error) {
 		i = skipSpace(text, i+1) // at the value
 		end = skipValue(text, i) // behind it
 		// Cut so that an append can't reach the next.
-		values = append(values, cloakroom.Value{Name: name, JSON: text[i:end:end]})
+		values = append(values, driver.Value{Name: name, JSON: text[i:end:end]})
 		i = skipSpace(text, end)
 		if text[i] == ',' {
 			i = skipSpace(text, i+1)
 		}
 	}
-	return cloakroom.SortValues(values), nil
+	return driver.SortValues(values), nil
 }
 
 func unquote(quoted []byte) (string, error) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func FuzzDecodeValues(f *testing.F) {
@@ -31,14 +31,14 @@ func FuzzDecodeValues(f *testing.F) {
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("%q: %v; encoding/json: %v", text, err, wantErr)
 		}
-		if err == nil && !sameValues(got, cloakroom.NewValueList(want)) {
+		if err == nil && !sameValues(got, driver.NewValueList(want)) {
 			t.Fatalf("%q: %q; encoding/json: %q", text, got, want)
 		}
 	})
 }
 
-func sameValues(a, b cloakroom.ValueList) bool {
-	return slices.EqualFunc(a, b, func(v, w cloakroom.Value) bool { return v.Name == w.Name && bytes.Equal(v.JSON, w.JSON) })
+func sameValues(a, b driver.ValueList) bool {
+	return slices.EqualFunc(a, b, func(v, w driver.Value) bool { return v.Name == w.Name && bytes.Equal(v.JSON, w.JSON) })
 }
 
 func FuzzValuesRoundTrip(f *testing.F) {
@@ -50,8 +50,8 @@ func FuzzValuesRoundTrip(f *testing.F) {
 			t.Skip("values are valid JSON")
 		}
 		trim := func(b []byte) json.RawMessage { return bytes.Trim(b, " \t\r\n") }
-		values := cloakroom.NewValueList(map[string]json.RawMessage{name1: raw1, name2: raw2})
-		want := cloakroom.NewValueList(map[string]json.RawMessage{name1: trim(raw1), name2: trim(raw2)})
+		values := driver.NewValueList(map[string]json.RawMessage{name1: raw1, name2: raw2})
+		want := driver.NewValueList(map[string]json.RawMessage{name1: trim(raw1), name2: trim(raw2)})
 		text, err := encodeValues(values)
 		if valid := utf8.ValidString(name1) && utf8.ValidString(name2); (err == nil) != valid {
 			t.Fatalf("%q: %v", values, err)
@@ -83,7 +83,7 @@ func TestValuesDontOverlap(t *testing.T) {
 
 func TestEncodeRevs(t *testing.T) {
 	for n := range 9 {
-		revs := sample(0).Revs[:min(n, 8)]
+		revs := sample(0).WriteIDs[:min(n, 8)]
 		got, err := decodeRevs([]byte(encodeRevs(revs)))
 		if err != nil || len(got) != len(revs) {
 			t.Fatalf("%d revs: %v, %v", n, got, err)

@@ -10,7 +10,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestSQLiteVersion keeps go.mod from going back: up to SQLite 3.51.2 a file
@@ -48,7 +48,7 @@ func TestLogBesideReaders(t *testing.T) {
 				r, err := s.Get(context.Background(), records[i*10+n%10].ID)
 				if err == nil {
 					u := *r
-					u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)})
+					u.Values = driver.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 100_000) + `"`)})
 					_, err = s.Update(context.Background(), &u)
 				}
 				if err != nil {
@@ -78,7 +78,7 @@ func TestLogBesideLongReader(t *testing.T) {
 	for n := 0; err == nil && walSize(s.path) < walLimit; n++ {
 		u := *r
 		u.Version = v
-		u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 1_000_000+n) + `"`)})
+		u.Values = driver.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 1_000_000+n) + `"`)})
 		v, err = s.Update(t.Context(), &u)
 	}
 	if err != nil {

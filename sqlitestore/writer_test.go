@@ -13,7 +13,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func openTest(t testing.TB, config *Config) *Store {
@@ -50,7 +50,7 @@ func do(t testing.TB, c *sqlite.Conn, sql string) {
 
 // createAll creates sessions at the same time, one batch if the writer is held
 // up meanwhile, and returns their errors.
-func createAll(s *Store, records []*cloakroom.Record) []error {
+func createAll(s *Store, records []*driver.Record) []error {
 	errs := make([]error, len(records))
 	var wg sync.WaitGroup
 	for i, r := range records {
@@ -60,8 +60,8 @@ func createAll(s *Store, records []*cloakroom.Record) []error {
 	return errs
 }
 
-func samples(n int) []*cloakroom.Record {
-	records := make([]*cloakroom.Record, n)
+func samples(n int) []*driver.Record {
+	records := make([]*driver.Record, n)
 	for i := range records {
 		records[i] = sample(i)
 	}
@@ -126,7 +126,7 @@ func TestPoisonedItem(t *testing.T) {
 				switch {
 				case i%10 != 3 && (err != nil || getErr != nil):
 					t.Errorf("item %d: %v; Get: %v", i, err, getErr)
-				case i%10 == 3 && (!errors.Is(err, cloakroom.ErrUnavailable) || !errors.Is(getErr, cloakroom.ErrNotFound)):
+				case i%10 == 3 && (!errors.Is(err, driver.ErrUnavailable) || !errors.Is(getErr, driver.ErrNotFound)):
 					t.Errorf("poisoned item %d: %v; Get: %v", i, err, getErr)
 				}
 			}
@@ -141,7 +141,7 @@ func TestTooLarge(t *testing.T) {
 	records := samples(20)
 	records[7].Values = records[7].Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 31_000)+`"`))
 	for i, err := range createAll(s, records) {
-		if i == 7 && !errors.Is(err, cloakroom.ErrInvalid) || i != 7 && err != nil {
+		if i == 7 && !errors.Is(err, driver.ErrInvalid) || i != 7 && err != nil {
 			t.Errorf("item %d: %v", i, err)
 		}
 	}
@@ -155,7 +155,7 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	do(t, s.writer.conn, fmt.Sprintf("PRAGMA max_page_count = %d", pages+30))
-	big := func(r *cloakroom.Record) *cloakroom.Record {
+	big := func(r *driver.Record) *driver.Record {
 		r.Values = r.Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 9_000)+`"`))
 		return r
 	}
@@ -169,7 +169,7 @@ func TestFull(t *testing.T) {
 		switch {
 		case err == nil && getErr == nil:
 			kept++
-		case errors.Is(err, cloakroom.ErrUnavailable) && strings.Contains(err.Error(), "make room") && errors.Is(getErr, cloakroom.ErrNotFound):
+		case errors.Is(err, driver.ErrUnavailable) && strings.Contains(err.Error(), "make room") && errors.Is(getErr, driver.ErrNotFound):
 			failed++
 		default:
 			t.Errorf("Create: %v; Get: %v", err, getErr)
@@ -189,20 +189,20 @@ func TestFull(t *testing.T) {
 	do(t, s.writer.conn, "PRAGMA max_page_count = 1") // SQLite makes that what there is
 	u := *small
 	u.Version = v
-	u.Values = cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 90_000) + `"`)})
-	if _, err := s.Update(t.Context(), &u); !errors.Is(err, cloakroom.ErrUnavailable) {
+	u.Values = driver.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 90_000) + `"`)})
+	if _, err := s.Update(t.Context(), &u); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("Update: %v", err)
 	}
 	if got, err := s.Get(t.Context(), small.ID); err != nil || got.Version != v || len(got.Values) != len(small.Values) {
 		t.Errorf("after an update that failed: %v, %v", got, err)
 	}
 	// Ending a session takes no room.
-	if err := s.Bury(t.Context(), small.ID, cloakroom.Grave{Until: small.Deadline}, v); err != nil {
+	if err := s.Bury(t.Context(), small.ID, driver.Grave{Until: small.Deadline}, v); err != nil {
 		t.Errorf("Bury: %v", err)
 	}
 
 	do(t, s.writer.conn, "PRAGMA max_page_count = 1000000")
-	for _, err := range createAll(s, []*cloakroom.Record{sample(1), big(sample(2))}) {
+	for _, err := range createAll(s, []*driver.Record{sample(1), big(sample(2))}) {
 		if err != nil {
 			t.Errorf("with room again: %v", err)
 		}
@@ -223,13 +223,13 @@ func TestBusy(t *testing.T) {
 	c := operator(t, s)
 	do(t, c, "BEGIN IMMEDIATE")
 	_, err := s.Create(t.Context(), sample(1))
-	if !errors.Is(err, cloakroom.ErrUnavailable) || !strings.Contains(err.Error(), "another process") {
+	if !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("Create: %v", err)
 	}
 	if _, err := s.Get(t.Context(), r.ID); err != nil {
 		t.Errorf("Get: %v", err)
 	}
-	if _, err := s.Sweep(t.Context(), r.Expires.Add(time.Second)); !errors.Is(err, cloakroom.ErrUnavailable) {
+	if _, err := s.Sweep(t.Context(), r.Expires.Add(time.Second)); !errors.Is(err, driver.ErrUnavailable) {
 		t.Errorf("Sweep: %v", err)
 	}
 	do(t, c, "COMMIT")
@@ -258,7 +258,7 @@ func TestOverload(t *testing.T) {
 			}
 			overloaded, other := 0, 0
 			for overloaded == 0 { // all others wait
-				if err := <-errs; errors.Is(err, cloakroom.ErrOverloaded) && errors.Is(err, cloakroom.ErrUnavailable) {
+				if err := <-errs; errors.Is(err, driver.ErrOverloaded) && errors.Is(err, driver.ErrUnavailable) {
 					overloaded++
 				} else {
 					t.Fatal(err)
@@ -268,7 +268,7 @@ func TestOverload(t *testing.T) {
 			for range len(records) - overloaded {
 				if err := <-errs; err == nil {
 					other++
-				} else if !errors.Is(err, cloakroom.ErrOverloaded) {
+				} else if !errors.Is(err, driver.ErrOverloaded) {
 					t.Error(err)
 				}
 			}
@@ -305,7 +305,7 @@ func TestPoolContext(t *testing.T) {
 	go ask(context.Background())
 	closed := make(chan error)
 	go func() { closed <- s.Close() }()
-	if err := <-errs; !errors.Is(err, cloakroom.ErrClosed) {
+	if err := <-errs; !errors.Is(err, driver.ErrClosed) {
 		t.Errorf("Get with a store that was closed: %v", err)
 	}
 	for _, r := range lent {

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testClose checks what a store does after its Close, and at it. The check that
@@ -29,7 +29,7 @@ func testClose(e *env) {
 			for _, op := range e.operations(record, grave, missing) {
 				e.run(op.name, func(e *env) {
 					err := e.soon(op.name, func() error { return op.call(context.Background(), e.store) })
-					e.wantError(err, cloakroom.ErrClosed, op.name)
+					e.wantError(err, driver.ErrClosed, op.name)
 				})
 			}
 		}
@@ -40,19 +40,19 @@ func testClose(e *env) {
 		if err := e.store.(closer).Close(); err != nil {
 			e.Fatalf("Close: %v", err)
 		}
-		_, err := e.get(newID(cloakroom.LayoutDay, e.now))
-		e.wantError(err, cloakroom.ErrClosed, "Get")
+		_, err := e.get(newID(driver.LayoutDay, e.now))
+		e.wantError(err, driver.ErrClosed, "Get")
 	})
 
 	e.run("by_many", func(e *env) {
 		e.openStore()
-		e.mustCreate(e.record(cloakroom.LayoutDay))
+		e.mustCreate(e.record(driver.LayoutDay))
 		e.together(8, func(int) error {
 			if err := e.store.(closer).Close(); err != nil {
 				return faultf("Close: %w", err)
 			}
-			_, err := e.get(newID(cloakroom.LayoutDay, e.now))
-			return isError(err, cloakroom.ErrClosed)
+			_, err := e.get(newID(driver.LayoutDay, e.now))
+			return isError(err, driver.ErrClosed)
 		})
 	})
 
@@ -63,7 +63,7 @@ func testClose(e *env) {
 		var failed error
 		n := 0
 		err := e.soon("a search at Close", func() error {
-			for r, err := range e.store.Search(context.Background(), cloakroom.Query{App: e.app}) {
+			for r, err := range e.store.Search(context.Background(), driver.Query{App: e.app}) {
 				if failed != nil {
 					return faultf("the search went on after its error: %v, %w", r, err)
 				}
@@ -80,7 +80,7 @@ func testClose(e *env) {
 		if err != nil {
 			e.Error(err)
 		}
-		if failed != nil && !errors.Is(failed, cloakroom.ErrClosed) {
+		if failed != nil && !errors.Is(failed, driver.ErrClosed) {
 			e.Errorf("the search ends with the error %v, want none or ErrClosed", failed)
 		}
 	})
@@ -93,10 +93,10 @@ func testClose(e *env) {
 
 // closeWhileBusy closes the store under many callers. It returns, for each of
 // them, what was acknowledged last and what was tried after that.
-func (e *env) closeWhileBusy() (acknowledged, tried []*cloakroom.Record) {
+func (e *env) closeWhileBusy() (acknowledged, tried []*driver.Record) {
 	e.Helper()
-	acknowledged = make([]*cloakroom.Record, e.h.Many)
-	tried = make([]*cloakroom.Record, e.h.Many)
+	acknowledged = make([]*driver.Record, e.h.Many)
+	tried = make([]*driver.Record, e.h.Many)
 	var writes atomic.Int64
 	enough := make(chan struct{})
 	var once sync.Once
@@ -115,7 +115,7 @@ func (e *env) closeWhileBusy() (acknowledged, tried []*cloakroom.Record) {
 			if writes.Add(1) == int64(e.h.Many)*5 {
 				once.Do(func() { close(enough) })
 			}
-			var v cloakroom.Version
+			var v driver.Version
 			var err error
 			if acknowledged[i] == nil {
 				v, err = e.create(r)
@@ -126,7 +126,7 @@ func (e *env) closeWhileBusy() (acknowledged, tried []*cloakroom.Record) {
 			tried[i] = r
 			if err != nil {
 				// What was under way may have failed in the closing's own way.
-				if !errors.Is(err, cloakroom.ErrClosed) && !errors.Is(err, cloakroom.ErrUnavailable) {
+				if !errors.Is(err, driver.ErrClosed) && !errors.Is(err, driver.ErrUnavailable) {
 					return faultf("a write at Close: error %w, want none or ErrClosed", err)
 				}
 				ctx, cancel := e.context()
@@ -134,9 +134,9 @@ func (e *env) closeWhileBusy() (acknowledged, tried []*cloakroom.Record) {
 				for ctx.Err() == nil {
 					_, err = e.store.Get(ctx, r.ID)
 					switch {
-					case errors.Is(err, cloakroom.ErrClosed):
+					case errors.Is(err, driver.ErrClosed):
 						return nil
-					case err != nil && !errors.Is(err, cloakroom.ErrUnavailable) && !errors.Is(err, cloakroom.ErrNotFound):
+					case err != nil && !errors.Is(err, driver.ErrUnavailable) && !errors.Is(err, driver.ErrNotFound):
 						return faultf("a read at Close: error %w, want none or ErrClosed", err)
 					}
 				}

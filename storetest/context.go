@@ -9,61 +9,61 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // operation is a call of one of the store's methods, to see how it fails.
 type operation struct {
 	name string
-	call func(ctx context.Context, s cloakroom.Store) error
+	call func(ctx context.Context, s driver.Store) error
 }
 
 // operations calls each method for a record, a grave and a missing id.
-func (e *env) operations(record, grave, missing *cloakroom.Record) []operation {
+func (e *env) operations(record, grave, missing *driver.Record) []operation {
 	var ops []operation
-	add := func(name string, call func(ctx context.Context, s cloakroom.Store) error) {
+	add := func(name string, call func(ctx context.Context, s driver.Store) error) {
 		ops = append(ops, operation{name, call})
 	}
 	for _, r := range []struct {
 		what string
-		*cloakroom.Record
+		*driver.Record
 	}{{"record", record}, {"grave", grave}, {"missing", missing}} {
-		add("Get/"+r.what, func(ctx context.Context, s cloakroom.Store) error {
+		add("Get/"+r.what, func(ctx context.Context, s driver.Store) error {
 			_, err := s.Get(ctx, r.ID)
 			return err
 		})
-		add("Create/"+r.what, func(ctx context.Context, s cloakroom.Store) error {
+		add("Create/"+r.what, func(ctx context.Context, s driver.Store) error {
 			_, err := s.Create(ctx, next(r.Record))
 			return err
 		})
-		add("Update/"+r.what, func(ctx context.Context, s cloakroom.Store) error {
+		add("Update/"+r.what, func(ctx context.Context, s driver.Store) error {
 			_, err := s.Update(ctx, next(r.Record))
 			return err
 		})
-		add("Bury/"+r.what, func(ctx context.Context, s cloakroom.Store) error {
+		add("Bury/"+r.what, func(ctx context.Context, s driver.Store) error {
 			return s.Bury(ctx, r.ID, e.grave(r.Record), r.Version)
 		})
-		add("BuryUnconditionally/"+r.what, func(ctx context.Context, s cloakroom.Store) error {
-			return s.Bury(ctx, r.ID, e.grave(r.Record), cloakroom.Version{})
+		add("BuryUnconditionally/"+r.what, func(ctx context.Context, s driver.Store) error {
+			return s.Bury(ctx, r.ID, e.grave(r.Record), driver.Version{})
 		})
 	}
-	for what, q := range map[string]cloakroom.Query{"some": {App: e.app}, "none": {App: newApp()}} {
-		add("Search/"+what, func(ctx context.Context, s cloakroom.Store) error {
+	for what, q := range map[string]driver.Query{"some": {App: e.app}, "none": {App: newApp()}} {
+		add("Search/"+what, func(ctx context.Context, s driver.Store) error {
 			_, err := collect(s.Search(ctx, q), q)
 			return err
 		})
 	}
-	add("Sweep", func(ctx context.Context, s cloakroom.Store) error {
+	add("Sweep", func(ctx context.Context, s driver.Store) error {
 		_, err := s.Sweep(ctx, e.now)
 		return err
 	})
-	if _, ok := e.store.(cloakroom.Inspector); ok {
-		add("Summarize", func(ctx context.Context, s cloakroom.Store) error {
-			_, err := s.(cloakroom.Inspector).Summarize(ctx, cloakroom.Query{App: e.app})
+	if _, ok := e.store.(driver.Inspector); ok {
+		add("Summarize", func(ctx context.Context, s driver.Store) error {
+			_, err := s.(driver.Inspector).Summarize(ctx, driver.Query{App: e.app})
 			return err
 		})
-		add("Report", func(ctx context.Context, s cloakroom.Store) error {
-			_, err := s.(cloakroom.Inspector).Report(ctx)
+		add("Report", func(ctx context.Context, s driver.Store) error {
+			_, err := s.(driver.Inspector).Report(ctx)
 			return err
 		})
 	}
@@ -71,12 +71,12 @@ func (e *env) operations(record, grave, missing *cloakroom.Record) []operation {
 }
 
 // three makes a record, a grave and a missing one to operate on.
-func (e *env) three() (record, grave, missing *cloakroom.Record) {
+func (e *env) three() (record, grave, missing *driver.Record) {
 	e.Helper()
-	record = e.mustCreate(e.record(cloakroom.LayoutDay))
-	grave = e.mustCreate(e.record(cloakroom.LayoutDay))
+	record = e.mustCreate(e.record(driver.LayoutDay))
+	grave = e.mustCreate(e.record(driver.LayoutDay))
 	e.mustBury(grave.ID, e.grave(grave), grave.Version)
-	missing = e.record(cloakroom.LayoutDay)
+	missing = e.record(driver.LayoutDay)
 	missing.Version = record.Version
 	return record, grave, missing
 }
@@ -134,10 +134,10 @@ func testContext(e *env) {
 				})
 			}
 			// Whether the writes happened is open, but what was ended stays so.
-			if _, err := e.get(grave.ID); !errors.Is(err, cloakroom.ErrGone) {
+			if _, err := e.get(grave.ID); !errors.Is(err, driver.ErrGone) {
 				e.Errorf("Get of the grave: error %v, want ErrGone", err)
 			}
-			if _, err := e.get(record.ID); err != nil && !errors.Is(err, cloakroom.ErrGone) {
+			if _, err := e.get(record.ID); err != nil && !errors.Is(err, driver.ErrGone) {
 				e.Errorf("Get of the record: %v", err)
 			}
 		})
@@ -146,12 +146,12 @@ func testContext(e *env) {
 	e.run("cancelled_while_searching", func(e *env) {
 		kept := e.createAll(e.some(40))
 		e.settle()
-		want := len(expect(kept, cloakroom.Query{App: e.app}))
+		want := len(expect(kept, driver.Query{App: e.app}))
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		n := 0
 		var failed error
-		for r, err := range e.store.Search(ctx, cloakroom.Query{App: e.app}) {
+		for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
 			if failed != nil {
 				e.Fatalf("the search went on after its error: %v, %v", r, err)
 			}
@@ -176,13 +176,13 @@ func testContext(e *env) {
 		for i := range seeds {
 			seeds[i] = e.rand.Uint64()
 		}
-		hot := e.mustCreate(e.record(cloakroom.LayoutDay)) // all of them read it
+		hot := e.mustCreate(e.record(driver.LayoutDay)) // all of them read it
 		leaving, leave := context.WithCancel(context.Background())
 		defer leave()
 		var done atomic.Int64
 		e.together(e.h.Many, func(i int) error {
 			rnd := rand.New(rand.NewPCG(seeds[i], 1))
-			var last *cloakroom.Record
+			var last *driver.Record
 			for round := range 20 {
 				if done.Add(1) == int64(e.h.Many)*10 { // half way
 					leave()
@@ -218,14 +218,14 @@ func testContext(e *env) {
 			}
 			return nil
 		})
-		e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(cloakroom.LayoutDay)))))
+		e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay)))))
 	})
 }
 
 // visit reads, writes and reads again, as a request does.
-func (e *env) visit(ctx context.Context, last *cloakroom.Record, i, round int) (*cloakroom.Record, error) {
+func (e *env) visit(ctx context.Context, last *driver.Record, i, round int) (*driver.Record, error) {
 	if last == nil {
-		r := e.record(cloakroom.LayoutDay)
+		r := e.record(driver.LayoutDay)
 		v, err := e.store.Create(ctx, clone(r))
 		if err != nil {
 			return nil, faultf("Create: %w", err)

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testCorrupt checks that a damaged record fails alone.
@@ -13,8 +13,8 @@ func testCorrupt(e *env) {
 		e.Skip("Harness.Corrupt is nil: there is nothing to damage")
 	}
 	e.openStore()
-	e.eachLayout("I12_fails_alone", func(e *env, l cloakroom.Layout) {
-		var kept []*cloakroom.Record
+	e.eachLayout("I12_fails_alone", func(e *env, l driver.Layout) {
+		var kept []*driver.Record
 		for i := range 5 {
 			r := e.recordAt(l, e.now.Add(-ms*10))
 			r.Principal = []string{"alice", "bob"}[i%2]
@@ -25,43 +25,43 @@ func testCorrupt(e *env) {
 		e.h.Corrupt(e.T, e.store, bad.ID)
 
 		_, err := e.get(bad.ID)
-		e.wantError(err, cloakroom.ErrCorrupt, "Get of a damaged record")
+		e.wantError(err, driver.ErrCorrupt, "Get of a damaged record")
 		e.together(min(e.h.Many, 40), func(i int) error {
 			r := kept[i%len(kept)]
 			if r != bad {
 				return e.isKept(r)
 			}
 			_, err := e.get(r.ID)
-			return isError(err, cloakroom.ErrCorrupt)
+			return isError(err, driver.ErrCorrupt)
 		})
 		_, err = e.create(e.withID(l, bad.ID))
-		e.wantError(err, cloakroom.ErrExists, "Create over a damaged record")
+		e.wantError(err, driver.ErrExists, "Create over a damaged record")
 
 		e.settle()
-		e.wantFound(cloakroom.Query{App: e.app, Kind: bad.Kind}, others)
-		e.wantFound(cloakroom.Query{App: e.app, Kind: bad.Kind, Principal: "alice"}, others)
+		e.wantFound(driver.Query{App: e.app, Kind: bad.Kind}, others)
+		e.wantFound(driver.Query{App: e.app, Kind: bad.Kind, Principal: "alice"}, others)
 		if _, err := e.sweep(e.now); err != nil {
 			e.Errorf("Sweep beside a damaged record: %v", err)
 		}
 		for _, r := range others {
 			e.wantRecord(r)
 		}
-		if _, err := e.get(bad.ID); !errors.Is(err, cloakroom.ErrCorrupt) {
+		if _, err := e.get(bad.ID); !errors.Is(err, driver.ErrCorrupt) {
 			e.Errorf("Get of a damaged record after a sweep: error %v, want ErrCorrupt", err)
 		}
 
 		// It can be ended like any other.
 		g := e.grave(bad)
-		e.mustBury(bad.ID, g, cloakroom.Version{})
+		e.mustBury(bad.ID, g, driver.Version{})
 		e.wantGrave(bad.ID, g)
 		_, err = e.create(e.withID(l, bad.ID))
-		e.wantError(err, cloakroom.ErrExists, "Create on the grave of a damaged record")
+		e.wantError(err, driver.ErrExists, "Create on the grave of a damaged record")
 	})
 	e.run("big_search", func(e *env) {
 		// A page that begins, ends or consists of damaged records is no end.
 		kept := e.createAll(e.some(24))
-		want := expect(kept, cloakroom.Query{App: e.app})
-		var rest []*cloakroom.Record
+		want := expect(kept, driver.Query{App: e.app})
+		var rest []*driver.Record
 		for i, r := range want {
 			if i < 3 || i == 7 || i == len(want)-1 {
 				e.h.Corrupt(e.T, e.store, r.ID)
@@ -71,7 +71,7 @@ func testCorrupt(e *env) {
 		}
 		e.settle()
 		for _, limit := range []int{0, 1, 2, 3, 5} {
-			q := cloakroom.Query{App: e.app, Limit: limit}
+			q := driver.Query{App: e.app, Limit: limit}
 			if d := diffFound(e.mustSearch(q), expect(rest, q)); d != "" {
 				e.Errorf("the query %s %s", describeQuery(q), d)
 			}
@@ -79,7 +79,7 @@ func testCorrupt(e *env) {
 	})
 }
 
-func (e *env) withID(l cloakroom.Layout, id cloakroom.ID) *cloakroom.Record {
+func (e *env) withID(l driver.Layout, id driver.ID) *driver.Record {
 	r := e.record(l)
 	r.ID = id
 	return r
@@ -88,11 +88,11 @@ func (e *env) withID(l cloakroom.Layout, id cloakroom.ID) *cloakroom.Record {
 // testInspector checks Summarize and Report.
 func testInspector(e *env) {
 	e.openStore()
-	in, ok := e.store.(cloakroom.Inspector)
+	in, ok := e.store.(driver.Inspector)
 	if !ok {
 		e.Skip("the store is no Inspector")
 	}
-	summarize := func(e *env, q cloakroom.Query) cloakroom.Summary {
+	summarize := func(e *env, q driver.Query) driver.Summary {
 		e.Helper()
 		ctx, cancel := e.context()
 		defer cancel()
@@ -104,8 +104,8 @@ func testInspector(e *env) {
 	}
 
 	e.run("summary_of_nothing", func(e *env) {
-		for _, q := range []cloakroom.Query{{}, {App: e.app}, {App: e.app, Principal: "alice"}} {
-			if sum := summarize(e, q); sum != (cloakroom.Summary{}) {
+		for _, q := range []driver.Query{{}, {App: e.app}, {App: e.app, Principal: "alice"}} {
+			if sum := summarize(e, q); sum != (driver.Summary{}) {
 				e.Errorf("Summarize %s counts %+v where nothing is", describeQuery(q), sum)
 			}
 		}
@@ -113,7 +113,7 @@ func testInspector(e *env) {
 
 	e.run("summary", func(e *env) {
 		kept := e.createAll(e.some(60))
-		gone := e.mustCreate(e.record(cloakroom.LayoutDay))
+		gone := e.mustCreate(e.record(driver.LayoutDay))
 		e.mustBury(gone.ID, e.grave(gone), gone.Version)
 		other := *e
 		other.app = newApp()
@@ -122,11 +122,11 @@ func testInspector(e *env) {
 		for i := range 40 {
 			q := e.query(kept)
 			if i == 0 {
-				q = cloakroom.Query{App: e.app}
+				q = driver.Query{App: e.app}
 			}
 			all := q
-			all.After, all.Limit = cloakroom.Cursor{}, 0
-			var want cloakroom.Summary
+			all.After, all.Limit = driver.Cursor{}, 0
+			var want driver.Summary
 			for _, r := range expect(kept, all) {
 				want.Records++
 				if r.Principal != "" {

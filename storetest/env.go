@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // env is what a subtest works with: the family's store, an app of its own, and
@@ -18,7 +18,7 @@ import (
 type env struct {
 	*testing.T
 	h     *Harness
-	store cloakroom.Store
+	store driver.Store
 	app   string
 	now   time.Time // when the family began, in UTC, to the millisecond
 	rand  *rand.Rand
@@ -36,16 +36,16 @@ func (e *env) run(name string, f func(e *env)) {
 }
 
 // layouts are all the layouts there are.
-var layouts = []cloakroom.Layout{
-	cloakroom.LayoutHour, cloakroom.LayoutDay, cloakroom.LayoutWeek, cloakroom.LayoutMonth,
-	cloakroom.LayoutFixed, cloakroom.LayoutLedger, cloakroom.LayoutImport,
+var layouts = []driver.Layout{
+	driver.LayoutHour, driver.LayoutDay, driver.LayoutWeek, driver.LayoutMonth,
+	driver.LayoutLedger, driver.LayoutImport,
 }
 
 // unperioded are the layouts whose records every store ends one by one.
-var unperioded = []cloakroom.Layout{cloakroom.LayoutFixed, cloakroom.LayoutImport}
+var unperioded = []driver.Layout{driver.LayoutImport}
 
 // eachLayout runs a subtest for the ids of each layout.
-func (e *env) eachLayout(name string, f func(e *env, l cloakroom.Layout)) {
+func (e *env) eachLayout(name string, f func(e *env, l driver.Layout)) {
 	e.run(name, func(e *env) {
 		for _, l := range layouts {
 			e.run(l.String(), func(e *env) { f(e, l) })
@@ -57,7 +57,7 @@ func (e *env) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), e.h.Patience)
 }
 
-func (e *env) get(id cloakroom.ID) (*cloakroom.Record, error) {
+func (e *env) get(id driver.ID) (*driver.Record, error) {
 	ctx, cancel := e.context()
 	defer cancel()
 	return e.store.Get(ctx, id)
@@ -65,25 +65,25 @@ func (e *env) get(id cloakroom.ID) (*cloakroom.Record, error) {
 
 // create hands the store a copy: the store may keep what it is given, and the
 // suite goes on with its own.
-func (e *env) create(r *cloakroom.Record) (cloakroom.Version, error) {
+func (e *env) create(r *driver.Record) (driver.Version, error) {
 	ctx, cancel := e.context()
 	defer cancel()
 	return e.store.Create(ctx, clone(r))
 }
 
-func (e *env) update(r *cloakroom.Record) (cloakroom.Version, error) {
+func (e *env) update(r *driver.Record) (driver.Version, error) {
 	ctx, cancel := e.context()
 	defer cancel()
 	return e.store.Update(ctx, clone(r))
 }
 
-func (e *env) bury(id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (e *env) bury(id driver.ID, g driver.Grave, v driver.Version) error {
 	ctx, cancel := e.context()
 	defer cancel()
 	return e.store.Bury(ctx, id, g, v)
 }
 
-func (e *env) sweep(now time.Time) (cloakroom.SweepReport, error) {
+func (e *env) sweep(now time.Time) (driver.SweepReport, error) {
 	ctx, cancel := e.context()
 	defer cancel()
 	return e.store.Sweep(ctx, now)
@@ -91,14 +91,14 @@ func (e *env) sweep(now time.Time) (cloakroom.SweepReport, error) {
 
 // search collects what a search yields, and checks what every search must be:
 // in order, matching, within its limit, with an error only at its end.
-func (e *env) search(q cloakroom.Query) ([]*cloakroom.Record, error) {
+func (e *env) search(q driver.Query) ([]*driver.Record, error) {
 	ctx, cancel := e.context()
 	defer cancel()
 	return collect(e.store.Search(ctx, q), q)
 }
 
-func collect(seq iter.Seq2[*cloakroom.Record, error], q cloakroom.Query) ([]*cloakroom.Record, error) {
-	var found []*cloakroom.Record
+func collect(seq iter.Seq2[*driver.Record, error], q driver.Query) ([]*driver.Record, error) {
+	var found []*driver.Record
 	var failed error
 	for r, err := range seq {
 		switch {
@@ -128,7 +128,7 @@ func collect(seq iter.Seq2[*cloakroom.Record, error], q cloakroom.Query) ([]*clo
 }
 
 // mustCreate creates a record and returns it as it is kept now.
-func (e *env) mustCreate(r *cloakroom.Record) *cloakroom.Record {
+func (e *env) mustCreate(r *driver.Record) *driver.Record {
 	e.Helper()
 	v, err := e.create(r)
 	if err != nil {
@@ -138,7 +138,7 @@ func (e *env) mustCreate(r *cloakroom.Record) *cloakroom.Record {
 }
 
 // mustUpdate updates a record and returns it as it is kept now.
-func (e *env) mustUpdate(r *cloakroom.Record) *cloakroom.Record {
+func (e *env) mustUpdate(r *driver.Record) *driver.Record {
 	e.Helper()
 	v, err := e.update(r)
 	if err != nil {
@@ -147,7 +147,7 @@ func (e *env) mustUpdate(r *cloakroom.Record) *cloakroom.Record {
 	return e.at(r, v)
 }
 
-func (e *env) at(r *cloakroom.Record, v cloakroom.Version) *cloakroom.Record {
+func (e *env) at(r *driver.Record, v driver.Version) *driver.Record {
 	e.Helper()
 	if v.IsZero() {
 		e.Fatalf("the write of %s returned no version", name(r))
@@ -157,14 +157,14 @@ func (e *env) at(r *cloakroom.Record, v cloakroom.Version) *cloakroom.Record {
 	return c
 }
 
-func (e *env) mustBury(id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) {
+func (e *env) mustBury(id driver.ID, g driver.Grave, v driver.Version) {
 	e.Helper()
 	if err := e.bury(id, g, v); err != nil {
 		e.Fatalf("Bury %s at version %s: %v", id, v, err)
 	}
 }
 
-func (e *env) mustSweep(now time.Time) cloakroom.SweepReport {
+func (e *env) mustSweep(now time.Time) driver.SweepReport {
 	e.Helper()
 	e.settle()
 	report, err := e.sweep(now)
@@ -174,7 +174,7 @@ func (e *env) mustSweep(now time.Time) cloakroom.SweepReport {
 	return report
 }
 
-func (e *env) mustSearch(q cloakroom.Query) []*cloakroom.Record {
+func (e *env) mustSearch(q driver.Query) []*driver.Record {
 	e.Helper()
 	found, err := e.search(q)
 	if err != nil {
@@ -184,7 +184,7 @@ func (e *env) mustSearch(q cloakroom.Query) []*cloakroom.Record {
 }
 
 // wantRecord checks that the store keeps exactly this record.
-func (e *env) wantRecord(want *cloakroom.Record) {
+func (e *env) wantRecord(want *driver.Record) {
 	e.Helper()
 	got, err := e.get(want.ID)
 	if err != nil {
@@ -197,7 +197,7 @@ func (e *env) wantRecord(want *cloakroom.Record) {
 
 // wantGrave checks that the store keeps a grave of this id, and returns the
 // grave's version.
-func (e *env) wantGrave(id cloakroom.ID, want cloakroom.Grave) cloakroom.Version {
+func (e *env) wantGrave(id driver.ID, want driver.Grave) driver.Version {
 	e.Helper()
 	r, err := e.get(id)
 	if err := isGrave(id, r, err); err != nil {
@@ -210,9 +210,9 @@ func (e *env) wantGrave(id cloakroom.ID, want cloakroom.Grave) cloakroom.Version
 }
 
 // isGrave checks what Get returned for a grave.
-func isGrave(id cloakroom.ID, r *cloakroom.Record, err error) error {
+func isGrave(id driver.ID, r *driver.Record, err error) error {
 	switch {
-	case !errors.Is(err, cloakroom.ErrGone):
+	case !errors.Is(err, driver.ErrGone):
 		return faultf("Get %s: error %v, want ErrGone", id, err)
 	case r == nil:
 		return faultf("Get %s: ErrGone without a record", id)
@@ -221,7 +221,7 @@ func isGrave(id cloakroom.ID, r *cloakroom.Record, err error) error {
 	case r.Version.IsZero():
 		return faultf("Get %s: a grave without a version", id)
 	}
-	bare := &cloakroom.Record{ID: id, Version: r.Version}
+	bare := &driver.Record{ID: id, Version: r.Version}
 	rest := *r
 	rest.Grave = nil
 	if d := diff(&rest, bare); d != "" {
@@ -231,10 +231,10 @@ func isGrave(id cloakroom.ID, r *cloakroom.Record, err error) error {
 }
 
 // wantMissing checks that the store keeps nothing of this id.
-func (e *env) wantMissing(id cloakroom.ID) {
+func (e *env) wantMissing(id driver.ID) {
 	e.Helper()
 	r, err := e.get(id)
-	e.wantError(err, cloakroom.ErrNotFound, "Get "+id.String())
+	e.wantError(err, driver.ErrNotFound, "Get "+id.String())
 	if r != nil {
 		e.Fatalf("Get %s: a record beside ErrNotFound", id)
 	}
@@ -250,8 +250,8 @@ func (e *env) wantError(err, want error, what string) {
 
 // told are the errors that callers tell apart. An error is one of them.
 var told = []error{
-	cloakroom.ErrNotFound, cloakroom.ErrGone, cloakroom.ErrExists, cloakroom.ErrConflict, cloakroom.ErrCorrupt,
-	cloakroom.ErrInvalid, cloakroom.ErrUnavailable, cloakroom.ErrOverloaded, cloakroom.ErrClosed,
+	driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict, driver.ErrCorrupt,
+	driver.ErrInvalid, driver.ErrUnavailable, driver.ErrOverloaded, driver.ErrClosed,
 }
 
 // isError returns what is wrong with err if it should be want alone.
@@ -312,9 +312,9 @@ func (e *env) report(faults []error) {
 
 // createAll creates many records, a few at a time, and returns them as they are
 // kept now.
-func (e *env) createAll(records []*cloakroom.Record) []*cloakroom.Record {
+func (e *env) createAll(records []*driver.Record) []*driver.Record {
 	e.Helper()
-	kept := make([]*cloakroom.Record, len(records))
+	kept := make([]*driver.Record, len(records))
 	const atATime = 32
 	e.together(atATime, func(caller int) error {
 		for i := caller; i < len(records); i += atATime {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testRecord checks that all of a record comes back, but for its values.
@@ -19,60 +19,60 @@ func testRecord(e *env) {
 
 	fields := []struct {
 		name string
-		set  func(r *cloakroom.Record)
+		set  func(r *driver.Record)
 	}{
-		{"plain", func(*cloakroom.Record) {}},
-		{"all_zero", func(r *cloakroom.Record) {
-			*r = cloakroom.Record{ID: r.ID, Kind: r.Kind, App: r.App}
+		{"plain", func(*driver.Record) {}},
+		{"all_zero", func(r *driver.Record) {
+			*r = driver.Record{ID: r.ID, Kind: r.Kind, App: r.App}
 		}},
-		{"zero_times", func(r *cloakroom.Record) {
+		{"zero_times", func(r *driver.Record) {
 			r.Created, r.Authenticated, r.Seen, r.Expires, r.Deadline, r.PreviousEnds =
 				time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 		}},
-		{"different_times", func(r *cloakroom.Record) {
+		{"different_times", func(r *driver.Record) {
 			r.Created, r.Authenticated, r.Seen = day, day.Add(time.Millisecond), day.Add(2*time.Millisecond)
 			r.Expires, r.Deadline, r.PreviousEnds = day.Add(3*time.Hour), day.Add(4*time.Hour), day.Add(5*time.Second)
 		}},
-		{"the_epoch_is_a_time", func(r *cloakroom.Record) {
+		{"the_epoch_is_a_time", func(r *driver.Record) {
 			r.Created, r.Authenticated, r.Seen, r.PreviousEnds = ms(0), ms(0), ms(1), ms(0)
 		}},
-		{"early_and_late_times", func(r *cloakroom.Record) {
+		{"early_and_late_times", func(r *driver.Record) {
 			r.Created, r.Seen = ms(1000), ms(-1)
 			r.Expires = time.Date(2199, 12, 31, 23, 59, 59, int(time.Millisecond), time.UTC)
 			r.Deadline = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 		}},
-		{"principal", func(r *cloakroom.Record) { r.Principal = "alice" }},
-		{"principal_unicode", func(r *cloakroom.Record) {
+		{"principal", func(r *driver.Record) { r.Principal = "alice" }},
+		{"principal_unicode", func(r *driver.Record) {
 			r.Principal = "Łucja 例え \u202eשלום 👩‍👩‍👧 e\u0301 é \u2028"
 		}},
-		{"principal_512_bytes", func(r *cloakroom.Record) { r.Principal = strings.Repeat("x", 512) }},
-		{"principal_512_bytes_unicode", func(r *cloakroom.Record) { r.Principal = strings.Repeat("🧥", 128) }},
-		{"principal_awkward", func(r *cloakroom.Record) { r.Principal = ` '; DROP TABLE "x"; -- \ * ? % _ AND OR ` }},
-		{"verifiers", func(r *cloakroom.Record) {
+		{"principal_512_bytes", func(r *driver.Record) { r.Principal = strings.Repeat("x", 512) }},
+		{"principal_512_bytes_unicode", func(r *driver.Record) { r.Principal = strings.Repeat("🧥", 128) }},
+		{"principal_awkward", func(r *driver.Record) { r.Principal = ` '; DROP TABLE "x"; -- \ * ? % _ AND OR ` }},
+		{"verifiers", func(r *driver.Record) {
 			r.Verifier = allBytes()
 			r.Previous = bytes.Repeat([]byte{0}, 33)
 			r.PreviousEnds = r.Created.Add(1234 * time.Millisecond)
 		}},
-		{"persistent", func(r *cloakroom.Record) { r.Persistent = true }},
-		{"client", func(r *cloakroom.Record) {
-			r.Client = cloakroom.Client{Address: "2001:db8::1", UserAgent: "Mozilla/5.0 (\"quoted\"; <b>; \\; \t; ü)"}
+		{"persistent", func(r *driver.Record) { r.Persistent = true }},
+		{"client", func(r *driver.Record) {
+			r.Client = driver.Client{Address: "2001:db8::1", UserAgent: "Mozilla/5.0 (\"quoted\"; <b>; \\; \t; ü)"}
 		}},
-		{"client_256_bytes", func(r *cloakroom.Record) { r.Client.UserAgent = strings.Repeat("u", 256) }},
-		{"client_replacement_character", func(r *cloakroom.Record) { r.Client.UserAgent = "cut within a letter: \ufffd" }},
-		{"writes_beyond_2_53", func(r *cloakroom.Record) { r.Writes = 1<<53 + 1 }},
-		{"revs_awkward", func(r *cloakroom.Record) {
-			r.Revs = []cloakroom.Rev{{}, {255, 255, 255, 255, 255, 255, 255, 255}, {0, 1}}
+		{"client_256_bytes", func(r *driver.Record) { r.Client.UserAgent = strings.Repeat("u", 256) }},
+		{"client_replacement_character", func(r *driver.Record) { r.Client.UserAgent = "cut within a letter: \ufffd" }},
+		{"writes_beyond_2_53", func(r *driver.Record) { r.Writes = 1<<53 + 1 }},
+		{"revs_awkward", func(r *driver.Record) {
+			r.WriteIDs = []driver.WriteID{{}, {255, 255, 255, 255, 255, 255, 255, 255}, {0, 1}}
 		}},
-		{"ledger", func(r *cloakroom.Record) { r.Kind, r.Principal = cloakroom.KindLedger, "bob" }},
+		{"ledger", func(r *driver.Record) { r.Kind, r.Principal = driver.KindLedger, "bob" }},
 	}
-	for n := range cloakroom.MaxRevs + 1 {
+	for n := range driver.MaxWriteIDs + 1 {
 		fields = append(fields, struct {
 			name string
-			set  func(r *cloakroom.Record)
-		}{fmt.Sprintf("%d_revs", n), func(r *cloakroom.Record) {
-			r.Revs = nil
+			set  func(r *driver.Record)
+		}{fmt.Sprintf("%d_revs", n), func(r *driver.Record) {
+			r.WriteIDs = nil
 			for range n {
-				r.Revs = append(r.Revs, newRev())
+				r.WriteIDs = append(r.WriteIDs, newRev())
 			}
 		}})
 	}
@@ -80,12 +80,12 @@ func testRecord(e *env) {
 	e.run("round_trip", func(e *env) {
 		for _, f := range fields {
 			e.run(f.name, func(e *env) {
-				r := e.record(cloakroom.LayoutFixed)
+				r := e.record(driver.LayoutImport)
 				f.set(r)
 				e.wantRecord(e.mustCreate(r))
 
 				// The same by an update of a record that was different.
-				r = e.record(cloakroom.LayoutFixed)
+				r = e.record(driver.LayoutImport)
 				u := clone(r)
 				v := e.mustCreate(r).Version
 				f.set(u)
@@ -97,51 +97,51 @@ func testRecord(e *env) {
 
 	e.run("update_leaves_nothing", func(e *env) {
 		// Fields that an update leaves empty are empty afterwards.
-		full := e.record(cloakroom.LayoutFixed)
+		full := e.record(driver.LayoutImport)
 		for _, f := range fields {
 			if f.name != "all_zero" && f.name != "zero_times" {
 				f.set(full)
 			}
 		}
-		full.Kind = cloakroom.KindSession
+		full.Kind = driver.KindSession
 		kept := e.mustCreate(full)
 		e.wantRecord(kept)
-		bare := &cloakroom.Record{ID: kept.ID, Kind: kept.Kind, App: kept.App, Created: kept.Created, Version: kept.Version}
+		bare := &driver.Record{ID: kept.ID, Kind: kept.Kind, App: kept.App, Created: kept.Created, Version: kept.Version}
 		e.wantRecord(e.mustUpdate(bare))
 	})
 
-	e.eachLayout("layout", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("layout", func(e *env, l driver.Layout) {
 		kept := e.mustCreate(e.record(l))
 		e.wantRecord(kept)
 		e.wantRecord(e.mustUpdate(next(kept)))
 	})
 
 	e.run("I13_grave_round_trip", func(e *env) {
-		for _, l := range []cloakroom.Layout{cloakroom.LayoutDay, cloakroom.LayoutFixed, cloakroom.LayoutLedger} {
-			for _, reason := range []cloakroom.Reason{cloakroom.EndDestroyed, cloakroom.EndReplaced,
-				cloakroom.EndRevoked, cloakroom.EndExpired, cloakroom.EndAbandoned} {
+		for _, l := range []driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
+			for _, reason := range []driver.EndReason{driver.EndDestroyed, driver.EndReplaced,
+				driver.EndRevoked, driver.EndExpired, driver.EndAbandoned} {
 				kept := e.mustCreate(e.record(l))
 				g := e.grave(kept)
 				g.Reason = reason
 				g.At, g.Until = e.now.Add(time.Millisecond), e.now.Add(400*24*time.Hour)
 				g.Writes = 1<<53 + 3
-				g.Revs = []cloakroom.Rev{newRev(), {}, newRev(), newRev(), newRev(), newRev(), newRev(), newRev()}
-				if reason == cloakroom.EndReplaced {
-					g.Successor = newID(cloakroom.LayoutDay, e.now)
+				g.WriteIDs = []driver.WriteID{newRev(), {}, newRev(), newRev(), newRev(), newRev(), newRev(), newRev()}
+				if reason == driver.EndReplaced {
+					g.Successor = newID(driver.LayoutDay, e.now)
 				}
 				e.mustBury(kept.ID, g, kept.Version)
 				e.wantGrave(kept.ID, g)
 			}
 		}
-		missing := e.missing(cloakroom.LayoutFixed)
-		bare := cloakroom.Grave{Reason: cloakroom.EndRevoked, At: e.now, Until: e.now.Add(time.Hour)}
-		e.mustBury(missing.ID, bare, cloakroom.Version{})
+		missing := e.missing(driver.LayoutImport)
+		bare := driver.Grave{Reason: driver.EndRevoked, At: e.now, Until: e.now.Add(time.Hour)}
+		e.mustBury(missing.ID, bare, driver.Version{})
 		e.wantGrave(missing.ID, bare)
 	})
 
 	e.run("given_records_are_left_alone", func(e *env) {
-		r := e.record(cloakroom.LayoutDay)
-		r.Version = cloakroom.Version{Term: 7, Seq: 8} // to be ignored
+		r := e.record(driver.LayoutDay)
+		r.Version = driver.Version{Term: 7, Seq: 8} // to be ignored
 		before := clone(r)
 		ctx, cancel := e.context()
 		defer cancel()
@@ -163,7 +163,7 @@ func testRecord(e *env) {
 	})
 
 	e.run("given_records_are_the_callers_again", func(e *env) {
-		given := e.record(cloakroom.LayoutDay)
+		given := e.record(driver.LayoutDay)
 		ctx, cancel := e.context()
 		defer cancel()
 		v, err := e.store.Create(ctx, given)
@@ -171,25 +171,25 @@ func testRecord(e *env) {
 			e.Fatalf("Create: %v", err)
 		}
 		kept := e.at(given, v)
-		*given = cloakroom.Record{ID: given.ID}
+		*given = driver.Record{ID: given.ID}
 		e.wantRecord(kept)
 		given = next(kept)
 		if v, err = e.store.Update(ctx, given); err != nil {
 			e.Fatalf("Update: %v", err)
 		}
 		kept = e.at(given, v)
-		*given = cloakroom.Record{ID: given.ID}
+		*given = driver.Record{ID: given.ID}
 		e.wantRecord(kept)
 	})
 
 	e.run("results_stay_as_they_are", func(e *env) {
-		kept := e.mustCreate(e.record(cloakroom.LayoutDay))
+		kept := e.mustCreate(e.record(driver.LayoutDay))
 		e.settle()
 		shared, err := e.get(kept.ID)
 		if err != nil {
 			e.Fatalf("Get: %v", err)
 		}
-		found := e.mustSearch(cloakroom.Query{App: e.app})
+		found := e.mustSearch(driver.Query{App: e.app})
 		if len(found) != 1 {
 			e.Fatalf("Search found %d records, want 1", len(found))
 		}
@@ -201,7 +201,7 @@ func testRecord(e *env) {
 			e.wantRecord(last)
 		}
 		e.mustBury(last.ID, e.grave(last), last.Version)
-		if _, err := e.get(last.ID); !errors.Is(err, cloakroom.ErrGone) {
+		if _, err := e.get(last.ID); !errors.Is(err, driver.ErrGone) {
 			e.Fatalf("Get after Bury: %v", err)
 		}
 		if d := diff(shared, before); d != "" {
@@ -226,24 +226,24 @@ func testValues(e *env) {
 	e.openStore()
 	for _, set := range valueSets() {
 		e.run(set.name, func(e *env) {
-			r := e.record(cloakroom.LayoutDay)
+			r := e.record(driver.LayoutDay)
 			r.Values = set.values
 			kept := e.mustCreate(r)
 			e.wantRecord(kept)
 
 			// The same by an update of other values, and what Search yields.
-			r = e.record(cloakroom.LayoutFixed)
+			r = e.record(driver.LayoutImport)
 			r.Values = r.Values.With("leaves", json.RawMessage(`{"with": "the update"}`))
 			u := e.mustCreate(r)
 			u.Values = set.values
 			u = e.mustUpdate(u)
 			e.wantRecord(u)
 			e.settle()
-			found := e.mustSearch(cloakroom.Query{App: e.app})
+			found := e.mustSearch(driver.Query{App: e.app})
 			if len(found) != 2 {
 				e.Fatalf("Search found %d records, want 2", len(found))
 			}
-			for _, want := range []*cloakroom.Record{kept, u} {
+			for _, want := range []*driver.Record{kept, u} {
 				for _, got := range found {
 					if got.ID != want.ID {
 						continue
@@ -259,16 +259,16 @@ func testValues(e *env) {
 	e.run("types_may_change", func(e *env) {
 		// A store that guesses at types would choke on the second.
 		texts := []string{`1`, `"text"`, `{"a": 1}`, `[1, "x"]`, `"2026-01-02"`, `true`, `null`, `{"a": {"b": 2}}`, `1.5`, `{"a": "x"}`}
-		last := e.record(cloakroom.LayoutDay)
-		last.Values = cloakroom.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(`0`)})
+		last := e.record(driver.LayoutDay)
+		last.Values = driver.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(`0`)})
 		last = e.mustCreate(last)
 		for _, text := range texts {
 			last = next(last)
 			last.Values = last.Values.With("v", json.RawMessage(text))
 			last = e.mustUpdate(last)
 			e.wantRecord(last)
-			other := e.record(cloakroom.LayoutDay)
-			other.Values = cloakroom.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(text)})
+			other := e.record(driver.LayoutDay)
+			other.Values = driver.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(text)})
 			e.wantRecord(e.mustCreate(other))
 		}
 	})

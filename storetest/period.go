@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testPeriod checks the layouts whose records may be kept by periods of time
@@ -27,9 +27,9 @@ func testPeriod(e *env) {
 
 // testNotTooEarly has records of periods long past that are still alive, since
 // sessions of a layout may live up to its longest lifetime.
-func testNotTooEarly(e *env, l cloakroom.Layout) {
-	longest := l.LongestLifetime()
-	var kept []*cloakroom.Record
+func testNotTooEarly(e *env, l driver.Layout) {
+	longest := l.MaxLifetime()
+	var kept []*driver.Record
 	for _, age := range []time.Duration{0, time.Hour, longest / 2, longest - 2*time.Hour} {
 		r := e.recordAt(l, e.now.Add(-age))
 		r.Deadline = r.Created.Add(longest)
@@ -47,7 +47,7 @@ func testNotTooEarly(e *env, l cloakroom.Layout) {
 		e.wantRecord(r)
 	}
 	e.wantGrave(gone.ID, g)
-	e.wantFound(cloakroom.Query{App: e.app}, kept)
+	e.wantFound(driver.Query{App: e.app}, kept)
 	for i, r := range kept {
 		kept[i] = e.mustUpdate(next(r))
 	}
@@ -57,16 +57,16 @@ func testNotTooEarly(e *env, l cloakroom.Layout) {
 		e.mustSweep(r.Deadline.Add(-ms))
 		e.wantRecord(r)
 		e.mustSweep(r.Deadline.Add(tolerance - ms))
-		if _, err := e.get(r.ID); err != nil && !errors.Is(err, cloakroom.ErrGone) {
+		if _, err := e.get(r.ID); err != nil && !errors.Is(err, driver.ErrGone) {
 			e.Fatalf("Get before the tolerance has passed: %v", err)
 		}
 		_, err := e.create(r)
-		e.wantError(err, cloakroom.ErrExists, "Create before the tolerance has passed")
+		e.wantError(err, driver.ErrExists, "Create before the tolerance has passed")
 	}
 }
 
 // testAllEnds sweeps at a time when nothing of a period can be alive any more.
-func testAllEnds(e *env, l cloakroom.Layout) {
+func testAllEnds(e *env, l driver.Layout) {
 	first := e.mustCreate(e.record(l))
 	kept := e.mustUpdate(next(first))
 	gone := e.mustCreate(e.record(l))
@@ -77,7 +77,7 @@ func testAllEnds(e *env, l cloakroom.Layout) {
 		e.Fatalf("the layout %s has no periods", l)
 	}
 	// Well after the end of the period, of another one, and of all lifetimes.
-	far := end.Add(2*end.Sub(start) + l.LongestLifetime() + tolerance + 48*time.Hour)
+	far := end.Add(2*end.Sub(start) + l.MaxLifetime() + tolerance + 48*time.Hour)
 	report := e.mustSweep(far)
 	if report.Removed+report.Dropped == 0 {
 		e.Errorf("the sweep reports neither records removed nor periods dropped")
@@ -86,11 +86,11 @@ func testAllEnds(e *env, l cloakroom.Layout) {
 	absent := func(what string, err error) {
 		e.Helper()
 		// A store may refuse to say "not found" where it has no period.
-		if !errors.Is(err, cloakroom.ErrNotFound) && !errors.Is(err, cloakroom.ErrUnavailable) {
+		if !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrUnavailable) {
 			e.Fatalf("%s after its period has ended: error %v, want ErrNotFound (or ErrUnavailable)", what, err)
 		}
 	}
-	for _, id := range []cloakroom.ID{kept.ID, gone.ID} {
+	for _, id := range []driver.ID{kept.ID, gone.ID} {
 		_, err := e.get(id)
 		absent("Get", err)
 		for v := range seen {
@@ -104,12 +104,12 @@ func testAllEnds(e *env, l cloakroom.Layout) {
 		}
 	}
 	e.settle()
-	if found := e.mustSearch(cloakroom.Query{App: e.app}); len(found) != 0 {
+	if found := e.mustSearch(driver.Query{App: e.app}); len(found) != 0 {
 		e.Errorf("Search finds %d records of a period that has ended", len(found))
 	}
 
 	// Made again: refused, or at a version that never was.
-	for _, id := range []cloakroom.ID{kept.ID, gone.ID} {
+	for _, id := range []driver.ID{kept.ID, gone.ID} {
 		r := e.record(l)
 		r.ID = id
 		v, err := e.create(r)
@@ -128,13 +128,13 @@ func testAllEnds(e *env, l cloakroom.Layout) {
 			u := next(r)
 			u.Version = old
 			_, err := e.update(u)
-			e.wantError(err, cloakroom.ErrConflict, fmt.Sprintf("Update at the old version %s of a record made again at %s", old, v))
+			e.wantError(err, driver.ErrConflict, fmt.Sprintf("Update at the old version %s of a record made again at %s", old, v))
 		}
 	}
 }
 
 // graveOf returns the grave that is kept of an id.
-func (e *env) graveOf(id cloakroom.ID) cloakroom.Grave {
+func (e *env) graveOf(id driver.ID) driver.Grave {
 	e.Helper()
 	r, err := e.get(id)
 	if err := isGrave(id, r, err); err != nil {

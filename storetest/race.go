@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testRace checks operations that meet on one id.
@@ -17,17 +17,17 @@ func testRace(e *env) {
 	callers := max(8, min(64, e.h.Many/5))
 	const rounds = 10
 
-	e.eachLayout("one_create_wins", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("one_create_wins", func(e *env, l driver.Layout) {
 		for range rounds {
 			id := newID(l, e.now)
-			var won atomic.Pointer[cloakroom.Record]
+			var won atomic.Pointer[driver.Record]
 			e.together(callers, func(i int) error {
 				r := e.record(l)
 				r.ID = id
 				r.Values = r.Values.With("caller", json.RawMessage(fmt.Sprint(i)))
 				v, err := e.create(r)
 				if err != nil {
-					return isError(err, cloakroom.ErrExists)
+					return isError(err, driver.ErrExists)
 				}
 				r.Version = v
 				if !won.CompareAndSwap(nil, r) {
@@ -42,16 +42,16 @@ func testRace(e *env) {
 		}
 	})
 
-	e.eachLayout("one_update_wins", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("one_update_wins", func(e *env, l driver.Layout) {
 		kept := e.mustCreate(e.record(l))
 		for range rounds {
-			var won atomic.Pointer[cloakroom.Record]
+			var won atomic.Pointer[driver.Record]
 			e.together(callers, func(i int) error {
 				u := next(kept)
 				u.Values = u.Values.With("caller", json.RawMessage(fmt.Sprint(i)))
 				v, err := e.update(u)
 				if err != nil {
-					return isError(err, cloakroom.ErrConflict)
+					return isError(err, driver.ErrConflict)
 				}
 				u.Version = v
 				if !won.CompareAndSwap(nil, u) {
@@ -67,11 +67,11 @@ func testRace(e *env) {
 		}
 	})
 
-	e.eachLayout("one_update_or_bury_wins", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("one_update_or_bury_wins", func(e *env, l driver.Layout) {
 		for range rounds {
 			kept := e.mustCreate(e.record(l))
-			var updated atomic.Pointer[cloakroom.Record]
-			var buried atomic.Pointer[cloakroom.Grave]
+			var updated atomic.Pointer[driver.Record]
+			var buried atomic.Pointer[driver.Grave]
 			var won atomic.Int32
 			e.together(callers, func(i int) error {
 				var err error
@@ -91,8 +91,8 @@ func testRace(e *env) {
 					won.Add(1)
 					return nil
 				case i%2 == 0 && updated.Load() != nil && buried.Load() == nil:
-					return isError(err, cloakroom.ErrConflict)
-				case errors.Is(err, cloakroom.ErrConflict), errors.Is(err, cloakroom.ErrGone):
+					return isError(err, driver.ErrConflict)
+				case errors.Is(err, driver.ErrConflict), errors.Is(err, driver.ErrGone):
 					return nil
 				}
 				return faultf("error %w, want ErrConflict or ErrGone", err)
@@ -108,17 +108,17 @@ func testRace(e *env) {
 		}
 	})
 
-	e.eachLayout("I2_buried_for_good", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_buried_for_good", func(e *env, l driver.Layout) {
 		// Whatever saves are on their way when a session is ended
 		// unconditionally: afterwards it is a grave, and stays one.
 		for range rounds {
 			kept := e.mustCreate(e.record(l))
 			g := e.grave(kept)
-			g.Reason = cloakroom.EndRevoked
+			g.Reason = driver.EndRevoked
 			var dug, failed atomic.Bool
 			e.together(callers, func(i int) error {
 				if i == 0 {
-					err := e.bury(kept.ID, g, cloakroom.Version{})
+					err := e.bury(kept.ID, g, driver.Version{})
 					dug.Store(err == nil)
 					failed.Store(err != nil)
 					return err
@@ -128,7 +128,7 @@ func testRace(e *env) {
 					var err error
 					if i%3 == 0 {
 						_, err = e.create(last)
-						if !errors.Is(err, cloakroom.ErrExists) {
+						if !errors.Is(err, driver.ErrExists) {
 							return faultf("Create over what is there: error %v, want ErrExists", err)
 						}
 						if after {
@@ -144,15 +144,15 @@ func testRace(e *env) {
 					case err == nil:
 						last = u
 						continue
-					case errors.Is(err, cloakroom.ErrGone):
+					case errors.Is(err, driver.ErrGone):
 						return nil
-					case !errors.Is(err, cloakroom.ErrConflict):
+					case !errors.Is(err, driver.ErrConflict):
 						return faultf("Update: %w", err)
 					case after:
 						return faultf("Update after the burial: error %w, want ErrGone", err)
 					}
 					r, err := e.get(last.ID)
-					if errors.Is(err, cloakroom.ErrGone) {
+					if errors.Is(err, driver.ErrGone) {
 						return nil
 					}
 					if err != nil {
@@ -168,14 +168,14 @@ func testRace(e *env) {
 
 	e.run("I2_bury_or_create_the_missing", func(e *env) {
 		for range rounds {
-			r := e.missing(cloakroom.LayoutDay)
+			r := e.missing(driver.LayoutDay)
 			g := e.grave(r)
 			e.together(2, func(i int) error {
 				if i == 0 {
-					return e.bury(r.ID, g, cloakroom.Version{})
+					return e.bury(r.ID, g, driver.Version{})
 				}
 				if _, err := e.create(r); err != nil {
-					return isError(err, cloakroom.ErrExists)
+					return isError(err, driver.ErrExists)
 				}
 				return nil
 			})
@@ -186,7 +186,7 @@ func testRace(e *env) {
 	e.run("I1_no_increment_is_lost", func(e *env) {
 		const each = 8
 		counters := min(callers, 24)
-		first := e.record(cloakroom.LayoutDay)
+		first := e.record(driver.LayoutDay)
 		first.Values = first.Values.With("n", json.RawMessage(`0`))
 		first = e.mustCreate(first)
 		e.together(counters, func(int) error {
@@ -212,12 +212,12 @@ func testRace(e *env) {
 	e.run("I1_read_your_writes", func(e *env) {
 		// A Get that begins after an update was acknowledged sees it, or a
 		// later one, whoever asks.
-		first := e.mustCreate(e.record(cloakroom.LayoutDay))
+		first := e.mustCreate(e.record(driver.LayoutDay))
 		var acknowledged atomic.Uint64
 		acknowledged.Store(first.Writes)
 		var done atomic.Bool
 		var mu sync.Mutex
-		versionOf := map[uint64]cloakroom.Version{first.Writes: first.Version}
+		versionOf := map[uint64]driver.Version{first.Writes: first.Version}
 		e.together(callers, func(i int) error {
 			if i == 0 {
 				defer done.Store(true)
@@ -266,7 +266,7 @@ func testRace(e *env) {
 }
 
 // increment adds one to a record's counter, until it succeeds.
-func (e *env) increment(id cloakroom.ID) error {
+func (e *env) increment(id driver.ID) error {
 	ctx, cancel := e.context()
 	defer cancel()
 	for ctx.Err() == nil {
@@ -284,7 +284,7 @@ func (e *env) increment(id cloakroom.ID) error {
 		if err == nil {
 			return nil
 		}
-		if !errors.Is(err, cloakroom.ErrConflict) {
+		if !errors.Is(err, driver.ErrConflict) {
 			return faultf("Update: %w", err)
 		}
 	}

@@ -12,34 +12,34 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // newID makes an id of any layout. The package doc of cloakroom.ID says which
 // bytes are which; those of derived ids come from a hash, here from chance.
-func newID(l cloakroom.Layout, t time.Time) cloakroom.ID {
-	id := cloakroom.NewID(l, t)
-	if l == cloakroom.LayoutLedger || l == cloakroom.LayoutImport {
+func newID(l driver.Layout, t time.Time) driver.ID {
+	id := driver.NewID(l, t)
+	if l == driver.LayoutLedger || l == driver.LayoutImport {
 		_, _ = crand.Read(id[:6]) // never fails (crypto/rand)
 	}
 	return id
 }
 
-func newRev() cloakroom.Rev {
-	var r cloakroom.Rev
+func newRev() driver.WriteID {
+	var r driver.WriteID
 	_, _ = crand.Read(r[:]) // never fails (crypto/rand)
 	return r
 }
 
 // record makes a record as it is after its first write: alive for an hour, and
 // if it is seen again, for twelve.
-func (e *env) record(l cloakroom.Layout) *cloakroom.Record { return e.recordAt(l, e.now) }
+func (e *env) record(l driver.Layout) *driver.Record { return e.recordAt(l, e.now) }
 
 // recordAt is record for one that was created at the time t.
-func (e *env) recordAt(l cloakroom.Layout, t time.Time) *cloakroom.Record {
-	r := &cloakroom.Record{
+func (e *env) recordAt(l driver.Layout, t time.Time) *driver.Record {
+	r := &driver.Record{
 		ID:       newID(l, t),
-		Kind:     cloakroom.KindSession,
+		Kind:     driver.KindSession,
 		App:      e.app,
 		Created:  t,
 		Seen:     t,
@@ -47,67 +47,67 @@ func (e *env) recordAt(l cloakroom.Layout, t time.Time) *cloakroom.Record {
 		Deadline: t.Add(12 * time.Hour),
 		Verifier: []byte("a verifier of more than 16 bytes"),
 		Writes:   1,
-		Revs:     []cloakroom.Rev{newRev()},
+		WriteIDs: []driver.WriteID{newRev()},
 	}
-	if l == cloakroom.LayoutLedger {
-		r.Kind = cloakroom.KindLedger
+	if l == driver.LayoutLedger {
+		r.Kind = driver.KindLedger
 		r.Principal = "the principal of " + r.ID.String()
 		r.Expires = r.Deadline
 		r.Verifier = nil
 	}
 	// The record says which one it is, so that no two can be mixed up.
-	r.Values = cloakroom.NewValueList(map[string]json.RawMessage{"self": quote(r.ID.String())})
+	r.Values = driver.NewValueList(map[string]json.RawMessage{"self": quote(r.ID.String())})
 	return r
 }
 
 // next returns r with one more write to it, a second later.
-func next(r *cloakroom.Record) *cloakroom.Record {
+func next(r *driver.Record) *driver.Record {
 	n := clone(r)
 	n.Writes++
-	n.Revs = push(n.Revs, newRev())
+	n.WriteIDs = push(n.WriteIDs, newRev())
 	n.Seen = n.Seen.Add(time.Second)
 	n.Values = n.Values.With("write", json.RawMessage(fmt.Sprint(n.Writes)))
 	return n
 }
 
-func push(revs []cloakroom.Rev, rev cloakroom.Rev) []cloakroom.Rev {
-	revs = append([]cloakroom.Rev{rev}, revs...)
-	return revs[:min(len(revs), cloakroom.MaxRevs)]
+func push(revs []driver.WriteID, rev driver.WriteID) []driver.WriteID {
+	revs = append([]driver.WriteID{rev}, revs...)
+	return revs[:min(len(revs), driver.MaxWriteIDs)]
 }
 
 // grave makes the grave that a record's session leaves when it is signed out.
-func (e *env) grave(r *cloakroom.Record) cloakroom.Grave {
-	return cloakroom.Grave{
-		Reason: cloakroom.EndDestroyed,
-		At:     e.now.Add(time.Minute),
-		Until:  r.Deadline,
-		Writes: r.Writes + 1,
-		Revs:   push(r.Revs, newRev()),
+func (e *env) grave(r *driver.Record) driver.Grave {
+	return driver.Grave{
+		Reason:   driver.EndDestroyed,
+		At:       e.now.Add(time.Minute),
+		Until:    r.Deadline,
+		Writes:   r.Writes + 1,
+		WriteIDs: push(r.WriteIDs, newRev()),
 	}
 }
 
 // missing returns an id of which the store keeps nothing. It creates another
 // record of the same layout and time first: a store that keeps records by
 // periods may refuse to say "not found" about one that it has never seen.
-func (e *env) missing(l cloakroom.Layout) *cloakroom.Record {
+func (e *env) missing(l driver.Layout) *driver.Record {
 	e.Helper()
 	e.mustCreate(e.record(l))
 	return e.record(l)
 }
 
 // clone copies a record with all that it points to.
-func clone(r *cloakroom.Record) *cloakroom.Record {
+func clone(r *driver.Record) *driver.Record {
 	c := *r
 	c.Verifier = slices.Clone(r.Verifier)
 	c.Previous = slices.Clone(r.Previous)
-	c.Revs = slices.Clone(r.Revs)
+	c.WriteIDs = slices.Clone(r.WriteIDs)
 	c.Values = slices.Clone(r.Values)
 	for i := range c.Values {
 		c.Values[i].JSON = slices.Clone(c.Values[i].JSON)
 	}
 	if r.Grave != nil {
 		g := *r.Grave
-		g.Revs = slices.Clone(g.Revs)
+		g.WriteIDs = slices.Clone(g.WriteIDs)
 		c.Grave = &g
 	}
 	return &c
@@ -119,14 +119,14 @@ func quote(s string) json.RawMessage {
 }
 
 // name names a record in messages.
-func name(r *cloakroom.Record) string {
+func name(r *driver.Record) string {
 	if r == nil {
 		return "no record"
 	}
 	return r.ID.Layout().String() + " " + r.ID.String()
 }
 
-func describe(r *cloakroom.Record) string {
+func describe(r *driver.Record) string {
 	return fmt.Sprintf("%s, kind %q, app %q, principal %q, created %s, expires %s", name(r),
 		r.Kind, cut(r.App), cut(r.Principal), stamp(r.Created), stamp(r.Expires))
 }
@@ -165,7 +165,7 @@ func (d *differences) time(field string, got, want time.Time) {
 
 // diff tells how two records differ, field by field; "" if they don't. Values
 // are compared as JSON, nil slices and maps are as good as empty ones.
-func diff(got, want *cloakroom.Record) string {
+func diff(got, want *driver.Record) string {
 	var d differences
 	d.add("ID", got.ID == want.ID, got.ID, want.ID)
 	d.add("Kind", got.Kind == want.Kind, got.Kind, want.Kind)
@@ -182,7 +182,7 @@ func diff(got, want *cloakroom.Record) string {
 	d.add("Persistent", got.Persistent == want.Persistent, got.Persistent, want.Persistent)
 	d.add("Client", got.Client == want.Client, got.Client, want.Client)
 	d.add("Writes", got.Writes == want.Writes, got.Writes, want.Writes)
-	d.add("Revs", slices.Equal(got.Revs, want.Revs), got.Revs, want.Revs)
+	d.add("Revs", slices.Equal(got.WriteIDs, want.WriteIDs), got.WriteIDs, want.WriteIDs)
 	d.add("Version", got.Version == want.Version, got.Version, want.Version)
 	d.add("Grave", (got.Grave == nil) == (want.Grave == nil), got.Grave, want.Grave)
 	for k, v := range want.Values.All() {
@@ -206,14 +206,14 @@ func diff(got, want *cloakroom.Record) string {
 	return strings.Join(d, "\n")
 }
 
-func diffGrave(got, want cloakroom.Grave) string {
+func diffGrave(got, want driver.Grave) string {
 	var d differences
 	d.add("Reason", got.Reason == want.Reason, got.Reason, want.Reason)
 	d.time("At", got.At, want.At)
 	d.time("Until", got.Until, want.Until)
 	d.add("Successor", got.Successor == want.Successor, got.Successor, want.Successor)
 	d.add("Writes", got.Writes == want.Writes, got.Writes, want.Writes)
-	d.add("Revs", slices.Equal(got.Revs, want.Revs), got.Revs, want.Revs)
+	d.add("Revs", slices.Equal(got.WriteIDs, want.WriteIDs), got.WriteIDs, want.WriteIDs)
 	return strings.Join(d, "\n")
 }
 

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
@@ -32,17 +32,17 @@ type reference struct {
 // data is what several references may share.
 type data struct {
 	mu       sync.Mutex
-	records  map[cloakroom.ID]*cloakroom.Record
-	damaged  map[cloakroom.ID]bool
-	searched map[cloakroom.ID]*cloakroom.Record // what searches see
+	records  map[driver.ID]*driver.Record
+	damaged  map[driver.ID]bool
+	searched map[driver.ID]*driver.Record // what searches see
 	last     uint64
-	stale    map[cloakroom.ID]*cloakroom.Record // the state before the last
+	stale    map[driver.ID]*driver.Record // the state before the last
 	writes   int
 }
 
 var (
-	_ cloakroom.Store     = (*reference)(nil)
-	_ cloakroom.Inspector = (*reference)(nil)
+	_ driver.Store     = (*reference)(nil)
+	_ driver.Inspector = (*reference)(nil)
 )
 
 // harness returns a harness that can do all, for a store with faults.
@@ -52,28 +52,28 @@ func harness(faults ...fault) storetest.Harness {
 		set[f] = true
 	}
 	newData := func() *data {
-		return &data{records: map[cloakroom.ID]*cloakroom.Record{}, damaged: map[cloakroom.ID]bool{},
-			stale: map[cloakroom.ID]*cloakroom.Record{}}
+		return &data{records: map[driver.ID]*driver.Record{}, damaged: map[driver.ID]bool{},
+			stale: map[driver.ID]*driver.Record{}}
 	}
 	patience := 30 * time.Second
 	if len(set) > 0 {
 		patience = 5 * time.Second // some faults are only told by waiting
 	}
 	return storetest.Harness{
-		Open: func(testing.TB) cloakroom.Store { return &reference{data: newData(), faults: set} },
-		Second: func(_ testing.TB, s cloakroom.Store) cloakroom.Store {
+		Open: func(testing.TB) driver.Store { return &reference{data: newData(), faults: set} },
+		Second: func(_ testing.TB, s driver.Store) driver.Store {
 			if set[forgetsAtClose] {
 				return &reference{data: newData(), faults: set}
 			}
 			return &reference{data: s.(*reference).data, faults: set}
 		},
-		Settle: func(_ testing.TB, s cloakroom.Store) {
+		Settle: func(_ testing.TB, s driver.Store) {
 			d := s.(*reference).data
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.searched = maps.Clone(d.records)
 		},
-		ForgetTombstones: func(_ testing.TB, s cloakroom.Store) {
+		ForgetTombstones: func(_ testing.TB, s driver.Store) {
 			d := s.(*reference).data
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -81,7 +81,7 @@ func harness(faults ...fault) storetest.Harness {
 				d.last = 0
 			}
 		},
-		Corrupt: func(_ testing.TB, s cloakroom.Store, id cloakroom.ID) {
+		Corrupt: func(_ testing.TB, s driver.Store, id driver.ID) {
 			d := s.(*reference).data
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *reference) begin(ctx context.Context) error {
 	closed := s.closed
 	s.mu.Unlock()
 	if closed && !s.faults[worksClosed] {
-		return fmt.Errorf("reference: %w", cloakroom.ErrClosed)
+		return fmt.Errorf("reference: %w", driver.ErrClosed)
 	}
 	if err := ctx.Err(); err != nil && !s.faults[ignoresContext] {
 		if s.faults[hidesContextError] {
@@ -123,18 +123,18 @@ func (s *reference) begin(ctx context.Context) error {
 	return nil
 }
 
-func (s *reference) version(old *cloakroom.Record) cloakroom.Version {
+func (s *reference) version(old *driver.Record) driver.Version {
 	if s.faults[versionsPerRecord] {
 		if old == nil {
-			return cloakroom.Version{Term: 1, Seq: 1}
+			return driver.Version{Term: 1, Seq: 1}
 		}
-		return cloakroom.Version{Term: 1, Seq: old.Version.Seq + 1}
+		return driver.Version{Term: 1, Seq: old.Version.Seq + 1}
 	}
 	s.data.last++
-	return cloakroom.Version{Term: 1, Seq: s.data.last}
+	return driver.Version{Term: 1, Seq: s.data.last}
 }
 
-func (s *reference) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *reference) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -145,20 +145,20 @@ func (s *reference) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record
 	}
 	switch {
 	case r == nil:
-		return nil, fmt.Errorf("reference: %w", cloakroom.ErrNotFound)
+		return nil, fmt.Errorf("reference: %w", driver.ErrNotFound)
 	case s.data.damaged[id]:
-		return nil, fmt.Errorf("reference: %w", cloakroom.ErrCorrupt)
+		return nil, fmt.Errorf("reference: %w", driver.ErrCorrupt)
 	case r.Grave != nil && s.faults[gravesAreMissing]:
-		return nil, fmt.Errorf("reference: %w", cloakroom.ErrNotFound)
+		return nil, fmt.Errorf("reference: %w", driver.ErrNotFound)
 	case r.Grave != nil:
-		return r, fmt.Errorf("reference: %w", cloakroom.ErrGone)
+		return r, fmt.Errorf("reference: %w", driver.ErrGone)
 	}
 	return r, nil
 }
 
-func (s *reference) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if err := s.begin(ctx); err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
 	old := s.data.records[r.ID]
@@ -167,45 +167,45 @@ func (s *reference) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.
 	case old.Grave != nil && s.faults[createsOverGraves]:
 	case old.Grave == nil && s.faults[createsOverRecords]:
 	default:
-		return cloakroom.Version{}, fmt.Errorf("reference: %w", cloakroom.ErrExists)
+		return driver.Version{}, fmt.Errorf("reference: %w", driver.ErrExists)
 	}
 	return s.put(r), nil
 }
 
-func (s *reference) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if err := s.begin(ctx); err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
 	if err := s.isAt(r.ID, r.Version); err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return s.put(r), nil
 }
 
-func (s *reference) isAt(id cloakroom.ID, v cloakroom.Version) error {
+func (s *reference) isAt(id driver.ID, v driver.Version) error {
 	old := s.data.records[id]
 	switch {
 	case old == nil && s.faults[updateCreates]:
 		return nil
 	case old == nil:
-		return fmt.Errorf("reference: %w", cloakroom.ErrNotFound)
+		return fmt.Errorf("reference: %w", driver.ErrNotFound)
 	case old.Grave != nil && s.faults[updatesGravesAtTheirVersion] && old.Version == v:
 		return nil
 	case old.Grave != nil && s.faults[gravesConflict]:
-		return fmt.Errorf("reference: %w", cloakroom.ErrConflict)
+		return fmt.Errorf("reference: %w", driver.ErrConflict)
 	case old.Grave != nil:
-		return fmt.Errorf("reference: %w", cloakroom.ErrGone)
+		return fmt.Errorf("reference: %w", driver.ErrGone)
 	case v.IsZero() && s.faults[zeroVersionIsAny]:
 		return nil
 	case old.Version != v && !s.faults[ignoresVersions]:
-		return fmt.Errorf("reference: %w", cloakroom.ErrConflict)
+		return fmt.Errorf("reference: %w", driver.ErrConflict)
 	}
 	return nil
 }
 
 // put keeps a record or a grave at a new version.
-func (s *reference) put(r *cloakroom.Record) cloakroom.Version {
+func (s *reference) put(r *driver.Record) driver.Version {
 	old := s.data.records[r.ID]
 	v := s.version(old)
 	s.data.writes++
@@ -232,7 +232,7 @@ func (s *reference) put(r *cloakroom.Record) cloakroom.Version {
 }
 
 // spoil gives a record the faults of a bad encoding.
-func (s *reference) spoil(r *cloakroom.Record) {
+func (s *reference) spoil(r *driver.Record) {
 	if s.faults[dropsMillis] {
 		r.Seen = r.Seen.Truncate(time.Second)
 	}
@@ -243,7 +243,7 @@ func (s *reference) spoil(r *cloakroom.Record) {
 		r.Principal = strings.ToLower(r.Principal)
 	}
 	if s.faults[dropsRevs] && r.Grave != nil {
-		r.Grave.Revs = nil
+		r.Grave.WriteIDs = nil
 	}
 	if s.faults[numbersAreFloats] || s.faults[namesArePaths] || s.faults[dropsNulls] {
 		values := map[string]json.RawMessage{}
@@ -260,11 +260,11 @@ func (s *reference) spoil(r *cloakroom.Record) {
 			}
 			values[k] = text
 		}
-		r.Values = cloakroom.NewValueList(values)
+		r.Values = driver.NewValueList(values)
 	}
 }
 
-func (s *reference) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s *reference) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
@@ -281,12 +281,12 @@ func (s *reference) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave
 			return err
 		}
 	}
-	s.put(&cloakroom.Record{ID: id, Grave: &g})
+	s.put(&driver.Record{ID: id, Grave: &g})
 	return nil
 }
 
-func (s *reference) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
+func (s *reference) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
 		if err := s.begin(ctx); err != nil {
 			if s.faults[searchFailsSilently] {
 				return
@@ -307,12 +307,12 @@ func (s *reference) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cl
 	}
 }
 
-func (s *reference) find(q cloakroom.Query) (found []*cloakroom.Record, err error) {
+func (s *reference) find(q driver.Query) (found []*driver.Record, err error) {
 	if s.faults[searchIgnoresApp] {
 		q.App = ""
 	}
 	if s.faults[searchMixesTies] && !q.After.Created.IsZero() {
-		q.CreatedFrom, q.After = q.After.Created.Add(time.Millisecond), cloakroom.Cursor{}
+		q.CreatedFrom, q.After = q.After.Created.Add(time.Millisecond), driver.Cursor{}
 	}
 	if s.faults[toIsInclusive] && !q.ExpiresTo.IsZero() {
 		q.ExpiresTo = q.ExpiresTo.Add(time.Millisecond)
@@ -320,7 +320,7 @@ func (s *reference) find(q cloakroom.Query) (found []*cloakroom.Record, err erro
 	for id, r := range s.data.searched {
 		if s.data.damaged[id] && r.Grave == nil {
 			if s.faults[searchStopsAtDamage] {
-				err = fmt.Errorf("reference: %w", cloakroom.ErrCorrupt)
+				err = fmt.Errorf("reference: %w", driver.ErrCorrupt)
 			}
 			continue
 		}
@@ -328,7 +328,7 @@ func (s *reference) find(q cloakroom.Query) (found []*cloakroom.Record, err erro
 			found = append(found, r)
 		}
 	}
-	slices.SortFunc(found, func(a, b *cloakroom.Record) int {
+	slices.SortFunc(found, func(a, b *driver.Record) int {
 		if s.faults[searchOrdersBytes] && a.Created.Equal(b.Created) {
 			return slices.Compare(a.ID[:], b.ID[:])
 		}
@@ -343,14 +343,14 @@ func (s *reference) find(q cloakroom.Query) (found []*cloakroom.Record, err erro
 	return found, err
 }
 
-func (s *reference) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
-	var report cloakroom.SweepReport
+func (s *reference) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
+	var report driver.SweepReport
 	if err := s.begin(ctx); err != nil {
 		return report, err
 	}
 	judged := maps.Clone(s.data.searched) // as an engine would: by a search
 	s.data.mu.Unlock()
-	tolerance := cloakroom.ClockTolerance
+	tolerance := driver.ClockTolerance
 	if s.faults[sweepsTooEarly] {
 		tolerance = 0
 	}
@@ -373,21 +373,21 @@ func (s *reference) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepRe
 		case !deadline.IsZero() && now.After(deadline.Add(tolerance)):
 			delete(s.data.records, id)
 			report.Removed++
-		case r.Grave == nil && (r.Kind == cloakroom.KindSession || s.faults[sweepsIdleLedgers]) &&
+		case r.Grave == nil && (r.Kind == driver.KindSession || s.faults[sweepsIdleLedgers]) &&
 			!r.Expires.IsZero() && now.After(r.Expires):
 			if s.faults[sweepDeletes] {
 				delete(s.data.records, id)
 				report.Buried++
 				break
 			}
-			g := cloakroom.Grave{Reason: cloakroom.EndExpired, At: now, Until: r.Deadline, Writes: r.Writes + 1, Revs: r.Revs}
+			g := driver.Grave{Reason: driver.EndExpired, At: now, Until: r.Deadline, Writes: r.Writes + 1, WriteIDs: r.WriteIDs}
 			if s.faults[sweepDigsShortGraves] {
 				g.Until = r.Expires
 			}
 			if s.faults[sweepDoesNotCount] {
 				g.Writes--
 			}
-			s.put(&cloakroom.Record{ID: id, Grave: &g})
+			s.put(&driver.Record{ID: id, Grave: &g})
 			report.Buried++
 		}
 		s.data.mu.Unlock()
@@ -398,14 +398,14 @@ func (s *reference) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepRe
 	return report, nil
 }
 
-func (s *reference) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom.Summary, error) {
-	var sum cloakroom.Summary
+func (s *reference) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
+	var sum driver.Summary
 	if err := s.begin(ctx); err != nil {
 		return sum, err
 	}
 	defer s.data.mu.Unlock()
 	if !s.faults[summaryHeedsAfter] {
-		q.After = cloakroom.Cursor{}
+		q.After = driver.Cursor{}
 	}
 	q.Limit = 0
 	found, err := s.find(q)
@@ -418,10 +418,10 @@ func (s *reference) Summarize(ctx context.Context, q cloakroom.Query) (cloakroom
 	return sum, err
 }
 
-func (s *reference) Report(ctx context.Context) (cloakroom.Report, error) {
+func (s *reference) Report(ctx context.Context) (driver.Report, error) {
 	if err := s.begin(ctx); err != nil {
-		return cloakroom.Report{}, err
+		return driver.Report{}, err
 	}
 	defer s.data.mu.Unlock()
-	return cloakroom.Report{Engine: "a map"}, nil
+	return driver.Report{Engine: "a map"}, nil
 }

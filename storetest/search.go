@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testSearch checks Search.
@@ -16,14 +16,14 @@ func testSearch(e *env) {
 
 	e.run("nothing", func(e *env) {
 		// Before anything was written, and with other apps' records there.
-		if found := e.mustSearch(cloakroom.Query{}); len(found) != 0 {
+		if found := e.mustSearch(driver.Query{}); len(found) != 0 {
 			e.Errorf("an empty store yields %d records", len(found))
 		}
 		other := *e
 		other.app = newApp()
-		e.mustCreate(other.record(cloakroom.LayoutDay))
+		e.mustCreate(other.record(driver.LayoutDay))
 		e.settle()
-		if found := e.mustSearch(cloakroom.Query{App: e.app}); len(found) != 0 {
+		if found := e.mustSearch(driver.Query{App: e.app}); len(found) != 0 {
 			e.Errorf("an app without records has %d", len(found))
 		}
 	})
@@ -35,7 +35,7 @@ func testSearch(e *env) {
 	e.run("use_while_searching", testUseWhileSearching)
 
 	e.run("graves_are_left_out", func(e *env) {
-		var live []*cloakroom.Record
+		var live []*driver.Record
 		for i := range 8 {
 			kept := e.mustCreate(e.record(layouts[i%5]))
 			switch i % 3 {
@@ -44,13 +44,13 @@ func testSearch(e *env) {
 			case 1:
 				e.mustBury(kept.ID, e.grave(kept), kept.Version)
 			case 2:
-				e.mustBury(kept.ID, e.grave(kept), cloakroom.Version{})
+				e.mustBury(kept.ID, e.grave(kept), driver.Version{})
 			}
 		}
-		missing := e.missing(cloakroom.LayoutFixed)
-		e.mustBury(missing.ID, e.grave(missing), cloakroom.Version{})
+		missing := e.missing(driver.LayoutImport)
+		e.mustBury(missing.ID, e.grave(missing), driver.Version{})
 		e.settle()
-		found := e.mustSearch(cloakroom.Query{App: e.app})
+		found := e.mustSearch(driver.Query{App: e.app})
 		for _, r := range found {
 			if r.Grave != nil {
 				e.Errorf("Search yields the grave of %s", r.ID)
@@ -63,15 +63,15 @@ func testSearch(e *env) {
 
 	e.run("the_expired_are_found", func(e *env) {
 		// Expiry isn't the store's: only a sweep ends anything.
-		r := e.record(cloakroom.LayoutDay)
+		r := e.record(driver.LayoutDay)
 		r.Expires = e.now.Add(-time.Minute)
 		kept := e.mustCreate(r)
-		r = e.record(cloakroom.LayoutFixed)
+		r = e.record(driver.LayoutImport)
 		r.Expires = e.now.Add(-48 * time.Hour)
 		r.Deadline = r.Expires
 		kept2 := e.mustCreate(r)
 		e.settle()
-		e.wantFound(cloakroom.Query{App: e.app}, []*cloakroom.Record{kept, kept2})
+		e.wantFound(driver.Query{App: e.app}, []*driver.Record{kept, kept2})
 		e.wantRecord(kept)
 		e.wantRecord(kept2)
 	})
@@ -82,7 +82,7 @@ func testSearch(e *env) {
 		for n := range 40 { // more than a store has connections
 			ctx, cancel := e.context()
 			got := 0
-			for r, err := range e.store.Search(ctx, cloakroom.Query{App: e.app}) {
+			for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
 				if err != nil {
 					e.Fatalf("Search: %v", err)
 				}
@@ -99,14 +99,14 @@ func testSearch(e *env) {
 			}
 		}
 		// The store is as good as before.
-		e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(cloakroom.LayoutDay)))))
+		e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay)))))
 	})
 
 	e.run("many_search_at_once", func(e *env) {
 		kept := e.createAll(e.some(25))
 		e.settle()
 		e.together(min(e.h.Many, 64), func(i int) error {
-			q := cloakroom.Query{App: e.app, Limit: i % 7}
+			q := driver.Query{App: e.app, Limit: i % 7}
 			found, err := e.search(q)
 			if err != nil {
 				return err
@@ -120,14 +120,14 @@ func testSearch(e *env) {
 }
 
 // some makes records of all layouts in periods, many with the same times.
-func (e *env) some(n int) []*cloakroom.Record {
-	var records []*cloakroom.Record
+func (e *env) some(n int) []*driver.Record {
+	var records []*driver.Record
 	for i := range n {
 		created := e.now.Add(-time.Duration(e.rand.IntN(5)) * 7 * time.Hour)
-		r := e.recordAt([]cloakroom.Layout{cloakroom.LayoutDay, cloakroom.LayoutFixed, cloakroom.LayoutDay, cloakroom.LayoutImport,
-			cloakroom.LayoutMonth, cloakroom.LayoutLedger}[i%6], created)
+		r := e.recordAt([]driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutDay, driver.LayoutImport,
+			driver.LayoutMonth, driver.LayoutLedger}[i%6], created)
 		r.Principal = []string{"", "alice", "bob", "Alice", ""}[e.rand.IntN(5)]
-		if r.Kind == cloakroom.KindLedger && r.Principal == "" {
+		if r.Kind == driver.KindLedger && r.Principal == "" {
 			r.Principal = "carol"
 		}
 		r.Expires = created.Add(time.Duration(1+e.rand.IntN(12)) * time.Hour)
@@ -137,14 +137,14 @@ func (e *env) some(n int) []*cloakroom.Record {
 }
 
 // expect is what a query must find among records.
-func expect(records []*cloakroom.Record, q cloakroom.Query) []*cloakroom.Record {
-	var want []*cloakroom.Record
+func expect(records []*driver.Record, q driver.Query) []*driver.Record {
+	var want []*driver.Record
 	for _, r := range records {
 		if q.Matches(r) {
 			want = append(want, r)
 		}
 	}
-	slices.SortFunc(want, func(a, b *cloakroom.Record) int { return a.Cursor().Compare(b.Cursor()) })
+	slices.SortFunc(want, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
 	if q.Limit > 0 && len(want) > q.Limit {
 		want = want[:q.Limit]
 	}
@@ -152,7 +152,7 @@ func expect(records []*cloakroom.Record, q cloakroom.Query) []*cloakroom.Record 
 }
 
 // wantFound checks that a query finds what it must, among the app's records.
-func (e *env) wantFound(q cloakroom.Query, records []*cloakroom.Record) {
+func (e *env) wantFound(q driver.Query, records []*driver.Record) {
 	e.Helper()
 	found, want := e.mustSearch(q), expect(records, q)
 	if d := diffFound(found, want); d != "" {
@@ -160,7 +160,7 @@ func (e *env) wantFound(q cloakroom.Query, records []*cloakroom.Record) {
 	}
 }
 
-func diffFound(found, want []*cloakroom.Record) string {
+func diffFound(found, want []*driver.Record) string {
 	for i := range max(len(found), len(want)) {
 		switch {
 		case i >= len(found):
@@ -178,7 +178,7 @@ func diffFound(found, want []*cloakroom.Record) string {
 	return ""
 }
 
-func describeQuery(q cloakroom.Query) string {
+func describeQuery(q driver.Query) string {
 	var parts []string
 	add := func(name string, value any, set bool) {
 		if set {
@@ -192,7 +192,7 @@ func describeQuery(q cloakroom.Query) string {
 	add("created to", stamp(q.CreatedTo), !q.CreatedTo.IsZero())
 	add("expires from", stamp(q.ExpiresFrom), !q.ExpiresFrom.IsZero())
 	add("expires to", stamp(q.ExpiresTo), !q.ExpiresTo.IsZero())
-	add("after", stamp(q.After.Created)+" "+q.After.ID.String(), q.After != cloakroom.Cursor{})
+	add("after", stamp(q.After.Created)+" "+q.After.ID.String(), q.After != driver.Cursor{})
 	add("limit", q.Limit, q.Limit != 0)
 	return "(" + strings.Join(parts, ", ") + ")"
 }
@@ -204,25 +204,25 @@ func testFilters(e *env) {
 	e.createAll(other.some(10))
 	e.settle()
 
-	all := cloakroom.Query{App: e.app}
+	all := driver.Query{App: e.app}
 	e.wantFound(all, kept)
-	e.wantFound(cloakroom.Query{App: e.app, Kind: cloakroom.KindSession}, kept)
-	e.wantFound(cloakroom.Query{App: e.app, Kind: cloakroom.KindLedger}, kept)
+	e.wantFound(driver.Query{App: e.app, Kind: driver.KindSession}, kept)
+	e.wantFound(driver.Query{App: e.app, Kind: driver.KindLedger}, kept)
 	for _, p := range []string{"alice", "Alice", "bob", "ALICE", "ali", "nobody"} {
-		e.wantFound(cloakroom.Query{App: e.app, Principal: p}, kept)
+		e.wantFound(driver.Query{App: e.app, Principal: p}, kept)
 	}
 
 	// From is inclusive, to is exclusive, to the millisecond.
 	t, ms := kept[0].Created, time.Millisecond
 	for _, from := range []time.Time{{}, t.Add(-ms), t, t.Add(ms)} {
 		for _, to := range []time.Time{{}, t.Add(-ms), t, t.Add(ms)} {
-			e.wantFound(cloakroom.Query{App: e.app, CreatedFrom: from, CreatedTo: to}, kept)
+			e.wantFound(driver.Query{App: e.app, CreatedFrom: from, CreatedTo: to}, kept)
 		}
 	}
 	t = kept[0].Expires
 	for _, from := range []time.Time{{}, t.Add(-ms), t, t.Add(ms)} {
 		for _, to := range []time.Time{{}, t.Add(-ms), t, t.Add(ms)} {
-			e.wantFound(cloakroom.Query{App: e.app, ExpiresFrom: from, ExpiresTo: to}, kept)
+			e.wantFound(driver.Query{App: e.app, ExpiresFrom: from, ExpiresTo: to}, kept)
 		}
 	}
 
@@ -246,8 +246,8 @@ func testFilters(e *env) {
 	}
 
 	// Without an app, the records of all of them are found.
-	found := e.mustSearch(cloakroom.Query{})
-	var mine []*cloakroom.Record
+	found := e.mustSearch(driver.Query{})
+	var mine []*driver.Record
 	foreign := 0
 	for _, r := range found {
 		switch r.App {
@@ -266,12 +266,12 @@ func testFilters(e *env) {
 }
 
 // query makes a query by chance that finds some of the records.
-func (e *env) query(records []*cloakroom.Record) cloakroom.Query {
-	q := cloakroom.Query{App: e.app}
-	pick := func() *cloakroom.Record { return records[e.rand.IntN(len(records))] }
+func (e *env) query(records []*driver.Record) driver.Query {
+	q := driver.Query{App: e.app}
+	pick := func() *driver.Record { return records[e.rand.IntN(len(records))] }
 	chance := func(n int) bool { return e.rand.IntN(n) == 0 }
 	if chance(5) {
-		q.Kind = cloakroom.KindLedger
+		q.Kind = driver.KindLedger
 	}
 	if chance(3) {
 		q.Principal = pick().Principal
@@ -302,20 +302,20 @@ func testPrincipals(e *env) {
 	names := []string{"alice", "Alice", "ALICE", "alic", "alice ", " alice", "alice bob", "bob", "al*", "a%", "a?ice", "alice@example.com",
 		"alice@example.org", "é", "e\u0301", "ß", "ss", "0", "00", "true", "null", `"alice"`, `alice\`, "alice/1", "a:b", "a AND b",
 		strings.Repeat("x", 511), strings.Repeat("x", 512), strings.Repeat("x", 511) + "y", strings.Repeat("🧥", 128)}
-	var records []*cloakroom.Record
+	var records []*driver.Record
 	for _, p := range names {
-		r := e.record(cloakroom.LayoutDay)
+		r := e.record(driver.LayoutDay)
 		r.Principal = p
 		records = append(records, r)
 	}
 	kept := e.createAll(records)
 	e.settle()
 	for _, p := range append(names, "ALIC", "nobody", "al?ce") {
-		q := cloakroom.Query{App: e.app, Principal: p}
+		q := driver.Query{App: e.app, Principal: p}
 		e.wantFound(q, kept)
 	}
 	for _, app := range []string{strings.ToUpper(e.app), e.app[:len(e.app)-1], e.app + " ", e.app[:9] + "*"} {
-		if found := e.mustSearch(cloakroom.Query{App: app}); len(found) != 0 {
+		if found := e.mustSearch(driver.Query{App: app}); len(found) != 0 {
 			e.Errorf("the app %q has the records of %q", app, e.app)
 		}
 	}
@@ -324,14 +324,14 @@ func testPrincipals(e *env) {
 // testPaging checks that going on from After finds each record exactly once,
 // whatever the page's size and however many records have the same time.
 func testPaging(e *env) {
-	var records []*cloakroom.Record
+	var records []*driver.Record
 	for i := range 40 {
 		// Ties: all but ten were created at one of two moments.
 		created := e.now.Add(-time.Duration(i%2) * time.Minute)
 		if i < 10 {
 			created = e.now.Add(-time.Duration(i) * time.Second)
 		}
-		r := e.recordAt([]cloakroom.Layout{cloakroom.LayoutDay, cloakroom.LayoutFixed, cloakroom.LayoutImport}[i%3], created)
+		r := e.recordAt([]driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutImport}[i%3], created)
 		// Two of one moment that the order of texts has the other way round
 		// than that of bytes: their texts begin with z and 0.
 		switch i {
@@ -344,10 +344,10 @@ func testPaging(e *env) {
 	}
 	kept := e.createAll(records)
 	e.settle()
-	want := expect(kept, cloakroom.Query{App: e.app})
+	want := expect(kept, driver.Query{App: e.app})
 	for _, limit := range []int{1, 2, 3, 7, 39, 40, 41} {
-		q := cloakroom.Query{App: e.app, Limit: limit}
-		var found []*cloakroom.Record
+		q := driver.Query{App: e.app, Limit: limit}
+		var found []*driver.Record
 		for {
 			page := e.mustSearch(q)
 			found = append(found, page...)
@@ -361,32 +361,32 @@ func testPaging(e *env) {
 		}
 	}
 	for i, r := range want {
-		q := cloakroom.Query{App: e.app, After: r.Cursor()}
+		q := driver.Query{App: e.app, After: r.Cursor()}
 		if d := diffFound(e.mustSearch(q), want[i+1:]); d != "" {
 			e.Fatalf("after place %d: %s", i, d)
 		}
 	}
 	// A place need not be that of a record which is there.
-	between := cloakroom.Cursor{Created: e.now.Add(-30 * time.Second), ID: newID(cloakroom.LayoutDay, e.now)}
-	e.wantFound(cloakroom.Query{App: e.app, After: between}, kept)
-	e.wantFound(cloakroom.Query{App: e.app, After: cloakroom.Cursor{Created: e.now}}, kept)
-	e.wantFound(cloakroom.Query{App: e.app, After: cloakroom.Cursor{Created: e.now.Add(time.Hour)}}, kept)
+	between := driver.Cursor{Created: e.now.Add(-30 * time.Second), ID: newID(driver.LayoutDay, e.now)}
+	e.wantFound(driver.Query{App: e.app, After: between}, kept)
+	e.wantFound(driver.Query{App: e.app, After: driver.Cursor{Created: e.now}}, kept)
+	e.wantFound(driver.Query{App: e.app, After: driver.Cursor{Created: e.now.Add(time.Hour)}}, kept)
 }
 
 // testManyFound searches for more records than a store would read at a time,
 // while others are being written.
 func testManyFound(e *env) {
 	const n = 1200
-	records := make([]*cloakroom.Record, n)
+	records := make([]*driver.Record, n)
 	for i := range records {
-		records[i] = e.recordAt(cloakroom.LayoutDay, e.now.Add(-time.Duration(i%7)*time.Second))
+		records[i] = e.recordAt(driver.LayoutDay, e.now.Add(-time.Duration(i%7)*time.Second))
 	}
 	kept := e.createAll(records)
 	e.settle()
-	e.wantFound(cloakroom.Query{App: e.app}, kept)
-	e.wantFound(cloakroom.Query{App: e.app, Limit: n - 1}, kept)
+	e.wantFound(driver.Query{App: e.app}, kept)
+	e.wantFound(driver.Query{App: e.app, Limit: n - 1}, kept)
 
-	stays := map[cloakroom.ID]bool{}
+	stays := map[driver.ID]bool{}
 	for i, r := range kept {
 		if i%3 != 0 {
 			stays[r.ID] = true
@@ -410,7 +410,7 @@ func testManyFound(e *env) {
 		}
 		defer done.Store(true)
 		for range 3 {
-			found, err := e.search(cloakroom.Query{App: e.app})
+			found, err := e.search(driver.Query{App: e.app})
 			if err != nil {
 				return faultf("Search beside writes: %w", err)
 			}
@@ -432,11 +432,11 @@ func testManyFound(e *env) {
 func testUseWhileSearching(e *env) {
 	kept := e.createAll(e.some(30))
 	e.settle()
-	want := expect(kept, cloakroom.Query{App: e.app})
+	want := expect(kept, driver.Query{App: e.app})
 	ctx, cancel := e.context()
 	defer cancel()
 	n := 0
-	for r, err := range e.store.Search(ctx, cloakroom.Query{App: e.app}) {
+	for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
 		if err != nil {
 			e.Fatalf("Search: %v", err)
 		}
@@ -449,7 +449,7 @@ func testUseWhileSearching(e *env) {
 			e.mustBury(r.ID, e.grave(r), r.Version)
 		}
 		if n == 3 { // another search within the loop
-			if got, err := e.search(cloakroom.Query{App: e.app, Limit: 5}); err != nil || len(got) == 0 {
+			if got, err := e.search(driver.Query{App: e.app, Limit: 5}); err != nil || len(got) == 0 {
 				e.Fatalf("a search within the loop of another one found %d records, error %v", len(got), err)
 			}
 		}

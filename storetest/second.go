@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testSecond checks two stores on the same data: beside each other, as
@@ -27,29 +27,29 @@ func testSecond(e *env) {
 			for range 4 {
 				b.wantRecord(kept)
 				_, err := b.create(kept)
-				b.wantError(err, cloakroom.ErrExists, "Create in the other store")
+				b.wantError(err, driver.ErrExists, "Create in the other store")
 				old := kept
 				kept = b.mustUpdate(next(kept))
 				_, err = a.update(next(old))
-				a.wantError(err, cloakroom.ErrConflict, "Update at a version that the other store has replaced")
+				a.wantError(err, driver.ErrConflict, "Update at a version that the other store has replaced")
 				a, b = b, a
 			}
 			g := e.grave(kept)
 			a.mustBury(kept.ID, g, kept.Version)
 			b.wantGrave(kept.ID, g)
 			_, err := b.update(next(kept))
-			b.wantError(err, cloakroom.ErrGone, "Update on the grave that the other store has dug")
+			b.wantError(err, driver.ErrGone, "Update on the grave that the other store has dug")
 		}
 		kept := e.createAll(e.some(20))
 		e.settle()
-		there.wantFound(cloakroom.Query{App: e.app, Principal: "alice"}, kept)
+		there.wantFound(driver.Query{App: e.app, Principal: "alice"}, kept)
 	})
 
 	e.run("I1_no_increment_is_lost", func(e *env) {
 		e.openStore()
 		there := *e
 		there.store = e.second(e.store)
-		r := e.record(cloakroom.LayoutDay)
+		r := e.record(driver.LayoutDay)
 		r.Values = r.Values.With("n", []byte(`0`))
 		r = e.mustCreate(r)
 		const callers, each = 12, 10
@@ -76,14 +76,14 @@ func testSecond(e *env) {
 		there := *e
 		there.store = e.second(e.store)
 		for range 10 {
-			id := newID(cloakroom.LayoutDay, e.now)
+			id := newID(driver.LayoutDay, e.now)
 			var won atomic.Int32
 			e.together(16, func(i int) error {
 				at := []*env{e, &there}[i%2]
-				r := e.record(cloakroom.LayoutDay)
+				r := e.record(driver.LayoutDay)
 				r.ID = id
 				if _, err := at.create(r); err != nil {
-					return isError(err, cloakroom.ErrExists)
+					return isError(err, driver.ErrExists)
 				}
 				won.Add(1)
 				return nil
@@ -100,7 +100,7 @@ func testSecond(e *env) {
 		there.store = e.second(e.store)
 		e.together(min(e.h.Many, 64), func(i int) error {
 			at, other := e, &there
-			var last *cloakroom.Record
+			var last *driver.Record
 			for round := range 10 {
 				at, other = other, at
 				ctx, cancel := e.context()
@@ -159,14 +159,14 @@ func testSecond(e *env) {
 			}
 			e.store = e.second(old)
 		}
-		kept := e.mustUpdate(next(e.mustCreate(e.record(cloakroom.LayoutDay))))
-		gone := e.mustCreate(e.record(cloakroom.LayoutDay))
+		kept := e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay))))
+		gone := e.mustCreate(e.record(driver.LayoutDay))
 		g := e.grave(gone)
 		e.mustBury(gone.ID, g, gone.Version)
 
 		seen, seenKept := versions{}, versions{}
-		var old []cloakroom.Version
-		r := e.recordAt(cloakroom.LayoutFixed, e.now.Add(-time.Hour))
+		var old []driver.Version
+		r := e.recordAt(driver.LayoutImport, e.now.Add(-time.Hour))
 		r.Deadline = e.now.Add(-tolerance - ms)
 		r.Expires = r.Deadline
 		for range 3 {
@@ -176,7 +176,7 @@ func testSecond(e *env) {
 				u := next(again)
 				u.Version = v
 				_, err := e.update(u)
-				e.wantError(err, cloakroom.ErrConflict, "Update at the version of a record that was removed before a restart")
+				e.wantError(err, driver.ErrConflict, "Update at the version of a record that was removed before a restart")
 			}
 			old = append(old, again.Version)
 			e.mustSweep(e.now)

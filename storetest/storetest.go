@@ -33,7 +33,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 )
 
@@ -42,26 +42,26 @@ type Harness struct {
 	// Open returns a new store with nothing in it. It is called once per
 	// family and a few times more. If the store has a method Close() error,
 	// the suite calls it when it is done, before what Open left with t.Cleanup.
-	Open func(t testing.TB) cloakroom.Store
+	Open func(t testing.TB) driver.Store
 
 	// Second opens another store on the data that s keeps, as another process
 	// would, or the same one after a restart: s may have been closed. The
 	// suite closes what it returns. Nil: the data can't be opened twice, and
 	// ends with the store.
-	Second func(t testing.TB, s cloakroom.Store) cloakroom.Store
+	Second func(t testing.TB, s driver.Store) driver.Store
 
 	// Settle makes everything that was acknowledged visible to Search, Sweep
 	// and Inspector. Nil: it is so at once.
-	Settle func(t testing.TB, s cloakroom.Store)
+	Settle func(t testing.TB, s driver.Store)
 
 	// ForgetTombstones makes the engine forget what it remembers of records
 	// that were removed, as it does by itself after some time. Nil: it keeps
 	// no such memory, or needs none.
-	ForgetTombstones func(t testing.TB, s cloakroom.Store)
+	ForgetTombstones func(t testing.TB, s driver.Store)
 
 	// Corrupt damages the stored record of an id so that it can't be
 	// understood any more. Nil: there is nothing to damage.
-	Corrupt func(t testing.TB, s cloakroom.Store, id cloakroom.ID)
+	Corrupt func(t testing.TB, s driver.Store, id driver.ID)
 
 	// DropForgets declares that the store, once it has dropped a whole period,
 	// may give the versions of that period's records again to records that
@@ -135,7 +135,7 @@ func Run(t *testing.T, h Harness) {
 	var mu sync.Mutex
 	paths := map[string]bool{}
 	open := h.Open
-	h.Open = func(t testing.TB) cloakroom.Store {
+	h.Open = func(t testing.TB) driver.Store {
 		t.Helper()
 		s := open(t)
 		if s == nil {
@@ -170,7 +170,7 @@ func Run(t *testing.T, h Harness) {
 }
 
 // packageOf returns the import path of the package that a store is from.
-func packageOf(s cloakroom.Store) string {
+func packageOf(s driver.Store) string {
 	typ := reflect.TypeOf(s)
 	if typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
@@ -188,7 +188,7 @@ func (e *env) openStore() {
 }
 
 // open opens a new store and closes it when the test ends.
-func (e *env) open() cloakroom.Store {
+func (e *env) open() driver.Store {
 	e.Helper()
 	s := e.h.Open(e.T)
 	e.closeLater(s)
@@ -196,7 +196,7 @@ func (e *env) open() cloakroom.Store {
 }
 
 // second opens another store on what s keeps.
-func (e *env) second(s cloakroom.Store) cloakroom.Store {
+func (e *env) second(s driver.Store) driver.Store {
 	e.Helper()
 	if e.h.Second == nil {
 		e.Skip("Harness.Second is nil: nothing to open twice")
@@ -206,7 +206,7 @@ func (e *env) second(s cloakroom.Store) cloakroom.Store {
 	return t
 }
 
-func (e *env) closeLater(s cloakroom.Store) {
+func (e *env) closeLater(s driver.Store) {
 	c, ok := s.(closer)
 	if !ok {
 		return

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/storetest"
@@ -18,7 +18,7 @@ func Example() {
 	// In a store's own tests:
 	_ = func(t *testing.T) {
 		storetest.Run(t, storetest.Harness{
-			Open: func(testing.TB) cloakroom.Store { return memstore.New(nil) },
+			Open: func(testing.TB) driver.Store { return memstore.New(nil) },
 		})
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testStress checks that many callers at a time get their own answers each:
@@ -32,16 +32,16 @@ func testStress(e *env) {
 	})
 
 	e.run("many_read_the_same", func(e *env) {
-		var kept []*cloakroom.Record
+		var kept []*driver.Record
 		for i := range 4 {
-			r := e.record(cloakroom.LayoutDay)
+			r := e.record(driver.LayoutDay)
 			r.Values = r.Values.With("which", json.RawMessage(fmt.Sprint(i)))
 			kept = append(kept, e.mustCreate(r))
 		}
-		gone := e.mustCreate(e.record(cloakroom.LayoutDay))
+		gone := e.mustCreate(e.record(driver.LayoutDay))
 		g := e.grave(gone)
 		e.mustBury(gone.ID, g, gone.Version)
-		missing := e.missing(cloakroom.LayoutDay)
+		missing := e.missing(driver.LayoutDay)
 		e.together(e.h.Many, func(i int) error {
 			for n := range 10 {
 				switch which := (i + n) % 6; which {
@@ -51,8 +51,8 @@ func testStress(e *env) {
 						return err
 					}
 				case 5:
-					if _, err := e.get(missing.ID); isError(err, cloakroom.ErrNotFound) != nil {
-						return isError(err, cloakroom.ErrNotFound)
+					if _, err := e.get(missing.ID); isError(err, driver.ErrNotFound) != nil {
+						return isError(err, driver.ErrNotFound)
 					}
 				default:
 					r, err := e.get(kept[which].ID)
@@ -71,7 +71,7 @@ func testStress(e *env) {
 	e.run("big_and_small", func(e *env) {
 		// Sizes that no limit of bytes per batch can foresee.
 		e.together(min(e.h.Many, 48), func(i int) error {
-			r := e.record(cloakroom.LayoutDay)
+			r := e.record(driver.LayoutDay)
 			if i%4 == 0 {
 				r.Values = r.Values.With("big", quote(string(make([]byte, 1<<14)))) // grows sixfold as JSON
 			}
@@ -96,14 +96,14 @@ func testStress(e *env) {
 type caller struct {
 	e      *env
 	rand   *rand.Rand
-	layout cloakroom.Layout
-	live   []*cloakroom.Record
+	layout driver.Layout
+	live   []*driver.Record
 	graves []dug
 }
 
 type dug struct {
-	last  *cloakroom.Record
-	grave cloakroom.Grave
+	last  *driver.Record
+	grave driver.Grave
 }
 
 // step does one operation, a fourth of them such as must fail.
@@ -130,7 +130,7 @@ func (c *caller) step() error {
 		g := e.grave(r)
 		v := r.Version
 		if c.rand.IntN(2) == 0 {
-			v = cloakroom.Version{}
+			v = driver.Version{}
 		}
 		if err := e.bury(r.ID, g, v); err != nil {
 			return faultf("Bury at %s: %w", v, err)
@@ -142,21 +142,21 @@ func (c *caller) step() error {
 		u := next(r)
 		u.Version.Seq += 1 << 30
 		_, err := e.update(u)
-		return isError(err, cloakroom.ErrConflict)
+		return isError(err, driver.ErrConflict)
 	case 7:
 		_, err := e.create(next(r))
-		return isError(err, cloakroom.ErrExists)
+		return isError(err, driver.ErrExists)
 	case 8:
 		u := e.record(c.layout)
 		u.Version = r.Version
 		_, err := e.update(u)
-		return isError(err, cloakroom.ErrNotFound)
+		return isError(err, driver.ErrNotFound)
 	case 9:
 		if len(c.graves) == 0 {
 			return nil
 		}
 		_, err := e.update(next(c.graves[c.rand.IntN(len(c.graves))].last))
-		return isError(err, cloakroom.ErrGone)
+		return isError(err, driver.ErrGone)
 	default:
 		return c.checkRecord(r)
 	}
@@ -174,7 +174,7 @@ func (c *caller) create() error {
 	return nil
 }
 
-func (c *caller) checkRecord(want *cloakroom.Record) error {
+func (c *caller) checkRecord(want *driver.Record) error {
 	got, err := c.e.get(want.ID)
 	if err != nil {
 		return faultf("Get: %w", err)

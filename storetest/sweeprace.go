@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testSweepRace checks that a sweep ends nothing but what it judged: records
@@ -25,7 +25,7 @@ func testSweepRace(e *env) {
 		})
 		e.mustSweep(e.now)
 		for _, v := range kept.Range {
-			r := v.(*cloakroom.Record)
+			r := v.(*driver.Record)
 			if r.Expires.After(e.now) {
 				e.wantRecord(r)
 			} else {
@@ -34,7 +34,7 @@ func testSweepRace(e *env) {
 		}
 	})
 
-	for _, l := range []cloakroom.Layout{cloakroom.LayoutLedger, cloakroom.LayoutFixed} {
+	for _, l := range []driver.Layout{driver.LayoutLedger, driver.LayoutImport} {
 		e.run("I14_deadline_moved/"+l.String(), func(e *env) {
 			var kept sync.Map
 			e.amidSweeps(func(i int, goOn func() bool) error {
@@ -44,7 +44,7 @@ func testSweepRace(e *env) {
 			})
 			e.mustSweep(e.now)
 			for _, v := range kept.Range {
-				r := v.(*cloakroom.Record)
+				r := v.(*driver.Record)
 				if r.Deadline.After(e.now) {
 					e.wantRecord(r)
 				} else {
@@ -56,14 +56,14 @@ func testSweepRace(e *env) {
 
 	e.run("I14_grave_dug_anew", func(e *env) {
 		e.amidSweeps(func(_ int, goOn func() bool) error {
-			r := e.record(cloakroom.LayoutFixed)
+			r := e.record(driver.LayoutImport)
 			for goOn() {
 				over, lasting := e.grave(r), e.grave(r)
 				over.Until = e.now.Add(-tolerance - ms)
-				if err := e.bury(r.ID, over, cloakroom.Version{}); err != nil {
+				if err := e.bury(r.ID, over, driver.Version{}); err != nil {
 					return faultf("Bury: %w", err)
 				}
-				if err := e.bury(r.ID, lasting, cloakroom.Version{}); err != nil {
+				if err := e.bury(r.ID, lasting, driver.Version{}); err != nil {
 					return faultf("Bury: %w", err)
 				}
 				got, err := e.get(r.ID)
@@ -73,7 +73,7 @@ func testSweepRace(e *env) {
 				if d := diffGrave(*got.Grave, lasting); d != "" {
 					return faultf("the grave dug last is not there:\n%s", d)
 				}
-				if _, err := e.create(r); !errors.Is(err, cloakroom.ErrExists) {
+				if _, err := e.create(r); !errors.Is(err, driver.ErrExists) {
 					return faultf("Create on a grave that lasts: error %w, want ErrExists", err)
 				}
 			}
@@ -136,12 +136,12 @@ func (e *env) amidSweeps(saver func(i int, goOn func() bool) error) {
 
 // saverIdle lets sessions expire and revives them before a sweep has come. It
 // returns what it left last, alive or not.
-func (e *env) saverIdle(goOn func() bool, alive bool) (*cloakroom.Record, error) {
+func (e *env) saverIdle(goOn func() bool, alive bool) (*driver.Record, error) {
 	past, future := e.now.Add(-ms), e.now.Add(time.Hour)
-	var r *cloakroom.Record
+	var r *driver.Record
 	for goOn() {
 		if r == nil {
-			r = e.record(cloakroom.LayoutFixed)
+			r = e.record(driver.LayoutImport)
 			r.Expires, r.Deadline = past, e.now.Add(12*time.Hour)
 			v, err := e.create(r)
 			if err != nil {
@@ -152,7 +152,7 @@ func (e *env) saverIdle(goOn func() bool, alive bool) (*cloakroom.Record, error)
 		u := next(r)
 		u.Expires = future
 		v, err := e.update(u)
-		if errors.Is(err, cloakroom.ErrGone) { // a sweep was first
+		if errors.Is(err, driver.ErrGone) { // a sweep was first
 			got, err := e.get(r.ID)
 			if err := isGrave(r.ID, got, err); err != nil {
 				return r, err
@@ -178,7 +178,7 @@ func (e *env) saverIdle(goOn func() bool, alive bool) (*cloakroom.Record, error)
 		}
 		r = u
 	}
-	u := e.record(cloakroom.LayoutFixed) // the last ones
+	u := e.record(driver.LayoutImport) // the last ones
 	u.Expires = past
 	if alive {
 		u.Expires = future
@@ -189,9 +189,9 @@ func (e *env) saverIdle(goOn func() bool, alive bool) (*cloakroom.Record, error)
 }
 
 // saverDeadline does the same with the deadline, past which records are removed.
-func (e *env) saverDeadline(l cloakroom.Layout, goOn func() bool, alive bool) (*cloakroom.Record, error) {
+func (e *env) saverDeadline(l driver.Layout, goOn func() bool, alive bool) (*driver.Record, error) {
 	past, future := e.now.Add(-tolerance-ms), e.now.Add(time.Hour)
-	fresh := func(end time.Time) (*cloakroom.Record, error) {
+	fresh := func(end time.Time) (*driver.Record, error) {
 		r := e.recordAt(l, e.now.Add(-time.Hour))
 		r.Expires, r.Deadline = end, end
 		v, err := e.create(r)
@@ -206,7 +206,7 @@ func (e *env) saverDeadline(l cloakroom.Layout, goOn func() bool, alive bool) (*
 		u := next(r)
 		u.Expires, u.Deadline = future, future
 		u.Version, err = e.update(u)
-		if errors.Is(err, cloakroom.ErrNotFound) { // a sweep was first
+		if errors.Is(err, driver.ErrNotFound) { // a sweep was first
 			r, err = fresh(past)
 			continue
 		}
@@ -231,7 +231,7 @@ func (e *env) saverDeadline(l cloakroom.Layout, goOn func() bool, alive bool) (*
 }
 
 // isKept tells what is wrong if the store doesn't keep exactly this record.
-func (e *env) isKept(want *cloakroom.Record) error {
+func (e *env) isKept(want *driver.Record) error {
 	got, err := e.get(want.ID)
 	if err != nil {
 		return faultf("Get %s: %w", want.ID, err)

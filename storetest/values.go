@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 type valueSet struct {
 	name   string
-	values cloakroom.ValueList
+	values driver.ValueList
 }
 
 // valueSets are the values that must come back: every kind of JSON, and names
@@ -18,7 +18,7 @@ type valueSet struct {
 func valueSets() []valueSet {
 	return []valueSet{
 		{"none", nil},
-		{"empty_list", cloakroom.ValueList{}},
+		{"empty_list", driver.ValueList{}},
 		{"literals", texts(`null`, `true`, `false`)},
 		{"numbers", texts(numbers...)},
 		{"strings", texts(stringTexts...)},
@@ -33,13 +33,13 @@ func valueSets() []valueSet {
 		{"names", named(valueNames)},
 		{"long_names", named([]string{strings.Repeat("n", 255), strings.Repeat("n", 256), strings.Repeat("m", 10_000),
 			strings.Repeat("🧥", 2000), strings.Repeat("a.", 500) + "a"})},
-		{"empty_name_alone", cloakroom.NewValueList(map[string]json.RawMessage{"": json.RawMessage(`""`)})},
-		{"names_of_one_object", cloakroom.NewValueList(map[string]json.RawMessage{"a": json.RawMessage(`1`), "a.b": json.RawMessage(`2`),
+		{"empty_name_alone", driver.NewValueList(map[string]json.RawMessage{"": json.RawMessage(`""`)})},
+		{"names_of_one_object", driver.NewValueList(map[string]json.RawMessage{"a": json.RawMessage(`1`), "a.b": json.RawMessage(`2`),
 			"a.b.c": json.RawMessage(`3`), "a.": json.RawMessage(`4`), ".a": json.RawMessage(`5`), "a..b": json.RawMessage(`6`)})},
 		{"1000_names", manyNames(1000)},
-		{"1_MiB_in_one", cloakroom.NewValueList(map[string]json.RawMessage{"big": quote(strings.Repeat("a coat \u2028 ", 1<<20/12))})},
+		{"1_MiB_in_one", driver.NewValueList(map[string]json.RawMessage{"big": quote(strings.Repeat("a coat \u2028 ", 1<<20/12))})},
 		{"1_MiB_in_many", manyKilobytes(1024)},
-		{"1_MiB_of_escapes", cloakroom.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat(`\u0000`, 1<<20/6) + `"`)})},
+		{"1_MiB_of_escapes", driver.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat(`\u0000`, 1<<20/6) + `"`)})},
 	}
 }
 
@@ -74,16 +74,16 @@ var valueNames = []string{
 }
 
 // texts gives each JSON text a name.
-func texts(list ...string) cloakroom.ValueList {
+func texts(list ...string) driver.ValueList {
 	m := map[string]json.RawMessage{}
 	for i, text := range list {
 		m[fmt.Sprintf("v%03d", i)] = json.RawMessage(text)
 	}
-	return cloakroom.NewValueList(m)
+	return driver.NewValueList(m)
 }
 
 // named gives each name a value that says which one it is.
-func named(names []string) cloakroom.ValueList {
+func named(names []string) driver.ValueList {
 	m := map[string]json.RawMessage{}
 	for i, n := range names {
 		m[n] = json.RawMessage(fmt.Sprintf(`["value", %d]`, i))
@@ -91,21 +91,21 @@ func named(names []string) cloakroom.ValueList {
 	if len(m) != len(names) {
 		panic("storetest: a name is there twice")
 	}
-	return cloakroom.NewValueList(m)
+	return driver.NewValueList(m)
 }
 
-func manyNames(n int) cloakroom.ValueList {
+func manyNames(n int) driver.ValueList {
 	m := map[string]json.RawMessage{}
 	for i := range n {
 		m[fmt.Sprintf("name.%d", i)] = json.RawMessage(fmt.Sprint(i))
 	}
-	return cloakroom.NewValueList(m)
+	return driver.NewValueList(m)
 }
 
-func manyKilobytes(n int) cloakroom.ValueList {
+func manyKilobytes(n int) driver.ValueList {
 	m := map[string]json.RawMessage{}
 	for i := range n {
 		m[fmt.Sprintf("k%d", i)] = quote(strings.Repeat(string(rune('a'+i%26)), 1000))
 	}
-	return cloakroom.NewValueList(m)
+	return driver.NewValueList(m)
 }

@@ -3,14 +3,14 @@ package storetest
 import (
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testVersion checks that versions name the states of a record.
 func testVersion(e *env) {
 	e.openStore()
 
-	e.eachLayout("I2_versions_never_repeat", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_versions_never_repeat", func(e *env, l driver.Layout) {
 		seen := versions{}
 		last := e.mustCreate(e.record(l))
 		seen.add(e, last.Version)
@@ -22,11 +22,11 @@ func testVersion(e *env) {
 		g := e.grave(last)
 		e.mustBury(last.ID, g, last.Version)
 		seen.add(e, e.wantGrave(last.ID, g))
-		e.mustBury(last.ID, g, cloakroom.Version{})
+		e.mustBury(last.ID, g, driver.Version{})
 		seen.add(e, e.wantGrave(last.ID, g))
 	})
 
-	e.eachLayout("update_that_changes_nothing", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("update_that_changes_nothing", func(e *env, l driver.Layout) {
 		// The same record once more is a write like any other: its version
 		// moves, and the one before is at conflict.
 		first := e.mustCreate(e.record(l))
@@ -35,24 +35,24 @@ func testVersion(e *env) {
 			e.Fatalf("an update left the version at %s", first.Version)
 		}
 		_, err := e.update(clone(first))
-		e.wantError(err, cloakroom.ErrConflict, "Update at an old version")
+		e.wantError(err, driver.ErrConflict, "Update at an old version")
 		e.wantRecord(second)
 	})
 
-	e.eachLayout("reads_leave_versions_alone", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("reads_leave_versions_alone", func(e *env, l driver.Layout) {
 		kept := e.mustCreate(e.record(l))
 		for range 3 {
 			e.wantRecord(kept)
 		}
 		e.settle()
-		e.mustSearch(cloakroom.Query{Kind: kept.Kind, App: e.app})
+		e.mustSearch(driver.Query{Kind: kept.Kind, App: e.app})
 		e.wantRecord(e.mustUpdate(next(kept)))
 	})
 
 	e.run("search_yields_versions", func(e *env) {
-		kept := e.mustUpdate(next(e.mustCreate(e.record(cloakroom.LayoutDay))))
+		kept := e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay))))
 		e.settle()
-		found := e.mustSearch(cloakroom.Query{App: e.app})
+		found := e.mustSearch(driver.Query{App: e.app})
 		if len(found) != 1 || found[0].Version != kept.Version {
 			e.Fatalf("Search found %d records, the first at version %s, want one at %s", len(found), found[0].Version, kept.Version)
 		}
@@ -61,7 +61,7 @@ func testVersion(e *env) {
 
 	for _, how := range []string{"I2_removed_record_made_again", "I2_removed_grave_made_again"} {
 		e.run(how, func(e *env) {
-			for _, l := range append([]cloakroom.Layout{cloakroom.LayoutLedger}, unperioded...) {
+			for _, l := range append([]driver.Layout{driver.LayoutLedger}, unperioded...) {
 				e.run(l.String(), func(e *env) {
 					e.madeAgain(l, how == "I2_removed_grave_made_again", func() {})
 				})
@@ -73,7 +73,7 @@ func testVersion(e *env) {
 		if e.h.ForgetTombstones == nil {
 			e.Skip("Harness.ForgetTombstones is nil: the store remembers nothing that it could forget")
 		}
-		for _, l := range append([]cloakroom.Layout{cloakroom.LayoutLedger}, unperioded...) {
+		for _, l := range append([]driver.Layout{driver.LayoutLedger}, unperioded...) {
 			e.run(l.String(), func(e *env) {
 				e.madeAgain(l, false, func() { e.h.ForgetTombstones(e.T, e.store) })
 			})
@@ -82,9 +82,9 @@ func testVersion(e *env) {
 }
 
 // versions are those that one id has had.
-type versions map[cloakroom.Version]bool
+type versions map[driver.Version]bool
 
-func (s versions) add(e *env, v cloakroom.Version) {
+func (s versions) add(e *env, v driver.Version) {
 	e.Helper()
 	if v.IsZero() {
 		e.Fatal("a write returned the zero version")
@@ -97,12 +97,12 @@ func (s versions) add(e *env, v cloakroom.Version) {
 
 // madeAgain removes a record by a sweep and makes it again, some times over.
 // None of the versions may come again, and none of the old ones may be good.
-func (e *env) madeAgain(l cloakroom.Layout, dig bool, forget func()) {
+func (e *env) madeAgain(l driver.Layout, dig bool, forget func()) {
 	e.Helper()
 	seen := versions{}
-	var old []cloakroom.Version
+	var old []driver.Version
 	r := e.recordAt(l, e.now.Add(-time.Hour))
-	r.Deadline = e.now.Add(-cloakroom.ClockTolerance - time.Millisecond)
+	r.Deadline = e.now.Add(-driver.ClockTolerance - time.Millisecond)
 	r.Expires = r.Deadline // so that a sweep at the time now removes it
 	for range 3 {
 		kept := e.mustCreate(r)
@@ -111,9 +111,9 @@ func (e *env) madeAgain(l cloakroom.Layout, dig bool, forget func()) {
 			u := next(kept)
 			u.Version = v
 			_, err := e.update(u)
-			e.wantError(err, cloakroom.ErrConflict, "Update at the version of a record that was removed")
+			e.wantError(err, driver.ErrConflict, "Update at the version of a record that was removed")
 			err = e.bury(u.ID, e.grave(u), v)
-			e.wantError(err, cloakroom.ErrConflict, "Bury at the version of a record that was removed")
+			e.wantError(err, driver.ErrConflict, "Bury at the version of a record that was removed")
 		}
 		e.wantRecord(kept)
 		kept = e.mustUpdate(next(kept))
@@ -133,9 +133,9 @@ func (e *env) madeAgain(l cloakroom.Layout, dig bool, forget func()) {
 			u := next(kept)
 			u.Version = v
 			_, err := e.update(u)
-			e.wantError(err, cloakroom.ErrNotFound, "Update of a removed record at a version that it had")
+			e.wantError(err, driver.ErrNotFound, "Update of a removed record at a version that it had")
 			err = e.bury(u.ID, e.grave(u), v)
-			e.wantError(err, cloakroom.ErrNotFound, "Bury of a removed record at a version that it had")
+			e.wantError(err, driver.ErrNotFound, "Bury of a removed record at a version that it had")
 			e.wantMissing(u.ID)
 		}
 	}

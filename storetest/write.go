@@ -5,46 +5,46 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // testWrite checks what Create, Update and Bury do to what is there.
 func testWrite(e *env) {
 	e.openStore()
 
-	e.eachLayout("missing", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("missing", func(e *env, l driver.Layout) {
 		r := e.missing(l)
 		e.wantMissing(r.ID)
 	})
 
-	e.eachLayout("I2_update_never_creates", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_update_never_creates", func(e *env, l driver.Layout) {
 		r := e.missing(l)
 		neighbour := e.mustCreate(e.record(l))
-		for _, v := range []cloakroom.Version{neighbour.Version, {Term: 1, Seq: 1}, {Term: 1, Seq: 0}} {
+		for _, v := range []driver.Version{neighbour.Version, {Term: 1, Seq: 1}, {Term: 1, Seq: 0}} {
 			r.Version = v
 			_, err := e.update(r)
-			e.wantError(err, cloakroom.ErrNotFound, "Update of a missing record at version "+v.String())
+			e.wantError(err, driver.ErrNotFound, "Update of a missing record at version "+v.String())
 			e.wantMissing(r.ID)
 			err = e.bury(r.ID, e.grave(r), v)
-			e.wantError(err, cloakroom.ErrNotFound, "Bury of a missing record at version "+v.String())
+			e.wantError(err, driver.ErrNotFound, "Bury of a missing record at version "+v.String())
 			e.wantMissing(r.ID)
 		}
 		e.wantRecord(neighbour)
 	})
 
-	e.eachLayout("create_twice", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("create_twice", func(e *env, l driver.Layout) {
 		kept := e.mustCreate(e.record(l))
 		again := e.record(l)
 		again.ID = kept.ID
 		_, err := e.create(again)
-		e.wantError(err, cloakroom.ErrExists, "Create of a record that is there")
+		e.wantError(err, driver.ErrExists, "Create of a record that is there")
 		again.Version = kept.Version // ignored: a create is a create
 		_, err = e.create(again)
-		e.wantError(err, cloakroom.ErrExists, "Create of a record that is there, at its version")
+		e.wantError(err, driver.ErrExists, "Create of a record that is there, at its version")
 		e.wantRecord(kept)
 	})
 
-	e.eachLayout("compare_and_set", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("compare_and_set", func(e *env, l driver.Layout) {
 		first := e.mustCreate(e.record(l))
 		second := e.mustUpdate(next(first))
 		e.wantRecord(second)
@@ -52,14 +52,14 @@ func testWrite(e *env) {
 		late := next(first)
 		late.Values = late.Values.With("late", json.RawMessage(`true`))
 		_, err := e.update(late)
-		e.wantError(err, cloakroom.ErrConflict, "Update at an old version")
+		e.wantError(err, driver.ErrConflict, "Update at an old version")
 		e.wantRecord(second)
 		err = e.bury(late.ID, e.grave(late), first.Version)
-		e.wantError(err, cloakroom.ErrConflict, "Bury at an old version")
+		e.wantError(err, driver.ErrConflict, "Bury at an old version")
 		e.wantRecord(second)
 
 		// Nor is a version of another record, or one that never was.
-		for _, v := range []cloakroom.Version{
+		for _, v := range []driver.Version{
 			e.mustCreate(e.record(l)).Version,
 			{Term: second.Version.Term, Seq: second.Version.Seq + 1000},
 			{Term: second.Version.Term + 1, Seq: second.Version.Seq},
@@ -69,59 +69,59 @@ func testWrite(e *env) {
 			}
 			late.Version = v
 			_, err := e.update(late)
-			e.wantError(err, cloakroom.ErrConflict, "Update at a foreign version")
+			e.wantError(err, driver.ErrConflict, "Update at a foreign version")
 			err = e.bury(late.ID, e.grave(late), v)
-			e.wantError(err, cloakroom.ErrConflict, "Bury at a foreign version")
+			e.wantError(err, driver.ErrConflict, "Bury at a foreign version")
 			e.wantRecord(second)
 		}
 		e.wantRecord(e.mustUpdate(next(second)))
 	})
 
-	e.eachLayout("update_without_version", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("update_without_version", func(e *env, l driver.Layout) {
 		// The zero version is none: an update with it is at no record's
 		// version. To refuse it altogether is fine as well.
 		kept := e.mustCreate(e.record(l))
 		u := next(kept)
-		u.Version = cloakroom.Version{}
-		if _, err := e.update(u); !errors.Is(err, cloakroom.ErrConflict) && !errors.Is(err, cloakroom.ErrInvalid) {
+		u.Version = driver.Version{}
+		if _, err := e.update(u); !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrInvalid) {
 			e.Fatalf("Update with the zero version: error %v, want ErrConflict (or ErrInvalid)", err)
 		}
 		e.wantRecord(kept)
 		r := e.record(l)
-		if _, err := e.update(r); !errors.Is(err, cloakroom.ErrNotFound) && !errors.Is(err, cloakroom.ErrInvalid) {
+		if _, err := e.update(r); !errors.Is(err, driver.ErrNotFound) && !errors.Is(err, driver.ErrInvalid) {
 			e.Fatalf("Update of a missing record with the zero version: error %v, want ErrNotFound (or ErrInvalid)", err)
 		}
 		e.wantMissing(r.ID)
 	})
 
-	e.eachLayout("bury_at_version", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("bury_at_version", func(e *env, l driver.Layout) {
 		kept := e.mustUpdate(next(e.mustCreate(e.record(l))))
 		g := e.grave(kept)
 		e.mustBury(kept.ID, g, kept.Version)
 		e.wantGrave(kept.ID, g)
 	})
 
-	e.eachLayout("bury_unconditionally", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("bury_unconditionally", func(e *env, l driver.Layout) {
 		kept := e.mustUpdate(next(e.mustCreate(e.record(l))))
 		g := e.grave(kept)
-		e.mustBury(kept.ID, g, cloakroom.Version{})
+		e.mustBury(kept.ID, g, driver.Version{})
 		e.wantGrave(kept.ID, g)
 	})
 
-	e.eachLayout("I2_bury_the_missing", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_bury_the_missing", func(e *env, l driver.Layout) {
 		r := e.missing(l)
 		g := e.grave(r)
-		e.mustBury(r.ID, g, cloakroom.Version{})
+		e.mustBury(r.ID, g, driver.Version{})
 		v := e.wantGrave(r.ID, g)
 		_, err := e.create(r)
-		e.wantError(err, cloakroom.ErrExists, "Create on the grave of what was never there")
+		e.wantError(err, driver.ErrExists, "Create on the grave of what was never there")
 		if got := e.wantGrave(r.ID, g); got != v {
 			e.Fatalf("a refused Create moved the grave's version from %s to %s", v, got)
 		}
 	})
 
 	// dug returns a record that was written twice and then buried.
-	dug := func(e *env, l cloakroom.Layout) (first, last *cloakroom.Record, g cloakroom.Grave) {
+	dug := func(e *env, l driver.Layout) (first, last *driver.Record, g driver.Grave) {
 		first = e.mustCreate(e.record(l))
 		last = e.mustUpdate(next(first))
 		g = e.grave(last)
@@ -129,44 +129,44 @@ func testWrite(e *env) {
 		return first, last, g
 	}
 
-	e.eachLayout("I2_create_on_grave", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_create_on_grave", func(e *env, l driver.Layout) {
 		first, last, g := dug(e, l)
 		v := e.wantGrave(last.ID, g)
-		for _, r := range []*cloakroom.Record{first, last, e.record(l)} {
+		for _, r := range []*driver.Record{first, last, e.record(l)} {
 			r = clone(r)
 			r.ID = last.ID
 			_, err := e.create(r)
-			e.wantError(err, cloakroom.ErrExists, "Create on a grave")
+			e.wantError(err, driver.ErrExists, "Create on a grave")
 		}
 		if got := e.wantGrave(last.ID, g); got != v {
 			e.Fatalf("a refused Create moved the grave's version from %s to %s", v, got)
 		}
 	})
 
-	e.eachLayout("I2_update_on_grave", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_update_on_grave", func(e *env, l driver.Layout) {
 		first, last, g := dug(e, l)
 		graveVersion := e.wantGrave(last.ID, g)
-		for _, v := range []cloakroom.Version{first.Version, last.Version, graveVersion} {
+		for _, v := range []driver.Version{first.Version, last.Version, graveVersion} {
 			u := next(last)
 			u.Version = v
 			_, err := e.update(u)
-			e.wantError(err, cloakroom.ErrGone, fmt.Sprintf("Update of a grave at version %s (record %s, %s; grave %s)",
+			e.wantError(err, driver.ErrGone, fmt.Sprintf("Update of a grave at version %s (record %s, %s; grave %s)",
 				v, first.Version, last.Version, graveVersion))
 			e.wantGrave(last.ID, g)
 		}
 	})
 
-	e.eachLayout("I2_bury_at_version_on_grave", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("I2_bury_at_version_on_grave", func(e *env, l driver.Layout) {
 		first, last, g := dug(e, l)
 		graveVersion := e.wantGrave(last.ID, g)
-		refused := func(other cloakroom.Grave, v cloakroom.Version) {
+		refused := func(other driver.Grave, v driver.Version) {
 			err := e.bury(last.ID, other, v)
-			e.wantError(err, cloakroom.ErrGone, fmt.Sprintf("Bury of a grave at version %s (record %s, %s; grave %s)",
+			e.wantError(err, driver.ErrGone, fmt.Sprintf("Bury of a grave at version %s (record %s, %s; grave %s)",
 				v, first.Version, last.Version, graveVersion))
 		}
 		other := e.grave(last)
-		other.Reason = cloakroom.EndExpired
-		for _, v := range []cloakroom.Version{first.Version, last.Version} {
+		other.Reason = driver.EndExpired
+		for _, v := range []driver.Version{first.Version, last.Version} {
 			refused(other, v)
 			e.wantGrave(last.ID, g)
 		}
@@ -178,24 +178,24 @@ func testWrite(e *env) {
 		e.wantGrave(last.ID, other)
 	})
 
-	e.eachLayout("bury_again_unconditionally", func(e *env, l cloakroom.Layout) {
+	e.eachLayout("bury_again_unconditionally", func(e *env, l driver.Layout) {
 		_, last, g := dug(e, l)
 		v := e.wantGrave(last.ID, g)
 		other := e.grave(last)
-		other.Reason = cloakroom.EndRevoked
+		other.Reason = driver.EndRevoked
 		other.Until = g.Until.AddDate(0, 1, 0)
-		e.mustBury(last.ID, other, cloakroom.Version{})
+		e.mustBury(last.ID, other, driver.Version{})
 		if got := e.wantGrave(last.ID, other); got == v {
 			e.Fatalf("the new grave has the version of the old one, %s", v)
 		}
 		_, err := e.create(last)
-		e.wantError(err, cloakroom.ErrExists, "Create on a grave dug twice")
+		e.wantError(err, driver.ErrExists, "Create on a grave dug twice")
 	})
 
 	e.run("ids_are_told_apart", func(e *env) {
 		// Ids that differ in one bit, so also in the case of their text.
-		base := e.record(cloakroom.LayoutFixed)
-		var ids []cloakroom.ID
+		base := e.record(driver.LayoutImport)
+		var ids []driver.ID
 		for bit := range 8 * len(base.ID) {
 			id := base.ID
 			id[bit/8] ^= 1 << (bit % 8)
@@ -208,9 +208,9 @@ func testWrite(e *env) {
 			e.wantMissing(id)
 		}
 		e.wantRecord(kept)
-		var all []*cloakroom.Record
+		var all []*driver.Record
 		for _, id := range ids {
-			r := e.record(cloakroom.LayoutFixed)
+			r := e.record(driver.LayoutImport)
 			r.ID = id
 			r.Values = r.Values.With("self", quote(id.String()))
 			all = append(all, r)
@@ -222,14 +222,14 @@ func testWrite(e *env) {
 	})
 
 	e.run("derived_ids", func(e *env) {
-		r := e.record(cloakroom.LayoutLedger)
+		r := e.record(driver.LayoutLedger)
 		r.Principal = "alice"
-		r.ID = cloakroom.LedgerID(e.app, r.Principal)
-		e.mustCreate(e.record(cloakroom.LayoutLedger))
+		r.ID = driver.LedgerID(e.app, r.Principal)
+		e.mustCreate(e.record(driver.LayoutLedger))
 		e.wantMissing(r.ID)
 		kept := e.mustCreate(r)
 		e.wantRecord(kept)
-		e.wantMissing(cloakroom.LedgerID(e.app, "Alice"))
+		e.wantMissing(driver.LedgerID(e.app, "Alice"))
 		e.wantRecord(e.mustUpdate(next(kept)))
 	})
 }

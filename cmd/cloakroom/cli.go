@@ -167,8 +167,8 @@ func (d *duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is no duration: give one such as 90s, 30m, 12h or 7d", text)
 	case v < shortest:
 		return fmt.Errorf("%q is too short: at least %v is needed", text, shortest)
-	case v > cloakroom.LongestLifetime:
-		return fmt.Errorf("%q is too long: at most %dd is allowed", text, cloakroom.LongestLifetime/day)
+	case v > cloakroom.MaxLifetime:
+		return fmt.Errorf("%q is too long: at most %dd is allowed", text, cloakroom.MaxLifetime/day)
 	}
 	*d = duration(v)
 	return nil

@@ -7,7 +7,9 @@
 // variant, as a network lies before an engine.
 package brokenstore
 
-import "github.com/cloakroom-go/cloakroom"
+import (
+	"github.com/cloakroom-go/cloakroom/driver"
+)
 
 // Variant is one way to break a store.
 type Variant struct {
@@ -21,7 +23,7 @@ type Variant struct {
 	// goes on.
 	NeedsSweep bool
 
-	Wrap func(cloakroom.Store) cloakroom.Store
+	Wrap func(driver.Store) driver.Store
 }
 
 // All returns the variants, in an order that stays.
@@ -29,43 +31,43 @@ func All() []Variant {
 	return []Variant{
 		// Writes.
 		{Name: "upsert", What: "Update creates what is missing and replaces graves: ended sessions come back",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return upsert{loosen(s)} }},
+			Wrap: func(s driver.Store) driver.Store { return upsert{loosen(s)} }},
 		{Name: "last-writer-wins", What: "Update ignores the version: of two saves at a time one is lost",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return lastWriter{s} }},
+			Wrap: func(s driver.Store) driver.Store { return lastWriter{s} }},
 		{Name: "create-replaces", What: "Create replaces what is there: a create that is executed late or twice takes saves away, or brings back what has ended", NeedsFaults: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return createReplaces{loosen(s)} }},
+			Wrap: func(s driver.Store) driver.Store { return createReplaces{loosen(s)} }},
 		{Name: "version-repeats", What: "versions count a record's writes, and begin again after it was removed: a write of its former life can hit", NeedsFaults: true, NeedsSweep: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return versionRepeats{s} }},
+			Wrap: func(s driver.Store) driver.Store { return versionRepeats{s} }},
 		{Name: "drops-acknowledged", What: "each third update of a record is answered as done and not kept",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return drops{s} }},
+			Wrap: func(s driver.Store) driver.Store { return drops{s} }},
 		{Name: "stale-read", What: "the first Get after a write still answers with the state before it",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return newStale(s) }},
+			Wrap: func(s driver.Store) driver.Store { return newStale(s) }},
 		{Name: "one-rev", What: "records and graves keep the newest rev alone: whether a write happened can't be told once another followed", NeedsFaults: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return editing{s, oneRev()} }},
+			Wrap: func(s driver.Store) driver.Store { return editing{s, oneRev()} }},
 
 		// Burials.
 		{Name: "delete-without-grave", What: "Bury removes: a save that is under way, or a create that is executed late, brings the session back",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return deletes{loosen(s)} }},
+			Wrap: func(s driver.Store) driver.Store { return deletes{loosen(s)} }},
 		{Name: "bury-missing-nothing", What: "burying what is missing leaves no grave: a create that is executed late comes through", NeedsFaults: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return buryMissing{s} }},
+			Wrap: func(s driver.Store) driver.Store { return buryMissing{s} }},
 		{Name: "bury-unchecked", What: "Bury ignores the version: a sign-in loses the save that came in between",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return buryUnchecked{s} }},
+			Wrap: func(s driver.Store) driver.Store { return buryUnchecked{s} }},
 		{Name: "grave-without-revs", What: "graves keep the count of writes but no revs: what was saved is reported as not saved", NeedsFaults: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return editing{s, graveWithoutRevs()} }},
+			Wrap: func(s driver.Store) driver.Store { return editing{s, graveWithoutRevs()} }},
 		{Name: "grave-short", What: "graves are over at once: after a sweep nothing refuses a write that is executed late", NeedsFaults: true, NeedsSweep: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return editing{s, graveShort()} }},
+			Wrap: func(s driver.Store) driver.Store { return editing{s, graveShort()} }},
 		{Name: "sweep-unchecked", What: "Sweep judges each record as it was before its last write, and ends what is there now", NeedsSweep: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return newSweepUnchecked(s) }},
+			Wrap: func(s driver.Store) driver.Store { return newSweepUnchecked(s) }},
 
 		// Ledgers.
 		{Name: "no-ledger", What: "writes of ledgers are answered as done and not kept: signing out everywhere finds nobody",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return noLedger{s} }},
+			Wrap: func(s driver.Store) driver.Store { return noLedger{s} }},
 		{Name: "revoke-missing-nothing", What: "a ledger that would be created without sessions isn't: a sign-in does not notice that its ticket is older than a RevokeAll",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return revokeMissing{s} }},
+			Wrap: func(s driver.Store) driver.Store { return revokeMissing{s} }},
 		{Name: "no-generation", What: "ledgers keep no generation: a sign-in does not notice that its ticket is older than a RevokeAll",
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return editing{s, noGeneration()} }},
+			Wrap: func(s driver.Store) driver.Store { return editing{s, noGeneration()} }},
 		{Name: "no-ending", What: "ledgers forget what is ending: a RevokeAll that crashed leaves sessions that no later one ends", NeedsFaults: true,
-			Wrap: func(s cloakroom.Store) cloakroom.Store { return editing{s, noEnding()} }},
+			Wrap: func(s driver.Store) driver.Store { return editing{s, noEnding()} }},
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/brokenstore"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
@@ -18,28 +18,28 @@ func TestMain(m *testing.M) { leaktest.Main(m) }
 // world is a store and the time.
 type world struct {
 	*testing.T
-	cloakroom.Store
+	driver.Store
 	now time.Time
 }
 
-func (w *world) session() *cloakroom.Record {
-	return &cloakroom.Record{
-		ID: cloakroom.NewID(cloakroom.LayoutDay, w.now), Kind: cloakroom.KindSession, App: "shop",
+func (w *world) session() *driver.Record {
+	return &driver.Record{
+		ID: driver.NewID(driver.LayoutDay, w.now), Kind: driver.KindSession, App: "shop",
 		Created: w.now, Seen: w.now, Expires: w.now.Add(time.Hour), Deadline: w.now.Add(24 * time.Hour), Writes: 1,
-		Revs: []cloakroom.Rev{{1}},
+		WriteIDs: []driver.WriteID{{1}},
 	}
 }
 
-func (w *world) ledger(value string) *cloakroom.Record {
-	return &cloakroom.Record{
-		ID: cloakroom.LedgerID("shop", "ann"), Kind: cloakroom.KindLedger, App: "shop", Principal: "ann",
+func (w *world) ledger(value string) *driver.Record {
+	return &driver.Record{
+		ID: driver.LedgerID("shop", "ann"), Kind: driver.KindLedger, App: "shop", Principal: "ann",
 		Created: w.now, Expires: w.now.Add(time.Hour), Deadline: w.now.Add(time.Hour), Writes: 1,
-		Values: cloakroom.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(value)}),
+		Values: driver.NewValueList(map[string]json.RawMessage{"ledger": json.RawMessage(value)}),
 	}
 }
 
-func (w *world) grave(r *cloakroom.Record) cloakroom.Grave {
-	return cloakroom.Grave{Reason: cloakroom.EndDestroyed, At: w.now, Until: r.Deadline, Writes: r.Writes + 1, Revs: []cloakroom.Rev{{3}, {2}}}
+func (w *world) grave(r *driver.Record) driver.Grave {
+	return driver.Grave{Reason: driver.EndDestroyed, At: w.now, Until: r.Deadline, Writes: r.Writes + 1, WriteIDs: []driver.WriteID{{3}, {2}}}
 }
 
 func (w *world) ok(err error) {
@@ -49,7 +49,7 @@ func (w *world) ok(err error) {
 	}
 }
 
-func (w *world) create(r *cloakroom.Record) *cloakroom.Record {
+func (w *world) create(r *driver.Record) *driver.Record {
 	w.Helper()
 	v, err := w.Create(w.Context(), r)
 	w.ok(err)
@@ -58,20 +58,20 @@ func (w *world) create(r *cloakroom.Record) *cloakroom.Record {
 	return &made
 }
 
-func (w *world) update(r *cloakroom.Record) *cloakroom.Record {
+func (w *world) update(r *driver.Record) *driver.Record {
 	w.Helper()
 	next := *r
 	next.Writes++
-	next.Revs = append([]cloakroom.Rev{{byte(next.Writes)}}, r.Revs...)
+	next.WriteIDs = append([]driver.WriteID{{byte(next.Writes)}}, r.WriteIDs...)
 	v, err := w.Update(w.Context(), &next)
 	w.ok(err)
 	next.Version = v
 	return &next
 }
 
-func (w *world) bury(r *cloakroom.Record) {
+func (w *world) bury(r *driver.Record) {
 	w.Helper()
-	w.ok(w.Bury(w.Context(), r.ID, w.grave(r), cloakroom.Version{}))
+	w.ok(w.Bury(w.Context(), r.ID, w.grave(r), driver.Version{}))
 }
 
 func (w *world) sweep(after time.Duration) {
@@ -80,15 +80,15 @@ func (w *world) sweep(after time.Duration) {
 	w.ok(err)
 }
 
-func (w *world) state(id cloakroom.ID) (*cloakroom.Record, string) {
+func (w *world) state(id driver.ID) (*driver.Record, string) {
 	w.Helper()
 	r, err := w.Get(w.Context(), id)
 	switch {
 	case err == nil:
 		return r, "live"
-	case errors.Is(err, cloakroom.ErrGone):
+	case errors.Is(err, driver.ErrGone):
 		return r, "grave"
-	case errors.Is(err, cloakroom.ErrNotFound):
+	case errors.Is(err, driver.ErrNotFound):
 		return nil, "missing"
 	}
 	w.Fatal(err)
@@ -134,7 +134,7 @@ var broken = map[string]func(w *world) bool{
 	"one-rev": func(w *world) bool {
 		r := w.update(w.create(w.session()))
 		now, _ := w.state(r.ID)
-		return len(now.Revs) < 2
+		return len(now.WriteIDs) < 2
 	},
 	"delete-without-grave": func(w *world) bool {
 		r := w.create(w.session())
@@ -158,7 +158,7 @@ var broken = map[string]func(w *world) bool{
 		r := w.create(w.session())
 		w.bury(r)
 		now, _ := w.state(r.ID)
-		return now.Grave.Revs == nil
+		return now.Grave.WriteIDs == nil
 	},
 	"grave-short": func(w *world) bool {
 		r := w.create(w.session())
@@ -221,7 +221,7 @@ func TestVariants(t *testing.T) {
 				t.Errorf("a record that was written is %s", state)
 			}
 			var found int
-			for one, err := range w.Search(context.Background(), cloakroom.Query{App: "shop"}) {
+			for one, err := range w.Search(context.Background(), driver.Query{App: "shop"}) {
 				w.ok(err)
 				if one.ID == r.ID {
 					found++

@@ -4,13 +4,13 @@ import (
 	"context"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // deletes removes what it should bury.
 type deletes struct{ Forcer }
 
-func (s deletes) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s deletes) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	if err := s.Forcer.Bury(ctx, id, g, v); err != nil {
 		return err
 	}
@@ -18,22 +18,22 @@ func (s deletes) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v
 	return err
 }
 
-type buryMissing struct{ cloakroom.Store }
+type buryMissing struct{ driver.Store }
 
-func (s buryMissing) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s buryMissing) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	if _, err := s.Get(ctx, id); isMissing(err) && v.IsZero() {
 		return nil
 	}
 	return s.Store.Bury(ctx, id, g, v)
 }
 
-type buryUnchecked struct{ cloakroom.Store }
+type buryUnchecked struct{ driver.Store }
 
-func (s buryUnchecked) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s buryUnchecked) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	if _, err := s.Get(ctx, id); err != nil && !v.IsZero() {
 		return err
 	}
-	return s.Store.Bury(ctx, id, g, cloakroom.Version{})
+	return s.Store.Bury(ctx, id, g, driver.Version{})
 }
 
 // sweepUnchecked sweeps by what it remembers.
@@ -42,13 +42,13 @@ type sweepUnchecked struct {
 	forcer Forcer
 }
 
-func newSweepUnchecked(s cloakroom.Store) *sweepUnchecked {
+func newSweepUnchecked(s driver.Store) *sweepUnchecked {
 	f := loosen(s)
-	return &sweepUnchecked{remembering{Store: f, before: map[cloakroom.ID]*cloakroom.Record{}}, f}
+	return &sweepUnchecked{remembering{Store: f, before: map[driver.ID]*driver.Record{}}, f}
 }
 
-func (s *sweepUnchecked) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
-	var did cloakroom.SweepReport
+func (s *sweepUnchecked) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
+	var did driver.SweepReport
 	for id, old := range s.snapshot() {
 		r := s.look(ctx, id)
 		switch {
@@ -59,7 +59,7 @@ func (s *sweepUnchecked) Sweep(ctx context.Context, now time.Time) (cloakroom.Sw
 			}
 			did.Removed++
 		case expired(old, now):
-			if err := s.Bury(ctx, id, r.ExpiredGrave(now), cloakroom.Version{}); err != nil {
+			if err := s.Bury(ctx, id, r.ExpiredGrave(now), driver.Version{}); err != nil {
 				return did, err
 			}
 			did.Buried++

@@ -5,22 +5,22 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // editing keeps something else than it was given.
 type editing struct {
-	cloakroom.Store
+	driver.Store
 	edit edit
 }
 
 // edit changes copies of what a store is given. What they point to is shared.
 type edit struct {
-	record func(*cloakroom.Record) error
-	grave  func(*cloakroom.Grave)
+	record func(*driver.Record) error
+	grave  func(*driver.Grave)
 }
 
-func (s editing) changed(r *cloakroom.Record) (*cloakroom.Record, error) {
+func (s editing) changed(r *driver.Record) (*driver.Record, error) {
 	kept := *r
 	if s.edit.record == nil {
 		return &kept, nil
@@ -28,23 +28,23 @@ func (s editing) changed(r *cloakroom.Record) (*cloakroom.Record, error) {
 	return &kept, s.edit.record(&kept)
 }
 
-func (s editing) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s editing) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	kept, err := s.changed(r)
 	if err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return s.Store.Create(ctx, kept)
 }
 
-func (s editing) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s editing) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	kept, err := s.changed(r)
 	if err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	return s.Store.Update(ctx, kept)
 }
 
-func (s editing) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s editing) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	if s.edit.grave != nil {
 		s.edit.grave(&g)
 	}
@@ -53,22 +53,22 @@ func (s editing) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v
 
 func oneRev() edit {
 	return edit{
-		record: func(r *cloakroom.Record) error { r.Revs = r.Revs[:min(len(r.Revs), 1)]; return nil },
-		grave:  func(g *cloakroom.Grave) { g.Revs = g.Revs[:min(len(g.Revs), 1)] },
+		record: func(r *driver.Record) error { r.WriteIDs = r.WriteIDs[:min(len(r.WriteIDs), 1)]; return nil },
+		grave:  func(g *driver.Grave) { g.WriteIDs = g.WriteIDs[:min(len(g.WriteIDs), 1)] },
 	}
 }
 
-func graveWithoutRevs() edit { return edit{grave: func(g *cloakroom.Grave) { g.Revs = nil }} }
+func graveWithoutRevs() edit { return edit{grave: func(g *driver.Grave) { g.WriteIDs = nil }} }
 
-func graveShort() edit { return edit{grave: func(g *cloakroom.Grave) { g.Until = g.At }} }
+func graveShort() edit { return edit{grave: func(g *driver.Grave) { g.Until = g.At }} }
 
 func noGeneration() edit { return edit{record: withoutField("generation")} }
 
 func noEnding() edit { return edit{record: withoutField("ending")} }
 
 // withoutField takes a field out of ledgers.
-func withoutField(name string) func(*cloakroom.Record) error {
-	return func(r *cloakroom.Record) error {
+func withoutField(name string) func(*driver.Record) error {
+	return func(r *driver.Record) error {
 		fields, err := ledgerFields(r)
 		if err != nil || fields == nil {
 			return err
@@ -78,7 +78,7 @@ func withoutField(name string) func(*cloakroom.Record) error {
 		if err != nil {
 			return err
 		}
-		r.Values = cloakroom.ValueList{{Name: ledgerValue, JSON: raw}}
+		r.Values = driver.ValueList{{Name: ledgerValue, JSON: raw}}
 		return nil
 	}
 }
@@ -87,8 +87,8 @@ func withoutField(name string) func(*cloakroom.Record) error {
 const ledgerValue = "ledger"
 
 // ledgerFields returns the fields of a ledger's value, nil for other records.
-func ledgerFields(r *cloakroom.Record) (map[string]json.RawMessage, error) {
-	if r.Kind != cloakroom.KindLedger {
+func ledgerFields(r *driver.Record) (map[string]json.RawMessage, error) {
+	if r.Kind != driver.KindLedger {
 		return nil, nil
 	}
 	var fields map[string]json.RawMessage
@@ -99,33 +99,33 @@ func ledgerFields(r *cloakroom.Record) (map[string]json.RawMessage, error) {
 }
 
 // noVersion is the version that writes get which are not kept.
-func noVersion(r *cloakroom.Record) cloakroom.Version {
-	return cloakroom.Version{Term: forcedTerm, Seq: r.Writes}
+func noVersion(r *driver.Record) driver.Version {
+	return driver.Version{Term: forcedTerm, Seq: r.Writes}
 }
 
-type noLedger struct{ cloakroom.Store }
+type noLedger struct{ driver.Store }
 
-func (s noLedger) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	if r.Kind == cloakroom.KindLedger {
+func (s noLedger) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	if r.Kind == driver.KindLedger {
 		return noVersion(r), nil
 	}
 	return s.Store.Create(ctx, r)
 }
 
-func (s noLedger) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	if r.Kind == cloakroom.KindLedger {
+func (s noLedger) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	if r.Kind == driver.KindLedger {
 		return noVersion(r), nil
 	}
 	return s.Store.Update(ctx, r)
 }
 
-type revokeMissing struct{ cloakroom.Store }
+type revokeMissing struct{ driver.Store }
 
-func (s revokeMissing) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s revokeMissing) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	fields, err := ledgerFields(r)
 	switch {
 	case err != nil:
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	case fields != nil && fields["live"] == nil && fields["ending"] == nil:
 		return noVersion(r), nil
 	}

@@ -9,57 +9,57 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // Forcer is a store that can be made to break its promises.
 type Forcer interface {
-	cloakroom.Store
+	driver.Store
 	// Force puts a record, a grave (a record with ID and Grave), or, with nil,
 	// nothing in the place of whatever is there.
-	Force(ctx context.Context, id cloakroom.ID, r *cloakroom.Record) (cloakroom.Version, error)
+	Force(ctx context.Context, id driver.ID, r *driver.Record) (driver.Version, error)
 }
 
 // loosen returns a store whose records can be forced: s itself if it can do
 // that, or a wrapper that keeps what was forced beside it.
-func loosen(s cloakroom.Store) Forcer {
+func loosen(s driver.Store) Forcer {
 	if f, ok := s.(Forcer); ok {
 		return f
 	}
-	return &loose{Store: s, forced: map[cloakroom.ID]*cloakroom.Record{}}
+	return &loose{Store: s, forced: map[driver.ID]*driver.Record{}}
 }
 
 // loose keeps the records of ids that were ever forced by itself.
 type loose struct {
-	cloakroom.Store
+	driver.Store
 	mu     sync.Mutex
-	forced map[cloakroom.ID]*cloakroom.Record // nil: nothing is there
+	forced map[driver.ID]*driver.Record // nil: nothing is there
 	last   uint64
 }
 
 // forcedTerm tells versions of forced records from the store's.
 const forcedTerm = 1 << 40
 
-func (s *loose) Force(_ context.Context, id cloakroom.ID, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *loose) Force(_ context.Context, id driver.ID, r *driver.Record) (driver.Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.put(id, r), nil
 }
 
 // put keeps a record, with mu held.
-func (s *loose) put(id cloakroom.ID, r *cloakroom.Record) cloakroom.Version {
+func (s *loose) put(id driver.ID, r *driver.Record) driver.Version {
 	if r == nil {
 		s.forced[id] = nil
-		return cloakroom.Version{}
+		return driver.Version{}
 	}
 	kept := *r
 	s.last++
-	kept.Version = cloakroom.Version{Term: forcedTerm, Seq: s.last}
+	kept.Version = driver.Version{Term: forcedTerm, Seq: s.last}
 	s.forced[id] = &kept
 	return kept.Version
 }
 
-func (s *loose) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *loose) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	s.mu.Lock()
 	r, forced := s.forced[id]
 	s.mu.Unlock()
@@ -67,26 +67,26 @@ func (s *loose) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 	case !forced:
 		return s.Store.Get(ctx, id)
 	case r == nil:
-		return nil, fail("get", id, cloakroom.ErrNotFound)
+		return nil, fail("get", id, driver.ErrNotFound)
 	case r.Grave != nil:
-		return r, fail("get", id, cloakroom.ErrGone)
+		return r, fail("get", id, driver.ErrGone)
 	}
 	return r, nil
 }
 
-func (s *loose) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *loose) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch old, forced := s.forced[r.ID]; {
 	case !forced:
 		return s.Store.Create(ctx, r)
 	case old != nil:
-		return cloakroom.Version{}, fail("create", r.ID, cloakroom.ErrExists)
+		return driver.Version{}, fail("create", r.ID, driver.ErrExists)
 	}
 	return s.put(r.ID, r), nil
 }
 
-func (s *loose) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *loose) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, forced := s.forced[r.ID]
@@ -94,12 +94,12 @@ func (s *loose) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 		return s.Store.Update(ctx, r)
 	}
 	if err := isAt(old, r.Version); err != nil {
-		return cloakroom.Version{}, fail("update", r.ID, err)
+		return driver.Version{}, fail("update", r.ID, err)
 	}
 	return s.put(r.ID, r), nil
 }
 
-func (s *loose) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s *loose) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old, forced := s.forced[id]
@@ -111,28 +111,28 @@ func (s *loose) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 			return fail("bury", id, err)
 		}
 	}
-	s.put(id, &cloakroom.Record{ID: id, Grave: &g})
+	s.put(id, &driver.Record{ID: id, Grave: &g})
 	return nil
 }
 
 // isAt tells why a compare-and-set on version v fails, if it does.
-func isAt(old *cloakroom.Record, v cloakroom.Version) error {
+func isAt(old *driver.Record, v driver.Version) error {
 	switch {
 	case old == nil:
-		return cloakroom.ErrNotFound
+		return driver.ErrNotFound
 	case old.Grave != nil:
-		return cloakroom.ErrGone
+		return driver.ErrGone
 	case old.Version != v:
-		return cloakroom.ErrConflict
+		return driver.ErrConflict
 	}
 	return nil
 }
 
-func (s *loose) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
+func (s *loose) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
 		all := q
 		all.Limit = 0
-		var found []*cloakroom.Record
+		var found []*driver.Record
 		for r, err := range s.Store.Search(ctx, all) {
 			if err != nil {
 				yield(nil, err)
@@ -141,14 +141,14 @@ func (s *loose) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 			found = append(found, r)
 		}
 		s.mu.Lock()
-		found = slices.DeleteFunc(found, func(r *cloakroom.Record) bool { _, forced := s.forced[r.ID]; return forced })
+		found = slices.DeleteFunc(found, func(r *driver.Record) bool { _, forced := s.forced[r.ID]; return forced })
 		for _, r := range s.forced {
 			if r != nil && q.Matches(r) {
 				found = append(found, r)
 			}
 		}
 		s.mu.Unlock()
-		slices.SortFunc(found, func(a, b *cloakroom.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		slices.SortFunc(found, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
 		for i, r := range found {
 			if q.Limit > 0 && i == q.Limit || !yield(r, nil) {
 				return
@@ -157,7 +157,7 @@ func (s *loose) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakr
 	}
 }
 
-func (s *loose) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+func (s *loose) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	report, err := s.Store.Sweep(ctx, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +169,7 @@ func (s *loose) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport
 			report.Removed++
 		case expired(r, now):
 			g := r.ExpiredGrave(now)
-			s.put(id, &cloakroom.Record{ID: id, Grave: &g})
+			s.put(id, &driver.Record{ID: id, Grave: &g})
 			report.Buried++
 		}
 	}
@@ -177,22 +177,22 @@ func (s *loose) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport
 }
 
 // past reports whether a sweep at the time now removes a record.
-func past(r *cloakroom.Record, now time.Time) bool {
+func past(r *driver.Record, now time.Time) bool {
 	end := r.Deadline
 	if r.Grave != nil {
 		end = r.Grave.Until
 	}
-	return !end.IsZero() && now.After(end.Add(cloakroom.ClockTolerance))
+	return !end.IsZero() && now.After(end.Add(driver.ClockTolerance))
 }
 
 // expired reports whether a sweep at the time now buries a record.
-func expired(r *cloakroom.Record, now time.Time) bool {
-	return r.Grave == nil && r.Kind == cloakroom.KindSession && !r.Expires.IsZero() && now.After(r.Expires)
+func expired(r *driver.Record, now time.Time) bool {
+	return r.Grave == nil && r.Kind == driver.KindSession && !r.Expires.IsZero() && now.After(r.Expires)
 }
 
-func fail(op string, id cloakroom.ID, err error) error {
+func fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("brokenstore: %s %v: %w", op, id, err)
 }
 
-func isGone(err error) bool    { return errors.Is(err, cloakroom.ErrGone) }
-func isMissing(err error) bool { return errors.Is(err, cloakroom.ErrNotFound) }
+func isGone(err error) bool    { return errors.Is(err, driver.ErrGone) }
+func isMissing(err error) bool { return errors.Is(err, driver.ErrNotFound) }

@@ -6,13 +6,13 @@ import (
 	"maps"
 	"sync"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // upsert puts in place whatever an update meets nothing, or a grave, for.
 type upsert struct{ Forcer }
 
-func (s upsert) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s upsert) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, err := s.Forcer.Update(ctx, r)
 	if isMissing(err) || isGone(err) {
 		return s.Force(ctx, r.ID, r)
@@ -21,17 +21,17 @@ func (s upsert) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 }
 
 // lastWriter updates at whatever version there is.
-type lastWriter struct{ cloakroom.Store }
+type lastWriter struct{ driver.Store }
 
-func (s lastWriter) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s lastWriter) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	for {
 		v, err := s.Store.Update(ctx, r)
-		if !errors.Is(err, cloakroom.ErrConflict) {
+		if !errors.Is(err, driver.ErrConflict) {
 			return v, err
 		}
 		now, err := s.Get(ctx, r.ID)
 		if err != nil {
-			return cloakroom.Version{}, err
+			return driver.Version{}, err
 		}
 		next := *r
 		next.Version = now.Version
@@ -41,20 +41,20 @@ func (s lastWriter) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.
 
 type createReplaces struct{ Forcer }
 
-func (s createReplaces) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s createReplaces) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, err := s.Forcer.Create(ctx, r)
-	if errors.Is(err, cloakroom.ErrExists) {
+	if errors.Is(err, driver.ErrExists) {
 		return s.Force(ctx, r.ID, r)
 	}
 	return v, err
 }
 
 // versionRepeats takes the count of writes for the version.
-type versionRepeats struct{ cloakroom.Store }
+type versionRepeats struct{ driver.Store }
 
-func counted(writes uint64) cloakroom.Version { return cloakroom.Version{Term: 1, Seq: writes} }
+func counted(writes uint64) driver.Version { return driver.Version{Term: 1, Seq: writes} }
 
-func (s versionRepeats) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s versionRepeats) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	r, err := s.Store.Get(ctx, id)
 	if r != nil {
 		shown := *r
@@ -64,15 +64,15 @@ func (s versionRepeats) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Re
 	return r, err
 }
 
-func (s versionRepeats) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s versionRepeats) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	_, err := s.Store.Create(ctx, r)
 	return counted(r.Writes), err
 }
 
-func (s versionRepeats) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s versionRepeats) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, err := s.real(ctx, r.ID, r.Version)
 	if err != nil {
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	}
 	next := *r
 	next.Version = v
@@ -80,7 +80,7 @@ func (s versionRepeats) Update(ctx context.Context, r *cloakroom.Record) (cloakr
 	return counted(r.Writes), err
 }
 
-func (s versionRepeats) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s versionRepeats) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	if !v.IsZero() {
 		var err error
 		if v, err = s.real(ctx, id, v); err != nil {
@@ -91,43 +91,43 @@ func (s versionRepeats) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.G
 }
 
 // real returns the version behind one that was shown.
-func (s versionRepeats) real(ctx context.Context, id cloakroom.ID, shown cloakroom.Version) (cloakroom.Version, error) {
+func (s versionRepeats) real(ctx context.Context, id driver.ID, shown driver.Version) (driver.Version, error) {
 	r, err := s.Store.Get(ctx, id)
 	switch {
 	case err != nil:
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	case counted(r.Writes) != shown:
-		return cloakroom.Version{}, fail("compare", id, cloakroom.ErrConflict)
+		return driver.Version{}, fail("compare", id, driver.ErrConflict)
 	}
 	return r.Version, nil
 }
 
 // drops answers an update whose count is a multiple of three without writing.
-type drops struct{ cloakroom.Store }
+type drops struct{ driver.Store }
 
-func (s drops) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s drops) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if r.Writes%3 != 0 {
 		return s.Store.Update(ctx, r)
 	}
 	now, err := s.Get(ctx, r.ID)
 	switch {
 	case err != nil:
-		return cloakroom.Version{}, err
+		return driver.Version{}, err
 	case now.Version != r.Version:
-		return cloakroom.Version{}, fail("update", r.ID, cloakroom.ErrConflict)
+		return driver.Version{}, fail("update", r.ID, driver.ErrConflict)
 	}
 	return r.Version, nil
 }
 
 // remembering keeps the state of each record before its last write.
 type remembering struct {
-	cloakroom.Store
+	driver.Store
 	mu     sync.Mutex
-	before map[cloakroom.ID]*cloakroom.Record
+	before map[driver.ID]*driver.Record
 }
 
 // look returns what is there now, nil if that is nothing that is live.
-func (s *remembering) look(ctx context.Context, id cloakroom.ID) *cloakroom.Record {
+func (s *remembering) look(ctx context.Context, id driver.ID) *driver.Record {
 	r, err := s.Get(ctx, id)
 	if err != nil {
 		return nil
@@ -135,7 +135,7 @@ func (s *remembering) look(ctx context.Context, id cloakroom.ID) *cloakroom.Reco
 	return r
 }
 
-func (s *remembering) remember(id cloakroom.ID, r *cloakroom.Record, err error) {
+func (s *remembering) remember(id driver.ID, r *driver.Record, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err == nil && r != nil {
@@ -144,7 +144,7 @@ func (s *remembering) remember(id cloakroom.ID, r *cloakroom.Record, err error) 
 }
 
 // took returns what is remembered of an id, and forgets it.
-func (s *remembering) took(id cloakroom.ID) *cloakroom.Record {
+func (s *remembering) took(id driver.ID) *driver.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.before[id]
@@ -152,7 +152,7 @@ func (s *remembering) took(id cloakroom.ID) *cloakroom.Record {
 	return r
 }
 
-func (s *remembering) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *remembering) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	old := s.look(ctx, r.ID)
 	v, err := s.Store.Update(ctx, r)
 	s.remember(r.ID, old, err)
@@ -162,18 +162,18 @@ func (s *remembering) Update(ctx context.Context, r *cloakroom.Record) (cloakroo
 // stale answers the first Get after a write from memory.
 type stale struct{ remembering }
 
-func newStale(s cloakroom.Store) *stale {
-	return &stale{remembering{Store: s, before: map[cloakroom.ID]*cloakroom.Record{}}}
+func newStale(s driver.Store) *stale {
+	return &stale{remembering{Store: s, before: map[driver.ID]*driver.Record{}}}
 }
 
-func (s *stale) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s *stale) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	old := s.look(ctx, id)
 	err := s.Store.Bury(ctx, id, g, v)
 	s.remember(id, old, err)
 	return err
 }
 
-func (s *stale) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *stale) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if r := s.took(id); r != nil {
 		return r, nil
 	}
@@ -181,7 +181,7 @@ func (s *stale) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 }
 
 // snapshot returns what is remembered now.
-func (s *remembering) snapshot() map[cloakroom.ID]*cloakroom.Record {
+func (s *remembering) snapshot() map[driver.ID]*driver.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.before)

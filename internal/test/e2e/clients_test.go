@@ -78,7 +78,7 @@ func visit(t *testing.T, client elasticstore.Client) {
 		}
 		defer store.Close()
 		t.Cleanup(func() { call(t, client, http.MethodDelete, "/"+name+"-*") })
-		keys, err := cloakroom.NewKeys([]byte(strings.Repeat("k", 32)))
+		keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 		if err != nil {
 			t.Fatal(err)
 		}

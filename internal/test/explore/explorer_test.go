@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/brokenstore"
 )
 
@@ -66,7 +67,7 @@ type (
 type explorer struct {
 	t    *testing.T
 	sc   *scenario
-	keys *cloakroom.Keys
+	keys *cloakroom.Keyring
 
 	tokens    []string
 	tokenSlot []uint8        // of the first tokens: the session
@@ -117,16 +118,16 @@ type requestInfo struct {
 
 // recordInfo is a record with what the checker wants to know of it.
 type recordInfo struct {
-	*cloakroom.Record
+	*driver.Record
 	live      bool
 	session   bool
 	counts    [maxSaves]uint8 // how often each numbered increment is in it
-	reason    cloakroom.Reason
+	reason    cloakroom.EndReason
 	successor uint8 // slot, of a replaced session
 }
 
 func newExplorer(t *testing.T, sc *scenario) *explorer {
-	keys, err := cloakroom.NewKeys(make([]byte, 32))
+	keys, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +137,7 @@ func newExplorer(t *testing.T, sc *scenario) *explorer {
 		children: map[childKey]nodeIndex{}, applied: map[applyKey]applied{}, opened: map[openKey]bool{},
 		records: make([]recordInfo, 1), requests: make([]requestInfo, 1), answers: make([]answer, 1), nodes: make([]node, 3),
 	}
-	x.slot(cloakroom.LedgerID(app, principal))
+	x.slot(driver.LedgerID(app, principal))
 	return x
 }
 
@@ -168,7 +169,7 @@ func (x *explorer) token(text string) uint8 {
 	return uint8(i)
 }
 
-func (x *explorer) record(i recIndex) *cloakroom.Record { return x.records[i].Record }
+func (x *explorer) record(i recIndex) *driver.Record { return x.records[i].Record }
 
 func toJSON(v any) string {
 	b, err := json.Marshal(v)
@@ -179,7 +180,7 @@ func toJSON(v any) string {
 }
 
 // intern returns the number of a record.
-func (x *explorer) intern(r *cloakroom.Record) recIndex {
+func (x *explorer) intern(r *driver.Record) recIndex {
 	if r == nil {
 		return 0
 	}
@@ -187,7 +188,7 @@ func (x *explorer) intern(r *cloakroom.Record) recIndex {
 	if i, ok := x.byRecord[key]; ok {
 		return i
 	}
-	info := recordInfo{Record: r, live: r.Grave == nil, session: r.ID.Layout() != cloakroom.LayoutLedger}
+	info := recordInfo{Record: r, live: r.Grave == nil, session: r.ID.Layout() != driver.LayoutLedger}
 	for n := range info.counts {
 		if raw := r.Values.Get(saveName(n)); raw != nil {
 			if err := json.Unmarshal(raw, &info.counts[n]); err != nil {
@@ -287,7 +288,7 @@ type applied struct {
 	last uint8
 	code code
 	got  recIndex // what a read returned
-	ver  cloakroom.Version
+	ver  driver.Version
 }
 
 // apply executes a request on the record that it is for.
@@ -307,7 +308,7 @@ func (x *explorer) apply(key applyKey) applied {
 	ctx := context.Background()
 	switch q.op {
 	case opGet:
-		var r *cloakroom.Record
+		var r *driver.Record
 		r, err = store.Get(ctx, q.id)
 		done.got = x.intern(r)
 	case opCreate:

@@ -176,7 +176,7 @@ func beginLogin(c caller) {
 
 // login signs the visitor in.
 func login(c caller) {
-	if (c.tic == cloakroom.Ticket{}) {
+	if (c.tic == cloakroom.LoginAttempt{}) {
 		return
 	}
 	if c.x.sc.maxTime > 0 {
@@ -185,7 +185,7 @@ func login(c caller) {
 	s, err := c.Retrieve(c.ctx, c.tok)
 	if err == nil {
 		old := c.x.slot(s.ID())
-		err = s.Login(c.ctx, principal, &cloakroom.LoginOptions{Ticket: c.tic})
+		err = s.Login(c.ctx, principal, &cloakroom.LoginOptions{Attempt: c.tic})
 		if err == nil {
 			c.note(effSignedIn, c.x.slot(s.ID()), old)
 			return
@@ -209,7 +209,7 @@ func loginAndDestroy(c caller) {
 	old := c.x.slot(s.ID())
 	var login, destroy error
 	var all sync.WaitGroup
-	all.Go(func() { login = s.Login(c.as(1).ctx, principal, &cloakroom.LoginOptions{Ticket: c.tic}) })
+	all.Go(func() { login = s.Login(c.as(1).ctx, principal, &cloakroom.LoginOptions{Attempt: c.tic}) })
 	all.Go(func() { destroy = s.Destroy(c.as(2).ctx) })
 	all.Wait()
 	switch {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // A client is code of package cloakroom over a store that is asked by hand. It
@@ -50,17 +51,17 @@ const (
 type request struct {
 	op    op
 	id    cloakroom.ID
-	rec   *cloakroom.Record // to be created, or put in the place of rec.Version
-	grave cloakroom.Grave
-	at    cloakroom.Version // of a burial
-	by    int               // which of a client's goroutines asks
+	rec   *driver.Record // to be created, or put in the place of rec.Version
+	grave driver.Grave
+	at    driver.Version // of a burial
+	by    int            // which of a client's goroutines asks
 }
 
 // answer is what a client learns from the answer to a request.
 type answer struct {
 	code code
 	rec  recIndex
-	ver  cloakroom.Version
+	ver  driver.Version
 	now  uint8 // when the answer arrives, in ticks
 	held uint8 // of opStart: the newest token that a browser holds
 }
@@ -74,7 +75,7 @@ func (c code) err() error {
 	case codeConflict:
 		return cloakroom.ErrConflict
 	case codeExists:
-		return cloakroom.ErrExists
+		return driver.ErrExists
 	case codeNotFound:
 		return cloakroom.ErrNotFound
 	case codeGone:
@@ -101,7 +102,7 @@ type client struct {
 	*cloakroom.Manager
 	tok   string       // of the session that it works on
 	made  cloakroom.ID // by the last sign-in
-	tic   cloakroom.Ticket
+	tic   cloakroom.LoginAttempt
 	ticAt time.Time // when it was taken
 
 	mu      sync.Mutex
@@ -164,28 +165,28 @@ type scripted struct {
 	c               *client
 }
 
-func (s scripted) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s scripted) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	a := s.c.ask(request{op: opGet, id: id, by: by(ctx)})
 	if a.code == codeOver {
-		return &cloakroom.Record{ID: id, Grave: &cloakroom.Grave{}}, cloakroom.ErrGone
+		return &driver.Record{ID: id, Grave: &driver.Grave{}}, cloakroom.ErrGone
 	}
 	return s.c.x.record(a.rec), a.code.err()
 }
 
-func (s scripted) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s scripted) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	rec := *r
-	rec.Version = cloakroom.Version{}
+	rec.Version = driver.Version{}
 	a := s.c.ask(request{op: opCreate, id: r.ID, rec: &rec, by: by(ctx)})
 	return a.ver, a.code.err()
 }
 
-func (s scripted) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s scripted) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	rec := *r
 	a := s.c.ask(request{op: opUpdate, id: r.ID, rec: &rec, by: by(ctx)})
 	return a.ver, a.code.err()
 }
 
-func (s scripted) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (s scripted) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	return s.c.ask(request{op: opBury, id: id, grave: g, at: v, by: by(ctx)}).code.err()
 }
 
@@ -312,7 +313,7 @@ func (c *client) give(a *asked, got answer) {
 	c.mu.Lock()
 	c.asked = slices.DeleteFunc(c.asked, func(b *asked) bool { return a == b })
 	c.now, c.effects, c.cut = got.now, nil, got.code == codeCutOff
-	if a.op == opGet && a.id.Layout() != cloakroom.LayoutLedger {
+	if a.op == opGet && a.id.Layout() != driver.LayoutLedger {
 		c.saw = c.saw || got.code == codeOK
 		c.missing = c.missing || got.code == codeNotFound
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // modelStore is the contract of cloakroom.Store in as few words as possible.
@@ -16,36 +17,36 @@ import (
 // histories of a record make equal records.
 type modelStore struct {
 	mu      sync.Mutex
-	records map[cloakroom.ID]*cloakroom.Record // graves among them
+	records map[cloakroom.ID]*driver.Record // graves among them
 	last    uint64
 }
 
 func newModelStore() *modelStore {
-	return &modelStore{records: map[cloakroom.ID]*cloakroom.Record{}}
+	return &modelStore{records: map[cloakroom.ID]*driver.Record{}}
 }
 
 // put keeps a copy of r, or nothing if r is nil, with mu held.
-func (s *modelStore) put(id cloakroom.ID, r *cloakroom.Record) cloakroom.Version {
+func (s *modelStore) put(id cloakroom.ID, r *driver.Record) driver.Version {
 	if r == nil {
 		delete(s.records, id)
-		return cloakroom.Version{}
+		return driver.Version{}
 	}
 	kept := *r
 	s.last++
-	kept.Version = cloakroom.Version{Term: 1, Seq: s.last}
+	kept.Version = driver.Version{Term: 1, Seq: s.last}
 	s.records[id] = &kept
 	return kept.Version
 }
 
 // Force implements brokenstore.Forcer.
-func (s *modelStore) Force(_ context.Context, id cloakroom.ID, r *cloakroom.Record) (cloakroom.Version, error) {
+func (s *modelStore) Force(_ context.Context, id cloakroom.ID, r *driver.Record) (driver.Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.put(id, r), nil
 }
 
 // write puts r in the place of what check agrees to.
-func (s *modelStore) write(ctx context.Context, r *cloakroom.Record, check func(old *cloakroom.Record) error) (cloakroom.Version, error) {
+func (s *modelStore) write(ctx context.Context, r *driver.Record, check func(old *driver.Record) error) (driver.Version, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := ctx.Err()
@@ -53,12 +54,12 @@ func (s *modelStore) write(ctx context.Context, r *cloakroom.Record, check func(
 		err = check(s.records[r.ID])
 	}
 	if err != nil {
-		return cloakroom.Version{}, fmt.Errorf("explore: writing %v: %w", r.ID, err)
+		return driver.Version{}, fmt.Errorf("explore: writing %v: %w", r.ID, err)
 	}
 	return s.put(r.ID, r), nil
 }
 
-func (s *modelStore) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (s *modelStore) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.records[id]
@@ -75,21 +76,21 @@ func (s *modelStore) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Recor
 	return nil, fmt.Errorf("explore: reading %v: %w", id, err)
 }
 
-func (s *modelStore) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	return s.write(ctx, r, func(old *cloakroom.Record) error {
+func (s *modelStore) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	return s.write(ctx, r, func(old *driver.Record) error {
 		if old != nil {
-			return cloakroom.ErrExists
+			return driver.ErrExists
 		}
 		return nil
 	})
 }
 
-func (s *modelStore) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
-	return s.write(ctx, r, func(old *cloakroom.Record) error { return isAt(old, r.Version) })
+func (s *modelStore) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	return s.write(ctx, r, func(old *driver.Record) error { return isAt(old, r.Version) })
 }
 
-func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
-	_, err := s.write(ctx, &cloakroom.Record{ID: id, Grave: &g}, func(old *cloakroom.Record) error {
+func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
+	_, err := s.write(ctx, &driver.Record{ID: id, Grave: &g}, func(old *driver.Record) error {
 		if v.IsZero() || old != nil && old.Grave != nil && old.Version == v {
 			return nil
 		}
@@ -99,7 +100,7 @@ func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grav
 }
 
 // isAt tells why a compare-and-set on version v fails, if it does.
-func isAt(old *cloakroom.Record, v cloakroom.Version) error {
+func isAt(old *driver.Record, v driver.Version) error {
 	switch {
 	case old == nil:
 		return cloakroom.ErrNotFound
@@ -111,9 +112,9 @@ func isAt(old *cloakroom.Record, v cloakroom.Version) error {
 	return nil
 }
 
-func (s *modelStore) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
-	return func(yield func(*cloakroom.Record, error) bool) {
-		var found []*cloakroom.Record
+func (s *modelStore) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
+		var found []*driver.Record
 		s.mu.Lock()
 		for _, r := range s.records {
 			if q.Matches(r) {
@@ -121,7 +122,7 @@ func (s *modelStore) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*c
 			}
 		}
 		s.mu.Unlock()
-		slices.SortFunc(found, func(a, b *cloakroom.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		slices.SortFunc(found, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
 		for i, r := range found {
 			if q.Limit > 0 && i == q.Limit {
 				return
@@ -140,7 +141,7 @@ func (s *modelStore) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*c
 	}
 }
 
-func (s *modelStore) Sweep(ctx context.Context, now time.Time) (report cloakroom.SweepReport, err error) {
+func (s *modelStore) Sweep(ctx context.Context, now time.Time) (report driver.SweepReport, err error) {
 	if err := ctx.Err(); err != nil {
 		return report, fmt.Errorf("explore: sweep: %w", err)
 	}
@@ -169,15 +170,15 @@ const (
 )
 
 // due says what a sweep at the time now does with a record.
-func due(r *cloakroom.Record, now time.Time) dueKind {
+func due(r *driver.Record, now time.Time) dueKind {
 	end := r.Deadline
 	if r.Grave != nil {
 		end = r.Grave.Until
 	}
 	switch {
-	case !end.IsZero() && now.After(end.Add(cloakroom.ClockTolerance)):
+	case !end.IsZero() && now.After(end.Add(driver.ClockTolerance)):
 		return dueRemoval
-	case r.Grave == nil && r.Kind == cloakroom.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
+	case r.Grave == nil && r.Kind == driver.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
 		return dueBurial
 	}
 	return dueNothing
@@ -185,8 +186,8 @@ func due(r *cloakroom.Record, now time.Time) dueKind {
 
 // sweepGrave is the grave of a session that a sweep found idle. Its rev, which
 // is random, is replaced by one that is always the same, as nobody looks for it.
-func sweepGrave(r *cloakroom.Record, now time.Time) *cloakroom.Record {
+func sweepGrave(r *driver.Record, now time.Time) *driver.Record {
 	g := r.ExpiredGrave(now)
-	g.Revs[0] = cloakroom.Rev{0xff}
-	return &cloakroom.Record{ID: r.ID, Grave: &g}
+	g.WriteIDs[0] = driver.WriteID{0xff}
+	return &driver.Record{ID: r.ID, Grave: &g}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func TestAPI(t *testing.T) {
@@ -152,7 +153,7 @@ func TestSignOutDuringIncrements(t *testing.T) {
 		if rec, err := s.gate.Get(t.Context(), parsed); err == nil {
 			t.Errorf("the record is there: %v", rec)
 		}
-		for rec, err := range s.gate.Search(t.Context(), cloakroom.Query{App: App, Principal: "ann"}) {
+		for rec, err := range s.gate.Search(t.Context(), driver.Query{App: App, Principal: "ann"}) {
 			t.Errorf("a session of ann's is left: %v %v", rec, err)
 		}
 	})

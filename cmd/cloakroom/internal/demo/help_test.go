@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
@@ -53,23 +54,23 @@ func (g *gate) fails() error {
 	return nil
 }
 
-func (g *gate) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (g *gate) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	if err := g.fails(); err != nil {
 		return nil, err
 	}
 	return g.Store.Get(ctx, id)
 }
 
-func (g *gate) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (g *gate) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if g.down.Load() {
-		return cloakroom.Version{}, errDown
+		return driver.Version{}, errDown
 	}
 	return g.Store.Create(ctx, r)
 }
 
-func (g *gate) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (g *gate) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	if g.down.Load() {
-		return cloakroom.Version{}, errDown
+		return driver.Version{}, errDown
 	}
 	return g.Store.Update(ctx, r)
 }
@@ -92,9 +93,9 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-func testKeys(t *testing.T) *cloakroom.Keys {
+func testKeys(t *testing.T) *cloakroom.Keyring {
 	t.Helper()
-	keys, err := cloakroom.NewKeys(bytes.Repeat([]byte("k"), 32))
+	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // recordView is a record in the order in which people want to read it.
 type recordView struct {
 	ID            cloakroom.ID               `json:"id"`
-	Kind          cloakroom.Kind             `json:"kind"`
+	Kind          driver.Kind                `json:"kind"`
 	App           string                     `json:"app"`
 	Principal     string                     `json:"principal,omitempty"`
 	Values        map[string]json.RawMessage `json:"values"`
@@ -29,7 +30,7 @@ type recordView struct {
 	Persistent    bool                       `json:"persistent,omitempty"`
 	Client        clientView                 `json:"client"`
 	Writes        uint64                     `json:"writes"`
-	Revs          []cloakroom.Rev            `json:"revs"`
+	Revs          []driver.WriteID           `json:"revs"`
 	Version       string                     `json:"version"`
 }
 
@@ -40,24 +41,24 @@ type clientView struct {
 
 // recordJSON returns a record as JSON. It is the one that this request read or
 // wrote, which the trace remembers; without it, what the session knows.
-func recordJSON(r *cloakroom.Record, session *cloakroom.Session) []byte {
+func recordJSON(r *driver.Record, session *cloakroom.Session) []byte {
 	if r == nil {
 		i := session.Info()
-		r = &cloakroom.Record{
-			ID: i.ID, Kind: cloakroom.KindSession, App: i.App, Principal: i.Principal, Created: i.Created,
+		r = &driver.Record{
+			ID: i.ID, Kind: driver.KindSession, App: i.App, Principal: i.Principal, Created: i.Created,
 			Authenticated: i.Authenticated, Seen: i.Seen, Expires: i.Expires, Deadline: i.Deadline,
 			Persistent: i.Persistent, Client: i.Client,
 		}
 		for name := range session.Names() {
 			raw, _ := session.Raw(name)
-			r.Values = append(r.Values, cloakroom.Value{Name: name, JSON: raw})
+			r.Values = append(r.Values, driver.Value{Name: name, JSON: raw})
 		}
 	}
 	v := recordView{
 		ID: r.ID, Kind: r.Kind, App: r.App, Principal: r.Principal, Values: maps.Collect(r.Values.All()), Created: r.Created,
 		Authenticated: r.Authenticated, Seen: r.Seen, Expires: r.Expires, Deadline: r.Deadline, Verifier: r.Verifier,
 		Previous: r.Previous, PreviousEnds: r.PreviousEnds, Persistent: r.Persistent,
-		Client: clientView{r.Client.Address, r.Client.UserAgent}, Writes: r.Writes, Revs: r.Revs, Version: r.Version.String(),
+		Client: clientView{r.Client.Address, r.Client.UserAgent}, Writes: r.Writes, Revs: r.WriteIDs, Version: r.Version.String(),
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

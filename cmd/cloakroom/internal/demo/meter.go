@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // meter is a store that passes everything on, counts it, and keeps a trace of
@@ -29,7 +30,7 @@ func newMeter(store cloakroom.Store, logger *slog.Logger) *meter {
 }
 
 // Get implements cloakroom.Store.
-func (m *meter) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, error) {
+func (m *meter) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	done := m.begin(ctx, op{verb: "read", id: id})
 	rec, err := m.store.Get(ctx, id)
 	done(rec, err)
@@ -37,7 +38,7 @@ func (m *meter) Get(ctx context.Context, id cloakroom.ID) (*cloakroom.Record, er
 }
 
 // Create implements cloakroom.Store.
-func (m *meter) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (m *meter) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	done := m.begin(ctx, op{verb: "create", id: r.ID, write: true})
 	v, err := m.store.Create(ctx, r)
 	done(at(r, v), err)
@@ -45,7 +46,7 @@ func (m *meter) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 }
 
 // Update implements cloakroom.Store.
-func (m *meter) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (m *meter) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	done := m.begin(ctx, op{verb: "update", id: r.ID, write: true})
 	v, err := m.store.Update(ctx, r)
 	done(at(r, v), err)
@@ -53,7 +54,7 @@ func (m *meter) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Vers
 }
 
 // Bury implements cloakroom.Store.
-func (m *meter) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (m *meter) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	done := m.begin(ctx, op{verb: "bury", id: id, write: true, reason: g.Reason})
 	err := m.store.Bury(ctx, id, g, v)
 	done(nil, err)
@@ -64,27 +65,27 @@ func (m *meter) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v 
 }
 
 // Search implements cloakroom.Store. The shop never searches.
-func (m *meter) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+func (m *meter) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	m.reads.Add(1)
 	return m.store.Search(ctx, q)
 }
 
 // Sweep implements cloakroom.Store. It is nobody's request, and is counted by
 // itself.
-func (m *meter) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+func (m *meter) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	m.sweeps.Add(1)
 	return m.store.Sweep(ctx, now)
 }
 
 // at returns a record as the store keeps it after a write.
-func at(r *cloakroom.Record, v cloakroom.Version) *cloakroom.Record {
+func at(r *driver.Record, v driver.Version) *driver.Record {
 	kept := *r // the store may keep r itself: it must not be changed
 	kept.Version = v
 	return &kept
 }
 
 // begin counts an operation, and returns what to call at its end.
-func (m *meter) begin(ctx context.Context, o op) func(*cloakroom.Record, error) {
+func (m *meter) begin(ctx context.Context, o op) func(*driver.Record, error) {
 	if o.write {
 		m.writes.Add(1)
 	} else {
@@ -92,7 +93,7 @@ func (m *meter) begin(ctx context.Context, o op) func(*cloakroom.Record, error) 
 	}
 	o.at = time.Now()
 	o.from = m.trace.began(ctx, o)
-	return func(rec *cloakroom.Record, err error) {
+	return func(rec *driver.Record, err error) {
 		o.took = time.Since(o.at)
 		o.result = result(err)
 		if err != nil {
@@ -129,7 +130,7 @@ func result(err error) string {
 		return "not there"
 	case errors.Is(err, cloakroom.ErrGone):
 		return "has ended"
-	case errors.Is(err, cloakroom.ErrExists):
+	case errors.Is(err, driver.ErrExists):
 		return "is there"
 	case errors.Is(err, cloakroom.ErrConflict):
 		return "conflict"

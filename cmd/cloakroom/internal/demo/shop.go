@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // App is the name that the shop's sessions and principals are kept under, apart
@@ -41,7 +42,7 @@ type Shop struct {
 
 // New makes a shop. The store may be out of reach, and stays the caller's to
 // close.
-func New(store cloakroom.Store, keys *cloakroom.Keys, config Config) (*Shop, error) {
+func New(store cloakroom.Store, keys *cloakroom.Keyring, config Config) (*Shop, error) {
 	s := &Shop{config: config, meter: newMeter(store, config.Logger)}
 	var err error
 	s.sessions, err = cloakroom.New(s.meter, keys, &cloakroom.Config{
@@ -114,7 +115,7 @@ func (c *complaint) Error() string { return c.text }
 func (s *Shop) claiming(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
 		if p := session.Principal(); p != "" {
-			s.meter.trace.claim(requestOf(r.Context()), cloakroom.LedgerID(App, p))
+			s.meter.trace.claim(requestOf(r.Context()), driver.LedgerID(App, p))
 		}
 		err := h(w, r, session)
 		if c, ok := errors.AsType[*complaint](err); ok {
@@ -127,7 +128,7 @@ func (s *Shop) claiming(h handler) handler {
 
 // login signs in. A name that can't be one is the visitor's mistake.
 func (s *Shop) login(ctx context.Context, session *cloakroom.Session, name string, o *cloakroom.LoginOptions) error {
-	s.meter.trace.claim(requestOf(ctx), cloakroom.LedgerID(App, name))
+	s.meter.trace.claim(requestOf(ctx), driver.LedgerID(App, name))
 	err := session.Login(ctx, name, o)
 	if errors.Is(err, cloakroom.ErrInvalid) {
 		return &complaint{http.StatusBadRequest, "A name has 1 to 512 bytes of UTF-8, without control characters."}

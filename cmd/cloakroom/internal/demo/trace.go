@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 const (
@@ -22,7 +23,7 @@ type op struct {
 	verb   string // read, create, update, bury
 	id     cloakroom.ID
 	write  bool
-	reason cloakroom.Reason // of a burial
+	reason cloakroom.EndReason // of a burial
 	at     time.Time
 	took   time.Duration
 	result string   // "" if all went well
@@ -51,9 +52,9 @@ type trace struct {
 type track struct {
 	id     cloakroom.ID
 	ops    []op
-	record *cloakroom.Record // as it was last read or written; shared, read-only
-	before cloakroom.ID      // the session that it took over from
-	by     *request          // who asked for it last
+	record *driver.Record // as it was last read or written; shared, read-only
+	before cloakroom.ID   // the session that it took over from
+	by     *request       // who asked for it last
 }
 
 func newTrace() *trace {
@@ -103,7 +104,7 @@ func (t *trace) claim(r *request, id cloakroom.ID) {
 }
 
 // add remembers an operation that is done, and the record that it read or left.
-func (t *trace) add(o op, rec *cloakroom.Record) {
+func (t *trace) add(o op, rec *driver.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.seq++
@@ -143,7 +144,7 @@ func (t *trace) track(id cloakroom.ID) *track {
 
 // record returns the record of an id as it was last read or written, nil if that
 // is not remembered.
-func (t *trace) record(id cloakroom.ID) *cloakroom.Record {
+func (t *trace) record(id cloakroom.ID) *driver.Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.track(id).record

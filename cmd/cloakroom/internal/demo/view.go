@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // shopView is what the page is made of.
@@ -87,7 +88,7 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 	}
 	var others []cloakroom.ID
 	if info.Principal != "" {
-		others = append(others, cloakroom.LedgerID(App, info.Principal))
+		others = append(others, driver.LedgerID(App, info.Principal))
 		v.Panel.Extra = int64(1 + len(devices)) // the ledger, and each session that it names
 	}
 	v.Panel.Log = viewLog(now, r, info.ID, s.meter.trace.last(logLength, info.ID, others...))
@@ -180,7 +181,7 @@ func viewLog(now time.Time, r *request, session cloakroom.ID, ops []op) []logGro
 		g := &groups[len(groups)-1]
 		v := opView{Verb: o.verb, Write: o.write, What: "this session", Result: o.result, Took: brief(o.took)}
 		switch {
-		case o.id.Layout() == cloakroom.LayoutLedger:
+		case o.id.Layout() == driver.LayoutLedger:
 			v.What = "ledger of sessions"
 		case o.id != session:
 			v.What = "session …" + o.id.String()[17:]

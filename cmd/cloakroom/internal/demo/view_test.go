@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -96,7 +96,7 @@ func TestTrace(t *testing.T) {
 	defer mem.Close()
 	m := newMeter(mem, nil)
 	now := time.Now().UTC()
-	rec := &cloakroom.Record{ID: cloakroom.NewID(cloakroom.LayoutDay, now), Kind: cloakroom.KindSession, App: App, Created: now, Writes: 1}
+	rec := &driver.Record{ID: driver.NewID(driver.LayoutDay, now), Kind: driver.KindSession, App: App, Created: now, Writes: 1}
 	ctx, r := enter(t.Context(), "GET /")
 	v, err := m.Create(ctx, rec)
 	if err != nil {
@@ -135,7 +135,7 @@ func TestTrace(t *testing.T) {
 
 func TestTraceIsBounded(t *testing.T) {
 	tr := newTrace()
-	first := cloakroom.NewID(cloakroom.LayoutDay, time.Now())
+	first := driver.NewID(driver.LayoutDay, time.Now())
 	for range 3 * maxTrackOps {
 		tr.add(op{id: first}, nil)
 	}
@@ -143,7 +143,7 @@ func TestTraceIsBounded(t *testing.T) {
 		t.Errorf("%d operations of one id are remembered", n)
 	}
 	for range 2 * maxTracks {
-		tr.add(op{id: cloakroom.NewID(cloakroom.LayoutDay, time.Now())}, nil)
+		tr.add(op{id: driver.NewID(driver.LayoutDay, time.Now())}, nil)
 	}
 	if len(tr.tracks) != maxTracks || tr.order.Len() != maxTracks {
 		t.Errorf("%d and %d ids are remembered", len(tr.tracks), tr.order.Len())

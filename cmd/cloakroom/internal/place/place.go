@@ -164,7 +164,7 @@ func opened[S Store](s S, err error) (Store, error) {
 //
 // Those of a SQLite file lie beside it. Those of an engine lie in the data
 // folder, since they must not be kept with the sessions.
-func (p Place) Keys() (*cloakroom.Keys, string, error) {
+func (p Place) Keys() (*cloakroom.Keyring, string, error) {
 	p, err := p.Resolve()
 	if err != nil {
 		return nil, "", err
@@ -174,7 +174,7 @@ func (p Place) Keys() (*cloakroom.Keys, string, error) {
 	case inMemory:
 		var secret [32]byte
 		_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
-		keys, err := cloakroom.NewKeys(secret[:])
+		keys, err := cloakroom.NewKeyring(secret[:])
 		return keys, "", err
 	case inEngine:
 		folder, err := dataFolder()
@@ -185,7 +185,7 @@ func (p Place) Keys() (*cloakroom.Keys, string, error) {
 	default:
 		path = strings.TrimSuffix(p.path, ".db") + ".keys"
 	}
-	keys, err := cloakroom.KeyFile(path)
+	keys, err := cloakroom.KeyringFile(path)
 	return keys, path, err
 }
 

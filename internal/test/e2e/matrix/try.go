@@ -100,7 +100,7 @@ func (s *settings) work(ctx context.Context, at target) (report *history.Report,
 	if err != nil {
 		return nil, err
 	}
-	keys, err := cloakroom.NewKeys([]byte(rand.Text() + rand.Text()))
+	keys, err := cloakroom.NewKeyring([]byte(rand.Text() + rand.Text()))
 	if err != nil {
 		return nil, err
 	}

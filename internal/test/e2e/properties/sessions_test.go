@@ -344,7 +344,7 @@ func (d *driver) Revoke(t *rapid.T) {
 func (d *driver) Devices(t *rapid.T) {
 	p := d.who(t)
 	l := rapid.SampledFrom(d.managers).Draw(t, "manager")
-	records, err := l.Manager().Admin().Devices(t.Context(), p)
+	records, err := l.Manager().Admin().Sessions(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}

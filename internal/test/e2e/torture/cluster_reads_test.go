@@ -18,7 +18,7 @@ import (
 // may have reached later.
 func TestI1_ReadsDontGoBackWhileAWriteIsUnderWay(t *testing.T) {
 	c := testengine.StartCluster(t, testengine.ClusterOptions{Name: engineName})
-	keys, err := cloakroom.NewKeys(bytes.Repeat([]byte("k"), 32))
+	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Wr
 		return true, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	keys, err := cloakroom.NewKeys(spec.Secret)
+	keys, err := cloakroom.NewKeyring(spec.Secret)
 	if err != nil {
 		return true, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // FaultOptions have the probability of each fault, from 0 to 1, for each
@@ -200,7 +201,7 @@ func (f *Faults) keep(do func()) {
 }
 
 // Get implements cloakroom.Store.
-func (f *Faults) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Record, err error) {
+func (f *Faults) Get(ctx context.Context, id cloakroom.ID) (rec *driver.Record, err error) {
 	err = f.run(ctx, func(ctx context.Context) (err error) {
 		rec, err = f.store.Get(ctx, id)
 		return err
@@ -212,39 +213,39 @@ func (f *Faults) Get(ctx context.Context, id cloakroom.ID) (rec *cloakroom.Recor
 }
 
 // Create implements cloakroom.Store.
-func (f *Faults) Create(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (f *Faults) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return f.write(ctx, r, f.store.Create)
 }
 
 // Update implements cloakroom.Store.
-func (f *Faults) Update(ctx context.Context, r *cloakroom.Record) (cloakroom.Version, error) {
+func (f *Faults) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return f.write(ctx, r, f.store.Update)
 }
 
-func (f *Faults) write(ctx context.Context, r *cloakroom.Record, write func(context.Context, *cloakroom.Record) (cloakroom.Version, error)) (v cloakroom.Version, err error) {
+func (f *Faults) write(ctx context.Context, r *driver.Record, write func(context.Context, *driver.Record) (driver.Version, error)) (v driver.Version, err error) {
 	sent := *r // a copy may be delivered when r is the caller's again
 	err = f.run(ctx, func(ctx context.Context) (err error) {
 		v, err = write(ctx, &sent)
 		return err
 	}, func() { _, _ = write(context.WithoutCancel(ctx), &sent) })
 	if err != nil {
-		v = cloakroom.Version{}
+		v = driver.Version{}
 	}
 	return v, err
 }
 
 // Bury implements cloakroom.Store.
-func (f *Faults) Bury(ctx context.Context, id cloakroom.ID, g cloakroom.Grave, v cloakroom.Version) error {
+func (f *Faults) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	return f.run(ctx, func(ctx context.Context) error { return f.store.Bury(ctx, id, g, v) },
 		func() { _ = f.store.Bury(context.WithoutCancel(ctx), id, g, v) })
 }
 
 // Search implements cloakroom.Store. It has no faults.
-func (f *Faults) Search(ctx context.Context, q cloakroom.Query) iter.Seq2[*cloakroom.Record, error] {
+func (f *Faults) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return f.store.Search(ctx, q)
 }
 
 // Sweep implements cloakroom.Store. It has no faults.
-func (f *Faults) Sweep(ctx context.Context, now time.Time) (cloakroom.SweepReport, error) {
+func (f *Faults) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	return f.store.Sweep(ctx, now)
 }

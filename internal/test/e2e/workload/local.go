@@ -33,7 +33,7 @@ const (
 // NewLocal makes a Manager on a store, which stays the caller's to close, after
 // the Local. config may be nil; its Transport, Background and OnError are
 // replaced, and its Logger is one that drops everything, if there is none.
-func NewLocal(name string, store cloakroom.Store, keys *cloakroom.Keys, config *cloakroom.Config) (*Local, error) {
+func NewLocal(name string, store cloakroom.Store, keys *cloakroom.Keyring, config *cloakroom.Config) (*Local, error) {
 	var c cloakroom.Config
 	if config != nil {
 		c = *config
@@ -243,7 +243,7 @@ func act(ctx context.Context, s *cloakroom.Session, op Op) (*history.Values, err
 	case history.Login:
 		var o cloakroom.LoginOptions
 		if len(op.Ticket) > 0 {
-			if err := json.Unmarshal(op.Ticket, &o.Ticket); err != nil {
+			if err := json.Unmarshal(op.Ticket, &o.Attempt); err != nil {
 				return nil, err
 			}
 		}

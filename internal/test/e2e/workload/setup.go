@@ -15,8 +15,8 @@ import (
 )
 
 // Keys returns the keys that all executors of a run share.
-func Keys() (*cloakroom.Keys, error) {
-	return cloakroom.NewKeys(bytes.Repeat([]byte("workload"), 4))
+func Keys() (*cloakroom.Keyring, error) {
+	return cloakroom.NewKeyring(bytes.Repeat([]byte("workload"), 4))
 }
 
 // Config returns a configuration that histories can be checked with: no limit

@@ -1,4 +1,4 @@
-package cloakroom_test
+package driver_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 var updateGolden = flag.Bool("update", false, "write the golden files anew; a change of them makes stored sessions unreadable")
@@ -38,20 +38,19 @@ func goldenFile(t *testing.T, name string, got []byte) {
 const aDay = 24 * time.Hour
 
 var layouts = []struct {
-	layout  cloakroom.Layout
+	layout  driver.Layout
 	number  uint8
 	name    string
 	longest time.Duration
 	periods bool
 	timed   bool
 }{
-	{cloakroom.LayoutHour, 1, "hour", aDay, true, true},
-	{cloakroom.LayoutDay, 2, "day", 45 * aDay, true, true},
-	{cloakroom.LayoutWeek, 3, "week", 200 * aDay, true, true},
-	{cloakroom.LayoutMonth, 4, "month", 400 * aDay, true, true},
-	{cloakroom.LayoutFixed, 5, "fixed", 400 * aDay, false, true},
-	{cloakroom.LayoutLedger, 6, "ledger", 400 * aDay, false, false},
-	{cloakroom.LayoutImport, 7, "import", 400 * aDay, false, false},
+	{driver.LayoutHour, 1, "hour", aDay, true, true},
+	{driver.LayoutDay, 2, "day", 45 * aDay, true, true},
+	{driver.LayoutWeek, 3, "week", 200 * aDay, true, true},
+	{driver.LayoutMonth, 4, "month", 400 * aDay, true, true},
+	{driver.LayoutLedger, 6, "ledger", 400 * aDay, false, false},
+	{driver.LayoutImport, 7, "import", 400 * aDay, false, false},
 }
 
 // TestLayoutRegistry holds the numbers, which are in stored ids, and what each
@@ -66,13 +65,13 @@ func TestLayoutRegistry(t *testing.T) {
 			if got := tt.layout.String(); got != tt.name {
 				t.Errorf("String: %q", got)
 			}
-			if got := tt.layout.LongestLifetime(); got != tt.longest {
+			if got := tt.layout.MaxLifetime(); got != tt.longest {
 				t.Errorf("LongestLifetime: %v, want %v", got, tt.longest)
 			}
 			if _, _, ok := tt.layout.Period(now); ok != tt.periods {
 				t.Errorf("Period: ok %v, want %v", ok, tt.periods)
 			}
-			var id cloakroom.ID
+			var id driver.ID
 			id[6] = tt.number
 			id[0] = 1
 			if id.Layout() != tt.layout {
@@ -81,28 +80,28 @@ func TestLayoutRegistry(t *testing.T) {
 			if got := !id.Time().IsZero(); got != tt.timed {
 				t.Errorf("its time is %v", id.Time())
 			}
-			if _, err := cloakroom.ParseID(id.String()); err != nil {
+			if _, err := driver.ParseID(id.String()); err != nil {
 				t.Errorf("ParseID: %v", err)
 			}
 		})
 	}
 	for n := range 256 {
-		if n >= 1 && n <= len(layouts) {
+		if n >= 1 && n <= 7 && n != 5 { // 5 is reserved
 			continue
 		}
-		l := cloakroom.Layout(n)
+		l := driver.Layout(n)
 		if got, want := l.String(), fmt.Sprintf("layout %d", n); got != want {
 			t.Errorf("String: %q, want %q", got, want)
 		}
-		if d := l.LongestLifetime(); d != 0 {
+		if d := l.MaxLifetime(); d != 0 {
 			t.Errorf("unknown layout %d lives %v", n, d)
 		}
 		if _, _, ok := l.Period(now); ok {
 			t.Errorf("unknown layout %d has periods", n)
 		}
-		var id cloakroom.ID
+		var id driver.ID
 		id[6] = byte(n)
-		if _, err := cloakroom.ParseID(id.String()); err == nil {
+		if _, err := driver.ParseID(id.String()); err == nil {
 			t.Errorf("ParseID takes unknown layout %d", n)
 		}
 	}
@@ -111,29 +110,29 @@ func TestLayoutRegistry(t *testing.T) {
 func TestLayoutFor(t *testing.T) {
 	for _, tt := range []struct {
 		lifetime time.Duration
-		want     cloakroom.Layout
+		want     driver.Layout
 	}{
-		{0, cloakroom.LayoutHour},
-		{time.Minute, cloakroom.LayoutHour},
-		{aDay, cloakroom.LayoutHour},
-		{aDay + 1, cloakroom.LayoutDay},
-		{30 * aDay, cloakroom.LayoutDay},
-		{45 * aDay, cloakroom.LayoutDay},
-		{45*aDay + 1, cloakroom.LayoutWeek},
-		{200 * aDay, cloakroom.LayoutWeek},
-		{200*aDay + 1, cloakroom.LayoutMonth},
-		{cloakroom.LongestLifetime, cloakroom.LayoutMonth},
+		{0, driver.LayoutHour},
+		{time.Minute, driver.LayoutHour},
+		{aDay, driver.LayoutHour},
+		{aDay + 1, driver.LayoutDay},
+		{30 * aDay, driver.LayoutDay},
+		{45 * aDay, driver.LayoutDay},
+		{45*aDay + 1, driver.LayoutWeek},
+		{200 * aDay, driver.LayoutWeek},
+		{200*aDay + 1, driver.LayoutMonth},
+		{driver.MaxLifetime, driver.LayoutMonth},
 	} {
-		got := cloakroom.LayoutFor(tt.lifetime)
+		got := driver.LayoutFor(tt.lifetime)
 		if got != tt.want {
 			t.Errorf("LayoutFor(%v) is %v, want %v", tt.lifetime, got, tt.want)
 		}
-		if got.LongestLifetime() < tt.lifetime {
-			t.Errorf("LayoutFor(%v) is %v, which lives %v only", tt.lifetime, got, got.LongestLifetime())
+		if got.MaxLifetime() < tt.lifetime {
+			t.Errorf("LayoutFor(%v) is %v, which lives %v only", tt.lifetime, got, got.MaxLifetime())
 		}
 	}
-	if cloakroom.LongestLifetime != 400*aDay {
-		t.Errorf("LongestLifetime is %v", cloakroom.LongestLifetime)
+	if driver.MaxLifetime != 400*aDay {
+		t.Errorf("LongestLifetime is %v", driver.MaxLifetime)
 	}
 }
 
@@ -148,26 +147,26 @@ func TestPeriod(t *testing.T) {
 		return u
 	}
 	for _, tt := range []struct {
-		layout         cloakroom.Layout
+		layout         driver.Layout
 		at, start, end string
 	}{
-		{cloakroom.LayoutHour, "2026-11-23 14:00:00.000", "2026-11-23 14", "2026-11-23 15"},
-		{cloakroom.LayoutHour, "2026-11-23 13:59:59.999", "2026-11-23 13", "2026-11-23 14"},
-		{cloakroom.LayoutHour, "2026-12-31 23:30:00.000", "2026-12-31 23", "2027-01-01 00"},
-		{cloakroom.LayoutDay, "2026-11-23 00:00:00.000", "2026-11-23 00", "2026-11-24 00"},
-		{cloakroom.LayoutDay, "2026-11-22 23:59:59.999", "2026-11-22 00", "2026-11-23 00"},
-		{cloakroom.LayoutDay, "2028-02-29 12:00:00.000", "2028-02-29 00", "2028-03-01 00"},
+		{driver.LayoutHour, "2026-11-23 14:00:00.000", "2026-11-23 14", "2026-11-23 15"},
+		{driver.LayoutHour, "2026-11-23 13:59:59.999", "2026-11-23 13", "2026-11-23 14"},
+		{driver.LayoutHour, "2026-12-31 23:30:00.000", "2026-12-31 23", "2027-01-01 00"},
+		{driver.LayoutDay, "2026-11-23 00:00:00.000", "2026-11-23 00", "2026-11-24 00"},
+		{driver.LayoutDay, "2026-11-22 23:59:59.999", "2026-11-22 00", "2026-11-23 00"},
+		{driver.LayoutDay, "2028-02-29 12:00:00.000", "2028-02-29 00", "2028-03-01 00"},
 		// 2026-11-23 is a Monday.
-		{cloakroom.LayoutWeek, "2026-11-23 00:00:00.000", "2026-11-23 00", "2026-11-30 00"},
-		{cloakroom.LayoutWeek, "2026-11-22 23:59:59.999", "2026-11-16 00", "2026-11-23 00"},
-		{cloakroom.LayoutWeek, "2026-11-24 01:00:00.000", "2026-11-23 00", "2026-11-30 00"},
-		{cloakroom.LayoutWeek, "2026-11-28 01:00:00.000", "2026-11-23 00", "2026-11-30 00"},
-		{cloakroom.LayoutWeek, "2026-11-29 23:59:59.999", "2026-11-23 00", "2026-11-30 00"},
-		{cloakroom.LayoutWeek, "2027-01-01 12:00:00.000", "2026-12-28 00", "2027-01-04 00"},
-		{cloakroom.LayoutMonth, "2026-11-01 00:00:00.000", "2026-11-01 00", "2026-12-01 00"},
-		{cloakroom.LayoutMonth, "2026-10-31 23:59:59.999", "2026-10-01 00", "2026-11-01 00"},
-		{cloakroom.LayoutMonth, "2026-12-15 00:00:00.000", "2026-12-01 00", "2027-01-01 00"},
-		{cloakroom.LayoutMonth, "2028-02-29 23:59:59.999", "2028-02-01 00", "2028-03-01 00"},
+		{driver.LayoutWeek, "2026-11-23 00:00:00.000", "2026-11-23 00", "2026-11-30 00"},
+		{driver.LayoutWeek, "2026-11-22 23:59:59.999", "2026-11-16 00", "2026-11-23 00"},
+		{driver.LayoutWeek, "2026-11-24 01:00:00.000", "2026-11-23 00", "2026-11-30 00"},
+		{driver.LayoutWeek, "2026-11-28 01:00:00.000", "2026-11-23 00", "2026-11-30 00"},
+		{driver.LayoutWeek, "2026-11-29 23:59:59.999", "2026-11-23 00", "2026-11-30 00"},
+		{driver.LayoutWeek, "2027-01-01 12:00:00.000", "2026-12-28 00", "2027-01-04 00"},
+		{driver.LayoutMonth, "2026-11-01 00:00:00.000", "2026-11-01 00", "2026-12-01 00"},
+		{driver.LayoutMonth, "2026-10-31 23:59:59.999", "2026-10-01 00", "2026-11-01 00"},
+		{driver.LayoutMonth, "2026-12-15 00:00:00.000", "2026-12-01 00", "2027-01-01 00"},
+		{driver.LayoutMonth, "2028-02-29 23:59:59.999", "2028-02-01 00", "2028-03-01 00"},
 	} {
 		moment, wantStart, wantEnd := at(tt.at), at(tt.start), at(tt.end)
 		for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("west", -11*3600)} {
@@ -179,7 +178,7 @@ func TestPeriod(t *testing.T) {
 				t.Errorf("%v of %s (%v) is in %v, want UTC", tt.layout, tt.at, zone, start.Location())
 			}
 		}
-		id := cloakroom.NewID(tt.layout, moment)
+		id := driver.NewID(tt.layout, moment)
 		if start, end, ok := id.Period(); !ok || !start.Equal(wantStart) || !end.Equal(wantEnd) {
 			t.Errorf("the period of an id of %s: %v to %v", tt.at, start, end)
 		}
@@ -189,9 +188,9 @@ func TestPeriod(t *testing.T) {
 // TestPeriodsTile walks through some years: each moment lies in its period,
 // each period ends where the next starts.
 func TestPeriodsTile(t *testing.T) {
-	for _, l := range []cloakroom.Layout{cloakroom.LayoutHour, cloakroom.LayoutDay, cloakroom.LayoutWeek, cloakroom.LayoutMonth} {
+	for _, l := range []driver.Layout{driver.LayoutHour, driver.LayoutDay, driver.LayoutWeek, driver.LayoutMonth} {
 		from, to := time.Date(2023, 12, 25, 3, 4, 5, 6e6, time.UTC), time.Date(2029, 1, 10, 0, 0, 0, 0, time.UTC)
-		if l == cloakroom.LayoutHour {
+		if l == driver.LayoutHour {
 			to = from.AddDate(0, 3, 0)
 		}
 		for at := from; at.Before(to); {
@@ -220,12 +219,12 @@ func TestIDTime(t *testing.T) {
 		time.Date(1970, 1, 1, 0, 0, 0, 999_999, time.UTC),
 		time.UnixMilli(1<<48 - 1), // the last, in the year 10889
 	} {
-		got := cloakroom.NewID(cloakroom.LayoutDay, at).Time()
+		got := driver.NewID(driver.LayoutDay, at).Time()
 		if want := at.UTC().Truncate(time.Millisecond); !got.Equal(want) || got.Location() != time.UTC {
 			t.Errorf("an id made at %v says %v, want %v", at, got, want)
 		}
 	}
-	var id cloakroom.ID
+	var id driver.ID
 	id[6] = 2
 	for i := range 6 {
 		id[i] = byte(i + 1)
@@ -240,13 +239,13 @@ func TestIDTime(t *testing.T) {
 func TestNewID(t *testing.T) {
 	now := time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
 	const n = 2000
-	seen := map[cloakroom.ID]bool{}
+	seen := map[driver.ID]bool{}
 	var or, and [16]byte
 	for i := range and {
 		and[i] = 0xff
 	}
 	for range n {
-		id := cloakroom.NewID(cloakroom.LayoutWeek, now)
+		id := driver.NewID(driver.LayoutWeek, now)
 		if seen[id] {
 			t.Fatalf("%v was drawn twice", id)
 		}
@@ -266,7 +265,7 @@ func TestNewID(t *testing.T) {
 	if or[6] != 3 {
 		t.Errorf("layout byte %d, want 3", or[6])
 	}
-	if (cloakroom.ID{}).IsZero() != true || (cloakroom.ID{15: 1}).IsZero() {
+	if (driver.ID{}).IsZero() != true || (driver.ID{15: 1}).IsZero() {
 		t.Error("IsZero is wrong")
 	}
 }
@@ -275,7 +274,7 @@ func TestNewID(t *testing.T) {
 func TestIDOrder(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
 	for _, step := range []time.Duration{time.Millisecond, time.Second, 40 * aDay} {
-		a, b := cloakroom.NewID(cloakroom.LayoutDay, now), cloakroom.NewID(cloakroom.LayoutDay, now.Add(step))
+		a, b := driver.NewID(driver.LayoutDay, now), driver.NewID(driver.LayoutDay, now.Add(step))
 		if bytes.Compare(a[:], b[:]) >= 0 {
 			t.Errorf("%x of %v doesn't sort before %x, %v later", a, now, b, step)
 		}
@@ -284,17 +283,17 @@ func TestIDOrder(t *testing.T) {
 
 func TestIDText(t *testing.T) {
 	type doc struct {
-		ID  cloakroom.ID            `json:"id"`
-		Map map[cloakroom.ID]string `json:"map"`
+		ID  driver.ID            `json:"id"`
+		Map map[driver.ID]string `json:"map"`
 	}
-	id := cloakroom.NewID(cloakroom.LayoutDay, time.Now())
+	id := driver.NewID(driver.LayoutDay, time.Now())
 	if n := len(id.String()); n != 22 {
 		t.Errorf("%q has %d characters", id, n)
 	}
 	if want := base64.RawURLEncoding.EncodeToString(id[:]); id.String() != want {
 		t.Errorf("String: %s, want %s", id, want)
 	}
-	raw, err := json.Marshal(doc{id, map[cloakroom.ID]string{id: "x"}})
+	raw, err := json.Marshal(doc{id, map[driver.ID]string{id: "x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,9 +314,9 @@ func TestIDText(t *testing.T) {
 func TestParseIDStrict(t *testing.T) {
 	// Zeros at the end, so that a text which lacks them is the same but for
 	// its length.
-	id := cloakroom.ID{1, 2, 3, 0xfb, 0xff, 6, byte(cloakroom.LayoutDay), 0xf8, 9}
+	id := driver.ID{1, 2, 3, 0xfb, 0xff, 6, byte(driver.LayoutDay), 0xf8, 9}
 	text := id.String()
-	if got, err := cloakroom.ParseID(text); err != nil || got != id {
+	if got, err := driver.ParseID(text); err != nil || got != id {
 		t.Fatalf("ParseID(%q): %v, %v", text, got, err)
 	}
 	if !strings.ContainsAny(text, "-_") {
@@ -346,14 +345,14 @@ func TestParseIDStrict(t *testing.T) {
 		"percent":                "%41" + text[3:],
 		"not ASCII":              "é" + text[2:],
 	} {
-		got, err := cloakroom.ParseID(other)
+		got, err := driver.ParseID(other)
 		if err == nil {
 			t.Errorf("%s: ParseID takes %q for %v", what, other, got)
 		}
 		if !got.IsZero() {
 			t.Errorf("%s: an error, but also %v", what, got)
 		}
-		var kept cloakroom.ID
+		var kept driver.ID
 		if err := kept.UnmarshalText([]byte(other)); err == nil {
 			t.Errorf("%s: UnmarshalText takes %q for %v", what, other, kept)
 		}
@@ -362,13 +361,13 @@ func TestParseIDStrict(t *testing.T) {
 
 func FuzzParseID(f *testing.F) {
 	for _, tt := range layouts {
-		f.Add(cloakroom.ID{0: 1, 6: tt.number, 15: 255}.String())
+		f.Add(driver.ID{0: 1, 6: tt.number, 15: 255}.String())
 	}
 	f.Add("")
 	f.Add(strings.Repeat("A", 22))
 	f.Add(strings.Repeat("\n", 22))
 	f.Fuzz(func(t *testing.T, text string) {
-		id, err := cloakroom.ParseID(text)
+		id, err := driver.ParseID(text)
 		if err != nil {
 			if !id.IsZero() {
 				t.Errorf("an error, but also %v", id)
@@ -378,7 +377,7 @@ func FuzzParseID(f *testing.F) {
 		if id.String() != text {
 			t.Errorf("%q is accepted, but written %q", text, id)
 		}
-		if l := id.Layout(); l.LongestLifetime() == 0 {
+		if l := id.Layout(); l.MaxLifetime() == 0 {
 			t.Errorf("%q is accepted with the unknown layout %d", text, l)
 		}
 		if start, end, ok := id.Period(); ok && (id.Time().Before(start) || !id.Time().Before(end)) {
@@ -392,10 +391,10 @@ func FuzzIDRoundTrip(f *testing.F) {
 	f.Add(make([]byte, 16))
 	f.Add(bytes.Repeat([]byte{0xff}, 16))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var id cloakroom.ID
+		var id driver.ID
 		copy(id[:], b)
-		got, err := cloakroom.ParseID(id.String())
-		if known := id.Layout().LongestLifetime() > 0; known != (err == nil) || known && got != id {
+		got, err := driver.ParseID(id.String())
+		if known := id.Layout().MaxLifetime() > 0; known != (err == nil) || known && got != id {
 			t.Errorf("%v (%v) is read as %v, %v", id, id.Layout(), got, err)
 		}
 	})
@@ -409,7 +408,7 @@ func TestLedgerIDGolden(t *testing.T) {
 		{"session", "ann"}, {"session", "ann@example.com"}, {"session", "Łukasz"}, {"shop", "ann"},
 		{"", "ann"}, {"session", "a"}, {"session", strings.Repeat("x", 512)},
 	} {
-		id := cloakroom.LedgerID(s[0], s[1])
+		id := driver.LedgerID(s[0], s[1])
 		fmt.Fprintf(&b, "app %q principal %q\n%s %x\n\n", s[0], s[1], id, id[:])
 	}
 	goldenFile(t, "ledgerids.golden", b.Bytes())
@@ -418,22 +417,22 @@ func TestLedgerIDGolden(t *testing.T) {
 // TestLedgerID: whatever differs, also by where the app ends and the principal
 // starts, has another ledger.
 func TestLedgerID(t *testing.T) {
-	seen := map[cloakroom.ID]string{}
+	seen := map[driver.ID]string{}
 	for _, s := range [][2]string{
 		{"shop", "ann"}, {"shopa", "nn"}, {"sho", "pann"}, {"", "shopann"}, {"shopann", ""},
 		{"ann", "shop"}, {"shop", "Ann"}, {"Shop", "ann"}, {"shop", "ann "}, {"shop", "ann\x00"}, {"shop\x00", "ann"},
 		{"shop\x00\x00\x00\x03", "ann"}, {"shop", "\x00\x00\x00\x03ann"}, {"shop", ""}, {"", "shop"}, {"", ""},
 		{"shop", "jos\u00e9"}, {"shop", "jose\u0301"},
 	} {
-		id := cloakroom.LedgerID(s[0], s[1])
+		id := driver.LedgerID(s[0], s[1])
 		if other, ok := seen[id]; ok {
 			t.Errorf("%q and %s have one ledger", s, other)
 		}
 		seen[id] = fmt.Sprintf("%q", s)
-		if id != cloakroom.LedgerID(s[0], s[1]) {
+		if id != driver.LedgerID(s[0], s[1]) {
 			t.Errorf("%q has two ledgers", s)
 		}
-		if id.Layout() != cloakroom.LayoutLedger || !id.Time().IsZero() {
+		if id.Layout() != driver.LayoutLedger || !id.Time().IsZero() {
 			t.Errorf("%q: layout %v, time %v", s, id.Layout(), id.Time())
 		}
 		if _, _, ok := id.Period(); ok {

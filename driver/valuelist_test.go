@@ -1,4 +1,4 @@
-package cloakroom_test
+package driver_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestValueList sets and removes values by chance, beside a map, and looks at
@@ -19,9 +19,9 @@ func TestValueList(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 5))
 	for range 200 {
-		var list cloakroom.ValueList
+		var list driver.ValueList
 		model := map[string]json.RawMessage{}
-		var lists []cloakroom.ValueList
+		var lists []driver.ValueList
 		var models []map[string]json.RawMessage
 		for step := range 40 {
 			lists, models = append(lists, list), append(models, maps.Clone(model))
@@ -42,7 +42,7 @@ func TestValueList(t *testing.T) {
 			if got := maps.Collect(l.All()); !reflect.DeepEqual(got, want) {
 				t.Fatalf("list %d became %v, want %v", i, got, want)
 			}
-			if again := cloakroom.NewValueList(want); len(want) > 0 && !reflect.DeepEqual(l, again) {
+			if again := driver.NewValueList(want); len(want) > 0 && !reflect.DeepEqual(l, again) {
 				t.Fatalf("list %d is %v, of a map it is %v", i, l, again)
 			}
 		}
@@ -51,19 +51,19 @@ func TestValueList(t *testing.T) {
 
 // TestSortValues: of several values by one name the last stays.
 func TestSortValues(t *testing.T) {
-	v := func(name, value string) cloakroom.Value {
-		return cloakroom.Value{Name: name, JSON: json.RawMessage(value)}
+	v := func(name, value string) driver.Value {
+		return driver.Value{Name: name, JSON: json.RawMessage(value)}
 	}
-	for _, test := range []struct{ in, want []cloakroom.Value }{
+	for _, test := range []struct{ in, want []driver.Value }{
 		{nil, nil},
-		{[]cloakroom.Value{v("a", "1")}, []cloakroom.Value{v("a", "1")}},
-		{[]cloakroom.Value{v("a", "1"), v("b", "2")}, []cloakroom.Value{v("a", "1"), v("b", "2")}},
-		{[]cloakroom.Value{v("b", "2"), v("a", "1")}, []cloakroom.Value{v("a", "1"), v("b", "2")}},
-		{[]cloakroom.Value{v("a", "1"), v("a", "2")}, []cloakroom.Value{v("a", "2")}},
-		{[]cloakroom.Value{v("b", "1"), v("a", "1"), v("b", "2"), v("", "0"), v("a", "3")}, []cloakroom.Value{v("", "0"), v("a", "3"), v("b", "2")}},
+		{[]driver.Value{v("a", "1")}, []driver.Value{v("a", "1")}},
+		{[]driver.Value{v("a", "1"), v("b", "2")}, []driver.Value{v("a", "1"), v("b", "2")}},
+		{[]driver.Value{v("b", "2"), v("a", "1")}, []driver.Value{v("a", "1"), v("b", "2")}},
+		{[]driver.Value{v("a", "1"), v("a", "2")}, []driver.Value{v("a", "2")}},
+		{[]driver.Value{v("b", "1"), v("a", "1"), v("b", "2"), v("", "0"), v("a", "3")}, []driver.Value{v("", "0"), v("a", "3"), v("b", "2")}},
 	} {
 		in := fmt.Sprintf("%s", test.in)
-		if got := cloakroom.SortValues(slices.Clone(test.in)); !reflect.DeepEqual([]cloakroom.Value(got), test.want) {
+		if got := driver.SortValues(slices.Clone(test.in)); !reflect.DeepEqual([]driver.Value(got), test.want) {
 			t.Errorf("%s became %s, want %s", in, got, test.want)
 		}
 	}

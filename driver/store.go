@@ -1,11 +1,12 @@
-package cloakroom
+package driver
 
 import (
 	"context"
 	"iter"
-	"strings"
 	"time"
 )
+
+// This file is the contract of stores.
 
 // Store keeps records. It moves bytes; the rules of sessions are the Manager's.
 // Package storetest checks the whole of this contract.
@@ -30,7 +31,7 @@ import (
 // Errors other than ErrNotFound, ErrGone, ErrExists, ErrConflict, ErrCorrupt,
 // ErrInvalid and ErrOverloaded leave open whether a write happened. Even
 // ErrExists and ErrConflict don't prove that someone else wrote, since engines
-// retry internally; the Manager looks for its rev.
+// retry internally; the Manager looks for its write id.
 type Store interface {
 	// Get returns the record of an id, at its newest version: ErrNotFound if
 	// there is none, ErrCorrupt if it can't be understood. For a grave it
@@ -78,61 +79,13 @@ type Store interface {
 	Sweep(ctx context.Context, now time.Time) (SweepReport, error)
 }
 
-// Keeper is what a store may offer beside Store if it keeps records in memory as
-// they are: it saves each write a copy.
-type Keeper interface {
-	// Keep is Update of a record that becomes the store's, which sets its
+// OwnedUpdater is what a store may offer beside Store if it keeps records in
+// memory as they are: it saves each write a copy.
+type OwnedUpdater interface {
+	// UpdateOwned is Update of a record that becomes the store's, which sets its
 	// Version before anybody else sees it. The caller must not change it
 	// afterwards, nor look at it after an error.
-	Keep(ctx context.Context, r *Record) error
-}
-
-// Query selects records. Fields left at zero don't restrict.
-type Query struct {
-	Kind      Kind // "" stands for KindSession
-	App       string
-	Principal string
-
-	CreatedFrom, CreatedTo time.Time // from inclusive, to exclusive
-	ExpiresFrom, ExpiresTo time.Time // from inclusive, to exclusive
-
-	After Cursor // only records behind this place in the order; zero: from the start
-	Limit int    // at most this many records; 0: all
-}
-
-// Cursor is a place in the order of Search: that of a record seen before.
-type Cursor struct {
-	Created time.Time
-	ID      ID
-}
-
-// Cursor returns the record's place in the order of Search.
-func (r *Record) Cursor() Cursor { return Cursor{r.Created, r.ID} }
-
-// Compare orders cursors by Created, then by the text of ID, as cmp.Compare does.
-func (c Cursor) Compare(d Cursor) int {
-	if n := c.Created.Compare(d.Created); n != 0 {
-		return n
-	}
-	return strings.Compare(c.ID.String(), d.ID.String())
-}
-
-// Matches reports whether the query selects the record. Stores that can't leave
-// the question to an engine use it.
-func (q Query) Matches(r *Record) bool {
-	kind := q.Kind
-	if kind == "" {
-		kind = KindSession
-	}
-	in := func(t, from, to time.Time) bool {
-		return (from.IsZero() || !t.Before(from)) && (to.IsZero() || t.Before(to))
-	}
-	return r.Grave == nil && r.Kind == kind &&
-		(q.App == "" || r.App == q.App) &&
-		(q.Principal == "" || r.Principal == q.Principal) &&
-		in(r.Created, q.CreatedFrom, q.CreatedTo) &&
-		in(r.Expires, q.ExpiresFrom, q.ExpiresTo) &&
-		(q.After == Cursor{} || r.Cursor().Compare(q.After) > 0)
+	UpdateOwned(ctx context.Context, r *Record) error
 }
 
 // SweepReport says what a Sweep did.
@@ -141,29 +94,3 @@ type SweepReport struct {
 	Removed int // records, graves and ledgers removed
 	Dropped int // periods dropped whole, with all that was in them
 }
-
-// Inspector is what a store may offer beside Store, for consoles and doctors.
-// Its answers may trail acknowledged writes.
-type Inspector interface {
-	// Summarize counts the records that a query selects; After and Limit are
-	// ignored.
-	Summarize(ctx context.Context, q Query) (Summary, error)
-	// Report tells the state of the store itself.
-	Report(ctx context.Context) (Report, error)
-}
-
-// Summary counts records.
-type Summary struct {
-	Records  int64 // all that the query selects
-	SignedIn int64 // of these: with a principal
-}
-
-// Report tells the state of a store.
-type Report struct {
-	Engine   string   // what keeps the records, with its version, such as "OpenSearch 2.19.1"
-	Facts    []Fact   // what may interest an operator, such as the size
-	Problems []string // what needs a remedy, in full sentences; empty if all is well
-}
-
-// Fact is one line of a Report.
-type Fact struct{ Name, Value string }

@@ -1,4 +1,4 @@
-package cloakroom_test
+package driver_test
 
 import (
 	"encoding/base64"
@@ -9,22 +9,22 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func TestRevText(t *testing.T) {
-	for _, r := range []cloakroom.Rev{
+	for _, r := range []driver.WriteID{
 		{}, {1, 2, 3, 4, 5, 6, 7, 8}, {0xfb, 0xff, 0xfe, 0xfb, 0xff, 0xfe, 0xfb, 0xff}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	} {
 		text := r.String()
 		if want := base64.RawURLEncoding.EncodeToString(r[:]); text != want || len(text) != 11 {
 			t.Errorf("%x is written %q, want %q", r[:], text, want)
 		}
-		raw, err := json.Marshal([]cloakroom.Rev{r})
+		raw, err := json.Marshal([]driver.WriteID{r})
 		if want := fmt.Sprintf("[%q]", text); err != nil || string(raw) != want {
 			t.Errorf("as JSON: %s, %v, want %s", raw, err, want)
 		}
-		var back []cloakroom.Rev
+		var back []driver.WriteID
 		if err := json.Unmarshal(raw, &back); err != nil || len(back) != 1 || back[0] != r {
 			t.Errorf("%q is read as %v, %v", text, back, err)
 		}
@@ -34,7 +34,7 @@ func TestRevText(t *testing.T) {
 // TestRevTextStrict: a rev that can be written in two ways could be looked for
 // in vain.
 func TestRevTextStrict(t *testing.T) {
-	good := cloakroom.Rev{0xfb, 0xff, 0xfe, 1, 2, 3, 4}
+	good := driver.WriteID{0xfb, 0xff, 0xfe, 1, 2, 3, 4}
 	text := good.String()
 	for what, other := range map[string]string{
 		"empty":                 "",
@@ -62,12 +62,12 @@ func TestRevTextStrict(t *testing.T) {
 	}
 }
 
-func FuzzRevText(f *testing.F) {
+func FuzzWriteIDText(f *testing.F) {
 	f.Add([]byte("AQIDBAUGBwg"))
 	f.Add([]byte("-__--__--_8"))
 	f.Add([]byte("AAAAAAAAAA\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		var r cloakroom.Rev
+		var r driver.WriteID
 		if err := r.UnmarshalText(text); err == nil && r.String() != string(text) {
 			t.Errorf("%q is accepted, but written %q", text, r)
 		}
@@ -75,10 +75,10 @@ func FuzzRevText(f *testing.F) {
 }
 
 func TestVersion(t *testing.T) {
-	if !(cloakroom.Version{}).IsZero() || (cloakroom.Version{Term: 1}).IsZero() || (cloakroom.Version{Seq: 1}).IsZero() {
+	if !(driver.Version{}).IsZero() || (driver.Version{Term: 1}).IsZero() || (driver.Version{Seq: 1}).IsZero() {
 		t.Error("IsZero is wrong")
 	}
-	if got := (cloakroom.Version{Term: 3, Seq: math.MaxUint64}).String(); got != "3.18446744073709551615" {
+	if got := (driver.Version{Term: 3, Seq: math.MaxUint64}).String(); got != "3.18446744073709551615" {
 		t.Errorf("String: %q", got)
 	}
 }
@@ -87,21 +87,21 @@ func TestVersion(t *testing.T) {
 // taken for its neighbour.
 func TestRecordInfo(t *testing.T) {
 	at := func(n int64) time.Time { return time.UnixMilli(n).UTC() }
-	r := &cloakroom.Record{
-		ID: cloakroom.ID{1}, Kind: cloakroom.KindSession, App: "shop", Principal: "ann",
+	r := &driver.Record{
+		ID: driver.ID{1}, Kind: driver.KindSession, App: "shop", Principal: "ann",
 		Created: at(1), Authenticated: at(2), Seen: at(3), Expires: at(4), Deadline: at(5),
-		Persistent: true, Client: cloakroom.Client{Address: "192.0.2.1", UserAgent: "Lynx"},
+		Persistent: true, Client: driver.Client{Address: "192.0.2.1", UserAgent: "Lynx"},
 		Verifier: []byte("verifier"), Previous: []byte("previous"), PreviousEnds: at(6), Writes: 7,
 	}
-	want := cloakroom.Info{
-		ID: cloakroom.ID{1}, App: "shop", Principal: "ann",
+	want := driver.Info{
+		ID: driver.ID{1}, App: "shop", Principal: "ann",
 		Created: at(1), Authenticated: at(2), Seen: at(3), Expires: at(4), Deadline: at(5),
-		Persistent: true, Client: cloakroom.Client{Address: "192.0.2.1", UserAgent: "Lynx"},
+		Persistent: true, Client: driver.Client{Address: "192.0.2.1", UserAgent: "Lynx"},
 	}
 	if got := r.Info(); got != want {
 		t.Errorf("Info: %+v, want %+v", got, want)
 	}
-	if got := r.Cursor(); got != (cloakroom.Cursor{Created: at(1), ID: cloakroom.ID{1}}) {
+	if got := r.Cursor(); got != (driver.Cursor{Created: at(1), ID: driver.ID{1}}) {
 		t.Errorf("Cursor: %+v", got)
 	}
 }
@@ -110,18 +110,18 @@ func TestRecordInfo(t *testing.T) {
 // is not that of its bytes.
 func TestCursorOrder(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
-	low, high := cloakroom.ID{0x00}, cloakroom.ID{0xfc} // "A…" and "_…"
-	digit := cloakroom.ID{0xd0}                         // "0…" sorts before "A…" as text
+	low, high := driver.ID{0x00}, driver.ID{0xfc} // "A…" and "_…"
+	digit := driver.ID{0xd0}                      // "0…" sorts before "A…" as text
 	for _, tt := range []struct {
 		name string
-		a, b cloakroom.Cursor
+		a, b driver.Cursor
 		want int
 	}{
-		{"the same", cloakroom.Cursor{Created: at, ID: low}, cloakroom.Cursor{Created: at, ID: low}, 0},
-		{"the same moment elsewhere", cloakroom.Cursor{Created: at, ID: low}, cloakroom.Cursor{Created: at.In(time.FixedZone("", 3600)), ID: low}, 0},
-		{"earlier", cloakroom.Cursor{Created: at, ID: high}, cloakroom.Cursor{Created: at.Add(time.Millisecond), ID: low}, -1},
-		{"by id", cloakroom.Cursor{Created: at, ID: low}, cloakroom.Cursor{Created: at, ID: high}, -1},
-		{"by the id's text", cloakroom.Cursor{Created: at, ID: digit}, cloakroom.Cursor{Created: at, ID: low}, -1},
+		{"the same", driver.Cursor{Created: at, ID: low}, driver.Cursor{Created: at, ID: low}, 0},
+		{"the same moment elsewhere", driver.Cursor{Created: at, ID: low}, driver.Cursor{Created: at.In(time.FixedZone("", 3600)), ID: low}, 0},
+		{"earlier", driver.Cursor{Created: at, ID: high}, driver.Cursor{Created: at.Add(time.Millisecond), ID: low}, -1},
+		{"by id", driver.Cursor{Created: at, ID: low}, driver.Cursor{Created: at, ID: high}, -1},
+		{"by the id's text", driver.Cursor{Created: at, ID: digit}, driver.Cursor{Created: at, ID: low}, -1},
 	} {
 		if got := tt.a.Compare(tt.b); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
@@ -136,39 +136,39 @@ func TestCursorOrder(t *testing.T) {
 func TestQueryMatches(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	next := at.Add(time.Millisecond)
-	r := &cloakroom.Record{
-		ID: cloakroom.ID{5}, Kind: cloakroom.KindSession, App: "shop", Principal: "ann", Created: at, Expires: at,
+	r := &driver.Record{
+		ID: driver.ID{5}, Kind: driver.KindSession, App: "shop", Principal: "ann", Created: at, Expires: at,
 	}
 	ledger := *r
-	ledger.Kind = cloakroom.KindLedger
+	ledger.Kind = driver.KindLedger
 	grave := *r
-	grave.Grave = &cloakroom.Grave{}
+	grave.Grave = &driver.Grave{}
 	for _, tt := range []struct {
 		name string
-		q    cloakroom.Query
-		r    *cloakroom.Record
+		q    driver.Query
+		r    *driver.Record
 		want bool
 	}{
-		{"everything", cloakroom.Query{}, r, true},
-		{"a ledger by default", cloakroom.Query{}, &ledger, false},
-		{"ledgers", cloakroom.Query{Kind: cloakroom.KindLedger}, &ledger, true},
-		{"a session among ledgers", cloakroom.Query{Kind: cloakroom.KindLedger}, r, false},
-		{"a grave", cloakroom.Query{}, &grave, false},
-		{"app", cloakroom.Query{App: "shop"}, r, true},
-		{"another app", cloakroom.Query{App: "sho"}, r, false},
-		{"principal", cloakroom.Query{Principal: "ann"}, r, true},
-		{"another principal", cloakroom.Query{Principal: "anna"}, r, false},
-		{"from then", cloakroom.Query{CreatedFrom: at}, r, true},
-		{"from later", cloakroom.Query{CreatedFrom: next}, r, false},
-		{"to then", cloakroom.Query{CreatedTo: at}, r, false},
-		{"to later", cloakroom.Query{CreatedTo: next}, r, true},
-		{"expires from then", cloakroom.Query{ExpiresFrom: at}, r, true},
-		{"expires from later", cloakroom.Query{ExpiresFrom: next}, r, false},
-		{"expires to then", cloakroom.Query{ExpiresTo: at}, r, false},
-		{"expires to later", cloakroom.Query{ExpiresTo: next}, r, true},
-		{"behind itself", cloakroom.Query{After: r.Cursor()}, r, false},
-		{"behind an earlier", cloakroom.Query{After: cloakroom.Cursor{Created: at, ID: cloakroom.ID{4}}}, r, true},
-		{"behind a later", cloakroom.Query{After: cloakroom.Cursor{Created: at, ID: cloakroom.ID{6}}}, r, false},
+		{"everything", driver.Query{}, r, true},
+		{"a ledger by default", driver.Query{}, &ledger, false},
+		{"ledgers", driver.Query{Kind: driver.KindLedger}, &ledger, true},
+		{"a session among ledgers", driver.Query{Kind: driver.KindLedger}, r, false},
+		{"a grave", driver.Query{}, &grave, false},
+		{"app", driver.Query{App: "shop"}, r, true},
+		{"another app", driver.Query{App: "sho"}, r, false},
+		{"principal", driver.Query{Principal: "ann"}, r, true},
+		{"another principal", driver.Query{Principal: "anna"}, r, false},
+		{"from then", driver.Query{CreatedFrom: at}, r, true},
+		{"from later", driver.Query{CreatedFrom: next}, r, false},
+		{"to then", driver.Query{CreatedTo: at}, r, false},
+		{"to later", driver.Query{CreatedTo: next}, r, true},
+		{"expires from then", driver.Query{ExpiresFrom: at}, r, true},
+		{"expires from later", driver.Query{ExpiresFrom: next}, r, false},
+		{"expires to then", driver.Query{ExpiresTo: at}, r, false},
+		{"expires to later", driver.Query{ExpiresTo: next}, r, true},
+		{"behind itself", driver.Query{After: r.Cursor()}, r, false},
+		{"behind an earlier", driver.Query{After: driver.Cursor{Created: at, ID: driver.ID{4}}}, r, true},
+		{"behind a later", driver.Query{After: driver.Cursor{Created: at, ID: driver.ID{6}}}, r, false},
 	} {
 		if got := tt.q.Matches(tt.r); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)

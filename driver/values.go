@@ -1,4 +1,4 @@
-package cloakroom
+package driver
 
 import (
 	"cmp"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 )
+
+// This file is the values of a record.
 
 // Value is one of a record's values.
 type Value struct {
@@ -60,7 +62,7 @@ func lastOfEach(sorted []Value) []Value {
 // Get returns a value as JSON, nil if there is none of that name. The bytes are
 // shared: don't change them.
 func (l ValueList) Get(name string) json.RawMessage {
-	if i, ok := l.find(name); ok {
+	if i, ok := l.Find(name); ok {
 		return l[i].JSON
 	}
 	return nil
@@ -79,7 +81,7 @@ func (l ValueList) All() iter.Seq2[string, json.RawMessage] {
 
 // With returns the list with a value set, in a new one. The value is shared.
 func (l ValueList) With(name string, value json.RawMessage) ValueList {
-	i, ok := l.find(name)
+	i, ok := l.Find(name)
 	if ok {
 		next := make(ValueList, len(l))
 		copy(next, l)
@@ -96,7 +98,7 @@ func (l ValueList) With(name string, value json.RawMessage) ValueList {
 // Without returns the list without a value, in a new one if there was such a
 // value.
 func (l ValueList) Without(name string) ValueList {
-	i, ok := l.find(name)
+	i, ok := l.Find(name)
 	if !ok {
 		return l
 	}
@@ -104,8 +106,8 @@ func (l ValueList) Without(name string) ValueList {
 	return append(append(next, l[:i]...), l[i+1:]...)
 }
 
-// find returns where a name is, or where it belongs.
-func (l ValueList) find(name string) (int, bool) {
+// Find returns where a name is, or where it belongs.
+func (l ValueList) Find(name string) (int, bool) {
 	const few = 8 // are looked through faster than divided
 	if len(l) <= few {
 		for i := range l {
@@ -116,4 +118,13 @@ func (l ValueList) find(name string) (int, bool) {
 		return len(l), false
 	}
 	return slices.BinarySearchFunc(l, name, func(v Value, name string) int { return strings.Compare(v.Name, name) })
+}
+
+// Bytes returns how many bytes the names and values have.
+func (l ValueList) Bytes() int {
+	n := 0
+	for i := range l {
+		n += len(l[i].Name) + len(l[i].JSON)
+	}
+	return n
 }

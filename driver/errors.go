@@ -1,0 +1,58 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+)
+
+// This file is the errors that stores return.
+
+// The errors that callers tell apart, with errors.Is. What a store returns wraps
+// one of them and says what happened to which record.
+var (
+	// ErrNotFound: there is no such session. Stores return it for a record that
+	// is missing; Retrieve and Admin also for one that has ended or expired.
+	ErrNotFound = errors.New("not found")
+
+	// ErrGone: the session has ended, expired or been replaced by a sign-in.
+	// Nothing that is saved into it will ever be seen; start a new one.
+	ErrGone = errors.New("session has ended")
+
+	// ErrExists: a store already keeps a record, or a grave, of this id.
+	ErrExists = errors.New("already exists")
+
+	// ErrConflict: the record is not at the version that the caller read, or
+	// the request carries a token that has been renewed meanwhile.
+	ErrConflict = errors.New("changed by someone else")
+
+	// ErrUnavailable: the store did not answer. Try again later; cookies are
+	// left alone.
+	ErrUnavailable = errors.New("store unavailable")
+
+	// ErrUnknown: a write was sent, and whether it happened could not be
+	// learned in time. It always comes with ErrUnavailable.
+	ErrUnknown = errors.New("outcome unknown")
+
+	// ErrOverloaded: the store's queue is full, or more operations are under way
+	// than it carries out in time. Nothing was sent: the operation certainly did
+	// not happen. It always comes with ErrUnavailable.
+	ErrOverloaded = errors.New("store overloaded")
+
+	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
+	ErrInvalid = errors.New("invalid record")
+
+	// ErrCorrupt: what the store keeps under this id can't be understood.
+	// Manager.Fresh starts a new session in its place.
+	ErrCorrupt = errors.New("corrupt record")
+
+	// ErrClosed: the store or the manager has been closed.
+	ErrClosed = errors.New("closed")
+
+	// ErrNewer: a newer version of this module wrote the record, in a form that
+	// this one can't work with. It is an ErrUnavailable: a newer process can, and
+	// the visitor is not signed out.
+	ErrNewer = fmt.Errorf("a newer version wrote this: %w", ErrUnavailable)
+)
+
+// IsNotFound reports whether an error is ErrNotFound.
+func IsNotFound(err error) bool { return errors.Is(err, ErrNotFound) }

@@ -1,0 +1,49 @@
+package driver
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// This file is how records grow: the names of what later versions add to them.
+
+// Format is the newest format of records that this version can work with. A
+// record that says in Extra, under ExtraFormat, that it is of a later one is
+// ErrNewer. A format is raised only where an older process can't do with
+// keeping what it doesn't know.
+const Format = 1
+
+// The names in Extra that are spoken for. Stores treat none of them apart, but
+// for ExtraFormat. Nothing but that has a meaning yet: they are decided so that
+// processes of several versions agree on them.
+const (
+	ExtraFormat    = "format"    // a number; absent: 1
+	ExtraIdle      = "idle"      // the session's own idle timeout, in milliseconds
+	ExtraMethod    = "method"    // how the principal proved who it is, such as "passkey"
+	ExtraLevel     = "level"     // how far that is to be trusted: a number, more is better
+	ExtraActor     = "actor"     // who acts in the principal's place
+	ExtraLabels    = "labels"    // an object of texts
+	ExtraAliases   = "aliases"   // a list of other names that the session is found by
+	ExtraDeviceKey = "deviceKey" // the public key of the device that the session is bound to
+)
+
+// CheckFormat returns ErrNewer if a record or grave with these extra members is
+// of a format that this version doesn't know, and ErrCorrupt if it doesn't say
+// which in a way that any version would. Stores call it for what Get returns.
+func CheckFormat(extra ValueList) error {
+	if len(extra) == 0 {
+		return nil
+	}
+	raw := extra.Get(ExtraFormat)
+	if raw == nil {
+		return nil
+	}
+	n, err := strconv.ParseUint(string(raw), 10, 31)
+	switch {
+	case err != nil || n == 0:
+		return fmt.Errorf("%w: its format is not a number from 1 on", ErrCorrupt)
+	case n > Format:
+		return fmt.Errorf("%w: it is of format %d, this version knows %d", ErrNewer, n, Format)
+	}
+	return nil
+}

@@ -1,0 +1,40 @@
+package driver
+
+import "time"
+
+// This file is the grave of an ended session, and the reasons for one.
+
+// Grave is what an ended session leaves, which others call a tombstone: it
+// refuses creates and updates of its id, so that no write that is still on its
+// way can bring the session back.
+type Grave struct {
+	Reason    EndReason
+	At        time.Time // when it was dug
+	Until     time.Time // not removed before; at least the session's deadline
+	Successor ID        // with EndReplaced: the session that took over
+
+	// App and Principal are those of the session, "" where who buried it didn't
+	// know.
+	App, Principal string
+
+	// Writes and WriteIDs go on counting where the record left off, the burial
+	// included, so that the outcome of a write before it can still be learned.
+	// An unconditional burial, which didn't read the record, has only its own.
+	Writes   uint64
+	WriteIDs []WriteID
+
+	// Extra is what a newer version put there, as in a Record.
+	Extra ValueList
+}
+
+// EndReason says why a session ended.
+type EndReason string
+
+// The reasons.
+const (
+	EndDestroyed EndReason = "destroyed" // signed out, or ended by the application
+	EndReplaced  EndReason = "replaced"  // a sign-in moved it to a new session
+	EndRevoked   EndReason = "revoked"   // ended from elsewhere: signed out everywhere, or over the limit
+	EndExpired   EndReason = "expired"   // found idle for too long
+	EndAbandoned EndReason = "abandoned" // a sign-in that failed took back its new session
+)

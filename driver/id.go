@@ -1,0 +1,116 @@
+package driver
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// This file is the names of sessions.
+
+// ID names a session. It is no credential: it may be shown, logged and put
+// into URLs.
+//
+// Its 16 bytes are the time of its making in Unix milliseconds (6 bytes, big
+// endian), a layout (1 byte) and 9 random bytes. Ids of layouts that are not
+// made from a time, ledgers and imports, are derived: all bytes but the layout
+// come from a hash. Ids are never reused.
+type ID [16]byte
+
+const layoutAt = 6
+
+// NewID makes a new id from a time, in one of the layouts hour to month. It
+// takes its randomness from crypto/rand.
+func NewID(l Layout, now time.Time) ID {
+	var id ID
+	putMillis(&id, now)
+	id[layoutAt] = byte(l)
+	_, _ = rand.Read(id[layoutAt+1:]) // never fails (crypto/rand)
+	return id
+}
+
+// LedgerID returns the id of a principal's ledger in an app.
+func LedgerID(app, principal string) ID {
+	return DerivedID(LayoutLedger, "cloakroom ledger v1", app, principal)
+}
+
+// DerivedID hashes length-prefixed parts (SHA-256, cut to 15 bytes) around a
+// layout byte.
+func DerivedID(l Layout, parts ...string) ID {
+	h := sha256.New()
+	var n [4]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint32(n[:], uint32(len(p)))
+		h.Write(n[:])
+		h.Write([]byte(p))
+	}
+	sum := h.Sum(nil)
+	var id ID
+	copy(id[:], sum)
+	id[layoutAt] = byte(l)
+	return id
+}
+
+func putMillis(id *ID, t time.Time) {
+	ms := uint64(t.UnixMilli())
+	id[0], id[1], id[2], id[3], id[4], id[5] = byte(ms>>40), byte(ms>>32), byte(ms>>24), byte(ms>>16), byte(ms>>8), byte(ms)
+}
+
+// Layout returns the id's layout.
+func (id ID) Layout() Layout { return Layout(id[layoutAt]) }
+
+// Time returns when the id was made, to the millisecond, in UTC. It is the
+// zero time for derived ids, which don't tell.
+func (id ID) Time() time.Time {
+	switch id.Layout() {
+	case LayoutLedger, LayoutImport:
+		return time.Time{}
+	}
+	ms := uint64(binary.BigEndian.Uint16(id[:2]))<<32 | uint64(binary.BigEndian.Uint32(id[2:6]))
+	return time.UnixMilli(int64(ms)).UTC()
+}
+
+// Period returns the period of time, in UTC, that the id's record is kept in:
+// from start, inclusive, to end. ok is false for layouts without periods.
+func (id ID) Period() (start, end time.Time, ok bool) {
+	return id.Layout().Period(id.Time())
+}
+
+// IsZero reports whether the id is unset.
+func (id ID) IsZero() bool { return id == ID{} }
+
+// String returns the id as text: base64url without padding, 22 characters.
+func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+
+// MarshalText returns what String does.
+func (id ID) MarshalText() ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(nil, id[:]), nil
+}
+
+// UnmarshalText is the inverse of MarshalText; see ParseID.
+func (id *ID) UnmarshalText(text []byte) error {
+	parsed, err := ParseID(string(text))
+	if err == nil {
+		*id = parsed
+	}
+	return err
+}
+
+// ParseID reads an id from its text. It accepts exactly what String returns,
+// with a layout that is known.
+func ParseID(s string) (ID, error) {
+	var id ID
+	if len(s) != base64.RawURLEncoding.EncodedLen(len(id)) {
+		return ID{}, fmt.Errorf("id of %d characters: an id has 22", len(s))
+	}
+	if n, err := textEncoding.Decode(id[:], []byte(s)); err != nil || n != len(id) {
+		return ID{}, fmt.Errorf("id %q is not base64url without padding", s)
+	}
+	if _, ok := layoutOf(id.Layout()); !ok {
+		return ID{}, fmt.Errorf("id %q has the unknown layout %d", s, id[layoutAt])
+	}
+	return id, nil
+}

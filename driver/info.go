@@ -1,0 +1,24 @@
+package driver
+
+import "time"
+
+// This file is what an application sees of a record.
+
+// Info is what there is to know of a session beside its values.
+type Info struct {
+	ID            ID
+	App           string
+	Principal     string    // "" if nobody is signed in
+	Created       time.Time // sign-in makes a new session
+	Authenticated time.Time // zero if nobody is signed in
+	Seen          time.Time // last activity, up to Config.TouchEvery ago
+	Expires       time.Time // unless there is activity
+	Deadline      time.Time // however active
+	Persistent    bool      // the cookie outlives the browser's run
+	Client        Client
+}
+
+// Info returns the record's metadata.
+func (r *Record) Info() Info {
+	return Info{r.ID, r.App, r.Principal, r.Created, r.Authenticated, r.Seen, r.Expires, r.Deadline, r.Persistent, r.Client}
+}

@@ -1,0 +1,111 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// This file is the record of a session, and what can be told from one alone.
+
+// Record is what a store keeps of a session, or of a principal's sessions (a
+// ledger). Times are UTC, to the millisecond; the zero time means "none".
+type Record struct {
+	ID   ID
+	Kind Kind
+
+	App       string // names the application; several share a store
+	Principal string // the user that the session is signed in as; "" for none
+
+	Created       time.Time
+	Authenticated time.Time // when the principal last proved who it is
+	Seen          time.Time // last activity; never goes backwards
+	Expires       time.Time // min(Seen + idle timeout, Deadline)
+	Deadline      time.Time // the absolute end
+
+	// Verifier proves the token's secret together with the id, the principal
+	// and the times above that must not be edited. It doesn't tell the secret.
+	Verifier []byte
+	// Previous is the verifier that a renewal replaced; it is good until
+	// PreviousEnds.
+	Previous     []byte
+	PreviousEnds time.Time
+
+	Persistent bool   // the token outlives the browser's run ("remember me")
+	Client     Client // who used the session last
+
+	Writes   uint64    // how often the record has been written; each write raises it
+	WriteIDs []WriteID // of the last writes, newest first, at most MaxWriteIDs
+
+	Values ValueList
+
+	// Extra is what a record has beyond the fields above: what a newer version
+	// put there, to be kept as it is by every write. The Extra constants
+	// are the names spoken for.
+	Extra ValueList
+
+	// Grave is set in what Store.Get returns with ErrGone; then nothing else
+	// is but ID and Version.
+	Grave *Grave
+
+	Version Version // the store's own; set by the store in what it returns
+}
+
+// Kind tells what a record is.
+type Kind string
+
+// The kinds of records.
+const (
+	KindSession Kind = "session"
+	KindLedger  Kind = "ledger"
+)
+
+// Client tells who used a session last, as far as the server can see.
+type Client struct {
+	Address   string // an IP address without port, or what Config.ClientAddr says
+	UserAgent string // cut to 256 bytes
+}
+
+// Version is a store's name for one state of a record. Versions of an id never
+// repeat, not even after its record was removed and made again; only of ids so
+// old that no session can have them any more, in a period that was dropped whole,
+// they may. What the two numbers mean is the store's business; the zero Version
+// is none at all.
+type Version struct{ Term, Seq uint64 }
+
+// IsZero reports whether v is no version at all.
+func (v Version) IsZero() bool { return v == Version{} }
+
+// String returns the version for logs.
+func (v Version) String() string { return fmt.Sprintf("%d.%d", v.Term, v.Seq) }
+
+// IsGone reports whether Store.Get returned a grave.
+func IsGone(r *Record, err error) bool {
+	return errors.Is(err, ErrGone) && r != nil && r.Grave != nil
+}
+
+// GraveFor returns the grave that replaces the record as it is here, at a time,
+// by a write of this id.
+func (r *Record) GraveFor(why EndReason, at time.Time, by WriteID) Grave {
+	return Grave{
+		Reason: why, At: at, Until: r.Deadline, App: r.App, Principal: r.Principal,
+		Writes: r.Writes + 1, WriteIDs: PushWriteID(r.WriteIDs, by),
+	}
+}
+
+// ExpiredGrave returns the grave that a sweep at the time now buries an idle
+// session in.
+func (r *Record) ExpiredGrave(now time.Time) Grave { return r.GraveFor(EndExpired, now, NewWriteID()) }
+
+// Size returns about how many bytes of memory the record takes beyond the
+// fields that all records have.
+func (r *Record) Size() int {
+	const each = 64 // of a list's entry
+	n := len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
+	for _, l := range []ValueList{r.Values, r.Extra} {
+		for _, v := range l {
+			n += len(v.Name) + len(v.JSON) + each
+		}
+	}
+	return n
+}

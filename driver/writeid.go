@@ -1,0 +1,59 @@
+package driver
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+)
+
+// This file is the name of one write, by which its writer finds out whether it
+// happened.
+
+// MaxWriteIDs is how many write ids a record keeps. A write whose answer was lost
+// can be told from one that never happened while no more than MaxWriteIDs others
+// follow.
+const MaxWriteIDs = 8
+
+// WriteID is the random nonce of one write. A writer that doesn't know whether its
+// write happened finds the answer by looking for its write id in the record.
+type WriteID [8]byte
+
+// NewWriteID draws one from crypto/rand.
+func NewWriteID() WriteID {
+	var w WriteID
+	_, _ = rand.Read(w[:]) // never fails (crypto/rand)
+	return w
+}
+
+// PushWriteID returns a list with one more in front, cut to MaxWriteIDs, in a new
+// slice.
+func PushWriteID(list []WriteID, w WriteID) []WriteID {
+	out := make([]WriteID, 1, min(len(list)+1, MaxWriteIDs))
+	out[0] = w
+	return append(out, list[:min(len(list), MaxWriteIDs-1)]...)
+}
+
+// String returns the write id as text: base64url without padding, 11 characters.
+func (w WriteID) String() string { return base64.RawURLEncoding.EncodeToString(w[:]) }
+
+// MarshalText returns what String does.
+func (w WriteID) MarshalText() ([]byte, error) {
+	return base64.RawURLEncoding.AppendEncode(nil, w[:]), nil
+}
+
+// UnmarshalText is the inverse of MarshalText.
+func (w *WriteID) UnmarshalText(text []byte) error {
+	var parsed WriteID
+	if len(text) != base64.RawURLEncoding.EncodedLen(len(w)) {
+		return fmt.Errorf("write id of %d characters: a write id has 11", len(text))
+	}
+	if n, err := textEncoding.Decode(parsed[:], text); err != nil || n != len(parsed) {
+		return fmt.Errorf("write id %q is not base64url without padding", text)
+	}
+	*w = parsed
+	return nil
+}
+
+// textEncoding is how ids and write ids are written. Strict makes a copy, which is
+// not to be made for each.
+var textEncoding = base64.RawURLEncoding.Strict()

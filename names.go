@@ -1,0 +1,37 @@
+package cloakroom
+
+import "github.com/cloakroom-go/cloakroom/driver"
+
+// This file is the names of package driver that applications see.
+
+// Store keeps sessions: a *sqlitestore.Store, *elasticstore.Store or
+// *memstore.Store, or one of your own. Its methods are for the Manager alone.
+type Store = driver.Store
+
+// ID names a session. It is no credential: it may be shown, logged and put into
+// URLs.
+type ID = driver.ID
+
+// ParseID reads an id from its text.
+func ParseID(s string) (ID, error) { return driver.ParseID(s) }
+
+// Info is what there is to know of a session beside its values.
+type Info = driver.Info
+
+// Client tells who used a session last, as far as the server can see.
+type Client = driver.Client
+
+// EndReason says why a session ended.
+type EndReason = driver.EndReason
+
+// The reasons.
+const (
+	EndDestroyed = driver.EndDestroyed // signed out, or ended by the application
+	EndReplaced  = driver.EndReplaced  // a sign-in moved it to a new session
+	EndRevoked   = driver.EndRevoked   // ended from elsewhere: signed out everywhere, or over the limit
+	EndExpired   = driver.EndExpired   // found idle for too long
+	EndAbandoned = driver.EndAbandoned // a sign-in that failed took back its new session
+)
+
+// MaxLifetime is the longest lifetime that a session can be given: 400 days.
+const MaxLifetime = driver.MaxLifetime
