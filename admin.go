@@ -4,16 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"iter"
+	"log/slog"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
+
+// This file is what operators and jobs see and end, by id and principal.
 
 // Admin sees and ends an app's sessions by id and principal, without tokens:
 // for consoles, command lines and jobs. It is safe for concurrent use.
 type Admin struct {
-	ledgers   *ledgers
+	app       string
+	store     Store
+	records   *protocol.Records
+	timeout   time.Duration
 	checkSize func(*driver.Record) error
+	events    *Events
+}
+
+// Admin returns the view of the app's sessions by id and principal.
+func (m *Manager) Admin() *Admin {
+	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events}
 }
 
 // NewAdmin makes an Admin that has no Manager, and so needs no keys. Where
@@ -22,18 +36,21 @@ type Admin struct {
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
-	w := newWriter(store, app, clock{}, timeout, MaxLifetime, &Events{})
-	return &Admin{&ledgers{w: w, longest: MaxLifetime}, func(*driver.Record) error { return nil }}
+	records := protocol.New(store, protocol.Options{
+		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
+		Ended: func(context.Context, ID, EndReason) {},
+	})
+	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}}
 }
 
 // Find returns the record of a session. It is shared: read-only.
 //
 // ErrNotFound: there is none in this app, or it has ended or expired.
 func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, a.ledgers.w.timeout)
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	rec, _, err := a.ledgers.w.read(ctx, id)
-	if err == nil && rec == nil || errors.Is(err, errForeign) {
+	rec, _, err := a.records.Read(ctx, id)
+	if err == nil && rec == nil || errors.Is(err, protocol.ErrForeign) {
 		err = fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
 	}
 	return rec, err
@@ -44,58 +61,21 @@ func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
 // expired but not been swept: compare Info().Expires. An error is the last
 // element, with a nil record.
 func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
-	q.App, q.Kind = a.ledgers.w.app, driver.KindSession
-	return a.ledgers.w.store.Search(ctx, q)
+	q.App, q.Kind = a.app, driver.KindSession
+	return a.store.Search(ctx, q)
 }
 
 // Devices returns the records of a principal's live sessions, exactly.
 func (a *Admin) Sessions(ctx context.Context, principal string) ([]*driver.Record, error) {
-	if err := checkPrincipal(principal); err != nil {
+	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, a.ledgers.w.timeout)
-	defer cancel()
-	return a.ledgers.live(ctx, principal)
+	return a.records.Live(ctx, principal)
 }
 
 // Revoke ends a session, live or not: afterwards nothing can make one of this
 // id. It is no error if there is none.
-func (a *Admin) Revoke(ctx context.Context, id ID) error {
-	if l := id.Layout(); l == driver.LayoutLedger || l.MaxLifetime() == 0 {
-		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, ErrInvalid)
-	}
-	w := a.ledgers.w
-	ctx, done, err := w.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	rec, err := w.store.Get(ctx, id)
-	until := w.now().Add(MaxLifetime) // where the id doesn't tell
-	if made := id.Time(); !made.IsZero() {
-		until = made.Add(id.Layout().MaxLifetime())
-	}
-	switch {
-	case errors.Is(err, ErrGone):
-		return nil
-	case driver.IsNotFound(err), errors.Is(err, ErrCorrupt):
-		rec = nil
-	case err != nil:
-		return readError(id, err)
-	case rec.Kind != driver.KindSession || rec.App != a.ledgers.w.app:
-		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, a.ledgers.w.app, ErrNotFound)
-	default:
-		until = rec.Deadline
-	}
-	if err := w.bury(ctx, id, EndRevoked, until, rec); err != nil {
-		return err
-	}
-	a.ledgers.w.events.ended(ctx, id, EndRevoked)
-	if rec != nil && rec.Principal != "" {
-		_ = a.ledgers.leave(rec.Principal, id) // the burial is what counts
-	}
-	return nil
-}
+func (a *Admin) Revoke(ctx context.Context, id ID) error { return a.records.Revoke(ctx, id) }
 
 // RevokeAll signs a principal out everywhere: it ends all of its sessions but
 // those of the ids in except. When it returns nil, none of them opens any more,
@@ -107,18 +87,13 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error {
 // On an error some may be left. Call it again; the next sign-in or RevokeAll
 // ends them too.
 func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) error {
-	if err := checkPrincipal(principal); err != nil {
+	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
 	}
-	ctx, done, err := a.ledgers.w.begin(ctx)
-	if err != nil {
+	if err := a.records.RevokeAll(ctx, principal, except); err != nil {
 		return err
 	}
-	defer done()
-	if err := a.ledgers.revokeAll(ctx, principal, except); err != nil {
-		return err
-	}
-	a.ledgers.w.events.signedOut(ctx, principal)
+	a.events.signedOut(ctx, principal)
 	return nil
 }
 
@@ -129,7 +104,7 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 // ErrGone: there is no such session, or it has ended or expired.
 func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	ops := []op{{kind: opTx, tx: f}}
-	_, err := a.ledgers.w.do(id, &change{apply: func(next *driver.Record, _ time.Time, _ bool) (err error) {
+	_, err := a.records.Change(id, &protocol.Change{Apply: func(next *driver.Record, _ time.Time, _ bool) (err error) {
 		if next.Kind != driver.KindSession {
 			return fmt.Errorf("cloakroom: %v is not a session: %w", id, ErrGone)
 		}
@@ -143,10 +118,6 @@ func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 
 // Inspector returns the store's Inspector, nil if it has none.
 func (a *Admin) Inspector() driver.Inspector {
-	store := a.ledgers.w.store
-	if c, ok := store.(*cache); ok {
-		store = c.Store
-	}
-	i, _ := store.(driver.Inspector)
+	i, _ := a.store.(driver.Inspector)
 	return i
 }

@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 )
 
+// This file is what can be chosen, with checks and defaults.
+
 // Config says how a Manager works. The zero Config, and nil, are good for
 // production. Durations that are negative where that has no meaning are errors.
 type Config struct {
@@ -137,6 +139,9 @@ const (
 	// dropped at the end of the request.
 	SaveManual
 )
+
+// MaxCacheFor is the longest time that Config.CacheFor may be.
+const MaxCacheFor = time.Hour
 
 const userAgentBytes = 256
 

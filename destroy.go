@@ -2,8 +2,11 @@ package cloakroom
 
 import (
 	"context"
+
 	"github.com/cloakroom-go/cloakroom/driver"
 )
+
+// This file is the sign-out.
 
 // Destroy ends the session, as a sign-out does, and returns when nothing can
 // bring it back. The client is told to forget its token. The Session is a new,
@@ -26,7 +29,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 			return nil
 		}
 		if stored {
-			if err := s.m.end(ctx, rec); err != nil {
+			if err := s.m.records.End(ctx, rec, EndDestroyed); err != nil {
 				return err
 			}
 		}
@@ -34,21 +37,6 @@ func (s *Session) Destroy(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// end buries the record of a session that is signed out.
-func (m *Manager) end(ctx context.Context, rec *driver.Record) error {
-	ctx, done, err := m.w.begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
-	if err := m.w.bury(ctx, rec.ID, EndDestroyed, rec.Deadline, rec); err != nil {
-		return err
-	}
-	m.events.ended(ctx, rec.ID, EndDestroyed)
-	m.leaveLedger(ctx, rec)
-	return nil
 }
 
 // resetFrom makes it a new session, and has the client forget its token, unless

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the errors of the API; those of stores are package driver's.
@@ -25,7 +26,7 @@ var (
 
 	// ErrRevoked: the principal was signed out everywhere while this sign-in
 	// was under way. The visitor has to sign in again.
-	ErrRevoked = errors.New("signed out everywhere during sign-in")
+	ErrRevoked = protocol.ErrRevoked
 
 	// ErrUnavailable: the store did not answer. Try again later; cookies are
 	// left alone.

@@ -3,10 +3,11 @@ package cloakroom
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // Ticket is taken before the password is checked and given to Login after, so
@@ -43,16 +44,16 @@ type LoginOptions struct {
 // BeginLogin takes a ticket for signing a principal in. Call it before the
 // password is checked. It costs one read.
 func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttempt, error) {
-	if err := checkPrincipal(principal); err != nil {
+	if err := protocol.CheckPrincipal(principal); err != nil {
 		return LoginAttempt{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
 	defer cancel()
-	l, err := m.ledgers.get(ctx, principal)
+	generation, err := m.records.Generation(ctx, principal)
 	if err != nil {
 		return LoginAttempt{}, err
 	}
-	return LoginAttempt{loginAttempt{principal, l.Generation, m.now()}}, nil
+	return LoginAttempt{loginAttempt{principal, generation, m.now()}}, nil
 }
 
 // Login signs a principal in, once you have checked who it is. The session gets
@@ -71,7 +72,7 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 		o = &LoginOptions{}
 	}
 	m := s.m
-	if err := checkPrincipal(principal); err != nil {
+	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
 	}
 	lifetime := o.Lifetime
@@ -94,7 +95,7 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	ctx, done, err := m.w.begin(ctx)
+	ctx, done, err := m.records.Begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -114,8 +115,8 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	return err
 }
 
-// login is one sign-in: create the new record, enter it into the ledger, and
-// last retire exactly that version of the old record that was copied.
+// login is one sign-in: what it begins with and makes. How the new session replaces
+// the old one is protocol.SignIn's.
 type login struct {
 	s    *Session
 	m    *Manager
@@ -142,7 +143,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 		return errRenewed()
 	}
 	if stored {
-		if l.old, _, err = l.m.w.read(ctx, l.base.ID); err != nil {
+		if l.old, _, err = l.m.records.Read(ctx, l.base.ID); err != nil {
 			return err
 		}
 		if l.old == nil {
@@ -180,49 +181,33 @@ func errRenewed() error {
 	return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 }
 
+// run carries the sign-in out.
 func (l *login) run(ctx context.Context, t loginAttempt) error {
 	m := l.m
-	if l.next.Created.After(t.Issued.Add(loginAttemptLife)) {
-		return fmt.Errorf("cloakroom: the sign-in's ticket is older than %v: %w", loginAttemptLife, ErrRevoked)
+	if l.next.Created.After(t.Issued.Add(protocol.AttemptLife)) {
+		return fmt.Errorf("cloakroom: the sign-in's attempt is older than %v: %w", protocol.AttemptLife, ErrRevoked)
 	}
-	rec, secret, err := m.create(ctx, l.next)
+	if err := m.checkSize(l.next); err != nil {
+		return err
+	}
+	secret := m.seal(l.next)
+	in := &protocol.SignIn{
+		Old: l.old, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
+		Adopt: func(rec *driver.Record) bool { return l.adopt(rec, secret) },
+	}
+	if l.keep {
+		in.Merge = func(old driver.ValueList) (driver.ValueList, error) { return replay(old, l.ops) }
+	}
+	rec, err := m.records.SignIn(ctx, in)
 	if err != nil {
 		return err
 	}
-	l.next = rec
-	ending, err := m.ledgers.enter(rec, t.Generation, m.config.MaxPerPrincipal, l.replaces())
-	if err == nil && l.old != nil {
-		err = l.retire(ctx)
-	}
-	if err == nil && !l.adopt(secret) {
-		err = fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
-	}
-	if err != nil {
-		if !errors.Is(err, errRetire) {
-			l.abandon(ctx)
-		}
-		return err
-	}
-	if l.old != nil {
-		m.events.ended(ctx, l.old.ID, EndReplaced)
-		m.leaveLedger(ctx, l.old)
-	}
-	// What can't be ended now is left to the next who writes the ledger.
-	_ = m.ledgers.finish(ctx, rec.Principal, ending)
-	m.events.signedIn(ctx, l.next.Info())
+	m.events.signedIn(ctx, rec.Info())
 	return nil
 }
 
-// replaces returns the id that leaves the principal's ledger with this sign-in.
-func (l *login) replaces() ID {
-	if l.old != nil && l.old.Principal == l.next.Principal {
-		return l.old.ID
-	}
-	return ID{}
-}
-
 // adopt makes the new record the session's, unless it was destroyed meanwhile.
-func (l *login) adopt(secret [16]byte) bool {
+func (l *login) adopt(rec *driver.Record, secret [16]byte) bool {
 	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,91 +215,6 @@ func (l *login) adopt(secret [16]byte) bool {
 		return false
 	}
 	s.flying = false // what was logged meanwhile stays
-	s.adopt(l.next, secret, momentOf(l.m.now()))
+	s.adopt(rec, secret, protocol.MomentOf(l.m.now()))
 	return true
-}
-
-// errRetire marks an unknown outcome of the retirement: the old session may
-// have been replaced by the new one, and to bury that could lose what was saved
-// in both.
-var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
-
-// abandon takes the new session back.
-func (l *login) abandon(ctx context.Context) {
-	// The context may have run out over what failed.
-	ctx, cancel := l.m.w.bound(ctx)
-	defer cancel()
-	if err := l.m.w.bury(ctx, l.next.ID, EndAbandoned, l.next.Deadline, l.next); err != nil {
-		// Nobody has its token, and the ledger ends it with the others.
-		l.m.config.Logger.WarnContext(ctx, "cloakroom: a sign-in that failed leaves a session behind", "session", l.next.ID, "error", err)
-		return
-	}
-	l.m.leaveLedger(ctx, l.next)
-}
-
-// retire buries the old record at the version that was copied. A save that came
-// in between is taken over into the new record first.
-func (l *login) retire(ctx context.Context) error {
-	w, old, rev := l.m.w, l.old, driver.NewWriteID()
-	for n := 1; ; n++ {
-		g := old.GraveFor(EndReplaced, w.now(), rev)
-		g.Successor = l.next.ID
-		err := w.store.Bury(ctx, old.ID, g, old.Version)
-		if err == nil {
-			w.fail(old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", old.ID, ErrGone))
-			return nil
-		}
-		if errors.Is(err, ErrOverloaded) || errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed) {
-			if n == 1 {
-				return fmt.Errorf("cloakroom: replacing %v: %w", old.ID, err)
-			}
-		}
-		rec, state, verdict, _ := w.settle(ctx, old, []attempt{{rev: rev, base: old.Writes, answered: answered(err)}}, err)
-		switch {
-		case verdict == verdictApplied:
-			return nil
-		case state == stateUnread:
-			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
-		case state != stateLive: // somebody else ended it, whatever became of our attempts
-			return fmt.Errorf("cloakroom: %v was ended during sign-in: %w", old.ID, ErrGone)
-		case verdict == verdictUnknown:
-			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
-		case rec.Version == old.Version: // not yet
-			if !backOff(ctx, n) {
-				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
-			}
-		default:
-			if err := l.merge(rec); err != nil {
-				return err
-			}
-			old = rec
-		}
-	}
-}
-
-// merge takes what others saved in the old session meanwhile over into the new
-// one, which only this sign-in knows.
-func (l *login) merge(old *driver.Record) error {
-	if !l.keep {
-		return nil
-	}
-	values, err := replay(old.Values, l.ops)
-	if err != nil {
-		return err
-	}
-	known := l.next.Writes
-	rec, err := l.m.w.do(l.next.ID, &change{base: l.next, asOf: momentOf(l.m.now()), apply: func(next *driver.Record, _ time.Time, _ bool) error {
-		if next.Writes != known {
-			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, ErrConflict)
-		}
-		next.Values = values
-		return nil
-	}})
-	if err == nil && rec == nil { // ended from elsewhere
-		err = fmt.Errorf("cloakroom: %v was ended during sign-in: %w", l.next.ID, ErrGone)
-	}
-	if err == nil {
-		l.next = rec
-	}
-	return err
 }

@@ -5,8 +5,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // renewLongest is how long an old secret stays good at most when nobody uses
@@ -41,7 +43,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
-	c := &change{base: rec, asOf: asOf, apply: func(next *driver.Record, now time.Time, _ bool) error {
+	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
 		ring, claims := m.keys.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
@@ -51,7 +53,7 @@ func (s *Session) Renew(ctx context.Context) error {
 		next.Verifier = ring.Verifier(claims, secret)
 		return nil
 	}}
-	saved, err := m.w.do(rec.ID, c)
+	saved, err := m.records.Change(rec.ID, c)
 	if errors.Is(err, errNotCurrent) && !errors.Is(err, ErrUnknown) {
 		return nil
 	}
@@ -64,7 +66,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec == rec {
-		s.adopt(saved, secret, c.asOf)
+		s.adopt(saved, secret, c.AsOf)
 	}
 	m.events.renewed(ctx, saved.Info())
 	return nil

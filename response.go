@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 )
 
+// This file is the ResponseWriter that handlers write to.
+
 // response wraps a ResponseWriter so that the session is saved before the first
 // byte. It has the optional methods that handlers look for, each passed on to
 // what it wraps, or answered as not supported; Unwrap lets
@@ -34,12 +36,12 @@ var (
 	_ io.StringWriter = (*response)(nil)
 )
 
-// begin saves the session before the response's first byte, once. It reports
+// start saves the session before the response's first byte, once. It reports
 // false if the response must not be sent, because another was.
-func (w *response) begin() bool {
+func (w *response) start() bool {
 	if w.state.Load() == responseNew {
 		if err := w.q.commit(); err != nil {
-			w.fail(err)
+			w.sendError(err)
 		} else {
 			w.state.Store(responseSent)
 		}
@@ -47,8 +49,8 @@ func (w *response) begin() bool {
 	return w.state.Load() == responseSent
 }
 
-// fail sends an error in the place of the response. Nothing is saved any more.
-func (w *response) fail(err error) {
+// sendError sends an error in the place of the response. Nothing is saved any more.
+func (w *response) sendError(err error) {
 	w.err = err
 	w.state.Store(responseFailed)
 	w.q.m.answerError(w.ResponseWriter, w.q.outer, w.q, err)
@@ -71,14 +73,14 @@ func (w *response) WriteHeader(status int) {
 		}
 		return
 	}
-	if w.begin() {
+	if w.start() {
 		w.ResponseWriter.WriteHeader(status)
 	}
 }
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(b []byte) (int, error) {
-	if !w.begin() {
+	if !w.start() {
 		return 0, w.refuse()
 	}
 	return w.ResponseWriter.Write(b)
@@ -86,7 +88,7 @@ func (w *response) Write(b []byte) (int, error) {
 
 // WriteString implements io.StringWriter.
 func (w *response) WriteString(s string) (int, error) {
-	if !w.begin() {
+	if !w.start() {
 		return 0, w.refuse()
 	}
 	return io.WriteString(w.ResponseWriter, s)
@@ -95,7 +97,7 @@ func (w *response) WriteString(s string) (int, error) {
 // ReadFrom implements io.ReaderFrom, so that files are sent by the kernel where
 // that is possible.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
-	if !w.begin() {
+	if !w.start() {
 		return 0, w.refuse()
 	}
 	if f, ok := w.ResponseWriter.(io.ReaderFrom); ok {
@@ -109,7 +111,7 @@ func (w *response) Flush() { _ = w.FlushError() }
 
 // FlushError is what http.ResponseController calls.
 func (w *response) FlushError() error {
-	if !w.begin() {
+	if !w.start() {
 		return w.refuse()
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
@@ -118,7 +120,7 @@ func (w *response) FlushError() error {
 // Hijack implements http.Hijacker. The session is saved first; a token that is
 // due can only go out if the caller sends the response's headers itself.
 func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if !w.begin() {
+	if !w.start() {
 		return nil, nil, w.refuse()
 	}
 	return http.NewResponseController(w.ResponseWriter).Hijack()

@@ -5,10 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
+
+// This file is how a session is saved.
 
 // saveEach saves at once in that mode.
 func (s *Session) saveEach() {
@@ -31,23 +35,16 @@ func (s *Session) refresh() {
 	if !stored {
 		return
 	}
-	ctx, cancel := s.m.w.bound(context.Background())
-	defer cancel()
-	asOf := momentOf(s.m.now())
-	now, err := s.m.w.store.Get(ctx, rec.ID)
+	asOf := protocol.MomentOf(s.m.now())
+	now, err := s.m.records.Newest(context.Background(), rec.ID)
 	if err != nil {
-		if driver.IsNotFound(err) || errors.Is(err, ErrGone) {
-			err = fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
-		} else {
-			err = readError(rec.ID, err)
-		}
 		s.sink(err)
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec == rec {
-		s.settle(now, asOf)
+		s.show(now, asOf)
 	}
 }
 
@@ -57,9 +54,9 @@ func (s *Session) sink(err error) {
 	s.sunk = errors.Join(s.sunk, err)
 }
 
-// settle takes over what the store keeps since asOf or later, with what has not
+// show takes over what the store keeps since asOf or later, with what has not
 // been saved on top.
-func (s *Session) settle(rec *driver.Record, asOf moment) {
+func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keys.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
@@ -144,7 +141,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	var saved *driver.Record
 	var err error
 	if stored {
-		c := &change{base: base, asOf: asOf, apply: func(next *driver.Record, now time.Time, untouched bool) (err error) {
+		c := &protocol.Change{Base: base, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, untouched bool) (err error) {
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:
 				next.Values = view // computed already
@@ -159,11 +156,11 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 			s.m.freshen(next, visit, now)
 			return nil
 		}}
-		if saved, err = s.m.w.do(base.ID, c); err == nil {
-			asOf = c.asOf
+		if saved, err = s.m.records.Change(base.ID, c); err == nil {
+			asOf = c.AsOf
 		}
-	} else if saved, err = s.begin(ctx, ops); saved != nil {
-		asOf = momentOf(saved.Created)
+	} else if saved, err = s.createFrom(ctx, ops); saved != nil {
+		asOf = protocol.MomentOf(saved.Created)
 	}
 
 	s.mu.Lock()
@@ -174,7 +171,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		return err
 	case err == nil && saved != nil:
 		s.wrote, s.rekey = true, false
-		s.settle(saved, asOf)
+		s.show(saved, asOf)
 	case err == nil && stored: // saved, and ended since
 		s.gone = true
 	case errors.Is(err, ErrUnknown):
@@ -187,8 +184,8 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	return err
 }
 
-// begin stores a new session; with nothing to put in, it doesn't.
-func (s *Session) begin(ctx context.Context, ops []op) (*driver.Record, error) {
+// createFrom stores a new session; with nothing to put in, it doesn't.
+func (s *Session) createFrom(ctx context.Context, ops []op) (*driver.Record, error) {
 	values, err := replay(nil, ops)
 	if err != nil || len(values) == 0 {
 		return nil, err
@@ -199,12 +196,16 @@ func (s *Session) begin(ctx context.Context, ops []op) (*driver.Record, error) {
 	rec := s.m.newRecord("", s.m.config.AnonymousLifetime)
 	rec.Client = s.client
 	rec.Values = values
-	saved, secret, err := s.m.create(ctx, rec)
+	if err := s.m.checkSize(rec); err != nil {
+		return nil, err
+	}
+	secret := s.m.seal(rec)
+	saved, err := s.m.records.Create(ctx, rec)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	s.adopt(saved, secret, momentOf(saved.Created))
+	s.adopt(saved, secret, protocol.MomentOf(saved.Created))
 	s.mu.Unlock()
 	s.m.events.created(ctx, saved.Info())
 	return saved, nil
@@ -212,8 +213,8 @@ func (s *Session) begin(ctx context.Context, ops []op) (*driver.Record, error) {
 
 // adopt makes a record that was just created, or got another secret, the session's.
 // It is of asOf or later.
-func (s *Session) adopt(rec *driver.Record, secret [16]byte, asOf moment) {
+func (s *Session) adopt(rec *driver.Record, secret [16]byte, asOf protocol.Moment) {
 	s.secret, s.used, s.old, s.rekey = secret, false, false, false
-	s.settle(rec, asOf)
+	s.show(rec, asOf)
 	s.q.issue()
 }

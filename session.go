@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
-	"github.com/cloakroom-go/cloakroom/internal/token"
 )
+
+// This file is the Session: what a request sees and logs of it.
 
 // Session is one visitor's session, as one request sees it. It is safe for
 // concurrent use.
@@ -28,15 +30,15 @@ type Session struct {
 	saving sync.Mutex // held by a save, sign-in or renewal; taken before mu
 
 	mu     sync.Mutex
-	rec    *driver.Record // as it was last read or written; empty before that
-	asOf   moment         // when that was
-	stored bool           // rec is in the store
-	wrote  bool           // and was written by this Session, which is activity enough
-	gone   bool           // it has ended: saving is ErrGone
-	old    bool           // the token came with the previous secret
-	rekey  bool           // the verifier was made by a later key of the ring
-	exact  bool           // no op failed when view was made
-	flying bool           // a save or sign-in has taken earlier ops along
+	rec    *driver.Record  // as it was last read or written; empty before that
+	asOf   protocol.Moment // when that was
+	stored bool            // rec is in the store
+	wrote  bool            // and was written by this Session, which is activity enough
+	gone   bool            // it has ended: saving is ErrGone
+	old    bool            // the token came with the previous secret
+	rekey  bool            // the verifier was made by a later key of the ring
+	exact  bool            // no op failed when view was made
+	flying bool            // a save or sign-in has taken earlier ops along
 	visit
 
 	view valueSet   // rec's values with ops
@@ -46,7 +48,7 @@ type Session struct {
 
 	// What reading it takes is here, so that it is allocated in one piece.
 	reading timeout.Context
-	line    line // the writer's, if no other request holds the record
+	queue   protocol.Queue // of the record, if no other request holds it
 }
 
 // visit is what a request tells about the session's use.
@@ -55,6 +57,12 @@ type visit struct {
 	used   bool     // the token came from the client, with the current secret
 	active bool     // the visitor is at work: writing moves Seen
 	client Client
+}
+
+// newSession makes of s, which is zero, an empty session that is not stored.
+func (m *Manager) newSession(s *Session, q *request) *Session {
+	s.m, s.q, s.rec, s.exact, s.active = m, q, m.empty, true, true
+	return s
 }
 
 // String returns what may be printed of a session: its id.
@@ -138,7 +146,7 @@ func (s *Session) Names() iter.Seq[string] {
 func (s *Session) SetRaw(name string, value json.RawMessage) {
 	raw, err := compactJSON(name, value)
 	if err != nil {
-		s.fail(name, err, true)
+		s.keepError(name, err, true)
 		return
 	}
 	s.replace(name, raw)
@@ -171,7 +179,7 @@ func (s *Session) Clear() {
 
 func (s *Session) sealed() sealedValues { return s }
 
-func (s *Session) fail(name string, err error, lost bool) {
+func (s *Session) keepError(name string, err error, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.errs.add(name, err, lost)
@@ -179,7 +187,7 @@ func (s *Session) fail(name string, err error, lost bool) {
 
 func (s *Session) replace(name string, raw json.RawMessage) {
 	if err := checkName(name); err != nil {
-		s.fail(name, err, true)
+		s.keepError(name, err, true)
 		return
 	}
 	s.mu.Lock()
@@ -194,12 +202,12 @@ func (s *Session) replace(name string, raw json.RawMessage) {
 
 func (s *Session) change(name string, c changer) {
 	if err := checkName(name); err != nil {
-		s.fail(name, err, true)
+		s.keepError(name, err, true)
 		return
 	}
 	s.refresh()
 	if err := s.logChange(name, c); err != nil {
-		s.fail(name, err, true)
+		s.keepError(name, err, true)
 		return
 	}
 	s.saveEach()
@@ -235,20 +243,4 @@ func (s *Session) baseHas(name string) bool {
 		return false
 	}
 	return s.rec.Values.Get(name) != nil
-}
-
-// claims is what the record's verifier covers.
-func claims(r *driver.Record) token.Claims {
-	return token.Claims{
-		App: r.App, Principal: r.Principal, ID: r.ID,
-		Created: millis(r.Created), Authenticated: millis(r.Authenticated), Deadline: millis(r.Deadline),
-	}
-}
-
-// millis is 0 for the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
 }

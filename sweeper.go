@@ -3,10 +3,11 @@ package cloakroom
 import (
 	"context"
 	"errors"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"log/slog"
 	"math/rand/v2"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // sweeper has the store remove what is over, from time to time.

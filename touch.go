@@ -1,9 +1,13 @@
 package cloakroom
 
 import (
-	"github.com/cloakroom-go/cloakroom/driver"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
+
+// This file is activity: what a visit writes of itself, and when.
 
 // freshen brings a record's metadata up to date in a write that happens now anyway.
 // It moves Seen forward only, and starts the grace of a previous secret at the
@@ -53,9 +57,17 @@ func (s *Session) touch() {
 	if s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
 		s.rekey = false
 		visit := s.visit
-		_ = s.m.w.enqueue(s.rec.ID, &change{base: s.rec, asOf: s.asOf, yields: !grace, apply: func(next *driver.Record, now time.Time, _ bool) error {
+		_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Yields: !grace, Apply: func(next *driver.Record, now time.Time, _ bool) error {
 			s.m.freshen(next, visit, now)
 			return nil
 		}})
 	}
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }

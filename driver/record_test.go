@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,5 +174,31 @@ func TestQueryMatches(t *testing.T) {
 		if got := tt.q.Matches(tt.r); got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestPushWriteID: newest first, cut, and never in the slice that it was given,
+// which the store shares.
+func TestPushWriteID(t *testing.T) {
+	var ids []driver.WriteID
+	for n := 1; n <= 3*driver.MaxWriteIDs; n++ {
+		before := slices.Clone(ids)
+		next := driver.PushWriteID(ids, driver.WriteID{byte(n)})
+		if want := min(n, driver.MaxWriteIDs); len(next) != want {
+			t.Fatalf("after %d writes %d ids are kept, want %d", n, len(next), want)
+		}
+		for i, r := range next {
+			if r != (driver.WriteID{byte(n - i)}) {
+				t.Fatalf("after %d writes write id %d is %v", n, i, r)
+			}
+		}
+		if !slices.Equal(before, ids) {
+			t.Fatal("PushWriteID changed what it was given")
+		}
+		other := driver.PushWriteID(ids, driver.WriteID{0xff})
+		if next[0] != (driver.WriteID{byte(n)}) || other[0] != (driver.WriteID{0xff}) {
+			t.Fatal("two results share memory")
+		}
+		ids = next
 	}
 }

@@ -204,3 +204,6 @@ func (k *key) prove(c Claims, secret [16]byte) [sha256.Size]byte {
 func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 }
+
+// Newer reports whether a verifier is of a version that this package doesn't know.
+func Newer(verifier []byte) bool { return len(verifier) > 1+sha256.Size }

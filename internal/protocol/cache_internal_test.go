@@ -1,17 +1,18 @@
-package cloakroom
+package protocol
 
 import (
 	"encoding/json"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 func testCache(now func() time.Time, sessions int) *cache {
 	return newCache(nil, "session", now, time.Minute, sessions*sessionBytes)
 }
 
-func (c *cache) read(r *driver.Record) { c.end(c.begin(r.ID), r, nil) }
+func (c *cache) read(r *driver.Record) { c.untrack(c.track(r.ID), r, nil) }
 
 func cacheRecord(writes uint64, bytes int) *driver.Record {
 	r := &driver.Record{ID: driver.NewID(driver.LayoutDay, time.Now()), Kind: driver.KindSession, App: "session", Writes: writes}
@@ -33,7 +34,7 @@ func TestCacheBounds(t *testing.T) {
 			c.read(last)
 			c.recall(first.ID)
 		}
-		if n := c.sessions.Len(); n != test.most || c.sessions.Bytes() != n*sizeOf(last) {
+		if n := c.sessions.Len(); n != test.most || c.sessions.Bytes() != n*(sessionBytes+last.Size()) {
 			t.Errorf("values of %d bytes: it keeps %d sessions of %d bytes, want %d", test.size, n, c.sessions.Bytes(), test.most)
 		}
 		for _, r := range []*driver.Record{first, last} {
@@ -54,12 +55,12 @@ func TestCacheEvictedStaysOut(t *testing.T) {
 	old := cacheRecord(1, 0)
 	saved := *old
 	saved.Writes = 2
-	slow := c.begin(old.ID)
+	slow := c.track(old.ID)
 	c.read(&saved)
 	for range 16 { // which push it out
 		c.read(cacheRecord(1, 0))
 	}
-	c.end(slow, old, nil)
+	c.untrack(slow, old, nil)
 	if got, _ := c.recall(old.ID); got != nil {
 		t.Errorf("a read that began before a save puts the state of %d writes back", got.Writes)
 	}
@@ -76,9 +77,9 @@ func TestCacheSpoiledBringsNewer(t *testing.T) {
 	old := cacheRecord(1, 0)
 	saved := *old
 	saved.Writes = 2
-	slow := c.begin(old.ID)
+	slow := c.track(old.ID)
 	c.read(old)
-	c.end(slow, &saved, nil)
+	c.untrack(slow, &saved, nil)
 	if got, _ := c.recall(old.ID); got != &saved {
 		t.Error("the newer state isn't remembered")
 	}
@@ -90,11 +91,11 @@ func TestCacheUnanswered(t *testing.T) {
 	c := testCache(time.Now, 16)
 	r := cacheRecord(1, 0)
 	c.read(r)
-	c.end(c.begin(r.ID), nil, ErrUnavailable)
+	c.untrack(c.track(r.ID), nil, driver.ErrUnavailable)
 	if got, _ := c.recall(r.ID); got != r || len(c.underWay) != 0 {
 		t.Errorf("got %v, with %d under way", got, len(c.underWay))
 	}
-	c.end(c.begin(r.ID), nil, ErrConflict)
+	c.untrack(c.track(r.ID), nil, driver.ErrConflict)
 	if got, _ := c.recall(r.ID); got != nil {
 		t.Error("it is answered for after a conflict")
 	}

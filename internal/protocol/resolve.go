@@ -1,16 +1,19 @@
-package cloakroom
+package protocol
 
 import (
-	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
+
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// attempt is a write that was sent and whose outcome isn't known: the rev that
-// it carries, and the write count of the record that it was built on. Since it
+// This file decides what became of writes, from what was sent and seen alone.
+
+// attempt is a write that was sent and whose outcome isn't known: the write id
+// that it carries, and the write count of the record that it was built on. Since it
 // is a compare-and-set, it can only happen while the record stands at that
 // count, and if it happens the next count is its own.
 type attempt struct {
-	rev      driver.WriteID
+	id       driver.WriteID
 	base     uint64
 	answered bool // with a conflict, which isn't to be trusted: engines retry by themselves
 	ruledOut bool // by a read
@@ -20,7 +23,7 @@ type attempt struct {
 type sighting struct {
 	state  recordState
 	writes uint64
-	revs   []driver.WriteID
+	ids    []driver.WriteID
 }
 
 type recordState uint8
@@ -63,7 +66,7 @@ const (
 // any more. A record that was there and is missing now leaves no trace.
 func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 	for _, a := range open {
-		if slices.Contains(seen.revs, a.rev) {
+		if slices.Contains(seen.ids, a.id) {
 			return verdictApplied, nil
 		}
 	}

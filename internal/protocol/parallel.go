@@ -1,4 +1,4 @@
-package cloakroom
+package protocol
 
 import (
 	"errors"

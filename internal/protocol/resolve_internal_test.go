@@ -1,12 +1,13 @@
-package cloakroom
+package protocol
 
 import (
 	"errors"
 	"fmt"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // TestI13_Judge goes through the cases of judge's comment, with their borders.
@@ -24,9 +25,9 @@ func TestI13_Judge(t *testing.T) {
 		}
 		return revs
 	}
-	at := func(base uint64) []attempt { return []attempt{{rev: mine, base: base}} }
-	out := func(base uint64) []attempt { return []attempt{{rev: mine, base: base, ruledOut: true}} }
-	heard := func(base uint64) []attempt { return []attempt{{rev: mine, base: base, answered: true}} }
+	at := func(base uint64) []attempt { return []attempt{{id: mine, base: base}} }
+	out := func(base uint64) []attempt { return []attempt{{id: mine, base: base, ruledOut: true}} }
+	heard := func(base uint64) []attempt { return []attempt{{id: mine, base: base, answered: true}} }
 	for _, tt := range []struct {
 		name    string
 		open    []attempt
@@ -43,8 +44,8 @@ func TestI13_Judge(t *testing.T) {
 		{"our rev, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
 		{"our rev, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
 		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []driver.WriteID{mine}}, verdictApplied, nil},
-		{"the first of two", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
-		{"the second of two", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
+		{"the first of two", []attempt{{id: mine, base: 4}, {id: second, base: 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
+		{"the second of two", []attempt{{id: mine, base: 4}, {id: second, base: 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
 
 		{"the count didn't move", at(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, at(4)},
 		{"moved by one", at(4), sighting{stateLive, 5, others(5)}, verdictNotApplied, out(4)},
@@ -52,9 +53,9 @@ func TestI13_Judge(t *testing.T) {
 		{"moved by one more", at(4), sighting{stateLive, 5 + driver.MaxWriteIDs, others(8)}, verdictUnknown, nil},
 		{"moved by very much", at(0), sighting{stateLive, 1 << 63, others(8)}, verdictUnknown, nil},
 		{"went back", at(4), sighting{stateLive, 3, others(3)}, verdictUnknown, nil},
-		{"one past, one pending", []attempt{{rev: mine, base: 4}, {rev: second, base: 5}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, append(out(4), attempt{rev: second, base: 5})},
-		{"one unknown, one past", []attempt{{rev: mine, base: 1}, {rev: second, base: 9}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
-		{"two pending", []attempt{{rev: mine, base: 4}, {rev: second, base: 4}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{rev: mine, base: 4}, {rev: second, base: 4}}},
+		{"one past, one pending", []attempt{{id: mine, base: 4}, {id: second, base: 5}}, sighting{stateLive, 5, others(5)}, verdictNotApplied, append(out(4), attempt{id: second, base: 5})},
+		{"one unknown, one past", []attempt{{id: mine, base: 1}, {id: second, base: 9}}, sighting{stateLive, 10, others(8)}, verdictUnknown, nil},
+		{"two pending", []attempt{{id: mine, base: 4}, {id: second, base: 4}}, sighting{stateLive, 4, others(4)}, verdictNotApplied, []attempt{{id: mine, base: 4}, {id: second, base: 4}}},
 
 		{"ruled out before, and there", out(4), sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
 		{"ruled out before, the count didn't move", out(4), sighting{stateLive, 4, others(4)}, verdictNotApplied, out(4)},
@@ -73,7 +74,7 @@ func TestI13_Judge(t *testing.T) {
 		{"a create, still missing", at(0), sighting{state: stateMissing}, verdictNotApplied, at(0)},
 		{"a create, made by someone else", at(0), sighting{stateLive, 1, others(1)}, verdictNotApplied, out(0)},
 		{"an update, missing", at(4), sighting{state: stateMissing}, verdictUnknown, nil},
-		{"an update and a create, missing", []attempt{{rev: mine, base: 0}, {rev: second, base: 4}}, sighting{state: stateMissing}, verdictUnknown, nil},
+		{"an update and a create, missing", []attempt{{id: mine, base: 0}, {id: second, base: 4}}, sighting{state: stateMissing}, verdictUnknown, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			open := slices.Clone(tt.open)
@@ -94,7 +95,7 @@ var verdictNames = map[verdict]string{verdictApplied: "applied", verdictNotAppli
 type world struct {
 	state   recordState
 	count   uint64
-	revs    []driver.WriteID
+	ids     []driver.WriteID
 	blind   bool // it was buried by someone who hadn't read it
 	made    bool // it was there once
 	tries   []try
@@ -112,7 +113,7 @@ func (w world) sees() sighting {
 	if w.state == stateMissing {
 		return sighting{state: stateMissing}
 	}
-	return sighting{w.state, w.count, w.revs}
+	return sighting{w.state, w.count, w.ids}
 }
 
 // canStill reports whether a try may be carried out yet: it is checked against
@@ -126,7 +127,7 @@ func (w world) canStill(tr try) bool {
 
 func (w world) write(rev driver.WriteID, burial bool) world {
 	w.count++
-	w.revs = driver.PushWriteID(w.revs, rev)
+	w.ids = driver.PushWriteID(w.ids, rev)
 	w.state, w.made = stateLive, true
 	if burial {
 		w.state = stateGrave
@@ -145,14 +146,14 @@ func (w world) steps(yield func(name string, next world)) {
 	}
 	if w.state != stateGrave {
 		next := w
-		next.state, next.count, next.revs, next.blind = stateGrave, 0, []driver.WriteID{rev}, true
+		next.state, next.count, next.ids, next.blind = stateGrave, 0, []driver.WriteID{rev}, true
 		yield("u", next) // another buries without looking
 	}
 	// A record is removed long after its deadline only, when nobody waits for
 	// the answer to having made it.
 	if w.state != stateMissing && !slices.ContainsFunc(w.tries, func(tr try) bool { return tr.base == 0 }) {
 		next := w
-		next.state, next.count, next.revs = stateMissing, 0, nil
+		next.state, next.count, next.ids = stateMissing, 0, nil
 		yield("x", next)
 	}
 	if len(w.tries) < 2 && (w.state == stateLive || !w.made) {
@@ -161,13 +162,13 @@ func (w world) steps(yield func(name string, next world)) {
 				continue
 			}
 			next := w
-			next.tries = append(slices.Clip(w.tries), try{attempt{rev: driver.WriteID{byte(len(w.tries) + 1)}, base: w.count}, burial, false})
+			next.tries = append(slices.Clip(w.tries), try{attempt{id: driver.WriteID{byte(len(w.tries) + 1)}, base: w.count}, burial, false})
 			yield(map[bool]string{false: "s", true: "S"}[burial], next) // we send, on what we have read
 		}
 	}
 	for i, tr := range w.tries {
 		if w.canStill(tr) {
-			next := w.write(tr.rev, tr.burial)
+			next := w.write(tr.id, tr.burial)
 			next.tries = slices.Clone(w.tries)
 			next.tries[i].applied = true
 			yield(fmt.Sprint(i+1), next) // it is carried out, late perhaps
@@ -204,8 +205,8 @@ func TestI13_JudgeNeverGuesses(t *testing.T) {
 	}
 	for _, start := range []world{
 		{state: stateMissing},
-		{state: stateLive, made: true, count: 1, revs: full[:1]},
-		{state: stateLive, made: true, count: 30, revs: full},
+		{state: stateLive, made: true, count: 1, ids: full[:1]},
+		{state: stateLive, made: true, count: 30, ids: full},
 	} {
 		walk(start)
 	}
@@ -240,7 +241,7 @@ func checkJudge(t *testing.T, w world) verdict {
 		}
 		for _, tr := range w.tries {
 			if w.canStill(tr) && !slices.Contains(pending, tr.attempt) {
-				fail(fmt.Sprintf("try %x may happen yet and isn't pending", tr.rev[0]))
+				fail(fmt.Sprintf("try %x may happen yet and isn't pending", tr.id[0]))
 			}
 		}
 	case verdictUnknown:
@@ -270,20 +271,20 @@ func TestI13_See(t *testing.T) {
 		ok   bool
 	}{
 		{"a record", live, nil, stateLive, true},
-		{"a grave", grave, wrapped(ErrGone), stateGrave, true},
-		{"missing", nil, wrapped(ErrNotFound), stateMissing, true},
-		{"a grave that isn't shown", nil, wrapped(ErrGone), 0, false},
-		{"no answer", nil, wrapped(ErrUnavailable), 0, false},
+		{"a grave", grave, wrapped(driver.ErrGone), stateGrave, true},
+		{"missing", nil, wrapped(driver.ErrNotFound), stateMissing, true},
+		{"a grave that isn't shown", nil, wrapped(driver.ErrGone), 0, false},
+		{"no answer", nil, wrapped(driver.ErrUnavailable), 0, false},
 		{"another error", nil, errors.New("?"), 0, false},
-		{"corrupt", nil, wrapped(ErrCorrupt), 0, false},
+		{"corrupt", nil, wrapped(driver.ErrCorrupt), 0, false},
 	} {
 		got, ok := see(tt.rec, tt.err)
 		if ok != tt.ok || ok && got.state != tt.want {
 			t.Errorf("%s: %v %+v", tt.name, ok, got)
 		}
 		switch {
-		case got.state == stateLive && ok && (got.writes != 3 || len(got.revs) != 1 || got.revs[0] != driver.WriteID{1}),
-			got.state == stateGrave && ok && (got.writes != 4 || len(got.revs) != 1 || got.revs[0] != driver.WriteID{2}):
+		case got.state == stateLive && ok && (got.writes != 3 || len(got.ids) != 1 || got.ids[0] != driver.WriteID{1}),
+			got.state == stateGrave && ok && (got.writes != 4 || len(got.ids) != 1 || got.ids[0] != driver.WriteID{2}):
 			t.Errorf("%s: count or revs are wrong: %+v", tt.name, got)
 		}
 	}
@@ -292,34 +293,8 @@ func TestI13_See(t *testing.T) {
 // Where nothing was read there is nothing to write over: a create that is still on
 // its way must not find a record that nobody asked for.
 func TestI13_NothingIsConfirmedWhereNothingWasRead(t *testing.T) {
-	w := &writer{} // without a store to ask
+	w := &Records{} // without a store to ask
 	if rec, err := w.confirm(t.Context(), &driver.Record{}); err == nil {
 		t.Errorf("confirmed %v", rec)
-	}
-}
-
-// TestPushRev: newest first, cut, and never in the slice that it was given,
-// which the store shares.
-func TestPushRev(t *testing.T) {
-	var revs []driver.WriteID
-	for n := 1; n <= 3*driver.MaxWriteIDs; n++ {
-		before := slices.Clone(revs)
-		next := driver.PushWriteID(revs, driver.WriteID{byte(n)})
-		if want := min(n, driver.MaxWriteIDs); len(next) != want {
-			t.Fatalf("after %d writes %d revs are kept, want %d", n, len(next), want)
-		}
-		for i, r := range next {
-			if r != (driver.WriteID{byte(n - i)}) {
-				t.Fatalf("after %d writes rev %d is %v", n, i, r)
-			}
-		}
-		if !slices.Equal(before, revs) {
-			t.Fatal("pushRev changed what it was given")
-		}
-		other := driver.PushWriteID(revs, driver.WriteID{0xff})
-		if next[0] != (driver.WriteID{byte(n)}) || other[0] != (driver.WriteID{0xff}) {
-			t.Fatal("two results share memory")
-		}
-		revs = next
 	}
 }

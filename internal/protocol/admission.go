@@ -1,4 +1,4 @@
-package cloakroom
+package protocol
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // admission turns down what would have to wait for too long, before it has cost
@@ -80,7 +82,7 @@ func (a *admission) admit(begun bool) error {
 	}
 	if c := a.count.Add(1); int64(c%oneDone) > fewOps && !a.room(c, share) {
 		a.count.Add(^uint64(0)) // it didn't begin, and isn't done
-		return errTooMany
+		return ErrTooMany
 	}
 	return nil
 }
@@ -93,7 +95,8 @@ func (a *admission) room(count uint64, times int64) bool {
 	return (limit == 0 || n <= limit*times) && n <= mostOps
 }
 
-var errTooMany = fmt.Errorf("cloakroom: more operations are under way than the store carries out in time: %w: %w", ErrOverloaded, ErrUnavailable)
+// ErrTooMany is the error of what is turned down.
+var ErrTooMany = fmt.Errorf("cloakroom: more operations are under way than the store carries out in time: %w: %w", driver.ErrOverloaded, driver.ErrUnavailable)
 
 // measure adapts the limit to the rate at which operations are done while there
 // are enough of them to keep the store busy.
@@ -155,3 +158,10 @@ func (a *admission) tell(ctx context.Context, l *slog.Logger) bool {
 	}
 	return a.refusals.Add(1) <= logMost
 }
+
+// Full reports whether a read that begins now would be turned down.
+func (r *Records) Full() bool { return r.load.full() }
+
+// TellRefusal reports whether a request that was turned down is to be logged by
+// itself; see admission.tell.
+func (r *Records) TellRefusal(ctx context.Context, l *slog.Logger) bool { return r.load.tell(ctx, l) }

@@ -1,4 +1,4 @@
-package cloakroom
+package protocol
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/lru"
-	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // LongestCacheFor is the longest time that Config.CacheFor may be.
@@ -31,14 +30,14 @@ const (
 // replaced or ended since. What a spoiled one brings is remembered only in the
 // place of something still older.
 type cache struct {
-	Store
+	driver.Store
 	app  string
 	now  func() time.Time
 	keep time.Duration
 
 	mu       sync.Mutex
-	sessions *lru.Cache[ID, remembered]
-	underWay map[ID]*generation // what isn't spoiled
+	sessions *lru.Cache[driver.ID, remembered]
+	underWay map[driver.ID]*generation // what isn't spoiled
 }
 
 // remembered is a session as it was at some time after asOf.
@@ -56,18 +55,18 @@ type generation struct {
 
 // operation is one on a record, under way.
 type operation struct {
-	id    ID
+	id    driver.ID
 	began time.Time
 	of    *generation
 }
 
-func newCache(store Store, app string, now func() time.Time, keep time.Duration, bound int) *cache {
-	return &cache{Store: store, app: app, now: now, keep: keep, sessions: lru.New[ID, remembered](bound), underWay: make(map[ID]*generation)}
+func newCache(store driver.Store, app string, now func() time.Time, keep time.Duration, bound int) *cache {
+	return &cache{Store: store, app: app, now: now, keep: keep, sessions: lru.New[driver.ID, remembered](bound), underWay: make(map[driver.ID]*generation)}
 }
 
 // recall returns a session as it was less than Config.CacheFor ago, and when it
 // was asked for; nil if that isn't remembered. It costs no store operation.
-func (c *cache) recall(id ID) (*driver.Record, time.Time) {
+func (c *cache) recall(id driver.ID) (*driver.Record, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	m, ok := c.sessions.Get(id)
@@ -89,7 +88,7 @@ func (c *cache) young(t time.Time) bool {
 	return age >= 0 && max(age, now.Round(0).Sub(t.Round(0))) < c.keep
 }
 
-func (c *cache) begin(id ID) operation {
+func (c *cache) track(id driver.ID) operation {
 	began := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -102,14 +101,14 @@ func (c *cache) begin(id ID) operation {
 	return operation{id, began, g}
 }
 
-// end ends an operation that returned err, and if that is nil, found or left rec.
-func (c *cache) end(o operation, rec *driver.Record, err error) {
+// untrack ends an operation that returned err, and if that is nil, found or left rec.
+func (c *cache) untrack(o operation, rec *driver.Record, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case err == nil:
 		c.learn(o, rec)
-	case answered(err), errors.Is(err, ErrCorrupt):
+	case answered(err), errors.Is(err, driver.ErrCorrupt):
 		c.learn(o, nil)
 	default: // no answer, which tells nothing
 		if o.of.n--; o.of.n == 0 && !o.of.spoiled {
@@ -128,7 +127,7 @@ func (c *cache) learn(o operation, rec *driver.Record) {
 	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.Before(m.asOf):
 		// What is remembered is newer.
 	case known || !o.of.spoiled:
-		c.sessions.Put(o.id, remembered{rec, o.began}, sizeOf(rec))
+		c.sessions.Put(o.id, remembered{rec, o.began}, sessionBytes+rec.Size())
 	}
 	if g := c.underWay[o.id]; g != nil {
 		g.spoiled = true
@@ -136,20 +135,11 @@ func (c *cache) learn(o operation, rec *driver.Record) {
 	}
 }
 
-// sizeOf estimates what a record takes in memory.
-func sizeOf(r *driver.Record) int {
-	n := sessionBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
-	for _, v := range r.Values {
-		n += len(v.Name) + len(v.JSON) + 64
-	}
-	return n
-}
-
 // Get implements Store.
-func (c *cache) Get(ctx context.Context, id ID) (*driver.Record, error) {
-	o := c.begin(id)
+func (c *cache) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
+	o := c.track(id)
 	rec, err := c.Store.Get(ctx, id)
-	c.end(o, rec, err)
+	c.untrack(o, rec, err)
 	return rec, err
 }
 
@@ -164,43 +154,21 @@ func (c *cache) Update(ctx context.Context, r *driver.Record) (driver.Version, e
 }
 
 func (c *cache) write(ctx context.Context, r *driver.Record, do func(context.Context, *driver.Record) (driver.Version, error)) (driver.Version, error) {
-	o := c.begin(r.ID)
+	o := c.track(r.ID)
 	v, err := do(ctx, r)
 	saved := *r // r is the caller's again
 	saved.Version = v
-	c.end(o, &saved, err)
+	c.untrack(o, &saved, err)
 	return v, err
 }
 
 // Bury implements Store. Whatever comes of it, what was to be ended isn't
 // answered for from memory any more.
-func (c *cache) Bury(ctx context.Context, id ID, g driver.Grave, v driver.Version) error {
-	o := c.begin(id)
+func (c *cache) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
+	o := c.track(id)
 	err := c.Store.Bury(ctx, id, g, v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.learn(o, nil)
 	return err
-}
-
-// openRemembered fills an empty session from memory, in the place of the store,
-// and reports whether it could. What would turn the visitor away or hand out a
-// token is left to the store: that a secret doesn't open the record, which may have
-// been renewed elsewhere; that the session is over, which may have been in use
-// elsewhere; that the token has to be signed anew.
-func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool {
-	if m.cache == nil || t.Old {
-		return false
-	}
-	rec, asOf := m.cache.recall(ID(t.ID))
-	if rec == nil || m.w.over(rec, now) {
-		return false
-	}
-	ok, old := m.keys.ring.Load().Check(rec.Verifier, claims(rec), t.Secret)
-	if !ok {
-		return false
-	}
-	s.secret, s.used, s.rekey = t.Secret, true, old
-	s.settle(rec, momentOf(asOf))
-	return true
 }

@@ -1,0 +1,45 @@
+package cloakroom
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// This file is tokens in headers.
+
+// Bearer sends tokens in headers, for clients that are not browsers: requests
+// carry "Authorization: Bearer TOKEN", and a response that hands out a token
+// carries it in a header of its own.
+type Bearer struct {
+	// Header is the response's header. Defaults to "Session-Token".
+	Header string
+}
+
+func (b Bearer) name() string { return "bearer" }
+func (b Bearer) vary() string { return "Authorization" }
+
+func (b Bearer) check() (Transport, error) {
+	setDefault(&b.Header, "Session-Token")
+	for _, r := range b.Header {
+		if r != '-' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') {
+			return nil, fmt.Errorf("cloakroom: Bearer.Header %q can't name a header: use letters, digits and -", b.Header)
+		}
+	}
+	return b, nil
+}
+
+func (b Bearer) next(line string) (text, rest string, ok bool) {
+	scheme, value, ok := strings.Cut(line, " ")
+	return strings.TrimSpace(value), "", ok && strings.EqualFold(scheme, "Bearer")
+}
+
+func (b Bearer) issue(h http.Header, token string, _, _ time.Time) { h.Set(b.Header, token) }
+
+// revoke sends an empty token: forget the one you have.
+func (b Bearer) revoke(h http.Header) { h.Set(b.Header, "") }
+
+func (b Bearer) attach(r *http.Request, token string) {
+	r.Header.Set("Authorization", "Bearer "+token)
+}

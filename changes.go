@@ -1,0 +1,76 @@
+package cloakroom
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the log of a session's changes, and its replay.
+
+// op is one entry of a session's log of changes, which is replayed on what
+// someone else saved meanwhile.
+type op struct {
+	kind   opKind
+	name   string
+	raw    json.RawMessage
+	change changer
+	tx     func(*Tx) error
+}
+
+type opKind uint8
+
+const (
+	opSet opKind = iota
+	opUnset
+	opChange
+	opClear
+	opTx
+)
+
+// apply runs the op on values.
+func (o *op) apply(v *valueSet) error {
+	switch o.kind {
+	case opSet:
+		v.set(o.name, o.raw)
+	case opUnset:
+		v.unset(o.name)
+	case opClear:
+		v.list, v.owned = nil, true
+	case opChange:
+		old, ok := v.get(o.name)
+		raw, err := o.change.again(old, ok)
+		if err != nil {
+			return err
+		}
+		v.set(o.name, raw)
+	case opTx:
+		tx := &Tx{v: *v}
+		tx.v.owned = false // what a failing function did is dropped
+		if err := errors.Join(o.tx(tx), tx.err()); err != nil {
+			return err
+		}
+		*v = tx.v
+	}
+	return nil
+}
+
+// replay returns what ops make of base, which stays as it is. A panic in a
+// function of the user's becomes an error, since replays may run in a goroutine
+// that the user knows nothing of.
+func replay(base driver.ValueList, ops []op) (result driver.ValueList, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, fmt.Errorf("cloakroom: an update function panicked: %v", p)
+		}
+	}()
+	v := valueSet{list: base}
+	for i := range ops {
+		if err := ops[i].apply(&v); err != nil {
+			return nil, err
+		}
+	}
+	return v.list, nil
+}

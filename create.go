@@ -1,0 +1,34 @@
+package cloakroom
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
+)
+
+// This file is sessions that begin outside of requests.
+
+// Create makes and stores a new, empty session outside of a request: for tests,
+// and for clients that are handed their token in another way. Save what is put
+// into it with Session.Save.
+func (m *Manager) Create(ctx context.Context) (*Session, error) {
+	rec := m.newRecord("", m.config.AnonymousLifetime)
+	secret := m.seal(rec)
+	rec, err := m.records.Create(ctx, rec)
+	if err != nil {
+		return nil, err
+	}
+	s := m.newSession(new(Session), nil)
+	s.adopt(rec, secret, protocol.MomentOf(rec.Created))
+	m.events.created(ctx, rec.Info())
+	return s, nil
+}
+
+// Attach puts the session's token on a request, as its client would: for tests,
+// and for clients written in Go.
+func (m *Manager) Attach(r *http.Request, s *Session) {
+	if t := s.Token(); t != "" {
+		m.transport.attach(r, t)
+	}
+}

@@ -1,0 +1,106 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the end of sessions.
+
+// End ends a session whose record was read, and takes it out of its principal's
+// ledger. When it returns nil nothing can bring the session back.
+func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndReason) error {
+	ctx, done, err := r.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := r.bury(ctx, rec.ID, graveOf(rec, why), rec); err != nil {
+		return err
+	}
+	r.o.Ended(ctx, rec.ID, why)
+	r.leaveLedger(ctx, rec)
+	return nil
+}
+
+// Revoke ends a session of the app by its id, live or not: afterwards nothing can
+// make one of this id. It is no error if there is none.
+//
+// Errors: driver.ErrInvalid, it is no session's id; driver.ErrNotFound, it is
+// another app's.
+func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
+	if l := id.Layout(); l == driver.LayoutLedger || l.MaxLifetime() == 0 {
+		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, driver.ErrInvalid)
+	}
+	ctx, done, err := r.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	rec, err := r.store.Get(ctx, id)
+	g := driver.Grave{Reason: driver.EndRevoked, Until: r.clock.Now().Add(driver.MaxLifetime)} // where the id doesn't tell
+	if made := id.Time(); !made.IsZero() {
+		g.Until = made.Add(id.Layout().MaxLifetime())
+	}
+	switch {
+	case errors.Is(err, driver.ErrGone):
+		return nil
+	case driver.IsNotFound(err), errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
+		rec = nil
+	case err != nil:
+		return readError(id, err)
+	case rec.Kind != driver.KindSession || rec.App != r.app:
+		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, r.app, driver.ErrNotFound)
+	default:
+		g = graveOf(rec, driver.EndRevoked)
+	}
+	if err := r.bury(ctx, id, g, rec); err != nil {
+		return err
+	}
+	r.o.Ended(ctx, id, driver.EndRevoked)
+	if rec != nil && rec.Principal != "" {
+		_ = r.leave(rec.Principal, id) // the burial is what counts
+	}
+	return nil
+}
+
+// graveOf returns the grave of a session that is buried whatever its version:
+// without what only its newest state tells.
+func graveOf(rec *driver.Record, why driver.EndReason) driver.Grave {
+	return driver.Grave{Reason: why, Until: rec.Deadline, App: rec.App, Principal: rec.Principal}
+}
+
+// bury ends a session whatever its version, and returns when it is answered. g
+// says why and until when. known is the record as it was last read, or nil: as
+// long as that is the newest, its count and write ids go into the grave, so that a
+// save that was under way learns whether it was in time.
+func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record) error {
+	writeID := driver.NewWriteID()
+	if known == nil || r.store.Bury(ctx, id, known.GraveFor(g.Reason, r.clock.Now(), writeID), known.Version) != nil {
+		g.At, g.WriteIDs = r.clock.Now(), []driver.WriteID{writeID}
+		if err := r.buryUnchecked(ctx, id, g); err != nil {
+			return err
+		}
+	}
+	// Not before: if it had failed, the session would go on.
+	r.refuseWaiting(id, errGone(id))
+	return nil
+}
+
+// buryUnchecked buries what is there, and tries again while there is no answer.
+func (r *Records) buryUnchecked(ctx context.Context, id driver.ID, g driver.Grave) error {
+	for n := 1; ; n++ {
+		err := r.store.Bury(ctx, id, g, driver.Version{})
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrClosed):
+			return fmt.Errorf("cloakroom: ending %v: %w", id, err)
+		case !backOff(ctx, n):
+			return fmt.Errorf("cloakroom: ending %v: %w: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable, err)
+		}
+	}
+}

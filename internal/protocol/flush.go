@@ -1,0 +1,193 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/timeout"
+)
+
+// This file is the one loop that writes: it reads, changes, writes at the version
+// read, and resolves conflicts and lost answers.
+
+// flush writes a batch of changes of one record as one, and gives each its
+// result. cur is the newest state of the record that is known, if any; now and
+// actual are what the clock tells. It returns the state that it left, or nil if that
+// isn't known.
+func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, actual time.Time) *driver.Record {
+	ctx := &batch[0].flight
+	if ctx.Context != nil { // of a flush before, which the store may still look at
+		ctx = new(timeout.Context)
+	}
+	ctx.Begin(context.Background(), actual.Add(r.o.Timeout), nil)
+	defer ctx.End()
+	give := func(rec *driver.Record, err error) *driver.Record {
+		for _, c := range batch {
+			c.AsOf = MomentOf(now)
+			c.finish(rec, err)
+		}
+		return rec
+	}
+	makeNew := batch[0].Make
+	known := cur != nil
+	if !known {
+		rec, err := r.store.Get(ctx, id)
+		switch {
+		case err == nil:
+			cur = rec
+		case driver.IsNotFound(err) && makeNew != nil:
+			cur = makeNew()
+		case driver.IsNotFound(err), driver.IsGone(rec, err):
+			return give(nil, errGone(id))
+		default:
+			return give(nil, readError(id, err))
+		}
+	}
+	if cur.App != r.app {
+		return give(nil, fmt.Errorf("cloakroom: %v belongs to another app: %w", id, driver.ErrGone))
+	}
+	var open []attempt // what was sent, and may have happened or happen yet for all that is confirmed
+	for try := 0; ; try++ {
+		if try > 0 || !known { // time went by
+			now = r.clock.Now()
+		}
+		over, err := r.endIfOver(ctx, cur, now)
+		if over {
+			if len(open) > 0 && !now.Before(cur.Deadline) { // else its burial has confirmed what it was dug for
+				return give(nil, errUnknown(id, nil))
+			}
+			return give(nil, fmt.Errorf("cloakroom: %v has expired: %w", id, driver.ErrGone))
+		}
+		if err == nil {
+			var next, saved *driver.Record
+			var refuses bool
+			if next, batch, refuses = r.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
+				return cur
+			}
+			writeID := driver.NewWriteID()
+			if !refuses {
+				next.Writes++
+				next.WriteIDs = driver.PushWriteID(cur.WriteIDs, writeID)
+				saved, err = r.send(ctx, next)
+			}
+			switch {
+			case refuses, refused(err) && len(open) > 0:
+				// What was sent may be in, for all that a read tells. It isn't
+				// once this has been acknowledged.
+				confirmed, e := r.confirm(ctx, cur)
+				if e == nil {
+					cur, open = confirmed, nil
+					continue
+				}
+				if refused(e) {
+					give(nil, errUnknown(id, e))
+					return cur
+				}
+				err = e
+			case err == nil:
+				return give(saved, nil)
+			case errors.Is(err, driver.ErrInvalid) && len(batch) > 1:
+				for _, c := range batch { // whose fault it is shows one by one
+					cur = r.flush(id, cur, []*Change{c}, now, time.Now())
+				}
+				return cur
+			case refused(err):
+				give(nil, err)
+				return cur
+			case allYield(batch):
+				give(nil, nil)
+				return nil
+			default:
+				open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})
+			}
+		}
+		rec, state, verdict, pending := r.learnOutcome(ctx, cur, open, err)
+		switch {
+		case verdict == verdictApplied:
+			return give(rec, nil) // nil if it was ended since
+		case verdict == verdictUnknown && len(open) == 0:
+			return give(nil, readError(id, err))
+		case verdict == verdictUnknown && state == stateGrave: // over, but perhaps after our write
+			return give(nil, fmt.Errorf("%w: %w", errUnknown(id, nil), driver.ErrGone))
+		case verdict == verdictUnknown:
+			return give(nil, errUnknown(id, err))
+		case state == stateGrave, state == stateMissing && makeNew == nil:
+			return give(nil, errGone(id))
+		case state == stateMissing:
+			rec = makeNew()
+		}
+		cur, open = rec, pending
+	}
+}
+
+// allYield reports whether nobody wants to know what became of a batch.
+func allYield(batch []*Change) bool {
+	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Yields })
+}
+
+// merge makes the next state of a record of a batch of changes, and returns the
+// changes that are in it. It finishes those that refuse, that yield to a
+// conflict, and that nobody waits for any more. It takes them out of batch itself.
+//
+// What refuses after changes that aren't written yet is put back into the queue:
+// they may never be, and then the refusal would rest on nothing. And in doubt,
+// where a change may have been written along with an earlier attempt, none is
+// refused: merge reports that one would be.
+func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, conflict, inDoubt bool) (next *driver.Record, kept []*Change, refuses bool) {
+	batch = slices.DeleteFunc(batch, func(c *Change) bool {
+		gone := r.isAbandoned(c) || c.Yields && conflict
+		if gone {
+			c.finish(nil, nil)
+		}
+		return gone
+	})
+	next = new(driver.Record)
+	*next = *cur
+	kept = batch[:0]
+	var again []*Change
+	for _, c := range batch {
+		before := *next
+		if err := c.Apply(next, now, len(kept) == 0); err != nil {
+			*next = before
+			switch {
+			case inDoubt: // and so nothing was taken out before
+				return nil, batch, true
+			case len(kept) > 0:
+				again = append(again, c)
+			default:
+				c.finish(nil, err)
+			}
+			continue
+		}
+		kept = append(kept, c)
+	}
+	r.putBack(cur.ID, again)
+	return next, kept, false
+}
+
+// send writes a record at its version, or creates it where it has none. It
+// returns next itself, at the version that it has got.
+func (r *Records) send(ctx context.Context, next *driver.Record) (*driver.Record, error) {
+	var v driver.Version
+	var err error
+	switch {
+	case next.Version.IsZero():
+		v, err = r.store.Create(ctx, next)
+	case r.owned != nil:
+		if err := r.owned.UpdateOwned(ctx, next); err != nil {
+			return nil, err
+		}
+		return next, nil
+	default:
+		v, err = r.store.Update(ctx, next)
+	}
+	if err != nil {
+		return nil, err
+	}
+	next.Version = v
+	return next, nil
+}

@@ -1,0 +1,79 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is how it is learned what became of a write that met a conflict or
+// was not answered.
+
+// learnOutcome re-reads a record after a write that met a conflict, or wasn't
+// answered, until it knows what became of the attempts. It asks again, backing
+// off, while the store doesn't answer, and for a while when what it reads has
+// not advanced past the conflict.
+//
+// That one of them was applied takes more than a read, which may be answered by a
+// node of the engine that was cut off, has the write alone, and is about to lose
+// it. The same goes for a grave. So what was read is written once more, at its
+// version: if that is acknowledged then so is what it was written over.
+func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) (*driver.Record, recordState, verdict, []attempt) {
+	conflict := answered(cause)
+	for n := 0; ; n++ {
+		if n > 0 || !conflict {
+			if !backOff(ctx, n) {
+				return nil, stateUnread, verdictUnknown, nil
+			}
+		}
+		rec, err := r.store.Get(ctx, cur.ID)
+		seen, ok := see(rec, err)
+		if !ok {
+			continue
+		}
+		v, pending := judge(open, seen)
+		switch {
+		case v == verdictNotApplied && conflict && n < 4 && !advanced(cur, rec, seen):
+			continue
+		case v == verdictApplied, seen.state == stateGrave:
+			if rec, err = r.confirm(ctx, rec); err != nil {
+				continue
+			}
+		}
+		if seen.state != stateLive {
+			rec = nil
+		}
+		if seen.state == stateGrave {
+			pending = nil // whatever is still on its way meets the grave
+		}
+		return rec, seen.state, v, pending
+	}
+}
+
+// confirm writes what was read once more, unchanged, at its version.
+func (r *Records) confirm(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
+	switch {
+	case rec.Grave != nil:
+		return rec, r.store.Bury(ctx, rec.ID, *rec.Grave, rec.Version)
+	case rec.Version.IsZero(): // nothing was read, and what was sent may still come
+		return nil, errNotThere
+	}
+	next := *rec
+	next.Writes++
+	next.WriteIDs = driver.PushWriteID(rec.WriteIDs, driver.NewWriteID())
+	return r.send(ctx, &next)
+}
+
+var errNotThere = errors.New("nothing is there")
+
+// advanced reports whether what was read is another state than cur.
+func advanced(cur, rec *driver.Record, seen sighting) bool {
+	switch seen.state {
+	case stateLive:
+		return rec.Version != cur.Version
+	case stateMissing:
+		return !cur.Version.IsZero()
+	}
+	return true
+}

@@ -1,0 +1,294 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/timeout"
+)
+
+// This file is the queue of one record's changes: who waits, who works it off.
+
+// Queue is what this process knows of one record while it has changes of it, or
+// requests that hold it open: those changes, worked off by one goroutine at a
+// time, and the newest state. The zero Queue is to be given to Records.Hold.
+type Queue struct {
+	waiting []*Change
+	running bool
+	holders int32 // requests that hold the session open
+
+	newest *driver.Record // as the last flush left it; nil if that isn't known
+	asOf   Moment
+}
+
+const (
+	// staleAfter is how old what is known of a record may be to be written over
+	// without reading it again. A write over a state that is many writes old meets
+	// a conflict, and by then nobody can tell whether it happened (invariant 13).
+	staleAfter = time.Second
+
+	// maxWaiting bounds a queue.
+	maxWaiting = 10_000
+)
+
+// Change is one waiter's part of a checked write.
+type Change struct {
+	Base *driver.Record // what the waiter read; nil: it is read first
+	AsOf Moment         // when it did; after Records.Change, of what that returned
+
+	// Apply makes the change on next, whose fields it may set but not mutate
+	// what they point to. It may run more than once. It is now; untouched says
+	// that next is what the store keeps at next.Version, without changes of
+	// others. An error refuses the change.
+	Apply func(next *driver.Record, now time.Time, untouched bool) error
+
+	// Make makes the record that is changed where there is none; all changes of
+	// a record have the same. nil: a missing record is driver.ErrGone.
+	Make func() *driver.Record
+
+	// Yields gives the change up, as done, once it meets a conflict.
+	Yields bool
+
+	abandoned bool          // the waiter has gone; guarded by Records.mu
+	done      chan struct{} // nil if the waiter carries it out itself, or doesn't wait
+	rec       *driver.Record
+	err       error
+
+	// What carrying it out takes is here, so that it is allocated in one piece.
+	flight timeout.Context
+	alone  [1]*Change // a batch of itself
+}
+
+func (c *Change) finish(rec *driver.Record, err error) {
+	c.rec, c.err = rec, err
+	if c.done != nil {
+		close(c.done)
+	}
+}
+
+// Hold keeps the queue of a session, so that a request writes over what others
+// of this process wrote meanwhile. If there is none it becomes fresh, a zero one.
+// Release has to be called at the end of the request.
+func (r *Records) Hold(id driver.ID, fresh *Queue) *Queue {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.queues[id]
+	if q == nil {
+		q = fresh
+		r.queues[id] = q
+	}
+	q.holders++
+	return q
+}
+
+// Release ends a Hold.
+func (r *Records) Release(id driver.ID, q *Queue) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q.holders--
+	r.drop(id, q)
+}
+
+// queue returns a record's queue, with mu held.
+func (r *Records) queue(id driver.ID) *Queue {
+	q := r.queues[id]
+	if q == nil {
+		q = new(Queue)
+		r.queues[id] = q
+	}
+	return q
+}
+
+// drop forgets a queue that nothing needs any more, with mu held.
+func (r *Records) drop(id driver.ID, q *Queue) {
+	if !q.running && q.holders == 0 {
+		delete(r.queues, id)
+	}
+}
+
+// Change carries a change out and waits for it, whatever becomes of the caller's
+// request: for as long as Options.Timeout, or twice that behind another that is
+// in flight. It returns the record as it was written, perhaps with others'
+// changes; nil if that was written, and ended since.
+//
+// Errors: what Apply refused the change with, driver.ErrGone where the session
+// has ended, or is another app's, and what the store refused it with.
+func (r *Records) Change(id driver.ID, c *Change) (*driver.Record, error) {
+	if err := r.load.admit(true); err != nil {
+		return nil, err
+	}
+	defer r.load.leave()
+	r.mu.Lock()
+	q, err := r.enter(id)
+	if err != nil {
+		r.mu.Unlock()
+		return nil, err
+	}
+	if r.wake(q) {
+		newest, asOf := q.newest, q.asOf
+		r.mu.Unlock()
+		r.writeFirst(id, q, c, newest, asOf)
+		return c.rec, c.err
+	}
+	c.done = make(chan struct{})
+	q.waiting = append(q.waiting, c)
+	r.mu.Unlock()
+	// A change waits behind one that is in flight: at most twice the time.
+	timer := time.NewTimer(2 * r.o.Timeout)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+		return c.rec, c.err
+	case <-timer.C:
+	}
+	r.mu.Lock()
+	c.abandoned = true
+	r.mu.Unlock()
+	return nil, errUnknown(id, context.DeadlineExceeded)
+}
+
+// ChangeLater puts a change that nobody waits for into its record's queue.
+func (r *Records) ChangeLater(id driver.ID, c *Change) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q, err := r.enter(id)
+	if err != nil {
+		return err
+	}
+	q.waiting = append(q.waiting, c)
+	if r.wake(q) {
+		go r.drain(id, q)
+	}
+	return nil
+}
+
+// enter returns a record's queue for one more change, with mu held.
+func (r *Records) enter(id driver.ID) (*Queue, error) {
+	if r.closed {
+		return nil, errClosed()
+	}
+	q := r.queue(id)
+	if len(q.waiting) >= maxWaiting {
+		return nil, fmt.Errorf("cloakroom: %d saves of %v are waiting: %w: %w", maxWaiting, id, driver.ErrOverloaded, driver.ErrUnavailable)
+	}
+	return q, nil
+}
+
+// wake reports whether nobody worked the queue off, with mu held: the caller has
+// to see to it now.
+func (r *Records) wake(q *Queue) bool {
+	if q.running {
+		return false
+	}
+	q.running = true
+	r.work.Add(1)
+	return true
+}
+
+// rest ends the work on a queue, and reports that, if nothing waits in it; with
+// mu held.
+func (r *Records) rest(id driver.ID, q *Queue) bool {
+	if len(q.waiting) > 0 {
+		return false
+	}
+	q.running = false
+	r.drop(id, q)
+	r.work.Done()
+	return true
+}
+
+// writeFirst carries out the first change of a queue that was at rest, in the
+// goroutine of its waiter: to hand it to another and to wait would cost more
+// than a write to memory. What has come meanwhile is left to another.
+func (r *Records) writeFirst(id driver.ID, q *Queue, c *Change, newest *driver.Record, asOf Moment) {
+	var latest *driver.Record
+	defer func() { // also if a store or a hook panics, which net/http survives
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		q.newest, q.asOf = latest, asOf
+		if !r.rest(id, q) {
+			go r.drain(id, q)
+		}
+	}()
+	c.alone[0] = c
+	latest, asOf = r.writeBatch(id, c.alone[:], newest, asOf)
+}
+
+// drain works a queue off.
+func (r *Records) drain(id driver.ID, q *Queue) {
+	for {
+		r.mu.Lock()
+		if r.rest(id, q) {
+			r.mu.Unlock()
+			return
+		}
+		batch, newest, asOf := q.waiting, q.newest, q.asOf
+		q.waiting = nil
+		r.mu.Unlock()
+		newest, asOf = r.writeBatch(id, batch, newest, asOf)
+		r.mu.Lock()
+		q.newest, q.asOf = newest, asOf
+		r.mu.Unlock()
+	}
+}
+
+// writeBatch writes a batch of a queue over the newest state that the queue
+// knows, as of some time, and returns what is known then.
+func (r *Records) writeBatch(id driver.ID, batch []*Change, newest *driver.Record, asOf Moment) (*driver.Record, Moment) {
+	for _, c := range batch {
+		switch {
+		case c.Base == nil:
+		case newest == nil, c.Base.Writes > newest.Writes:
+			newest, asOf = c.Base, c.AsOf
+		case c.Base.Version == newest.Version:
+			asOf = max(asOf, c.AsOf) // it was read again
+		}
+	}
+	began, actual := r.clock.Both()
+	if asOf.since(began) > staleAfter {
+		newest = nil
+	}
+	latest := r.flush(id, newest, batch, began, actual)
+	if latest != newest {
+		asOf = MomentOf(began)
+	}
+	return latest, asOf
+}
+
+// putBack puts changes that a flush left alone before those that came since. It
+// is for the goroutine of their queue.
+func (r *Records) putBack(id driver.ID, changes []*Change) {
+	if len(changes) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.queue(id)
+	q.waiting = append(changes, q.waiting...)
+}
+
+// refuseWaiting ends all that waits in a record's queue; what is in flight isn't
+// touched.
+func (r *Records) refuseWaiting(id driver.ID, err error) {
+	r.mu.Lock()
+	var waiting []*Change
+	if q := r.queues[id]; q != nil {
+		waiting, q.waiting, q.newest = q.waiting, nil, nil
+	}
+	r.mu.Unlock()
+	for _, c := range waiting {
+		c.finish(nil, err)
+	}
+}
+
+// isAbandoned reports whether nobody waits for a change any more.
+func (r *Records) isAbandoned(c *Change) bool {
+	if c.done == nil { // nobody else does, or nobody ever did
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return c.abandoned
+}

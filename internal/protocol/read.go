@@ -1,0 +1,130 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is how records are read, and when a session is over.
+
+// endIfOver reports whether a session is past its end now. Idle ones are buried
+// first, at the version that was judged, so that no save that is on its way can
+// revive what is about to be called expired. Past the deadline there is no
+// need: it never moves. An error leaves it open, and a re-read is due.
+func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Time) (bool, error) {
+	switch {
+	case rec.Kind != driver.KindSession || !r.over(rec, now):
+		return false, nil
+	case !now.Before(rec.Deadline):
+		return true, nil
+	}
+	err := r.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version)
+	if err == nil {
+		r.o.Ended(ctx, rec.ID, driver.EndExpired)
+	}
+	return err == nil, err
+}
+
+// ErrForeign: the record is none of this app's sessions.
+var ErrForeign = errors.New("not a session of this app")
+
+// Read returns the record of a session that is live. If it has ended it returns
+// its grave, if any, and if there is none neither. Who is told that a session is
+// over before its deadline can rely on it: the record has been buried.
+func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
+	for n := 1; ; n++ {
+		rec, err := r.store.Get(ctx, id)
+		switch {
+		case driver.IsGone(rec, err):
+			return nil, rec.Grave, nil
+		case driver.IsNotFound(err):
+			return nil, nil, nil
+		case err != nil:
+			return nil, nil, readError(id, err)
+		case rec.App != r.app || rec.Kind != driver.KindSession:
+			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, ErrForeign, driver.ErrCorrupt)
+		}
+		over, err := r.endIfOver(ctx, rec, r.clock.Now())
+		switch {
+		case over:
+			return nil, nil, nil
+		case err == nil:
+			return rec, nil, nil
+		case !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrGone) && !driver.IsNotFound(err) || !backOff(ctx, n):
+			return nil, nil, readError(id, err)
+		}
+	}
+}
+
+// Open is Read for a request that brings a token: it is turned down while more
+// operations are under way than the store carries out in time.
+func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
+	if err := r.load.admit(false); err != nil {
+		return nil, nil, err
+	}
+	defer r.load.leave()
+	return r.Read(ctx, id)
+}
+
+// Recall returns a session as it was less than Options.CacheFor ago, unless it
+// is over now, and when it was asked for; nil if that isn't remembered. It costs no
+// store operation.
+func (r *Records) Recall(id driver.ID, now time.Time) (*driver.Record, Moment) {
+	if r.cache == nil {
+		return nil, 0
+	}
+	rec, asOf := r.cache.recall(id)
+	if rec == nil || r.over(rec, now) {
+		return nil, 0
+	}
+	return rec, MomentOf(asOf)
+}
+
+// Newest returns a record as the store has it, over or not: driver.ErrGone if
+// there is none.
+func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, error) {
+	ctx, cancel := r.bound(ctx)
+	defer cancel()
+	rec, err := r.store.Get(ctx, id)
+	switch {
+	case driver.IsNotFound(err), errors.Is(err, driver.ErrGone):
+		return nil, errGone(id)
+	case err != nil:
+		return nil, readError(id, err)
+	}
+	return rec, nil
+}
+
+// over reports whether a session is past its idle timeout or its deadline.
+func (r *Records) over(rec *driver.Record, now time.Time) bool {
+	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= r.o.Idle
+}
+
+// backOff waits before attempt n+1, some milliseconds at first and a quarter of
+// a second at most, by chance between half and all of it. It reports false when
+// the context ended.
+func backOff(ctx context.Context, n int) bool {
+	d := 2 * time.Millisecond << min(n, 7)
+	d = d/2 + rand.N(d/2)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// readError is the error for a read that failed.
+func readError(id driver.ID, err error) error {
+	if errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrInvalid) {
+		return fmt.Errorf("cloakroom: reading %v: %w", id, err)
+	}
+	return fmt.Errorf("cloakroom: reading %v: %w: %w", id, driver.ErrUnavailable, err)
+}

@@ -1,0 +1,154 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is a sign-in: one session replaces another (invariant 9).
+
+// SignIn is one sign-in: create the new record, enter it into the ledger, and
+// last retire exactly that version of the old record that was copied.
+type SignIn struct {
+	Old        *driver.Record // to be replaced, as it was read; nil: there is none
+	Next       *driver.Record // that of the new session, not stored yet
+	Generation driver.WriteID // of the ledger, when the sign-in began
+	Limit      int            // of the principal's live sessions; 0 and less: none
+
+	// Merge returns the new session's values where the old one has these by now.
+	// nil: none go along.
+	Merge func(old driver.ValueList) (driver.ValueList, error)
+
+	// Adopt takes the new record over. It reports false if the session that
+	// signs in was ended meanwhile by who holds it.
+	Adopt func(*driver.Record) bool
+}
+
+// errRetire marks an unknown outcome of the retirement: the old session may
+// have been replaced by the new one, and to bury that could lose what was saved
+// in both.
+var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
+
+// SignIn carries a sign-in out and returns the record of the new session. It is
+// to be called within Begin.
+//
+// Errors: ErrRevoked, the principal was signed out everywhere since the
+// generation was read; driver.ErrGone, the old session was ended meanwhile. After
+// any but driver.ErrUnknown the new session has been taken back.
+func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
+	rec, err := r.Create(ctx, in.Next)
+	if err != nil {
+		return nil, err
+	}
+	in.Next = rec
+	ending, err := r.enterLedger(rec, in.Generation, in.Limit, in.replaces())
+	if err == nil && in.Old != nil {
+		err = r.retire(ctx, in)
+	}
+	if err == nil && !in.Adopt(in.Next) {
+		err = fmt.Errorf("cloakroom: signed out during sign-in: %w", driver.ErrGone)
+	}
+	if err != nil {
+		if !errors.Is(err, errRetire) {
+			r.abandon(ctx, in.Next)
+		}
+		return nil, err
+	}
+	if in.Old != nil {
+		r.o.Ended(ctx, in.Old.ID, driver.EndReplaced)
+		r.leaveLedger(ctx, in.Old)
+	}
+	// What can't be ended now is left to the next who writes the ledger.
+	_ = r.finishEnding(ctx, rec.Principal, ending)
+	return in.Next, nil
+}
+
+// replaces returns the id that leaves the principal's ledger with this sign-in.
+func (in *SignIn) replaces() driver.ID {
+	if in.Old != nil && in.Old.Principal == in.Next.Principal {
+		return in.Old.ID
+	}
+	return driver.ID{}
+}
+
+// abandon takes a new session back.
+func (r *Records) abandon(ctx context.Context, next *driver.Record) {
+	// The context may have run out over what failed.
+	ctx, cancel := r.bound(ctx)
+	defer cancel()
+	if err := r.bury(ctx, next.ID, graveOf(next, driver.EndAbandoned), next); err != nil {
+		// Nobody has its token, and the ledger ends it with the others.
+		r.o.Logger.WarnContext(ctx, "cloakroom: a sign-in that failed leaves a session behind", "session", next.ID, "error", err)
+		return
+	}
+	r.leaveLedger(ctx, next)
+}
+
+// retire buries the old record at the version that was copied. A save that came
+// in between is taken over into the new record first.
+func (r *Records) retire(ctx context.Context, in *SignIn) error {
+	old, writeID := in.Old, driver.NewWriteID()
+	for n := 1; ; n++ {
+		g := old.GraveFor(driver.EndReplaced, r.clock.Now(), writeID)
+		g.Successor = in.Next.ID
+		err := r.store.Bury(ctx, old.ID, g, old.Version)
+		if err == nil {
+			r.refuseWaiting(old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", old.ID, driver.ErrGone))
+			return nil
+		}
+		if refused(err) && n == 1 {
+			return fmt.Errorf("cloakroom: replacing %v: %w", old.ID, err)
+		}
+		rec, state, verdict, _ := r.learnOutcome(ctx, old, []attempt{{id: writeID, base: old.Writes, answered: answered(err)}}, err)
+		switch {
+		case verdict == verdictApplied:
+			return nil
+		case state == stateUnread:
+			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+		case state != stateLive: // somebody else ended it, whatever became of our attempts
+			return fmt.Errorf("cloakroom: %v was ended during sign-in: %w", old.ID, driver.ErrGone)
+		case verdict == verdictUnknown:
+			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+		case rec.Version == old.Version: // not yet
+			if !backOff(ctx, n) {
+				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+			}
+		default:
+			if err := r.takeOver(in, rec); err != nil {
+				return err
+			}
+			old = rec
+		}
+	}
+}
+
+// takeOver takes what others saved in the old session meanwhile over into the
+// new one, which only this sign-in knows.
+func (r *Records) takeOver(in *SignIn, old *driver.Record) error {
+	if in.Merge == nil {
+		return nil
+	}
+	values, err := in.Merge(old.Values)
+	if err != nil {
+		return err
+	}
+	known := in.Next.Writes
+	rec, err := r.Change(in.Next.ID, &Change{Base: in.Next, AsOf: MomentOf(r.clock.Now()), Apply: func(next *driver.Record, _ time.Time, _ bool) error {
+		if next.Writes != known {
+			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, driver.ErrConflict)
+		}
+		next.Values = values
+		return nil
+	}})
+	if err == nil && rec == nil { // ended from elsewhere
+		err = fmt.Errorf("cloakroom: %v was ended during sign-in: %w", in.Next.ID, driver.ErrGone)
+	}
+	if err == nil {
+		in.Next = rec
+	}
+	return err
+}

@@ -1,0 +1,160 @@
+package cloakroom
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// This file is typed access to values.
+
+// Key gives a value's name its type. Keys are plain values: declare them once,
+// as package variables, and use them from any goroutine.
+type Key[T any] struct{ name string }
+
+// NewKey returns the key of a name.
+func NewKey[T any](name string) Key[T] { return Key[T]{name} }
+
+// Name returns the key's name.
+func (k Key[T]) Name() string { return k.name }
+
+// Get returns the value, or T's zero value if there is none. A value that can't
+// be decoded into T reads as zero too, but is kept as the session's Err and
+// stops the save of any change, so that nothing that was worked out from the
+// zero is stored.
+func (k Key[T]) Get(v Values) T {
+	t, _, err := k.Lookup(v)
+	if err != nil {
+		v.sealed().keepError(k.name, err, false)
+	}
+	return t
+}
+
+// Lookup returns the value and whether there is one; or an error that says why
+// it can't be decoded, which has no further effect.
+func (k Key[T]) Lookup(v Values) (T, bool, error) {
+	raw, ok := v.Raw(k.name)
+	if !ok {
+		var zero T
+		return zero, false, nil
+	}
+	t, err := k.decode(raw)
+	return t, err == nil, err
+}
+
+func (k Key[T]) decode(raw json.RawMessage) (T, error) {
+	if t, ok := decodePlain[T](raw); ok {
+		return t, nil
+	}
+	var t T
+	if err := json.Unmarshal(raw, &t); err != nil {
+		var zero T
+		return zero, &valueError{"decoded into", k.name, reflect.TypeFor[T](), err}
+	}
+	return t, nil
+}
+
+func (k Key[T]) encode(t T) (json.RawMessage, error) {
+	if raw, ok := encodePlain(t); ok {
+		return raw, nil
+	}
+	raw, err := json.Marshal(t)
+	if err != nil {
+		return nil, &valueError{"encoded from", k.name, reflect.TypeFor[T](), err}
+	}
+	return raw, nil
+}
+
+// Set sets the value. It is encoded now: later changes to t have no effect.
+func (k Key[T]) Set(v Values, t T) {
+	raw, err := k.encode(t)
+	if err != nil {
+		v.sealed().keepError(k.name, err, true)
+		return
+	}
+	v.sealed().replace(k.name, raw)
+}
+
+// Update sets the value to f of the old one, T's zero value if there is none,
+// and returns the new one as far as this request knows it. If someone else
+// changes the session meanwhile, f is run again on what they left, so that no
+// update is ever lost: f may run more than once, in another goroutine, after the
+// handler, and must do nothing but compute.
+func (k Key[T]) Update(v Values, f func(T) T) T {
+	u := &update[T]{key: k, f: f}
+	v.sealed().change(k.name, u)
+	return u.now
+}
+
+// update is one Key.Update.
+type update[T any] struct {
+	key Key[T]
+	f   func(T) T
+	now T // what the request knows of it
+}
+
+func (u *update[T]) first(old json.RawMessage, ok bool) (raw json.RawMessage, err error) {
+	u.now, raw, err = u.step(old, ok)
+	return raw, err
+}
+
+func (u *update[T]) again(old json.RawMessage, ok bool) (json.RawMessage, error) {
+	_, raw, err := u.step(old, ok)
+	return raw, err
+}
+
+func (u *update[T]) step(old json.RawMessage, ok bool) (t T, raw json.RawMessage, err error) {
+	if ok {
+		if t, err = u.key.decode(old); err != nil {
+			return t, nil, err
+		}
+	}
+	t = u.f(t)
+	raw, err = u.key.encode(t)
+	return t, raw, err
+}
+
+// Pop returns the value and removes it: a message to be shown once.
+func (k Key[T]) Pop(v Values) T {
+	t, ok, err := k.Lookup(v)
+	if err != nil {
+		v.sealed().keepError(k.name, err, true)
+	} else if ok {
+		v.Unset(k.name)
+	}
+	return t
+}
+
+// Delete removes the value.
+func (k Key[T]) Delete(v Values) { v.Unset(k.name) }
+
+// valueError says that a value can't be encoded or decoded, without telling the
+// value, which what encoding/json and types' own methods say often does.
+type valueError struct {
+	what, name string
+	typ        reflect.Type
+	cause      error
+}
+
+func (e *valueError) Unwrap() error { return e.cause }
+
+func (e *valueError) Error() string {
+	text := fmt.Sprintf("cloakroom: value %q can't be %s %v", e.name, e.what, e.typ)
+	var wrongType *json.UnmarshalTypeError
+	var unsupported *json.UnsupportedTypeError
+	switch {
+	case errors.As(e.cause, &wrongType):
+		kind, _, _ := strings.Cut(wrongType.Value, " ") // a number's value follows
+		text += fmt.Sprintf(": a JSON %s at byte %d doesn't fit %v", kind, wrongType.Offset, wrongType.Type)
+		if wrongType.Field != "" {
+			text += " in field " + wrongType.Field
+		}
+	case errors.As(e.cause, &unsupported):
+		text += fmt.Sprintf(": JSON has no %v", unsupported.Type)
+	default:
+		text += fmt.Sprintf(" (%T)", e.cause)
+	}
+	return text
+}

@@ -1,0 +1,162 @@
+package cloakroom
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
+	"github.com/cloakroom-go/cloakroom/internal/token"
+)
+
+// This file is how a session is opened: what a token presents, whether it is in
+// time, and whether its secret opens the record.
+
+// presents reports whether a request carries what could be a token.
+func (m *Manager) presents(r *http.Request) bool {
+	for _, line := range r.Header[m.transport.vary()] {
+		if _, _, ok := m.transport.next(line); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// presented returns the token that a request carries at a time, if it verifies and
+// its session can still be live.
+func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) {
+	var found token.Token
+	var why Refusal
+	var whose ID
+	ok, looked := false, 0
+	ring := m.keys.ring.Load()
+	for _, line := range r.Header[m.transport.vary()] {
+		for text, rest, more := m.transport.next(line); more && looked < maxCandidates; text, rest, more = m.transport.next(rest) {
+			looked++
+			t, valid := ring.Parse(m.scope, text)
+			switch {
+			case !valid:
+				if why == "" {
+					why = RefusedForged
+				}
+			case !m.inTime(ID(t.ID), now):
+				why, whose = RefusedAge, ID(t.ID)
+			case ok && (t.ID != found.ID || t.Secret != found.Secret):
+				m.events.refused(r.Context(), ID(t.ID), RefusedAmbiguous)
+				return token.Token{}, false
+			default:
+				found, ok = t, true
+			}
+		}
+	}
+	if !ok && why != "" {
+		m.events.refused(r.Context(), whose, why)
+	}
+	return found, ok
+}
+
+// inTime reports whether a session of this id can still be live at a time.
+func (m *Manager) inTime(id ID, now time.Time) bool {
+	if l := id.Layout(); l < driver.LayoutHour || l > driver.LayoutMonth {
+		return false
+	}
+	made := id.Time()
+	age := now.Sub(made)
+	return age >= -driver.ClockTolerance && age < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
+}
+
+// Retrieve returns the session of a token outside of a request. Like a request,
+// it counts as activity.
+//
+// ErrNotFound: the token doesn't verify, or its session has ended or expired.
+func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
+	t, ok := m.keys.ring.Load().Parse(m.scope, text)
+	now, actual := m.clock.Both()
+	if !ok || !m.inTime(ID(t.ID), now) {
+		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
+	}
+	s := m.newSession(new(Session), nil)
+	if err := m.load(ctx, s, t, now, actual); err != nil {
+		return nil, err
+	}
+	if !s.stored {
+		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
+	}
+	s.touch()
+	return s, nil
+}
+
+// load fills an empty session with what a verified token opens. It stays empty,
+// without an error, if that is nothing. It begins at a time, as the clock told it.
+func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actual time.Time) error {
+	if m.openRemembered(s, t, now) {
+		return nil
+	}
+	s.reading.Begin(ctx, actual.Add(m.config.SaveTimeout), nil)
+	defer s.reading.End()
+	rec, grave, err := m.records.Open(&s.reading, ID(t.ID))
+	switch {
+	case err != nil:
+		return err
+	case grave != nil:
+		// A late request with the token that a sign-in replaced gets no session,
+		// lest its cookie put itself in the place of the new one.
+		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
+	case rec != nil:
+		return m.open(&s.reading, s, rec, t, protocol.MomentOf(now))
+	}
+	return nil
+}
+
+// openRemembered fills an empty session from memory, in the place of the store,
+// and reports whether it could. What would turn the visitor away or hand out a
+// token is left to the store: that a secret doesn't open the record, which may have
+// been renewed elsewhere; that the session is over, which may have been in use
+// elsewhere; that the token has to be signed anew.
+func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool {
+	if t.Old {
+		return false
+	}
+	rec, asOf := m.records.Recall(ID(t.ID), now)
+	if rec == nil {
+		return false
+	}
+	ok, old := m.keys.ring.Load().Check(rec.Verifier, claims(rec), t.Secret)
+	if !ok {
+		return false
+	}
+	s.secret, s.used, s.rekey = t.Secret, true, old
+	s.show(rec, asOf)
+	return true
+}
+
+// open fills the session if the token's secret opens the record, which was read
+// no earlier than asOf.
+//
+// driver.ErrNewer: a newer version made the verifier, so nobody here can tell.
+func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t token.Token, asOf protocol.Moment) error {
+	ring, claims, secret := m.keys.ring.Load(), claims(rec), t.Secret
+	ok, old := ring.Check(rec.Verifier, claims, secret)
+	if !ok {
+		if token.Newer(rec.Verifier) {
+			return fmt.Errorf("cloakroom: verifier of %v: %w", rec.ID, driver.ErrNewer)
+		}
+		if !m.now().Before(rec.PreviousEnds) {
+			m.events.refused(ctx, rec.ID, RefusedSecret)
+			return nil
+		}
+		if ok, _ = ring.Check(rec.Previous, claims, secret); !ok {
+			m.events.refused(ctx, rec.ID, RefusedSecret)
+			return nil
+		}
+		s.old = true
+	}
+	s.secret, s.used, s.rekey = secret, !s.old, old && !s.old
+	s.show(rec, asOf)
+	if t.Old && !s.old {
+		s.q.reissue()
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package cloakroom
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
+)
+
+// This file is one request: its session, and what its response says of the token.
+
+// request is what one request has to do with one manager. It is the context of
+// the inner request, so that finding it costs nothing, and has that in it, so that
+// both are allocated in one piece.
+type request struct {
+	context.Context //nolint:containedctx // it is a context
+	m               *Manager
+	outer           *http.Request
+	r               http.Request
+	w               response
+
+	session atomic.Pointer[Session] // once somebody got it; set with mu held
+	asked   atomic.Bool             // somebody does, or did
+
+	mu     sync.Mutex
+	err    error           // of loading it
+	heldID ID              // the record that the request holds open
+	held   *protocol.Queue // its queue; nil: none
+	over   bool            // the handler has returned
+	begun  bool            // first is in use
+
+	token atomic.Int32 // one of the following
+
+	// Memory for what nearly every request that is looked at needs.
+	first Session   // the one that is begun first, and hardly ever another
+	vary  [1]string // the response's Vary, which seldom has more
+}
+
+// What the response has to say about the client's token.
+const (
+	tokenStays   = iota
+	tokenReissue // signed anew; can wait for another response
+	tokenIssue   // a new one
+	tokenRevoke  // forget it
+)
+
+type requestKey struct{ m *Manager }
+
+// Value implements context.Context.
+func (q *request) Value(key any) any {
+	if k, ok := key.(requestKey); ok && k.m == q.m {
+		return q
+	}
+	return q.Context.Value(key)
+}
+
+// request returns the request that a context belongs to, nil if none.
+func (m *Manager) request(ctx context.Context) *request {
+	q, _ := ctx.Value(requestKey{m}).(*request)
+	return q
+}
+
+// newSession returns an empty session for the request.
+func (q *request) newSession() *Session {
+	s := &q.first
+	if q.begun { // and somebody may have it still
+		s = new(Session)
+	}
+	q.begun = true
+	q.m.newSession(s, q)
+	c := q.m.config
+	s.active = !c.Background(q.outer)
+	agent := q.outer.UserAgent()
+	agent = agent[:min(len(agent), userAgentBytes)]
+	if !utf8.ValidString(agent) { // which is quick, as nearly all are ASCII
+		agent = strings.ToValidUTF8(agent, "")
+	}
+	s.client = Client{Address: c.ClientAddr(q.outer), UserAgent: agent}
+	return s
+}
+
+// The methods of a nil request do nothing: a session outside of requests.
+
+// sent reports whether a response has begun, be it an error in its place: no
+// token can go out any more.
+func (q *request) sent() bool { return q != nil && q.w.state.Load() != responseNew }
+
+func (q *request) issue() {
+	if q != nil {
+		q.token.Store(tokenIssue)
+	}
+}
+
+func (q *request) reissue() {
+	if q != nil {
+		q.token.Store(tokenReissue)
+	}
+}
+
+func (q *request) revoke() {
+	if q != nil {
+		q.token.Store(tokenRevoke)
+	}
+}
+
+// hold holds a session open for the rest of the request, with mu held.
+func (q *request) hold(id ID, s *Session) {
+	if !q.over {
+		q.heldID, q.held = id, q.m.records.Hold(id, &s.queue)
+	}
+}
+
+// letGo ends the hold with the request.
+func (q *request) letGo() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.over = true
+	if q.held != nil {
+		q.m.records.Release(q.heldID, q.held)
+	}
+}
+
+// consulted returns the request's session if anybody asked for it, and waits for
+// it if it is being loaded.
+func (q *request) consulted() *Session {
+	if s := q.session.Load(); s != nil || !q.asked.Load() {
+		return s
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.session.Load()
+}
+
+// commit saves the session, and puts its token into the response's headers.
+func (q *request) commit() error {
+	s := q.consulted()
+	if s == nil {
+		return nil
+	}
+	switch q.m.config.Save {
+	case SaveOnce:
+		if err := s.Save(q); err != nil {
+			return err
+		}
+	case SaveEach:
+		if err := s.Err(); err != nil {
+			return err
+		}
+	}
+	h := q.w.Header()
+	vary := h["Vary"]
+	if vary == nil {
+		vary = q.vary[:0]
+	}
+	h["Vary"] = append(vary, q.m.transport.vary())
+	if q.token.Load() != tokenReissue || !public(h) {
+		q.handOut(h)
+	}
+	return nil
+}
+
+// handOut puts what there is to say about the client's token into headers.
+func (q *request) handOut(h http.Header) {
+	switch s := q.consulted(); q.token.Load() {
+	case tokenIssue, tokenReissue:
+		token := s.Token()
+		if token == "" {
+			return
+		}
+		var until time.Time
+		if info := s.Info(); info.Persistent {
+			until = info.Deadline
+		}
+		q.m.transport.issue(h, token, until, q.m.now())
+	case tokenRevoke:
+		q.m.transport.revoke(h)
+	default:
+		return
+	}
+	h.Set("Cache-Control", "private, no-store")
+}
+
+// public reports whether caches may keep the response.
+func public(h http.Header) bool {
+	cc := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
+	return strings.Contains(cc, "public") || strings.Contains(cc, "s-maxage") || strings.Contains(cc, "immutable")
+}
+
+// finish ends a request whose handler has returned.
+func (q *request) finish() {
+	switch q.w.state.Load() {
+	case responseNew:
+		if !q.w.start() {
+			return
+		}
+	case responseFailed:
+		return
+	}
+	s := q.consulted()
+	if s == nil {
+		return
+	}
+	var err error
+	switch q.m.config.Save {
+	case SaveOnce:
+		err = s.Save(q)
+	case SaveEach:
+		err = s.Err()
+	}
+	if err != nil {
+		q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
+	}
+	s.touch()
+}

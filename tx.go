@@ -1,0 +1,69 @@
+package cloakroom
+
+import (
+	"encoding/json"
+	"iter"
+)
+
+// This file is values inside of Session.Update and Admin.Update.
+
+// Tx is the values of a session inside Session.Update and Admin.Update. It has
+// values only, so that nothing else can happen in a function that is run again
+// on a conflict. It is good during that function, in one goroutine.
+type Tx struct {
+	v    valueSet
+	errs nameErrors
+}
+
+// Raw implements Values.
+func (t *Tx) Raw(name string) (json.RawMessage, bool) { return t.v.get(name) }
+
+// SetRaw implements Values.
+func (t *Tx) SetRaw(name string, value json.RawMessage) {
+	raw, err := compactJSON(name, value)
+	if err != nil {
+		t.keepError(name, err, true)
+		return
+	}
+	t.replace(name, raw)
+}
+
+// Unset implements Values.
+func (t *Tx) Unset(name string) {
+	t.errs.clear(name)
+	t.v.unset(name)
+}
+
+// Names implements Values.
+func (t *Tx) Names() iter.Seq[string] { return t.v.names() }
+
+// Clear removes all values.
+func (t *Tx) Clear() {
+	t.v.list, t.v.owned, t.errs = nil, true, nil
+}
+
+func (t *Tx) sealed() sealedValues                        { return t }
+func (t *Tx) keepError(name string, err error, lost bool) { t.errs.add(name, err, lost) }
+func (t *Tx) err() error                                  { return t.errs.join() }
+
+func (t *Tx) replace(name string, raw json.RawMessage) {
+	if err := checkName(name); err != nil {
+		t.keepError(name, err, true)
+		return
+	}
+	t.errs.clear(name)
+	t.v.set(name, raw)
+}
+
+func (t *Tx) change(name string, c changer) {
+	if _, broken := t.errs[name]; broken {
+		return // a set that failed isn't made good by this
+	}
+	old, ok := t.v.get(name)
+	raw, err := c.first(old, ok)
+	if err != nil {
+		t.keepError(name, err, true)
+		return
+	}
+	t.replace(name, raw)
+}
