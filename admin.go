@@ -23,11 +23,12 @@ type Admin struct {
 	timeout   time.Duration
 	checkSize func(*driver.Record) error
 	events    *Events
+	problems  func() []driver.Problem // of the manager
 }
 
 // Admin returns the view of the app's sessions by id and principal.
 func (m *Manager) Admin() *Admin {
-	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events}
+	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events, m.problems}
 }
 
 // NewAdmin makes an Admin that has no Manager, and so needs no keys. Where
@@ -40,7 +41,7 @@ func NewAdmin(store Store, app string) *Admin {
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
 		Ended: func(context.Context, ID, EndReason) {},
 	})
-	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}}
+	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}, func() []driver.Problem { return nil }}
 }
 
 // Find returns the record of a session. It is shared: read-only.
@@ -116,8 +117,31 @@ func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	return err
 }
 
-// Inspector returns the store's Inspector, nil if it has none.
-func (a *Admin) Inspector() driver.Inspector {
-	i, _ := a.store.(driver.Inspector)
-	return i
+// Summarize counts the app's sessions that a query selects; its After and Limit
+// are ignored. It may trail what was saved just now.
+//
+// errors.ErrUnsupported: the store can't.
+func (a *Admin) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
+	in, ok := a.store.(driver.Inspector)
+	if !ok {
+		return driver.Summary{}, fmt.Errorf("cloakroom: %T can't count sessions: %w", a.store, errors.ErrUnsupported)
+	}
+	q.App, q.Kind = a.app, driver.KindSession
+	return in.Summarize(ctx, q)
+}
+
+// Report tells the state of the store, as far as it tells, and what is wrong
+// with it and with how the Manager was made.
+func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
+	var report driver.Report
+	if in, ok := a.store.(driver.Inspector); ok {
+		var err error
+		if report, err = in.Report(ctx); err != nil {
+			return driver.Report{}, err
+		}
+	} else {
+		report.Engine = fmt.Sprintf("%T, which tells nothing of itself", a.store)
+	}
+	report.Problems = append(report.Problems, a.problems()...)
+	return report, nil
 }

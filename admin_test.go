@@ -302,16 +302,6 @@ func TestI3_AdminUpdateMerges(t *testing.T) {
 	})
 }
 
-func TestAdminInspector(t *testing.T) {
-	r := newRig(t, nil)
-	if r.m.Admin().Inspector() != nil {
-		t.Error("a store without Inspector has one")
-	}
-	if _, ok := r.store.Store.(driver.Inspector); ok && cloakroom.NewAdmin(r.store.Store, "").Inspector() == nil {
-		t.Error("a store's Inspector is not found")
-	}
-}
-
 func TestCreateRetrieveAttach(t *testing.T) {
 	var created []cloakroom.ID
 	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Created: func(_ context.Context, i cloakroom.Info) { created = append(created, i.ID) }}})

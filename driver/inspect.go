@@ -22,9 +22,9 @@ type Summary struct {
 
 // Report tells the state of a store.
 type Report struct {
-	Engine   string   // what keeps the records, with its version, such as "OpenSearch 2.19.1"
-	Facts    []Fact   // what may interest an operator, such as the size
-	Problems []string // what needs a remedy, in full sentences; empty if all is well
+	Engine   string    // what keeps the records, with its version, such as "OpenSearch 2.19.1"
+	Facts    []Fact    // what may interest an operator, such as the size
+	Problems []Problem // what needs a remedy; empty if all is well
 }
 
 // Fact is one line of a Report.

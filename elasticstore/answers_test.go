@@ -3,6 +3,7 @@ package elasticstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -167,8 +168,8 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 	try("summarize", tr.search, func(ctx context.Context) error { _, err := s.Summarize(ctx, driver.Query{}); return err })
 	try("report", tr.report, func(ctx context.Context) error {
 		r, err := s.Report(ctx)
-		if err == nil && !strings.Contains(strings.Join(r.Problems, " "), tr.reported) {
-			err = errors.New("problems without the one: " + strings.Join(r.Problems, " "))
+		if err == nil && !strings.Contains(fmt.Sprint(r.Problems), tr.reported) {
+			err = errors.New("problems without the one: " + fmt.Sprint(r.Problems))
 		}
 		return err
 	})
@@ -319,7 +320,7 @@ func (w *ward) after(t *testing.T, s *Store, tr *trouble) {
 	again("report", func(ctx context.Context) error {
 		r, err := s.Report(ctx)
 		if len(r.Problems) > 0 {
-			err = errors.Join(err, errors.New(strings.Join(r.Problems, " ")))
+			err = errors.Join(err, errors.New(fmt.Sprint(r.Problems)))
 		}
 		return err
 	})

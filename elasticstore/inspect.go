@@ -65,7 +65,9 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	if r.Engine, err = s.engine(ctx); err != nil {
 		return err
 	}
-	problem := func(format string, args ...any) { r.Problems = append(r.Problems, fmt.Sprintf(format, args...)) }
+	problem := func(code string, how driver.Severity, remedy, format string, args ...any) {
+		r.Problems = append(r.Problems, driver.Problem{Code: code, Severity: how, Meaning: fmt.Sprintf(format, args...), Remedy: remedy})
+	}
 	fact := func(name, value string) { r.Facts = append(r.Facts, driver.Fact{Name: name, Value: value}) }
 
 	fact("index", s.names.pattern())
@@ -78,7 +80,8 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 		case !s.names.ours(info.name):
 			foreign++
 		case info.mark == nil:
-			problem("The index %q has one of our names, but was not made by this package, or not with its template.", info.name)
+			problem("index-foreign", driver.SeverityFail, "Remove it, or choose another Config.Index.",
+				"The index %q has one of our names, but was not made by this package, or not with its template.", info.name)
 		default:
 			there[info.name] = true
 			if periodic {
@@ -91,7 +94,8 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	for _, index := range s.names.lasting() {
 		if !there[index] {
 			whole = false
-			problem("The index %q is missing. Run setup, or if it was there before, restore it from a snapshot.", index)
+			problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
+				"The index %q is missing.", index)
 		}
 	}
 	fact("indices", strconv.Itoa(len(there)))
@@ -111,7 +115,7 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	}{{"sessions", driver.KindSession}, {"ledgers", driver.KindLedger}, {"graves", kindGrave}} {
 		n, err := s.count(ctx, s.names.searched(), term("kind", string(kind.kind)))
 		if err != nil {
-			problem("The %s can't be counted: %v.", kind.name, err)
+			problem("count-failed", driver.SeverityWarn, "See to the engine's health.", "The %s can't be counted: %v.", kind.name, err)
 			break
 		}
 		fact(kind.name, strconv.FormatInt(n, 10))
@@ -119,20 +123,22 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	return nil
 }
 
-func (s *Store) reportTemplate(ctx context.Context, problem func(format string, args ...any)) {
+func (s *Store) reportTemplate(ctx context.Context, problem func(code string, how driver.Severity, remedy, format string, args ...any)) {
 	t, err := s.getTemplate(ctx)
 	var f *fault
 	switch {
 	case errors.As(err, &f) && f.forbidden:
 		// The login has no right to see it, nor any need.
 	case err != nil:
-		problem("The index template %q can't be read: %v.", s.names.template(), err)
+		problem("template-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
+			"The index template %q can't be read: %v.", s.names.template(), err)
 	case !t.found:
-		problem("The index template %q is missing. Run setup.", s.names.template())
+		problem("template-missing", driver.SeverityWarn, "Run setup.", "The index template %q is missing.", s.names.template())
 	case t.mark == nil:
-		problem("The index template %q is not one of this package. Remove it, or choose another Config.Index.", s.names.template())
+		problem("template-foreign", driver.SeverityFail, "Remove it, or choose another Config.Index.",
+			"The index template %q is not one of this package.", s.names.template())
 	case t.mark.Format < format:
-		problem("The index template %q is of an older release. Run setup.", s.names.template())
+		problem("template-old", driver.SeverityWarn, "Run setup.", "The index template %q is of an older release.", s.names.template())
 	}
 }
 

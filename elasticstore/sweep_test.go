@@ -181,7 +181,7 @@ func TestSweepLeavesForeignIndicesAlone(t *testing.T) {
 		}
 	}
 	report, err := s.Report(testContext(t))
-	if err != nil || len(report.Problems) != 2 || !strings.Contains(strings.Join(report.Problems, " "), l.index+"-2020.01.01") {
+	if err != nil || len(report.Problems) != 2 || !strings.Contains(fmt.Sprint(report.Problems), l.index+"-2020.01.01") {
 		t.Errorf("Report: %v, %v", report.Problems, err)
 	}
 }

@@ -486,8 +486,11 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	if s.max > 0 {
 		report.Facts = append(report.Facts, driver.Fact{Name: "limit", Value: strconv.FormatInt(s.max, 10)})
 		if int64(records+graves) >= s.max {
-			report.Problems = append(report.Problems,
-				"The store is full, so no session can begin. Raise Config.MaxRecords, or sweep more often.")
+			report.Problems = append(report.Problems, driver.Problem{
+				Code: "store-full", Severity: driver.SeverityFail,
+				Meaning: "The store is full, so no session can begin.",
+				Remedy:  "Raise Config.MaxRecords, or sweep more often.",
+			})
 		}
 	}
 	return report, nil

@@ -84,7 +84,7 @@ func TestMaxRecords(t *testing.T) {
 		t.Errorf("Bury: %v", err)
 	}
 	report, err := s.Report(ctx)
-	if err != nil || len(report.Problems) != 1 || !strings.Contains(report.Problems[0], "MaxRecords") {
+	if err != nil || len(report.Problems) != 1 || !strings.Contains(report.Problems[0].Remedy, "MaxRecords") {
 		t.Errorf("Report of a full store: %+v, error %v, want one problem that names MaxRecords", report, err)
 	}
 

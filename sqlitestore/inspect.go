@@ -82,20 +82,23 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	add("ledgers", strconv.FormatInt(counts["ledgers"], 10))
 	add("graves", strconv.FormatInt(max(0, counts["rows"]-counts["sessions"]-counts["ledgers"]), 10))
 
+	problem := func(code string, how driver.Severity, meaning, remedy string) {
+		report.Problems = append(report.Problems, driver.Problem{Code: code, Severity: how, Meaning: meaning, Remedy: remedy})
+	}
 	switch info, err := os.Stat(s.path); {
 	case err != nil || !os.SameFile(info, s.writer.file):
-		report.Problems = append(report.Problems,
-			"The file is not the one that was opened: it was moved, deleted or replaced. Restart the program.")
+		problem("file-replaced", driver.SeverityFail,
+			"The file is not the one that was opened: it was moved, deleted or replaced.", "Restart the program.")
 	case info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/':
-		report.Problems = append(report.Problems, fmt.Sprintf(
-			"Others than its owner have permissions on the file (%v): take them away with chmod 600, also from the files beside it.",
-			info.Mode().Perm()))
+		problem("file-permissions", driver.SeverityWarn,
+			fmt.Sprintf("Others than its owner have permissions on the file (%v).", info.Mode().Perm()),
+			"Take them away with chmod 600, also from the files beside it.")
 	}
 	wal := walSize(s.path)
 	add("write-ahead log", size(wal))
 	if wal > 4*walLimit {
-		report.Problems = append(report.Problems,
-			"The write-ahead log is large, as some process has been reading from the file for long: find and end it.")
+		problem("log-large", driver.SeverityWarn,
+			"The write-ahead log is large, as some process has been reading from the file for long.", "Find and end it.")
 	}
 	return report, nil
 }

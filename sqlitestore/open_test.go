@@ -176,7 +176,11 @@ func TestFileMode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return strings.Join(report.Problems, "\n")
+		var all []string
+		for _, p := range report.Problems {
+			all = append(all, p.String())
+		}
+		return strings.Join(all, "\n")
 	}
 	if got := problems(); got != "" {
 		t.Errorf("problems: %s", got)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -157,6 +158,11 @@ func testInspector(e *env) {
 		e.Logf("%s: %v", report.Engine, report.Facts)
 		for _, p := range report.Problems {
 			e.Logf("problem: %s", p)
+			if !problemCode.MatchString(p.Code) || p.Meaning == "" || p.Remedy == "" || p.Severity != driver.SeverityWarn && p.Severity != driver.SeverityFail {
+				e.Errorf("the problem %+v lacks a code of lower-case words with hyphens, a severity, a meaning or a remedy", p)
+			}
 		}
 	})
 }
+
+var problemCode = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)

@@ -1,0 +1,49 @@
+package cloakroom
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is what is unwise about how a Manager was made.
+
+// problems returns what an operator should know of the configuration. What can't
+// work at all is an error of New.
+func (m *Manager) problems() (all []driver.Problem) {
+	warn := func(code, meaning, remedy string) {
+		all = append(all, driver.Problem{Code: code, Severity: driver.SeverityWarn, Meaning: meaning, Remedy: remedy})
+	}
+	c := m.config
+	if k, ok := m.transport.(Cookie); ok {
+		switch {
+		case k.Insecure:
+			warn("cookie-insecure",
+				"Cookie.Insecure is set: tokens travel over plain HTTP, where whoever is on the way reads them.",
+				"Serve HTTPS and leave Insecure out; it is for development.")
+		case !strings.HasPrefix(k.Name, "__Host-"):
+			warn("cookie-unprefixed",
+				fmt.Sprintf("The cookie's name is %q: pages on sibling subdomains can set a cookie of that name, and so choose whose session a visitor uses.", k.Name),
+				"Use a name that begins with __Host-, such as the default.")
+		}
+	}
+	if c.SweepEvery < 0 {
+		warn("sweep-off",
+			"Config.SweepEvery is negative: this manager has nothing removed that is over.",
+			"Let one manager on the store sweep, or run the store's Sweep from time to time.")
+	}
+	if c.IdleTimeout <= driver.ClockTolerance {
+		warn("idle-below-tolerance",
+			fmt.Sprintf("Config.IdleTimeout is %v: where the clocks of machines lie apart by the %v that are tolerated, sessions end at once.", c.IdleTimeout, driver.ClockTolerance),
+			"Set it to more, or see to it that all clocks agree.")
+	}
+	if now := m.now(); c.NotBefore.After(now) {
+		all = append(all, driver.Problem{
+			Code: "not-before-future", Severity: driver.SeverityFail,
+			Meaning: fmt.Sprintf("Config.NotBefore is %v, which is still to come: all tokens are refused until then, those that are handed out now as well.", c.NotBefore),
+			Remedy:  "Set it to a time that is past.",
+		})
+	}
+	return all
+}
