@@ -66,7 +66,7 @@ func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 	return a.store.Search(ctx, q)
 }
 
-// Devices returns the records of a principal's live sessions, exactly.
+// Sessions returns the records of a principal's live sessions, exactly.
 func (a *Admin) Sessions(ctx context.Context, principal string) ([]*driver.Record, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error { return a.records.Revo
 
 // RevokeAll signs a principal out everywhere: it ends all of its sessions but
 // those of the ids in except. When it returns nil, none of them opens any more,
-// nor one of a sign-in that took its Ticket earlier.
+// nor one of a sign-in that began earlier.
 //
 // To sign out the visitor who asks as well, follow with Session.Destroy, which
 // has the client forget its token.

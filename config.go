@@ -40,7 +40,7 @@ type Config struct {
 	// MaxLifetime is the longest lifetime that LoginOptions.Lifetime may give.
 	// Tokens that are older cost no store operation. It also chooses the periods
 	// that stores keep records by: don't set it much higher than needed. At
-	// most LongestLifetime (400 days). Defaults to the longer of Lifetime and
+	// most the constant MaxLifetime (400 days). Defaults to the longer of Lifetime and
 	// AnonymousLifetime.
 	MaxLifetime time.Duration
 
@@ -79,7 +79,7 @@ type Config struct {
 	// in time, Devices and Admin are exact. While the store is out of reach,
 	// what is remembered is still read, for no longer than CacheFor.
 	//
-	// At most LongestCacheFor (1 hour), and less than IdleTimeout. Some seconds
+	// At most MaxCacheFor (1 hour), and less than IdleTimeout. Some seconds
 	// take most of the load off a store. Defaults to 0: each request asks.
 	CacheFor time.Duration
 

@@ -4,7 +4,7 @@
 // sqlitestore), an OpenSearch or Elasticsearch cluster (elasticstore), or
 // memory (memstore).
 //
-//	keys, err := cloakroom.KeyFile("session.keys")
+//	keys, err := cloakroom.KeyringFile("session.keys")
 //	store, err := sqlitestore.Open(ctx, "sessions.db", nil)
 //	sessions, err := cloakroom.New(store, keys, nil)
 //	http.ListenAndServe(addr, sessions.Handler(mux))

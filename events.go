@@ -2,6 +2,8 @@ package cloakroom
 
 import "context"
 
+// This file is what applications are told of sessions.
+
 // Events are functions that are told what happens to sessions: for an audit
 // log, metrics or alarms. Each may be nil. They are called after the fact, in
 // the goroutine that did it: they should return soon. Events of expiry in the
@@ -29,12 +31,12 @@ type Refusal string
 const (
 	// RefusedForged: it is not one of ours, or was made with other keys.
 	RefusedForged Refusal = "forged"
-	// RefusedTime: the id is too old, before Config.NotBefore, or in the future.
-	RefusedAge Refusal = "time"
+	// RefusedAge: the id is too old, before Config.NotBefore, or in the future.
+	RefusedAge Refusal = "age"
 	// RefusedSecret: well signed, but not the secret of this live session.
 	RefusedSecret Refusal = "secret"
-	// RefusedTwo: the request carried two different valid tokens. None is used.
-	RefusedAmbiguous Refusal = "two tokens"
+	// RefusedAmbiguous: the request carried two different valid tokens. None is used.
+	RefusedAmbiguous Refusal = "ambiguous"
 )
 
 func (e *Events) created(ctx context.Context, i Info) {

@@ -17,14 +17,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// Keys is a ring of secrets that tokens are signed with: the first signs, all
+// This file is the secrets that tokens are signed with.
+
+// Keyring is the secrets that tokens are signed with: the first signs, all
 // verify. To rotate, put a new secret in front, wait until no token of the old
 // one is in use any more (the longest lifetime at most), then take the old one
 // away; tokens met in between are signed anew. To go back to the old one, keep
 // both for as long: what was signed anew needs the new one. It is safe for concurrent use.
 type Keyring struct{ ring atomic.Pointer[token.Ring] }
 
-// NewKeys makes a ring. Each secret is 32 random bytes or more, the same in all
+// NewKeyring makes a ring. Each secret is 32 random bytes or more, the same in all
 // processes of the application, and kept as carefully as a password.
 func NewKeyring(secrets ...[]byte) (*Keyring, error) {
 	k := new(Keyring)
@@ -45,12 +47,12 @@ func (k *Keyring) Replace(secrets ...[]byte) error {
 	return nil
 }
 
-// KeyFile reads a ring from a file: a secret a line, in base64, the one that
+// KeyringFile reads a ring from a file: a secret a line, in base64, the one that
 // signs first; empty lines and lines that start with # don't count. If there is
 // no such file, it is made with one new secret, readable by its owner only.
 //
 // It suits one machine. Where several share the sessions, give all of them the
-// same secrets by NewKeys.
+// same secrets by NewKeyring.
 func KeyringFile(path string) (*Keyring, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -86,7 +86,7 @@ func TestNewKeysErrors(t *testing.T) {
 	mem := memstore.New(nil)
 	defer mem.Close()
 	for name, k := range map[string]*cloakroom.Keyring{"nil": nil, "zero": {}} {
-		if _, err := cloakroom.New(mem, k, nil); err == nil || !strings.Contains(err.Error(), "NewKeys or KeyFile") {
+		if _, err := cloakroom.New(mem, k, nil); err == nil || !strings.Contains(err.Error(), "NewKeyring or KeyringFile") {
 			t.Errorf("New with %s keys: %v", name, err)
 		}
 	}

@@ -10,7 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// Ticket is taken before the password is checked and given to Login after, so
+// This file is the sign-in.
+
+// LoginAttempt is taken before the password is checked and given to Login after, so
 // that a sign-in which checked an old password can't outlive a "password
 // changed, sign out everywhere" that comes in between. It is good for half an
 // hour. Where signing in takes several requests, keep it in the session, where
@@ -23,7 +25,7 @@ type loginAttempt struct {
 	Issued     time.Time      `json:"issued"`
 }
 
-// MarshalJSON encodes the ticket for safe-keeping in a session.
+// MarshalJSON encodes the attempt for safe-keeping in a session.
 func (t LoginAttempt) MarshalJSON() ([]byte, error) { return json.Marshal(t.t) }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
@@ -31,7 +33,7 @@ func (t *LoginAttempt) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, 
 
 // LoginOptions say how to sign in. nil stands for the zero LoginOptions.
 type LoginOptions struct {
-	// Ticket is what BeginLogin returned before the password was checked.
+	// Attempt is what BeginLogin returned before the password was checked.
 	// Without one, a RevokeAll before Login began goes unnoticed.
 	Attempt LoginAttempt
 	// Remember lets the cookie outlive the browser's run, to the session's end.
@@ -41,7 +43,7 @@ type LoginOptions struct {
 	Lifetime time.Duration
 }
 
-// BeginLogin takes a ticket for signing a principal in. Call it before the
+// BeginLogin begins an attempt to sign a principal in. Call it before the
 // password is checked. It costs one read.
 func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttempt, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
@@ -63,8 +65,8 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 //
 // A principal is 1 to 512 bytes of UTF-8 without control characters.
 //
-// Errors: ErrRevoked, the principal was signed out everywhere since the ticket
-// was taken; ErrGone, this session was ended meanwhile; ErrConflict, the request
+// Errors: ErrRevoked, the principal was signed out everywhere since the
+// attempt began; ErrGone, this session was ended meanwhile; ErrConflict, the request
 // came with a token that has been renewed; ErrTooLate; ErrUnavailable. After
 // any of them nobody is signed in by this call, but for ErrUnknown.
 func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) error {
@@ -91,7 +93,7 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 		}
 	}
 	if t.t.Principal != principal {
-		return fmt.Errorf("cloakroom: the ticket is for %q, not for %q: %w", t.t.Principal, principal, ErrInvalid)
+		return fmt.Errorf("cloakroom: the attempt is for %q, not for %q: %w", t.t.Principal, principal, ErrInvalid)
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()

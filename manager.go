@@ -37,7 +37,7 @@ func New(store Store, keys *Keyring, config *Config) (*Manager, error) {
 	case store == nil:
 		return nil, errors.New("cloakroom: no store given")
 	case keys == nil || keys.ring.Load() == nil:
-		return nil, errors.New("cloakroom: no keys given: make them with NewKeys or KeyFile")
+		return nil, errors.New("cloakroom: no keys given: make them with NewKeyring or KeyringFile")
 	}
 	c, err := config.withDefaults()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// renewLongest is how long an old secret stays good at most when nobody uses
+// maxRenewGrace is how long an old secret stays good at most when nobody uses
 // the new one: its token may have been lost on its way to the client.
 const maxRenewGrace = time.Hour
 

@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the regular sweep.
+
 // sweeper has the store remove what is over, from time to time.
 type sweeper struct {
 	store  Store

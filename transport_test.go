@@ -144,7 +144,7 @@ func TestI4_RefusalNamesID(t *testing.T) {
 	d := newDesk(t, nil)
 	late := driver.NewID(driver.LayoutDay, deskStart.Add(time.Hour))
 	d.ask(lookPage, bring(sign(t, late)))
-	d.wantEvents(fmt.Sprintf("refused time %v", late))
+	d.wantEvents(fmt.Sprintf("refused age %v", late))
 	d.ask(lookPage, bring("forged"))
 	d.wantEvents("refused forged")
 	d.ask(lookPage)
@@ -237,7 +237,7 @@ func TestTwoTokens(t *testing.T) {
 				return nil
 			}, with...)
 			d.wantOps("0 reads, 0 writes")
-			if got := d.events.take(); !strings.HasPrefix(got, "refused two tokens ") || strings.Contains(got, ",") {
+			if got := d.events.take(); !strings.HasPrefix(got, "refused ambiguous ") || strings.Contains(got, ",") {
 				t.Errorf("events: %q", got)
 			}
 			if len(setCookies(resp)) > 0 {
@@ -496,7 +496,7 @@ func TestBearer(t *testing.T) {
 		{"something behind", auth("Bearer " + a + " x"), false, "refused forged"},
 		{"two in one", auth("Bearer " + a + ", Bearer " + a), false, "refused forged"},
 		{"quoted", auth(`Bearer "` + a + `"`), false, "refused forged"},
-		{"two different", auth("Bearer "+a, "Bearer "+b), false, fmt.Sprintf("refused two tokens %v", idIn(t, b))},
+		{"two different", auth("Bearer "+a, "Bearer "+b), false, fmt.Sprintf("refused ambiguous %v", idIn(t, b))},
 		{"eight forged before", append(auth(slices.Repeat([]string{"Bearer x"}, 8)...), auth("Bearer "+a)...), false, "refused forged"},
 		{"as a cookie", []func(*http.Request){cookie("Session-Token", a), bring(a)}, false, ""},
 		{"in the response's header", []func(*http.Request){header("Session-Token", a)}, false, ""},

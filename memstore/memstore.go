@@ -215,7 +215,8 @@ func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, e
 	})
 }
 
-// Keep replaces a record that is at r.Version by r itself; see cloakroom.Keeper.
+// UpdateOwned replaces a record that is at r.Version by r itself; see
+// driver.OwnedUpdater.
 func (s *Store) UpdateOwned(ctx context.Context, r *driver.Record) error {
 	at := r.Version
 	return s.keep(ctx, "update", r, func(old state) error { return isAt(old, at) })

@@ -11,6 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is overload: what is turned down, before it costs the store anything.
+
 // admission turns down what would have to wait for too long, before it has cost
 // the store anything. A queue that is bounded in number alone doesn't: what a
 // store works off in half a second at its best takes a minute when it is slow,
@@ -24,7 +26,7 @@ import (
 // stacks and garbage: then the limit is that of rushWait.
 //
 // A save is turned down later than a read or a new session: what was done for it
-// would be lost. Only where reads are answered from memory (Config.CacheFor) is
+// would be lost. Only where reads are answered from memory (Options.CacheFor) is
 // it the saves that are too many.
 type admission struct {
 	count atomic.Uint64 // operations under way, and above them those done

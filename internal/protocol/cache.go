@@ -10,9 +10,6 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/lru"
 )
 
-// LongestCacheFor is the longest time that Config.CacheFor may be.
-const MaxCacheFor = time.Hour
-
 const (
 	// cacheBytes bounds what a manager remembers: 64 MiB, and so, with what each
 	// session takes at least, 65,536 sessions.
@@ -21,8 +18,11 @@ const (
 	sessionBytes = lru.LeastBytes
 )
 
+// This file is what is remembered of sessions, so that a request may do without
+// the store.
+
 // cache is a store that remembers the sessions that pass through it
-// (Config.CacheFor). Only recall answers in the store's place: Get still asks it,
+// (Options.CacheFor). Only recall answers in the store's place: Get still asks it,
 // so whoever is to decide something sees what is there.
 //
 // When an operation tells what has become of a session, all others on it that are
@@ -64,7 +64,7 @@ func newCache(store driver.Store, app string, now func() time.Time, keep time.Du
 	return &cache{Store: store, app: app, now: now, keep: keep, sessions: lru.New[driver.ID, remembered](bound), underWay: make(map[driver.ID]*generation)}
 }
 
-// recall returns a session as it was less than Config.CacheFor ago, and when it
+// recall returns a session as it was less than Options.CacheFor ago, and when it
 // was asked for; nil if that isn't remembered. It costs no store operation.
 func (c *cache) recall(id driver.ID) (*driver.Record, time.Time) {
 	c.mu.Lock()
@@ -80,7 +80,7 @@ func (c *cache) recall(id driver.ID) (*driver.Record, time.Time) {
 	return m.rec, m.asOf
 }
 
-// young reports whether it isn't CacheFor yet since a time. The monotonic clock
+// young reports whether it isn't Options.CacheFor yet since a time. The monotonic clock
 // knows if the other was set back meanwhile, and the other if the machine slept.
 func (c *cache) young(t time.Time) bool {
 	now := c.now()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 	"unicode"
@@ -113,11 +114,7 @@ func marshalWith(plain any, extra driver.ValueList) ([]byte, error) {
 	if err != nil || len(extra) == 0 {
 		return b, err
 	}
-	more := make(map[string]json.RawMessage, len(extra))
-	for name, raw := range extra.All() {
-		more[name] = raw
-	}
-	m, err := json.Marshal(more)
+	m, err := json.Marshal(maps.Collect(extra.All()))
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,8 @@ import (
 // This file is what is done with ledgers: entering, leaving, and signing a
 // principal out everywhere (invariant 10).
 
-// ErrRevoked: the principal was signed out everywhere while this sign-in was
-// under way.
+// ErrRevoked says that the principal was signed out everywhere while this sign-in
+// was under way.
 var ErrRevoked = errors.New("signed out everywhere during sign-in")
 
 // AttemptLife is how long a sign-in may take from the reading of the ledger's

@@ -5,6 +5,8 @@ import (
 	"sync"
 )
 
+// This file is the same operation on several records.
+
 // eachParallel calls f for 0 to n-1 in some goroutines and returns their errors
 // joined. Stores gather what is asked at the same time.
 func eachParallel(n int, f func(int) error) error {

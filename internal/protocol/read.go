@@ -30,7 +30,7 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 	return err == nil, err
 }
 
-// ErrForeign: the record is none of this app's sessions.
+// ErrForeign says that a record is none of this app's sessions.
 var ErrForeign = errors.New("not a session of this app")
 
 // Read returns the record of a session that is live. If it has ended it returns

@@ -49,20 +49,20 @@ const (
 // With verdictNotApplied it returns the attempts that may still have happened, or
 // happen.
 //
-//   - A rev among the record's revs: that attempt happened.
-//   - The count moved on by no more than the revs kept, and the rev isn't
+//   - Its write id is among the record's: that attempt happened.
+//   - The count moved on by no more than the write ids kept, and its own isn't
 //     there: it never happened and never will, since versions don't repeat.
 //   - The count didn't move: it hasn't happened, but still may.
-//   - Otherwise its rev may have been pushed out: nobody can tell.
+//   - Otherwise its write id may have been pushed out: nobody can tell.
 //
-// What was seen may be the dream of a node that was cut off with a write that it
-// alone has. So that an attempt happened is confirmed by a write: see
-// writer.settle. And what is ruled out is returned as well, to be looked for again
-// until a write on top of what was seen has been acknowledged. An attempt that was
-// answered and ruled out before may fall too far behind for that: then it is given
-// up, or in a busy session nobody could ever be told anything.
+// What was seen may be a phantom: a write that only a node has that was cut off,
+// and that it is about to lose. So "it happened" is confirmed by a write (see
+// Records.learnOutcome). And an attempt that is ruled out is returned as well, to be
+// looked for again until a write on top of what was seen has been acknowledged. An
+// attempt that was answered and ruled out before may fall too far behind for that:
+// then it is given up, or in a busy session nobody could ever be told anything.
 //
-// A grave keeps count and revs and is judged alike, but that nothing can happen
+// A grave keeps count and write ids and is judged alike, but that nothing can happen
 // any more. A record that was there and is missing now leaves no trace.
 func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 	for _, a := range open {
