@@ -1,0 +1,16 @@
+package versions
+
+// pin is an earlier state of this repository whose formats have to be got along
+// with.
+type pin struct {
+	commit string
+	what   string
+	keeps  bool // it keeps members of records that it doesn't know
+}
+
+// pins returns the states, oldest first. One is added when a format grows.
+func pins() []pin {
+	return []pin{
+		{"45413e765ee65e9551c4104bf098ed4ace5e2c61", "before formats could grow", false},
+	}
+}
