@@ -27,13 +27,13 @@ import (
 // has a clock that stands still until it is moved, counts the store's
 // operations, and keeps what is logged and what events tell.
 type desk struct {
-	t      testing.TB
-	m      *cloakroom.Manager
-	keys   *cloakroom.Keyring
-	store  *counter
-	clock  *deskClock
-	log    *logLines
-	events *deskEvents
+	t       testing.TB
+	m       *cloakroom.Manager
+	keyring *cloakroom.Keyring
+	store   *counter
+	clock   *deskClock
+	log     *logLines
+	events  *deskEvents
 }
 
 var deskStart = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -84,12 +84,12 @@ func (e *deskEvents) all() *cloakroom.Events {
 // newDesk opens a desk, with what the config doesn't say chosen for tests.
 func newDesk(t testing.TB, config *cloakroom.Config) *desk {
 	t.Helper()
-	return newDeskOn(t, openStore(t), testKeys(t), config)
+	return newDeskOn(t, openStore(t), testKeyring(t), config)
 }
 
-func newDeskOn(t testing.TB, store cloakroom.Store, keys *cloakroom.Keyring, config *cloakroom.Config) *desk {
+func newDeskOn(t testing.TB, store cloakroom.Store, keyring *cloakroom.Keyring, config *cloakroom.Config) *desk {
 	t.Helper()
-	d := &desk{t: t, keys: keys, store: &counter{Store: store}, clock: new(deskClock), log: new(logLines), events: new(deskEvents)}
+	d := &desk{t: t, keyring: keyring, store: &counter{Store: store}, clock: new(deskClock), log: new(logLines), events: new(deskEvents)}
 	var c cloakroom.Config
 	if config != nil {
 		c = *config
@@ -107,7 +107,7 @@ func newDeskOn(t testing.TB, store cloakroom.Store, keys *cloakroom.Keyring, con
 		c.Events = d.events.all()
 	}
 	var err error
-	if d.m, err = cloakroom.New(d.store, keys, &c); err != nil {
+	if d.m, err = cloakroom.New(d.store, keyring, &c); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.m.Close() })
@@ -212,7 +212,7 @@ func (d *desk) wantEvents(want string) {
 	}
 }
 
-// deskRing is the ring of testKeys.
+// deskRing is the ring of testKeyring.
 func deskRing(t testing.TB) *token.Ring {
 	t.Helper()
 	r, err := token.NewRing([][]byte{bytes.Repeat([]byte("k"), 32)})
@@ -378,7 +378,7 @@ func TestDefaults(t *testing.T) {
 		for timeout, want := range map[time.Duration]time.Duration{0: 5 * time.Second, time.Second: time.Second} {
 			inBubble(t, func(t *testing.T) {
 				mem := memstore.New(nil)
-				d := newDeskOn(t, silent{mem}, testKeys(t), &cloakroom.Config{Now: time.Now, SaveTimeout: timeout})
+				d := newDeskOn(t, silent{mem}, testKeyring(t), &cloakroom.Config{Now: time.Now, SaveTimeout: timeout})
 				start := time.Now()
 				resp := d.ask(lookPage, bring(sign(t, driver.NewID(driver.LayoutDay, start))))
 				if took := time.Since(start); took != want || resp.StatusCode != http.StatusServiceUnavailable {
@@ -392,7 +392,7 @@ func TestDefaults(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				mem := memstore.New(nil)
 				store := &sweeps{Store: mem}
-				m, err := cloakroom.New(store, testKeys(t), &cloakroom.Config{SweepEvery: every})
+				m, err := cloakroom.New(store, testKeyring(t), &cloakroom.Config{SweepEvery: every})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -532,7 +532,7 @@ func TestDefaults(t *testing.T) {
 		slog.SetDefault(slog.New(slog.NewTextHandler(log, nil)))
 		mem := memstore.New(nil)
 		defer mem.Close()
-		m, err := cloakroom.New(mem, testKeys(t), nil)
+		m, err := cloakroom.New(mem, testKeyring(t), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -547,7 +547,7 @@ func TestDefaults(t *testing.T) {
 	t.Run("Now", func(t *testing.T) {
 		inBubble(t, func(t *testing.T) {
 			mem := memstore.New(nil)
-			m, err := cloakroom.New(mem, testKeys(t), &cloakroom.Config{SweepEvery: -1})
+			m, err := cloakroom.New(mem, testKeyring(t), &cloakroom.Config{SweepEvery: -1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -666,7 +666,7 @@ func TestConfigErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mem := memstore.New(nil)
 			defer mem.Close()
-			m, err := cloakroom.New(mem, testKeys(t), &tt.config)
+			m, err := cloakroom.New(mem, testKeyring(t), &tt.config)
 			if err == nil {
 				m.Close()
 			}
@@ -678,7 +678,7 @@ func TestConfigErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := cloakroom.New(nil, testKeys(t), nil); err == nil || !strings.Contains(err.Error(), "store") {
+	if _, err := cloakroom.New(nil, testKeyring(t), nil); err == nil || !strings.Contains(err.Error(), "store") {
 		t.Errorf("New without a store: %v", err)
 	}
 }
@@ -688,7 +688,7 @@ func TestConfigIsCopied(t *testing.T) {
 	mem := memstore.New(nil)
 	defer mem.Close()
 	config := &cloakroom.Config{SweepEvery: -1}
-	m, err := cloakroom.New(mem, testKeys(t), config)
+	m, err := cloakroom.New(mem, testKeyring(t), config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -241,7 +241,7 @@ type chaos struct {
 	slots    map[string]*slot
 	shut     map[cloakroom.ID]string // must not open any more, and why
 	signedIn map[string]map[cloakroom.ID]bool
-	tickets  map[string]map[cloakroom.LoginAttempt]bool // taken, and not outdated by a RevokeAll
+	attempts map[string]map[cloakroom.LoginAttempt]bool // begun, and not outdated by a RevokeAll
 	revoking map[string]bool
 }
 
@@ -270,7 +270,7 @@ const chaosIdle = 10 * time.Minute
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	c := &chaos{rand: rand.New(rand.NewPCG(seed, 0)), slots: map[string]*slot{}, shut: map[cloakroom.ID]string{}, signedIn: map[string]map[cloakroom.ID]bool{},
-		tickets: map[string]map[cloakroom.LoginAttempt]bool{}, revoking: map[string]bool{}}
+		attempts: map[string]map[cloakroom.LoginAttempt]bool{}, revoking: map[string]bool{}}
 	config := &cloakroom.Config{IdleTimeout: chaosIdle, TouchEvery: -1, MaxPerPrincipal: 1 + c.rand.IntN(4)}
 	c.rig = newRig(t, config)
 	c.managers = []*cloakroom.Manager{c.m, c.manager(config), c.manager(config)}
@@ -472,21 +472,21 @@ func (c *chaos) saved(name string, err error) {
 
 func (c *chaos) login(ctx context.Context, m *cloakroom.Manager, s *cloakroom.Session, principal string) {
 	id := s.ID()
-	ticket, err := m.BeginLogin(ctx, principal)
+	attempt, err := m.BeginLogin(ctx, principal)
 	if err != nil {
 		return
 	}
-	taken := c.clock.now()
+	begun := c.clock.now()
 	c.with(func() {
-		if c.tickets[principal] == nil {
-			c.tickets[principal], c.signedIn[principal] = map[cloakroom.LoginAttempt]bool{}, map[cloakroom.ID]bool{}
+		if c.attempts[principal] == nil {
+			c.attempts[principal], c.signedIn[principal] = map[cloakroom.LoginAttempt]bool{}, map[cloakroom.ID]bool{}
 		}
-		c.tickets[principal][ticket] = true
+		c.attempts[principal][attempt] = true
 	})
 	name := c.slot(id)
 	cloakroom.NewKey[int](name).Update(s, plusOne) // goes along
 	keeps := s.Principal() == "" || s.Principal() == principal
-	err = s.Login(ctx, principal, &cloakroom.LoginOptions{Attempt: ticket})
+	err = s.Login(ctx, principal, &cloakroom.LoginOptions{Attempt: attempt})
 	c.with(func() {
 		switch {
 		case err == nil:
@@ -495,11 +495,11 @@ func (c *chaos) login(ctx context.Context, m *cloakroom.Manager, s *cloakroom.Se
 			if keeps {
 				*c.slots[name] = slot{s.ID(), "saved"}
 			}
-			if !c.tickets[principal][ticket] { // a RevokeAll came after the ticket, and has returned
-				c.end("RevokeAll after the ticket", s.ID())
+			if !c.attempts[principal][attempt] { // a RevokeAll came after the attempt began, and has returned
+				c.end("RevokeAll after the attempt", s.ID())
 			}
 			c.signedIn[principal][s.ID()] = true
-		case errors.Is(err, cloakroom.ErrRevoked) && !c.revoking[principal] && c.clock.now().Sub(taken) <= 30*time.Minute:
+		case errors.Is(err, cloakroom.ErrRevoked) && !c.revoking[principal] && c.clock.now().Sub(begun) <= 30*time.Minute:
 			c.Errorf("Login: %v, though nobody revoked", err)
 		}
 	})
@@ -507,11 +507,11 @@ func (c *chaos) login(ctx context.Context, m *cloakroom.Manager, s *cloakroom.Se
 
 func (c *chaos) revoke(ctx context.Context, a *cloakroom.Admin, principal string) {
 	var before []cloakroom.ID
-	var tickets []cloakroom.LoginAttempt
+	var attempts []cloakroom.LoginAttempt
 	c.with(func() {
 		c.revoking[principal] = true
 		before = slices.Collect(maps.Keys(c.signedIn[principal]))
-		tickets = slices.Collect(maps.Keys(c.tickets[principal]))
+		attempts = slices.Collect(maps.Keys(c.attempts[principal]))
 	})
 	if a.RevokeAll(ctx, principal) != nil {
 		return
@@ -520,8 +520,8 @@ func (c *chaos) revoke(ctx context.Context, a *cloakroom.Admin, principal string
 		for _, id := range before {
 			c.end("RevokeAll", id)
 		}
-		for _, t := range tickets {
-			c.tickets[principal][t] = false
+		for _, t := range attempts {
+			c.attempts[principal][t] = false
 		}
 	})
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// exampleKeys stands for secrets that an application gets from its own
+// exampleKeyring stands for secrets that an application gets from its own
 // configuration.
-func exampleKeys() *cloakroom.Keyring {
+func exampleKeyring() *cloakroom.Keyring {
 	secret, _ := base64.StdEncoding.DecodeString("c2l4dGVlbi1ieXRlcy1hcmUtbm90LWVub3VnaC1mb3ItdGhpcw==")
-	keys, err := cloakroom.NewKeyring(secret)
+	keyring, err := cloakroom.NewKeyring(secret)
 	if err != nil {
 		panic(err)
 	}
-	return keys
+	return keyring
 }
 
 // exampleBrowser returns a client that keeps cookies.
@@ -51,7 +51,7 @@ func exampleGet(c *http.Client, url string) {
 func Example() {
 	store := memstore.New(nil)
 	defer store.Close()
-	sessions, err := cloakroom.New(store, exampleKeys(), &cloakroom.Config{
+	sessions, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{
 		Transport: cloakroom.Cookie{Insecure: true}, // plain HTTP, for this example
 	})
 	if err != nil {
@@ -80,12 +80,13 @@ func Example() {
 	// 200 OK visit 1
 }
 
-// Signing in with a ticket, so that "password changed, sign out everywhere"
-// wins over a sign-in that checked the old password.
+// Signing in by an attempt that began before the password was checked, so that
+// "password changed, sign out everywhere" wins over a sign-in that checked the old
+// password.
 func ExampleSession_Login() {
 	store := memstore.New(nil)
 	defer store.Close()
-	sessions, err := cloakroom.New(store, exampleKeys(), &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}})
+	sessions, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -96,7 +97,7 @@ func ExampleSession_Login() {
 	mux := http.NewServeMux()
 	mux.Handle("/login", sessions.With(func(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 		user := r.FormValue("user")
-		ticket, err := sessions.BeginLogin(r.Context(), user) // before the password is checked
+		attempt, err := sessions.BeginLogin(r.Context(), user) // before the password is checked
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func ExampleSession_Login() {
 			http.Error(w, "wrong name or password", http.StatusForbidden)
 			return nil
 		}
-		return s.Login(r.Context(), user, &cloakroom.LoginOptions{Attempt: ticket, Remember: true})
+		return s.Login(r.Context(), user, &cloakroom.LoginOptions{Attempt: attempt, Remember: true})
 	}))
 	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		_, err := fmt.Fprintf(w, "hello %q", s.Principal())
@@ -128,7 +129,7 @@ func ExampleAdmin_RevokeAll() {
 	ctx := context.Background()
 	store := memstore.New(nil)
 	defer store.Close()
-	sessions, err := cloakroom.New(store, exampleKeys(), nil)
+	sessions, err := cloakroom.New(store, exampleKeyring(), nil)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -160,7 +161,7 @@ func ExampleConfig_cacheFor() {
 	defer store.Close()
 	now := time.Now()
 	clock := func() time.Time { return now }
-	here, err := cloakroom.New(store, exampleKeys(), &cloakroom.Config{Now: clock, CacheFor: 5 * time.Second})
+	here, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{Now: clock, CacheFor: 5 * time.Second})
 	if err != nil {
 		fmt.Println(err)
 		return

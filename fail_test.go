@@ -399,7 +399,7 @@ func TestI8_SaveTimeoutBoundsWaiting(t *testing.T) {
 		}},
 		"an ending": {"bury", func(_ *rig, s *cloakroom.Session) error { return s.Destroy(context.Background()) }},
 		"a renewal": {"update", func(r *rig, s *cloakroom.Session) error { return r.open(s).Renew(context.Background()) }},
-		"a ticket": {"get", func(r *rig, _ *cloakroom.Session) error {
+		"an attempt to sign in": {"get", func(r *rig, _ *cloakroom.Session) error {
 			_, err := r.m.BeginLogin(context.Background(), "ann")
 			return err
 		}},

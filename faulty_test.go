@@ -31,7 +31,7 @@ const (
 	doubled              // done twice, with the answer of the second time
 	denied               // done, and answered as if someone else had written
 	answered             // not done, and answered with call.err
-	dreamt               // not done, and no answer; reads show it as done until a write on top of it is refused
+	phantom              // not done, and no answer; reads show it as done until a write on top of it is refused
 )
 
 var (
@@ -72,11 +72,11 @@ type faulty struct {
 	hooks []func(*call) fate
 	count map[string]int
 	later []func()
-	dream map[cloakroom.ID]*driver.Record // what reads show that isn't there
+	shown map[cloakroom.ID]*driver.Record // the phantoms: what reads show that isn't there
 }
 
 func newFaulty(store cloakroom.Store) *faulty {
-	return &faulty{Store: store, count: map[string]int{}, dream: map[cloakroom.ID]*driver.Record{}}
+	return &faulty{Store: store, count: map[string]int{}, shown: map[cloakroom.ID]*driver.Record{}}
 }
 
 // hook has f decide on all operations that hooks before it let pass.
@@ -86,45 +86,46 @@ func (s *faulty) hook(f func(*call) fate) {
 	s.hooks = append(s.hooks, f)
 }
 
-// heal takes all hooks away, and dreams.
+// heal takes all hooks away, and phantoms.
 func (s *faulty) heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.hooks = nil
-	clear(s.dream)
+	clear(s.shown)
 }
 
-// fallAsleep has reads of a record show a write that isn't done, as the engine's
-// node does that had the primary, was cut off, and doesn't know.
-func (s *faulty) fallAsleep(c *call) {
-	shown := *c.rec
-	if shown.Grave != nil {
-		shown.Version = c.at
+// show has reads of a record show a phantom: a write that isn't done. So does an
+// engine's node that had the primary, was cut off, and doesn't know.
+func (s *faulty) show(c *call) {
+	phantom := *c.rec
+	if phantom.Grave != nil {
+		phantom.Version = c.at
 	}
-	shown.Version.Term = max(shown.Version.Term, 1)
-	shown.Version.Seq += 1 << 20 // never a real one
+	phantom.Version.Term = max(phantom.Version.Term, 1)
+	phantom.Version.Seq += 1 << 20 // never a real one
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dream[c.id] = &shown
+	s.shown[c.id] = &phantom
 }
 
-// wake ends the dream of a record when a write shows that it is one.
-func (s *faulty) wake(c *call) {
+// dispel takes the phantom of a record away when a write shows that it is one.
+func (s *faulty) dispel(c *call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := c.at
 	if c.op == "update" {
 		at = c.rec.Version
 	}
-	if shown := s.dream[c.id]; shown != nil && (at == shown.Version || c.op == "bury" && at.IsZero()) {
-		delete(s.dream, c.id)
+	if phantom := s.shown[c.id]; phantom != nil && (at == phantom.Version || c.op == "bury" && at.IsZero()) {
+		delete(s.shown, c.id)
 	}
 }
 
-func (s *faulty) dreams(id cloakroom.ID) *driver.Record {
+// phantom returns what reads of a record show that isn't there, or nil.
+func (s *faulty) phantom(id cloakroom.ID) *driver.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.dream[id]
+	return s.shown[id]
 }
 
 // fate gives the next operations that match these fates, one each.
@@ -244,11 +245,11 @@ func (s *faulty) run(c *call, do func(context.Context) error) error {
 		}()
 	}
 	if isWrite(c) {
-		s.wake(c)
+		s.dispel(c)
 	}
 	switch f {
-	case dreamt:
-		s.fallAsleep(c)
+	case phantom:
+		s.show(c)
 		return errNoAnswer
 	case dropped, delayed:
 		return errNoAnswer
@@ -273,7 +274,7 @@ func (s *faulty) run(c *call, do func(context.Context) error) error {
 
 func (s *faulty) Get(ctx context.Context, id cloakroom.ID) (rec *driver.Record, err error) {
 	err = s.run(&call{ctx: ctx, op: "get", id: id}, func(ctx context.Context) (err error) {
-		switch rec = s.dreams(id); {
+		switch rec = s.phantom(id); {
 		case rec == nil:
 			rec, err = s.Store.Get(ctx, id)
 		case rec.Grave != nil:
@@ -347,9 +348,9 @@ var fates = map[string][]fate{
 	"late, then the answer lost":       {delayed, lost},
 	"not done, then a false conflict":  {dropped, denied},
 	"not done, then done and late too": {dropped, copied},
-	"dreamt, then done":                {dreamt},
-	"dreamt, then the answer lost":     {dreamt, dropped, lost},
-	"dreamt twice":                     {dreamt, pass, dreamt},
+	"a phantom, then done":             {phantom},
+	"a phantom, then the answer lost":  {phantom, dropped, lost},
+	"two phantoms":                     {phantom, pass, phantom},
 }
 
 func TestI13_FaultsOfASave(t *testing.T) {
@@ -457,7 +458,7 @@ func TestI13_UnknownHoldsTheQueue(t *testing.T) {
 
 // An increment whose answer is lost, and others that write over it: two never
 // make three, nor one. The write can be told from one that never happened while
-// no more than MaxRevs others follow. Beyond that nobody guesses.
+// no more than MaxWriteIDs others follow. Beyond that nobody guesses.
 func TestI13_ManyWritesInBetween(t *testing.T) {
 	for _, test := range []struct {
 		fate    fate

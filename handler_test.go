@@ -305,7 +305,7 @@ func TestManagersNest(t *testing.T) {
 func TestI7_ManagersNestInFailure(t *testing.T) {
 	r := newRig(t, nil)
 	down := newFaulty(openStore(t))
-	inner, err := cloakroom.New(down, testKeys(t), &cloakroom.Config{
+	inner, err := cloakroom.New(down, testKeyring(t), &cloakroom.Config{
 		Transport: cloakroom.Bearer{}, SweepEvery: -1, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

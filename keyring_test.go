@@ -38,7 +38,7 @@ func keysOf(t testing.TB, secrets ...[]byte) *cloakroom.Keyring {
 	return k
 }
 
-// issue makes a token with keys; accepts tells whether keys take it, which is
+// issue makes a token with a keyring; accepts tells whether one takes it, which is
 // seen from the store being asked.
 func issue(t testing.TB, k *cloakroom.Keyring) string {
 	t.Helper()
@@ -531,12 +531,12 @@ func TestKeyFileAtOnce(t *testing.T) {
 	for range 20 {
 		path := keyPath(t)
 		const n = 16
-		keys := make([]*cloakroom.Keyring, n)
+		rings := make([]*cloakroom.Keyring, n)
 		var all sync.WaitGroup
 		for i := range n {
 			all.Go(func() {
 				var err error
-				if keys[i], err = cloakroom.KeyringFile(path); err != nil {
+				if rings[i], err = cloakroom.KeyringFile(path); err != nil {
 					t.Error(err)
 				}
 			})
@@ -546,8 +546,8 @@ func TestKeyFileAtOnce(t *testing.T) {
 			return
 		}
 		wantMade(t, path)
-		tok := issue(t, keys[0])
-		for _, k := range keys {
+		tok := issue(t, rings[0])
+		for _, k := range rings {
 			if !accepts(t, k, tok) {
 				t.Fatal("two of them have other keys")
 			}

@@ -506,11 +506,11 @@ func TestI14_InvalidPrincipals(t *testing.T) {
 	for what, p := range map[string]string{
 		"empty": "", "513 bytes": strings.Repeat("p", 513), "control": "an\nn", "delete": "ann\x7f", "C1": "ann\u0085", "UTF-8": "ann\xff", "nul": "\x00",
 	} {
-		_, ticketErr := r.m.BeginLogin(t.Context(), p)
+		_, beginErr := r.m.BeginLogin(t.Context(), p)
 		_, devicesErr := r.m.Admin().Sessions(t.Context(), p)
 		for call, err := range map[string]error{
 			"Login":      s.Login(t.Context(), p, nil),
-			"BeginLogin": ticketErr,
+			"BeginLogin": beginErr,
 			"RevokeAll":  r.m.Admin().RevokeAll(t.Context(), p),
 			"Devices":    devicesErr,
 		} {
@@ -532,25 +532,25 @@ func TestI14_InvalidPrincipals(t *testing.T) {
 	}
 }
 
-func TestI10_Tickets(t *testing.T) {
+func TestI10_Attempts(t *testing.T) {
 	r := newRig(t, nil)
-	take := func(principal string) cloakroom.LoginAttempt {
+	begin := func(principal string) cloakroom.LoginAttempt {
 		t.Helper()
-		ticket, err := r.m.BeginLogin(t.Context(), principal)
+		attempt, err := r.m.BeginLogin(t.Context(), principal)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return ticket
+		return attempt
 	}
-	login := func(ticket cloakroom.LoginAttempt) error {
-		return r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: ticket})
+	login := func(attempt cloakroom.LoginAttempt) error {
+		return r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: attempt})
 	}
 	r.store.since()
-	ticket := take("ann")
+	attempt := begin("ann")
 	r.wantOps("get 1")
-	r.wantErr("Login with bob's ticket", login(take("bob")), cloakroom.ErrInvalid)
+	r.wantErr("Login with bob's attempt", login(begin("bob")), cloakroom.ErrInvalid)
 
-	text, err := json.Marshal(ticket)
+	text, err := json.Marshal(attempt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -559,43 +559,43 @@ func TestI10_Tickets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := login(again); err != nil {
-		t.Errorf("Login with a ticket that was kept as JSON: %v", err)
+		t.Errorf("Login with an attempt that was kept as JSON: %v", err)
 	}
 	if err := login(again); err != nil {
-		t.Errorf("Login with the same ticket once more: %v", err)
+		t.Errorf("Login with the same attempt once more: %v", err)
 	}
 
 	r.clock.add(30 * time.Minute)
-	if err := login(ticket); err != nil {
-		t.Errorf("Login with a ticket of half an hour: %v", err)
+	if err := login(attempt); err != nil {
+		t.Errorf("Login with an attempt of half an hour: %v", err)
 	}
 	r.clock.add(time.Millisecond)
 	id := r.made()
-	err = login(ticket)
+	err = login(attempt)
 	if err == nil || errors.Is(err, cloakroom.ErrUnavailable) || !strings.Contains(err.Error(), "older than") {
-		t.Errorf("Login with an older ticket: %v", err)
+		t.Errorf("Login with an older attempt: %v", err)
 	}
-	r.wantErr("Login with an older ticket", err, cloakroom.ErrRevoked)
+	r.wantErr("Login with an older attempt", err, cloakroom.ErrRevoked)
 	if rec, err := r.kept(*id); err == nil && rec.Principal != "" {
 		t.Errorf("it left a session of %q behind", rec.Principal)
 	}
 	for _, bad := range []string{`{`, `{"generation":"x"}`, `7`} {
 		if json.Unmarshal([]byte(bad), new(cloakroom.LoginAttempt)) == nil {
-			t.Errorf("the ticket %s is accepted", bad)
+			t.Errorf("the attempt %s is accepted", bad)
 		}
 	}
 }
 
-// A ticket is kept in the session while a sign-in takes several requests.
-func TestI10_TicketInTheSession(t *testing.T) {
-	kept := cloakroom.NewKey[cloakroom.LoginAttempt]("ticket")
+// An attempt is kept in the session while a sign-in takes several requests.
+func TestI10_AttemptInTheSession(t *testing.T) {
+	kept := cloakroom.NewKey[cloakroom.LoginAttempt]("attempt")
 	for _, revoked := range []bool{false, true} {
 		t.Run(fmt.Sprint("revoked ", revoked), func(t *testing.T) {
 			r := newRig(t, nil)
 			g := r.guest()
 			g.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
-				ticket, err := r.m.BeginLogin(req.Context(), "ann")
-				kept.Set(s, ticket)
+				attempt, err := r.m.BeginLogin(req.Context(), "ann")
+				kept.Set(s, attempt)
 				return err
 			})
 			status := 200

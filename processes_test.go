@@ -59,7 +59,7 @@ func TestProcess(t *testing.T) {
 				err = s.Save(t.Context())
 			}
 			switch {
-			case errors.Is(err, cloakroom.ErrUnknown): // others wrote more than MaxRevs times between a read and its write
+			case errors.Is(err, cloakroom.ErrUnknown): // others wrote more than MaxWriteIDs times between a read and its write
 				unknown.Add(1)
 			case err != nil:
 				t.Error(err)
@@ -244,7 +244,7 @@ func TestI10_RevokeAllOfAProcessThatIsKilled(t *testing.T) {
 				for range 5 {
 					all = append(all, r.signedIn("ann"))
 				}
-				ticket, err := r.m.BeginLogin(t.Context(), "ann")
+				attempt, err := r.m.BeginLogin(t.Context(), "ann")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -278,7 +278,7 @@ func TestI10_RevokeAllOfAProcessThatIsKilled(t *testing.T) {
 					t.Errorf("the ledger keeps %v and %v", l.Live, l.Ending)
 				}
 				r.wantErr("a sign-in that began before RevokeAll",
-					r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: ticket}), cloakroom.ErrRevoked)
+					r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: attempt}), cloakroom.ErrRevoked)
 			})
 		}
 	}

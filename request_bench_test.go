@@ -86,11 +86,11 @@ var requests = map[string]func(testing.TB) func(){
 // with three values.
 func serving(t testing.TB, forge func(string) string, f func(*cloakroom.Manager, *http.Request)) func() {
 	store := memstore.New(nil)
-	keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+	keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := cloakroom.New(store, keys, nil)
+	m, err := cloakroom.New(store, keyring, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

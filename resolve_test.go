@@ -70,13 +70,13 @@ func TestPanicInReplay(t *testing.T) {
 	}
 	desks := func(t *testing.T) (*desk, *hooked) {
 		h := &hooked{Store: openStore(t)}
-		return newDeskOn(t, h, testKeys(t), nil), h
+		return newDeskOn(t, h, testKeyring(t), nil), h
 	}
 	ctx := context.Background()
 	t.Run("on a conflict", func(t *testing.T) {
 		d, h := desks(t)
 		s, tok := d.begun("n=1")
-		other := newDeskOn(t, h.Store, d.keys, nil).open(tok)
+		other := newDeskOn(t, h.Store, d.keyring, nil).open(tok)
 		n.Update(s, twice())
 		n.Set(other, 10)
 		d.save(other)
@@ -120,8 +120,8 @@ func TestPanicInReplay(t *testing.T) {
 // silence.
 func TestI1_UpdateFailsAfterMerge(t *testing.T) {
 	h := &hooked{Store: openStore(t)}
-	d := newDeskOn(t, h, testKeys(t), nil)
-	elsewhere := newDeskOn(t, h.Store, d.keys, nil)
+	d := newDeskOn(t, h, testKeyring(t), nil)
+	elsewhere := newDeskOn(t, h.Store, d.keyring, nil)
 	s, tok := d.begun("n=1")
 	n := cloakroom.NewKey[int]("n")
 	h.before = func() {
@@ -144,7 +144,7 @@ func TestI1_UpdateFailsAfterMerge(t *testing.T) {
 }
 
 // TestI3_SlowRequest: a request that takes so long that others save the session
-// more often than revs are kept is merged like any other. Nothing of it was sent
+// more often than write ids are kept is merged like any other. Nothing of it was sent
 // before they were done.
 func TestI3_SlowRequest(t *testing.T) {
 	n := cloakroom.NewKey[int]("n")

@@ -114,7 +114,7 @@ func TestI10_RevokeAllByAnAdminWithoutKeys(t *testing.T) {
 // open afterwards.
 func TestI10_RevokeAllDuringLogin(t *testing.T) {
 	for step, match := range map[string]matcher{
-		"before the ticket":         isLedger("get"),
+		"before the attempt":        isLedger("get"),
 		"before creating":           isOp("create"),
 		"before the ledger is read": nil,
 		"before entering":           isLedger("update"),
@@ -150,9 +150,9 @@ func TestI10_RevokeAllDuringLogin(t *testing.T) {
 				}
 				g.let(pass)
 				err := <-done
-				if step == "before the ticket" {
+				if step == "before the attempt" {
 					if err != nil {
-						t.Errorf("a sign-in whose ticket is newer: %v", err)
+						t.Errorf("a sign-in whose attempt began later: %v", err)
 					}
 					r.wantDevices("ann", *next)
 					return
@@ -173,7 +173,7 @@ func TestI10_RevokeAllDuringLogin(t *testing.T) {
 	}
 }
 
-func TestI10_TicketFromBeforeRevokeAll(t *testing.T) {
+func TestI10_AttemptFromBeforeRevokeAll(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		for _, process := range []string{"the same process", "another one", "without keys"} {
 			bubble(t, fmt.Sprint("known ", known, ", ", process), func(t *testing.T) {
@@ -181,7 +181,7 @@ func TestI10_TicketFromBeforeRevokeAll(t *testing.T) {
 				if known {
 					r.signedIn("ann")
 				}
-				ticket, err := r.m.BeginLogin(t.Context(), "ann")
+				attempt, err := r.m.BeginLogin(t.Context(), "ann")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -199,13 +199,13 @@ func TestI10_TicketFromBeforeRevokeAll(t *testing.T) {
 					t.Error("RevokeAll left no generation")
 				}
 				g, next := r.guest(), r.made()
-				w := g.want(409, loginAs("ann", &cloakroom.LoginOptions{Attempt: ticket}))
+				w := g.want(409, loginAs("ann", &cloakroom.LoginOptions{Attempt: attempt}))
 				if len(w.Result().Cookies()) != 0 {
 					t.Errorf("got cookies %v", w.Result().Cookies())
 				}
 				r.wantGrave(*next, cloakroom.EndAbandoned)
 				r.wantDevices("ann")
-				g.want(200, loginAs("ann", nil)) // a new ticket
+				g.want(200, loginAs("ann", nil)) // a new attempt
 				if ids := r.devices("ann"); len(ids) != 1 {
 					t.Errorf("ann has the sessions %v", ids)
 				}
@@ -214,9 +214,9 @@ func TestI10_TicketFromBeforeRevokeAll(t *testing.T) {
 	}
 }
 
-// The ledger stays until no ticket from before a RevokeAll can be used, and
+// The ledger stays until no attempt from before a RevokeAll can be used, and
 // until the deadlines of what it names.
-func TestI10_LedgerOutlivesTicketsAndSessions(t *testing.T) {
+func TestI10_LedgerOutlivesAttemptsAndSessions(t *testing.T) {
 	const life = 10 * 24 * time.Hour
 	r := newRig(t, &cloakroom.Config{Lifetime: life})
 	now := r.clock.now()
@@ -228,13 +228,13 @@ func TestI10_LedgerOutlivesTicketsAndSessions(t *testing.T) {
 	if got := r.ledger("bob").rec.Deadline; got.Before(s.Info().Deadline) {
 		t.Errorf("the ledger stays until %v, and its session until %v", got, s.Info().Deadline)
 	}
-	ticket, err := r.m.BeginLogin(t.Context(), "ann")
+	attempt, err := r.m.BeginLogin(t.Context(), "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.clock.add(30 * time.Minute)
 	r.revokeAll("ann")
-	// The last sign-in with this ticket is over by now; even so:
+	// The last sign-in with this attempt is over by now; even so:
 	for r.clock.now().Before(now.Add(life)) {
 		if _, err := r.store.Sweep(t.Context(), r.clock.now()); err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func TestI10_LedgerOutlivesTicketsAndSessions(t *testing.T) {
 		}
 		r.clock.add(24 * time.Hour)
 	}
-	r.wantErr("Login", r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: ticket}), cloakroom.ErrRevoked)
+	r.wantErr("Login", r.stored(0).Login(t.Context(), "ann", &cloakroom.LoginOptions{Attempt: attempt}), cloakroom.ErrRevoked)
 }
 
 func TestI10_Devices(t *testing.T) {
@@ -415,7 +415,7 @@ func TestI13_FaultsOfRevokeAll(t *testing.T) {
 				} else {
 					all = append(all, r.signedIn("ann"), r.signedIn("ann"))
 				}
-				ticket, err := r.m.BeginLogin(t.Context(), principal)
+				attempt, err := r.m.BeginLogin(t.Context(), principal)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -430,8 +430,8 @@ func TestI13_FaultsOfRevokeAll(t *testing.T) {
 					r.wantGrave(s.ID(), cloakroom.EndRevoked)
 				}
 				r.wantLedger(principal, 0, 0)
-				r.wantErr("Login with an older ticket",
-					r.stored(0).Login(t.Context(), principal, &cloakroom.LoginOptions{Attempt: ticket}), cloakroom.ErrRevoked)
+				r.wantErr("Login with an older attempt",
+					r.stored(0).Login(t.Context(), principal, &cloakroom.LoginOptions{Attempt: attempt}), cloakroom.ErrRevoked)
 				s := r.signedIn(principal)
 				r.store.deliver()
 				r.wantDevices(principal, s.ID())

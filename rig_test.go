@@ -100,7 +100,7 @@ func (r *rig) managerOn(store *faulty, config *cloakroom.Config) *cloakroom.Mana
 		c.CacheFor = *cacheFlag
 	}
 	c.Now, c.Logger = r.clock.now, slog.New(slog.NewTextHandler(r.log, nil))
-	m, err := cloakroom.New(store, testKeys(r), &c)
+	m, err := cloakroom.New(store, testKeyring(r), &c)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -640,7 +640,7 @@ func TestI1_UpdateLoggedDuringASaveIsNotDropped(t *testing.T) {
 	})
 }
 
-// Each write raises the count by one and adds a rev of its own, attempts too.
+// Each write raises the count by one and adds a write id of its own, attempts too.
 func TestI13_EveryWriteCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -654,10 +654,10 @@ func TestI13_EveryWriteCounts(t *testing.T) {
 			if c.rec == nil || c.rec.ID != s.ID() || c.rec.Grave != nil {
 				return pass
 			}
-			if rev := c.rec.WriteIDs[0]; seen[rev] {
-				t.Errorf("the rev %v is used twice", rev)
+			if id := c.rec.WriteIDs[0]; seen[id] {
+				t.Errorf("the write id %v is used twice", id)
 			} else {
-				seen[rev] = true
+				seen[id] = true
 			}
 			return pass
 		})
@@ -668,17 +668,17 @@ func TestI13_EveryWriteCounts(t *testing.T) {
 			synctest.Wait()
 			want++
 			rec, err := r.kept(s.ID())
-			writes, revs := uint64(0), []driver.WriteID(nil)
+			writes, ids := uint64(0), []driver.WriteID(nil)
 			switch {
 			case err == nil:
-				writes, revs = rec.Writes, rec.WriteIDs
+				writes, ids = rec.Writes, rec.WriteIDs
 			case errors.Is(err, cloakroom.ErrGone):
-				writes, revs = rec.Grave.Writes, rec.Grave.WriteIDs
+				writes, ids = rec.Grave.Writes, rec.Grave.WriteIDs
 			default:
 				t.Fatal(err)
 			}
-			if writes != want || len(revs) != min(int(want), driver.MaxWriteIDs) {
-				t.Errorf("after %s the count is %d with %d revs, want %d", what, writes, len(revs), want)
+			if writes != want || len(ids) != min(int(want), driver.MaxWriteIDs) {
+				t.Errorf("after %s the count is %d with %d write ids, want %d", what, writes, len(ids), want)
 			}
 		}
 		g := r.as(s)

@@ -547,7 +547,7 @@ func TestASVS_16_5_2_OutageIsNoSignOut(t *testing.T) {
 	mem := memstore.New(nil)
 	defer mem.Close()
 	down := &downStore{Store: mem}
-	d := newDeskOn(t, down, testKeys(t), &cloakroom.Config{SaveTimeout: 50 * time.Millisecond})
+	d := newDeskOn(t, down, testKeyring(t), &cloakroom.Config{SaveTimeout: 50 * time.Millisecond})
 	tok, _ := d.signIn("ann", nil)
 	down.set(errors.New("connection refused"))
 	resp := d.ask(func(http.ResponseWriter, *http.Request, *cloakroom.Session) error {
@@ -701,7 +701,7 @@ func TestASVS_16_2_5_NothingSecretIsToldOrLogged(t *testing.T) {
 			defer mem.Close()
 			down := &downStore{Store: mem}
 			var told strings.Builder
-			d := newDeskOn(t, down, testKeys(t), &cloakroom.Config{
+			d := newDeskOn(t, down, testKeyring(t), &cloakroom.Config{
 				SaveTimeout: 30 * time.Millisecond,
 				OnError: func(w http.ResponseWriter, _ *http.Request, status int, err error) {
 					fmt.Fprintf(&told, "%v\n%+v\n", err, err)

@@ -64,13 +64,13 @@ func (c *counter) since() string {
 	return s
 }
 
-func testKeys(t testing.TB) *cloakroom.Keyring {
+func testKeyring(t testing.TB) *cloakroom.Keyring {
 	t.Helper()
-	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
+	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	return keyring
 }
 
 // site is an application under test.
@@ -90,7 +90,7 @@ func newSite(t testing.TB, config *cloakroom.Config) *site {
 	if config.Transport == nil {
 		config.Transport = cloakroom.Cookie{Insecure: true}
 	}
-	m, err := cloakroom.New(store, testKeys(t), config)
+	m, err := cloakroom.New(store, testKeyring(t), config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -546,7 +546,7 @@ func TestBearerHeader(t *testing.T) {
 func TestBearerNeverFallsBack(t *testing.T) {
 	d := newDesk(t, nil)
 	good, _ := d.stored("bowler")
-	api := newDeskOn(t, d.store, d.keys, &cloakroom.Config{Transport: cloakroom.Bearer{}})
+	api := newDeskOn(t, d.store, d.keyring, &cloakroom.Config{Transport: cloakroom.Bearer{}})
 	for _, auth := range []string{"Bearer forged", "Bearer " + good, "Bearer ", "Basic x", ""} {
 		api.ask(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 			if !s.IsNew() || hat.Get(s) != "" {
@@ -561,7 +561,7 @@ func TestBearerNeverFallsBack(t *testing.T) {
 // TestNest nests managers that share a store: each has its own session, token
 // and header, whichever is inside.
 func TestNest(t *testing.T) {
-	web := func(t *testing.T, store cloakroom.Store) *desk { return newDeskOn(t, store, testKeys(t), nil) }
+	web := func(t *testing.T, store cloakroom.Store) *desk { return newDeskOn(t, store, testKeyring(t), nil) }
 	second := &cloakroom.Config{Transport: cloakroom.Cookie{Name: "__Host-second"}}
 	for _, tt := range []struct {
 		name  string
@@ -588,7 +588,7 @@ func TestNest(t *testing.T) {
 			mem := memstore.New(nil)
 			defer mem.Close()
 			a := web(t, mem)
-			b := newDeskOn(t, mem, testKeys(t), tt.other)
+			b := newDeskOn(t, mem, testKeyring(t), tt.other)
 			use := func(outer, inner *cloakroom.Manager, h func(a, b *cloakroom.Session), with ...func(*http.Request)) *http.Response {
 				t.Helper()
 				r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()

@@ -42,8 +42,8 @@ func All() []Variant {
 			Wrap: func(s driver.Store) driver.Store { return drops{s} }},
 		{Name: "stale-read", What: "the first Get after a write still answers with the state before it",
 			Wrap: func(s driver.Store) driver.Store { return newStale(s) }},
-		{Name: "one-rev", What: "records and graves keep the newest rev alone: whether a write happened can't be told once another followed", NeedsFaults: true,
-			Wrap: func(s driver.Store) driver.Store { return editing{s, oneRev()} }},
+		{Name: "one-write-id", What: "records and graves keep the newest write id alone: whether a write happened can't be told once another followed", NeedsFaults: true,
+			Wrap: func(s driver.Store) driver.Store { return editing{s, oneWriteID()} }},
 
 		// Burials.
 		{Name: "delete-without-grave", What: "Bury removes: a save that is under way, or a create that is executed late, brings the session back",
@@ -52,8 +52,8 @@ func All() []Variant {
 			Wrap: func(s driver.Store) driver.Store { return buryMissing{s} }},
 		{Name: "bury-unchecked", What: "Bury ignores the version: a sign-in loses the save that came in between",
 			Wrap: func(s driver.Store) driver.Store { return buryUnchecked{s} }},
-		{Name: "grave-without-revs", What: "graves keep the count of writes but no revs: what was saved is reported as not saved", NeedsFaults: true,
-			Wrap: func(s driver.Store) driver.Store { return editing{s, graveWithoutRevs()} }},
+		{Name: "grave-without-write-ids", What: "graves keep the count of writes but no write ids: what was saved is reported as not saved", NeedsFaults: true,
+			Wrap: func(s driver.Store) driver.Store { return editing{s, graveWithoutWriteIDs()} }},
 		{Name: "grave-short", What: "graves are over at once: after a sweep nothing refuses a write that is executed late", NeedsFaults: true, NeedsSweep: true,
 			Wrap: func(s driver.Store) driver.Store { return editing{s, graveShort()} }},
 		{Name: "sweep-unchecked", What: "Sweep judges each record as it was before its last write, and ends what is there now", NeedsSweep: true,
@@ -62,9 +62,9 @@ func All() []Variant {
 		// Ledgers.
 		{Name: "no-ledger", What: "writes of ledgers are answered as done and not kept: signing out everywhere finds nobody",
 			Wrap: func(s driver.Store) driver.Store { return noLedger{s} }},
-		{Name: "revoke-missing-nothing", What: "a ledger that would be created without sessions isn't: a sign-in does not notice that its ticket is older than a RevokeAll",
+		{Name: "revoke-missing-nothing", What: "a ledger that would be created without sessions isn't: a sign-in does not notice that its attempt began before a RevokeAll",
 			Wrap: func(s driver.Store) driver.Store { return revokeMissing{s} }},
-		{Name: "no-generation", What: "ledgers keep no generation: a sign-in does not notice that its ticket is older than a RevokeAll",
+		{Name: "no-generation", What: "ledgers keep no generation: a sign-in does not notice that its attempt began before a RevokeAll",
 			Wrap: func(s driver.Store) driver.Store { return editing{s, noGeneration()} }},
 		{Name: "no-ending", What: "ledgers forget what is ending: a RevokeAll that crashed leaves sessions that no later one ends", NeedsFaults: true,
 			Wrap: func(s driver.Store) driver.Store { return editing{s, noEnding()} }},

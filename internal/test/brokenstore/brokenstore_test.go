@@ -131,7 +131,7 @@ var broken = map[string]func(w *world) bool{
 		_, state := w.state(r.ID)
 		return state == "live"
 	},
-	"one-rev": func(w *world) bool {
+	"one-write-id": func(w *world) bool {
 		r := w.update(w.create(w.session()))
 		now, _ := w.state(r.ID)
 		return len(now.WriteIDs) < 2
@@ -154,7 +154,7 @@ var broken = map[string]func(w *world) bool{
 		w.update(r)
 		return w.Bury(w.Context(), r.ID, w.grave(r), r.Version) == nil
 	},
-	"grave-without-revs": func(w *world) bool {
+	"grave-without-write-ids": func(w *world) bool {
 		r := w.create(w.session())
 		w.bury(r)
 		now, _ := w.state(r.ID)

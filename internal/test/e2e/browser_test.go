@@ -54,7 +54,7 @@ func TestDemoInBrowser(t *testing.T) {
 	}
 	ann.wantText("nav .count", "2")
 
-	// Both sign in as the same person. The cart goes along; a ticket does not.
+	// Both sign in as the same person. The cart goes along; a token does not.
 	ann.signIn("Ann")
 	ann.wantText("#you .who", "Ann")
 	ann.wantText("nav .count", "2")

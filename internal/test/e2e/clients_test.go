@@ -78,11 +78,11 @@ func visit(t *testing.T, client elasticstore.Client) {
 		}
 		defer store.Close()
 		t.Cleanup(func() { call(t, client, http.MethodDelete, "/"+name+"-*") })
-		keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+		keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := cloakroom.New(store, keys, nil)
+		m, err := cloakroom.New(store, keyring, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -175,7 +175,7 @@ func (x *explorer) setUp(t *testing.T, store *modelStore) {
 	}
 	now := x.sc.time(0).Add(-time.Duration(x.sc.ledgerAge) * x.sc.tick)
 	config.Now = func() time.Time { return now }
-	m, err := cloakroom.New(store, x.keys, config)
+	m, err := cloakroom.New(store, x.keyring, config)
 	must(err)
 	if x.sc.ledger {
 		must(m.Admin().RevokeAll(ctx, principal))
@@ -187,7 +187,7 @@ func (x *explorer) setUp(t *testing.T, store *modelStore) {
 	must(m.Close())
 	if len(x.sc.signedIn) == 0 { // the first client makes it: the same one each time
 		cryptotest.SetGlobalRandom(t, 1)
-		m, err := cloakroom.New(newModelStore(), x.keys, config)
+		m, err := cloakroom.New(newModelStore(), x.keyring, config)
 		must(err)
 		session(m, false)
 		must(m.Close())

@@ -36,7 +36,7 @@ type scenario struct {
 	faults, crashes, maxTime uint8
 	sweep                    uint8 // slots of what is swept
 	lag                      bool  // reads may be answered by a lagging copy
-	dream                    bool  // or by a node that was cut off, with a write that it alone has
+	phantoms                 bool  // or by a node that was cut off, with a phantom: a write that it alone has
 	slow                     bool  // answers may arrive later than their requests are executed
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
 	props                    string
@@ -65,9 +65,9 @@ type (
 
 // explorer keeps what scenarios are made of once, and by number.
 type explorer struct {
-	t    *testing.T
-	sc   *scenario
-	keys *cloakroom.Keyring
+	t       *testing.T
+	sc      *scenario
+	keyring *cloakroom.Keyring
 
 	tokens    []string
 	tokenSlot []uint8        // of the first tokens: the session
@@ -127,12 +127,12 @@ type recordInfo struct {
 }
 
 func newExplorer(t *testing.T, sc *scenario) *explorer {
-	keys, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
 	x := &explorer{
-		t: t, sc: sc, keys: keys,
+		t: t, sc: sc, keyring: keyring,
 		ids: map[cloakroom.ID]uint8{}, byRecord: map[string]recIndex{}, byReq: map[string]reqIndex{}, byAnswer: map[answer]ansIndex{},
 		children: map[childKey]nodeIndex{}, applied: map[applyKey]applied{}, opened: map[openKey]bool{},
 		records: make([]recordInfo, 1), requests: make([]requestInfo, 1), answers: make([]answer, 1), nodes: make([]node, 3),
@@ -365,7 +365,7 @@ func (x *explorer) opens(key openKey) bool {
 	base.last = r.Version.Seq
 	config := x.sc.config()
 	config.Now = func() time.Time { return x.sc.time(key.now) }
-	m, err := cloakroom.New(base, x.keys, config)
+	m, err := cloakroom.New(base, x.keyring, config)
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 
 var mutating = flag.Bool("explore.mutants", false, "explore the code with one rule taken out at a time, for some minutes")
 
-// edit replaces text in a file of the root package.
+// edit replaces text in a file of the module, whose path is relative to its root.
 type edit struct{ file, old, with string }
 
 // codeMutant is the code with something changed. It has to fail, unless fails
@@ -27,36 +27,36 @@ type codeMutant struct {
 }
 
 func codeMutants() []codeMutant {
-	fewRevs := edit{"record.go", "const MaxRevs = 8", "const MaxRevs = 2"}
+	fewIDs := edit{"driver/writeid.go", "const MaxWriteIDs = 8", "const MaxWriteIDs = 2"}
 	return []codeMutant{
-		{"two revs are enough for two writes in between", []edit{fewRevs}, "saves-many", ""},
-		{"one more write in between than revs is tolerated", []edit{fewRevs, {"resolve.go", "> MaxRevs:", "> MaxRevs+1:"}}, "saves-many", "a"},
-		{"only the last attempt's rev is looked for", []edit{{"flush.go", "open = append(open, attempt{rev: rev, base: cur.Writes, answered: answered(err)})", "open = []attempt{{rev: rev, base: cur.Writes, answered: answered(err)}}"}}, "saves-2", "a"},
-		{"no answer means not applied", []edit{{"resolve.go", "return verdictApplied, nil", "continue"}}, "saves-2", "a"},
-		{"a grave that kept no count means not applied", []edit{{"resolve.go", "case seen.writes < a.base:", "case seen.state == stateGrave && seen.writes < a.base: continue\n\t\tcase seen.writes < a.base:"}}, "end-login", "e"},
-		{"that a write is read means that it happened", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case seen.state == stateGrave:"}}, "saves-dream", "a"},
-		{"that a burial is read means that it happened", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied && seen.state == stateLive:"}}, "login-dream", "d"},
-		{"that an end is read means that a save didn't happen", []edit{{"flush.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied:"}}, "create-dream", "e"},
-		{"that a write isn't read means that it didn't happen", []edit{{"resolve.go", "\t\t\ta.ruledOut = true\n\t\t\tpending = append(pending, a)", ""}}, "saves-dream", "a"},
-		{"a refusal isn't confirmed", []edit{{"flush.go", "try > 0, len(open) > 0); len", "try > 0, false); len"}}, "refusal-dream", "e"},
-		{"expired is said without burying", []edit{{"flush.go", "case !now.Before(rec.Deadline):\n\t\treturn true, nil", "case true:\n\t\treturn true, nil"}}, "expiry", "x"},
-		{"graves are over at once", []edit{{"flush.go", "Until: rec.Deadline,", "Until: now,"}}, "create-end", "b"},
-		{"a sign-in compares no generations", []edit{{"ledger.go", "if l.Generation != generation {\n\t\t\treturn now", "if false {\n\t\t\treturn now"}, {"ledger.go", "if l.Generation != generation { // moved", "if false { // moved"}}, "login-revoke", "c"},
-		{"a sign-in retires whatever version there is", []edit{{"login.go", "w.store.Bury(ctx, old.ID, g, old.Version)", "w.store.Bury(ctx, old.ID, g, Version{})"}}, "login-saves", "a"},
-		{"a sign-in succeeds though somebody else ended the old session", []edit{{"login.go", "return fmt.Errorf(\"cloakroom: %v was ended during sign-in: %w\", old.ID, ErrGone)", "return nil"}}, "login-destroy", "d"},
-		{"the new session is taken back though the old one may be retired", []edit{{"login.go", "if !errors.Is(err, errRetire) {", "if err != nil {"}}, "login-save", "a"},
-		{"a sign-in retires the old session before the ledger is written", []edit{{"login.go",
-			"ending, err := m.ledgers.enter(rec, t.Generation, m.config.MaxPerPrincipal, l.replaces())\n\tif err == nil && l.old != nil {\n\t\terr = l.retire(ctx)\n\t}\n",
-			"if l.old != nil {\n\t\terr = l.retire(ctx)\n\t}\n\tvar ending []ledgerEntry\n\tif err == nil {\n\t\tending, err = m.ledgers.enter(rec, t.Generation, m.config.MaxPerPrincipal, l.replaces())\n\t}\n"}}, "login", "a"},
-		{"a sign-out takes the id out of the ledger before it buries", []edit{{"destroy.go", "if err := m.w.bury(", "m.leaveLedger(ctx, rec)\n\tif err := m.w.bury("}}, "logout", "c"},
-		{"a sign-out is content with a burial at the version that it knows", []edit{{"flush.go", "known.Version) != nil {", "known.Version) == context.Canceled {"}}, "destroy-saves", "b"},
-		{"RevokeAll ends only what it found live", []edit{{"ledger.go", "l.Generation = generation\n", "l.Generation, l.Ending = generation, nil\n"}}, "revoke-revoke", "c"},
-		{"the old id leaves the ledger before its record is retired", []edit{{"ledger.go", "if over <= 0 || e.ID == replaces {\n\t\t\t\treturn false", "if e.ID == replaces {\n\t\t\t\treturn true\n\t\t\t}\n\t\t\tif over <= 0 {\n\t\t\t\treturn false"}}, "relogin", "c"},
-		{"the limit counts the session that is replaced", []edit{{"ledger.go", "\t\t\t\tover--\n\t\t\t}\n\t\t}\n", "\t\t\t}\n\t\t}\n"}}, "relogin-limit", "k"},
-		{"the limit drops the oldest without ending it", []edit{{"ledger.go", "\t\t\tl.Ending = append(l.Ending, e)\n\t\t\treturn true", "\t\t\treturn true"}}, "limit", "c"},
-		{"the ledger does not outlive tickets", []edit{{"ledger.go", "return now.Add(loginTicketLife + ls.longest + ClockTolerance), nil", "return now, nil"}}, "tickets", "c"},
+		{"two write ids are enough for two writes in between", []edit{fewIDs}, "saves-many", ""},
+		{"one more write in between than write ids is tolerated", []edit{fewIDs, {"internal/protocol/resolve.go", "> driver.MaxWriteIDs:", "> driver.MaxWriteIDs+1:"}}, "saves-many", "a"},
+		{"only the last attempt's write id is looked for", []edit{{"internal/protocol/flush.go", "open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})", "open = []attempt{{id: writeID, base: cur.Writes, answered: answered(err)}}"}}, "saves-2", "a"},
+		{"no answer means not applied", []edit{{"internal/protocol/resolve.go", "return verdictApplied, nil", "continue"}}, "saves-2", "a"},
+		{"a grave that kept no count means not applied", []edit{{"internal/protocol/resolve.go", "case seen.writes < a.base:", "case seen.state == stateGrave && seen.writes < a.base: continue\n\t\tcase seen.writes < a.base:"}}, "end-login", "e"},
+		{"that a write is read means that it happened", []edit{{"internal/protocol/outcome.go", "case v == verdictApplied, seen.state == stateGrave:", "case seen.state == stateGrave:"}}, "saves-phantom", "a"},
+		{"that a burial is read means that it happened", []edit{{"internal/protocol/outcome.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied && seen.state == stateLive:"}}, "login-phantom", "d"},
+		{"that an end is read means that a save didn't happen", []edit{{"internal/protocol/outcome.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied:"}}, "create-phantom", "e"},
+		{"that a write isn't read means that it didn't happen", []edit{{"internal/protocol/resolve.go", "\t\t\ta.ruledOut = true\n\t\t\tpending = append(pending, a)", ""}}, "saves-phantom", "a"},
+		{"a refusal isn't confirmed", []edit{{"internal/protocol/flush.go", "try > 0, len(open) > 0); len", "try > 0, false); len"}}, "refusal-phantom", "e"},
+		{"expired is said without burying", []edit{{"internal/protocol/read.go", "case !now.Before(rec.Deadline):\n\t\treturn true, nil", "case true:\n\t\treturn true, nil"}}, "expiry", "x"},
+		{"graves are over at once", []edit{{"driver/record.go", "Until: r.Deadline,", "Until: at,"}}, "create-end", "b"},
+		{"a sign-in compares no generations", []edit{{"internal/protocol/ledgers.go", "if l.Generation != generation {\n\t\t\treturn now", "if false {\n\t\t\treturn now"}, {"internal/protocol/ledgers.go", "if l.Generation != generation { // moved", "if false { // moved"}}, "login-revoke", "c"},
+		{"a sign-in retires whatever version there is", []edit{{"internal/protocol/signin.go", "r.store.Bury(ctx, old.ID, g, old.Version)", "r.store.Bury(ctx, old.ID, g, driver.Version{})"}}, "login-saves", "a"},
+		{"a sign-in succeeds though somebody else ended the old session", []edit{{"internal/protocol/signin.go", "return fmt.Errorf(\"cloakroom: %v was ended during sign-in: %w\", old.ID, driver.ErrGone)", "return nil"}}, "login-destroy", "d"},
+		{"the new session is taken back though the old one may be retired", []edit{{"internal/protocol/signin.go", "if !errors.Is(err, errRetire) {", "if err != nil {"}}, "login-save", "a"},
+		{"a sign-in retires the old session before the ledger is written", []edit{{"internal/protocol/signin.go",
+			"ending, err := r.enterLedger(rec, in.Generation, in.Limit, in.replaces())\n\tif err == nil && in.Old != nil {\n\t\terr = r.retire(ctx, in)\n\t}\n",
+			"if in.Old != nil {\n\t\terr = r.retire(ctx, in)\n\t}\n\tvar ending []ledgerEntry\n\tif err == nil {\n\t\tending, err = r.enterLedger(rec, in.Generation, in.Limit, in.replaces())\n\t}\n"}}, "login", "a"},
+		{"a sign-out takes the id out of the ledger before it buries", []edit{{"internal/protocol/end.go", "if err := r.bury(ctx, rec.ID,", "r.leaveLedger(ctx, rec)\n\tif err := r.bury(ctx, rec.ID,"}}, "logout", "c"},
+		{"a sign-out is content with a burial at the version that it knows", []edit{{"internal/protocol/end.go", "known.Version) != nil {", "known.Version) == context.Canceled {"}}, "destroy-saves", "b"},
+		{"RevokeAll ends only what it found live", []edit{{"internal/protocol/ledgers.go", "l.Generation = generation\n", "l.Generation, l.Ending = generation, nil\n"}}, "revoke-revoke", "c"},
+		{"the old id leaves the ledger before its record is retired", []edit{{"internal/protocol/ledgers.go", "if over <= 0 || e.ID == replaces {\n\t\t\t\treturn false", "if e.ID == replaces {\n\t\t\t\treturn true\n\t\t\t}\n\t\t\tif over <= 0 {\n\t\t\t\treturn false"}}, "relogin", "c"},
+		{"the limit counts the session that is replaced", []edit{{"internal/protocol/ledgers.go", "\t\t\t\tover--\n\t\t\t}\n\t\t}\n", "\t\t\t}\n\t\t}\n"}}, "relogin-limit", "k"},
+		{"the limit drops the oldest without ending it", []edit{{"internal/protocol/ledgers.go", "\t\t\tl.Ending = append(l.Ending, e)\n\t\t\treturn true", "\t\t\treturn true"}}, "limit", "c"},
+		{"the ledger does not outlive attempts to sign in", []edit{{"internal/protocol/ledgers.go", "return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil", "return now, nil"}}, "attempts", "c"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
-		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(renewLongest)", "now"}}, "renew-crash", "h"},
+		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}
 }
 
@@ -78,7 +78,7 @@ func TestMutants(t *testing.T) {
 				if strings.Count(text, e.old) != 1 {
 					t.Fatalf("%s doesn't hold the text to be changed once: %q", e.file, e.old)
 				}
-				path := filepath.Join(t.TempDir(), e.file)
+				path := filepath.Join(t.TempDir(), filepath.Base(e.file))
 				if err := os.WriteFile(path, []byte(strings.Replace(text, e.old, e.with, 1)), 0o600); err != nil {
 					t.Fatal(err)
 				}

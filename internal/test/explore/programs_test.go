@@ -162,21 +162,21 @@ func revokeAll(except ...uint8) program {
 	}
 }
 
-// beginLogin takes a ticket.
+// beginLogin begins an attempt to sign in.
 func beginLogin(c caller) {
 	if c.x.sc.maxTime > 0 {
 		c.start()
 	}
-	t, err := c.BeginLogin(c.ctx, principal)
+	a, err := c.BeginLogin(c.ctx, principal)
 	if err == nil {
-		c.tic, c.ticAt = t, c.x.sc.time(c.now)
-		c.note(effTicket)
+		c.attempt, c.begun = a, c.x.sc.time(c.now)
+		c.note(effBegun)
 	}
 }
 
 // login signs the visitor in.
 func login(c caller) {
-	if (c.tic == cloakroom.LoginAttempt{}) {
+	if (c.attempt == cloakroom.LoginAttempt{}) {
 		return
 	}
 	if c.x.sc.maxTime > 0 {
@@ -185,14 +185,14 @@ func login(c caller) {
 	s, err := c.Retrieve(c.ctx, c.tok)
 	if err == nil {
 		old := c.x.slot(s.ID())
-		err = s.Login(c.ctx, principal, &cloakroom.LoginOptions{Attempt: c.tic})
+		err = s.Login(c.ctx, principal, &cloakroom.LoginOptions{Attempt: c.attempt})
 		if err == nil {
 			c.note(effSignedIn, c.x.slot(s.ID()), old)
 			return
 		}
 	}
-	// A ticket is good for half an hour.
-	if errors.Is(err, cloakroom.ErrRevoked) && c.x.sc.time(c.now).Sub(c.ticAt) <= 30*time.Minute {
+	// An attempt is good for half an hour.
+	if errors.Is(err, cloakroom.ErrRevoked) && c.x.sc.time(c.now).Sub(c.begun) <= 30*time.Minute {
 		c.note(effRefused)
 		return
 	}
@@ -209,7 +209,7 @@ func loginAndDestroy(c caller) {
 	old := c.x.slot(s.ID())
 	var login, destroy error
 	var all sync.WaitGroup
-	all.Go(func() { login = s.Login(c.as(1).ctx, principal, &cloakroom.LoginOptions{Attempt: c.tic}) })
+	all.Go(func() { login = s.Login(c.as(1).ctx, principal, &cloakroom.LoginOptions{Attempt: c.attempt}) })
 	all.Go(func() { destroy = s.Destroy(c.as(2).ctx) })
 	all.Wait()
 	switch {

@@ -100,10 +100,10 @@ type client struct {
 	i int
 
 	*cloakroom.Manager
-	tok   string       // of the session that it works on
-	made  cloakroom.ID // by the last sign-in
-	tic   cloakroom.LoginAttempt
-	ticAt time.Time // when it was taken
+	tok     string       // of the session that it works on
+	made    cloakroom.ID // by the last sign-in
+	attempt cloakroom.LoginAttempt
+	begun   time.Time // when the attempt was
 
 	mu      sync.Mutex
 	asked   []*asked
@@ -129,7 +129,7 @@ func (c caller) as(n int) caller {
 	return caller{c.client, context.WithValue(c.ctx, callerKey{}, n)}
 }
 
-// by returns which goroutine a request is from, 0 for that of a record's line.
+// by returns which goroutine a request is from, 0 for that of a record's queue.
 func by(ctx context.Context) int {
 	n, _ := ctx.Value(callerKey{}).(int)
 	return n
@@ -229,7 +229,7 @@ func (x *explorer) newClient(i int) *client {
 	if spec.touches {
 		config.TouchEvery = -1
 	}
-	m, err := cloakroom.New(scripted{c: c}, x.keys, config)
+	m, err := cloakroom.New(scripted{c: c}, x.keyring, config)
 	if err != nil {
 		x.t.Fatal(err)
 	}

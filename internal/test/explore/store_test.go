@@ -184,7 +184,7 @@ func due(r *driver.Record, now time.Time) dueKind {
 	return dueNothing
 }
 
-// sweepGrave is the grave of a session that a sweep found idle. Its rev, which
+// sweepGrave is the grave of a session that a sweep found idle. Its write id, which
 // is random, is replaced by one that is always the same, as nobody looks for it.
 func sweepGrave(r *driver.Record, now time.Time) *driver.Record {
 	g := r.ExpiredGrave(now)

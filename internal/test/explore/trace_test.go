@@ -63,9 +63,9 @@ func (x *explorer) describe(w *world, s *successor) string {
 		actCopy:    done + ", and a copy is still on its way",
 		actTwice:   done + ", and will be executed again before it is answered",
 		actFail:    "no answer",
-		actLag:     "answered by a copy that lags, or dreams",
-		actDream:   "no answer, executed in a dream",
-		actRefuse:  "refused in a dream",
+		actLag:     "answered by a copy that lags, or with a phantom",
+		actPhantom: "no answer, a phantom write",
+		actRefuse:  "refused because of a phantom",
 		actCutOff:  "no answer, nor to any read until the client gives up",
 		actHold:    done + ", and the answer takes its time",
 	}[s.kind]
@@ -147,7 +147,7 @@ func (x *explorer) news(w, n *world) string {
 	tell("must stay closed: S", w.dead, n.dead)
 	tell("told that it is over: S", w.expired, n.expired)
 	tell("signed in: S", w.signedIn, n.signedIn)
-	tell("ticket of client", w.tickets, n.tickets)
+	tell("attempt of client", w.attempts, n.attempts)
 	tell("may not sign in: client", w.mustFail, n.mustFail)
 	return s.String()
 }

@@ -9,14 +9,14 @@ const (
 	ledgerSlot = 0
 )
 
-// noCopy says that no lagging copy of a record, nor a dream of it, is about.
+// noCopy says that no lagging copy of a record, nor a phantom of it, is about.
 const noCopy = ^recIndex(0)
 
 // world is everything at one moment. Two worlds that are equal have the same
 // future.
 type world struct {
 	records [maxSlots]recIndex
-	copies  [maxSlots]recIndex // what a lagging copy, or a dreamer, may still answer
+	copies  [maxSlots]recIndex // what a lagging copy, or a node that was cut off, may still answer
 	clients [maxClients]nodeIndex
 	arrives [maxClients]ansIndex // an answer that is on its way to the client, 0 for none,
 	held    [maxClients]reqIndex // to this request
@@ -44,9 +44,9 @@ type ghost struct {
 	signedIn    uint8 // sessions whose sign-in returned success
 	made        [maxClients]uint8
 
-	tickets      uint8             // clients that hold a ticket
+	attempts     uint8             // clients that are at an attempt to sign in
 	snapSessions [maxClients]uint8 // signedIn when the client's RevokeAll began
-	snapTickets  [maxClients]uint8
+	snapAttempts [maxClients]uint8
 	mustFail     uint8 // clients whose sign-in has to end signed out
 	revoked      bool  // somebody began to sign out everywhere
 	spurious     bool  // ErrRevoked though nobody did
@@ -70,7 +70,7 @@ const (
 	effNotApplied                    // args: set of saves
 	effEnded                         // args: slot
 	effExpired                       // args: slot
-	effTicket                        // a ticket was taken
+	effBegun                         // an attempt to sign in began
 	effRevoking                      // args: set of slots excepted
 	effRevoked                       // RevokeAll returned
 	effSignedIn                      // args: new slot, old slot
@@ -92,21 +92,21 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.dead |= 1 << e.args[0]
 		case effExpired:
 			g.expired |= 1 << e.args[0]
-		case effTicket:
-			g.tickets |= bit
+		case effBegun:
+			g.attempts |= bit
 		case effRevoking:
 			g.revoked = true
-			g.snapSessions[i], g.snapTickets[i] = g.signedIn&^e.args[0], g.tickets
+			g.snapSessions[i], g.snapAttempts[i] = g.signedIn&^e.args[0], g.attempts
 		case effRevoked:
 			over := g.snapSessions[i]
 			for j, slot := range g.made {
-				if slot != 0 && g.snapTickets[i]>>j&1 == 1 {
+				if slot != 0 && g.snapAttempts[i]>>j&1 == 1 {
 					over |= 1 << slot
 				}
 			}
 			g.dead |= over
 			g.deadRevoked |= over
-			g.mustFail |= g.snapTickets[i]
+			g.mustFail |= g.snapAttempts[i]
 		case effSignedIn:
 			made, old := e.args[0], e.args[1]
 			g.signedIn |= 1 << made
@@ -118,12 +118,12 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 				g.deadRevoked |= 1 << made
 			}
 			g.fromEnded = g.fromEnded || x.records[w.records[old]].reason == "destroyed"
-			g.tickets &^= bit
+			g.attempts &^= bit
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
-			g.tickets &^= bit
+			g.attempts &^= bit
 		case effLoginFailed:
-			g.tickets &^= bit
+			g.attempts &^= bit
 		case effRenewed:
 			g.renewals++
 			g.tokens |= 1 << e.args[0]
@@ -232,9 +232,9 @@ const (
 	actCopy                      // executed and answered, and a copy is still on its way
 	actTwice                     // executed, and will be once more before it is answered
 	actFail                      // a read without answer
-	actLag                       // a read answered by a lagging copy, or by a dreamer
-	actDream                     // no answer, and executed in a dream alone
-	actRefuse                    // refused by a dreamer
+	actLag                       // a read answered by a lagging copy, or with a phantom
+	actPhantom                   // no answer, and a phantom of what was asked for is shown
+	actRefuse                    // refused because of a phantom
 	actCutOff                    // no answer until the operation gives up; a write is still on its way
 	actHold                      // executed, and the answer takes its time
 	actDeliver                   // of such an answer
@@ -350,8 +350,8 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 	if w.twice[i] == q {
 		return
 	}
-	if x.sc.dream {
-		before.dreamSteps(x, i, q, add)
+	if x.sc.phantoms {
+		before.phantomSteps(x, i, q, add)
 	}
 	n = before
 	n.execute(x, q, false)
@@ -377,11 +377,11 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 	}
 }
 
-// dreamSteps adds what becomes of a write of client i that reaches the node that
-// had the primary, was cut off, and goes on without knowing: it carries out what
-// nobody will ever acknowledge, and shows it to who reads there, as long as it
-// likes. Meanwhile it refuses what isn't made for its dream.
-func (w *world) dreamSteps(x *explorer, i uint8, q reqIndex, add func(*world, action)) {
+// phantomSteps adds what becomes of a write of client i that reaches the node that
+// had the primary, was cut off, and goes on without knowing. It carries out what
+// nobody will ever acknowledge: a phantom write. It shows the phantom to who reads
+// there, as long as it likes, and refuses each write that isn't made for it.
+func (w *world) phantomSteps(x *explorer, i uint8, q reqIndex, add func(*world, action)) {
 	slot := x.requests[q].slot
 	if shown := w.copies[slot]; shown != noCopy {
 		refusal := codeConflict
@@ -403,7 +403,7 @@ func (w *world) dreamSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		return
 	}
 	shown := *x.record(done.rec)
-	shown.Version.Term = dreamTerm
+	shown.Version.Term = phantomTerm
 	for _, late := range []bool{false, true} { // or the engine tries again, where it counts
 		n := *w
 		if late && !n.addLate(q) {
@@ -411,12 +411,12 @@ func (w *world) dreamSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		}
 		n.copies[slot] = x.intern(&shown)
 		n.deliver(x, i, q, answer{code: codeSilence})
-		add(&n, action{actDream, i, q})
+		add(&n, action{actPhantom, i, q})
 	}
 }
 
-// dreamTerm is that of versions that never come true.
-const dreamTerm = 2
+// phantomTerm is that of versions that never come true.
+const phantomTerm = 2
 
 // stale is the answer of a lagging copy.
 func (x *explorer) stale(r recIndex) answer {
@@ -459,8 +459,8 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 		if info.live && info.session {
 			n.expired |= 1 << slot
 		}
-		// With a ledger its generation goes. A ticket that was out has to be
-		// taken again then, though nobody signed out everywhere lately.
+		// With a ledger its generation goes. An attempt that was under way has
+		// to begin again then, though nobody signed out everywhere lately.
 		n.revoked = n.revoked || slot == ledgerSlot
 		n.records[slot] = 0
 		if kind == dueBurial {

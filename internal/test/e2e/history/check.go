@@ -95,28 +95,28 @@ type Verdict struct {
 	NoOrder   bool     // no order of the operations explains the answers
 	Undecided bool     // looking for one took too long
 	Broken    []string // what counting found
-	// Dreamt: nothing is wrong, unless with what was read while a node was cut
-	// off, and that may have been a write that this node alone had.
-	Dreamt bool
+	// Phantoms: nothing is wrong but with what was read while a node was cut off,
+	// and that may have been a phantom write, which this node alone had.
+	Phantoms bool
 }
 
 // Failed reports whether a promise was broken.
 func (v Verdict) Failed() bool { return v.NoOrder || len(v.Broken) > 0 }
 
 // Check checks one family. If something is wrong with it, or that takes too long to
-// find out, it is checked again without what may have been dreamt.
+// find out, it is checked again without what may be phantom reads.
 func Check(f Family, timeout time.Duration) Verdict {
 	f.Ops = slices.Clone(f.Ops)
 	byCall(f.Ops)
-	if !slices.ContainsFunc(f.Ops, func(o Op) bool { return o.mayDream() }) {
+	if !slices.ContainsFunc(f.Ops, func(o Op) bool { return o.mayBePhantom() }) {
 		return check(f, timeout)
 	}
-	v := check(f, min(timeout, dreamTime))
+	v := check(f, min(timeout, phantomTime))
 	if !v.Failed() && !v.Undecided {
 		return v
 	}
-	without := check(awake(f), timeout)
-	without.Broken = append(without.Broken, dreams(f)...)
+	without := check(withoutPhantoms(f), timeout)
+	without.Broken = append(without.Broken, wrongPhantoms(f)...)
 	switch {
 	case without.Failed():
 		without.Undecided = false
@@ -124,13 +124,13 @@ func Check(f Family, timeout time.Duration) Verdict {
 	case without.Undecided:
 		return Verdict{Undecided: true}
 	}
-	return Verdict{Dreamt: true}
+	return Verdict{Phantoms: true}
 }
 
-// dreamTime is how long a family is checked in which there may be dreams, before
-// they are left out: almost all that are sound take milliseconds, and to find that
-// no order explains a dream can take for ever.
-const dreamTime = 2 * time.Second
+// phantomTime is how long a family is checked in which there may be phantom reads,
+// before they are left out. Almost all families that are sound take milliseconds,
+// and to find that no order explains a phantom can take for ever.
+const phantomTime = 2 * time.Second
 
 func check(f Family, timeout time.Duration) Verdict {
 	f = aged(f)

@@ -63,8 +63,8 @@ func getBy(session, token, a int, log ...int) Op {
 	return Op{Kind: Get, Session: session, Token: token, Values: v}
 }
 
-func ticket(n int, o Op) Op {
-	o.Ticket = n
+func attempt(n int, o Op) Op {
+	o.Attempt = n
 	return o
 }
 
@@ -135,13 +135,13 @@ func TestCheck(t *testing.T) {
 		{"an unknown sign-out everywhere, and a sign-in after it that ends", false, told(with(Unknown, revoke), signIn, notFound)},
 		{"an unknown sign-out everywhere, and a sign-in after it, refused", true, told(with(Unknown, revoke), with(Revoked, signIn))},
 		{"an unknown sign-out everywhere that was settled, and a sign-in, refused", false, told(with(Unknown, revoke), signIn, with(Revoked, signIn))},
-		{"an unknown sign-out everywhere that was settled, and a ticket from before, refused", true, told(begin, with(Unknown, revoke), signIn, ticket(1, with(Revoked, signIn)))},
-		{"a ticket", true, told(begin, ticket(1, signIn), get(0))},
-		{"a ticket from before", false, told(begin, revoke, ticket(1, signIn))},
-		{"a ticket from before, refused", true, told(begin, revoke, ticket(1, with(Revoked, signIn)))},
-		{"a ticket from before, and what it made has ended", true, told(begin, at(20, 40, revoke), at(21, 30, ticket(1, signIn)), at(50, 55, notFound))},
-		{"a ticket from before, and what it made goes on", false, told(begin, at(20, 40, revoke), at(21, 30, ticket(1, signIn)), at(50, 55, get(0)))},
-		{"a good ticket, refused", false, told(begin, ticket(1, with(Revoked, signIn)))},
+		{"an unknown sign-out everywhere that was settled, and an attempt from before, refused", true, told(begin, with(Unknown, revoke), signIn, attempt(1, with(Revoked, signIn)))},
+		{"an attempt", true, told(begin, attempt(1, signIn), get(0))},
+		{"an attempt from before", false, told(begin, revoke, attempt(1, signIn))},
+		{"an attempt from before, refused", true, told(begin, revoke, attempt(1, with(Revoked, signIn)))},
+		{"an attempt from before, and what it made has ended", true, told(begin, at(20, 40, revoke), at(21, 30, attempt(1, signIn)), at(50, 55, notFound))},
+		{"an attempt from before, and what it made goes on", false, told(begin, at(20, 40, revoke), at(21, 30, attempt(1, signIn)), at(50, 55, get(0)))},
+		{"a good attempt, refused", false, told(begin, attempt(1, with(Revoked, signIn)))},
 		{"a sign-in after all", true, told(revoke, signIn, get(0))},
 
 		{"renewed", true, told(create, renew, get(0), getBy(1, 2, 0))},

@@ -17,14 +17,14 @@
 //   - A sign-out of unknown outcome may happen at any time, since burials are not
 //     checked. One everywhere can't end sessions whose sign-in began after it was
 //     given up, and was acknowledged: that wrote the ledger.
-//   - A sign-in without a ticket doesn't notice a sign-out everywhere that was
+//   - A sign-in without a Begin doesn't notice a sign-out everywhere that was
 //     over before it began, and may or may not notice one beside it.
 //   - A sign-in with a token that is renewed beside it may succeed; with one that
 //     was renewed before it began, it may not.
 //   - A visitor's read, and a removal of what isn't there, may or may not move the
 //     time of last activity, as touches are written later.
-//   - What was read may be as old as Op.Since, where a node was cut off; or have
-//     writes on top that this node alone had: see dreams.go.
+//   - What was read may be as old as Op.Since, where a node was cut off; or show
+//     phantom writes, which this node alone had: see phantoms.go.
 //
 // What is recorded are numbers: sessions, tokens and values are counted through
 // in a family, and a value that an operation puts in is the operation's number.

@@ -36,7 +36,7 @@ func (s *state) step(o *Op, idle int64) bool {
 	switch {
 	case o.Kind == Begin:
 		r := s.realm(o.Principal)
-		s.tickets = append(s.tickets, ticket{o.N, len(r.revokes), r.settled})
+		s.attempts = append(s.attempts, attempt{o.N, len(r.revokes), r.settled})
 		return true
 	case o.Kind == Revoke:
 		return s.revoke(o, idle)
@@ -214,12 +214,12 @@ func (s *state) revoke(o *Op, idle int64) bool {
 func (s *state) login(v view) bool {
 	o, r := v.op, s.realm(v.op.Principal)
 	from := o.Session != 0
-	// The sign-outs that may have come after its ticket was taken.
+	// The sign-outs that may have come after its attempt began.
 	var since []int64
 	raced := r.unsure > 0
-	if i := slices.IndexFunc(s.tickets, func(t ticket) bool { return t.n == o.Ticket }); i >= 0 {
-		since = r.revokes[s.tickets[i].revokes:]
-		raced = raced || r.settled > s.tickets[i].settled
+	if i := slices.IndexFunc(s.attempts, func(a attempt) bool { return a.n == o.Attempt }); i >= 0 {
+		since = r.revokes[s.attempts[i].revokes:]
+		raced = raced || r.settled > s.attempts[i].settled
 	} else {
 		for _, returned := range r.revokes {
 			if returned >= o.Call {
@@ -245,9 +245,9 @@ func (s *state) login(v view) bool {
 			if slices.Min(since) < o.Call { // it was over before this began
 				return false
 			}
-			if o.Ticket > 0 {
+			if o.Attempt > 0 {
 				next.status, next.until = dying, slices.Min(since)
-			} else { // before its ticket or after
+			} else { // before its attempt or after
 				next.status, next.until = maybe, slices.Max(since)
 			}
 		}

@@ -17,7 +17,7 @@ const (
 	Unset   Kind = "unset"   // remove Key
 	Update  Kind = "update"  // add one to the counter, and the operation's number to the log
 	Renew   Kind = "renew"   // ask for another secret
-	Begin   Kind = "begin"   // take a ticket for signing Principal in
+	Begin   Kind = "begin"   // begin an attempt to sign Principal in
 	Login   Kind = "login"   // sign Principal in; with a Key, set it along the way
 	Destroy Kind = "destroy" // sign out
 	Revoke  Kind = "revoke"  // sign Principal out everywhere, but for the session Except
@@ -60,9 +60,9 @@ type Op struct {
 	Token     int    `json:"token,omitempty"`   // 0: none, the session is named by its id
 	Key       string `json:"key,omitempty"`
 	Principal string `json:"principal,omitempty"`
-	Ticket    int    `json:"ticket,omitempty"` // the number of the Begin that took it
-	Except    int    `json:"except,omitempty"` // a session
-	Quiet     bool   `json:"quiet,omitempty"`  // it is no activity that keeps the session from expiring
+	Attempt   int    `json:"attempt,omitempty"` // the number of the Begin that it is of
+	Except    int    `json:"except,omitempty"`  // a session
+	Quiet     bool   `json:"quiet,omitempty"`   // it is no activity that keeps the session from expiring
 
 	// Call and Return are nanoseconds since the start of the run. No two times
 	// of a run are the same.
@@ -124,8 +124,8 @@ func (o *Op) String() string {
 	if o.Principal != "" {
 		fmt.Fprintf(&b, " %s", o.Principal)
 	}
-	if o.Ticket > 0 {
-		fmt.Fprintf(&b, " ticket %d", o.Ticket)
+	if o.Attempt > 0 {
+		fmt.Fprintf(&b, " attempt %d", o.Attempt)
 	}
 	if o.Except > 0 {
 		fmt.Fprintf(&b, " except s%d", o.Except)

@@ -15,7 +15,7 @@ type Report struct {
 	Ops       int
 	Counts    map[Kind]map[Outcome]int
 	Undecided int           // families whose check took too long
-	Dreamt    int           // families with which nothing is wrong but for dreams: see Verdict
+	Phantoms  int           // families with which nothing is wrong but for phantom reads: see Verdict
 	Open      []Family      // those of them that Again tries: at most MaxOpen are kept
 	Longest   time.Duration // the longest check of a family
 	Failures  []Failure     // at most MaxFailures are kept
@@ -48,8 +48,8 @@ func (r *Report) add(f *Family) {
 // count counts what a check came to.
 func (r *Report) count(j *judged) {
 	r.Longest = max(r.Longest, j.took)
-	if j.verdict.Dreamt {
-		r.Dreamt++
+	if j.verdict.Phantoms {
+		r.Phantoms++
 	}
 	if j.verdict.Undecided {
 		r.Undecided++
@@ -121,8 +121,8 @@ func (r *Report) Err(kinds ...Kind) error {
 // String is a table of kinds and outcomes.
 func (r *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d operations in %d families, %d unknown outcomes, %d violations, %d undecided, %d dreamt, longest check %v\n",
-		r.Ops, r.Families, r.Unknown(), r.Failed, r.Undecided, r.Dreamt, r.Longest.Round(time.Millisecond))
+	fmt.Fprintf(&b, "%d operations in %d families, %d unknown outcomes, %d violations, %d undecided, %d with phantoms, longest check %v\n",
+		r.Ops, r.Families, r.Unknown(), r.Failed, r.Undecided, r.Phantoms, r.Longest.Round(time.Millisecond))
 	for _, k := range slices.Sorted(maps.Keys(r.Counts)) {
 		fmt.Fprintf(&b, "  %-8s", k)
 		for _, o := range slices.Sorted(maps.Keys(r.Counts[k])) {

@@ -154,7 +154,7 @@ func spare(ops []Op, i int) bool {
 	case Revoke:
 		return !anyOther(func(p *Op) bool { return ended(p) || p.Outcome == Revoked })
 	case Begin:
-		return !anyOther(func(p *Op) bool { return p.Ticket == o.N })
+		return !anyOther(func(p *Op) bool { return p.Attempt == o.N })
 	}
 	return true // Get, Sweep
 }

@@ -19,7 +19,7 @@ import (
 type state struct {
 	sessions []session // by number
 	realms   []realm
-	tickets  []ticket
+	attempts []attempt
 }
 
 // session is what is known of one session.
@@ -82,12 +82,12 @@ func (r *realm) settle(o *Op) {
 	}
 }
 
-// ticket is a sign-in that was begun when so many sign-outs had happened, and
+// attempt is a sign-in that was begun when so many sign-outs had happened, and
 // been settled.
-type ticket struct{ n, revokes, settled int }
+type attempt struct{ n, revokes, settled int }
 
 func (s *state) equal(t *state) bool {
-	return slices.Equal(s.sessions, t.sessions) && slices.Equal(s.tickets, t.tickets) &&
+	return slices.Equal(s.sessions, t.sessions) && slices.Equal(s.attempts, t.attempts) &&
 		slices.EqualFunc(s.realms, t.realms, func(a, b realm) bool {
 			return a.principal == b.principal && a.unsure == b.unsure && a.settled == b.settled && slices.Equal(a.revokes, b.revokes)
 		})
@@ -106,7 +106,7 @@ func (s *state) hash() uint64 {
 
 // clone returns a copy whose parts can be changed.
 func (s *state) clone() *state {
-	return &state{slices.Clone(s.sessions), slices.Clone(s.realms), slices.Clone(s.tickets)}
+	return &state{slices.Clone(s.sessions), slices.Clone(s.realms), slices.Clone(s.attempts)}
 }
 
 // value returns the place of a key's value.

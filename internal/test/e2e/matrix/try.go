@@ -100,7 +100,7 @@ func (s *settings) work(ctx context.Context, at target) (report *history.Report,
 	if err != nil {
 		return nil, err
 	}
-	keys, err := cloakroom.NewKeyring([]byte(rand.Text() + rand.Text()))
+	keyring, err := cloakroom.NewKeyring([]byte(rand.Text() + rand.Text()))
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (s *settings) work(ctx context.Context, at target) (report *history.Report,
 			return nil, err
 		}
 		open = append(open, store)
-		local, err := workload.NewLocal(fmt.Sprintf("manager%d", i+1), store, keys, nil)
+		local, err := workload.NewLocal(fmt.Sprintf("manager%d", i+1), store, keyring, nil)
 		if err != nil {
 			return nil, err
 		}

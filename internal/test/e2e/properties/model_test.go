@@ -17,7 +17,7 @@ const limit = 2
 type model struct {
 	sessions []*session
 	tokens   []*token
-	tickets  []ticket
+	attempts []attempt
 	revoked  map[string]int        // how often a principal was signed out everywhere
 	live     map[string][]*session // of a principal, in the order of sign-in
 }
@@ -36,7 +36,7 @@ type token struct {
 	of   *session
 }
 
-type ticket struct {
+type attempt struct {
 	principal string
 	revoked   int
 	raw       json.RawMessage

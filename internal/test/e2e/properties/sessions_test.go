@@ -87,7 +87,7 @@ type driver struct {
 }
 
 func newDriver(t *rapid.T, store cloakroom.Store, sequence int64, answers map[history.Kind]map[history.Outcome]int) *driver {
-	keys, err := workload.Keys()
+	keyring, err := workload.Keyring()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func newDriver(t *rapid.T, store cloakroom.Store, sequence int64, answers map[hi
 	config := workload.IdleConfig(d.clock, idle)
 	config.MaxPerPrincipal = limit
 	for i := range 2 {
-		l, err := workload.NewLocal(fmt.Sprint("m", i+1), store, keys, config)
+		l, err := workload.NewLocal(fmt.Sprint("m", i+1), store, keyring, config)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,12 +252,12 @@ func (d *driver) Renew(t *rapid.T) {
 	}
 }
 
-// Begin takes a ticket.
+// Begin begins an attempt to sign in.
 func (d *driver) Begin(t *rapid.T) {
 	p := d.who(t)
 	r := d.do(t, workload.Op{Kind: history.Begin, Principal: p})
-	want(t, "taking a ticket", r, history.Done)
-	d.tickets = append(d.tickets, ticket{p, d.revoked[p], r.Ticket})
+	want(t, "beginning to sign in", r, history.Done)
+	d.attempts = append(d.attempts, attempt{p, d.revoked[p], r.Attempt})
 }
 
 // Login signs in from any session, or from none.
@@ -272,9 +272,9 @@ func (d *driver) Login(t *rapid.T) {
 		op.Key = key(t)
 	}
 	late := false
-	if len(d.tickets) > 0 && rapid.Bool().Draw(t, "with a ticket") {
-		x := rapid.SampledFrom(d.tickets).Draw(t, "ticket")
-		op.Principal, op.Ticket, late = x.principal, x.raw, x.revoked < d.revoked[x.principal]
+	if len(d.attempts) > 0 && rapid.Bool().Draw(t, "with an attempt") {
+		x := rapid.SampledFrom(d.attempts).Draw(t, "attempt")
+		op.Principal, op.Attempt, late = x.principal, x.raw, x.revoked < d.revoked[x.principal]
 	}
 	r := d.do(t, op)
 	switch {
@@ -285,7 +285,7 @@ func (d *driver) Login(t *rapid.T) {
 		want(t, "signing in by a token that was renewed", r, history.Conflict)
 		return
 	case late:
-		want(t, "signing in by a ticket from before a sign-out everywhere", r, history.Revoked)
+		want(t, "signing in by an attempt from before a sign-out everywhere", r, history.Revoked)
 		return
 	}
 	want(t, "signing in", r, history.Done)
@@ -370,13 +370,13 @@ func (d *driver) Sweep(t *rapid.T) {
 	want(t, "sweeping", d.do(t, workload.Op{Kind: history.Sweep}), history.Done)
 }
 
-// Expire lets all sessions be idle for too long. Tickets are good for less.
+// Expire lets all sessions be idle for too long. Attempts are good for less.
 func (d *driver) Expire(t *rapid.T) {
 	if !seldom(t, 10) {
 		return
 	}
 	d.clock.Advance(idle)
-	d.tickets = nil
+	d.attempts = nil
 	for _, s := range d.sessions {
 		if !s.over {
 			d.end(s)

@@ -130,7 +130,7 @@ func merge(into, h *history.Report) {
 	into.Families += h.Families
 	into.Ops += h.Ops
 	into.Undecided += h.Undecided
-	into.Dreamt += h.Dreamt
+	into.Phantoms += h.Phantoms
 	into.Open = append(into.Open, h.Open...)
 	into.Failed += h.Failed
 	into.Longest = max(into.Longest, h.Longest)

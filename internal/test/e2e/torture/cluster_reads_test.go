@@ -18,7 +18,7 @@ import (
 // may have reached later.
 func TestI1_ReadsDontGoBackWhileAWriteIsUnderWay(t *testing.T) {
 	c := testengine.StartCluster(t, testengine.ClusterOptions{Name: engineName})
-	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
+	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func TestI1_ReadsDontGoBackWhileAWriteIsUnderWay(t *testing.T) {
 		t.Cleanup(func() { _ = s.Close() })
 		stores = append(stores, s)
 	}
-	m, err := cloakroom.New(stores[0], keys, workload.Config())
+	m, err := cloakroom.New(stores[0], keyring, workload.Config())
 	if err != nil {
 		t.Fatal(err)
 	}

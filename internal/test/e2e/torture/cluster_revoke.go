@@ -53,8 +53,8 @@ type visitor struct {
 	principal string
 	last      int64
 	tokens    []string
-	ticket    workload.Result
-	ticketOp  int
+	attempt   workload.Result
+	attemptOp int
 }
 
 // The visitor's clients: a client does one thing after the other.
@@ -97,7 +97,7 @@ func (v *visitor) interrupt(a, b *Worker, after time.Duration, usual *time.Durat
 	if err != nil {
 		return false, err
 	}
-	if _, err := v.insist(b, v.late(), history.Op{Ticket: v.ticketOp, Principal: v.principal}); err != nil {
+	if _, err := v.insist(b, v.late(), history.Op{Attempt: v.attemptOp, Principal: v.principal}); err != nil {
 		return false, err
 	}
 	began := time.Now()
@@ -114,7 +114,7 @@ func (v *visitor) interrupt(a, b *Worker, after time.Duration, usual *time.Durat
 		if left > 0 { // the checker says so too; this can't be a matter of its model
 			return false, fmt.Errorf("%d sessions of %s are live after a sign-out everywhere that was acknowledged", left, v.principal)
 		}
-		if _, err := v.insist(w, v.late(), history.Op{Ticket: v.ticketOp, Principal: v.principal}); err != nil {
+		if _, err := v.insist(w, v.late(), history.Op{Attempt: v.attemptOp, Principal: v.principal}); err != nil {
 			return false, err
 		}
 	}
@@ -128,7 +128,7 @@ func (v *visitor) login(e workload.Executor) error {
 
 // late is a sign-in that was begun before the sign-out.
 func (v *visitor) late() workload.Op {
-	return workload.Op{Kind: history.Login, How: workload.InRequest, Ticket: v.ticket.Ticket}
+	return workload.Op{Kind: history.Login, How: workload.InRequest, Attempt: v.attempt.Attempt}
 }
 
 // readAll returns how many of the tokens open a session.
@@ -165,7 +165,7 @@ func (v *visitor) insist(e workload.Executor, op workload.Op, record history.Op)
 				v.tokens = append(v.tokens, r.Token)
 				h.NewSession, h.NewToken = len(v.tokens), len(v.tokens)
 			case history.Begin:
-				v.ticket, v.ticketOp = r, op.N
+				v.attempt, v.attemptOp = r, op.N
 			}
 		}
 		v.family.Ops = append(v.family.Ops, h)

@@ -70,11 +70,11 @@ func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Wr
 		return true, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	keys, err := cloakroom.NewKeyring(spec.Secret)
+	keyring, err := cloakroom.NewKeyring(spec.Secret)
 	if err != nil {
 		return true, err
 	}
-	local, err := workload.NewLocal(spec.Name, store, keys, workload.Config())
+	local, err := workload.NewLocal(spec.Name, store, keyring, workload.Config())
 	if err != nil {
 		return true, err
 	}

@@ -22,7 +22,7 @@ type family struct {
 	ops      []history.Op
 	sessions []member
 	tokens   []heldToken
-	tickets  []heldTicket
+	attempts []heldAttempt
 }
 
 // member is a session; its number is its place, from 1.
@@ -39,10 +39,10 @@ type heldToken struct {
 	session int
 }
 
-type heldTicket struct {
+type heldAttempt struct {
 	n         int
 	principal string
-	ticket    json.RawMessage
+	attempt   json.RawMessage
 }
 
 // drawn is an operation to be done, and what there is to record of it already.
@@ -108,14 +108,14 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 		if rng.IntN(2) == 0 {
 			d.op.Key = ""
 		}
-		if len(f.tickets) > 0 && rng.IntN(2) == 0 {
-			t := f.tickets[rng.IntN(len(f.tickets))]
-			d.op.Principal, d.op.Ticket, d.record.Ticket = t.principal, t.ticket, t.n
+		if len(f.attempts) > 0 && rng.IntN(2) == 0 {
+			a := f.attempts[rng.IntN(len(f.attempts))]
+			d.op.Principal, d.op.Attempt, d.record.Attempt = a.principal, a.attempt, a.n
 		}
 	case history.Begin, history.Revoke, history.Sweep:
 		d.op.How, d.op.Key, token = "", "", 0
 	}
-	d.op.HangUp = d.op.How == InRequest && (d.op.Kind != history.Login || d.op.Ticket != nil) && rng.IntN(8) == 0
+	d.op.HangUp = d.op.How == InRequest && (d.op.Kind != history.Login || d.op.Attempt != nil) && rng.IntN(8) == 0
 	d.op.Quiet = o.Idle > 0 && d.op.Kind == history.Get
 	if d.op.Quiet {
 		d.op.How = InRequest
@@ -219,7 +219,7 @@ func (f *family) record(h history.Op, res *Result) {
 				h.NewToken = f.hold(res.Token, h.Session)
 			}
 		case history.Begin:
-			f.tickets = append(f.tickets, heldTicket{h.N, h.Principal, res.Ticket})
+			f.attempts = append(f.attempts, heldAttempt{h.N, h.Principal, res.Attempt})
 		case history.Destroy:
 			f.over(h.Session)
 		case history.Revoke:

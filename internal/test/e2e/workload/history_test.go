@@ -73,13 +73,13 @@ func inFile(t *testing.T, managers int) []cloakroom.Store {
 // executors returns one for each store.
 func executors(t *testing.T, stores []cloakroom.Store, config *cloakroom.Config) []workload.Executor {
 	t.Helper()
-	keys, err := workload.Keys()
+	keyring, err := workload.Keyring()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []workload.Executor
 	for i, s := range stores {
-		l, err := workload.NewLocal(fmt.Sprint("m", i+1), s, keys, config)
+		l, err := workload.NewLocal(fmt.Sprint("m", i+1), s, keyring, config)
 		if err != nil {
 			t.Fatal(err)
 		}

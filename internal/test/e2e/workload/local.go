@@ -33,7 +33,7 @@ const (
 // NewLocal makes a Manager on a store, which stays the caller's to close, after
 // the Local. config may be nil; its Transport, Background and OnError are
 // replaced, and its Logger is one that drops everything, if there is none.
-func NewLocal(name string, store cloakroom.Store, keys *cloakroom.Keyring, config *cloakroom.Config) (*Local, error) {
+func NewLocal(name string, store cloakroom.Store, keyring *cloakroom.Keyring, config *cloakroom.Config) (*Local, error) {
 	var c cloakroom.Config
 	if config != nil {
 		c = *config
@@ -52,7 +52,7 @@ func NewLocal(name string, store cloakroom.Store, keys *cloakroom.Keyring, confi
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	m, err := cloakroom.New(store, keys, &c)
+	m, err := cloakroom.New(store, keyring, &c)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +98,10 @@ func (l *Local) Do(ctx context.Context, op Op) Result {
 }
 
 func (l *Local) begin(ctx context.Context, op Op) Result {
-	ticket, err := l.m.BeginLogin(ctx, op.Principal)
+	attempt, err := l.m.BeginLogin(ctx, op.Principal)
 	r := result(op, err)
 	if err == nil {
-		if r.Ticket, err = json.Marshal(ticket); err != nil {
+		if r.Attempt, err = json.Marshal(attempt); err != nil {
 			return failed(err)
 		}
 	}
@@ -242,8 +242,8 @@ func act(ctx context.Context, s *cloakroom.Session, op Op) (*history.Values, err
 		return nil, s.Destroy(ctx)
 	case history.Login:
 		var o cloakroom.LoginOptions
-		if len(op.Ticket) > 0 {
-			if err := json.Unmarshal(op.Ticket, &o.Attempt); err != nil {
+		if len(op.Attempt) > 0 {
+			if err := json.Unmarshal(op.Attempt, &o.Attempt); err != nil {
 				return nil, err
 			}
 		}

@@ -35,11 +35,11 @@ func serveFile(path string) error {
 		return err
 	}
 	defer store.Close()
-	keys, err := workload.Keys()
+	keyring, err := workload.Keyring()
 	if err != nil {
 		return err
 	}
-	l, err := workload.NewLocal("child", store, keys, workload.Config())
+	l, err := workload.NewLocal("child", store, keyring, workload.Config())
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type Op struct {
 	N         int             `json:"n,omitempty"`     // what Set, Update and Login put in
 	Key       string          `json:"key,omitempty"`
 	Principal string          `json:"principal,omitempty"`
-	Ticket    json.RawMessage `json:"ticket,omitempty"` // of a Begin; none: Login takes its own
+	Attempt   json.RawMessage `json:"attempt,omitempty"` // of a Begin; none: Login begins its own
 	Except    cloakroom.ID    `json:"except,omitzero"`
 	Quiet     bool            `json:"quiet,omitempty"`  // as a request that is no activity; InRequest only
 	HangUp    bool            `json:"hangUp,omitempty"` // the client leaves before the save; InRequest only
@@ -39,12 +39,12 @@ const (
 // who reads them by a token that is renewed later saw them all the same.
 type Result struct {
 	Outcome history.Outcome `json:"outcome"`
-	Ended   bool            `json:"ended,omitempty"`  // with Unknown: and the session has ended
-	Token   string          `json:"token,omitempty"`  // a new one, of Create, Login and Renew
-	ID      cloakroom.ID    `json:"id,omitzero"`      // of the session that Token opens
-	Ticket  json.RawMessage `json:"ticket,omitempty"` // of Begin
-	Values  *history.Values `json:"values,omitempty"` // of Get
-	Note    string          `json:"note,omitempty"`   // an error's text, which holds no secret
+	Ended   bool            `json:"ended,omitempty"`   // with Unknown: and the session has ended
+	Token   string          `json:"token,omitempty"`   // a new one, of Create, Login and Renew
+	ID      cloakroom.ID    `json:"id,omitzero"`       // of the session that Token opens
+	Attempt json.RawMessage `json:"attempt,omitempty"` // of Begin
+	Values  *history.Values `json:"values,omitempty"`  // of Get
+	Note    string          `json:"note,omitempty"`    // an error's text, which holds no secret
 	// Lag is how much older than the call what was read may be: an Executor says
 	// so that knows of a node which was cut off.
 	Lag time.Duration `json:"lag,omitempty"`

@@ -57,7 +57,7 @@ func Mix() map[history.Kind]int {
 }
 
 // IdleMix returns the weights of kinds where sessions expire while a clock is
-// moved. Renewals and tickets have times of their own, and are left out.
+// moved. Renewals and attempts to sign in have times of their own, and are left out.
 func IdleMix() map[history.Kind]int {
 	return map[history.Kind]int{
 		history.Get: 30, history.Set: 25, history.Unset: 5, history.Update: 25, history.Destroy: 3, history.Create: 4, history.Sweep: 12,

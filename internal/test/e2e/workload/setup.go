@@ -14,8 +14,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/e2e/history"
 )
 
-// Keys returns the keys that all executors of a run share.
-func Keys() (*cloakroom.Keyring, error) {
+// Keyring returns the keys that all executors of a run share.
+func Keyring() (*cloakroom.Keyring, error) {
 	return cloakroom.NewKeyring(bytes.Repeat([]byte("workload"), 4))
 }
 

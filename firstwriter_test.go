@@ -23,11 +23,12 @@ func (p *panicky) Update(ctx context.Context, r *driver.Record) (driver.Version,
 	return p.Store.Update(ctx, r)
 }
 
-// TestPanicOfTheStoreJamsNothing: net/http survives the panic of a request, so
-// the session has to survive it as well, and the manager can be closed.
-func TestPanicOfTheStoreJamsNothing(t *testing.T) {
+// TestFirstWriterPanics: the first writer of a queue carries its change out in its
+// own goroutine, where the store may panic. net/http survives the panic of a
+// request. So the session has to survive it as well, and the manager can be closed.
+func TestFirstWriterPanics(t *testing.T) {
 	store := &panicky{Store: memstore.New(nil)}
-	m, err := cloakroom.New(store, testKeys(t), nil)
+	m, err := cloakroom.New(store, testKeyring(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,20 +13,20 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// TestKeptRecords: two managers save one session in a bare memstore, which is a
-// Keeper, as the wrapped stores of the other tests are not. No save is lost, and no
-// record changes once it was handed out.
-func TestKeptRecords(t *testing.T) {
+// TestOwnedUpdates: two managers save one session in a bare memstore, which is an
+// OwnedUpdater, as the wrapped stores of the other tests are not. No save is lost,
+// and no record changes once it was handed out.
+func TestOwnedUpdates(t *testing.T) {
 	const callers, each = 4, 25
 	store := memstore.New(nil)
 	defer func() { _ = store.Close() }()
 	var managers []*cloakroom.Manager
 	for range 2 {
-		keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+		keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := cloakroom.New(store, keys, nil)
+		m, err := cloakroom.New(store, keyring, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestKeptRecords(t *testing.T) {
 						err = s.Save(t.Context())
 					}
 					switch {
-					case errors.Is(err, cloakroom.ErrUnknown): // the others wrote more than MaxRevs times meanwhile
+					case errors.Is(err, cloakroom.ErrUnknown): // the others wrote more than MaxWriteIDs times meanwhile
 						unknown.Add(1)
 					case err != nil:
 						t.Error(err)

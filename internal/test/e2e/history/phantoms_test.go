@@ -13,14 +13,14 @@ func since(at int64, o Op) Op {
 	return o
 }
 
-// What was read while a node was cut off may be a write that this node alone had;
-// nothing else may, and nothing may rest on it.
-func TestDreams(t *testing.T) {
+// What was read while a node was cut off may be a phantom write, which this node
+// alone had. Nothing else may be lost, and nothing may rest on a phantom.
+func TestPhantoms(t *testing.T) {
 	lost := with(Unknown, update) // number 2 where it follows create
 	for name, c := range map[string]struct {
-		ops    []Op
-		dreamt bool
-		broken bool
+		ops      []Op
+		phantoms bool
+		broken   bool
 	}{
 		"a write that is lost":                             {[]Op{create, lost, since(16, get(0, 2)), get(0)}, true, false},
 		"a write that is lost, nobody was cut off":         {[]Op{create, lost, get(0, 2), get(0)}, false, true},
@@ -37,18 +37,18 @@ func TestDreams(t *testing.T) {
 		"an end that is lost":                              {[]Op{create, with(Unknown, destroy), since(16, notFound), get(0), get(0)}, true, false},
 		"an end that nobody asked for":                     {[]Op{create, since(18, notFound), get(0)}, false, true},
 		"an end that was acknowledged":                     {[]Op{create, destroy, since(28, get(0))}, false, true},
-		"an end in a dream, that was acknowledged":         {[]Op{create, since(16, destroy), get(0)}, false, true},
-		"a save in a dream, that was acknowledged":         {[]Op{create, since(16, setA), get(0)}, false, true},
+		"an end while a node was cut off, acknowledged":    {[]Op{create, since(16, destroy), get(0)}, false, true},
+		"a save while a node was cut off, acknowledged":    {[]Op{create, since(16, setA), get(0)}, false, true},
 	} {
 		v := Check(told(c.ops...), time.Minute)
-		if v.Undecided || v.Dreamt != c.dreamt || v.Failed() != c.broken {
-			t.Errorf("%s: %+v, want dreamt: %v, broken: %v", name, v, c.dreamt, c.broken)
+		if v.Undecided || v.Phantoms != c.phantoms || v.Failed() != c.broken {
+			t.Errorf("%s: %+v, want phantoms: %v, broken: %v", name, v, c.phantoms, c.broken)
 		}
 	}
 }
 
-// Where no order would be found in any time, what may be dreamt is left out soon.
-func TestDreamsAreLeftOutSoon(t *testing.T) {
+// Where no order would be found in any time, what may be phantom reads is left out soon.
+func TestPhantomsAreLeftOutSoon(t *testing.T) {
 	f := endless()
 	for i := range f.Ops {
 		if f.Ops[i].Kind == Get {
@@ -56,17 +56,17 @@ func TestDreamsAreLeftOutSoon(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if v := Check(f, time.Hour); !v.Dreamt || v.Undecided || v.Failed() {
+	if v := Check(f, time.Hour); !v.Phantoms || v.Undecided || v.Failed() {
 		t.Errorf("%+v after %v", v, time.Since(began))
 	}
 }
 
 // A report counts them, and they are no failures.
-func TestDreamsAreCounted(t *testing.T) {
+func TestPhantomsAreCounted(t *testing.T) {
 	c := NewChecker(nil)
 	c.Add(told(create, with(Unknown, update), since(16, get(0, 2)), get(0)))
 	c.Add(told(create, get(0)))
-	if r := c.Close(); r.Dreamt != 1 || r.Failed != 0 || r.Undecided != 0 {
+	if r := c.Close(); r.Phantoms != 1 || r.Failed != 0 || r.Undecided != 0 {
 		t.Error(r)
 	}
 }
