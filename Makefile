@@ -1,6 +1,6 @@
 # Every target runs from a fresh clone. CONTRIBUTING.md says more.
 GO ?= go
-MODULES := . internal/test/e2e bench
+MODULES := . examples/ownstore internal/test/e2e bench
 
 .PHONY: test test-stores test-engines test-matrix explore torture lint demo fuzz bench deps
 
@@ -9,7 +9,7 @@ MODULES := . internal/test/e2e bench
 ## The first line gets the engine, for which the others would wait, and names it.
 test: deps
 	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/test/testengine
-	$(GO) test -race -timeout 30m ./... ./internal/test/e2e/...
+	$(GO) test -race -timeout 30m ./... ./examples/ownstore/... ./internal/test/e2e/...
 	$(GO) test -timeout 30m ./internal/test/explore ./bench/...
 	$(MAKE) test-stores test-engines
 

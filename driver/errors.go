@@ -8,14 +8,19 @@ import (
 // This file is the errors that stores return.
 
 // The errors that callers tell apart, with errors.Is. What a store returns wraps
-// one of them and says what happened to which record.
+// one of them, or the context's error, and says what happened to which record. It
+// never quotes a value, a verifier or a password, nor do the errors that it wraps.
+//
+// ErrUnavailable is for all that says nothing of the record, such as a lost
+// connection or a full disk. For the Manager, errors that it doesn't know are the same.
 var (
 	// ErrNotFound: there is no such session. Stores return it for a record that
 	// is missing; Retrieve and Admin also for one that has ended or expired.
 	ErrNotFound = errors.New("not found")
 
 	// ErrGone: the session has ended, expired or been replaced by a sign-in.
-	// Nothing that is saved into it will ever be seen; start a new one.
+	// Nothing that is saved into it will ever be seen; start a new one. Stores
+	// return it for a grave, and for nothing else.
 	ErrGone = errors.New("session has ended")
 
 	// ErrExists: a store already keeps a record, or a grave, of this id.
@@ -26,11 +31,12 @@ var (
 	ErrConflict = errors.New("changed by someone else")
 
 	// ErrUnavailable: the store did not answer. Try again later; cookies are
-	// left alone.
+	// left alone. Without ErrOverloaded it leaves open whether a write happened.
 	ErrUnavailable = errors.New("store unavailable")
 
 	// ErrUnknown: a write was sent, and whether it happened could not be
-	// learned in time. It always comes with ErrUnavailable.
+	// learned in time. It always comes with ErrUnavailable. A store need not tell
+	// it from ErrUnavailable.
 	ErrUnknown = errors.New("outcome unknown")
 
 	// ErrOverloaded: the store's queue is full, or more operations are under way

@@ -4,14 +4,15 @@ import "time"
 
 // This file is the grave of an ended session, and the reasons for one.
 
-// Grave is what an ended session leaves, which others call a tombstone: it
-// refuses creates and updates of its id, so that no write that is still on its
-// way can bring the session back.
+// Grave is what an ended session leaves, which others call a tombstone. A store
+// that keeps one refuses creates and updates of its id, so that no write that is
+// still on its way can bring the session back. A grave has a version like a record,
+// and all of its fields come back from Get.
 type Grave struct {
 	Reason    EndReason
 	At        time.Time // when it was dug
-	Until     time.Time // not removed before; at least the session's deadline
-	Successor ID        // with EndReplaced: the session that took over
+	Until     time.Time // Sweep removes it ClockTolerance later; at least the session's deadline
+	Successor ID        // with EndReplaced: the session that took over; else zero
 
 	// App and Principal are those of the session, "" where who buried it didn't
 	// know.

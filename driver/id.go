@@ -17,7 +17,12 @@ import (
 // Its 16 bytes are the time of its making in Unix milliseconds (6 bytes, big
 // endian), a layout (1 byte) and 9 random bytes. Ids of layouts that are not
 // made from a time, ledgers and imports, are derived: all bytes but the layout
-// come from a hash. Ids are never reused.
+// come from a hash. The id of a session is never used for another. A ledger that
+// was removed is made again under its id. Stores don't check ids: they keep what
+// they are given, and the last bytes of all ids are evenly spread.
+//
+// The text of an id tells capitals from small letters, and may begin with "-" or
+// "_". Where those don't do for a name, as in some file systems, take the bytes.
 type ID [16]byte
 
 const layoutAt = 6
@@ -82,7 +87,8 @@ func (id ID) Period() (start, end time.Time, ok bool) {
 // IsZero reports whether the id is unset.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// String returns the id as text: base64url without padding, 22 characters.
+// String returns the id as text: base64url without padding, 22 characters. The
+// order of texts, which is that of Cursor.Compare, isn't that of the bytes.
 func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 // MarshalText returns what String does.

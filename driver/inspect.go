@@ -5,7 +5,8 @@ import "context"
 // This file is what stores tell operators.
 
 // Inspector is what a store may offer beside Store, for consoles and doctors.
-// Its answers may trail acknowledged writes.
+// Its answers may trail acknowledged writes. The Manager works without it. Of
+// contexts and Close the same holds as in Store.
 type Inspector interface {
 	// Summarize counts the records that a query selects; After and Limit are
 	// ignored.

@@ -8,7 +8,9 @@ import (
 // This file is the layouts: which period of time an id's record is kept by.
 
 // Layout says how a record is laid out in stores that keep records by periods
-// of time: which period an id belongs to is a matter of the id alone.
+// of time: which period an id belongs to is a matter of the id alone. Other stores
+// ignore it. What a record is, a session or a ledger, its Kind says and not its
+// layout.
 type Layout uint8
 
 // The layouts. A store takes ids of all of them.

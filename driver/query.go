@@ -7,7 +7,8 @@ import (
 
 // This file is what Search selects, and its order.
 
-// Query selects records. Fields left at zero don't restrict.
+// Query selects records. Fields left at zero don't restrict, but for Kind. Others
+// have to match exactly. A record whose time is zero comes before all times.
 type Query struct {
 	Kind      Kind // "" stands for KindSession
 	App       string
@@ -20,7 +21,8 @@ type Query struct {
 	Limit int    // at most this many records; 0: all
 }
 
-// Cursor is a place in the order of Search: that of a record seen before.
+// Cursor is a place in the order of Search: that of a record seen before, which
+// need not be there any more.
 type Cursor struct {
 	Created time.Time
 	ID      ID
@@ -29,7 +31,8 @@ type Cursor struct {
 // Cursor returns the record's place in the order of Search.
 func (r *Record) Cursor() Cursor { return Cursor{r.Created, r.ID} }
 
-// Compare orders cursors by Created, then by the text of ID, as cmp.Compare does.
+// Compare orders cursors by Created, then by the text of ID, byte by byte. It
+// returns what cmp.Compare does.
 func (c Cursor) Compare(d Cursor) int {
 	if n := c.Created.Compare(d.Created); n != 0 {
 		return n
@@ -37,8 +40,8 @@ func (c Cursor) Compare(d Cursor) int {
 	return strings.Compare(c.ID.String(), d.ID.String())
 }
 
-// Matches reports whether the query selects the record. Stores that can't leave
-// the question to an engine use it.
+// Matches reports whether the query selects the record, its Limit aside. It selects
+// no grave. Stores that can't leave the question to an engine use it.
 func (q Query) Matches(r *Record) bool {
 	kind := q.Kind
 	if kind == "" {

@@ -9,7 +9,12 @@ import (
 // This file is the record of a session, and what can be told from one alone.
 
 // Record is what a store keeps of a session, or of a principal's sessions (a
-// ledger). Times are UTC, to the millisecond; the zero time means "none".
+// ledger). Times are UTC, to the millisecond; the zero time means "none". The
+// comments say what the Manager puts there. A store keeps whatever it is given, and
+// goes by ID, Version, Kind, Expires, Deadline and what a Query asks for.
+//
+// Records are shared: what Get returned and what Create was given is never changed,
+// but copied. A shallow copy will do, since the lists in it are shared as well.
 type Record struct {
 	ID   ID
 	Kind Kind
@@ -39,16 +44,16 @@ type Record struct {
 
 	Values ValueList
 
-	// Extra is what a record has beyond the fields above: what a newer version
-	// put there, to be kept as it is by every write. The Extra constants
-	// are the names spoken for.
+	// Extra is what a record has beyond these fields: what a newer version put
+	// there. The Manager passes it on, and the store keeps it like Values. The
+	// Extra constants are the names spoken for.
 	Extra ValueList
 
-	// Grave is set in what Store.Get returns with ErrGone; then nothing else
-	// is but ID and Version.
+	// Grave is set in what Store.Get returns with ErrGone alone; then nothing
+	// else is but ID and Version. Create and Update are never given one.
 	Grave *Grave
 
-	Version Version // the store's own; set by the store in what it returns
+	Version Version // the store's own; set in what it returns, compared by Update
 }
 
 // Kind tells what a record is.
@@ -66,11 +71,16 @@ type Client struct {
 	UserAgent string // cut to 256 bytes
 }
 
-// Version is a store's name for one state of a record. Versions of an id never
-// repeat, not even after its record was removed and made again; only of ids so
-// old that no session can have them any more, in a period that was dropped whole,
-// they may. What the two numbers mean is the store's business; the zero Version
-// is none at all.
+// Version is a store's name for one state of a record or grave. Every write gives
+// its id a new one, even a write that changes nothing. Versions of an id never
+// repeat, not even after its record was removed and made again, nor over restarts.
+// A count in the record itself is therefore not enough. They may repeat only for
+// ids so old that no session can have them any more, in a period that was dropped
+// whole. Different ids may have the same.
+//
+// What the two numbers mean is the store's business: others only compare versions
+// for equality. They use all 64 bits if the store does. The zero Version is none at
+// all, and no state has it.
 type Version struct{ Term, Seq uint64 }
 
 // IsZero reports whether v is no version at all.
@@ -94,7 +104,7 @@ func (r *Record) GraveFor(why EndReason, at time.Time, by WriteID) Grave {
 }
 
 // ExpiredGrave returns the grave that a sweep at the time now buries an idle
-// session in.
+// session in. Its write id is new.
 func (r *Record) ExpiredGrave(now time.Time) Grave { return r.GraveFor(EndExpired, now, NewWriteID()) }
 
 // Size returns about how many bytes of memory the record takes beyond the

@@ -16,6 +16,8 @@ const MaxWriteIDs = 8
 
 // WriteID is the random nonce of one write. A writer that doesn't know whether its
 // write happened finds the answer by looking for its write id in the record.
+// Stores keep write ids, in their order, and make none, but for that of
+// ExpiredGrave. The zero WriteID is one like any other.
 type WriteID [8]byte
 
 // NewWriteID draws one from crypto/rand.

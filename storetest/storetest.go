@@ -1,11 +1,28 @@
-// Package storetest checks that a store keeps the contract of cloakroom.Store.
+// Package storetest checks that a store keeps the contract of driver.Store.
 // A store's whole test is one call:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, storetest.Harness{
-//			Open: func(t testing.TB) cloakroom.Store { return mystore.New() },
+//			Open: func(t testing.TB) driver.Store { return mystore.New() },
 //		})
 //	}
+//
+// A store that keeps its records somewhere opens with an empty place for them, such
+// as t.TempDir(), and tells the suite how to open that place again and how to
+// damage a record in it:
+//
+//	storetest.Run(t, storetest.Harness{
+//		Open: func(t testing.TB) driver.Store { return open(t, t.TempDir()) },
+//		Second: func(t testing.TB, s driver.Store) driver.Store {
+//			return open(t, s.(*mystore.Store).Dir())
+//		},
+//		Corrupt: func(t testing.TB, s driver.Store, id driver.ID) { … },
+//		Many:    50, // where each write waits for a disk
+//	})
+//
+// Run it with the race detector too. In a store of one's own, whose module is
+// another, nothing but this package and package driver is needed for that; the
+// module examples/ownstore is an example.
 //
 // The other fields of Harness say what a store can do beyond that, and give the
 // suite the means to check it: a second store on the same data, the refresh of
@@ -45,9 +62,10 @@ type Harness struct {
 	Open func(t testing.TB) driver.Store
 
 	// Second opens another store on the data that s keeps, as another process
-	// would, or the same one after a restart: s may have been closed. The
-	// suite closes what it returns. Nil: the data can't be opened twice, and
-	// ends with the store.
+	// would, or the same one after a restart: s may be open or have been closed,
+	// and both are used at the same time. The suite closes what it returns. Nil:
+	// the data can't be opened twice, or ends with the store. A store for one
+	// process at a time has to test by itself what it keeps over a restart.
 	Second func(t testing.TB, s driver.Store) driver.Store
 
 	// Settle makes everything that was acknowledged visible to Search, Sweep
@@ -60,7 +78,7 @@ type Harness struct {
 	ForgetTombstones func(t testing.TB, s driver.Store)
 
 	// Corrupt damages the stored record of an id so that it can't be
-	// understood any more. Nil: there is nothing to damage.
+	// understood any more, but is there. Nil: there is nothing to damage.
 	Corrupt func(t testing.TB, s driver.Store, id driver.ID)
 
 	// DropForgets declares that the store, once it has dropped a whole period,
@@ -69,11 +87,13 @@ type Harness struct {
 	// session can be, so no manager writes them.
 	DropForgets bool
 
-	// Many is how many callers the stress tests have at a time. Defaults to 300.
+	// Many is how many callers the stress tests have at a time. With fewer the
+	// suite is faster for a store whose operations wait for a disk. Defaults to
+	// 300.
 	Many int
 
-	// Patience is how long a single operation may take before it counts as
-	// stuck. Defaults to 30 seconds.
+	// Patience is how long a single operation may take, among Many others,
+	// before it counts as stuck. Defaults to 30 seconds.
 	Patience time.Duration
 
 	// Seed seeds the suite's choices, to have those of an earlier run again;

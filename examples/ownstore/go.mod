@@ -1,0 +1,7 @@
+module github.com/cloakroom-go/cloakroom/examples/ownstore
+
+go 1.26.0
+
+require github.com/cloakroom-go/cloakroom v0.0.0
+
+replace github.com/cloakroom-go/cloakroom => ../..
