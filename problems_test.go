@@ -32,7 +32,7 @@ func TestReport(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			store := memstore.New(&memstore.Config{MaxRecords: 1})
 			defer store.Close()
-			m, err := cloakroom.New(store, testKeys(t), &tt.config)
+			m, err := cloakroom.New(store, testKeyring(t), &tt.config)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -82,7 +82,7 @@ func TestSummarize(t *testing.T) {
 	store := memstore.New(nil)
 	defer store.Close()
 	for _, app := range []string{"one", "other"} {
-		m, err := cloakroom.New(store, testKeys(t), &cloakroom.Config{App: app})
+		m, err := cloakroom.New(store, testKeyring(t), &cloakroom.Config{App: app})
 		if err != nil {
 			t.Fatal(err)
 		}
