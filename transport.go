@@ -78,22 +78,49 @@ func (c Cookie) check() (Transport, error) {
 }
 
 // next scans the header itself: net/http would parse every cookie, and refuses
-// requests that have very many.
+// requests that have very many. Apart from that limit net/http finds each cookie that
+// next finds, under the same name and with the same value.
 func (c Cookie) next(line string) (text, rest string, ok bool) {
 	for line != "" {
 		var pair string
 		pair, line, _ = strings.Cut(line, ";")
-		pair = strings.TrimSpace(pair)
+		pair = trimBlanks(pair)
 		if len(pair) <= len(c.Name) || pair[len(c.Name)] != '=' || pair[:len(c.Name)] != c.Name {
 			continue
 		}
-		value := pair[len(c.Name)+1:]
-		if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
-			value = value[1 : n-1]
+		if text, ok = cookieValue(pair[len(c.Name)+1:]); ok {
+			return text, line, true
 		}
-		return value, line, true
 	}
 	return "", "", false
+}
+
+// trimBlanks cuts spaces and tabs, which RFC 6265bis lets surround a cookie, and
+// nothing else. A browser takes the other characters that strings.TrimSpace cuts for
+// the beginning of a name without the prefix "__Host-", so a sibling domain may set
+// such a cookie for this host as well.
+func trimBlanks(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// cookieValue takes the quotes off a value. ok is false for what net/http doesn't
+// take for a cookie's value.
+func cookieValue(s string) (value string, ok bool) {
+	if n := len(s); n > 1 && s[0] == '"' && s[n-1] == '"' {
+		s = s[1 : n-1]
+	}
+	for _, b := range []byte(s) {
+		if b < ' ' || b > '~' || b == '"' || b == '\\' {
+			return "", false
+		}
+	}
+	return s, true
 }
 
 func (c Cookie) cookie(value string) *http.Cookie {
@@ -120,7 +147,7 @@ func (c Cookie) attach(r *http.Request, token string) {
 	r.Header.Del("Cookie")
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
-			pair = strings.TrimSpace(pair)
+			pair = trimBlanks(pair)
 			if name, _, _ := strings.Cut(pair, "="); pair == "" || name == c.Name {
 				continue
 			}
@@ -156,7 +183,7 @@ func (b Bearer) check() (Transport, error) {
 
 func (b Bearer) next(line string) (text, rest string, ok bool) {
 	scheme, value, ok := strings.Cut(line, " ")
-	return strings.TrimSpace(value), "", ok && strings.EqualFold(scheme, "Bearer")
+	return trimBlanks(value), "", ok && strings.EqualFold(scheme, "Bearer")
 }
 
 func (b Bearer) issue(h http.Header, token string, _, _ time.Time) { h.Set(b.Header, token) }
