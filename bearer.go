@@ -32,7 +32,7 @@ func (b Bearer) check() (Transport, error) {
 
 func (b Bearer) next(line string) (text, rest string, ok bool) {
 	scheme, value, ok := strings.Cut(line, " ")
-	return strings.TrimSpace(value), "", ok && strings.EqualFold(scheme, "Bearer")
+	return trimBlanks(value), "", ok && strings.EqualFold(scheme, "Bearer")
 }
 
 func (b Bearer) issue(h http.Header, token string, _, _ time.Time) { h.Set(b.Header, token) }

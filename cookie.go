@@ -54,22 +54,35 @@ func (c Cookie) check() (Transport, error) {
 }
 
 // next scans the header itself: net/http would parse every cookie, and refuses
-// requests that have very many.
+// requests that have very many. Apart from that limit net/http finds each cookie that
+// next finds, under the same name and with the same value.
 func (c Cookie) next(line string) (text, rest string, ok bool) {
 	for line != "" {
 		var pair string
 		pair, line, _ = strings.Cut(line, ";")
-		pair = strings.TrimSpace(pair)
+		pair = trimBlanks(pair)
 		if len(pair) <= len(c.Name) || pair[len(c.Name)] != '=' || pair[:len(c.Name)] != c.Name {
 			continue
 		}
-		value := pair[len(c.Name)+1:]
-		if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
-			value = value[1 : n-1]
+		if text, ok = cookieValue(pair[len(c.Name)+1:]); ok {
+			return text, line, true
 		}
-		return value, line, true
 	}
 	return "", "", false
+}
+
+// cookieValue takes the quotes off a value. ok is false for what net/http doesn't
+// take for a cookie's value.
+func cookieValue(s string) (value string, ok bool) {
+	if n := len(s); n > 1 && s[0] == '"' && s[n-1] == '"' {
+		s = s[1 : n-1]
+	}
+	for _, b := range []byte(s) {
+		if b < ' ' || b > '~' || b == '"' || b == '\\' {
+			return "", false
+		}
+	}
+	return s, true
 }
 
 func (c Cookie) cookie(value string) *http.Cookie {
@@ -96,7 +109,7 @@ func (c Cookie) attach(r *http.Request, token string) {
 	r.Header.Del("Cookie")
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
-			pair = strings.TrimSpace(pair)
+			pair = trimBlanks(pair)
 			if name, _, _ := strings.Cut(pair, "="); pair == "" || name == c.Name {
 				continue
 			}

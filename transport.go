@@ -30,3 +30,17 @@ type Transport interface {
 // maxCandidates bounds how many tokens of one request are looked at: a client
 // that sends thousands of cookies doesn't get thousands verified.
 const maxCandidates = 8
+
+// trimBlanks cuts spaces and tabs, which RFC 6265bis lets surround a cookie, and
+// nothing else. A browser takes the other characters that strings.TrimSpace cuts for
+// the beginning of a name without the prefix "__Host-", so a sibling domain may set
+// such a cookie for this host as well.
+func trimBlanks(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
