@@ -2,6 +2,4 @@ module github.com/cloakroom-go/cloakroom/examples/ownstore
 
 go 1.26.0
 
-require github.com/cloakroom-go/cloakroom v0.0.0
-
-replace github.com/cloakroom-go/cloakroom => ../..
+require github.com/cloakroom-go/cloakroom v0.1.0

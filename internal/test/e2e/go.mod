@@ -2,12 +2,10 @@ module github.com/cloakroom-go/cloakroom/internal/test/e2e
 
 go 1.26.0
 
-replace github.com/cloakroom-go/cloakroom => ../../..
-
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/chromedp/chromedp v0.23.0
-	github.com/cloakroom-go/cloakroom v0.0.0-00010101000000-000000000000
+	github.com/cloakroom-go/cloakroom v0.1.0
 	github.com/elastic/go-elasticsearch/v8 v8.19.7
 	github.com/opensearch-project/opensearch-go/v4 v4.8.1
 	pgregory.net/rapid v1.3.0
