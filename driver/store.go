@@ -11,6 +11,11 @@ import (
 // Store keeps records. It moves bytes; the rules of sessions are the Manager's.
 // Package storetest checks the whole of this contract.
 //
+// All of a record and of a grave comes back, Extra included. A write replaces the
+// whole record, Extra included: to keep what a newer version put there is up to
+// the caller, who passes it on. What a newer version put beside the record, such
+// as a column of a table, a write leaves as it is.
+//
 // Methods are safe for concurrent use. They respect the context: when it ends
 // they return soon, with an error that wraps the context's; whether a write
 // then happens is unknown. After the store's own Close they return ErrClosed.
@@ -29,12 +34,13 @@ import (
 // been dropped yet: its engine may be lagging.
 //
 // Errors other than ErrNotFound, ErrGone, ErrExists, ErrConflict, ErrCorrupt,
-// ErrInvalid and ErrOverloaded leave open whether a write happened. Even
+// ErrNewer, ErrInvalid and ErrOverloaded leave open whether a write happened. Even
 // ErrExists and ErrConflict don't prove that someone else wrote, since engines
 // retry internally; the Manager looks for its write id.
 type Store interface {
 	// Get returns the record of an id, at its newest version: ErrNotFound if
-	// there is none, ErrCorrupt if it can't be understood. For a grave it
+	// there is none, ErrCorrupt if it can't be understood, ErrNewer if CheckFormat
+	// says so, even where the rest of it can't be understood. For a grave it
 	// returns ErrGone together with a record in which only ID, Grave and
 	// Version are set. The result may be shared with other callers: it is
 	// read-only. Records are returned however old: expiry isn't the store's.
@@ -50,7 +56,8 @@ type Store interface {
 	// Update replaces a record that is at r.Version (compare-and-set):
 	// ErrConflict at another version, and always if r.Version is zero,
 	// ErrNotFound if there is none, ErrGone for a grave, also at the grave's own
-	// version. It never creates.
+	// version. It never creates. A record of a newer format is replaced like any
+	// other, at its version: Get doesn't tell that, so nobody does it unawares.
 	Update(ctx context.Context, r *Record) (Version, error)
 
 	// Bury replaces a record by a grave. With a version it is a
@@ -62,8 +69,8 @@ type Store interface {
 	// Search yields records in the order of Cursor.Compare, graves left out. It
 	// may trail acknowledged writes by the time that the store's documentation
 	// says. An error is the last element, with a nil record; a record that
-	// can't be understood is passed over. The loop may break early, and may use
-	// the store.
+	// can't be understood, or is of a newer format, is passed over. The loop may
+	// break early, and may use the store.
 	Search(ctx context.Context, q Query) iter.Seq2[*Record, error]
 
 	// Sweep ends what is over at the time now, and prepares what will be
@@ -71,7 +78,9 @@ type Store interface {
 	//
 	//   - a session past Expires is buried until its Deadline (ExpiredGrave);
 	//   - a session past Deadline, a grave past Until and a ledger past
-	//     Deadline are removed, ClockTolerance later.
+	//     Deadline are removed, ClockTolerance later;
+	//   - a session of a newer format is removed as well, but not buried: whether
+	//     it is idle is for a newer process to say.
 	//
 	// Each is a compare-and-set on the version that was judged. A store that
 	// drops whole periods may leave their records alone until then. When the
