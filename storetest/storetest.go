@@ -1,9 +1,9 @@
-// Package storetest checks that a store keeps the contract of cloakroom.Store.
+// Package storetest checks that a store keeps the contract of driver.Store.
 // A store's whole test is one call:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, storetest.Harness{
-//			Open: func(t testing.TB) cloakroom.Store { return mystore.New() },
+//			Open: func(t testing.TB) driver.Store { return mystore.New() },
 //		})
 //	}
 //
@@ -89,6 +89,8 @@ var families = []struct {
 }{
 	{"Record", testRecord},
 	{"Values", testValues},
+	{"Extra", testExtra},
+	{"Newer", testNewer},
 	{"Write", testWrite},
 	{"Version", testVersion},
 	{"Race", testRace},

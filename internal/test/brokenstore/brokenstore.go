@@ -42,8 +42,15 @@ func All() []Variant {
 			Wrap: func(s driver.Store) driver.Store { return drops{s} }},
 		{Name: "stale-read", What: "the first Get after a write still answers with the state before it",
 			Wrap: func(s driver.Store) driver.Store { return newStale(s) }},
-		{Name: "one-rev", What: "records and graves keep the newest rev alone: whether a write happened can't be told once another followed", NeedsFaults: true,
-			Wrap: func(s driver.Store) driver.Store { return editing{s, oneRev()} }},
+		{Name: "one-write-id", What: "records and graves keep the newest write id alone: whether a write happened can't be told once another followed", NeedsFaults: true,
+			Wrap: func(s driver.Store) driver.Store { return editing{s, oneWriteID()} }},
+
+		{Name: "drops-extra", What: "Update drops Extra: what a newer version put into a record is lost when an older one saves",
+			Wrap: func(s driver.Store) driver.Store { return dropsExtra{s} }},
+
+		// Reads.
+		{Name: "newer-is-missing", What: "a record of a newer format is answered as not found: the visitor is signed out",
+			Wrap: func(s driver.Store) driver.Store { return newerIsMissing{s} }},
 
 		// Burials.
 		{Name: "delete-without-grave", What: "Bury removes: a save that is under way, or a create that is executed late, brings the session back",
@@ -52,8 +59,8 @@ func All() []Variant {
 			Wrap: func(s driver.Store) driver.Store { return buryMissing{s} }},
 		{Name: "bury-unchecked", What: "Bury ignores the version: a sign-in loses the save that came in between",
 			Wrap: func(s driver.Store) driver.Store { return buryUnchecked{s} }},
-		{Name: "grave-without-revs", What: "graves keep the count of writes but no revs: what was saved is reported as not saved", NeedsFaults: true,
-			Wrap: func(s driver.Store) driver.Store { return editing{s, graveWithoutRevs()} }},
+		{Name: "grave-without-write-ids", What: "graves keep the count of writes but no write ids: what was saved is reported as not saved", NeedsFaults: true,
+			Wrap: func(s driver.Store) driver.Store { return editing{s, graveWithoutWriteIDs()} }},
 		{Name: "grave-short", What: "graves are over at once: after a sweep nothing refuses a write that is executed late", NeedsFaults: true, NeedsSweep: true,
 			Wrap: func(s driver.Store) driver.Store { return editing{s, graveShort()} }},
 		{Name: "sweep-unchecked", What: "Sweep judges each record as it was before its last write, and ends what is there now", NeedsSweep: true,

@@ -51,14 +51,14 @@ func (s editing) Bury(ctx context.Context, id driver.ID, g driver.Grave, v drive
 	return s.Store.Bury(ctx, id, g, v)
 }
 
-func oneRev() edit {
+func oneWriteID() edit {
 	return edit{
 		record: func(r *driver.Record) error { r.WriteIDs = r.WriteIDs[:min(len(r.WriteIDs), 1)]; return nil },
 		grave:  func(g *driver.Grave) { g.WriteIDs = g.WriteIDs[:min(len(g.WriteIDs), 1)] },
 	}
 }
 
-func graveWithoutRevs() edit { return edit{grave: func(g *driver.Grave) { g.WriteIDs = nil }} }
+func graveWithoutWriteIDs() edit { return edit{grave: func(g *driver.Grave) { g.WriteIDs = nil }} }
 
 func graveShort() edit { return edit{grave: func(g *driver.Grave) { g.Until = g.At }} }
 
