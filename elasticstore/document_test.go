@@ -364,10 +364,10 @@ func TestNewerDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := results[0]
-		if !errors.Is(got.Err, want) || errors.Is(got.Err, driver.ErrCorrupt) != (want == driver.ErrCorrupt) {
+		if !errors.Is(got.Err, want) || errors.Is(got.Err, driver.ErrCorrupt) != errors.Is(want, driver.ErrCorrupt) {
 			t.Errorf("%s: %v, want %v", document, got.Err, want)
 		}
-		if (got.Value != nil) != (want == nil || want == driver.ErrGone) {
+		if (got.Value != nil) != (want == nil || errors.Is(want, driver.ErrGone)) {
 			t.Errorf("%s: %+v beside %v", document, got.Value, got.Err)
 		}
 	}

@@ -74,12 +74,12 @@ func encodeGrave(g driver.Grave) (string, error) {
 	}
 	for _, v := range g.Extra {
 		if j.member(v.Name) != nil {
-			return "", fmt.Errorf("Extra: the name %q is one of the grave's own", v.Name)
+			return "", fmt.Errorf("the name %q in Extra is one of the grave's own", v.Name)
 		}
 	}
 	extra, err := encodeValues(g.Extra)
 	if err != nil {
-		return "", fmt.Errorf("Extra: %w", err)
+		return "", fmt.Errorf("in Extra: %w", err)
 	}
 	return strings.TrimSuffix(string(text), "}") + "," + strings.TrimPrefix(extra, "{"), nil
 }

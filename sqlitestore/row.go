@@ -25,12 +25,12 @@ type row struct {
 func newRow(r *driver.Record) (*row, error) {
 	data, err := encodeValues(r.Values)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the values: %w", driver.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: in the values: %w", driver.ErrInvalid, err)
 	}
 	extra := ""
 	if len(r.Extra) > 0 {
 		if extra, err = encodeValues(r.Extra); err != nil {
-			return nil, fmt.Errorf("%w: Extra: %w", driver.ErrInvalid, err)
+			return nil, fmt.Errorf("%w: in Extra: %w", driver.ErrInvalid, err)
 		}
 	}
 	return &row{
