@@ -129,10 +129,4 @@ func compareVersions(a, b driver.Version) int {
 }
 
 // sizeOf estimates what a record takes in memory.
-func sizeOf(r *driver.Record) int {
-	n := lru.LeastBytes + len(r.Principal) + len(r.Client.Address) + len(r.Client.UserAgent)
-	for _, v := range r.Values {
-		n += len(v.Name) + len(v.JSON) + 64
-	}
-	return n
-}
+func sizeOf(r *driver.Record) int { return lru.LeastBytes + r.Size() }

@@ -14,7 +14,8 @@ import (
 // words that they share, so that each is kept once.
 type decoder struct {
 	words []string
-	spans []span
+	spans []span // of one document's values
+	extra []span // of the members that it has beside those that are known
 	text  []byte // of one document's strings, to be made one string of
 	texts []text
 }
@@ -42,7 +43,7 @@ type document struct {
 // room is a record and what nearly every record refers to, in one piece.
 type room struct {
 	rec      driver.Record
-	revs     [driver.MaxWriteIDs]driver.WriteID
+	writeIDs [driver.MaxWriteIDs]driver.WriteID
 	verifier [36]byte // what base64 needs for 34
 }
 
@@ -52,16 +53,42 @@ func decode(id driver.ID, source []byte, v driver.Version) (*driver.Record, erro
 	var d document
 	new(decoder).read(&sc, &d)
 	if err := sc.end(); err != nil {
-		return nil, err
+		return nil, cantRead(source, err)
 	}
 	return d.record(id, v)
 }
 
+// cantRead says why a document can't be read, given the error that its decoder met
+// somewhere in it: what is of a newer format need not look like what is known.
+func cantRead(source []byte, err error) error {
+	sc := scanner{data: source}
+	var raw []byte
+	sc.object(func(name []byte) {
+		value := sc.skip()
+		if string(name) == driver.ExtraFormat {
+			raw = value
+		}
+	})
+	if sc.end() != nil || raw == nil {
+		return err
+	}
+	if newer := driver.CheckFormat(driver.ValueList{{Name: driver.ExtraFormat, JSON: raw}}); errors.Is(newer, driver.ErrNewer) {
+		return newer
+	}
+	return err
+}
+
 // record makes of a document what it says about an id: a record, or one with a
-// grave. The error doesn't tell what the document holds.
+// grave. The error is driver.ErrNewer, or says what is wrong, and doesn't tell what
+// the document holds.
 func (d *document) record(id driver.ID, v driver.Version) (*driver.Record, error) {
 	if d.rec == nil {
 		return nil, errors.New("it is empty")
+	}
+	if d.rec.Kind != kindGrave {
+		if err := driver.CheckFormat(d.rec.Extra); err != nil {
+			return nil, err
+		}
 	}
 	if d.raw != nil {
 		sc := scanner{data: d.raw}
@@ -79,7 +106,8 @@ func (d *document) record(id driver.ID, v driver.Version) (*driver.Record, error
 		return d.rec, nil
 	case kindGrave:
 		g := d.grave
-		g.Until, g.Writes, g.WriteIDs = d.rec.Deadline, d.rec.Writes, d.rec.WriteIDs
+		g.Until, g.App, g.Principal = d.rec.Deadline, d.rec.App, d.rec.Principal
+		g.Writes, g.WriteIDs, g.Extra = d.rec.Writes, d.rec.WriteIDs, d.rec.Extra
 		return &driver.Record{ID: id, Version: graveVersion(v), Grave: &g}, nil
 	}
 	return nil, errors.New("it is of no known kind")
@@ -98,8 +126,11 @@ func graveVersion(v driver.Version) driver.Version {
 func (d *decoder) read(s *scanner, into *document) {
 	keep := new(room)
 	*into = document{rec: &keep.rec}
-	d.text, d.texts = d.text[:0], d.texts[:0]
+	d.text, d.texts, d.extra = d.text[:0], d.texts[:0], d.extra[:0]
 	s.object(func(name []byte) { d.member(s, name, into, keep) })
+	if len(d.extra) > 0 && s.err == nil {
+		keep.rec.Extra = copyExtra(s.data, d.extra)
+	}
 	all, from := string(d.text), 0
 	for _, t := range d.texts {
 		*t.into, from = all[from:t.end], t.end
@@ -158,11 +189,11 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
 	case "writes":
 		r.Writes = s.natural()
 	case "revs":
-		r.WriteIDs = keep.revs[:0]
+		r.WriteIDs = keep.writeIDs[:0]
 		s.array(func() {
-			rev := s.rev()
+			w := s.writeID()
 			if len(r.WriteIDs) < driver.MaxWriteIDs*8 { // more than anybody wrote
-				r.WriteIDs = append(r.WriteIDs, rev)
+				r.WriteIDs = append(r.WriteIDs, w)
 			}
 		})
 	case "values":
@@ -175,9 +206,30 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
 		into.grave.Reason = driver.EndReason(s.str())
 	case "successor":
 		into.grave.Successor = s.id()
-	default:
-		s.skip() // of a later version, or somebody's own
+	default: // of a later version, or somebody's own
+		word := d.word(name)
+		s.peek()
+		from := s.pos
+		s.skip()
+		d.extra = append(d.extra, span{word, from, s.pos})
 	}
+}
+
+// copyExtra makes a list of members in a copy of their own, as values does. They may
+// lie anywhere among the others.
+func copyExtra(data []byte, spans []span) driver.ValueList {
+	n := 0
+	for _, p := range spans {
+		n += p.to - p.from
+	}
+	all := make([]byte, 0, n)
+	extra := make([]driver.Value, len(spans))
+	for i, p := range spans {
+		from := len(all)
+		all = append(all, data[p.from:p.to]...)
+		extra[i] = driver.Value{Name: p.name, JSON: all[from:len(all):len(all)]}
+	}
+	return driver.SortValues(extra)
 }
 
 // str reads a string, "" for null, that is set when the whole document is read.
@@ -258,7 +310,7 @@ func (s *scanner) bytes(b []byte) []byte {
 	return b
 }
 
-func (s *scanner) rev() (r driver.WriteID) {
+func (s *scanner) writeID() (w driver.WriteID) {
 	text := s.text()
 	// A character more makes whole groups of four, which are decoded faster. What
 	// it adds are zeros, unless the text has a bit too many.
@@ -268,11 +320,11 @@ func (s *scanner) rev() (r driver.WriteID) {
 	padded[11] = 'A'
 	n, err := base64.RawURLEncoding.Decode(decoded[:], padded[:])
 	if len(text) != 11 || err != nil || n != 9 || decoded[8] != 0 {
-		s.fail(errors.New("a rev that is none"))
-		return r
+		s.fail(errors.New("a write id that is none"))
+		return w
 	}
-	copy(r[:], decoded[:])
-	return r
+	copy(w[:], decoded[:])
+	return w
 }
 
 func (s *scanner) id() driver.ID {

@@ -35,6 +35,16 @@
 // all their settings, and marked in the _meta of their mapping. What has one of
 // the names without the mark is an error, and is left alone.
 //
+// # Versions
+//
+// Processes of several versions can work on the same indices, so a deployment can
+// be taken back. Members of a document that a version doesn't know, a later
+// version's or an operator's, it keeps as they are when it writes the document
+// again (driver.Record.Extra). A document whose member "format" says that it needs a
+// later version is driver.ErrNewer. The template is that of the latest version that
+// was at work; indices keep the mapping that they were made with, and searches go
+// through old and new ones alike.
+//
 // # Privileges
 //
 // A login needs, on the indices Index-* (Index alone with OneIndex), in the

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -29,11 +30,31 @@ import (
 // A grave has the end of its time as its deadline, so that one query finds all
 // that is over:
 //
-//	{"kind": "grave", "id": "AZq…", "deadline": 1797897600000, "at": 1795305700000,
-//	 "reason": "replaced", "successor": "AZr…", "writes": 4, "revs": ["…", …]}
+//	{"kind": "grave", "app": "shop", "principal": "alice", "id": "AZq…",
+//	 "deadline": 1797897600000, "at": 1795305700000, "reason": "replaced",
+//	 "successor": "AZr…", "writes": 4, "revs": ["…", …]}
 //
-// Documents have had this form since format 1.
+// Its kind alone keeps a grave out of searches for an app or a principal: each
+// query asks for one kind.
+//
+// Members that this version doesn't know are the record's, or the grave's, Extra.
+// They come last, in order of name. Later versions add members with new names to
+// the document itself, and to none of the objects in it. A member "format" says
+// that a later version is needed to read the document (driver.CheckFormat). id,
+// kind and deadline have been the same in every format.
 const kindGrave driver.Kind = "grave"
+
+// own reports whether a name is one of those above, in either kind of document. As
+// they mean what they mean there, none of them can be in Extra.
+func own(name string) bool {
+	switch name {
+	case "kind", "app", "principal", "id", "created", "authenticated", "seen", "expires", "deadline",
+		"verifier", "previous", "previousEnds", "persistent", "client", "writes", "revs", "values", "raw",
+		"at", "reason", "successor":
+		return true
+	}
+	return false
+}
 
 // writer appends a document's members.
 type writer struct{ b []byte }
@@ -81,22 +102,22 @@ func (w *writer) id(name string, id driver.ID) {
 	w.b = append(w.b, '"')
 }
 
-func (w *writer) history(writes uint64, revs []driver.WriteID) {
+func (w *writer) history(writes uint64, ids []driver.WriteID) {
 	if writes > 0 {
 		w.name("writes")
 		w.b = strconv.AppendUint(w.b, writes, 10)
 	}
-	if len(revs) == 0 {
+	if len(ids) == 0 {
 		return
 	}
 	w.name("revs")
 	w.b = append(w.b, '[')
-	for i, r := range revs {
+	for i, id := range ids {
 		if i > 0 {
 			w.b = append(w.b, ',')
 		}
 		w.b = append(w.b, '"')
-		w.b = base64.RawURLEncoding.AppendEncode(w.b, r[:])
+		w.b = base64.RawURLEncoding.AppendEncode(w.b, id[:])
 		w.b = append(w.b, '"')
 	}
 	w.b = append(w.b, ']')
@@ -115,10 +136,7 @@ func appendRecord(b []byte, r *driver.Record, raw bool) ([]byte, error) {
 	case !utf8.ValidString(r.App), !utf8.ValidString(r.Principal):
 		return nil, fmt.Errorf("%w: app or principal is not UTF-8", driver.ErrInvalid)
 	}
-	size := 640 + len(r.App) + len(r.Principal) + len(r.Client.UserAgent)
-	for _, v := range r.Values {
-		size += len(v.Name) + len(v.JSON) + len(`"":,`)
-	}
+	size := 640 + len(r.App) + len(r.Principal) + len(r.Client.UserAgent) + sizeOfList(r.Values) + sizeOfList(r.Extra)
 	w := writer{append(slices.Grow(b, size), '{')}
 	w.text("kind", string(r.Kind))
 	w.text("app", r.App)
@@ -147,7 +165,35 @@ func appendRecord(b []byte, r *driver.Record, raw bool) ([]byte, error) {
 	if err := w.values(r.Values, raw); err != nil {
 		return nil, err
 	}
+	if err := w.extra(r.Extra); err != nil {
+		return nil, err
+	}
 	return append(w.b, '}'), nil
+}
+
+// sizeOfList is what a list takes in a document.
+func sizeOfList(l driver.ValueList) int { return l.Bytes() + len(l)*len(`"":,`) }
+
+// extra appends the members of Extra.
+func (w *writer) extra(extra driver.ValueList) error {
+	for _, v := range extra {
+		first, _, path := strings.Cut(v.Name, ".")
+		switch {
+		case !utf8.ValidString(v.Name):
+			return fmt.Errorf("%w: the name %q in Extra is not UTF-8", driver.ErrInvalid, v.Name)
+		case own(v.Name):
+			return fmt.Errorf("%w: the name %q in Extra is one of a document's own", driver.ErrInvalid, v.Name)
+		case path && indexed(first): // the engine takes it for a path
+			return fmt.Errorf("%w: the name %q in Extra is a path into one of a document's own members", driver.ErrInvalid, v.Name)
+		case len(v.JSON) == 0:
+			return fmt.Errorf("%w: %q in Extra is empty, which is not JSON", driver.ErrInvalid, v.Name)
+		}
+		w.b = append(w.b, ',')
+		w.b = appendString(w.b, v.Name)
+		w.b = append(w.b, ':')
+		w.b = appendLine(w.b, v.JSON)
+	}
+	return nil
 }
 
 func (w *writer) values(values driver.ValueList, raw bool) error {
@@ -202,8 +248,10 @@ func encodeGrave(id driver.ID, g *driver.Grave) ([]byte, error) {
 	if !known(id.Layout()) {
 		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrInvalid, id.Layout())
 	}
-	w := writer{append(make([]byte, 0, 384), '{')}
+	w := writer{append(make([]byte, 0, 384+sizeOfList(g.Extra)), '{')}
 	w.text("kind", string(kindGrave))
+	w.text("app", g.App)
+	w.text("principal", g.Principal)
 	w.id("id", id)
 	w.time("deadline", g.Until)
 	w.time("at", g.At)
@@ -212,6 +260,9 @@ func encodeGrave(id driver.ID, g *driver.Grave) ([]byte, error) {
 		w.id("successor", g.Successor)
 	}
 	w.history(g.Writes, g.WriteIDs)
+	if err := w.extra(g.Extra); err != nil {
+		return nil, err
+	}
 	return append(w.b, '}'), nil
 }
 

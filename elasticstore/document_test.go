@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -86,6 +89,12 @@ func TestInvalidRecords(t *testing.T) {
 		"app":       func(r *driver.Record) { r.App = "\xff" },
 		"principal": func(r *driver.Record) { r.Principal = "\xff" },
 		"name":      func(r *driver.Record) { r.Values = r.Values.With("\xff", json.RawMessage(`1`)) },
+
+		"name in Extra":         func(r *driver.Record) { r.Extra = r.Extra.With("\xff", json.RawMessage(`1`)) },
+		"own name in Extra":     func(r *driver.Record) { r.Extra = r.Extra.With("raw", json.RawMessage(`1`)) },
+		"grave's name in Extra": func(r *driver.Record) { r.Extra = r.Extra.With("reason", json.RawMessage(`1`)) },
+		"path in Extra":         func(r *driver.Record) { r.Extra = r.Extra.With("kind.of", json.RawMessage(`1`)) },
+		"nothing in Extra":      func(r *driver.Record) { r.Extra = r.Extra.With("note", nil) },
 	} {
 		r := session(driver.LayoutDay, time.Now())
 		change(r)
@@ -156,6 +165,214 @@ func TestDocument(t *testing.T) {
 		&driver.Record{ID: id, Version: driver.Version{Term: 2 | graveMark, Seq: 3}, Grave: &g}, back.Version)
 }
 
+// updateGolden has the golden files written anew. Earlier versions wrote documents without
+// what is new in them: those must still be read.
+var updateGolden = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares with a file, byte by byte.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *updateGolden {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs.\ngot\n%s\nwant\n%s", path, got, want)
+	}
+}
+
+// TestGoldenDocuments guards each kind of document, and what each is read back as.
+func TestGoldenDocuments(t *testing.T) {
+	at := time.UnixMilli(1795305600123).UTC()
+	id, err := driver.ParseID("AaIAAAAAAgECAwQFBgcICQ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	extra := driver.ValueList{
+		{Name: "\"é\"", JSON: json.RawMessage(`null`)}, {Name: "format", JSON: json.RawMessage(`1`)}, {Name: "labels", JSON: json.RawMessage(`{"a":"b"}`)},
+	}
+	session := &driver.Record{
+		ID: id, Kind: driver.KindSession, App: "shop", Principal: "alice",
+		Created: at, Authenticated: at.Add(1e6), Seen: at.Add(2e6), Expires: at.Add(3e6), Deadline: at.Add(4e6),
+		Verifier: []byte{1, 2, 0xff}, Previous: []byte{3}, PreviousEnds: at.Add(5e6), Persistent: true,
+		Client: driver.Client{Address: "192.0.2.7", UserAgent: "Mozilla"}, Writes: 7, WriteIDs: []driver.WriteID{{1}, {2}},
+		Values: driver.ValueList{{Name: "cart", JSON: json.RawMessage(`["coat"]`)}}, Extra: extra,
+	}
+	bare := &driver.Record{ID: id, Kind: driver.KindSession, App: "shop", Created: at}
+	ledger := &driver.Record{
+		ID: driver.LedgerID("shop", "alice"), Kind: driver.KindLedger, App: "shop", Principal: "alice", Created: at, Deadline: at.Add(4e6),
+		Writes: 1, WriteIDs: []driver.WriteID{{1}}, Values: driver.ValueList{{Name: "ledger", JSON: json.RawMessage(`{"live":[]}`)}}, Extra: extra,
+	}
+	grave := session.GraveFor(driver.EndReplaced, at.Add(6e6), driver.WriteID{3})
+	grave.Successor, grave.Extra = id, extra
+	bareGrave := driver.Grave{Reason: driver.EndRevoked, Until: at}
+
+	var b bytes.Buffer
+	write := func(name string, id driver.ID, document []byte, err error, want *driver.Record) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s\n%s\n\n", name, document)
+		got, err := decode(id, document, driver.Version{Term: 2, Seq: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Version = driver.Version{}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is read back as\n%+v\nwant\n%+v", name, got, want)
+		}
+	}
+	record := func(name string, r *driver.Record, raw bool) {
+		t.Helper()
+		document, err := encodeRecord(r, raw)
+		write(name, r.ID, document, err, r)
+	}
+	record("session", session, false)
+	record("session, values in raw", session, true)
+	record("session with nothing", bare, false)
+	record("ledger", ledger, false)
+	document, err := encodeGrave(id, &grave)
+	write("grave", id, document, err, &driver.Record{ID: id, Grave: &grave})
+	document, err = encodeGrave(id, &bareGrave)
+	write("grave of who knew nothing of it", id, document, err, &driver.Record{ID: id, Grave: &bareGrave})
+	golden(t, "documents.golden", b.Bytes())
+}
+
+// TestGoldenMapping guards the mapping. Whoever changes it raises format.
+func TestGoldenMapping(t *testing.T) {
+	text, err := json.MarshalIndent(mapping(markOfOurs{Format: format, Lifetime: 5}), "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "mapping.json", append(text, '\n'))
+}
+
+// TestOwnNames: all that a document can have is in the list of own names, or is read
+// as Extra.
+func TestOwnNames(t *testing.T) {
+	id := driver.NewID(driver.LayoutDay, time.Now())
+	for name, value := range map[string]string{
+		"kind": `"session"`, "app": `"a"`, "principal": `"a"`, "id": `"` + id.String() + `"`, "created": `1`, "authenticated": `1`, "seen": `1`,
+		"expires": `1`, "deadline": `1`, "verifier": `"AA=="`, "previous": `"AA=="`, "previousEnds": `1`, "persistent": `true`,
+		"client": `{}`, "writes": `1`, "revs": `[]`, "values": `{}`, "raw": `"e30="`, "at": `1`, "reason": `"x"`, "successor": `"` + id.String() + `"`,
+		"note": `1`, "Kind": `1`, "rev": `1`, "": `1`,
+	} {
+		var d document
+		s := scanner{data: []byte(`{"` + name + `":` + value + `}`)}
+		new(decoder).read(&s, &d)
+		if err := s.end(); err != nil || own(name) != (d.rec.Extra == nil) {
+			t.Errorf("%q: own %t, Extra %s, %v", name, own(name), d.rec.Extra, err)
+		}
+		if indexed(name) && !own(name) {
+			t.Errorf("%q is indexed, and isn't known", name)
+		}
+	}
+}
+
+// TestExtraMembers are read wherever they stand, and written behind the others.
+func TestExtraMembers(t *testing.T) {
+	id, err := driver.ParseID("AaIAAAAAAgECAwQFBgcICQ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const text = `{ "zz" : [ 1 , "}" ] , "id":"AaIAAAAAAgECAwQFBgcICQ","\u00e9":null,"kind":"session","created":5,"a\"b":{"id":{}},` +
+		`"values":{"note":1},"zz":{"last":true}}`
+	want := driver.ValueList{
+		{Name: `a"b`, JSON: json.RawMessage(`{"id":{}}`)}, {Name: "zz", JSON: json.RawMessage(`{"last":true}`)}, {Name: "é", JSON: json.RawMessage(`null`)},
+	}
+	docs := new(decoder)
+	for range 2 { // as the second of an answer as well
+		source := []byte(text)
+		sc := scanner{data: source}
+		var d document
+		docs.read(&sc, &d)
+		for i := range source {
+			source[i] = 'x'
+		}
+		if !reflect.DeepEqual(d.rec.Extra, want) {
+			t.Fatalf("Extra is %s, want %s", d.rec.Extra, want)
+		}
+		for _, v := range d.rec.Extra {
+			if cap(v.JSON) != len(v.JSON) {
+				t.Errorf("appending to %s would overwrite its neighbour", v.Name)
+			}
+		}
+	}
+	r, err := decode(id, []byte(text), driver.Version{Term: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := encodeRecord(r, false)
+	const written = `{"kind":"session","id":"AaIAAAAAAgECAwQFBgcICQ","created":5,"values":{"note":1},"a\"b":{"id":{}},"zz":{"last":true},"é":null}`
+	if err != nil || string(again) != written {
+		t.Errorf("written again, %v:\n%s\nwant\n%s", err, again, written)
+	}
+	before := r.Extra
+	r.Extra = nil
+	plain, _ := encodeRecord(r, false)
+	if n, m := decodeAllocs(t, id, plain), decodeAllocs(t, id, again); n >= m {
+		t.Errorf("a document without members of others takes %v allocations, with them %v", n, m)
+	}
+	if before == nil {
+		t.Error("no Extra")
+	}
+}
+
+func decodeAllocs(t *testing.T, id driver.ID, source []byte) float64 {
+	t.Helper()
+	return testing.AllocsPerRun(100, func() {
+		if _, err := decode(id, source, driver.Version{Term: 1}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestNewerDocuments: a document of a newer format need not look like anything that
+// this version knows; but if it is a grave that can be read, it is one.
+func TestNewerDocuments(t *testing.T) {
+	id, err := driver.ParseID("AaIAAAAAAgECAwQFBgcICQ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document, want := range map[string]error{
+		`{"kind":"session","id":"AaIAAAAAAgECAwQFBgcICQ","format":1}`:                         nil,
+		`{"kind":"session","id":"AaIAAAAAAgECAwQFBgcICQ","format":2}`:                         driver.ErrNewer,
+		`{"format":2,"kind":"robot","id":"AaIAAAAAAgECAwQFBgcICQ"}`:                           driver.ErrNewer,
+		`{"kind":"robot","id":"AaIAAAAAAgECAwQFBgcICQ"}`:                                      driver.ErrCorrupt,
+		`{"kind":"robot","id":"AaIAAAAAAgECAwQFBgcICQ","format":1}`:                           driver.ErrCorrupt,
+		`{"kind":["session"],"format":2}`:                                                     driver.ErrNewer,
+		`{"format": 3 ,"seen":"yesterday"}`:                                                   driver.ErrNewer,
+		`{"seen":"yesterday","client":[1],"revs":{},"format":3}`:                              driver.ErrNewer,
+		`{"seen":"yesterday","client":{"format":3}}`:                                          driver.ErrCorrupt,
+		`{"seen":"yesterday","format":"3"}`:                                                   driver.ErrCorrupt,
+		`{"kind":"session","id":"AaIAAAAAAgECAwQFBgcICQ","raw":"AAAA","format":2}`:            driver.ErrNewer,
+		`{"kind":"session","id":"AaIAAAAAAgECAwQFBgcICA","format":2}`:                         driver.ErrNewer,
+		`{"kind":"session","id":"AaIAAAAAAgECAwQFBgcICQ","format":null}`:                      driver.ErrCorrupt,
+		`{"kind":"grave","id":"AaIAAAAAAgECAwQFBgcICQ","format":2}`:                           driver.ErrGone,
+		`{"kind":"grave","id":"AaIAAAAAAgECAwQFBgcICQ","format":2,"reason":{"why":"robots"}}`: driver.ErrNewer,
+	} {
+		answer := `{"docs":[{"_index":"x","_id":"AaIAAAAAAgECAwQFBgcICQ","_seq_no":1,"_primary_term":1,"found":true,"_source":` + document + `}]}`
+		results, err := new(Store).readDocs(&request{}, []byte(answer), []target{{index: "x", id: id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := results[0]
+		if !errors.Is(got.Err, want) || errors.Is(got.Err, driver.ErrCorrupt) != errors.Is(want, driver.ErrCorrupt) {
+			t.Errorf("%s: %v, want %v", document, got.Err, want)
+		}
+		if (got.Value != nil) != (want == nil || errors.Is(want, driver.ErrGone)) {
+			t.Errorf("%s: %+v beside %v", document, got.Value, got.Err)
+		}
+	}
+}
+
 // TestDecodeCopies keeps records from holding on to the answer that they
 // came in, and guards the cost.
 func TestDecodeCopies(t *testing.T) {
@@ -203,8 +420,8 @@ func TestDecodeText(t *testing.T) {
 	}
 }
 
-// TestRevs are read as package cloakroom reads them.
-func TestRevs(t *testing.T) {
+// TestWriteIDs are read as package cloakroom reads them.
+func TestWriteIDs(t *testing.T) {
 	for _, text := range []string{
 		"AQIDBAUGBwg", "__________8", "AAAAAAAAAAA", // good ones
 		"", "AQIDBAUGBw", "AQIDBAUGBwgA", "AQIDBAUGBwg=", "AQIDBAUGBw=", "AQIDBAUGBwh", "AQIDBAUGBwk", "AQIDBAUGBwv",
@@ -213,7 +430,7 @@ func TestRevs(t *testing.T) {
 		var want driver.WriteID
 		bad := want.UnmarshalText([]byte(text))
 		s := scanner{data: appendString(nil, text)}
-		if got := s.rev(); got != want || (s.err == nil) != (bad == nil) {
+		if got := s.writeID(); got != want || (s.err == nil) != (bad == nil) {
 			t.Errorf("%q: %v, %v; want %v, %v", text, got, s.err, want, bad)
 		}
 	}

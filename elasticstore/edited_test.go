@@ -26,6 +26,7 @@ func TestI12EditedByHand(t *testing.T) {
 	beside.want(t, "/add", " 1")
 	const (
 		corrupt = http.StatusInternalServerError // and the cookie stays
+		outage  = http.StatusServiceUnavailable  // the same
 		same    = http.StatusOK                  // as if nothing had happened
 		nobody  = http.StatusNoContent           // it opens nothing: a new visitor
 	)
@@ -58,10 +59,17 @@ func TestI12EditedByHand(t *testing.T) {
 		"no activity":       {without("seen"), nobody},
 		"no values":         {without("values"), same},
 		"members of others": {set("note", document{"by": "hand", "n": []int{1}}), same},
-		"a future format": {func(d document) {
-			d["format"], d["labels"] = 99, []string{"new"}
+		"a later version": {func(d document) {
+			d["format"], d["labels"] = 1, []string{"new"}
 			d["client"] = document{"address": "192.0.2.1", "country": "xx"}
 		}, same},
+		"a newer format": {func(d document) {
+			d["format"], d["labels"] = 99, []string{"new"}
+		}, outage},
+		"a newer format in all": {func(d document) {
+			clear(d)
+			d["kind"], d["format"], d["seen"] = "robot", 2, "yesterday"
+		}, outage},
 		"no history": {func(d document) { delete(d, "writes"); delete(d, "revs") }, same},
 		"no client":  {without("client"), same},
 	} {
@@ -87,11 +95,11 @@ func TestI12EditedByHand(t *testing.T) {
 			status, body, cookie := v.ask(t, "/look")
 			said := site.told()
 			switch c.want {
-			case corrupt:
-				if status != corrupt || cookie || !strings.Contains(said, id.String()) || strings.Contains(said, token) {
+			case corrupt, outage:
+				if status != c.want || cookie || !strings.Contains(said, id.String()) || strings.Contains(said, token) {
 					t.Errorf("%d %q, a cookie: %v; the error %s", status, body, cookie, said)
 				}
-				if status, _, cookie := v.ask(t, "/add"); status != corrupt || cookie {
+				if status, _, cookie := v.ask(t, "/add"); status != c.want || cookie {
 					t.Errorf("a save: %d, a cookie: %v", status, cookie)
 				}
 				// Mended, it is as before.
@@ -117,6 +125,18 @@ func TestI12EditedByHand(t *testing.T) {
 					t.Error("the cookie has changed")
 				}
 				v.want(t, "/add", fmt.Sprintf(" %d", n+1))
+				// What isn't ours is still there after the save.
+				var saved struct {
+					Source document `json:"_source"`
+				}
+				if err := json.Unmarshal(l.call(t, http.MethodGet, path, ""), &saved); err != nil {
+					t.Fatal(err)
+				}
+				for _, member := range []string{"note", "labels", "format"} {
+					if want, ok := edited[member]; ok && fmt.Sprint(saved.Source[member]) != fmt.Sprint(want) {
+						t.Errorf("%s is %v after a save, was %v", member, saved.Source[member], want)
+					}
+				}
 			}
 			beside.want(t, "/look", " 1")
 		})

@@ -281,8 +281,12 @@ func (e said) blockRemedy() string {
 }
 
 // foreignMapping reports whether a document was refused for what the index's
-// mapping makes of members that all documents have.
+// mapping makes of members that all documents have. A name that the engine keeps
+// for itself can only be from Extra.
 func (e said) foreignMapping() bool {
+	if strings.Contains(e.reason, "failed to parse field [_") {
+		return false
+	}
 	for _, text := range []string{"failed to parse field [", "mapping set to strict", "object mapping for [", "Limit of total fields"} {
 		if strings.Contains(e.reason, text) {
 			return true

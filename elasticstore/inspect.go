@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Summarize counts the records that a query selects; see cloakroom.Inspector.
+// Summarize counts the records that a query selects; see driver.Inspector.
 // It trails as Search does.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	sum, err := s.summarize(ctx, q)
@@ -43,7 +43,7 @@ func (s *Store) summarize(ctx context.Context, q driver.Query) (sum driver.Summa
 }
 
 // Report tells which engine it is, what is in it and what is wrong with it; see
-// cloakroom.Inspector. It makes nothing.
+// driver.Inspector. It makes nothing.
 func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {

@@ -20,7 +20,7 @@ type target struct {
 
 type readResult = batch.Result[*driver.Record]
 
-// Get returns the record of an id; see cloakroom.Store. Reads that meet go out
+// Get returns the record of an id; see driver.Store. Reads that meet go out
 // together. A read that comes back from the engine is the newest state.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	bounded, done, err := s.begin(ctx)
@@ -288,8 +288,9 @@ func (d *decoder) hit(s *scanner, h *hit) {
 			d.read(s, &h.doc)
 			if s.err != nil {
 				// The document may be at fault, and not the answer around it.
-				h.unread, s.err, s.pos = s.err, nil, start
-				s.skip()
+				err := s.err
+				s.err, s.pos = nil, start
+				h.unread = cantRead(s.skip(), err)
 			}
 		case "found":
 			h.found = s.boolean()
@@ -315,9 +316,17 @@ func (h *hit) record(id driver.ID) (*driver.Record, error) {
 		rec, err = h.doc.record(id, h.version)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: the document in %q can't be read: %w", driver.ErrCorrupt, h.index, err)
+		return nil, h.unreadable(err)
 	}
 	return rec, nil
+}
+
+// unreadable is the error of a document that can't be read.
+func (h *hit) unreadable(err error) error {
+	if errors.Is(err, driver.ErrNewer) {
+		return fmt.Errorf("the document in %q: %w", h.index, err)
+	}
+	return fmt.Errorf("%w: the document in %q can't be read: %w", driver.ErrCorrupt, h.index, err)
 }
 
 // errStale: a record isn't at the version of its copy any more.
@@ -338,7 +347,9 @@ func (h *hit) result(r *request, t *target) readResult {
 	var rec *driver.Record
 	var err error
 	if t.known != nil {
-		rec, err = t.known.record(t.id)
+		if rec, err = t.known.record(t.id); err != nil {
+			err = h.unreadable(err)
+		}
 	} else {
 		rec, err = h.record(t.id)
 	}

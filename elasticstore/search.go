@@ -19,7 +19,7 @@ const (
 	pageBytes = 16 << 20
 )
 
-// Search yields records in the order of Cursor.Compare; see cloakroom.Store. It
+// Search yields records in the order of Cursor.Compare; see driver.Store. It
 // trails what was acknowledged by Config.RefreshInterval.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
@@ -73,7 +73,7 @@ func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMe
 	body := object{
 		"size":                size,
 		"query":               selected(q),
-		"sort":                []object{sortBy("created", "date"), sortBy("id", "keyword")},
+		"sort":                []object{sortBy("created", "long"), sortBy("id", "keyword")},
 		"seq_no_primary_term": true,
 		"track_total_hits":    false,
 	}
@@ -116,7 +116,7 @@ func sortBy(field, kind string) object {
 
 func term(field, value string) object { return object{"term": object{field: value}} }
 
-// between restricts a date; a zero time doesn't.
+// between restricts a time; a zero one doesn't.
 func between(field string, from, to time.Time) object {
 	r := object{}
 	if !from.IsZero() {

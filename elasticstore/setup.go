@@ -12,10 +12,16 @@ import (
 	"time"
 )
 
-// format is the version of the mapping and the documents. Templates of older
-// ones are upgraded; newer ones are left alone, so that processes of the
-// previous release go on working during a deployment.
-const format = 1
+// format is the version of the mapping, and of the template that has it. A template
+// of an older one is replaced and a newer one left alone: so two versions at work on
+// one engine don't replace each other's in turn, and that which stays is the newer.
+// Indices keep the mapping that they were made with, so a version works with those
+// of all formats, side by side in one search. It says nothing of documents, which
+// have been the same in all of them; see driver.CheckFormat.
+//
+//	1  times are dates, and what no query asks for is not mentioned
+//	2  times are numbers, and what no query will ask for is passed over
+const format = 2
 
 // mark is what says in a mapping's _meta that it is ours.
 type mark struct {
@@ -35,23 +41,42 @@ type markOfOurs struct {
 type object = map[string]any
 
 // mapping indexes only what queries need, since each field costs on every save.
+//
+// Times are numbers: to an engine a date is a text, which it reads by a calendar
+// each time. A search goes through both, as either is a number of milliseconds when
+// it is sorted and compared (TestMixedMappings).
+//
+// What no query will ask for is passed over unread, whatever it is ("enabled":
+// false): that costs less than a member of no mapped name, which the engine looks
+// for first. In an index that says so of a name it can't be indexed any more. So
+// nothing is said of names that a later version may want to find records by: the
+// members that are spoken for (driver.ExtraLabels and its likes), and those of
+// graves alone (at, reason, successor), which no save has to pay for.
 func mapping(m markOfOurs) object {
 	term := object{"type": "keyword", "doc_values": false}
-	date := object{"type": "date", "format": "epoch_millis", "doc_values": false}
-	return object{
-		"_meta":   mark{&m},
-		"dynamic": false,
-		"properties": object{
-			"id":        object{"type": "keyword", "index": false}, // searches sort by it
-			"kind":      term,
-			"app":       term,
-			"principal": term,
-			"created":   object{"type": "date", "format": "epoch_millis"}, // and by this
-			"expires":   date,
-			"deadline":  date,
-			"values":    object{"type": "object", "enabled": false},
-		},
+	time := object{"type": "long", "doc_values": false}
+	properties := object{
+		"id":        object{"type": "keyword", "index": false}, // searches sort by it
+		"kind":      term,
+		"app":       term,
+		"principal": term,
+		"created":   object{"type": "long"}, // and by this
+		"expires":   time,
+		"deadline":  time,
 	}
+	for _, name := range []string{"authenticated", "seen", "verifier", "previous", "previousEnds", "persistent", "client", "writes", "revs", "values", "raw"} {
+		properties[name] = object{"type": "object", "enabled": false}
+	}
+	return object{"_meta": mark{&m}, "dynamic": false, "properties": properties}
+}
+
+// indexed reports whether the mapping has the engine read a member of this name.
+func indexed(name string) bool {
+	switch name {
+	case "id", "kind", "app", "principal", "created", "expires", "deadline":
+		return true
+	}
+	return false
 }
 
 func (s *Store) indexSettings() object {

@@ -179,7 +179,7 @@ func opError(op string, err error) error {
 // caller's; sent tells that a write may have been executed, now or later.
 func result(ctx context.Context, op string, id driver.ID, err error, sent bool) error {
 	for _, known := range []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
-		driver.ErrCorrupt, driver.ErrInvalid, driver.ErrClosed, driver.ErrOverloaded} {
+		driver.ErrCorrupt, driver.ErrNewer, driver.ErrInvalid, driver.ErrClosed, driver.ErrOverloaded} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("elasticstore: %s %v: %w", op, id, err)
 		}

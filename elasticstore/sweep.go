@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Sweep ends what is over at the time now; see cloakroom.Store.
+// Sweep ends what is over at the time now; see driver.Store.
 //
 // The indices of periods are dropped whole, once their period, one more of it
 // and the longest lifetime have passed, and no deadline in them lies ahead. In
@@ -194,13 +194,19 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 			between("deadline", time.Time{}, removable),
 			allOf(term("kind", string(driver.KindSession)), between("expires", time.Time{}, now))),
 		"sort":                []object{sortBy("id", "keyword")},
-		"_source":             []string{"kind", "id", "expires", "deadline", "at", "writes", "revs"},
+		"_source":             []string{"kind", "app", "principal", "id", "expires", "deadline", "at", "writes", "revs", driver.ExtraFormat},
 		"seq_no_primary_term": true,
 		"track_total_hits":    false,
 	}
 	for {
 		found, err := search(ctx, s, index, query, func(h *hit) (o over, ok bool) {
 			rec, err := s.searched(h)
+			if errors.Is(err, driver.ErrNewer) && h.unread == nil {
+				// It has a deadline as all have. Whether it is idle is for a newer
+				// process to say.
+				id, _ := driver.ParseID(string(h.id)) // as searched did
+				rec, err = &driver.Record{ID: id, Deadline: h.doc.rec.Deadline}, nil
+			}
 			if err != nil {
 				if s.notes.first("not swept " + string(h.id)) {
 					s.cfg.Logger.Warn("elasticstore: a sweep leaves a document alone", "id", string(h.id), "index", index, "error", err)

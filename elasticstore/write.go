@@ -38,7 +38,7 @@ func (a action) name() string {
 // size is about what the write takes in a bulk request.
 func (w *write) size() int { return len(w.document) + len(w.index) + 120 }
 
-// Create stores a new record; see cloakroom.Store.
+// Create stores a new record; see driver.Store.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, sent, err := s.store(ctx, r, createNew)
 	if errors.Is(err, errVersion) {
@@ -50,7 +50,7 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, e
 	return v, nil
 }
 
-// Update replaces a record at its version; see cloakroom.Store.
+// Update replaces a record at its version; see driver.Store.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	v, sent, err := s.store(ctx, r, replaceAt)
 	if err != nil {
@@ -59,7 +59,7 @@ func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, e
 	return v, nil
 }
 
-// Bury replaces a record by a grave; see cloakroom.Store.
+// Bury replaces a record by a grave; see driver.Store.
 func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	action := replaceAt
 	if v.IsZero() {
@@ -191,7 +191,7 @@ func (s *Store) conflict(ctx context.Context, w *write) error {
 	s.copies.doubt(w.id)
 	_, err := s.get(ctx, w.id)
 	switch {
-	case err == nil, errors.Is(err, driver.ErrCorrupt):
+	case err == nil, errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
 		return driver.ErrConflict
 	case errors.Is(err, driver.ErrGone), errors.Is(err, driver.ErrNotFound):
 		return err

@@ -42,6 +42,7 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -171,7 +172,7 @@ func fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("memstore: %s %s: %w", op, id, err)
 }
 
-// Get returns the record of an id; see cloakroom.Store.
+// Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fail("get", id, err)
@@ -180,7 +181,7 @@ func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	sh.mu.RLock()
 	if r := sh.fresh[id]; r != nil {
 		sh.mu.RUnlock()
-		return r, nil
+		return known(r)
 	}
 	p, ok := sh.packed[id]
 	closed := sh.packed == nil
@@ -195,10 +196,18 @@ func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if r.Grave != nil {
 		return r, fail("get", id, driver.ErrGone)
 	}
+	return known(r)
+}
+
+// known returns a record that is not a grave, unless it is of a newer format.
+func known(r *driver.Record) (*driver.Record, error) {
+	if err := driver.CheckFormat(r.Extra); err != nil {
+		return nil, fail("get", r.ID, err)
+	}
 	return r, nil
 }
 
-// Create stores a record that is not there yet; see cloakroom.Store.
+// Create stores a record that is not there yet; see driver.Store.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, func(old state) error {
 		if old != (state{}) {
@@ -208,7 +217,7 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, e
 	})
 }
 
-// Update replaces a record that is at r.Version; see cloakroom.Store.
+// Update replaces a record that is at r.Version; see driver.Store.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, func(old state) error {
 		return isAt(old, r.Version)
@@ -222,7 +231,7 @@ func (s *Store) UpdateOwned(ctx context.Context, r *driver.Record) error {
 	return s.keep(ctx, "update", r, func(old state) error { return isAt(old, at) })
 }
 
-// Bury replaces a record by a grave; see cloakroom.Store.
+// Bury replaces a record by a grave; see driver.Store.
 func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	_, err := s.write(ctx, "bury", &driver.Record{ID: id, Grave: &g}, func(old state) error {
 		if v.IsZero() || old.grave && old.version == v {
@@ -331,15 +340,18 @@ func (s *Store) each(ctx context.Context, op string, f func(entry)) error {
 	return nil
 }
 
-// Search yields records in the order of Cursor.Compare; see cloakroom.Store.
+// Search yields records in the order of Cursor.Compare; see driver.Store.
 // What it yields was selected before the first element; the store may be used
 // meanwhile.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
 		var found []*driver.Record
 		err := s.each(ctx, "search", func(e entry) {
-			if q.Matches(e.Record) {
-				found = append(found, e.whole())
+			if !q.Matches(e.Record) {
+				return
+			}
+			if r := e.whole(); driver.CheckFormat(r.Extra) == nil {
+				found = append(found, r)
 			}
 		})
 		if err != nil {
@@ -363,7 +375,7 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 }
 
 // Sweep buries the sessions that are past Expires and removes what is past its
-// deadline; see cloakroom.Store. A session without Expires, and what has no
+// deadline; see driver.Store. A session without Expires, and what has no
 // deadline, stays.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	var report driver.SweepReport
@@ -393,7 +405,11 @@ func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool
 	open := sh.each(func(e entry) {
 		j := judged{e.ID, e.Version, judge(e.Record, now), driver.Grave{}}
 		if j.verdict == bury {
-			j.grave = e.whole().ExpiredGrave(now)
+			r := e.whole()
+			if errors.Is(driver.CheckFormat(r.Extra), driver.ErrNewer) {
+				return
+			}
+			j.grave = r.ExpiredGrave(now)
 		}
 		if j.verdict != keep {
 			over = append(over, j)
@@ -446,7 +462,7 @@ func judge(r *driver.Record, now time.Time) verdict {
 	return keep
 }
 
-// Summarize counts the records that a query selects; see cloakroom.Inspector.
+// Summarize counts the records that a query selects; see driver.Inspector.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	q.After, q.Limit = driver.Cursor{}, 0
 	var sum driver.Summary
@@ -464,7 +480,7 @@ func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 	return sum, nil
 }
 
-// Report tells how many records and graves are kept; see cloakroom.Inspector.
+// Report tells how many records and graves are kept; see driver.Inspector.
 func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	records, graves := 0, 0
 	err := s.each(ctx, "report", func(e entry) {

@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -143,5 +144,32 @@ func TestFresh(t *testing.T) {
 	all = append(all[1:freshCount], all[freshCount+1:]...)
 	if len(sh.fresh)+len(sh.packed) != len(all)+2 {
 		t.Errorf("%d fresh, %d packed, and 2 of them graves, of %d records", len(sh.fresh), len(sh.packed), len(all))
+	}
+}
+
+// TestPackedNewer: a record of a newer format is as much one when it is packed.
+func TestPackedNewer(t *testing.T) {
+	s := New(nil)
+	defer func() { _ = s.Close() }()
+	var all []*driver.Record
+	for range 2 * freshCount {
+		r := full(t)
+		r.ID[len(r.ID)-1] = 0 // of one shard
+		r.Extra = driver.ValueList{{Name: driver.ExtraFormat, JSON: json.RawMessage("2")}}
+		if _, err := s.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	if _, err := s.Sweep(t.Context(), all[0].Deadline); err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range all {
+		if got, err := s.Get(t.Context(), r.ID); got != nil || !errors.Is(err, driver.ErrNewer) {
+			t.Errorf("record %d: %+v, %v", i, got, err)
+		}
+	}
+	for r := range s.Search(t.Context(), driver.Query{}) {
+		t.Errorf("Search yields %+v", r)
 	}
 }

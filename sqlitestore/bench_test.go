@@ -56,7 +56,7 @@ func sample(i int) *driver.Record {
 		}),
 	}
 	for range driver.MaxWriteIDs {
-		r.WriteIDs = nextRevs(r.WriteIDs)
+		r.WriteIDs = nextWriteIDs(r.WriteIDs)
 	}
 	return r
 }
@@ -64,7 +64,7 @@ func sample(i int) *driver.Record {
 // save makes of r what a request's save does.
 func save(r *driver.Record) {
 	r.Writes++
-	r.WriteIDs = nextRevs(r.WriteIDs)
+	r.WriteIDs = nextWriteIDs(r.WriteIDs)
 	r.Seen = r.Seen.Add(time.Second)
 	r.Expires = r.Expires.Add(time.Second)
 }
@@ -228,8 +228,8 @@ func BenchmarkMixed(b *testing.B) {
 	perSecond(b, "ops")
 }
 
-// nextRevs returns revs with a new one in front, as every write leaves them.
-func nextRevs(revs []driver.WriteID) []driver.WriteID {
-	r := driver.Record{WriteIDs: revs}
+// nextWriteIDs returns write ids with a new one in front, as every write leaves them.
+func nextWriteIDs(ids []driver.WriteID) []driver.WriteID {
+	r := driver.Record{WriteIDs: ids}
 	return r.ExpiredGrave(time.Time{}).WriteIDs
 }

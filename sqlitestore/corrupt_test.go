@@ -18,14 +18,18 @@ import (
 // fails alone, by name; the rest is as before.
 func TestCorrupt(t *testing.T) {
 	edits := map[string]string{
-		"values no JSON":    `data = 'hello'`,
-		"values cut":        `data = substr(data, 1, 5)`,
-		"values empty":      `data = ''`,
-		"values an array":   `data = '[1]'`,
-		"values a null":     `data = 'null'`,
-		"a rev too short":   `revs = 'AAAA'`,
-		"revs no base64url": `revs = '!!!!!!!!!!!'`,
-		"too many revs":     `revs = replace(hex(zeroblob(6)), '00', 'AAAAAAAAAAA ') || replace(hex(zeroblob(6)), '00', 'AAAAAAAAAAA ')`,
+		"values no JSON":     `data = 'hello'`,
+		"values cut":         `data = substr(data, 1, 5)`,
+		"values empty":       `data = ''`,
+		"values an array":    `data = '[1]'`,
+		"values a null":      `data = 'null'`,
+		"extra no JSON":      `extra = 'hello'`,
+		"extra empty":        `extra = ''`,
+		"extra an array":     `extra = '[1]'`,
+		"extra no format":    `extra = '{"format":"hello"}'`,
+		"a write id short":   `revs = 'AAAA'`,
+		"write ids no text":  `revs = '!!!!!!!!!!!'`,
+		"too many write ids": `revs = replace(hex(zeroblob(6)), '00', 'AAAAAAAAAAA ') || replace(hex(zeroblob(6)), '00', 'AAAAAAAAAAA ')`,
 	}
 	var log bytes.Buffer
 	path := filepath.Join(t.TempDir(), "sessions.db")

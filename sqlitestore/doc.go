@@ -11,7 +11,12 @@
 //	SELECT id, principal, datetime(seen/1000, 'unixepoch'), data FROM records;
 //
 // The format of the file is stable: later versions of this package read it, and
-// bring its schema up to date when they open it.
+// bring its schema up to date when they open it. Processes of both versions can then
+// go on with one file, and what the later puts into a session the earlier keeps
+// (driver.Record.Extra); the columns that a later version has added stay as they
+// are. So a deployment can be taken back. A version after which that doesn't hold
+// raises the file's user_version, and says so in its release notes: earlier ones
+// then refuse to open the file.
 //
 // # Durability
 //

@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Summarize counts the records that a query selects; see cloakroom.Inspector.
+// Summarize counts the records that a query selects; see driver.Inspector.
 // It counts entries of an index, unless the query restricts Expires, which no
 // index has: then it reads all records of the kind, some seconds a million.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
@@ -45,7 +45,7 @@ func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 	return sum, nil
 }
 
-// Report tells the size of the file and what is in it; see cloakroom.Inspector.
+// Report tells the size of the file and what is in it; see driver.Inspector.
 // It counts all rows of an index.
 func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	report := driver.Report{Engine: "SQLite " + sqlite.Version}

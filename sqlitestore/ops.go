@@ -25,13 +25,13 @@ type statements struct {
 
 func (s *statements) prepare(c *sqlite.Conn) error {
 	const (
-		setRecord = `UPDATE records SET seq = ?21 + 1, authenticated = ?7, seen = ?8, expires = ?9, deadline = ?10,
+		setRecord = `UPDATE records SET seq = ?22 + 1, authenticated = ?7, seen = ?8, expires = ?9, deadline = ?10,
 			verifier = ?11, previous = ?12, previous_ends = ?13, persistent = ?14, address = ?15, user_agent = ?16,
-			writes = ?17, revs = ?18, data = ?19`
-		atVersion = ` WHERE term = ?20 AND seq = ?21 AND id = ?1 AND grave IS NULL`
+			writes = ?17, revs = ?18, data = ?19, extra = ?20`
+		atVersion = ` WHERE term = ?21 AND seq = ?22 AND id = ?1 AND grave IS NULL`
 		setGrave  = ` SET seq = seq + 1, kind = '', app = '', principal = '', due = ?3, authenticated = NULL,
 			seen = NULL, expires = NULL, deadline = NULL, verifier = NULL, previous = NULL, previous_ends = NULL,
-			persistent = 0, address = '', user_agent = '', writes = 0, revs = '', data = '{}', grave = ?4`
+			persistent = 0, address = '', user_agent = '', writes = 0, revs = '', data = '{}', extra = NULL, grave = ?4`
 	)
 	for _, p := range []struct {
 		stmt **sqlite.Stmt
@@ -41,8 +41,9 @@ func (s *statements) prepare(c *sqlite.Conn) error {
 		{&s.commit, `COMMIT`},
 		{&s.rollback, `ROLLBACK`},
 		{&s.insert, `INSERT INTO records (seq, id, kind, app, principal, created, due, authenticated, seen, expires,
-			deadline, verifier, previous, previous_ends, persistent, address, user_agent, writes, revs, data)
-			VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
+			deadline, verifier, previous, previous_ends, persistent, address, user_agent, writes, revs, data,
+			extra) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+			?20)
 			ON CONFLICT (id) DO NOTHING`},
 		{&s.save, setRecord + atVersion + // see migrations
 			` AND kind = ?2 AND app = ?3 AND principal = ?4 AND created = ?5 AND due <= ?6`},

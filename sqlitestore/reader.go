@@ -72,7 +72,10 @@ func (r *reader) find(id driver.ID) (f found) {
 		return found{err: f.err}
 	}
 	f.record, f.data, f.err = scanRow(r.get, id, r.app)
-	if f.err != nil {
+	switch {
+	case errors.Is(f.err, driver.ErrNewer), errors.Is(f.err, driver.ErrCorrupt):
+		return found{ok: true, err: f.err}
+	case f.err != nil:
 		return found{ok: true, err: fmt.Errorf("%w: %w", driver.ErrCorrupt, f.err)}
 	}
 	if f.record.Grave == nil {

@@ -1,7 +1,6 @@
 package sqlitestore
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -15,26 +14,37 @@ import (
 // row is a record as it is bound to statements: made by the caller, outside of
 // the one writer.
 type row struct {
-	rec  *driver.Record
-	id   string
-	due  int64
-	revs string
-	data string
+	rec   *driver.Record
+	id    string
+	due   int64
+	revs  string
+	data  string
+	extra string // "" for none
 }
 
 func newRow(r *driver.Record) (*row, error) {
 	data, err := encodeValues(r.Values)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", driver.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: in the values: %w", driver.ErrInvalid, err)
+	}
+	extra := ""
+	if len(r.Extra) > 0 {
+		if extra, err = encodeValues(r.Extra); err != nil {
+			return nil, fmt.Errorf("%w: in Extra: %w", driver.ErrInvalid, err)
+		}
 	}
 	return &row{
-		rec:  r,
-		id:   r.ID.String(),
-		due:  dueOf(r.Kind, r.Expires, r.Deadline),
-		revs: encodeRevs(r.WriteIDs),
-		data: data,
+		rec:   r,
+		id:    r.ID.String(),
+		due:   dueOf(r.Kind, r.Expires, r.Deadline),
+		revs:  encodeWriteIDs(r.WriteIDs),
+		data:  data,
+		extra: extra,
 	}, nil
 }
+
+// size is about how many bytes the row holds while it waits.
+func (w *row) size() int { return len(w.data) + len(w.extra) }
 
 // The parameters that statements share, by number.
 const (
@@ -57,6 +67,7 @@ const (
 	pWrites
 	pRevs
 	pData
+	pExtra
 	pTerm
 	pSeq
 )
@@ -83,6 +94,11 @@ func (w *row) bind(s *sqlite.Stmt) {
 	s.BindInt64(pWrites, int64(r.Writes))
 	s.BindText(pRevs, w.revs)
 	s.BindText(pData, w.data)
+	if w.extra == "" {
+		s.BindNull(pExtra)
+	} else {
+		s.BindText(pExtra, w.extra)
+	}
 }
 
 // bindTime binds a time, and NULL for the zero time, so that the epoch is still
@@ -104,10 +120,11 @@ func bindBlob(s *sqlite.Stmt, param int, b []byte) {
 	s.BindBytes(param, b)
 }
 
-// columns are what scan reads, in its order. The values come last: what stands
-// behind them in a long row would have to be looked for on other pages.
+// columns are what scan reads, in its order. In the row data is the last but extra,
+// and few rows have that: what stands behind the values of a long row has to be
+// looked for on other pages. That there is nothing stands at its front.
 const columns = `term, seq, kind, app, principal, created, authenticated, seen, expires, deadline,
-	verifier, previous, previous_ends, persistent, address, user_agent, writes, revs, grave, data`
+	verifier, previous, previous_ends, persistent, address, user_agent, writes, revs, grave, extra, data`
 
 const (
 	cTerm = iota
@@ -129,16 +146,19 @@ const (
 	cWrites
 	cRevs
 	cGrave
+	cExtra
 	cData
 )
 
 // scan reads a record from the statement's row. app is one that the row is
-// likely to have: most rows share theirs, and need no copy of it. An error says
-// why the row can't be understood.
+// likely to have: most rows share theirs, and need no copy of it. An error is
+// driver.ErrNewer, or says why the row can't be understood.
 func scan(s *sqlite.Stmt, id driver.ID, app string) (*driver.Record, error) {
 	r, data, err := scanRow(s, id, app)
 	if err == nil && r.Grave == nil {
-		r.Values, err = decodeValues(data)
+		if r.Values, err = decodeValues(data); err != nil {
+			err = fmt.Errorf("the values: %w", err)
+		}
 	}
 	return r, err
 }
@@ -150,6 +170,10 @@ func scanRow(s *sqlite.Stmt, id driver.ID, app string) (r *driver.Record, data [
 	if !s.ColumnIsNull(cGrave) {
 		r.Grave, err = decodeGrave(columnBytes(s, cGrave))
 		return r, nil, err
+	}
+	// What is of a newer format need not look like anything else below.
+	if r.Extra, err = scanExtra(s, cExtra); err != nil {
+		return nil, nil, err
 	}
 	r.Kind = driver.Kind(columnText(s, cKind, string(driver.KindSession)))
 	r.App = columnText(s, cApp, app)
@@ -166,18 +190,30 @@ func scanRow(s *sqlite.Stmt, id driver.ID, app string) (r *driver.Record, data [
 	r.Client.Address = s.ColumnText(cAddress)
 	r.Client.UserAgent = s.ColumnText(cUserAgent)
 	r.Writes = uint64(s.ColumnInt64(cWrites))
-	if r.WriteIDs, err = scanRevs(s, cRevs); err != nil {
+	if r.WriteIDs, err = scanWriteIDs(s, cRevs); err != nil {
 		return nil, nil, err
 	}
 	return r, columnBytes(s, cData), nil
 }
 
-func scanRevs(s *sqlite.Stmt, col int) ([]driver.WriteID, error) {
-	var all [driver.MaxWriteIDs * (revSize + 1)]byte
-	if s.ColumnLen(col) > len(all) {
-		return nil, errors.New("more revs than are ever kept")
+// scanExtra reads what a row has beyond the other columns, and checks its format.
+func scanExtra(s *sqlite.Stmt, col int) (driver.ValueList, error) {
+	if s.ColumnIsNull(col) {
+		return nil, nil
 	}
-	return decodeRevs(all[:s.ColumnBytes(col, all[:])])
+	extra, err := decodeValues(columnBytes(s, col))
+	if err != nil {
+		return nil, fmt.Errorf("extra: %w", err)
+	}
+	return extra, driver.CheckFormat(extra)
+}
+
+func scanWriteIDs(s *sqlite.Stmt, col int) ([]driver.WriteID, error) {
+	var all [driver.MaxWriteIDs * (writeIDSize + 1)]byte
+	if s.ColumnLen(col) > len(all) {
+		return nil, errors.New("more write ids than are ever kept")
+	}
+	return decodeWriteIDs(all[:s.ColumnBytes(col, all[:])])
 }
 
 func scanVersion(s *sqlite.Stmt) driver.Version {
@@ -234,86 +270,41 @@ func removable(deadline time.Time) int64 {
 	return deadline.Add(driver.ClockTolerance).UnixMilli()
 }
 
-const revSize = 11 // a rev as text
+const writeIDSize = 11 // as text
 
-// encodeRevs spells revs as text with blanks between them.
-func encodeRevs(revs []driver.WriteID) string {
-	if len(revs) == 0 {
+// encodeWriteIDs spells write ids as text with blanks between them.
+func encodeWriteIDs(ids []driver.WriteID) string {
+	if len(ids) == 0 {
 		return ""
 	}
-	b := make([]byte, 0, len(revs)*(revSize+1))
-	for i, r := range revs {
+	b := make([]byte, 0, len(ids)*(writeIDSize+1))
+	for i, w := range ids {
 		if i > 0 {
 			b = append(b, ' ')
 		}
-		b = append(b, r.String()...)
+		b = append(b, w.String()...)
 	}
 	return string(b)
 }
 
-// decodeRevs is the inverse of encodeRevs.
-func decodeRevs(text []byte) ([]driver.WriteID, error) {
+// decodeWriteIDs is the inverse of encodeWriteIDs.
+func decodeWriteIDs(text []byte) ([]driver.WriteID, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
-	n := (len(text) + 1) / (revSize + 1)
-	if len(text) != n*(revSize+1)-1 {
-		return nil, fmt.Errorf("revs of %d bytes", len(text))
+	n := (len(text) + 1) / (writeIDSize + 1)
+	if len(text) != n*(writeIDSize+1)-1 {
+		return nil, fmt.Errorf("write ids of %d bytes", len(text))
 	}
-	revs := make([]driver.WriteID, n)
-	for i := range revs {
-		at := i * (revSize + 1)
+	ids := make([]driver.WriteID, n)
+	for i := range ids {
+		at := i * (writeIDSize + 1)
 		if i > 0 && text[at-1] != ' ' {
-			return nil, errors.New("no blank between revs")
+			return nil, errors.New("no blank between write ids")
 		}
-		if err := revs[i].UnmarshalText(text[at : at+revSize]); err != nil {
+		if err := ids[i].UnmarshalText(text[at : at+writeIDSize]); err != nil {
 			return nil, err
 		}
 	}
-	return revs, nil
-}
-
-// grave is a grave as the column of that name has it.
-type grave struct {
-	Reason    driver.EndReason `json:"reason"`
-	At        *int64           `json:"at,omitempty"` // Unix milliseconds
-	Until     *int64           `json:"until,omitempty"`
-	Successor *driver.ID       `json:"successor,omitempty"`
-	Writes    uint64           `json:"writes"`
-	Revs      []driver.WriteID `json:"revs"`
-}
-
-func encodeGrave(g driver.Grave) (string, error) {
-	millis := func(t time.Time) *int64 {
-		if t.IsZero() {
-			return nil
-		}
-		ms := t.UnixMilli()
-		return &ms
-	}
-	j := grave{Reason: g.Reason, At: millis(g.At), Until: millis(g.Until), Writes: g.Writes, Revs: g.WriteIDs}
-	if !g.Successor.IsZero() {
-		j.Successor = &g.Successor
-	}
-	text, err := json.Marshal(j)
-	return string(text), err
-}
-
-// decodeGrave is the inverse of encodeGrave.
-func decodeGrave(text []byte) (*driver.Grave, error) {
-	var j grave
-	if err := json.Unmarshal(text, &j); err != nil {
-		return nil, fmt.Errorf("its grave: %w", err)
-	}
-	time := func(ms *int64) (t time.Time) {
-		if ms != nil {
-			t = fromMillis(*ms)
-		}
-		return t
-	}
-	g := &driver.Grave{Reason: j.Reason, At: time(j.At), Until: time(j.Until), Writes: j.Writes, WriteIDs: j.Revs}
-	if j.Successor != nil {
-		g.Successor = *j.Successor
-	}
-	return g, nil
+	return ids, nil
 }

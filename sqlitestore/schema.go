@@ -10,8 +10,10 @@ import (
 // command. It spells "clkr".
 const applicationID = 0x636c6b72
 
-// migrations make the schema. The number of those applied is the file's
-// user_version. Never change one that was released: add another.
+// migrations make the schema, and are those steps that programs from before can't
+// work with. The number of those applied is the file's user_version, and so the
+// least that a program must know to use the file. Never change one that was
+// released: add another. Better, add an addition.
 //
 // The table has rowids, and rows are found by them: rows of some hundred bytes
 // in a WITHOUT ROWID table leave room for four in each inner page of its tree,
@@ -66,8 +68,35 @@ CREATE TABLE records (
 	WHERE kind <> '' AND principal <> ''`,
 }}
 
-// schemaVersion returns the version of the schema in the file, 0 if it is
-// empty. It runs inside a transaction, as others may be making the schema.
+// additions are the steps that programs from before can work with, which during a
+// deployment, and after it was taken back, they do: columns that may be NULL. They
+// leave user_version as it is, which is why those programs don't refuse the file,
+// and have no number: whether one was made shows in the table. A program makes
+// those that it knows, and leaves others alone.
+//
+// For that to hold, each statement of a program names its columns. Its INSERT
+// leaves the others NULL, and its UPDATE leaves them as they are; so what they say
+// must stay true when the rest of the row changes. A statement that was prepared
+// before a column was added is prepared anew by SQLite itself.
+//
+// SQLite looks at all rows when it adds a column to a STRICT table, though it
+// writes none: about two seconds for a million, in which nobody else writes. They
+// stand behind data in the row (see columns).
+var additions = []addition{
+	// The record's Extra: a JSON object, NULL for none. A grave's is in grave.
+	{"extra", `ALTER TABLE records ADD COLUMN extra TEXT`},
+}
+
+// addition adds a column to the table of records.
+type addition struct{ column, sql string }
+
+// made reports whether an addition has been made.
+func (a addition) made(c *sqlite.Conn) (bool, error) {
+	n, err := queryInt(c, "SELECT count(*) FROM pragma_table_info('records') WHERE name = '"+a.column+"'")
+	return n > 0, err
+}
+
+// schemaVersion returns how many migrations the file has had, 0 if it is empty. It runs inside a transaction, as others may be making the schema.
 func schemaVersion(c *sqlite.Conn) (int, error) {
 	app, err := queryInt(c, "PRAGMA application_id")
 	if err != nil {
@@ -96,12 +125,32 @@ func schemaVersion(c *sqlite.Conn) (int, error) {
 	return int(version), nil
 }
 
-// migrate brings the schema up to date. It runs inside a transaction.
+// migrate brings the schema up to date. It runs inside a transaction that writes, so
+// that of all who open the file one makes each step.
 func migrate(c *sqlite.Conn) error {
 	version, err := schemaVersion(c)
-	if err != nil || version == len(migrations) {
+	if err != nil {
 		return err
 	}
+	if version < len(migrations) {
+		if err := migrateFrom(c, version); err != nil {
+			return err
+		}
+	}
+	for _, a := range additions {
+		made, err := a.made(c)
+		if err == nil && !made {
+			err = execute(c, a.sql)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// migrateFrom makes the steps that the file has not had.
+func migrateFrom(c *sqlite.Conn, version int) error {
 	for _, step := range migrations[version:] {
 		for _, sql := range step {
 			if err := execute(c, sql); err != nil {

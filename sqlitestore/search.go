@@ -18,7 +18,7 @@ const (
 	pageBytes = 4 << 20
 )
 
-// Search yields records in the order of Cursor.Compare; see cloakroom.Store. It
+// Search yields records in the order of Cursor.Compare; see driver.Store. It
 // reads page by page: what was acknowledged before it began is in its answer,
 // what is written meanwhile may be.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
@@ -71,7 +71,7 @@ func (s *Store) page(ctx context.Context, c condition, after *place, rows int) (
 			p.end = place{stmt.ColumnInt64(cCreated), stmt.ColumnText(cID)}
 			p.more = n == rows || bytes >= pageBytes
 			if rec, err := scanWithID(stmt, p.end.id, r.app); err != nil {
-				s.log.WarnContext(ctx, "sqlitestore: search passes over a corrupt record", "id", p.end.id, "error", err)
+				s.log.WarnContext(ctx, "sqlitestore: search passes over a record", "id", p.end.id, "error", err)
 			} else if rec.Grave == nil { // nobody but an operator makes such rows
 				p.records = append(p.records, rec)
 				r.app = rec.App

@@ -68,7 +68,7 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// Get returns the record of an id; see cloakroom.Store.
+// Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	r, err := s.get(ctx, id)
 	if err != nil {
@@ -95,17 +95,17 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	}
 	var err error
 	if f.record.Values, err = decodeValues(f.data); err != nil {
-		return nil, fmt.Errorf("%w: %w", driver.ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: the values: %w", driver.ErrCorrupt, err)
 	}
 	return f.record, nil
 }
 
-// Create stores a record that is not there yet; see cloakroom.Store.
+// Create stores a record that is not there yet; see driver.Store.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, create)
 }
 
-// Update replaces a record that is at r.Version; see cloakroom.Store.
+// Update replaces a record that is at r.Version; see driver.Store.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, func(w *row) op { return update(w, r.Version) })
 }
@@ -115,14 +115,14 @@ func (s *Store) write(ctx context.Context, name string, r *driver.Record, change
 	if err != nil {
 		return driver.Version{}, s.fail(name, r.ID, err)
 	}
-	out, err := s.saves.Do(ctx, item{change(w), len(w.data)})
+	out, err := s.saves.Do(ctx, item{change(w), w.size()})
 	if err != nil {
 		return driver.Version{}, s.fail(name, r.ID, err)
 	}
 	return out.version, nil
 }
 
-// Bury replaces a record by a grave; see cloakroom.Store.
+// Bury replaces a record by a grave; see driver.Store.
 func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	text, err := encodeGrave(g)
 	if err != nil {

@@ -2,6 +2,7 @@ package sqlitestore
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 const sweepRows = 64
 
 // Sweep buries the sessions that are past Expires and removes what is past its
-// deadline; see cloakroom.Store. A session without Expires, and what has no
+// deadline; see driver.Store. A session without Expires, and what has no
 // deadline, stays. The space is used again; the file does not shrink.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	var report driver.SweepReport
@@ -53,10 +54,11 @@ const (
 	remove verdict = iota
 	expire         // bury
 	spare          // it has been used since its due was set
+	leave          // a newer version has to judge it
 )
 
-const dueSQL = `SELECT due, term, seq, grave IS NOT NULL, kind, expires, deadline, writes, revs FROM records
-	WHERE due < ? AND (due, term) > (?, ?) ORDER BY due, term LIMIT ?`
+const dueSQL = `SELECT due, term, seq, grave IS NOT NULL, kind, expires, deadline, writes, revs, app, principal, extra
+	FROM records WHERE due < ? AND (due, term) > (?, ?) ORDER BY due, term LIMIT ?`
 
 // due returns the next few records and graves that were due before limit,
 // behind after.
@@ -73,7 +75,9 @@ func (s *Store) due(ctx context.Context, after due, now time.Time) (list []due, 
 }
 
 // judge says what a sweep does with a row of Store.due. A record that can't be
-// understood goes as any other: its times are all that matters.
+// understood goes as any other: its times are all that matters. Of one of a newer
+// format only the deadline does. Its due is left as well, since nobody may make it
+// later than what a newer version goes by.
 func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
 	d := due{
 		at:   stmt.ColumnInt64(0),
@@ -85,15 +89,25 @@ func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
 	switch end := removable(deadline); {
 	case stmt.ColumnBool(3), end < limit:
 		d.verdict = remove
+	case isNewer(stmt, 11):
+		d.verdict = leave
 	case dueOf(kind, expires, deadline) < limit:
-		revs, _ := scanRevs(stmt, 8)
+		ids, _ := scanWriteIDs(stmt, 8)
 		d.verdict, d.next = expire, end
-		rec := driver.Record{Deadline: deadline, Writes: uint64(stmt.ColumnInt64(7)), WriteIDs: revs}
+		rec := driver.Record{
+			App: stmt.ColumnText(9), Principal: stmt.ColumnText(10), Deadline: deadline,
+			Writes: uint64(stmt.ColumnInt64(7)), WriteIDs: ids,
+		}
 		d.grave, _ = encodeGrave(rec.ExpiredGrave(now)) // it is plain JSON
 	default:
 		d.verdict, d.next = spare, dueOf(kind, expires, deadline)
 	}
 	return d
+}
+
+func isNewer(stmt *sqlite.Stmt, extra int) bool {
+	_, err := scanExtra(stmt, extra)
+	return errors.Is(err, driver.ErrNewer)
 }
 
 // end carries out what was judged, each at the version that was judged.
@@ -112,6 +126,8 @@ func end(list []due) op {
 			case spare:
 				s, done = w.stmts.spare, new(int)
 				s.BindInt64(3, d.next)
+			case leave:
+				continue
 			}
 			s.BindInt64(1, d.term)
 			s.BindInt64(2, d.seq)

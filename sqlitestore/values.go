@@ -10,13 +10,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// A record's values are one JSON object in one column, so that they can be read
-// in the sqlite3 shell. Both ways are written out here: encoding/json would go
+// A record's values are one JSON object in one column, and so is its Extra, so that
+// they can be read in the sqlite3 shell. Both ways are written out here: encoding/json would go
 // over each value three times, and that is most of what a save costs outside
 // of SQLite. The raw texts are kept byte for byte, since a number's spelling or
 // a lone surrogate's escape has no other form to survive in.
 
-// encodeValues makes the JSON object of a record's values.
+// encodeValues makes the JSON object of a list.
 func encodeValues(values driver.ValueList) (string, error) {
 	if len(values) == 0 {
 		return "{}", nil
@@ -30,7 +30,7 @@ func encodeValues(values driver.ValueList) (string, error) {
 	sep := byte('{')
 	for _, v := range values {
 		if len(v.JSON) == 0 {
-			return "", fmt.Errorf("the value %q is empty, which is not JSON", v.Name)
+			return "", fmt.Errorf("%q is empty, which is not JSON", v.Name)
 		}
 		b.WriteByte(sep)
 		sep = ','
@@ -78,12 +78,12 @@ func decodeValues(text []byte) (driver.ValueList, error) {
 		return nil, nil
 	}
 	if !json.Valid(text) {
-		return nil, errors.New("the values are not valid JSON")
+		return nil, errors.New("it is not valid JSON")
 	}
 	// From here on only what valid JSON can look like matters.
 	i := skipSpace(text, 0)
 	if text[i] != '{' {
-		return nil, errors.New("the values are JSON, but not an object")
+		return nil, errors.New("it is JSON, but not an object")
 	}
 	values := []driver.Value{}
 	for i = skipSpace(text, i+1); text[i] != '}'; {
@@ -111,7 +111,7 @@ func unquote(quoted []byte) (string, error) {
 	}
 	var name string
 	if err := json.Unmarshal(quoted, &name); err != nil {
-		return "", fmt.Errorf("the name of a value: %w", err)
+		return "", fmt.Errorf("a name: %w", err)
 	}
 	return name, nil
 }

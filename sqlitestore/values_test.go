@@ -81,22 +81,22 @@ func TestValuesDontOverlap(t *testing.T) {
 	}
 }
 
-func TestEncodeRevs(t *testing.T) {
+func TestEncodeWriteIDs(t *testing.T) {
 	for n := range 9 {
-		revs := sample(0).WriteIDs[:min(n, 8)]
-		got, err := decodeRevs([]byte(encodeRevs(revs)))
-		if err != nil || len(got) != len(revs) {
-			t.Fatalf("%d revs: %v, %v", n, got, err)
+		ids := sample(0).WriteIDs[:min(n, 8)]
+		got, err := decodeWriteIDs([]byte(encodeWriteIDs(ids)))
+		if err != nil || len(got) != len(ids) {
+			t.Fatalf("%d write ids: %v, %v", n, got, err)
 		}
 		for i := range got {
-			if got[i] != revs[i] {
-				t.Errorf("rev %d of %d differs", i, n)
+			if got[i] != ids[i] {
+				t.Errorf("write id %d of %d differs", i, n)
 			}
 		}
 	}
 	for _, text := range []string{" ", "x", "AAAAAAAAAAA ", "AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAA=AAAAAAAAAAA", "AAAAAAAAAA!", "AAAAAAAAAAB"} {
-		if revs, err := decodeRevs([]byte(text)); err == nil {
-			t.Errorf("%q was read as %v", text, revs)
+		if ids, err := decodeWriteIDs([]byte(text)); err == nil {
+			t.Errorf("%q was read as %v", text, ids)
 		}
 	}
 }

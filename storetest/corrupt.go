@@ -114,7 +114,9 @@ func testInspector(e *env) {
 
 	e.run("summary", func(e *env) {
 		kept := e.createAll(e.some(60))
-		gone := e.mustCreate(e.record(driver.LayoutDay))
+		gone := e.record(driver.LayoutDay)
+		gone.Principal = "alice"
+		gone = e.mustCreate(gone)
 		e.mustBury(gone.ID, e.grave(gone), gone.Version)
 		other := *e
 		other.app = newApp()

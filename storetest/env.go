@@ -251,7 +251,7 @@ func (e *env) wantError(err, want error, what string) {
 // told are the errors that callers tell apart. An error is one of them.
 var told = []error{
 	driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict, driver.ErrCorrupt,
-	driver.ErrInvalid, driver.ErrUnavailable, driver.ErrOverloaded, driver.ErrClosed,
+	driver.ErrInvalid, driver.ErrUnavailable, driver.ErrNewer, driver.ErrOverloaded, driver.ErrClosed,
 }
 
 // isError returns what is wrong with err if it should be want alone.
@@ -260,7 +260,7 @@ func isError(err, want error) error {
 		return faultf("error %q, want %q", fmt.Sprint(err), want)
 	}
 	for _, other := range told {
-		if !errors.Is(other, want) && errors.Is(err, other) {
+		if !errors.Is(other, want) && !errors.Is(want, other) && errors.Is(err, other) {
 			return faultf("error %q is also %q, want %q alone", err, other, want)
 		}
 	}

@@ -60,7 +60,7 @@ func testRecord(e *env) {
 		{"client_256_bytes", func(r *driver.Record) { r.Client.UserAgent = strings.Repeat("u", 256) }},
 		{"client_replacement_character", func(r *driver.Record) { r.Client.UserAgent = "cut within a letter: \ufffd" }},
 		{"writes_beyond_2_53", func(r *driver.Record) { r.Writes = 1<<53 + 1 }},
-		{"revs_awkward", func(r *driver.Record) {
+		{"write_ids_awkward", func(r *driver.Record) {
 			r.WriteIDs = []driver.WriteID{{}, {255, 255, 255, 255, 255, 255, 255, 255}, {0, 1}}
 		}},
 		{"ledger", func(r *driver.Record) { r.Kind, r.Principal = driver.KindLedger, "bob" }},
@@ -69,10 +69,10 @@ func testRecord(e *env) {
 		fields = append(fields, struct {
 			name string
 			set  func(r *driver.Record)
-		}{fmt.Sprintf("%d_revs", n), func(r *driver.Record) {
+		}{fmt.Sprintf("%d_write_ids", n), func(r *driver.Record) {
 			r.WriteIDs = nil
 			for range n {
-				r.WriteIDs = append(r.WriteIDs, newRev())
+				r.WriteIDs = append(r.WriteIDs, newWriteID())
 			}
 		}})
 	}
@@ -120,12 +120,14 @@ func testRecord(e *env) {
 		for _, l := range []driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
 			for _, reason := range []driver.EndReason{driver.EndDestroyed, driver.EndReplaced,
 				driver.EndRevoked, driver.EndExpired, driver.EndAbandoned} {
-				kept := e.mustCreate(e.record(l))
+				r := e.record(l)
+				r.Principal = "alice \u202e \"é\""
+				kept := e.mustCreate(r)
 				g := e.grave(kept)
 				g.Reason = reason
 				g.At, g.Until = e.now.Add(time.Millisecond), e.now.Add(400*24*time.Hour)
 				g.Writes = 1<<53 + 3
-				g.WriteIDs = []driver.WriteID{newRev(), {}, newRev(), newRev(), newRev(), newRev(), newRev(), newRev()}
+				g.WriteIDs = []driver.WriteID{newWriteID(), {}, newWriteID(), newWriteID(), newWriteID(), newWriteID(), newWriteID(), newWriteID()}
 				if reason == driver.EndReplaced {
 					g.Successor = newID(driver.LayoutDay, e.now)
 				}

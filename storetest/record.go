@@ -25,10 +25,10 @@ func newID(l driver.Layout, t time.Time) driver.ID {
 	return id
 }
 
-func newRev() driver.WriteID {
-	var r driver.WriteID
-	_, _ = crand.Read(r[:]) // never fails (crypto/rand)
-	return r
+func newWriteID() driver.WriteID {
+	var w driver.WriteID
+	_, _ = crand.Read(w[:]) // never fails (crypto/rand)
+	return w
 }
 
 // record makes a record as it is after its first write: alive for an hour, and
@@ -47,7 +47,7 @@ func (e *env) recordAt(l driver.Layout, t time.Time) *driver.Record {
 		Deadline: t.Add(12 * time.Hour),
 		Verifier: []byte("a verifier of more than 16 bytes"),
 		Writes:   1,
-		WriteIDs: []driver.WriteID{newRev()},
+		WriteIDs: []driver.WriteID{newWriteID()},
 	}
 	if l == driver.LayoutLedger {
 		r.Kind = driver.KindLedger
@@ -64,25 +64,27 @@ func (e *env) recordAt(l driver.Layout, t time.Time) *driver.Record {
 func next(r *driver.Record) *driver.Record {
 	n := clone(r)
 	n.Writes++
-	n.WriteIDs = push(n.WriteIDs, newRev())
+	n.WriteIDs = push(n.WriteIDs, newWriteID())
 	n.Seen = n.Seen.Add(time.Second)
 	n.Values = n.Values.With("write", json.RawMessage(fmt.Sprint(n.Writes)))
 	return n
 }
 
-func push(revs []driver.WriteID, rev driver.WriteID) []driver.WriteID {
-	revs = append([]driver.WriteID{rev}, revs...)
-	return revs[:min(len(revs), driver.MaxWriteIDs)]
+func push(ids []driver.WriteID, w driver.WriteID) []driver.WriteID {
+	ids = append([]driver.WriteID{w}, ids...)
+	return ids[:min(len(ids), driver.MaxWriteIDs)]
 }
 
 // grave makes the grave that a record's session leaves when it is signed out.
 func (e *env) grave(r *driver.Record) driver.Grave {
 	return driver.Grave{
-		Reason:   driver.EndDestroyed,
-		At:       e.now.Add(time.Minute),
-		Until:    r.Deadline,
-		Writes:   r.Writes + 1,
-		WriteIDs: push(r.WriteIDs, newRev()),
+		Reason:    driver.EndDestroyed,
+		At:        e.now.Add(time.Minute),
+		Until:     r.Deadline,
+		App:       r.App,
+		Principal: r.Principal,
+		Writes:    r.Writes + 1,
+		WriteIDs:  push(r.WriteIDs, newWriteID()),
 	}
 }
 
@@ -101,16 +103,23 @@ func clone(r *driver.Record) *driver.Record {
 	c.Verifier = slices.Clone(r.Verifier)
 	c.Previous = slices.Clone(r.Previous)
 	c.WriteIDs = slices.Clone(r.WriteIDs)
-	c.Values = slices.Clone(r.Values)
-	for i := range c.Values {
-		c.Values[i].JSON = slices.Clone(c.Values[i].JSON)
-	}
+	c.Values = cloneList(r.Values)
+	c.Extra = cloneList(r.Extra)
 	if r.Grave != nil {
 		g := *r.Grave
 		g.WriteIDs = slices.Clone(g.WriteIDs)
+		g.Extra = cloneList(g.Extra)
 		c.Grave = &g
 	}
 	return &c
+}
+
+func cloneList(l driver.ValueList) driver.ValueList {
+	l = slices.Clone(l)
+	for i := range l {
+		l[i].JSON = slices.Clone(l[i].JSON)
+	}
+	return l
 }
 
 func quote(s string) json.RawMessage {
@@ -182,28 +191,35 @@ func diff(got, want *driver.Record) string {
 	d.add("Persistent", got.Persistent == want.Persistent, got.Persistent, want.Persistent)
 	d.add("Client", got.Client == want.Client, got.Client, want.Client)
 	d.add("Writes", got.Writes == want.Writes, got.Writes, want.Writes)
-	d.add("Revs", slices.Equal(got.WriteIDs, want.WriteIDs), got.WriteIDs, want.WriteIDs)
+	d.add("WriteIDs", slices.Equal(got.WriteIDs, want.WriteIDs), got.WriteIDs, want.WriteIDs)
 	d.add("Version", got.Version == want.Version, got.Version, want.Version)
 	d.add("Grave", (got.Grave == nil) == (want.Grave == nil), got.Grave, want.Grave)
-	for k, v := range want.Values.All() {
-		is := got.Values.Get(k)
+	d.list("Values", got.Values, want.Values)
+	d.list("Extra", got.Extra, want.Extra)
+	return strings.Join(d, "\n")
+}
+
+// list compares lists of values, in whatever order those of the test are.
+func (d *differences) list(field string, got, want driver.ValueList) {
+	want = driver.SortValues(slices.Clone(want))
+	for k, v := range want.All() {
+		is := got.Get(k)
 		if is == nil {
-			d.add(fmt.Sprintf("Values[%q]", cut(k)), false, "nothing", string(v))
+			d.add(fmt.Sprintf("%s[%q]", field, cut(k)), false, "nothing", string(v))
 			continue
 		}
 		if err := sameJSON(is, v); err != nil {
-			d.add(fmt.Sprintf("Values[%q] (%v)", cut(k), err), false, string(is), string(v))
+			d.add(fmt.Sprintf("%s[%q] (%v)", field, cut(k), err), false, string(is), string(v))
 		}
 	}
-	for i, v := range got.Values {
-		if want.Values.Get(v.Name) == nil {
-			d.add(fmt.Sprintf("Values[%q]", cut(v.Name)), false, string(v.JSON), "nothing")
+	for i, v := range got {
+		if want.Get(v.Name) == nil {
+			d.add(fmt.Sprintf("%s[%q]", field, cut(v.Name)), false, string(v.JSON), "nothing")
 		}
-		if i > 0 && got.Values[i-1].Name >= v.Name {
-			d.add(fmt.Sprintf("Values[%d]", i), false, "not sorted, or there twice", "a list that SortValues returns")
+		if i > 0 && got[i-1].Name >= v.Name {
+			d.add(fmt.Sprintf("%s[%d]", field, i), false, "not sorted, or there twice", "a list that SortValues returns")
 		}
 	}
-	return strings.Join(d, "\n")
 }
 
 func diffGrave(got, want driver.Grave) string {
@@ -212,8 +228,11 @@ func diffGrave(got, want driver.Grave) string {
 	d.time("At", got.At, want.At)
 	d.time("Until", got.Until, want.Until)
 	d.add("Successor", got.Successor == want.Successor, got.Successor, want.Successor)
+	d.add("App", got.App == want.App, got.App, want.App)
+	d.add("Principal", got.Principal == want.Principal, got.Principal, want.Principal)
 	d.add("Writes", got.Writes == want.Writes, got.Writes, want.Writes)
-	d.add("Revs", slices.Equal(got.WriteIDs, want.WriteIDs), got.WriteIDs, want.WriteIDs)
+	d.add("WriteIDs", slices.Equal(got.WriteIDs, want.WriteIDs), got.WriteIDs, want.WriteIDs)
+	d.list("Extra", got.Extra, want.Extra)
 	return strings.Join(d, "\n")
 }
 

@@ -153,6 +153,12 @@ func (s *reference) Get(ctx context.Context, id driver.ID) (*driver.Record, erro
 	case r.Grave != nil:
 		return r, fmt.Errorf("reference: %w", driver.ErrGone)
 	}
+	if err := driver.CheckFormat(r.Extra); err != nil && !s.faults[newerIsCurrent] {
+		if s.faults[newerIsMissing] {
+			err = driver.ErrNotFound
+		}
+		return nil, fmt.Errorf("reference: %w", err)
+	}
 	return r, nil
 }
 
@@ -242,8 +248,26 @@ func (s *reference) spoil(r *driver.Record) {
 	if s.faults[foldsPrincipals] {
 		r.Principal = strings.ToLower(r.Principal)
 	}
-	if s.faults[dropsRevs] && r.Grave != nil {
-		r.Grave.WriteIDs = nil
+	if g := r.Grave; g != nil {
+		if s.faults[dropsWriteIDs] {
+			g.WriteIDs = nil
+		}
+		if s.faults[gravesForgetWhose] {
+			g.App, g.Principal = "", ""
+		}
+		if s.faults[gravesDropExtra] {
+			g.Extra = nil
+		}
+	}
+	if s.faults[keepsExtraNames] {
+		var kept driver.ValueList
+		for name := range r.Extra.All() {
+			kept = append(kept, driver.Value{Name: name, JSON: json.RawMessage("null")})
+		}
+		r.Extra = kept
+	}
+	if s.faults[dropsExtra] && s.data.records[r.ID] != nil {
+		r.Extra = nil
 	}
 	if s.faults[numbersAreFloats] || s.faults[namesArePaths] || s.faults[dropsNulls] {
 		values := map[string]json.RawMessage{}
@@ -324,7 +348,8 @@ func (s *reference) find(q driver.Query) (found []*driver.Record, err error) {
 			}
 			continue
 		}
-		if q.Matches(r) || s.faults[searchYieldsGraves] && r.Grave != nil {
+		newer := driver.CheckFormat(r.Extra) != nil && !s.faults[searchYieldsNewer]
+		if q.Matches(r) && !newer || s.faults[searchYieldsGraves] && r.Grave != nil {
 			found = append(found, r)
 		}
 	}
@@ -375,12 +400,19 @@ func (s *reference) Sweep(ctx context.Context, now time.Time) (driver.SweepRepor
 			report.Removed++
 		case r.Grave == nil && (r.Kind == driver.KindSession || s.faults[sweepsIdleLedgers]) &&
 			!r.Expires.IsZero() && now.After(r.Expires):
+			if driver.CheckFormat(r.Extra) != nil && !s.faults[sweepBuriesNewer] {
+				break
+			}
 			if s.faults[sweepDeletes] {
 				delete(s.data.records, id)
 				report.Buried++
 				break
 			}
-			g := driver.Grave{Reason: driver.EndExpired, At: now, Until: r.Deadline, Writes: r.Writes + 1, WriteIDs: r.WriteIDs}
+			g := r.ExpiredGrave(now)
+			g.WriteIDs = r.WriteIDs
+			if s.faults[sweepForgetsWhose] {
+				g.App, g.Principal = "", ""
+			}
 			if s.faults[sweepDigsShortGraves] {
 				g.Until = r.Expires
 			}

@@ -109,6 +109,8 @@ var families = []struct {
 }{
 	{"Record", testRecord},
 	{"Values", testValues},
+	{"Extra", testExtra},
+	{"Newer", testNewer},
 	{"Write", testWrite},
 	{"Version", testVersion},
 	{"Race", testRace},

@@ -53,7 +53,16 @@ const (
 	dropsMillis                 fault = "times are kept in seconds"
 	epochIsNever                fault = "the epoch is taken for no time"
 	foldsPrincipals             fault = "principals lose their case"
-	dropsRevs                   fault = "graves lose their revs"
+	dropsWriteIDs               fault = "graves lose their write ids"
+	dropsExtra                  fault = "updates drop Extra"
+	keepsExtraNames             fault = "Extra keeps names alone"
+	gravesDropExtra             fault = "graves drop Extra"
+	gravesForgetWhose           fault = "graves forget whose they are"
+	newerIsMissing              fault = "newer records are not found"
+	newerIsCurrent              fault = "newer records are handed out"
+	searchYieldsNewer           fault = "search yields newer records"
+	sweepBuriesNewer            fault = "sweep buries newer records"
+	sweepForgetsWhose           fault = "sweep forgets whose a grave is"
 	numbersAreFloats            fault = "numbers become floats"
 	namesArePaths               fault = "names are cut at dots"
 	dropsNulls                  fault = "null is taken for nothing"
@@ -108,7 +117,16 @@ var catches = map[fault]string{
 	dropsMillis:                 "Record/round_trip/different_times",
 	epochIsNever:                "Record/round_trip/the_epoch_is_a_time",
 	foldsPrincipals:             "Search/principals",
-	dropsRevs:                   "Record/I13_grave_round_trip",
+	dropsWriteIDs:               "Record/I13_grave_round_trip",
+	dropsExtra:                  "Extra/round_trip",
+	keepsExtraNames:             "Extra/round_trip",
+	gravesDropExtra:             "Extra/graves",
+	gravesForgetWhose:           "Record/I13_grave_round_trip",
+	newerIsMissing:              "Newer/I8_is_an_outage",
+	newerIsCurrent:              "Newer/I8_is_an_outage",
+	searchYieldsNewer:           "Newer/is_passed_over",
+	sweepBuriesNewer:            "Newer/I2_sweep",
+	sweepForgetsWhose:           "Sweep/I2_the_idle_are_buried",
 	numbersAreFloats:            "Values/numbers",
 	namesArePaths:               "Values/names_of_one_object",
 	dropsNulls:                  "Values/literals",

@@ -23,7 +23,7 @@ func testSweep(e *env) {
 		r := e.recordAt(l, e.now.Add(-2*time.Hour))
 		r.Expires, r.Deadline = expires, deadline
 		r.Writes = 3
-		r.WriteIDs = []driver.WriteID{newRev(), newRev(), newRev()}
+		r.WriteIDs = []driver.WriteID{newWriteID(), newWriteID(), newWriteID()}
 		return r
 	}
 
@@ -54,7 +54,7 @@ func testSweep(e *env) {
 			full := ending(e, l, e.now.Add(-time.Hour), e.now.Add(30*24*time.Hour))
 			full.Principal = "alice"
 			for len(full.WriteIDs) < driver.MaxWriteIDs {
-				full.WriteIDs = append(full.WriteIDs, newRev())
+				full.WriteIDs = append(full.WriteIDs, newWriteID())
 			}
 			full = e.mustCreate(full)
 			e.wantReport(e.mustSweep(e.now), 2, 0)
@@ -241,22 +241,23 @@ func (e *env) wantExpired(was *driver.Record, at ...time.Time) driver.Version {
 // isExpired tells what is wrong with a grave that a sweep has dug.
 func isExpired(r, was *driver.Record, at ...time.Time) error {
 	g := *r.Grave
-	want := driver.Grave{Reason: driver.EndExpired, At: g.At, Until: was.Deadline, Writes: was.Writes + 1, WriteIDs: g.WriteIDs}
+	want := driver.Grave{Reason: driver.EndExpired, At: g.At, Until: was.Deadline,
+		App: was.App, Principal: was.Principal, Writes: was.Writes + 1, WriteIDs: g.WriteIDs}
 	if d := diffGrave(g, want); d != "" {
 		return faultf("the grave that the sweep dug for %s:\n%s", name(was), d)
 	}
 	if !slices.ContainsFunc(at, g.At.Equal) {
 		return faultf("the grave of %s says that it was dug at %s, but the sweep's time was %s", name(was), stamp(g.At), stamp(at[0]))
 	}
-	// The burial may add a rev of its own in front; those of the record
+	// The burial may add a write id of its own in front; those of the record
 	// remain, as far as there is room.
-	revs := g.WriteIDs
-	if len(revs) > 0 && (len(was.WriteIDs) == 0 || revs[0] != was.WriteIDs[0]) {
-		revs = revs[1:]
+	ids := g.WriteIDs
+	if len(ids) > 0 && (len(was.WriteIDs) == 0 || ids[0] != was.WriteIDs[0]) {
+		ids = ids[1:]
 	}
-	if len(g.WriteIDs) > driver.MaxWriteIDs || len(revs) < min(len(was.WriteIDs), driver.MaxWriteIDs-1) ||
-		!slices.Equal(revs, was.WriteIDs[:len(revs)]) {
-		return faultf("the grave of %s has the revs %v, but the record had %v", name(was), g.WriteIDs, was.WriteIDs)
+	if len(g.WriteIDs) > driver.MaxWriteIDs || len(ids) < min(len(was.WriteIDs), driver.MaxWriteIDs-1) ||
+		!slices.Equal(ids, was.WriteIDs[:len(ids)]) {
+		return faultf("the grave of %s has the write ids %v, but the record had %v", name(was), g.WriteIDs, was.WriteIDs)
 	}
 	return nil
 }

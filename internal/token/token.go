@@ -9,11 +9,23 @@
 //	secret 16  random; no store learns it
 //	MAC    16  HMAC-SHA-256 over scope and the 34 bytes before it, cut
 //
-// A verifier is 33 bytes: the hint of a key, and HMAC-SHA-256 over the secret
-// together with the record's metadata. It is what a record keeps, so that a copy
-// of the store opens no session and an edited record opens for nobody.
+// A verifier is what a record keeps, so that a copy of the store opens no session
+// and an edited record opens for nobody. That of version 1, the only one so far,
+// is 33 bytes:
 //
-// Both formats are stable: golden files guard them.
+//	hint    1  which key of the ring proves
+//	MAC    32  HMAC-SHA-256 over the secret and the record's metadata
+//
+// Version 1 is told by its length. Verifiers of later versions are longer, and
+// begin with the number of their version. So an older process knows that it can't
+// check one (Newer), and doesn't take it for one that refuses the secret. Nobody
+// gains by that: a verifier comes from the store and not from the client, and one
+// that is newer opens nothing.
+//
+// A token of a later version has another first byte or another length. It is
+// refused like any that is not ours, since it costs a forger nothing to make.
+//
+// The formats are stable: golden files guard them.
 package token
 
 import (
@@ -37,6 +49,8 @@ const (
 
 	size   = 50
 	signed = 34 // the bytes that the MAC covers
+
+	verifierSize = 1 + sha256.Size // of version 1
 )
 
 // Token is what a token says once it has been verified.
@@ -165,7 +179,7 @@ func (r *Ring) Verifier(c Claims, secret [16]byte) []byte {
 // by a key of the ring. old is true if that was a later key, so that the
 // verifier should be made anew.
 func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) {
-	if len(verifier) != 1+sha256.Size {
+	if len(verifier) != verifierSize {
 		return false, false
 	}
 	for i := range r.keys {
@@ -180,6 +194,10 @@ func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) 
 	}
 	return false, false
 }
+
+// Newer reports whether a verifier is of a later version than this package knows.
+// Check refuses it, which says nothing about the secret.
+func Newer(verifier []byte) bool { return len(verifier) > verifierSize }
 
 // Newest reports whether a verifier can only have been made by the ring's first
 // key, if by any: then there is no need to make it anew.
@@ -204,6 +222,3 @@ func (k *key) prove(c Claims, secret [16]byte) [sha256.Size]byte {
 func appendString(b []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
 }
-
-// Newer reports whether a verifier is of a version that this package doesn't know.
-func Newer(verifier []byte) bool { return len(verifier) > 1+sha256.Size }

@@ -472,6 +472,37 @@ func TestVerifierDamaged(t *testing.T) {
 	check("the hint alone", append(plainHint(s.ring[0]), make([]byte, 32)...))
 }
 
+// TestVerifierVersions guards what tells the version of a verifier. None of version
+// 1 is taken for a newer one, whatever its first byte, and nothing else opens.
+func TestVerifierVersions(t *testing.T) {
+	var b bytes.Buffer
+	s := samples()[1]
+	r := mustRing(t, s.ring...)
+	v1 := r.Verifier(s.claims, s.secret)
+	for _, c := range []struct {
+		name     string
+		verifier []byte
+	}{
+		{"none", nil},
+		{"cut", v1[:32]},
+		{"version 1", v1},
+		{"version 1, whose hint is 2", append([]byte{2}, v1[1:]...)},
+		{"version 2", append([]byte{2}, v1...)},
+		{"version 2, with more", append([]byte{2}, make([]byte, 64)...)},
+		{"version 255", append([]byte{255}, v1...)},
+		{"what no version writes: it begins with 1", append([]byte{1}, v1...)},
+	} {
+		ok, _ := r.Check(c.verifier, s.claims, s.secret)
+		fmt.Fprintf(&b, "%s\n%x\nnewer %t, opens %t\n\n", c.name, c.verifier, token.Newer(c.verifier), ok)
+	}
+	token.Golden(t, "versions.golden", b.Bytes())
+	for first := range 256 {
+		if v := append([]byte{byte(first)}, v1[1:]...); token.Newer(v) {
+			t.Errorf("a verifier of 33 bytes that begins with %d is newer", first)
+		}
+	}
+}
+
 // TestVerifierIsNoToken: one key for both would let a store's copy be turned
 // into tokens.
 func TestVerifierIsNoToken(t *testing.T) {

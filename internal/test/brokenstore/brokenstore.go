@@ -45,6 +45,13 @@ func All() []Variant {
 		{Name: "one-write-id", What: "records and graves keep the newest write id alone: whether a write happened can't be told once another followed", NeedsFaults: true,
 			Wrap: func(s driver.Store) driver.Store { return editing{s, oneWriteID()} }},
 
+		{Name: "drops-extra", What: "Update drops Extra: what a newer version put into a record is lost when an older one saves",
+			Wrap: func(s driver.Store) driver.Store { return dropsExtra{s} }},
+
+		// Reads.
+		{Name: "newer-is-missing", What: "a record of a newer format is answered as not found: the visitor is signed out",
+			Wrap: func(s driver.Store) driver.Store { return newerIsMissing{s} }},
+
 		// Burials.
 		{Name: "delete-without-grave", What: "Bury removes: a save that is under way, or a create that is executed late, brings the session back",
 			Wrap: func(s driver.Store) driver.Store { return deletes{loosen(s)} }},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/brokenstore"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/memstore"
+	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
@@ -90,6 +94,8 @@ func (w *world) state(id driver.ID) (*driver.Record, string) {
 		return r, "grave"
 	case errors.Is(err, driver.ErrNotFound):
 		return nil, "missing"
+	case errors.Is(err, driver.ErrNewer):
+		return nil, "newer"
 	}
 	w.Fatal(err)
 	return nil, ""
@@ -135,6 +141,20 @@ var broken = map[string]func(w *world) bool{
 		r := w.update(w.create(w.session()))
 		now, _ := w.state(r.ID)
 		return len(now.WriteIDs) < 2
+	},
+	"drops-extra": func(w *world) bool {
+		r := w.session()
+		r.Extra = driver.ValueList{{Name: "note", JSON: json.RawMessage("1")}}
+		r = w.update(w.create(r))
+		now, _ := w.state(r.ID)
+		return now.Extra == nil
+	},
+	"newer-is-missing": func(w *world) bool {
+		r := w.session()
+		r.Extra = driver.ValueList{{Name: driver.ExtraFormat, JSON: json.RawMessage("2")}}
+		r = w.create(r)
+		_, state := w.state(r.ID)
+		return state == "missing"
 	},
 	"delete-without-grave": func(w *world) bool {
 		r := w.create(w.session())
@@ -229,6 +249,43 @@ func TestVariants(t *testing.T) {
 			}
 			if found != 1 {
 				t.Errorf("a search finds it %d times", found)
+			}
+		})
+	}
+}
+
+// forStoretest are the variants that managers don't show, or not all: the suite of
+// stores has to.
+var forStoretest = map[string]string{
+	"drops-extra":      "Extra/round_trip",
+	"newer-is-missing": "Newer/I8_is_an_outage",
+}
+
+// variantVariable tells a run of TestSuiteOfStores which variant to take.
+const variantVariable = "BROKENSTORE_VARIANT"
+
+// TestSuiteOfStores fails, being package storetest's suite on a variant. Only
+// TestSuiteOfStoresNotices asks for it, in a process of its own.
+func TestSuiteOfStores(t *testing.T) {
+	v, ok := brokenstore.Named(os.Getenv(variantVariable))
+	if !ok {
+		t.Skip(variantVariable + " names no variant")
+	}
+	storetest.Run(t, storetest.Harness{
+		Open: func(testing.TB) driver.Store { return v.Wrap(memstore.New(nil)) },
+	})
+}
+
+func TestSuiteOfStoresNotices(t *testing.T) {
+	for name, subtest := range forStoretest {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			family, _, _ := strings.Cut(subtest, "/")
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestSuiteOfStores$/^"+family+"$", "-test.v")
+			cmd.Env = append(os.Environ(), variantVariable+"="+name)
+			out, err := cmd.CombinedOutput()
+			if err == nil || !strings.Contains(string(out), "--- FAIL: TestSuiteOfStores/"+subtest) {
+				t.Errorf("the suite doesn't fail in %s (%v):\n%s", subtest, err, out)
 			}
 		})
 	}

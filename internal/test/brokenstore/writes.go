@@ -119,6 +119,26 @@ func (s drops) Update(ctx context.Context, r *driver.Record) (driver.Version, er
 	return r.Version, nil
 }
 
+// dropsExtra updates records without their Extra.
+type dropsExtra struct{ driver.Store }
+
+func (s dropsExtra) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	kept := *r
+	kept.Extra = nil
+	return s.Store.Update(ctx, &kept)
+}
+
+// newerIsMissing doesn't find what it can't work with.
+type newerIsMissing struct{ driver.Store }
+
+func (s newerIsMissing) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
+	r, err := s.Store.Get(ctx, id)
+	if errors.Is(err, driver.ErrNewer) {
+		return nil, fail("get", id, driver.ErrNotFound)
+	}
+	return r, err
+}
+
 // remembering keeps the state of each record before its last write.
 type remembering struct {
 	driver.Store

@@ -78,7 +78,9 @@ func TestBrokenStores(t *testing.T) {
 // TestAllBrokenStoresAreTried: what can't be shown here is said here.
 func TestAllBrokenStoresAreTried(t *testing.T) {
 	tried := map[string]string{
-		"stale-read": "it remembers beside its records, which can't be taken back to another state",
+		"stale-read":       "it remembers beside its records, which can't be taken back to another state",
+		"drops-extra":      "clients put nothing there: package storetest shows it",
+		"newer-is-missing": "all processes are of one version: package storetest shows it",
 	}
 	for _, m := range mutants() {
 		tried[m.name()] = m.scenario

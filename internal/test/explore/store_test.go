@@ -71,7 +71,9 @@ func (s *modelStore) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, 
 	case r.Grave != nil:
 		return r, fmt.Errorf("explore: reading %v: %w", id, cloakroom.ErrGone)
 	default:
-		return r, nil
+		if err = driver.CheckFormat(r.Extra); err == nil {
+			return r, nil
+		}
 	}
 	return nil, fmt.Errorf("explore: reading %v: %w", id, err)
 }
@@ -117,7 +119,7 @@ func (s *modelStore) Search(ctx context.Context, q driver.Query) iter.Seq2[*driv
 		var found []*driver.Record
 		s.mu.Lock()
 		for _, r := range s.records {
-			if q.Matches(r) {
+			if q.Matches(r) && driver.CheckFormat(r.Extra) == nil {
 				found = append(found, r)
 			}
 		}
@@ -178,7 +180,8 @@ func due(r *driver.Record, now time.Time) dueKind {
 	switch {
 	case !end.IsZero() && now.After(end.Add(driver.ClockTolerance)):
 		return dueRemoval
-	case r.Grave == nil && r.Kind == driver.KindSession && !r.Expires.IsZero() && now.After(r.Expires):
+	case r.Grave == nil && r.Kind == driver.KindSession && !r.Expires.IsZero() && now.After(r.Expires) &&
+		driver.CheckFormat(r.Extra) == nil:
 		return dueBurial
 	}
 	return dueNothing
