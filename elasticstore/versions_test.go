@@ -199,8 +199,8 @@ func TestTemplateOfFormat1(t *testing.T) {
 		t.Fatalf("%+v, %v", there, err)
 	}
 	report, err := s.Report(testContext(t))
-	if err != nil || !slices.ContainsFunc(report.Problems, func(p string) bool { return strings.Contains(p, "older release") }) {
-		t.Errorf("a report says %q, %v", report.Problems, err)
+	if err != nil || !slices.ContainsFunc(report.Problems, func(p driver.Problem) bool { return p.Code == "template-old" }) {
+		t.Errorf("a report says %v, %v", report.Problems, err)
 	}
 	if err := s.Setup(testContext(t)); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,183 @@
+package cloakroom_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// rewrite changes the record of a session in the store, as another version of the
+// package could have written it.
+func (r *rig) rewrite(id cloakroom.ID, change func(*driver.Record)) {
+	r.Helper()
+	rec, err := r.kept(id)
+	if err != nil {
+		r.Fatal(err)
+	}
+	next := *rec
+	next.Writes++
+	next.WriteIDs = driver.PushWriteID(rec.WriteIDs, driver.NewWriteID())
+	change(&next)
+	if _, err := r.store.Store.Update(r.Context(), &next); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// What a newer version wrote, and this one can't work with, is an outage for its
+// visitor: no sign-out, no fresh session, and the token is left alone. It can be
+// ended.
+func TestI8_NewerVersionsSession(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*driver.Record)
+	}{
+		{"a record of a later format", func(r *driver.Record) { r.Extra = r.Extra.With(driver.ExtraFormat, json.RawMessage("2")) }},
+		{"a verifier of a later version", func(r *driver.Record) { r.Verifier = append([]byte{2}, make([]byte, 40)...) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.signedIn("alice")
+			token := s.Token()
+			r.rewrite(s.ID(), tt.change)
+
+			g := r.guest()
+			g.token = token
+			for _, f := range []page{look, visit, loginAs("alice", nil), loginAs("eve", nil), renew, logout} {
+				if w := g.want(http.StatusServiceUnavailable, f); len(w.Result().Cookies()) > 0 {
+					t.Errorf("it sends the cookies %v", w.Result().Cookies())
+				}
+			}
+			_, err := r.m.Retrieve(t.Context(), token)
+			r.wantErr("Retrieve", err, driver.ErrNewer, cloakroom.ErrUnavailable)
+			// The way out for who wants one.
+			if err := r.m.Admin().Revoke(t.Context(), s.ID()); err != nil {
+				t.Errorf("Revoke: %v", err)
+			}
+			r.wantGrave(s.ID(), cloakroom.EndRevoked)
+			r.wantShut(s.ID(), token)
+		})
+	}
+}
+
+// Signing out everywhere ends what a newer version wrote as well.
+func TestI10_RevokeAllOfNewerRecords(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.signedIn("alice")
+	r.rewrite(s.ID(), func(rec *driver.Record) { rec.Extra = rec.Extra.With(driver.ExtraFormat, json.RawMessage("9")) })
+	if err := r.m.Admin().RevokeAll(t.Context(), "alice"); err != nil {
+		t.Fatal(err)
+	}
+	r.wantGrave(s.ID(), cloakroom.EndRevoked)
+}
+
+// Whatever is written of a session or a ledger, what a newer version put there goes
+// along: in a record, in a ledger, in a ledger's entries.
+func TestUnknownMembersAreKept(t *testing.T) {
+	extra := driver.ValueList{{Name: "a new thing", JSON: json.RawMessage(`{"a":[1,"é"]}`)}, {Name: driver.ExtraLabels, JSON: json.RawMessage(`{}`)}}
+	r := newRig(t, nil)
+	s := r.signedIn("alice")
+	ledgerID := driver.LedgerID("session", "alice")
+	r.rewrite(s.ID(), func(rec *driver.Record) { rec.Extra = extra })
+	r.rewrite(ledgerID, func(rec *driver.Record) {
+		rec.Extra = extra
+		var l map[string]any
+		if err := json.Unmarshal(rec.Values.Get("ledger"), &l); err != nil {
+			t.Fatal(err)
+		}
+		l["policy"] = "strict"
+		l["live"].([]any)[0].(map[string]any)["name"] = "kitchen"
+		raw, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec.Values = rec.Values.With("ledger", raw).With("beside", json.RawMessage(`1`))
+	})
+	same := func(what string, id cloakroom.ID) *driver.Record {
+		t.Helper()
+		rec, err := r.kept(id)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		equal := func(a, b driver.Value) bool { return a.Name == b.Name && string(a.JSON) == string(b.JSON) }
+		if !slices.EqualFunc(rec.Extra, extra, equal) {
+			t.Errorf("after %s the record has %s, want %s", what, rec.Extra, extra)
+		}
+		return rec
+	}
+	ledger := func(what string) {
+		t.Helper()
+		rec := same(what, ledgerID)
+		var l struct {
+			Policy string
+			Live   []struct{ ID, Name string }
+		}
+		if err := json.Unmarshal(rec.Values.Get("ledger"), &l); err != nil {
+			t.Fatal(err)
+		}
+		named := slices.ContainsFunc(l.Live, func(e struct{ ID, Name string }) bool { return e.ID == s.ID().String() && e.Name == "kitchen" })
+		if l.Policy != "strict" || !named || string(rec.Values.Get("beside")) != "1" {
+			t.Errorf("after %s the ledger is %s", what, rec.Values)
+		}
+	}
+
+	g := r.as(s)
+	g.want(http.StatusOK, visit)
+	same("a save", s.ID())
+	r.clock.add(2 * 60 * 1e9)
+	g.want(http.StatusOK, look) // touches
+	r.m.Close()                 // waits for that
+	same("a touch", s.ID())
+	r.m = r.manager(nil)
+	g.m = r.m
+	g.want(http.StatusOK, renew)
+	same("a renewal", s.ID())
+	if err := r.m.Admin().Update(t.Context(), s.ID(), func(tx *cloakroom.Tx) error { visits.Set(tx, 9); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	same("an Admin.Update", s.ID())
+
+	other := r.signedIn("alice")
+	ledger("another sign-in")
+	if err := other.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ledger("a sign-out")
+	r.signedIn("alice")
+	if err := r.m.Admin().RevokeAll(t.Context(), "alice", s.ID()); err != nil {
+		t.Fatal(err)
+	}
+	ledger("signing out everywhere else")
+}
+
+// A grave tells whose session it was, so that ended sessions can be listed one day.
+func TestGravesKeepAppAndPrincipal(t *testing.T) {
+	for name, end := range map[string]func(r *rig, s *cloakroom.Session) error{
+		"sign-out":            func(r *rig, s *cloakroom.Session) error { return s.Destroy(r.Context()) },
+		"Revoke":              func(r *rig, s *cloakroom.Session) error { return r.m.Admin().Revoke(r.Context(), s.ID()) },
+		"RevokeAll":           func(r *rig, s *cloakroom.Session) error { return r.m.Admin().RevokeAll(r.Context(), "alice") },
+		"another sign-in":     func(r *rig, s *cloakroom.Session) error { return s.Login(r.Context(), "bob", nil) },
+		"being found expired": func(r *rig, s *cloakroom.Session) error { r.clock.add(25 * 3600 * 1e9); r.as(s).do(look); return nil },
+		"a sweep": func(r *rig, s *cloakroom.Session) error {
+			r.clock.add(25 * 3600 * 1e9)
+			_, err := r.store.Store.Sweep(r.Context(), r.clock.now())
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			s := r.signedIn("alice")
+			id := s.ID()
+			if err := end(r, s); err != nil {
+				t.Fatal(err)
+			}
+			rec, err := r.kept(id)
+			if !driver.IsGone(rec, err) || rec.Grave.App != "session" || rec.Grave.Principal != "alice" {
+				t.Errorf("it leaves %+v, %v", rec, err)
+			}
+		})
+	}
+}
