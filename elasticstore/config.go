@@ -52,7 +52,7 @@ type Config struct {
 
 	// QueueItems bounds the reads, and the writes, that wait to be sent;
 	// QueueBytes the bytes of those writes. Beyond, operations fail at once with
-	// cloakroom.ErrOverloaded. Default to 10,000 and 64 MiB.
+	// driver.ErrOverloaded. Default to 10,000 and 64 MiB.
 	QueueItems, QueueBytes int
 
 	// CopyBytes is how much memory the records take at most that are kept to

@@ -57,7 +57,7 @@ import (
 // Config holds what can be chosen about a Store. The zero value is fine.
 type Config struct {
 	// MaxRecords is how many records and graves are kept at most. When so many
-	// are, writes that would add one fail with cloakroom.ErrOverloaded;
+	// are, writes that would add one fail with driver.ErrOverloaded;
 	// others, and Sweep, which makes room, go on. Defaults to 0: no limit.
 	MaxRecords int
 }
@@ -144,7 +144,7 @@ func New(config *Config) *Store {
 	return s
 }
 
-// Close forgets all records. Methods return cloakroom.ErrClosed from then on.
+// Close forgets all records. Methods return driver.ErrClosed from then on.
 // It waits for nothing, always succeeds, and can be called again.
 func (s *Store) Close() error {
 	for i := range s.shards {

@@ -21,13 +21,13 @@ type Config struct {
 
 	// QueueItems and QueueBytes bound the saves that wait for their
 	// transaction: by number, and by the bytes of their values. What would go
-	// beyond fails at once, with cloakroom.ErrOverloaded. Default to 16384 and
+	// beyond fails at once, with driver.ErrOverloaded. Default to 16384 and
 	// 64 MiB.
 	QueueItems int
 	QueueBytes int
 
 	// BusyTimeout is how long a save waits for other processes that write to
-	// the file, before it fails with cloakroom.ErrUnavailable. Defaults to 5
+	// the file, before it fails with driver.ErrUnavailable. Defaults to 5
 	// seconds.
 	BusyTimeout time.Duration
 

@@ -23,7 +23,7 @@
 // What is acknowledged has been synced to the disk (write-ahead log,
 // synchronous=FULL) and survives a crash of the process and of the machine, as
 // far as the disk keeps what it says is synced. A save whose commit fails, as on
-// a full disk, has cloakroom.ErrUnavailable, and is undone; after that saves
+// a full disk, has driver.ErrUnavailable, and is undone; after that saves
 // work again as soon as the disk does.
 //
 // # Consistency

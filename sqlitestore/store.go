@@ -56,7 +56,7 @@ func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
 const maxBatchBytes = 8 << 20
 
 // Close finishes the saves that were accepted and closes the file. Methods
-// return cloakroom.ErrClosed from then on. Calling it again is fine, and waits
+// return driver.ErrClosed from then on. Calling it again is fine, and waits
 // as well.
 func (s *Store) Close() error {
 	s.closing.Do(func() {

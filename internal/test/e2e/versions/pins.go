@@ -12,5 +12,6 @@ type pin struct {
 func pins() []pin {
 	return []pin{
 		{"45413e765ee65e9551c4104bf098ed4ace5e2c61", "before formats could grow", false},
+		{"0c5d1fe9eecf76758b7304c73a4953fd7020d398", "format 1, with room to grow", true},
 	}
 }
