@@ -140,10 +140,11 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 	ring, claims, secret := m.keys.ring.Load(), claims(rec), t.Secret
 	ok, old := ring.Check(rec.Verifier, claims, secret)
 	if !ok {
-		if token.Newer(rec.Verifier) {
+		inGrace := m.now().Before(rec.PreviousEnds)
+		if token.Newer(rec.Verifier) || inGrace && token.Newer(rec.Previous) {
 			return fmt.Errorf("cloakroom: verifier of %v: %w", rec.ID, driver.ErrNewer)
 		}
-		if !m.now().Before(rec.PreviousEnds) {
+		if !inGrace {
 			m.events.refused(ctx, rec.ID, RefusedSecret)
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -37,6 +38,11 @@ func TestI8_NewerVersionsSession(t *testing.T) {
 	}{
 		{"a record of a later format", func(r *driver.Record) { r.Extra = r.Extra.With(driver.ExtraFormat, json.RawMessage("2")) }},
 		{"a verifier of a later version", func(r *driver.Record) { r.Verifier = append([]byte{2}, make([]byte, 40)...) }},
+		{"a previous verifier of a later version, in its grace", func(r *driver.Record) {
+			r.Verifier = append([]byte(nil), r.Verifier...)
+			r.Verifier[5]++ // of another secret
+			r.Previous, r.PreviousEnds = append([]byte{2}, make([]byte, 40)...), r.Seen.Add(time.Hour)
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, nil)
