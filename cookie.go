@@ -79,8 +79,9 @@ func (c Cookie) vary() string            { return "Cookie" }
 func (c Cookie) rememberAnonymous() bool { return c.RememberAnonymous }
 
 func (c Cookie) check() (Transport, error) {
-	var err error
-	setDefault(&c.Path, "/")
+	if c.Path == "" {
+		c.Path = "/"
+	}
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
 	}
@@ -93,6 +94,7 @@ func (c Cookie) check() (Transport, error) {
 	if c.Insecure && c.Partitioned {
 		return nil, errors.New("cloakroom: Cookie.Partitioned needs Secure, which Cookie.Insecure leaves out")
 	}
+	var err error
 	if c.Domain, err = cookieDomain(c.Domain); err != nil {
 		return nil, err
 	}
