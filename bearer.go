@@ -17,8 +17,9 @@ type Bearer struct {
 	Header string
 }
 
-func (b Bearer) name() string { return "bearer" }
-func (b Bearer) vary() string { return "Authorization" }
+func (b Bearer) name() string            { return "bearer" }
+func (b Bearer) vary() string            { return "Authorization" }
+func (b Bearer) rememberAnonymous() bool { return false }
 
 func (b Bearer) check() (Transport, error) {
 	setDefault(&b.Header, "Session-Token")

@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,30 +10,77 @@ import (
 
 // This file is tokens in cookies.
 
-// Cookie sends tokens as a cookie: HttpOnly, for the whole host (no Domain,
-// Path=/), and Secure but for Insecure. It lasts as long as the browser runs,
-// unless a sign-in said otherwise (LoginOptions.Remember).
+// Cookie sends tokens as a cookie. The zero Cookie is Secure and HttpOnly, and for
+// its host alone (no Domain, Path=/). A cookie lasts as long as the browser runs,
+// unless a sign-in says otherwise (LoginOptions.Remember), or RememberAnonymous.
+//
+// HttpOnly can't be left out: no script needs the token, and one that an attacker
+// got into a page would send it away.
+//
+// A configuration that browsers would refuse is an error of New, except for what New
+// can't know of a Domain.
+//
+// A change of Domain, Path or Partitioned needs another Name. Browsers would keep
+// the old cookie beside the new one and send both, and a request with two different
+// tokens has no session.
 type Cookie struct {
-	// Name of the cookie. Defaults to "__Host-Http-session", which browsers
-	// accept only as safe as it is meant (HttpOnly, Secure, this host alone);
-	// with Insecure to "session".
+	// Name of the cookie. Browsers keep a name with a prefix only if the cookie is as
+	// safe as the prefix says: "__Host-" and "__Host-Http-" need Secure, no Domain and
+	// Path=/; "__Secure-" and "__Http-" need Secure. In a prefix, upper and lower case
+	// are the same.
+	//
+	// Defaults to "__Host-Http-session". Defaults with a Domain or a Path to
+	// "__Secure-session", whose prefix all browsers know; not all know "__Http-".
+	// Defaults with Insecure to "session".
 	Name string
+	// Domain has all hosts below it get the cookie, too: shop.example.com for
+	// "example.com". Set it only if several hosts have to share sessions, since it
+	// costs safety. Each of the hosts receives the tokens, so whoever controls one of
+	// them can use the sessions. Each can also set the cookie, and so have a visitor
+	// use a session of the attacker's choice (session fixation). The prefix "__Host-"
+	// rules both out, and can't be had with a Domain.
+	//
+	// A leading dot is dropped, as browsers do. New refuses what isn't the name of a
+	// host, IP addresses, and single labels such as "com". It knows neither public
+	// suffixes of several labels, such as "co.uk", nor whether the application's host
+	// is in the domain. Where one of these is wrong, browsers keep no cookie.
+	//
+	// Defaults to none: only the host that set the cookie gets it.
+	Domain string
+	// Path is where on the host the cookie is sent: there and below. "/shop" has it
+	// sent to /shop and /shop/cart, but not to /shopping. It is spelled as in an
+	// address, percent-encoded. It tells applications on a host apart, but doesn't
+	// protect them from each other. Defaults to "/".
+	Path string
 	// SameSite says when other sites' requests carry the cookie. Defaults to
-	// http.SameSiteLaxMode.
+	// http.SameSiteLaxMode. With http.SameSiteNoneMode, which needs Secure, they all
+	// do: look at http.CrossOriginProtection then.
 	SameSite http.SameSite
+	// Partitioned is for pages that other sites embed: browsers keep a cookie of its
+	// own for each site that embeds them (CHIPS), also where they block other cookies
+	// of embedded pages. It needs Secure. Without http.SameSiteNoneMode browsers don't
+	// send the cookie to embedded pages at all.
+	Partitioned bool
+	// RememberAnonymous lets the cookie of a visitor who hasn't signed in outlive the
+	// browser's run, to the session's deadline: Config.AnonymousLifetime after its
+	// beginning, whatever comes in between. Config.IdleTimeout may end the session
+	// before, and should be raised as well.
+	//
+	// A sign-in is not affected. Its cookie outlives the browser's run only with
+	// LoginOptions.Remember, so that on a shared computer nobody stays signed in
+	// unasked. An application whose cookies are all to last sets both.
+	RememberAnonymous bool
 	// Insecure leaves Secure out, for plain HTTP.
 	Insecure bool
 }
 
-func (c Cookie) name() string { return "cookie" }
-func (c Cookie) vary() string { return "Cookie" }
+func (c Cookie) name() string            { return "cookie" }
+func (c Cookie) vary() string            { return "Cookie" }
+func (c Cookie) rememberAnonymous() bool { return c.RememberAnonymous }
 
 func (c Cookie) check() (Transport, error) {
-	if c.Name == "" {
-		c.Name = "__Host-Http-session"
-		if c.Insecure {
-			c.Name = "session"
-		}
+	if c.Path == "" {
+		c.Path = "/"
 	}
 	if c.SameSite == 0 || c.SameSite == http.SameSiteDefaultMode {
 		c.SameSite = http.SameSiteLaxMode
@@ -40,15 +88,31 @@ func (c Cookie) check() (Transport, error) {
 	if c.SameSite < 0 || c.SameSite > http.SameSiteNoneMode {
 		return nil, fmt.Errorf("cloakroom: Cookie.SameSite is %d: use one of net/http's modes", c.SameSite)
 	}
-	if err := (&http.Cookie{Name: c.Name, Value: "x"}).Valid(); err != nil {
-		return nil, fmt.Errorf("cloakroom: Cookie.Name %q can't name a cookie: use letters, digits, - and _", c.Name)
-	}
-	lower := strings.ToLower(c.Name)
-	if c.Insecure && (strings.HasPrefix(lower, "__host-") || strings.HasPrefix(lower, "__secure-") || strings.HasPrefix(lower, "__http-")) {
-		return nil, fmt.Errorf("cloakroom: Cookie.Name %q needs Secure, which Cookie.Insecure leaves out: use another name", c.Name)
-	}
 	if c.Insecure && c.SameSite == http.SameSiteNoneMode {
-		return nil, fmt.Errorf("cloakroom: Cookie.SameSite None needs Secure, which Cookie.Insecure leaves out")
+		return nil, errors.New("cloakroom: Cookie.SameSite None needs Secure, which Cookie.Insecure leaves out")
+	}
+	if c.Insecure && c.Partitioned {
+		return nil, errors.New("cloakroom: Cookie.Partitioned needs Secure, which Cookie.Insecure leaves out")
+	}
+	var err error
+	if c.Domain, err = cookieDomain(c.Domain); err != nil {
+		return nil, err
+	}
+	if err := checkCookiePath(c.Path); err != nil {
+		return nil, err
+	}
+	oneHost := c.Domain == "" && c.Path == "/"
+	switch {
+	case c.Name != "":
+	case c.Insecure:
+		c.Name = "session"
+	case oneHost:
+		c.Name = "__Host-Http-session"
+	default:
+		c.Name = "__Secure-session"
+	}
+	if err := checkCookieName(c.Name, !c.Insecure, oneHost); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -86,17 +150,23 @@ func cookieValue(s string) (value string, ok bool) {
 }
 
 func (c Cookie) cookie(value string) *http.Cookie {
-	return &http.Cookie{Name: c.Name, Value: value, Path: "/", HttpOnly: true, Secure: !c.Insecure, SameSite: c.SameSite}
+	return &http.Cookie{
+		Name: c.Name, Value: value, Domain: c.Domain, Path: c.Path,
+		HttpOnly: true, Secure: !c.Insecure, SameSite: c.SameSite, Partitioned: c.Partitioned,
+	}
 }
 
 func (c Cookie) issue(h http.Header, token string, until, now time.Time) {
 	k := c.cookie(token)
 	if !until.IsZero() {
-		k.Expires, k.MaxAge = until, max(1, int(until.Sub(now)/time.Second))
+		// Both round down. In the last second Expires stands alone.
+		k.Expires, k.MaxAge = until, int(until.Sub(now)/time.Second)
 	}
 	h.Add("Set-Cookie", k.String())
 }
 
+// revoke sets a cookie that is over. It replaces the one of the same Name, Domain,
+// Path and Partitioned.
 func (c Cookie) revoke(h http.Header) {
 	k := c.cookie("")
 	k.MaxAge = -1

@@ -92,6 +92,8 @@ func (m *Manager) newRecord(principal string, lifetime time.Duration) *driver.Re
 	}
 	if principal != "" {
 		r.Authenticated = now
+	} else {
+		r.Persistent = m.transport.rememberAnonymous()
 	}
 	r.Expires = m.expires(r)
 	return r

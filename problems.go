@@ -17,15 +17,24 @@ func (m *Manager) problems() (all []driver.Problem) {
 	}
 	c := m.config
 	if k, ok := m.transport.(Cookie); ok {
-		switch {
-		case k.Insecure:
+		if k.Insecure {
 			warn("cookie-insecure",
 				"Cookie.Insecure is set: tokens travel over plain HTTP, where whoever is on the way reads them.",
 				"Serve HTTPS and leave Insecure out; it is for development.")
-		case !strings.HasPrefix(k.Name, "__Host-"):
+		}
+		switch {
+		case k.Domain != "":
+			warn("cookie-domain",
+				fmt.Sprintf("Cookie.Domain is %q: each host in it receives the tokens, so whoever controls one of them can use the sessions. Each can also set the cookie, and so choose whose session a visitor uses (session fixation).", k.Domain),
+				"Leave Cookie.Domain out and use the default name, which rules both out. If several hosts have to share sessions, see to it that all in the domain can be trusted with them.")
+		case !k.Insecure && !strings.HasPrefix(k.Name, "__Host-"):
+			remedy := "Use a name that begins with __Host-, such as the default."
+			if k.Path != "/" {
+				remedy = "Leave Cookie.Path out and use a name that begins with __Host-, such as the default."
+			}
 			warn("cookie-unprefixed",
 				fmt.Sprintf("The cookie's name is %q: pages on sibling subdomains can set a cookie of that name, and so choose whose session a visitor uses.", k.Name),
-				"Use a name that begins with __Host-, such as the default.")
+				remedy)
 		}
 	}
 	if c.SweepEvery < 0 {

@@ -23,6 +23,9 @@ type Transport interface {
 	revoke(h http.Header)
 	// attach puts a token on a request.
 	attach(r *http.Request, token string)
+	// rememberAnonymous says whether a token outlives the client's run before
+	// anybody has signed in.
+	rememberAnonymous() bool
 	// vary names the request header that tokens come in.
 	vary() string
 }

@@ -412,7 +412,9 @@ func FuzzCookieHeader(f *testing.F) {
 // TestAttach: a request carries one token, that of the last session attached,
 // whatever other cookies it has.
 func TestAttach(t *testing.T) {
-	for _, transport := range []cloakroom.Transport{cloakroom.Cookie{}, cloakroom.Bearer{}} {
+	for _, transport := range []cloakroom.Transport{
+		cloakroom.Cookie{}, cloakroom.Cookie{Domain: "example.com", Path: "/shop", RememberAnonymous: true}, cloakroom.Bearer{},
+	} {
 		d := newDesk(t, &cloakroom.Config{Transport: transport})
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header.Set("Cookie", "a=b; c=d")
