@@ -1,0 +1,2 @@
+// Package dancer takes over from the Perl module Dancer::Session::ElasticSearch.
+package dancer
