@@ -100,6 +100,9 @@ func (c *Config) ClientConfig() elasticstore.ClientConfig {
 	urls := make([]string, len(c.Servers))
 	for i, server := range c.Servers {
 		urls[i] = server
+		if c.login == nil {
+			continue // not made by LoadConfig
+		}
 		if user := c.login(server); user != nil {
 			scheme, rest, _ := strings.Cut(server, "://")
 			urls[i] = scheme + "://" + user.String() + "@" + rest

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -146,7 +147,7 @@ func TestUsage(t *testing.T) {
 func TestLoadConfig(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "config.yml")
-	if _, err := LoadConfig(path, nil); !os.IsNotExist(unwrapped(err)) {
+	if _, err := LoadConfig(path, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	text := strings.Replace(usage, "  ... settings to pass to ElasticSearch\n", "", 1)
@@ -173,19 +174,6 @@ func TestLoadConfig(t *testing.T) {
 	}
 	if _, err := elasticstore.NewClient(c.ClientConfig()); err != nil {
 		t.Error(err)
-	}
-}
-
-func unwrapped(err error) error {
-	for {
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok {
-			return err
-		}
-		if _, ok := err.(*fs.PathError); ok {
-			return err
-		}
-		err = u.Unwrap()
 	}
 }
 
@@ -387,8 +375,8 @@ func walk(v reflect.Value, b *bytes.Buffer, seen map[uintptr]bool) {
 	case reflect.Interface:
 		walk(v.Elem(), b, seen)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), b, seen)
+		for _, field := range v.Fields() {
+			walk(field, b, seen)
 		}
 	case reflect.Slice, reflect.Array:
 		if v.Type().Elem().Kind() == reflect.Uint8 {

@@ -83,13 +83,13 @@ func (r *settingsReader) engine(settings *value) bool {
 		r.fail(place, "session", "is not set: write session: \"ElasticSearch\", if that is the application's session engine")
 		return false
 	}
-	class := "" // as Dancer makes it
-	for word := range strings.SplitSeq(text, "_") {
+	words := strings.Split(text, "_")
+	for i, word := range words {
 		if word != "" {
-			class += strings.ToUpper(word[:1]) + word[1:]
+			words[i] = strings.ToUpper(word[:1]) + word[1:]
 		}
 	}
-	switch {
+	switch class := strings.Join(words, ""); { // as Dancer makes it
 	case class == "ElasticSearch":
 		return true
 	case strings.EqualFold(class, "ElasticSearch"):

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,7 +21,7 @@ const (
 	DefaultLength = 10
 
 	// MaxLength is the longest length: a hash has no more characters.
-	MaxLength = 2 * sha1.Size
+	MaxLength = 2 * sha1.Size // 40
 
 	saltAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -29,8 +30,8 @@ const (
 	stripped = "\x00\t\n\v\f\r "
 )
 
-// ErrNotVerified: a value isn't signed with the Signer's secret and length, or
-// it holds no id.
+// ErrNotVerified is Verify's error: the value isn't signed with the Signer's secret
+// and length, or it holds no id.
 var ErrNotVerified = errors.New("dancer: the value's signature is not verified")
 
 // Signer signs ids, and verifies them, as the old module does. A signed id is
@@ -149,7 +150,7 @@ func (s *Signer) Hash(id, salt string) string {
 }
 
 func hash(secret []byte, length int, id, salt string) string {
-	mac := hmac.New(sha1.New, append(secret[:len(secret):len(secret)], salt...))
+	mac := hmac.New(sha1.New, append(slices.Clip(secret), salt...))
 	mac.Write([]byte(id))
 	return hex.EncodeToString(mac.Sum(nil))[:length]
 }
