@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/hashicorp/golang-lru/v2 v2.0.7
+	go.yaml.in/yaml/v4 v4.0.0
 	zombiezen.com/go/sqlite v1.4.2
 )
 

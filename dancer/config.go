@@ -1,0 +1,207 @@
+package dancer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+)
+
+// This file is the configuration, and where it is read from.
+
+// Config is what an application's config.yml says of its sessions. LoadConfig makes
+// it. It never shows a secret or password, however it is printed or encoded.
+type Config struct {
+	// Environment is the name of the environment, such as "production".
+	Environment string
+
+	// Files are the files that were read: config.yml, and the environment's if
+	// there is one.
+	Files []string
+
+	// Servers are the addresses of the engine's nodes, as URLs with a port and
+	// without a login. ClientConfig adds the logins.
+	Servers []string
+
+	// Timeout is how long one request to the engine may take. 0: not set.
+	Timeout time.Duration
+
+	// Index and Type are where the old module keeps its documents.
+	Index, Type string
+
+	// Lazy is is_lazy: true if the application saves its sessions itself, by
+	// calling flush. It is false where it isn't set, as documented; the module
+	// then takes 1.
+	Lazy bool
+
+	// Cookie is how the session's cookie is sent.
+	Cookie Cookie
+
+	// Warnings are about settings that have no effect here, or another one than
+	// they seem to have: in the order of files and lines.
+	Warnings []Warning
+
+	signer *Signer
+	login  func(server string) *url.Userinfo // in a function, so that nothing that prints values finds it
+}
+
+// Cookie is Dancer's settings of the session's cookie.
+type Cookie struct {
+	// Name is session_name. Defaults to "dancer.session".
+	Name string
+
+	// Expires is session_expires: how long the browser keeps the cookie. 0:
+	// until it ends. At most cloakroom.MaxLifetime.
+	Expires time.Duration
+
+	// Secure is session_secure: the cookie travels by HTTPS alone.
+	Secure bool
+
+	// HTTPOnly is session_is_http_only: scripts don't see the cookie. Defaults
+	// to true.
+	HTTPOnly bool
+
+	// Domain is session_domain. Defaults to "": the host alone.
+	Domain string
+
+	// SameSite is session_same_site. 0: not set. Dancer 1.3521 then sends
+	// SameSite=None, which browsers refuse but for Secure cookies.
+	SameSite http.SameSite
+}
+
+// Warning is something about a setting that is no error.
+type Warning struct {
+	File    string
+	Line    int
+	Setting string // such as "session_options.connection.transport"
+	Text    string // what is the matter, as a sentence about the setting
+}
+
+func (w Warning) String() string {
+	return fmt.Sprintf("%s, line %d: %s %s", w.File, w.Line, w.Setting, w.Text)
+}
+
+// Signer returns what signs and verifies the values of the old module's cookies:
+// signing.secret and signing.length.
+func (c *Config) Signer() *Signer { return c.signer }
+
+// ClientConfig returns how to reach the engine: Servers, with their logins. The
+// result shows them.
+func (c *Config) ClientConfig() elasticstore.ClientConfig {
+	urls := make([]string, len(c.Servers))
+	for i, server := range c.Servers {
+		urls[i] = server
+		if c.login == nil {
+			continue // not made by LoadConfig
+		}
+		if user := c.login(server); user != nil {
+			scheme, rest, _ := strings.Cut(server, "://")
+			urls[i] = scheme + "://" + user.String() + "@" + rest
+		}
+	}
+	return elasticstore.ClientConfig{URLs: urls}
+}
+
+// StoreConfig returns the store's settings as far as config.yml has them: Index and
+// Timeout.
+func (c *Config) StoreConfig() elasticstore.Config {
+	return elasticstore.Config{Index: c.Index, RequestTimeout: c.Timeout}
+}
+
+// LoadOptions are for LoadConfig. The zero LoadOptions, and nil, are good.
+type LoadOptions struct {
+	// Environment is the environment's name. Defaults to what Dancer takes: the
+	// setting environment of config.yml, the variables DANCER_ENVIRONMENT and
+	// PLACK_ENV, or "development".
+	Environment string
+}
+
+// LoadConfig reads the config.yml of a Dancer application, and the file of its
+// environment: environments/NAME.yml beside it, or in the folder that the setting
+// envdir or the variable DANCER_ENVDIR names. That file may be missing, unless
+// require_environment is set.
+//
+// The environment's settings are merged over the others as Dancer does it since
+// 1.3127: groups of settings are merged setting by setting, and of lists and texts
+// the environment's stay.
+//
+// An error names all that is wrong, a line each, with file and line number.
+func LoadConfig(path string, o *LoadOptions) (*Config, error) {
+	var options LoadOptions
+	if o != nil {
+		options = *o
+	}
+	return load(path, options, os.Getenv, readFile)
+}
+
+func readFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
+}
+
+func load(path string, o LoadOptions, getenv func(string) string, file func(string) ([]byte, error)) (*Config, error) {
+	found := new(findings)
+	text, err := file(path)
+	if err != nil {
+		return nil, fmt.Errorf("dancer: %w", err)
+	}
+	settings := read(path, text, found)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	if len(settings.keys) == 0 {
+		found.fail(path, 0, "", "has no settings of a session: it needs at least %s", minimal)
+		return nil, found.err()
+	}
+	c := &Config{Files: []string{path}}
+
+	r := &settingsReader{found: found}
+	c.Environment = cmp.Or(o.Environment, perlOr(r.text(settings.get("environment"), "environment")),
+		perlOr(getenv("DANCER_ENVIRONMENT")), perlOr(getenv("PLACK_ENV")), "development")
+	if strings.ContainsAny(c.Environment, `/\`) || c.Environment == ".." || strings.ContainsRune(c.Environment, 0) {
+		return nil, fmt.Errorf("dancer: the environment's name is %s: it must be the name of a file, without .yml",
+			found.show(c.Environment))
+	}
+	dir := cmp.Or(perlOr(r.text(settings.get("envdir"), "envdir")), perlOr(getenv("DANCER_ENVDIR")), "environments")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(filepath.Dir(path), dir)
+	}
+	environment := filepath.Join(dir, c.Environment+".yml")
+	switch text, err = file(environment); {
+	case err == nil:
+		c.Files = append(c.Files, environment)
+		own := read(environment, text, found)
+		if err := found.err(); err != nil {
+			return nil, err
+		}
+		if base, over := settings.get("session_options"), own.get("session_options"); keeps(base, over) {
+			found.warn(over.file, over.line, "session_options", "is merged with that of %s, as Dancer does since 1.3127. "+
+				"Before, what stands here alone counted", path)
+		}
+		settings = merged(settings, own)
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("dancer: the environment's settings: %w", err)
+	case r.truth(settings.get("require_environment"), "require_environment"):
+		return nil, fmt.Errorf("dancer: the environment's settings, which require_environment asks for: %w", err)
+	}
+
+	r.read(settings, c)
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	c.Warnings = found.told()
+	return c, nil
+}

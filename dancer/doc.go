@@ -1,0 +1,75 @@
+// Package dancer takes over from the Perl module Dancer::Session::ElasticSearch: it
+// reads the config.yml of a Dancer 1 application, and the signed ids in the cookies
+// of its visitors.
+//
+//	config, err := dancer.LoadConfig("config.yml", nil)
+//	for _, w := range config.Warnings {
+//		log.Println(w)
+//	}
+//	id, err := config.Signer().Verify(value) // of a cookie named config.Cookie.Name
+//
+// # Signed ids
+//
+// A Signer makes and verifies what the module makes and verifies, byte for byte. Its
+// comment has the format. The module took an empty secret, with which anybody can
+// sign; here it is an error.
+//
+// # The configuration
+//
+// The application keeps its file. These settings are read:
+//
+//	session:       "ElasticSearch"
+//	session_options:
+//	  connection:                        # of the client, ElasticSearch 0.66
+//	    servers: "127.0.0.1:9200"        # or a list; defaults to this
+//	    timeout: 5                       # seconds; defaults to the store's
+//	  index: "my_index"                  # defaults to "session"
+//	  type:  "my_session"                # defaults to "session"
+//	  signing:
+//	      secret: "ldjaldjaklsdanm.m"    # required
+//	      length: 10                     # defaults to 10
+//	  is_lazy:    0                      # defaults to 0
+//	session_name: "dancer.session"       # defaults to this
+//	session_expires: "2 weeks"           # defaults to the end of the browser's run
+//	session_secure: 1                    # defaults to 0
+//	session_is_http_only: 1              # defaults to 1
+//	session_domain: ".shop.example"      # defaults to the host
+//	session_same_site: "Lax"             # Strict, Lax or None
+//
+// An address may have http:// or https:// in front of it, a path behind it, and a
+// login, as https://USER:PASSWORD@HOST:9200. What else stands in session_options, or
+// begins with session_, is named by a warning. So are the client's other settings,
+// with the reason why they aren't needed. All other settings are Dancer's own and are
+// left alone.
+//
+// session_expires is a number of seconds, or what [Dancer::Cookie] understands: "+2h",
+// "2 hours", "1 day and 3 hours", "1:30". Then m is a minute, M a month of 30 days, and
+// y a year of 365.
+//
+// # How Perl reads it
+//
+// Every scalar is text: 0123, 1e3, 0x10, yes and true are what stands there. A plain ~,
+// or nothing, is undefined. "", 0 and what is undefined are false, all other text is
+// true: also no, off and false, which a warning says. That is how YAML.pm reads files,
+// Dancer's default. Where YAML::XS reads something else, there is a warning, or an error
+// if nobody can tell what the application saw: names that stand twice, several
+// documents, escapes in a secret that YAML.pm doesn't know. Neither merges what << names.
+//
+// YAML.pm takes some texts that aren't YAML, such as a: b: c. They are errors: put
+// quotes around the value.
+//
+// Secrets and passwords are shown nowhere: in no error, no warning, and not by a Config
+// that is printed or encoded.
+//
+// # Where this is known from
+//
+// What the module does was recorded, from version 1.007 on Dancer 1.3521 and 1.3121:
+// testdata/vectors.json. Its documentation says that is_lazy is off by default; the
+// module takes 1, and we take what is documented. How files are merged, read and
+// found is in Dancer::Config, durations are in Dancer::Cookie, the cookie's settings in
+// Dancer::Session::Abstract, of 1.3512; that environments are merged setting by
+// setting since 1.3127 is in Dancer's Changes. The client's settings are in
+// ElasticSearch::Transport, and what becomes of scalars in YAML::Loader, of YAML.pm.
+//
+// [Dancer::Cookie]: https://metacpan.org/pod/Dancer::Cookie
+package dancer

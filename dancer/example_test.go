@@ -1,0 +1,49 @@
+package dancer_test
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/cloakroom-go/cloakroom/dancer"
+)
+
+// An application's settings, and the value of a cookie that the old module signed.
+func ExampleLoadConfig() {
+	dir, err := os.MkdirTemp("", "shop")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "config.yml")
+	err = os.WriteFile(path, []byte(`
+appname: "Shop"
+session: "ElasticSearch"
+session_expires: "2 weeks"
+session_options:
+  connection:
+    servers: "search.example:9200"
+  index: "my_index"
+  signing:
+    secret: "ldjaldjaklsdanm.m"
+`), 0o600)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	config, err := dancer.LoadConfig(path, &dancer.LoadOptions{Environment: "production"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(config.Servers, config.Index, config.Cookie.Name, config.Cookie.Expires)
+
+	id, err := config.Signer().Verify("f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8")
+	fmt.Println(id, err)
+	_, err = config.Signer().Verify("f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y9")
+	fmt.Println(err)
+	// Output:
+	// [http://search.example:9200] my_index dancer.session 336h0m0s
+	// t4hHBaIB85E4Kglfp2y8 <nil>
+	// dancer: the value's signature is not verified
+}
