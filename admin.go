@@ -91,6 +91,11 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
 	}
+	ctx, done, err := a.records.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := a.records.RevokeAll(ctx, principal, except); err != nil {
 		return err
 	}

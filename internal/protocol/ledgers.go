@@ -149,15 +149,11 @@ func (r *Records) leaveLedger(ctx context.Context, rec *driver.Record) {
 }
 
 // RevokeAll ends all sessions of a principal but those in except. When it
-// returns nil they are buried, and a sign-in of an older generation fails.
+// returns nil they are buried, and a sign-in of an older generation fails. It is to
+// be called within Begin.
 //
 // On an error some may be left: the next sign-in or RevokeAll ends them too.
 func (r *Records) RevokeAll(ctx context.Context, principal string, except []driver.ID) error {
-	ctx, done, err := r.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
 	generation := driver.NewWriteID()
 	l, err := r.changeLedger(principal, func(l *ledger, now time.Time) (time.Time, error) {
 		l.Generation = generation
