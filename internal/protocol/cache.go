@@ -108,7 +108,7 @@ func (c *cache) untrack(o operation, rec *driver.Record, err error) {
 	switch {
 	case err == nil:
 		c.learn(o, rec)
-	case answered(err), errors.Is(err, driver.ErrCorrupt):
+	case answered(err), errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
 		c.learn(o, nil)
 	default: // no answer, which tells nothing
 		if o.of.n--; o.of.n == 0 && !o.of.spoiled {
