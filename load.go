@@ -141,7 +141,7 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 	ok, old := ring.Check(rec.Verifier, claims, secret)
 	if !ok {
 		if token.Newer(rec.Verifier) {
-			return fmt.Errorf("cloakroom: verifier of %v: %w", rec.ID, driver.ErrNewer)
+			return errNewerVerifier(rec.ID)
 		}
 		if !m.now().Before(rec.PreviousEnds) {
 			m.events.refused(ctx, rec.ID, RefusedSecret)
@@ -159,4 +159,10 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 		s.q.reissue()
 	}
 	return nil
+}
+
+// errNewerVerifier is the error where it would take a newer version to tell whether a
+// secret opens a session.
+func errNewerVerifier(id ID) error {
+	return fmt.Errorf("cloakroom: verifier of %v: %w", id, driver.ErrNewer)
 }

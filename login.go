@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
+	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file is the sign-in.
@@ -160,6 +161,9 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	var values driver.ValueList
 	if l.old != nil {
 		if ok, _ := l.m.keys.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
+			if token.Newer(l.old.Verifier) {
+				return errNewerVerifier(l.old.ID)
+			}
 			return errRenewed()
 		}
 		values = l.old.Values
