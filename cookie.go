@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// This file is tokens in cookies.
+// This file is Cookie: tokens in cookies.
 
 // Cookie sends tokens as a cookie: HttpOnly, for the whole host (no Domain,
 // Path=/), and Secure but for Insecure. It lasts as long as the browser runs,

@@ -48,7 +48,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	m := s.m
 	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
-		ring, claims := m.keys.ring.Load(), claims(next)
+		ring, claims := m.keyring.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
 			if token.Newer(next.Verifier) {
 				return errNewerVerifier(next.ID)
