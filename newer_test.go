@@ -178,7 +178,7 @@ func TestGravesKeepAppAndPrincipal(t *testing.T) {
 		"being found expired": func(r *rig, s *cloakroom.Session) error { r.clock.add(25 * 3600 * 1e9); r.as(s).do(look); return nil },
 		"a sweep": func(r *rig, s *cloakroom.Session) error {
 			r.clock.add(25 * 3600 * 1e9)
-			_, err := r.store.Store.Sweep(r.Context(), r.clock.now())
+			_, err := r.store.Sweep(r.Context(), r.clock.now())
 			return err
 		},
 	} {
