@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is what operators and jobs see and end, by id and principal.
+// This file is Admin, for operators and jobs.
 
 // Admin sees and ends an app's sessions by id and principal, without tokens:
 // for consoles, command lines and jobs. It is safe for concurrent use.
@@ -23,7 +23,7 @@ type Admin struct {
 	timeout   time.Duration
 	checkSize func(*driver.Record) error
 	events    *Events
-	problems  func() []driver.Problem // of the manager
+	problems  func() []driver.Problem // of how the manager was made
 }
 
 // Admin returns the view of the app's sessions by id and principal.
@@ -31,7 +31,7 @@ func (m *Manager) Admin() *Admin {
 	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events, m.problems}
 }
 
-// NewAdmin makes an Admin that has no Manager, and so needs no keys. Where
+// NewAdmin makes an Admin that has no Manager, and so needs no keyring. Where
 // there is a Manager in the process, use Manager.Admin. An app of "" is that
 // of the zero Config.
 func NewAdmin(store Store, app string) *Admin {
@@ -91,6 +91,11 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
 	}
+	ctx, done, err := a.records.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := a.records.RevokeAll(ctx, principal, except); err != nil {
 		return err
 	}

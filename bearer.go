@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// This file is tokens in headers.
+// This file is Bearer: tokens in headers.
 
 // Bearer sends tokens in headers, for clients that are not browsers: requests
 // carry "Authorization: Bearer TOKEN", and a response that hands out a token

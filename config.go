@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// This file is what can be chosen, with checks and defaults.
+// This file is Config, with checks and defaults.
 
 // Config says how a Manager works. The zero Config, and nil, are good for
 // production. Durations that are negative where that has no meaning are errors.
@@ -143,6 +143,7 @@ const (
 // MaxCacheFor is the longest time that Config.CacheFor may be.
 const MaxCacheFor = time.Hour
 
+// userAgentBytes is how much of a request's user agent is recorded.
 const userAgentBytes = 256
 
 // withDefaults returns a checked copy.
@@ -227,6 +228,7 @@ func (c *Config) withDefaults() (*Config, error) {
 	return &d, nil
 }
 
+// setDefault gives a field that is zero a value.
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -234,6 +236,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
+// remoteHost is the default of Config.ClientAddr.
 func remoteHost(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// This file is tokens in cookies.
+// This file is Cookie: tokens in cookies.
 
 // Cookie sends tokens as a cookie. The zero Cookie is Secure and HttpOnly, and for
 // its host alone (no Domain, Path=/). A cookie lasts as long as the browser runs,

@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is sessions that begin outside of requests.
+// This file is sessions outside of requests: made, and put on a client's request.
 
 // Create makes and stores a new, empty session outside of a request: for tests,
 // and for clients that are handed their token in another way. Save what is put

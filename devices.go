@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// This file is what visitors see of their sessions.
+// This file is the list of a visitor's own sessions.
 
 // Device is one of a principal's live sessions.
 type Device struct {

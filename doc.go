@@ -4,9 +4,9 @@
 // sqlitestore), an OpenSearch or Elasticsearch cluster (elasticstore), or
 // memory (memstore).
 //
-//	keys, err := cloakroom.KeyringFile("session.keys")
+//	keyring, err := cloakroom.KeyringFile("session.keys")
 //	store, err := sqlitestore.Open(ctx, "sessions.db", nil)
-//	sessions, err := cloakroom.New(store, keys, nil)
+//	sessions, err := cloakroom.New(store, keyring, nil)
 //	http.ListenAndServe(addr, sessions.Handler(mux))
 //
 // A handler asks for its session when it needs it, and reads and writes values

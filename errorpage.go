@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// This file is what an error looks like to a client.
+// This file is the look of an error: its status and text.
 
 // statusOf returns the status that an error is answered with.
 func statusOf(err error) int {

@@ -2,7 +2,7 @@ package cloakroom
 
 import "context"
 
-// This file is what applications are told of sessions.
+// This file is events, which tell applications of their sessions.
 
 // Events are functions that are told what happens to sessions: for an audit
 // log, metrics or alarms. Each may be nil. They are called after the fact, in

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// This file is the answer to a request whose session could not be used.
+// This file is Fail: the answer to a request whose session could not be used.
 
 // Fail answers a request with an error, in the place of what the handler was
 // about to send: 503 with Retry-After if the store is unavailable, 409 if the

@@ -41,7 +41,7 @@ func NewKeyring(secrets ...[]byte) (*Keyring, error) {
 func (k *Keyring) Replace(secrets ...[]byte) error {
 	ring, err := token.NewRing(secrets)
 	if err != nil {
-		return fmt.Errorf("cloakroom: keys: %w", err)
+		return fmt.Errorf("cloakroom: keyring: %w", err)
 	}
 	k.ring.Store(ring)
 	return nil
@@ -88,11 +88,11 @@ func KeyringFile(path string) (*Keyring, error) {
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("cloakroom: key file %s: %w", path, err)
 	}
-	keys, err := NewKeyring(secrets...)
+	keyring, err := NewKeyring(secrets...)
 	if err != nil {
 		return nil, fmt.Errorf("%w (in key file %s)", err, path)
 	}
-	return keys, nil
+	return keyring, nil
 }
 
 // makeKeyFile puts a whole file in place at once, or none if another process

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is how a session is opened: what a token presents, whether it is in
-// time, and whether its secret opens the record.
+// This file is the opening of a session: the token that a request presents, whether
+// it is in time, and whether its secret opens the record.
 
 // presents reports whether a request carries what could be a token.
 func (m *Manager) presents(r *http.Request) bool {
@@ -31,7 +31,7 @@ func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) 
 	var why Refusal
 	var whose ID
 	ok, looked := false, 0
-	ring := m.keys.ring.Load()
+	ring := m.keyring.ring.Load()
 	for _, line := range r.Header[m.transport.vary()] {
 		for text, rest, more := m.transport.next(line); more && looked < maxCandidates; text, rest, more = m.transport.next(rest) {
 			looked++
@@ -72,7 +72,7 @@ func (m *Manager) inTime(id ID, now time.Time) bool {
 //
 // ErrNotFound: the token doesn't verify, or its session has ended or expired.
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
-	t, ok := m.keys.ring.Load().Parse(m.scope, text)
+	t, ok := m.keyring.ring.Load().Parse(m.scope, text)
 	now, actual := m.clock.Both()
 	if !ok || !m.inTime(ID(t.ID), now) {
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
@@ -88,8 +88,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	return s, nil
 }
 
-// load fills an empty session with what a verified token opens. It stays empty,
-// without an error, if that is nothing. It begins at a time, as the clock told it.
+// load fills an empty session from the record that a verified token opens. It stays
+// empty, without an error, if the token opens none. now and actual are the two times
+// of the clock when it begins.
 func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actual time.Time) error {
 	if m.openRemembered(s, t, now) {
 		return nil
@@ -111,10 +112,10 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 }
 
 // openRemembered fills an empty session from memory, in the place of the store,
-// and reports whether it could. What would turn the visitor away or hand out a
-// token is left to the store: that a secret doesn't open the record, which may have
-// been renewed elsewhere; that the session is over, which may have been in use
-// elsewhere; that the token has to be signed anew.
+// and reports whether it could. Whatever would turn the visitor away or hand out a
+// token is left to the store: a secret that doesn't open the record, which may have
+// been renewed elsewhere; a session that is over, which may have been in use
+// elsewhere; a token that has to be signed anew.
 func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool {
 	if t.Old {
 		return false
@@ -123,7 +124,7 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 	if rec == nil {
 		return false
 	}
-	ok, old := m.keys.ring.Load().Check(rec.Verifier, claims(rec), t.Secret)
+	ok, old := m.keyring.ring.Load().Check(rec.Verifier, claims(rec), t.Secret)
 	if !ok {
 		return false
 	}
@@ -137,12 +138,12 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 //
 // driver.ErrNewer: a newer version made the verifier, so nobody here can tell.
 func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t token.Token, asOf protocol.Moment) error {
-	ring, claims, secret := m.keys.ring.Load(), claims(rec), t.Secret
+	ring, claims, secret := m.keyring.ring.Load(), claims(rec), t.Secret
 	ok, old := ring.Check(rec.Verifier, claims, secret)
 	if !ok {
 		inGrace := m.now().Before(rec.PreviousEnds)
 		if token.Newer(rec.Verifier) || inGrace && token.Newer(rec.Previous) {
-			return fmt.Errorf("cloakroom: verifier of %v: %w", rec.ID, driver.ErrNewer)
+			return errNewerVerifier(rec.ID)
 		}
 		if !inGrace {
 			m.events.refused(ctx, rec.ID, RefusedSecret)
@@ -160,4 +161,10 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 		s.q.reissue()
 	}
 	return nil
+}
+
+// errNewerVerifier is the error where it would take a newer version to tell whether a
+// secret opens a session.
+func errNewerVerifier(id ID) error {
+	return fmt.Errorf("cloakroom: verifier of %v: %w", id, driver.ErrNewer)
 }

@@ -8,9 +8,11 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
+	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the sign-in.
+// This file is the sign-in, as the application sees it. internal/protocol/signin.go
+// replaces one session by the other.
 
 // LoginAttempt is taken before the password is checked and given to Login after, so
 // that a sign-in which checked an old password can't outlive a "password
@@ -117,8 +119,8 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	return err
 }
 
-// login is one sign-in: what it begins with and makes. How the new session replaces
-// the old one is protocol.SignIn's.
+// login is one sign-in, with the records that it begins with and makes. protocol.SignIn
+// replaces the old session by the new one.
 type login struct {
 	s    *Session
 	m    *Manager
@@ -129,7 +131,7 @@ type login struct {
 	next *driver.Record
 }
 
-// prepare makes the new record of what the old one is now.
+// prepare makes the new record from the old one, as that is now.
 func (l *login) prepare(ctx context.Context, principal string, lifetime time.Duration, remember bool) error {
 	s := l.s
 	s.mu.Lock()
@@ -159,7 +161,10 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	}
 	var values driver.ValueList
 	if l.old != nil {
-		if ok, _ := l.m.keys.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
+		if ok, _ := l.m.keyring.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
+			if token.Newer(l.old.Verifier) {
+				return errNewerVerifier(l.old.ID)
+			}
 			return errRenewed()
 		}
 		values = l.old.Values

@@ -17,7 +17,7 @@ import (
 // use. Make one per application with New, and Close it at the end, before the
 // store.
 type Manager struct {
-	keys      *Keyring
+	keyring   *Keyring
 	config    *Config
 	clock     protocol.Clock
 	transport Transport
@@ -32,12 +32,12 @@ type Manager struct {
 
 // New makes a Manager. It does no I/O; the store may be out of reach. The store
 // stays the caller's to close. nil stands for a Config of defaults.
-func New(store Store, keys *Keyring, config *Config) (*Manager, error) {
+func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	switch {
 	case store == nil:
 		return nil, errors.New("cloakroom: no store given")
-	case keys == nil || keys.ring.Load() == nil:
-		return nil, errors.New("cloakroom: no keys given: make them with NewKeyring or KeyringFile")
+	case keyring == nil || keyring.ring.Load() == nil:
+		return nil, errors.New("cloakroom: no keyring given: make one with NewKeyring or KeyringFile")
 	}
 	c, err := config.withDefaults()
 	if err != nil {
@@ -52,7 +52,7 @@ func New(store Store, keys *Keyring, config *Config) (*Manager, error) {
 		clock.Custom = config.Now
 	}
 	m := &Manager{
-		keys: keys, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
+		keyring: keyring, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, events: c.Events, store: store,
 	}
 	m.sweeper = startSweeper(store, c)
@@ -72,7 +72,7 @@ func (m *Manager) Close() error {
 	return nil
 }
 
-// now is the time in the precision of records.
+// now returns the time in the precision of records.
 func (m *Manager) now() time.Time { return m.clock.Now() }
 
 // expires returns when a record expires unless there is activity.
@@ -106,15 +106,15 @@ func (m *Manager) checkSize(r *driver.Record) error {
 	return nil
 }
 
-// seal gives a record that isn't stored yet a secret, which it returns, and the
-// verifier of it.
+// seal gives a record that isn't stored yet the verifier of a new secret, and returns
+// the secret.
 func (m *Manager) seal(rec *driver.Record) (secret [16]byte) {
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
-	rec.Verifier = m.keys.ring.Load().Verifier(claims(rec), secret)
+	rec.Verifier = m.keyring.ring.Load().Verifier(claims(rec), secret)
 	return secret
 }
 
-// claims is what the record's verifier covers.
+// claims returns what the record's verifier covers.
 func claims(r *driver.Record) token.Claims {
 	return token.Claims{
 		App: r.App, Principal: r.Principal, ID: r.ID,
@@ -122,7 +122,7 @@ func claims(r *driver.Record) token.Claims {
 	}
 }
 
-// millis is 0 for the zero time.
+// millis returns a time in Unix milliseconds, 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

@@ -69,6 +69,21 @@ func TestI8_NewerVersionsSession(t *testing.T) {
 	}
 }
 
+// A newer version's verifier that comes between a request's read and its renewal or
+// sign-in is an outage too: neither succeeds without having been done, nor blames
+// the visitor's token.
+func TestI8_NewerVerifierInBetween(t *testing.T) {
+	for name, do := range map[string]func(*cloakroom.Session) error{
+		"Renew": func(s *cloakroom.Session) error { return s.Renew(t.Context()) },
+		"Login": func(s *cloakroom.Session) error { return s.Login(t.Context(), "alice", nil) },
+	} {
+		r := newRig(t, nil)
+		s := r.open(r.signedIn("alice"))
+		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Verifier = append([]byte{2}, make([]byte, 40)...) })
+		r.wantErr(name, do(s), driver.ErrNewer, cloakroom.ErrUnavailable)
+	}
+}
+
 // Signing out everywhere ends what a newer version wrote as well.
 func TestI10_RevokeAllOfNewerRecords(t *testing.T) {
 	r := newRig(t, nil)
@@ -169,7 +184,7 @@ func TestGravesKeepAppAndPrincipal(t *testing.T) {
 		"being found expired": func(r *rig, s *cloakroom.Session) error { r.clock.add(25 * 3600 * 1e9); r.as(s).do(look); return nil },
 		"a sweep": func(r *rig, s *cloakroom.Session) error {
 			r.clock.add(25 * 3600 * 1e9)
-			_, err := r.store.Store.Sweep(r.Context(), r.clock.now())
+			_, err := r.store.Sweep(r.Context(), r.clock.now())
 			return err
 		},
 	} {

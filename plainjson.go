@@ -5,9 +5,10 @@ import (
 	"strconv"
 )
 
-// Most values are short texts, counters and flags, for which encoding/json costs
-// more than all else that a look at a value takes. For those the functions here
-// do what it does. What isn't quite plain they leave to it.
+// This file is a shortcut past encoding/json. Most values are short texts, counters
+// and flags, for which it costs more than all else that a look at a value takes. For
+// those the functions here do what it does. Values that aren't quite plain they leave
+// to it.
 
 // decodePlain decodes a value as json.Unmarshal would, or reports false.
 func decodePlain[T any](raw json.RawMessage) (t T, ok bool) {

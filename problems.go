@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what is unwise about how a Manager was made.
+// This file is the problems of how a Manager was made.
 
 // problems returns what an operator should know of the configuration. What can't
 // work at all is an error of New.
@@ -47,7 +47,7 @@ func (m *Manager) problems() (all []driver.Problem) {
 			fmt.Sprintf("Config.IdleTimeout is %v: where the clocks of machines lie apart by the %v that are tolerated, sessions end at once.", c.IdleTimeout, driver.ClockTolerance),
 			"Set it to more, or see to it that all clocks agree.")
 	}
-	if now := m.now(); c.NotBefore.After(now) {
+	if c.NotBefore.After(m.now()) {
 		all = append(all, driver.Problem{
 			Code: "not-before-future", Severity: driver.SeverityFail,
 			Meaning: fmt.Sprintf("Config.NotBefore is %v, which is still to come: all tokens are refused until then, those that are handed out now as well.", c.NotBefore),

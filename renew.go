@@ -9,13 +9,16 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
+	"github.com/cloakroom-go/cloakroom/internal/token"
 )
+
+// This file is the renewal: a new secret for a session, in place.
 
 // maxRenewGrace is how long an old secret stays good at most when nobody uses
 // the new one: its token may have been lost on its way to the client.
 const maxRenewGrace = time.Hour
 
-// errNotCurrent: the secret is no longer the current one.
+// errNotCurrent says that the secret is no longer the current one.
 var errNotCurrent = errors.New("cloakroom: not the current secret")
 
 // Renew gives the session a new secret, and so a new token, in place: do it
@@ -45,8 +48,11 @@ func (s *Session) Renew(ctx context.Context) error {
 	m := s.m
 	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
-		ring, claims := m.keys.ring.Load(), claims(next)
+		ring, claims := m.keyring.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
+			if token.Newer(next.Verifier) {
+				return errNewerVerifier(next.ID)
+			}
 			return errNotCurrent
 		}
 		next.Previous, next.PreviousEnds = next.Verifier, now.Add(maxRenewGrace)

@@ -12,11 +12,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is one request: its session, and what its response says of the token.
+// This file is one request: its session, and the token in its response.
 
-// request is what one request has to do with one manager. It is the context of
-// the inner request, so that finding it costs nothing, and has that in it, so that
-// both are allocated in one piece.
+// request is one request of one manager. It is the context of the inner request, so
+// that finding it costs nothing, and has that request in it, so that both are
+// allocated in one piece.
 type request struct {
 	context.Context //nolint:containedctx // it is a context
 	m               *Manager
@@ -41,7 +41,7 @@ type request struct {
 	vary  [1]string // the response's Vary, which seldom has more
 }
 
-// What the response has to say about the client's token.
+// The values of request.token: what the response has to say about the client's token.
 const (
 	tokenStays   = iota
 	tokenReissue // signed anew; can wait for another response

@@ -22,6 +22,7 @@ type response struct {
 	err   error        // why the handler's response isn't sent
 }
 
+// The values of response.state.
 const (
 	responseNew    = iota
 	responseSent   // headers are out

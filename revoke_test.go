@@ -96,6 +96,46 @@ func TestI10_RevokeAll(t *testing.T) {
 	r.wantOpen("after signing in again", s.Token(), true)
 }
 
+// What is carried through although the caller has gone is told likewise: events get
+// a context that goes on, for as long as the operation may take.
+func TestEventsOfACallerThatHasGone(t *testing.T) {
+	var told []string
+	look := func(event string) func(context.Context) {
+		return func(ctx context.Context) {
+			if _, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded {
+				t.Errorf("%s gets a context that is bounded: %t, and has ended with: %v", event, bounded, ctx.Err())
+			}
+			told = append(told, event)
+		}
+	}
+	signedIn, signedOut, ended := look("SignedIn"), look("SignedOut"), look("Ended")
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{
+		SignedIn:  func(ctx context.Context, _ cloakroom.Info) { signedIn(ctx) },
+		SignedOut: func(ctx context.Context, _ string) { signedOut(ctx) },
+		Ended:     func(ctx context.Context, _ cloakroom.ID, _ cloakroom.EndReason) { ended(ctx) },
+	}})
+	attempt, err := r.m.BeginLogin(t.Context(), "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := r.stored(1)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for what, err := range map[string]error{
+		"Login":     s.Login(gone, "ann", &cloakroom.LoginOptions{Attempt: attempt}),
+		"RevokeAll": r.m.Admin().RevokeAll(gone, "ann"),
+		"Revoke":    r.m.Admin().Revoke(gone, r.stored(1).ID()),
+		"Destroy":   r.stored(1).Destroy(gone),
+	} {
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if slices.Sort(told); !slices.Equal(told, []string{"Ended", "Ended", "Ended", "SignedIn", "SignedOut"}) {
+		t.Errorf("told were %q", told)
+	}
+}
+
 // RevokeAll works with keys of no kind, from another process.
 func TestI10_RevokeAllByAnAdminWithoutKeys(t *testing.T) {
 	r := newRig(t, nil)

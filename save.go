@@ -14,7 +14,7 @@ import (
 
 // This file is how a session is saved.
 
-// saveEach saves at once in that mode.
+// saveEach saves at once, in that mode.
 func (s *Session) saveEach() {
 	if s.m.config.Save != SaveEach {
 		return
@@ -36,7 +36,7 @@ func (s *Session) refresh() {
 		return
 	}
 	asOf := protocol.MomentOf(s.m.now())
-	now, err := s.m.records.Newest(context.Background(), rec.ID)
+	newest, err := s.m.records.Newest(context.Background(), rec.ID)
 	if err != nil {
 		s.sink(err)
 		return
@@ -44,21 +44,22 @@ func (s *Session) refresh() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec == rec {
-		s.show(now, asOf)
+		s.show(newest, asOf)
 	}
 }
 
+// sink keeps an error that no further save can mend.
 func (s *Session) sink(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sunk = errors.Join(s.sunk, err)
 }
 
-// show takes over what the store keeps since asOf or later, with what has not
-// been saved on top.
+// show makes a record the session's, as the store keeps it since asOf or later, with
+// the changes that have not been saved on top.
 func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
-		if ok, _ := s.m.keys.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
+		if ok, _ := s.m.keyring.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
 		}
 	}
@@ -73,14 +74,14 @@ func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	}
 }
 
-// take takes what is logged along in a save or sign-in.
+// take takes the logged ops along in a save or sign-in.
 func (s *Session) take() []op {
 	ops := s.ops
 	s.ops, s.flying = nil, true
 	return ops
 }
 
-// untake puts back what could not be saved, before what was logged meanwhile.
+// untake puts ops that could not be saved back, before those logged meanwhile.
 func (s *Session) untake(ops []op) {
 	s.ops, s.flying = append(ops, s.ops...), false
 }

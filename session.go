@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// This file is the Session: what a request sees and logs of it.
+// This file is Session: what a request reads, and the log of its changes.
 
 // Session is one visitor's session, as one request sees it. It is safe for
 // concurrent use.
@@ -46,7 +46,7 @@ type Session struct {
 	errs nameErrors // values that can't be encoded or decoded
 	sunk error      // an error that no further save can mend
 
-	// What reading it takes is here, so that it is allocated in one piece.
+	// The memory that reading takes is here, so that all is allocated in one piece.
 	reading timeout.Context
 	queue   protocol.Queue // of the record, if no other request holds it
 }
@@ -108,7 +108,7 @@ func (s *Session) Token() string {
 	if !s.stored || s.old || s.gone {
 		return ""
 	}
-	return s.m.keys.ring.Load().Sign(s.m.scope, s.rec.ID, s.secret)
+	return s.m.keyring.ring.Load().Sign(s.m.scope, s.rec.ID, s.secret)
 }
 
 // Err returns why the session can't be saved, nil if it can: values that could

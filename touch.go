@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is activity: what a visit writes of itself, and when.
+// This file is activity: how a visit keeps its session alive.
 
 // freshen brings a record's metadata up to date in a write that happens now anyway.
 // It moves Seen forward only, and starts the grace of a previous secret at the
@@ -23,7 +23,7 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	if len(next.Previous) > 0 && !now.Before(next.PreviousEnds) {
 		next.Previous, next.PreviousEnds = nil, time.Time{}
 	}
-	ring := m.keys.ring.Load()
+	ring := m.keyring.ring.Load()
 	if len(next.Previous) == 0 && ring.Newest(next.Verifier) {
 		return // there is nothing to be done, whosever secret it is
 	}

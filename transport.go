@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// This file is how tokens travel, as far as all ways have it in common.
+// This file is Transport: all that Cookie and Bearer have in common.
 
 // Transport says how tokens travel between client and server: Cookie or Bearer.
 type Transport interface {

@@ -5,7 +5,7 @@ import (
 	"iter"
 )
 
-// This file is values inside of Session.Update and Admin.Update.
+// This file is Tx, the values inside of Session.Update and Admin.Update.
 
 // Tx is the values of a session inside Session.Update and Admin.Update. It has
 // values only, so that nothing else can happen in a function that is run again

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is named values: what a Session and a Tx have in common.
+// This file is Values, and the parts that a Session and a Tx make theirs of.
 
 // Values is what a Session and a Tx have in common: named JSON values. Use it
 // through a Key, which gives a name its type, or raw.

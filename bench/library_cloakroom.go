@@ -25,11 +25,11 @@ func newOurs(b *Bench, store cloakroom.Store) (ours, error) { return newOursCach
 
 // newOursCaching makes one with Config.CacheFor.
 func newOursCaching(b *Bench, store cloakroom.Store, cacheFor time.Duration) (ours, error) {
-	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte{7}, 32))
+	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte{7}, 32))
 	if err != nil {
 		return ours{}, err
 	}
-	m, err := cloakroom.New(store, keys, &cloakroom.Config{
+	m, err := cloakroom.New(store, keyring, &cloakroom.Config{
 		Transport: cloakroom.Cookie{Insecure: true}, Logger: slog.New(slog.DiscardHandler), CacheFor: cacheFor,
 	})
 	if err != nil {

@@ -43,6 +43,17 @@
 // A process may meet what a newer one has written, since deploys and rollbacks
 // have both at work on one store. Stores return what they have no field for in
 // Record.Extra and Grave.Extra, and keep what they are given there. The Manager
-// passes it on whenever it writes the record again. What a process can't work with,
-// its store refuses with ErrNewer (CheckFormat).
+// passes it on whenever it writes the record again. A record that a process can't
+// work with, its store refuses with ErrNewer (CheckFormat).
+//
+// A later version adds members at the top level only. It gives none of those that
+// are there another meaning, and puts nothing new into them: within a member, such
+// as the client, an older version keeps only the parts that it knows. A record's id,
+// kind and deadline, and the mark of a grave, are the same in every format. So an
+// older version can sweep and bury records that it can't otherwise work with.
+//
+// A name in Extra is UTF-8, and none of those that the store itself has a use for.
+// A store refuses others with ErrInvalid, and may refuse names that its engine
+// can't keep, such as the empty one. Each value is JSON, which stores keep as it
+// is spelt, but for space between its parts.
 package driver

@@ -35,8 +35,8 @@ var (
 	ErrUnavailable = errors.New("store unavailable")
 
 	// ErrUnknown: a write was sent, and whether it happened could not be
-	// learned in time. It always comes with ErrUnavailable. A store need not tell
-	// it from ErrUnavailable.
+	// learned in time. It always comes with ErrUnavailable. A store may return
+	// ErrUnavailable alone.
 	ErrUnknown = errors.New("outcome unknown")
 
 	// ErrOverloaded: the store's queue is full, or more operations are under way

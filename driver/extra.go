@@ -5,20 +5,7 @@ import (
 	"strconv"
 )
 
-// This file is how records grow: the names of what later versions add to them.
-//
-// Extra is a record's members beyond those that this version has fields for, and
-// so it is with graves. A later version adds members at the top level only. It
-// gives none of those that are there another meaning, and puts nothing new into
-// them: within a member, such as client, an older version keeps only what it
-// knows. A record's id, kind and deadline, and what a grave is told by, are the
-// same in every format, so that an older version can sweep and bury what it can't
-// otherwise work with.
-//
-// A name in Extra is UTF-8, and none of those that the store itself has a use for.
-// A store refuses others with ErrInvalid, and may refuse names that its engine
-// can't keep, such as the empty one. Each value is JSON, which stores keep as it
-// is spelt, but for space between its parts.
+// This file is the growth of records: their format, and the names in Extra.
 
 // Format is the newest format of records that this version can work with. A
 // record that says in Extra, under ExtraFormat, that it is of a later one is

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// This file is the names of sessions.
+// This file is ID, the name of a session.
 
 // ID names a session. It is no credential: it may be shown, logged and put
 // into URLs.

@@ -2,7 +2,7 @@ package driver
 
 import "time"
 
-// This file is what an application sees of a record.
+// This file is Info: a record without its values, for applications.
 
 // Info is what there is to know of a session beside its values.
 type Info struct {

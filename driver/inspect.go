@@ -2,7 +2,7 @@ package driver
 
 import "context"
 
-// This file is what stores tell operators.
+// This file is Inspector, by which stores tell operators of themselves.
 
 // Inspector is what a store may offer beside Store, for consoles and doctors.
 // Its answers may trail acknowledged writes. The Manager works without it. Of

@@ -1,6 +1,6 @@
 package driver
 
-// This file is what is wrong with a store or a manager, for people and machines.
+// This file is the problems of a store or a manager, for people and machines.
 
 // Problem is something that is wrong, or unwise, with a store or with how a
 // manager was made.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// This file is what Search selects, and its order.
+// This file is the query of a Search, and the order of its results.
 
 // Query selects records. Fields left at zero don't restrict, but for Kind. Others
 // have to match exactly. A record whose time is zero comes before all times.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// This file is the record of a session, and what can be told from one alone.
+// This file is Record and the parts of it.
 
 // Record is what a store keeps of a session, or of a principal's sessions (a
 // ledger). Times are UTC, to the millisecond; the zero time means "none". The

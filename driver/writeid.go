@@ -6,8 +6,7 @@ import (
 	"fmt"
 )
 
-// This file is the name of one write, by which its writer finds out whether it
-// happened.
+// This file is WriteID, the name of one write.
 
 // MaxWriteIDs is how many write ids a record keeps. A write whose answer was lost
 // can be told from one that never happened while no more than MaxWriteIDs others

@@ -12,7 +12,7 @@ import (
 )
 
 func ExampleOpen() {
-	keys, err := cloakroom.KeyringFile("session.keys")
+	keyring, err := cloakroom.KeyringFile("session.keys")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func ExampleOpen() {
 		log.Fatal(err) // it is wrongly configured; an engine that is down is no error
 	}
 	defer store.Close()
-	sessions, err := cloakroom.New(store, keys, nil)
+	sessions, err := cloakroom.New(store, keyring, nil)
 	if err != nil {
 		log.Fatal(err)
 	}

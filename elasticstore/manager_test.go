@@ -14,11 +14,11 @@ import (
 
 func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	t.Helper()
-	keys, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := cloakroom.New(s, keys, &cloakroom.Config{SweepEvery: -1, SaveTimeout: patient})
+	m, err := cloakroom.New(s, keyring, &cloakroom.Config{SweepEvery: -1, SaveTimeout: patient})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,14 +13,14 @@ import (
 )
 
 // managerAt makes a Manager whose clock goes so far behind, and that waits so
-// long for the store. All have the same keys.
+// long for the store. All have the same keyring.
 func managerAt(t testing.TB, s *Store, behind, patience time.Duration) *cloakroom.Manager {
 	t.Helper()
-	keys, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := cloakroom.New(s, keys, &cloakroom.Config{
+	m, err := cloakroom.New(s, keyring, &cloakroom.Config{
 		SweepEvery: -1, IdleTimeout: -1, SaveTimeout: patience, Logger: s.cfg.Logger,
 		Now: func() time.Time { return time.Now().Add(-behind) },
 	})

@@ -28,7 +28,7 @@ type site struct {
 }
 
 // newSite makes a site that waits so long for the store. All sites have the same
-// keys.
+// keyring.
 func newSite(t testing.TB, s *Store, patience time.Duration) *site {
 	t.Helper()
 	site := &site{n: cloakroom.NewKey[int]("n")}
@@ -41,11 +41,11 @@ func newSite(t testing.TB, s *Store, patience time.Duration) *site {
 			w.WriteHeader(status)
 		},
 	}
-	keys, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if site.m, err = cloakroom.New(s, keys, config); err != nil {
+	if site.m, err = cloakroom.New(s, keyring, config); err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()

@@ -4,7 +4,7 @@
 //
 //	store := memstore.New(nil)
 //	defer store.Close()
-//	sessions, err := cloakroom.New(store, keys, nil)
+//	sessions, err := cloakroom.New(store, keyring, nil)
 //
 // # Durability
 //

@@ -186,12 +186,12 @@ func ExampleNew() {
 	store := memstore.New(&memstore.Config{MaxRecords: 1_000_000})
 	defer func() { _ = store.Close() }()
 
-	keys, err := cloakroom.NewKeyring([]byte("32 bytes or more, from your configuration"))
+	keyring, err := cloakroom.NewKeyring([]byte("32 bytes or more, from your configuration"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	sessions, err := cloakroom.New(store, keys, nil)
+	sessions, err := cloakroom.New(store, keyring, nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -4,7 +4,7 @@
 //	store, err := sqlitestore.Open(ctx, "sessions.db", nil)
 //	…
 //	defer store.Close()
-//	sessions, err := cloakroom.New(store, keys, nil)
+//	sessions, err := cloakroom.New(store, keyring, nil)
 //
 // The columns can be read with the sqlite3 shell:
 //

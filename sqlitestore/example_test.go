@@ -19,7 +19,7 @@ func ExampleOpen() {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	keys, err := cloakroom.KeyringFile(filepath.Join(dir, "session.keys"))
+	keyring, err := cloakroom.KeyringFile(filepath.Join(dir, "session.keys"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func ExampleOpen() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		sessions, err := cloakroom.New(store, keys, nil)
+		sessions, err := cloakroom.New(store, keyring, nil)
 		if err != nil {
 			log.Fatal(err)
 		}

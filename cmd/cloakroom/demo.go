@@ -43,11 +43,11 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 		return fmt.Errorf("--store: %w", err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	keys, keyFile, err := where.Keys()
+	keyring, keyFile, err := where.Keyring()
 	if err != nil {
 		return err
 	}
-	shop, err := demo.New(store, keys, demo.Config{
+	shop, err := demo.New(store, keyring, demo.Config{
 		Where: where.String(), Lasting: where.Lasting(),
 		Idle: time.Duration(c.Idle), Lifetime: time.Duration(c.Lifetime), Logger: logger,
 	})

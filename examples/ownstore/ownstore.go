@@ -5,7 +5,7 @@
 //
 //	store := ownstore.New()
 //	defer store.Close()
-//	sessions, err := cloakroom.New(store, keys, nil)
+//	sessions, err := cloakroom.New(store, keyring, nil)
 //
 // # Durability
 //

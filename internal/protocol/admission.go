@@ -11,10 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is overload: what is turned down, before it costs the store anything.
+// This file is admission: which operations are turned down when too many come.
 
-// admission turns down what would have to wait for too long, before it has cost
-// the store anything. A queue that is bounded in number alone doesn't: what a
+// admission turns down operations that would have to wait for too long, before they
+// cost the store anything. A queue that is bounded in number alone doesn't: one that a
 // store works off in half a second at its best takes a minute when it is slow,
 // and whoever asked has left by then.
 //
@@ -75,8 +75,8 @@ func (a *admission) full() bool {
 	return int64(c%oneDone) >= fewOps && !a.room(c+1, 1)
 }
 
-// admit counts an operation that begins, unless it has to be turned down. What
-// has been begun, such as a request that comes to its save, has a limit of its own.
+// admit counts an operation that begins, unless it has to be turned down. One of a
+// request that has begun, such as its save, has a limit of its own.
 func (a *admission) admit(begun bool) error {
 	share := int64(1)
 	if begun {
@@ -97,7 +97,8 @@ func (a *admission) room(count uint64, times int64) bool {
 	return (limit == 0 || n <= limit*times) && n <= mostOps
 }
 
-// ErrTooMany is the error of what is turned down.
+// ErrTooMany is the error of an operation that is turned down. It certainly did not
+// happen.
 var ErrTooMany = fmt.Errorf("cloakroom: more operations are under way than the store carries out in time: %w: %w", driver.ErrOverloaded, driver.ErrUnavailable)
 
 // measure adapts the limit to the rate at which operations are done while there

@@ -10,6 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/lru"
 )
 
+// This file is the cache: sessions are remembered, so that a request may do without
+// the store.
+
 const (
 	// cacheBytes bounds what a manager remembers: 64 MiB, and so, with what each
 	// session takes at least, 65,536 sessions.
@@ -18,17 +21,13 @@ const (
 	sessionBytes = lru.LeastBytes
 )
 
-// This file is what is remembered of sessions, so that a request may do without
-// the store.
-
 // cache is a store that remembers the sessions that pass through it
 // (Options.CacheFor). Only recall answers in the store's place: Get still asks it,
 // so whoever is to decide something sees what is there.
 //
-// When an operation tells what has become of a session, all others on it that are
-// under way are spoiled: they may have begun before, and bring what has been
-// replaced or ended since. What a spoiled one brings is remembered only in the
-// place of something still older.
+// An operation that reveals a session's state marks all others in flight on it as
+// spoiled, since they may carry an older state. A spoiled result is remembered only
+// if it is newer than the state that is remembered.
 type cache struct {
 	driver.Store
 	app  string
@@ -108,7 +107,7 @@ func (c *cache) untrack(o operation, rec *driver.Record, err error) {
 	switch {
 	case err == nil:
 		c.learn(o, rec)
-	case answered(err), errors.Is(err, driver.ErrCorrupt):
+	case answered(err), errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
 		c.learn(o, nil)
 	default: // no answer, which tells nothing
 		if o.of.n--; o.of.n == 0 && !o.of.spoiled {
@@ -162,7 +161,7 @@ func (c *cache) write(ctx context.Context, r *driver.Record, do func(context.Con
 	return v, err
 }
 
-// Bury implements Store. Whatever comes of it, what was to be ended isn't
+// Bury implements Store. Whatever comes of it, a session that was to be ended isn't
 // answered for from memory any more.
 func (c *cache) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	o := c.track(id)

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -44,6 +45,24 @@ func TestCacheBounds(t *testing.T) {
 		}
 		if len(c.underWay) != 0 {
 			t.Errorf("%d operations are left under way", len(c.underWay))
+		}
+	}
+}
+
+// TestCacheForgetsWhatIsNoLonger: an answer that a session is no longer what it was,
+// though not what it is, has it forgotten; no answer doesn't.
+func TestCacheForgetsWhatIsNoLonger(t *testing.T) {
+	for err, kept := range map[error]bool{
+		driver.ErrNotFound: false, driver.ErrGone: false, driver.ErrConflict: false, driver.ErrExists: false,
+		driver.ErrCorrupt: false, driver.ErrNewer: false,
+		driver.ErrUnavailable: true, driver.ErrOverloaded: true, context.DeadlineExceeded: true,
+	} {
+		c := testCache(time.Now, 100)
+		r := cacheRecord(1, 0)
+		c.read(r)
+		c.untrack(c.track(r.ID), nil, err)
+		if got, _ := c.recall(r.ID); (got != nil) != kept {
+			t.Errorf("after %q it is remembered: %t", err, got != nil)
 		}
 	}
 }

@@ -2,7 +2,7 @@ package protocol
 
 import "time"
 
-// This file is the time.
+// This file is the clock, and moments of it.
 
 // Clock tells the time of records, to the millisecond, and beside it the real
 // one, by which timeouts run. To look at a clock costs as much as a look-up in
@@ -11,7 +11,7 @@ type Clock struct {
 	Custom func() time.Time // Config.Now; nil: the real time
 }
 
-// Now is the time of records.
+// Now returns the time of records.
 func (c Clock) Now() time.Time {
 	now, _ := c.Both()
 	return now
@@ -27,7 +27,7 @@ func (c Clock) Both() (now, actual time.Time) {
 	return time.UnixMilli(now.UnixMilli()).UTC(), actual
 }
 
-// precise is the time as the clock tells it, which may be with the monotonic one.
+// precise returns the time as the clock tells it, perhaps with a monotonic reading.
 func (c Clock) precise() time.Time {
 	if c.Custom != nil {
 		return c.Custom()

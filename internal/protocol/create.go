@@ -9,9 +9,12 @@ import (
 
 // This file is the first write of a session.
 
-// Create stores the record of a new id. A lost answer is resolved by its write id.
+// Create stores the record of an id that is new, and returns it with its version. The
+// record is the store's from then on, and must not be changed. A lost answer is
+// resolved by the write id (invariant 13). A record or grave that is there already is
+// left as it is (invariant 2).
 //
-// Errors: driver.ErrGone, it was ended already; and as New's type says.
+// Errors: driver.ErrGone, the id was used, or has ended already; ErrTooMany.
 func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
 	ctx, done, err := r.Begin(ctx)
 	if err != nil {

@@ -11,7 +11,10 @@ import (
 // This file is the end of sessions.
 
 // End ends a session whose record was read, and takes it out of its principal's
-// ledger. When it returns nil nothing can bring the session back.
+// ledger. When it returns nil nothing can bring the session back (invariant 2), and
+// changes that waited have been told so. It doesn't wait for them.
+//
+// After an error the session may have ended or not: end it again.
 func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndReason) error {
 	ctx, done, err := r.Begin(ctx)
 	if err != nil {
@@ -26,11 +29,13 @@ func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndRea
 	return nil
 }
 
-// Revoke ends a session of the app by its id, live or not: afterwards nothing can
-// make one of this id. It is no error if there is none.
+// Revoke ends a session of the app by its id, live or not. Afterwards nothing can
+// make one of this id (invariant 2). It is no error if there is none. A record that is
+// corrupt, or that a newer version wrote, is ended whichever app's it is, since that
+// can't be read.
 //
-// Errors: driver.ErrInvalid, it is no session's id; driver.ErrNotFound, it is
-// another app's.
+// Errors: driver.ErrInvalid, the id is no session's; driver.ErrNotFound, the session
+// is another app's. After any other error the session may have ended or not.
 func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
 	if l := id.Layout(); l == driver.LayoutLedger || l.MaxLifetime() == 0 {
 		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, driver.ErrInvalid)

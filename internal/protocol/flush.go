@@ -15,9 +15,9 @@ import (
 // read, and resolves conflicts and lost answers.
 
 // flush writes a batch of changes of one record as one, and gives each its
-// result. cur is the newest state of the record that is known, if any; now and
-// actual are what the clock tells. It returns the state that it left, or nil if that
-// isn't known.
+// result. cur is the newest state of the record that is known, if any. now and
+// actual are the two times of the clock. It returns the state that it left, or nil
+// if that isn't known.
 func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, actual time.Time) *driver.Record {
 	ctx := &batch[0].flight
 	if ctx.Context != nil { // of a flush before, which the store may still look at
@@ -50,14 +50,16 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 	if cur.App != r.app {
 		return give(nil, fmt.Errorf("cloakroom: %v belongs to another app: %w", id, driver.ErrGone))
 	}
-	var open []attempt // what was sent, and may have happened or happen yet for all that is confirmed
+	var open []attempt // sent, and not yet confirmed to have failed: each may have happened, or happen yet
 	for try := 0; ; try++ {
 		if try > 0 || !known { // time went by
 			now = r.clock.Now()
 		}
 		over, err := r.endIfOver(ctx, cur, now)
 		if over {
-			if len(open) > 0 && !now.Before(cur.Deadline) { // else its burial has confirmed what it was dug for
+			// Past the deadline nothing was buried, so an earlier attempt is still
+			// unconfirmed.
+			if len(open) > 0 && !now.Before(cur.Deadline) {
 				return give(nil, errUnknown(id, nil))
 			}
 			return give(nil, fmt.Errorf("cloakroom: %v has expired: %w", id, driver.ErrGone))
@@ -76,8 +78,8 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 			}
 			switch {
 			case refuses, refused(err) && len(open) > 0:
-				// What was sent may be in, for all that a read tells. It isn't
-				// once this has been acknowledged.
+				// An earlier attempt may have happened, whatever a read shows. Once
+				// this write is acknowledged, it has not.
 				confirmed, e := r.confirm(ctx, cur)
 				if e == nil {
 					cur, open = confirmed, nil
@@ -133,10 +135,10 @@ func allYield(batch []*Change) bool {
 // changes that are in it. It finishes those that refuse, that yield to a
 // conflict, and that nobody waits for any more. It takes them out of batch itself.
 //
-// What refuses after changes that aren't written yet is put back into the queue:
-// they may never be, and then the refusal would rest on nothing. And in doubt,
-// where a change may have been written along with an earlier attempt, none is
-// refused: merge reports that one would be.
+// A change that is refused on top of changes not yet written goes back to the queue:
+// if those fail, the refusal was wrong. While an earlier attempt is unresolved
+// (inDoubt) no change may be refused. merge reports that one would be, and the caller
+// confirms the record first.
 func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, conflict, inDoubt bool) (next *driver.Record, kept []*Change, refuses bool) {
 	batch = slices.DeleteFunc(batch, func(c *Change) bool {
 		gone := r.isAbandoned(c) || c.Yields && conflict

@@ -14,7 +14,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what a ledger holds, and how it is written down.
+// This file is the content of a ledger, and its form in a record.
 
 // ledger is what the record of kind KindLedger keeps of one principal in one
 // app: which of its sessions are live, exactly and at once, so that signing out
@@ -30,7 +30,7 @@ type ledger struct {
 	// ledger buries them before taking them out.
 	Ending []ledgerEntry `json:"ending,omitempty"`
 
-	extra driver.ValueList // what a newer version put there
+	extra driver.ValueList // members that a newer version put there
 }
 
 type ledgerEntry struct {
@@ -61,7 +61,7 @@ func readLedger(rec *driver.Record, app, principal string) (ledger, error) {
 	return l, nil
 }
 
-// decodeLedger reads a ledger, with what this version doesn't know.
+// decodeLedger reads a ledger, with the members that this version doesn't know.
 func decodeLedger(raw json.RawMessage) (l ledger, err error) {
 	strict := json.NewDecoder(bytes.NewReader(raw))
 	strict.DisallowUnknownFields()
@@ -102,7 +102,7 @@ func (l ledger) MarshalJSON() ([]byte, error) {
 	return marshalWith(plain(l), l.extra)
 }
 
-// MarshalJSON writes what decodeLedger has read.
+// MarshalJSON writes an entry as decodeLedger reads it.
 func (e ledgerEntry) MarshalJSON() ([]byte, error) {
 	type plain ledgerEntry
 	return marshalWith(plain(e), e.extra)
@@ -121,7 +121,8 @@ func marshalWith(plain any, extra driver.ValueList) ([]byte, error) {
 	return append(append(b[:len(b)-1], ','), m[1:]...), nil // neither is empty
 }
 
-// CheckPrincipal says what is wrong with a principal.
+// CheckPrincipal returns a driver.ErrInvalid that says what is wrong with a principal,
+// or nil. Methods of Records don't check it again.
 func CheckPrincipal(p string) error {
 	switch {
 	case p == "":
@@ -142,7 +143,7 @@ func CheckPrincipal(p string) error {
 // errNoEntry refuses a change that would take nothing out.
 var errNoEntry = errors.New("cloakroom: not in the ledger")
 
-// without takes entries out of a list.
+// without takes entries out of a list. errNoEntry: there were none to be taken out.
 func without(list *[]ledgerEntry, out func(ledgerEntry) bool) error {
 	n := len(*list)
 	if *list = slices.DeleteFunc(*list, out); len(*list) == n {

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what is done with ledgers: entering, leaving, and signing a
-// principal out everywhere (invariant 10).
+// This file is the use of ledgers: entering, leaving, and signing a principal out
+// everywhere (invariant 10).
 
 // ErrRevoked says that the principal was signed out everywhere while this sign-in
 // was under way.
@@ -23,7 +23,7 @@ var ErrRevoked = errors.New("signed out everywhere during sign-in")
 const AttemptLife = 30 * time.Minute
 
 // Generation returns the generation of a principal's ledger, which a sign-in has
-// to find unchanged; a missing ledger is of the zero generation.
+// to find unchanged (invariant 10). A missing ledger is of the zero generation.
 func (r *Records) Generation(ctx context.Context, principal string) (driver.WriteID, error) {
 	l, err := r.ledger(ctx, principal)
 	return l.Generation, err
@@ -88,8 +88,8 @@ func (r *Records) changeLedger(principal string, f func(*ledger, time.Time) (kee
 
 // enterLedger adds a new session to its principal's ledger if the generation is
 // still the sign-in's. Over the limit, the oldest move to ending in the same write,
-// but not the one that the sign-in is about to replace. It returns what is ending,
-// which is to be finished.
+// but not the one that the sign-in is about to replace. It returns all that are
+// ending, for finishEnding.
 func (r *Records) enterLedger(rec *driver.Record, generation driver.WriteID, limit int, replaces driver.ID) ([]ledgerEntry, error) {
 	l, err := r.changeLedger(rec.Principal, func(l *ledger, now time.Time) (time.Time, error) {
 		if l.Generation != generation {
@@ -149,15 +149,11 @@ func (r *Records) leaveLedger(ctx context.Context, rec *driver.Record) {
 }
 
 // RevokeAll ends all sessions of a principal but those in except. When it
-// returns nil they are buried, and a sign-in of an older generation fails.
+// returns nil they are buried, and a sign-in of an older generation fails
+// (invariant 10). It is to be called within Begin.
 //
-// On an error some may be left: the next sign-in or RevokeAll ends them too.
+// After an error some may be left. The next sign-in or RevokeAll ends them too.
 func (r *Records) RevokeAll(ctx context.Context, principal string, except []driver.ID) error {
-	ctx, done, err := r.Begin(ctx)
-	if err != nil {
-		return err
-	}
-	defer done()
 	generation := driver.NewWriteID()
 	l, err := r.changeLedger(principal, func(l *ledger, now time.Time) (time.Time, error) {
 		l.Generation = generation
@@ -177,7 +173,8 @@ func (r *Records) RevokeAll(ctx context.Context, principal string, except []driv
 	return r.finishEnding(ctx, principal, l.Ending)
 }
 
-// finishEnding buries what is ending, and only then takes it out of the ledger.
+// finishEnding buries the sessions that are ending, and only then takes them out of
+// the ledger.
 func (r *Records) finishEnding(ctx context.Context, principal string, ending []ledgerEntry) error {
 	if len(ending) == 0 {
 		return nil
@@ -199,7 +196,8 @@ func (r *Records) finishEnding(ctx context.Context, principal string, ending []l
 
 // Live returns the records of a principal's sessions that are neither ended nor
 // expired, in the order of sign-in, exactly. One that is corrupt is passed over: it
-// opens for nobody.
+// opens for nobody. One that a newer version wrote is driver.ErrNewer for all, as the
+// list would not be exact without it.
 func (r *Records) Live(ctx context.Context, principal string) ([]*driver.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()

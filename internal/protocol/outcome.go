@@ -7,18 +7,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is how it is learned what became of a write that met a conflict or
-// was not answered.
+// This file is how the outcome is learned of a write that met a conflict or was not
+// answered.
 
 // learnOutcome re-reads a record after a write that met a conflict, or wasn't
 // answered, until it knows what became of the attempts. It asks again, backing
 // off, while the store doesn't answer, and for a while when what it reads has
 // not advanced past the conflict.
 //
-// That one of them was applied takes more than a read, which may be answered by a
-// node of the engine that was cut off, has the write alone, and is about to lose
-// it. The same goes for a grave. So what was read is written once more, at its
-// version: if that is acknowledged then so is what it was written over.
+// A read doesn't prove that an attempt was applied, nor that a grave is there. It may
+// come from an isolated node that alone has the write, and is about to lose it. So
+// the state that was read is written once more, at its version. If that is
+// acknowledged, so is the state that it was written over.
 func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) (*driver.Record, recordState, verdict, []attempt) {
 	conflict := answered(cause)
 	for n := 0; ; n++ {
@@ -51,7 +51,7 @@ func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []a
 	}
 }
 
-// confirm writes what was read once more, unchanged, at its version.
+// confirm writes a state that was read once more, unchanged, at its version.
 func (r *Records) confirm(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
 	switch {
 	case rec.Grave != nil:
@@ -65,9 +65,10 @@ func (r *Records) confirm(ctx context.Context, rec *driver.Record) (*driver.Reco
 	return r.send(ctx, &next)
 }
 
+// errNotThere says that there is no record to confirm.
 var errNotThere = errors.New("nothing is there")
 
-// advanced reports whether what was read is another state than cur.
+// advanced reports whether the state that was read is another than cur.
 func advanced(cur, rec *driver.Record, seen sighting) bool {
 	switch seen.state {
 	case stateLive:

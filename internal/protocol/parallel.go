@@ -8,7 +8,7 @@ import (
 // This file is the same operation on several records.
 
 // eachParallel calls f for 0 to n-1 in some goroutines and returns their errors
-// joined. Stores gather what is asked at the same time.
+// joined. Stores gather operations that come at the same time.
 func eachParallel(n int, f func(int) error) error {
 	errs := make([]error, n)
 	room := make(chan struct{}, 64)

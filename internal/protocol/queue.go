@@ -9,11 +9,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// This file is the queue of one record's changes: who waits, who works it off.
+// This file is the queue of a record's changes: who waits in it, and who works it
+// off.
 
-// Queue is what this process knows of one record while it has changes of it, or
-// requests that hold it open: those changes, worked off by one goroutine at a
-// time, and the newest state. The zero Queue is to be given to Records.Hold.
+// Queue holds the changes of one record that wait in this process, and the newest
+// state of the record that the process knows. One goroutine at a time works it off.
+// It lasts while there are changes of the record, or requests that hold it open. The
+// zero Queue is to be given to Records.Hold.
 type Queue struct {
 	waiting []*Change
 	running bool
@@ -24,9 +26,9 @@ type Queue struct {
 }
 
 const (
-	// staleAfter is how old what is known of a record may be to be written over
-	// without reading it again. A write over a state that is many writes old meets
-	// a conflict, and by then nobody can tell whether it happened (invariant 13).
+	// staleAfter is how old a state may be to be written over without reading the
+	// record again. A write over a state that is many writes old meets a conflict,
+	// and by then nobody can tell whether it happened (invariant 13).
 	staleAfter = time.Second
 
 	// maxWaiting bounds a queue.
@@ -38,13 +40,13 @@ type Change struct {
 	Base *driver.Record // what the waiter read; nil: it is read first
 	AsOf Moment         // when it did; after Records.Change, of what that returned
 
-	// Apply makes the change on next, whose fields it may set but not mutate
-	// what they point to. It may run more than once. It is now; untouched says
-	// that next is what the store keeps at next.Version, without changes of
-	// others. An error refuses the change.
+	// Apply makes the change on next. It may set the fields of next, but must not
+	// change what they point to. It may run more than once, in any goroutine. now is
+	// the time of this run. untouched says that next is as the store keeps it at
+	// next.Version, without changes of others. An error refuses the change.
 	Apply func(next *driver.Record, now time.Time, untouched bool) error
 
-	// Make makes the record that is changed where there is none; all changes of
+	// Make makes the record that is changed where there is none. All changes of
 	// a record have the same. nil: a missing record is driver.ErrGone.
 	Make func() *driver.Record
 
@@ -56,7 +58,8 @@ type Change struct {
 	rec       *driver.Record
 	err       error
 
-	// What carrying it out takes is here, so that it is allocated in one piece.
+	// The memory that carrying it out takes is here, so that all is allocated in one
+	// piece.
 	flight timeout.Context
 	alone  [1]*Change // a batch of itself
 }
@@ -68,9 +71,10 @@ func (c *Change) finish(rec *driver.Record, err error) {
 	}
 }
 
-// Hold keeps the queue of a session, so that a request writes over what others
-// of this process wrote meanwhile. If there is none it becomes fresh, a zero one.
-// Release has to be called at the end of the request.
+// Hold keeps the queue of a session until Release, so that a request writes over
+// the state that others of this process left meanwhile. It returns the queue that
+// there is, or else fresh, a zero one, which becomes the session's. Release has to be
+// called at the end of the request. Hold and Release cost no store operation.
 func (r *Records) Hold(id driver.ID, fresh *Queue) *Queue {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,10 +115,17 @@ func (r *Records) drop(id driver.ID, q *Queue) {
 // Change carries a change out and waits for it, whatever becomes of the caller's
 // request: for as long as Options.Timeout, or twice that behind another that is
 // in flight. It returns the record as it was written, perhaps with others'
-// changes; nil if that was written, and ended since.
+// changes; nil if that was written, and ended since. A change that yields may have
+// been given up, without an error.
 //
-// Errors: what Apply refused the change with, driver.ErrGone where the session
-// has ended, or is another app's, and what the store refused it with.
+// Changes of one record that come together are written as one (invariant 3). Each is
+// refused or written by itself. A refusal rests on what is acknowledged, never on a
+// change of another that isn't written yet (invariant 13). An idle session is ended
+// first, and the change finds it gone (invariants 2 and 11).
+//
+// Errors: that of Apply, where it refused; driver.ErrGone, the session has ended, or
+// is another app's; with driver.ErrUnknown beside it, it has ended, perhaps after the
+// change. driver.ErrOverloaded: nothing was written.
 func (r *Records) Change(id driver.ID, c *Change) (*driver.Record, error) {
 	if err := r.load.admit(true); err != nil {
 		return nil, err
@@ -149,7 +160,10 @@ func (r *Records) Change(id driver.ID, c *Change) (*driver.Record, error) {
 	return nil, errUnknown(id, context.DeadlineExceeded)
 }
 
-// ChangeLater puts a change that nobody waits for into its record's queue.
+// ChangeLater puts a change that nobody waits for into its record's queue, and
+// returns at once. Close waits for it.
+//
+// Errors: driver.ErrOverloaded, the queue is full; driver.ErrClosed.
 func (r *Records) ChangeLater(id driver.ID, c *Change) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,8 +190,8 @@ func (r *Records) enter(id driver.ID) (*Queue, error) {
 	return q, nil
 }
 
-// wake reports whether nobody worked the queue off, with mu held: the caller has
-// to see to it now.
+// wake reports whether nobody worked the queue off, so that the caller has to see to
+// it now; with mu held.
 func (r *Records) wake(q *Queue) bool {
 	if q.running {
 		return false
@@ -201,7 +215,7 @@ func (r *Records) rest(id driver.ID, q *Queue) bool {
 
 // writeFirst carries out the first change of a queue that was at rest, in the
 // goroutine of its waiter: to hand it to another and to wait would cost more
-// than a write to memory. What has come meanwhile is left to another.
+// than a write to memory. Changes that have come meanwhile are left to another.
 func (r *Records) writeFirst(id driver.ID, q *Queue, c *Change, newest *driver.Record, asOf Moment) {
 	var latest *driver.Record
 	defer func() { // also if a store or a hook panics, which net/http survives
@@ -235,7 +249,7 @@ func (r *Records) drain(id driver.ID, q *Queue) {
 }
 
 // writeBatch writes a batch of a queue over the newest state that the queue
-// knows, as of some time, and returns what is known then.
+// knows, as of some time, and returns the newest state then.
 func (r *Records) writeBatch(id driver.ID, batch []*Change, newest *driver.Record, asOf Moment) (*driver.Record, Moment) {
 	for _, c := range batch {
 		switch {
@@ -257,8 +271,8 @@ func (r *Records) writeBatch(id driver.ID, batch []*Change, newest *driver.Recor
 	return latest, asOf
 }
 
-// putBack puts changes that a flush left alone before those that came since. It
-// is for the goroutine of their queue.
+// putBack puts changes that a flush left alone before those that came since. Only
+// the goroutine that works their queue off may call it.
 func (r *Records) putBack(id driver.ID, changes []*Change) {
 	if len(changes) == 0 {
 		return
@@ -269,8 +283,8 @@ func (r *Records) putBack(id driver.ID, changes []*Change) {
 	q.waiting = append(changes, q.waiting...)
 }
 
-// refuseWaiting ends all that waits in a record's queue; what is in flight isn't
-// touched.
+// refuseWaiting ends the changes that wait in a record's queue with an error. Those
+// in flight aren't touched.
 func (r *Records) refuseWaiting(id driver.ID, err error) {
 	r.mu.Lock()
 	var waiting []*Change

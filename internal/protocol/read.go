@@ -12,10 +12,10 @@ import (
 
 // This file is how records are read, and when a session is over.
 
-// endIfOver reports whether a session is past its end now. Idle ones are buried
+// endIfOver reports whether a session is past its end now. An idle one is buried
 // first, at the version that was judged, so that no save that is on its way can
-// revive what is about to be called expired. Past the deadline there is no
-// need: it never moves. An error leaves it open, and a re-read is due.
+// revive it once it has been called expired. Past the deadline there is no need: it
+// never moves. An error leaves it open, and a re-read is due.
 func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Time) (bool, error) {
 	switch {
 	case rec.Kind != driver.KindSession || !r.over(rec, now):
@@ -30,12 +30,18 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 	return err == nil, err
 }
 
-// ErrForeign says that a record is none of this app's sessions.
+// ErrForeign says that a record is none of this app's sessions. It comes with
+// driver.ErrCorrupt.
 var ErrForeign = errors.New("not a session of this app")
 
-// Read returns the record of a session that is live. If it has ended it returns
-// its grave, if any, and if there is none neither. Who is told that a session is
-// over before its deadline can rely on it: the record has been buried.
+// Read returns the record of a session that is live. If the session has ended it
+// returns its grave, or neither if there is no grave. A session that is called over
+// before its deadline has been buried, so it stays over (invariants 2 and 11).
+//
+// The record may be stale, or a phantom, as far as the store allows. A change on top
+// of it finds that out.
+//
+// Errors: ErrForeign; those of reading.
 func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
 	for n := 1; ; n++ {
 		rec, err := r.store.Get(ctx, id)
@@ -61,8 +67,8 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	}
 }
 
-// Open is Read for a request that brings a token: it is turned down while more
-// operations are under way than the store carries out in time.
+// Open is Read for a request that brings a token. It is turned down, with ErrTooMany,
+// while more operations are under way than the store carries out in time.
 func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
 	if err := r.load.admit(false); err != nil {
 		return nil, nil, err
@@ -71,9 +77,9 @@ func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	return r.Read(ctx, id)
 }
 
-// Recall returns a session as it was less than Options.CacheFor ago, unless it
-// is over now, and when it was asked for; nil if that isn't remembered. It costs no
-// store operation.
+// Recall returns a session as it was less than Options.CacheFor ago, and the moment
+// that it was asked for. It returns nil if that isn't remembered, or is over now. It
+// costs no store operation. What this Records changed or ended since is in it.
 func (r *Records) Recall(id driver.ID, now time.Time) (*driver.Record, Moment) {
 	if r.cache == nil {
 		return nil, 0
@@ -85,10 +91,11 @@ func (r *Records) Recall(id driver.ID, now time.Time) (*driver.Record, Moment) {
 	return rec, MomentOf(asOf)
 }
 
-// Newest returns a record as the store has it, over or not: driver.ErrGone if
-// there is none.
+// Newest returns a record as the store has it, over or not.
+//
+// Errors: driver.ErrGone, there is no record; those of reading.
 func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, error) {
-	ctx, cancel := r.bound(ctx)
+	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
 	rec, err := r.store.Get(ctx, id)
 	switch {

@@ -11,17 +11,27 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what the records of an app are reached by, and its beginning and
-// end.
+// This file is Records, how it begins and ends, and the errors of its writes.
 
-// Records reads and writes the records of one app in a store. It is safe for
-// concurrent use.
+// Records reads and writes the records of one app in a store.
 //
-// What a method returned without an error has happened, is acknowledged by the
-// store, and stays. An error that wraps driver.ErrUnknown says that nobody can
-// tell; with any other nothing has happened, unless the method says otherwise.
-// Methods that write are carried through for Options.Timeout, even when the
-// caller's context ends.
+// Concurrency: methods are safe for concurrent use. Several Records may work on one
+// store, in one process or in many. Only the order of the Queue and the cache are
+// of one Records alone.
+//
+// Outcome: what a method returned without an error has happened, is acknowledged by
+// the store, and stays (invariants 1 and 13). An error that wraps driver.ErrUnknown
+// says that nobody can tell. With any other error nothing has happened, unless the
+// method says otherwise.
+//
+// Time: methods that write are carried through for Options.Timeout, even when the
+// caller's context ends. Methods that read end with the caller's context.
+//
+// Errors: driver.ErrUnavailable, the store didn't answer, or turned the operation
+// down (with driver.ErrOverloaded), or a newer version wrote the record (with
+// driver.ErrNewer). driver.ErrCorrupt, the record can't be understood.
+// driver.ErrInvalid, the store refuses it for ever. driver.ErrClosed, after Close or
+// that of the store. Methods name those that they add.
 type Records struct {
 	store driver.Store        // with the cache around it, if there is one
 	owned driver.OwnedUpdater // the store, if it is one
@@ -37,17 +47,20 @@ type Records struct {
 	work   sync.WaitGroup // the queues' goroutines, and what Begin began
 }
 
-// Options say how Records work. All fields but CacheFor are to be set.
+// Options say how Records work. All fields are to be set, but for CacheFor and Clock,
+// whose zero value is the real time.
 type Options struct {
 	App         string
 	Clock       Clock
 	Timeout     time.Duration // bounds what is carried through
 	Idle        time.Duration // idle timeout; what a record says counts as well
 	MaxLifetime time.Duration // the longest that sessions of the app may live
-	CacheFor    time.Duration // how long what was read is remembered; 0: not at all
-	Logger      *slog.Logger  // gets what goes wrong where there is no caller to tell
+	CacheFor    time.Duration // how long a session is remembered; 0: not at all
+	Logger      *slog.Logger  // gets the errors that no caller is there for
 
-	// Ended is told of each session that is ended here.
+	// Ended is told of a session once it has been ended here: found idle, by End, by
+	// Revoke, or replaced by SignIn. Sessions that RevokeAll or a limit ends are not
+	// told one by one. The context is the operation's.
 	Ended func(context.Context, driver.ID, driver.EndReason)
 }
 
@@ -63,8 +76,8 @@ func New(store driver.Store, o Options) *Records {
 	return r
 }
 
-// Close refuses further changes and waits for those accepted, which takes no
-// longer than their timeouts.
+// Close refuses further writes, with driver.ErrClosed, and waits for those accepted,
+// which takes no longer than their timeouts. Reads go on. The store stays open.
 func (r *Records) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -72,8 +85,11 @@ func (r *Records) Close() {
 	r.work.Wait()
 }
 
-// Begin starts what is carried through even if the client hangs up, for as long
-// as Options.Timeout, and what Close waits for. done has to be called at its end.
+// Begin starts an operation that is carried through even if the client hangs up. It
+// returns the operation's context, which ends after Options.Timeout. Close waits
+// until done has been called.
+//
+// Errors: driver.ErrClosed.
 func (r *Records) Begin(ctx context.Context) (bound context.Context, done func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,7 +101,7 @@ func (r *Records) Begin(ctx context.Context) (bound context.Context, done func()
 	return bound, func() { cancel(); r.work.Done() }, nil
 }
 
-// bound returns the context of something to be carried through.
+// bound returns the context of an operation that is carried through.
 func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)
 }
@@ -98,7 +114,7 @@ func errUnknown(id driver.ID, cause error) error {
 	switch {
 	case cause == nil:
 		return err
-	case answered(cause): // what the store said is no proof, and would mislead
+	case answered(cause): // the store's answer is no proof, and would mislead
 		return fmt.Errorf("%w: %v", err, cause) //nolint:errorlint // not to be told by errors.Is
 	}
 	return fmt.Errorf("%w: %w", err, cause)

@@ -6,7 +6,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file decides what became of writes, from what was sent and seen alone.
+// This file is the judgement of lost answers: from what was sent and seen alone, it
+// says what became of writes.
 
 // attempt is a write that was sent and whose outcome isn't known: the write id
 // that it carries, and the write count of the record that it was built on. Since it
@@ -55,12 +56,11 @@ const (
 //   - The count didn't move: it hasn't happened, but still may.
 //   - Otherwise its write id may have been pushed out: nobody can tell.
 //
-// What was seen may be a phantom: a write that only a node has that was cut off,
-// and that it is about to lose. So "it happened" is confirmed by a write (see
-// Records.learnOutcome). And an attempt that is ruled out is returned as well, to be
-// looked for again until a write on top of what was seen has been acknowledged. An
-// attempt that was answered and ruled out before may fall too far behind for that:
-// then it is given up, or in a busy session nobody could ever be told anything.
+// A read may come from an isolated node and show a phantom: a write that will be
+// rolled back. So "applied" is confirmed by a write (see Records.learnOutcome). An
+// attempt that is ruled out here stays pending until a later write is acknowledged.
+// One that was answered and ruled out before may fall too far behind for that. Then
+// it is given up, or in a busy session nobody could ever be told anything.
 //
 // A grave keeps count and write ids and is judged alike, but that nothing can happen
 // any more. A record that was there and is missing now leaves no trace.

@@ -14,7 +14,7 @@ import (
 // SignIn is one sign-in: create the new record, enter it into the ledger, and
 // last retire exactly that version of the old record that was copied.
 type SignIn struct {
-	Old        *driver.Record // to be replaced, as it was read; nil: there is none
+	Old        *driver.Record // that of the session to be replaced, as it was read; nil: there is none
 	Next       *driver.Record // that of the new session, not stored yet
 	Generation driver.WriteID // of the ledger, when the sign-in began
 	Limit      int            // of the principal's live sessions; 0 and less: none
@@ -33,12 +33,14 @@ type SignIn struct {
 // in both.
 var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
 
-// SignIn carries a sign-in out and returns the record of the new session. It is
-// to be called within Begin.
+// SignIn carries a sign-in out and returns the record of the new session (invariant
+// 9). It is to be called within Begin. A session that is over the limit is ended as
+// well, or left to the next who writes the ledger (invariant 10).
 //
-// Errors: ErrRevoked, the principal was signed out everywhere since the
-// generation was read; driver.ErrGone, the old session was ended meanwhile. After
-// any but driver.ErrUnknown the new session has been taken back.
+// Errors: ErrRevoked, the principal was signed out everywhere since the generation
+// was read; driver.ErrGone, a session was ended meanwhile, the old one or the new
+// one; that of Merge; ErrTooMany. After an error other than driver.ErrUnknown the new
+// session has been taken back, or is one that nobody has the token of.
 func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
 	rec, err := r.Create(ctx, in.Next)
 	if err != nil {

@@ -132,11 +132,11 @@ func openPlantedApp(t *testing.T) *plantedApp {
 	t.Helper()
 	store := memstore.New(nil)
 	t.Cleanup(func() { store.Close() })
-	keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+	keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := cloakroom.New(store, keys, nil)
+	m, err := cloakroom.New(store, keyring, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

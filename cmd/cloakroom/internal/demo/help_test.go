@@ -95,11 +95,11 @@ func (s *safeBuffer) String() string {
 
 func testKeys(t *testing.T) *cloakroom.Keyring {
 	t.Helper()
-	keys, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
+	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys
+	return keyring
 }
 
 // openSite opens a shop on a store, which it closes at the end.

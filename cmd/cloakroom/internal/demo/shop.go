@@ -42,10 +42,10 @@ type Shop struct {
 
 // New makes a shop. The store may be out of reach, and stays the caller's to
 // close.
-func New(store cloakroom.Store, keys *cloakroom.Keyring, config Config) (*Shop, error) {
+func New(store cloakroom.Store, keyring *cloakroom.Keyring, config Config) (*Shop, error) {
 	s := &Shop{config: config, meter: newMeter(store, config.Logger)}
 	var err error
-	s.sessions, err = cloakroom.New(s.meter, keys, &cloakroom.Config{
+	s.sessions, err = cloakroom.New(s.meter, keyring, &cloakroom.Config{
 		App:               App,
 		Transport:         cloakroom.Cookie{Insecure: true}, // the demo speaks plain HTTP
 		IdleTimeout:       config.Idle,

@@ -158,13 +158,13 @@ func opened[S Store](s S, err error) (Store, error) {
 	return s, nil
 }
 
-// Keys returns the keys that belong to the place, and the file they are in, "" if
-// they are new and in none: then nothing outlives the process that they could
-// open.
+// Keyring returns the keyring that belongs to the place, and the file it is in. For
+// a place in memory the ring is new and the file "": nothing outlives the process
+// that it could open.
 //
-// Those of a SQLite file lie beside it. Those of an engine lie in the data
-// folder, since they must not be kept with the sessions.
-func (p Place) Keys() (*cloakroom.Keyring, string, error) {
+// The ring of a SQLite file lies beside it. That of an engine lies in the data
+// folder, since it must not be kept with the sessions.
+func (p Place) Keyring() (*cloakroom.Keyring, string, error) {
 	p, err := p.Resolve()
 	if err != nil {
 		return nil, "", err
@@ -174,8 +174,8 @@ func (p Place) Keys() (*cloakroom.Keyring, string, error) {
 	case inMemory:
 		var secret [32]byte
 		_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
-		keys, err := cloakroom.NewKeyring(secret[:])
-		return keys, "", err
+		keyring, err := cloakroom.NewKeyring(secret[:])
+		return keyring, "", err
 	case inEngine:
 		folder, err := dataFolder()
 		if err != nil {
@@ -185,8 +185,8 @@ func (p Place) Keys() (*cloakroom.Keyring, string, error) {
 	default:
 		path = strings.TrimSuffix(p.path, ".db") + ".keys"
 	}
-	keys, err := cloakroom.KeyringFile(path)
-	return keys, path, err
+	keyring, err := cloakroom.KeyringFile(path)
+	return keyring, path, err
 }
 
 // dataFolder returns the folder where the program keeps its data, and makes it.

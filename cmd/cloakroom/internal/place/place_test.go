@@ -117,9 +117,9 @@ func TestOpen(t *testing.T) {
 			if err := store.Close(); err != nil {
 				t.Error(err)
 			}
-			keys, path, err := p.Keys()
-			if err != nil || keys == nil || path != keyFile {
-				t.Errorf("keys in %q, want %q; %v", path, keyFile, err)
+			keyring, path, err := p.Keyring()
+			if err != nil || keyring == nil || path != keyFile {
+				t.Errorf("keyring in %q, want %q; %v", path, keyFile, err)
 			}
 			if p.Lasting() != (text != "memory:") {
 				t.Errorf("lasting: %v", p.Lasting())

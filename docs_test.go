@@ -1,0 +1,81 @@
+package cloakroom_test
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// testNames returns the names of all test functions of the repository.
+func testNames(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, f := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+			names = append(names, string(f[1]))
+		}
+		return err
+	})
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d tests: %v", len(names), err)
+	}
+	return names
+}
+
+// Each test that docs/design.md names for an invariant exists, and carries its number.
+func TestDesignNamesTestsThatExist(t *testing.T) {
+	text, err := os.ReadFile("docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t)
+	named := 0
+	for _, row := range regexp.MustCompile("(?m)^\\| (\\d+) \\| (`.*) \\|$").FindAllSubmatch(text, -1) {
+		number := string(row[1])
+		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllSubmatch(row[2], -1) {
+			named++
+			is := regexp.MustCompile(`^Test(I\d+)*I` + number + `(I\d+)*_?` + string(name[1]) + `$`)
+			if !slices.ContainsFunc(tests, is.MatchString) {
+				t.Errorf("invariant %s: there is no test TestI%s_%s", number, number, name[1])
+			}
+		}
+	}
+	if named < 14 {
+		t.Errorf("%d tests are named: the table isn't found", named)
+	}
+}
+
+// Each file of the repository that a document names or links to exists.
+func TestDocumentsNameFilesThatExist(t *testing.T) {
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, document := range append(documents, "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if document == filepath.Join("docs", "design.md") && !bytes.Contains(text, []byte(".go`")) {
+			t.Error("docs/design.md names no file: is it still read as it is written?")
+		}
+		for _, name := range regexp.MustCompile("`([\\w/]+\\.go|internal/[\\w/]+)`").FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(string(name[1])); err != nil {
+				t.Errorf("%s names %s: %v", document, name[1], err)
+			}
+		}
+		for _, link := range regexp.MustCompile(`\]\(([\w./-]+)(#[\w-]*)?\)`).FindAllSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), string(link[1]))); err != nil {
+				t.Errorf("%s links to %s: %v", document, link[1], err)
+			}
+		}
+	}
+}
