@@ -2,6 +2,7 @@ package cloakroom_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"testing"
@@ -200,5 +201,21 @@ func TestGravesKeepAppAndPrincipal(t *testing.T) {
 				t.Errorf("it leaves %+v, %v", rec, err)
 			}
 		})
+	}
+}
+
+// A save that meets what a newer version wrote meanwhile is told so at once, and
+// doesn't write over it.
+func TestI13_SaveMeetsANewerRecord(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.stored(1)
+	open := r.open(s)
+	r.rewrite(s.ID(), func(rec *driver.Record) { rec.Extra = rec.Extra.With(driver.ExtraFormat, json.RawMessage("2")) })
+	r.store.since()
+	visits.Set(open, 2)
+	r.wantErr("Save", open.Save(t.Context()), cloakroom.ErrUnavailable, cloakroom.ErrUnknown)
+	r.wantOps("get 1, update 1")
+	if _, err := r.kept(s.ID()); !errors.Is(err, driver.ErrNewer) {
+		t.Errorf("the store has %v", err)
 	}
 }
