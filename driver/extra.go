@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -39,11 +40,13 @@ func CheckFormat(extra ValueList) error {
 	if raw == nil {
 		return nil
 	}
-	n, err := strconv.ParseUint(string(raw), 10, 31)
+	n, err := strconv.ParseUint(string(raw), 10, 64)
 	switch {
+	case errors.Is(err, strconv.ErrRange): // n is the most there is
 	case err != nil || n == 0:
 		return fmt.Errorf("%w: its format is not a number from 1 on", ErrCorrupt)
-	case n > Format:
+	}
+	if n > Format {
 		return fmt.Errorf("%w: it is of format %d, this version knows %d", ErrNewer, n, Format)
 	}
 	return nil

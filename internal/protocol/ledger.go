@@ -61,42 +61,97 @@ func readLedger(rec *driver.Record, app, principal string) (ledger, error) {
 	return l, nil
 }
 
-// decodeLedger reads a ledger, with the members that this version doesn't know.
-func decodeLedger(raw json.RawMessage) (l ledger, err error) {
-	strict := json.NewDecoder(bytes.NewReader(raw))
-	strict.DisallowUnknownFields()
-	if strict.Decode(&l) == nil { // it is as this version writes it
-		return l, nil
+// decodeLedger reads a ledger, with what this version doesn't know. Names are exact,
+// and none comes twice: encoding/json takes "LIVE" for "live", and the last of two.
+func decodeLedger(raw json.RawMessage) (ledger, error) {
+	var l ledger
+	if json.Unmarshal(raw, &l) == nil {
+		if again, err := json.Marshal(l); err == nil && bytes.Equal(again, raw) {
+			return l, nil // it is as this version writes it
+		}
 	}
 	l = ledger{}
-	if err := json.Unmarshal(raw, &l); err != nil {
+	members, err := membersOf(raw)
+	if err != nil {
 		return l, err
 	}
-	var lists struct{ Live, Ending []json.RawMessage }
-	err = json.Unmarshal(raw, &lists)
-	l.extra = membersBut(raw, "generation", "live", "ending")
-	for i := range l.Live {
-		l.Live[i].extra = membersBut(lists.Live[i], "id", "deadline")
+	for name, value := range members {
+		switch name {
+		case "generation":
+			err = json.Unmarshal(value, &l.Generation)
+		case "live":
+			l.Live, err = decodeEntries(value)
+		case "ending":
+			l.Ending, err = decodeEntries(value)
+		default:
+			continue
+		}
+		if err != nil {
+			return l, fmt.Errorf("its %s: %w", name, err)
+		}
+		delete(members, name)
 	}
-	for i := range l.Ending {
-		l.Ending[i].extra = membersBut(lists.Ending[i], "id", "deadline")
-	}
-	return l, err
+	l.extra = driver.NewValueList(members)
+	return l, nil
 }
 
-// membersBut returns the members of a JSON object without those of some names.
-func membersBut(object json.RawMessage, known ...string) driver.ValueList {
-	var all map[string]json.RawMessage
-	if json.Unmarshal(object, &all) != nil {
-		return nil
+func decodeEntries(raw json.RawMessage) ([]ledgerEntry, error) {
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, err
 	}
-	for _, name := range known {
-		delete(all, name)
+	if list == nil {
+		return nil, errors.New("null is no list")
 	}
-	return driver.NewValueList(all)
+	entries := make([]ledgerEntry, len(list))
+	for i, object := range list {
+		members, err := membersOf(object)
+		if err != nil {
+			return nil, err
+		}
+		e := &entries[i]
+		var deadline *int64
+		if err := errors.Join(json.Unmarshal(members["id"], &e.ID), json.Unmarshal(members["deadline"], &deadline)); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", i+1, err)
+		}
+		if deadline == nil {
+			return nil, fmt.Errorf("entry %d has no deadline", i+1)
+		}
+		e.Deadline = *deadline
+		delete(members, "id")
+		delete(members, "deadline")
+		e.extra = driver.NewValueList(members)
+	}
+	return entries, nil
 }
 
-// MarshalJSON is the inverse of decodeLedger.
+// membersOf returns the members of a JSON object, each of which has to have a name
+// of its own.
+func membersOf(object json.RawMessage) (map[string]json.RawMessage, error) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("it is no JSON object")
+	}
+	members := make(map[string]json.RawMessage)
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		name, _ := t.(string)
+		if _, twice := members[name]; twice {
+			return nil, fmt.Errorf("it has the member %q twice", name)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		members[name] = value
+	}
+	return members, nil
+}
+
+// MarshalJSON writes what decodeLedger has read.
 func (l ledger) MarshalJSON() ([]byte, error) {
 	type plain ledger
 	return marshalWith(plain(l), l.extra)

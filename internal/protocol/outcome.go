@@ -30,7 +30,7 @@ func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []a
 		rec, err := r.store.Get(ctx, cur.ID)
 		seen, ok := see(rec, err)
 		if !ok {
-			if errors.Is(err, driver.ErrNewer) { // nor will it be readable soon
+			if errors.Is(err, driver.ErrNewer) || errors.Is(err, driver.ErrCorrupt) { // nor will it be readable soon
 				return nil, stateUnread, verdictUnknown, nil
 			}
 			continue
