@@ -53,7 +53,7 @@
 // older version can sweep and bury records that it can't otherwise work with.
 //
 // A name in Extra is UTF-8, and none of those that the store itself has a use for.
-// A store refuses others with ErrInvalid, and may refuse names that its engine
+// A store refuses others with ErrInvalid, and may refuse names and values that its engine
 // can't keep, such as the empty one. Each value is JSON, which stores keep as it
 // is spelt, but for space between its parts.
 package driver
