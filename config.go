@@ -135,8 +135,8 @@ const (
 	// SaveEach saves each change by itself and reads before each look at a
 	// value. It is slow and seldom needed.
 	SaveEach
-	// SaveManual saves only when Session.Save is called. Other changes are
-	// dropped at the end of the request.
+	// SaveManual saves only when Session.Save is called, or inside
+	// Manager.AutoSave. Other changes are dropped at the end of the request.
 	SaveManual
 )
 

@@ -41,12 +41,35 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 	q.finish()
 }
 
+// AutoSave has a manager of SaveManual save the sessions of h's requests as one of
+// SaveOnce does: before the first byte of the response, and what is changed later
+// when the outermost handler returns. In other modes it does nothing. It works inside
+// Handler and without.
+func (m *Manager) AutoSave(h http.Handler) http.Handler {
+	return m.anywhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.request(r.Context()).autoSave.Store(true)
+		h.ServeHTTP(w, r)
+	}))
+}
+
+// anywhere is a handler that runs inside Handler, and goes there if it isn't.
+func (m *Manager) anywhere(inside http.Handler) http.Handler {
+	alone := m.Handler(inside)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if m.request(r.Context()) != nil {
+			inside.ServeHTTP(w, r)
+			return
+		}
+		alone.ServeHTTP(w, r)
+	})
+}
+
 // With is a handler that needs its session: it is loaded first, and h isn't
 // called if that fails. An error of h, or of loading, is answered by Fail; what h
 // changed in the session and hasn't saved is dropped then. It works inside
 // Handler and without.
 func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) error) http.Handler {
-	inside := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return m.anywhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.Session(r.Context())
 		if err == nil {
 			err = h(w, r, s)
@@ -54,15 +77,7 @@ func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) erro
 		if err != nil {
 			m.Fail(w, r, err)
 		}
-	})
-	alone := m.Handler(inside)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if m.request(r.Context()) != nil {
-			inside(w, r)
-			return
-		}
-		alone.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // Session returns the session of the request that the context belongs to. The

@@ -27,6 +27,8 @@ type request struct {
 	session atomic.Pointer[Session] // once somebody got it; set with mu held
 	asked   atomic.Bool             // somebody does, or did
 
+	autoSave atomic.Bool // in SaveManual: it is saved as in SaveOnce
+
 	mu     sync.Mutex
 	err    error           // of loading it
 	heldID ID              // the record that the request holds open
@@ -142,7 +144,7 @@ func (q *request) commit() error {
 	if s == nil {
 		return nil
 	}
-	switch q.m.config.Save {
+	switch q.saveMode() {
 	case SaveOnce:
 		if err := s.Save(q); err != nil {
 			return err
@@ -162,6 +164,14 @@ func (q *request) commit() error {
 		q.handOut(h)
 	}
 	return nil
+}
+
+// saveMode says when the request's changes are saved.
+func (q *request) saveMode() SaveMode {
+	if q.m.config.Save == SaveManual && q.autoSave.Load() {
+		return SaveOnce
+	}
+	return q.m.config.Save
 }
 
 // handOut puts what there is to say about the client's token into headers.
@@ -206,7 +216,7 @@ func (q *request) finish() {
 		return
 	}
 	var err error
-	switch q.m.config.Save {
+	switch q.saveMode() {
 	case SaveOnce:
 		err = s.Save(q)
 	case SaveEach:

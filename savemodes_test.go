@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -230,6 +231,118 @@ func TestSaveManual(t *testing.T) {
 	if got := visits.Get(r.openBy(r.m, g.token)); got != 1 {
 		t.Errorf("after Save the store keeps %d", got)
 	}
+}
+
+func TestAutoSave(t *testing.T) {
+	auto := func(r *rig, g *guest, f page) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r.m.Handler(r.m.AutoSave(r.m.With(f))).ServeHTTP(w, g.request(t.Context()))
+		return w
+	}
+	manual := &cloakroom.Config{Save: cloakroom.SaveManual}
+
+	t.Run("saves once", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		auto(r, r.as(s), func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Update(s, plusOne)
+			visits.Update(s, plusOne)
+			r.wantOps("get 1")
+			io.WriteString(w, "begun")
+			r.wantOps("update 1")
+			r.wantVisits(s.ID(), 3)
+			visits.Update(s, plusOne)
+			return nil
+		})
+		r.wantOps("update 1")
+		r.wantVisits(s.ID(), 4)
+	})
+	t.Run("costs what it must", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		w := httptest.NewRecorder()
+		r.m.Handler(r.m.AutoSave(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))).ServeHTTP(w, r.as(s).request(t.Context()))
+		r.wantOps("nothing")
+		auto(r, r.as(s), look)
+		r.wantOps("get 1")
+		auto(r, r.guest(), look)
+		r.wantOps("nothing")
+	})
+	t.Run("without Handler", func(t *testing.T) {
+		r := newRig(t, manual)
+		w := httptest.NewRecorder()
+		r.m.AutoSave(r.m.With(visit)).ServeHTTP(w, r.guest().request(t.Context()))
+		r.wantOps("create 1")
+		if len(w.Result().Cookies()) != 1 {
+			t.Errorf("got the cookies %v", w.Result().Cookies())
+		}
+	})
+	t.Run("a save that fails is the answer", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		r.store.answer(isOp("update"), errFull)
+		w := auto(r, r.as(s), func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Update(s, plusOne)
+			_, err := io.WriteString(w, "claimed")
+			r.wantErr("Write", err, cloakroom.ErrUnavailable)
+			return nil
+		})
+		if w.Code != 503 || strings.Contains(w.Body.String(), "claimed") {
+			t.Errorf("got %d %q", w.Code, w.Body)
+		}
+		r.wantVisits(s.ID(), 1)
+	})
+	t.Run("nothing after a failure", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		w := auto(r, r.as(s), func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Update(s, plusOne)
+			return errors.New("a handler's error")
+		})
+		if w.Code != 500 {
+			t.Errorf("got %d", w.Code)
+		}
+		r.wantVisits(s.ID(), 1)
+	})
+	t.Run("nothing after a panic", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		func() {
+			defer func() { recover() }()
+			auto(r, r.as(s), func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				visits.Update(s, plusOne)
+				panic("a handler's")
+			})
+		}()
+		r.wantVisits(s.ID(), 1)
+	})
+	t.Run("begun too late", func(t *testing.T) {
+		r := newRig(t, manual)
+		w := auto(r, r.guest(), func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+			io.WriteString(w, "begun")
+			return visit(w, req, s)
+		})
+		r.wantOps("nothing")
+		if got := r.log.take(); !strings.Contains(got, cloakroom.ErrTooLate.Error()) || len(w.Result().Cookies()) != 0 {
+			t.Errorf("logged: %q; cookies %v", got, w.Result().Cookies())
+		}
+	})
+	t.Run("only where it stands", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		r.as(s).want(200, visit)
+		r.wantOps("get 1")
+	})
+	t.Run("other modes stay", func(t *testing.T) {
+		r := newRig(t, &cloakroom.Config{Save: cloakroom.SaveEach})
+		s := r.stored(1)
+		auto(r, r.as(s), func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Set(s, 2)
+			visits.Set(s, 3)
+			return nil
+		})
+		r.wantOps("get 1, update 2")
+	})
 }
 
 // Sign-in, renewal and sign-out happen at once, in any mode.

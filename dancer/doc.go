@@ -1,12 +1,24 @@
 // Package dancer takes over from the Perl module Dancer::Session::ElasticSearch: it
-// reads the config.yml of a Dancer 1 application, and the signed ids in the cookies
-// of its visitors.
+// reads the config.yml of a Dancer 1 application, opens sessions by it, and reads the
+// signed ids in the old cookies of its visitors.
+//
+//	sessions, err := dancer.Open(ctx, "config.yml", nil)
+//	http.ListenAndServe(addr, sessions.Handler(sessions.AfterHook(mux)))
+//
+// docs/from-dancer.md has Perl and Go side by side. The parts by themselves:
 //
 //	config, err := dancer.LoadConfig("config.yml", nil)
 //	for _, w := range config.Warnings {
 //		log.Println(w)
 //	}
 //	id, err := config.Signer().Verify(value) // of a cookie named config.Cookie.Name
+//
+// # Sessions
+//
+// Open gives sessions of package cloakroom, in indices of package elasticstore, beside
+// the old ones: those of the setting index "my_index" live in my_index-*, and have a
+// cookie and keys of their own. my_index and the old cookie are left alone, so that old
+// and new processes can run at once.
 //
 // # Signed ids
 //

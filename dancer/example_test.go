@@ -1,13 +1,34 @@
 package dancer_test
 
 import (
+	"context"
 	"fmt"
 	"log"
+	"net/http"
 	"os"
 	"path/filepath"
 
+	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
+
+// From the application's file to sessions that run. With is_lazy: 1 the after hook saves.
+func ExampleOpen() {
+	sessions, err := dancer.Open(context.Background(), "config.yml", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer sessions.Close()
+
+	color := cloakroom.NewKey[string]("color")
+	mux := http.NewServeMux()
+	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		color.Set(s, "blue")
+		_, err := fmt.Fprintf(w, "The color is %s", color.Get(s))
+		return err
+	}))
+	log.Print(http.ListenAndServe("127.0.0.1:8080", sessions.Handler(sessions.AfterHook(mux))))
+}
 
 // An application's settings, and the value of a cookie that the old module signed.
 func ExampleLoadConfig() {

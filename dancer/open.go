@@ -1,12 +1,14 @@
 package dancer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -47,6 +49,16 @@ type OpenOptions struct {
 	// SaveOnce in the place of what is_lazy says, or an Events. Defaults to none.
 	Adjust func(*cloakroom.Config)
 
+	// AdjustStore does the same for the store and its client: a CAFile, Replicas,
+	// or another Index. OneIndex is refused, and an Index with which new sessions
+	// would live in the old module's. Defaults to none.
+	AdjustStore func(*elasticstore.ClientConfig, *elasticstore.Config)
+
+	// Wrap returns what the Manager has for its store, such as one that counts and
+	// passes on to the one it is given. Closing isn't passed on: Close closes the
+	// Store itself. Defaults to the Store.
+	Wrap func(cloakroom.Store) cloakroom.Store
+
 	// Logger gets the warnings about settings, and what the Manager and the store
 	// have to tell. Defaults to slog.Default().
 	Logger *slog.Logger
@@ -80,32 +92,81 @@ func Open(ctx context.Context, path string, o *OpenOptions) (*Sessions, error) {
 	s := &Sessions{Config: c}
 	keyring := options.Keyring
 	if keyring == nil {
-		s.KeyFile = options.KeyFile
-		if s.KeyFile == "" {
-			s.KeyFile = filepath.Join(filepath.Dir(path), "session.keys")
-		}
+		s.KeyFile = cmp.Or(options.KeyFile, filepath.Join(filepath.Dir(path), "session.keys"))
 		if keyring, err = cloakroom.KeyringFile(s.KeyFile); err != nil {
 			return nil, fmt.Errorf("dancer: %w", err)
 		}
+	}
+	if s.Store, err = openStore(ctx, c, &options); err != nil {
+		return nil, fmt.Errorf("dancer: %w", err)
+	}
+	store := cloakroom.Store(s.Store)
+	if options.Wrap != nil {
+		store = options.Wrap(store)
 	}
 	manager := c.ManagerConfig()
 	manager.Logger = options.Logger
 	if options.Adjust != nil {
 		options.Adjust(&manager)
 	}
-	store := c.StoreConfig()
-	store.Logger = options.Logger
-	if s.Store, err = elasticstore.Open(ctx, c.ClientConfig(), &store); err != nil {
-		return nil, fmt.Errorf("dancer: %w", err)
-	}
-	if s.Manager, err = cloakroom.New(s.Store, keyring, &manager); err != nil {
-		return nil, errors.Join(fmt.Errorf("dancer: %w", err), s.Store.Close())
+	if s.Manager, err = cloakroom.New(store, keyring, &manager); err != nil {
+		return nil, errors.Join(fmt.Errorf("dancer: the settings of %s: %w", path, err), s.Store.Close())
 	}
 	return s, nil
 }
 
+// openStore opens the store of new sessions, in other indices than the old one.
+func openStore(ctx context.Context, c *Config, options *OpenOptions) (*elasticstore.Store, error) {
+	client, config := c.ClientConfig(), c.StoreConfig()
+	config.Logger = options.Logger
+	if options.AdjustStore != nil {
+		options.AdjustStore(&client, &config)
+	}
+	index := cmp.Or(config.Index, "session")
+	switch {
+	case config.OneIndex:
+		return nil, fmt.Errorf("OneIndex would have new sessions in the index %q itself, and that name is the old module's: leave it out", index)
+	case strings.HasPrefix(c.Index, index+"-"):
+		return nil, fmt.Errorf("new sessions would live in %s-*, where the old module's index %q is as well: choose another Index", index, c.Index)
+	}
+	return elasticstore.Open(ctx, client, &config)
+}
+
 // Close ends the Manager and then the store.
 func (s *Sessions) Close() error { return errors.Join(s.Manager.Close(), s.Store.Close()) }
+
+// Flush saves the session of the request that the context belongs to, and returns
+// it, as the old flush did. With is_lazy: 0 there is nothing left to save. A session
+// that was destroyed, or that nothing was put into, stays out of the engine.
+//
+// Errors are those of Manager.Session and Session.Save.
+func (s *Sessions) Flush(ctx context.Context) (*cloakroom.Session, error) {
+	session, err := s.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return session, session.Save(ctx)
+}
+
+// AfterHook is the after hook that the old documentation has applications write for
+// is_lazy: 1: it flushes what h changed. Put it around all handlers, or around some:
+//
+//	http.ListenAndServe(addr, s.Handler(s.AfterHook(mux)))
+//
+// Dancer runs the hook when the handler has returned, and sends the response then.
+// Here a response may begin before, and so the hook flushes before its first byte;
+// if that fails, the client gets the error in the place of the response. What is
+// changed later is flushed when h returns, or logged if it can't be. A session that
+// is begun after the first byte is lost, since the client can't be given its cookie
+// any more: flushing it is cloakroom.ErrTooLate, which is logged. To answer in pieces,
+// begin the session before, or Flush it.
+//
+// A request that doesn't ask for its session costs nothing, and one that changes
+// nothing writes nothing. If h panics, or has Fail answer, nothing is flushed: in the
+// old module the worker's next request could do so.
+//
+// With is_lazy: 0 it does nothing. It is cloakroom.Manager.AutoSave.
+func (s *Sessions) AfterHook(h http.Handler) http.Handler { return s.AutoSave(h) }
 
 // ManagerConfig returns the Manager's settings as far as config.yml has them.
 //
@@ -125,9 +186,14 @@ func (c *Config) ManagerConfig() cloakroom.Config {
 	return m
 }
 
-// NewCookie returns how new tokens travel. The cookie has another name than the old
-// one, so that neither is taken for the other, nor replaced by it: while both kinds
-// of processes run, each kind's visitors keep theirs.
+// NewCookie returns how new tokens travel. The cookie has the root's default name:
+// "__Host-Http-session" with session_secure: 1, "__Secure-session" if there is a
+// session_domain as well, "session" for plain HTTP. If that is session_name, if only
+// but for upper and lower case, "session" in it becomes "cloakroom".
+//
+// So neither cookie is taken for the other, nor replaced by it. The old one is left
+// alone, neither read nor deleted: while both kinds of processes run, each kind's
+// visitors keep theirs, and can go back.
 func (c *Config) NewCookie() cloakroom.Cookie {
 	k := cloakroom.Cookie{
 		SameSite: c.Cookie.SameSite, Insecure: !c.Cookie.Secure, Domain: c.Cookie.Domain,
@@ -135,6 +201,16 @@ func (c *Config) NewCookie() cloakroom.Cookie {
 	}
 	if k.SameSite == http.SameSiteNoneMode && k.Insecure { // no browser keeps such a one
 		k.SameSite = http.SameSiteLaxMode
+	}
+	prefix := "__Host-Http-"
+	switch {
+	case k.Insecure:
+		prefix = ""
+	case k.Domain != "":
+		prefix = "__Secure-"
+	}
+	if k.Name = prefix + "session"; strings.EqualFold(k.Name, c.Cookie.Name) {
+		k.Name = prefix + "cloakroom"
 	}
 	return k
 }

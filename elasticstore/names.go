@@ -165,14 +165,15 @@ func (n names) template() string {
 }
 
 // searched is what a search looks through: all the indices, and as little as
-// patterns allow of what isn't ours.
+// patterns allow of what isn't ours. Another's index may have other types for the
+// members that are sorted by, which fails the search: session-2 must not match.
 func (n names) searched() string {
 	if n.one {
 		return n.prefix
 	}
 	var b strings.Builder
 	for digit := '1'; digit <= '9'; digit++ {
-		fmt.Fprintf(&b, "%s-%c*,", n.prefix, digit)
+		fmt.Fprintf(&b, "%s-%c*.*,", n.prefix, digit)
 	}
 	b.WriteString(strings.Join(n.lasting(), ","))
 	return b.String()

@@ -172,12 +172,22 @@ func TestSweepLeavesForeignIndicesAlone(t *testing.T) {
 	l.call(t, http.MethodDelete, "/_index_template/"+s.names.template(), "")
 	l.call(t, http.MethodPut, "/"+l.index+"-2020.01.01", "")
 	foreign = append(foreign, "-2020.01.01")
+	// Ones by whose members nothing can be sorted.
+	for _, suffix := range []string{"-2", "-2020"} {
+		l.call(t, http.MethodPut, "/"+l.index+suffix, `{"mappings":{"properties":{"id":{"type":"text"},"created":{"type":"text"}}}}`)
+		foreign = append(foreign, suffix)
+	}
 	if report := l.sweep(t, s, now); report.Dropped != 0 {
 		t.Errorf("report %+v", report)
 	}
 	for _, suffix := range foreign {
 		if !l.exists(t, l.index+suffix) {
 			t.Errorf("the foreign index %s is gone", suffix)
+		}
+	}
+	for _, err := range s.Search(testContext(t), driver.Query{}) {
+		if err != nil {
+			t.Errorf("Search: %v", err)
 		}
 	}
 	report, err := s.Report(testContext(t))
