@@ -134,7 +134,8 @@ type LoadOptions struct {
 // 1.3127: groups of settings are merged setting by setting, and of lists and texts
 // the environment's stay.
 //
-// An error names all that is wrong, a line each, with file and line number.
+// An error names all that is wrong, a line each, with file and line number. It
+// wraps a SettingError for each.
 func LoadConfig(path string, o *LoadOptions) (*Config, error) {
 	var options LoadOptions
 	if o != nil {
@@ -199,6 +200,7 @@ func load(path string, o LoadOptions, getenv func(string) string, file func(stri
 	}
 
 	r.read(settings, c)
+	r.try(settings, c)
 	if err := found.err(); err != nil {
 		return nil, err
 	}

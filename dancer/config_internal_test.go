@@ -329,7 +329,7 @@ func TestSecretText(t *testing.T) {
 // TestNothingShowsTheSecret prints a Config in all ways there are.
 func TestNothingShowsTheSecret(t *testing.T) {
 	const secret, password = "Zm9v-secret-\u00a7", "pa55-w0rd"
-	c, err := loadText("session: ElasticSearch\nsession_domain: x\nsession_expires: '" + secret + "'\nsession_options:\n  connection:\n    servers: ['me:" + password +
+	c, err := loadText("session: ElasticSearch\nsession_domain: x.example\nsession_expires: '" + secret + "'\nsession_options:\n  connection:\n    servers: ['me:" + password +
 		"@a:9200', b]\n    password: " + password + "\n    transport: http\n    " + secret + ": 1\n  signing:\n    secret: '" + secret + "'\n    " + secret + ": 1\n  " + password + ": x\n")
 	if err != nil {
 		t.Fatal(err)
@@ -462,4 +462,28 @@ func FuzzLoadConfig(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSettingErrors: the error of LoadConfig comes apart.
+func TestSettingErrors(t *testing.T) {
+	_, err := loadText("session: ElasticSearch\nsession_same_site: Sometimes\nsession_options:\n  index: \"\"\n  signing: {secret: x}\n")
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		t.Fatalf("%#v", err)
+	}
+	var got []string
+	for _, err := range joined.Unwrap() {
+		e, ok := errors.AsType[*SettingError](err)
+		if !ok {
+			t.Fatalf("%#v", err)
+		}
+		got = append(got, fmt.Sprintf("%s %d %s", e.File, e.Line, e.Setting))
+	}
+	if want := []string{"config.yml 2 session_same_site", "config.yml 4 session_options.index"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	_, err = loadText("a: b: c")
+	if e, ok := errors.AsType[*SettingError](err); !ok || e.Line != 1 || e.Setting != "" || "dancer: config.yml, line 1 "+e.Text != err.Error() {
+		t.Errorf("%#v", err)
+	}
 }

@@ -127,18 +127,36 @@ func (f *findings) told() []Warning {
 	return all
 }
 
+// SettingError is something that is wrong with a setting. The error of LoadConfig
+// wraps one for each.
+type SettingError struct {
+	File    string
+	Line    int    // 0: the file as a whole
+	Setting string // such as "session_options.signing.secret"; "" if it is none
+	Text    string // what is wrong, as a sentence about the setting or file
+}
+
+// Error implements error.
+func (e *SettingError) Error() string {
+	where := e.File
+	if e.Line > 0 {
+		where += fmt.Sprintf(", line %d", e.Line)
+	}
+	if e.Setting != "" {
+		where += ": " + e.Setting
+	}
+	return fmt.Sprintf("dancer: %s %s", where, e.Text)
+}
+
 // err returns the errors as one, nil if there are none.
 func (f *findings) err() error {
 	var all []error
 	for _, p := range f.sorted(f.errors) {
-		where := p.file
-		if p.line > 0 {
-			where += fmt.Sprintf(", line %d", p.line)
-		}
+		e := &SettingError{File: p.file, Line: p.line, Text: f.text(p)}
 		if p.setting != "" {
-			where += ": " + f.name(p.setting)
+			e.Setting = f.name(p.setting)
 		}
-		all = append(all, fmt.Errorf("dancer: %s %s", where, f.text(p)))
+		all = append(all, e)
 	}
 	return errors.Join(all...)
 }

@@ -146,7 +146,7 @@ func TestOpenErrors(t *testing.T) {
 			adjust(func(_ *elasticstore.ClientConfig, c *elasticstore.Config) { c.Index = "My" })},
 		{"a manager's setting", "", `Config.TouchEvery`,
 			&dancer.OpenOptions{Adjust: func(c *cloakroom.Config) { c.TouchEvery = 1000 * time.Hour }}},
-		{"a domain that browsers refuse", "session_domain: localhost\n", `"localhost" is a single label`, nil},
+		{"a domain that browsers refuse", "session_domain: localhost\n", `session_domain is "localhost", which browsers refuse`, nil},
 		{"no place for the keys", "", "key file", &dancer.OpenOptions{KeyFile: filepath.Join(dir, "none", "keys")}},
 		{"no file", "", "no such file", &dancer.OpenOptions{Load: dancer.LoadOptions{Environment: "production"}}},
 	} {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,12 +20,14 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Demo demoCommand `cmd:"" help:"A small shop to look behind: sessions, and what they cost."`
+	Demo   demoCommand    `cmd:"" help:"A small shop to look behind: sessions, and what they cost."`
+	Dancer dancerCommands `cmd:"" help:"From Dancer::Session::ElasticSearch: its config.yml, its cookies."`
 }
 
 // terminal is what commands see of the outside.
 type terminal struct {
 	ctx            context.Context //nolint:containedctx // kong hands commands one value
+	args           []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -52,7 +55,7 @@ const (
 // run runs the command that args ask for until it is done or the context ends,
 // and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := &terminal{ctx, stdin, stdout, stderr}
+	t := &terminal{ctx, args, stdin, stdout, stderr}
 	var c commands
 	helped := false
 	parser, err := kong.New(&c,
@@ -77,6 +80,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	err = command.Run(t)
 	switch {
 	case err == nil:
+	case errors.Is(err, errTold):
+		return exitFailed
 	case ctx.Err() != nil && errors.Is(err, context.Canceled): // told to stop before it had begun
 	default:
 		t.warn("cloakroom: %s", harmless(hide(args, err.Error())))
@@ -93,11 +98,15 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// errTold is the error of a command that has told what is wrong.
+var errTold = errors.New("it was told")
+
 // hint tells where to read on.
 func hint(err error) string {
 	command := "cloakroom"
 	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Command() != "" {
-		command += " " + p.Context.Command()
+		words, _, _ := strings.Cut(p.Context.Command(), " <") // arguments come last
+		command += " " + words
 	}
 	return `Run "` + command + ` --help" to see what can be given.`
 }
@@ -105,10 +114,16 @@ func hint(err error) string {
 // fromEnv is how the parser tells of a variable, with all of its value.
 var fromEnv = regexp.MustCompile(`(?s)\(from envar (\w+)=".*"\)`)
 
+// unexpected is how the parser tells of an argument that no command asked for.
+var unexpected = regexp.MustCompile(`(?s)unexpected argument .*`)
+
 // hide takes what may hold a password out of a message: the values of environment
-// variables, and URLs that were put in the wrong place.
+// variables, and URLs and cookies that were put in the wrong place.
 func hide(args []string, message string) string {
 	message = fromEnv.ReplaceAllString(message, "(in $$$1)")
+	if slices.Contains(args, "verify") {
+		message = unexpected.ReplaceAllString(message, "unexpected argument (not shown): values are read from the standard input")
+	}
 	for _, a := range args {
 		if !strings.Contains(a, "@") && !strings.Contains(a, "://") {
 			continue

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"slices"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/demo"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
@@ -13,18 +17,38 @@ import (
 
 // demoCommand is "cloakroom demo".
 type demoCommand struct {
-	Addr     string      `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
-	Store    place.Place `env:"CLOAKROOM_STORE" placeholder:"PLACE" help:"Where to keep the sessions: memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]. Default: demo.db in your data folder."`
-	Idle     duration    `env:"CLOAKROOM_IDLE" placeholder:"TIME" help:"How long a session lives without a visit, such as 30m. Default: 24h."`
-	Lifetime duration    `env:"CLOAKROOM_LIFETIME" placeholder:"TIME" help:"How long a session lives at most, such as 12h or 7d. Default: 7d, and 30d once signed in."`
+	Addr        string      `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
+	Store       place.Place `env:"CLOAKROOM_STORE" placeholder:"PLACE" help:"Where to keep the sessions: memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]. Default: demo.db in your data folder."`
+	Config      string      `placeholder:"FILE" help:"In place of --store: a Dancer application's config.yml. Its engine, index, type, is_lazy and cookie are used; its old sessions aren't. Keys are in session.keys beside it."`
+	Environment string      `placeholder:"NAME" help:"The environment of --config. Default: as Dancer chooses it."`
+	Idle        duration    `env:"CLOAKROOM_IDLE" placeholder:"TIME" help:"How long a session lives without a visit, such as 30m. Default: 24h."`
+	Lifetime    duration    `env:"CLOAKROOM_LIFETIME" placeholder:"TIME" help:"How long a session lives at most, such as 12h or 7d. Default: 7d, and 30d once signed in."`
 }
 
 // openPatience is how long opening the store may take. An engine that doesn't
 // answer is left for later.
 const openPatience = 10 * time.Second
 
+// opened is a shop that is open, and what to tell of it.
+type opened struct {
+	*demo.Shop
+	store   io.Closer
+	config  demo.Config
+	keyFile string // "" if the keys are in none
+	notes   []string
+}
+
 // Run serves the shop until the terminal's context ends.
-func (c *demoCommand) Run(t *terminal) (err error) {
+func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
+	has := func(name string) bool { return slices.Contains(given(flags), name) }
+	switch {
+	case has("config") && has("store"):
+		return usageError{errors.New("--config says where the sessions are: leave --store out")}
+	case has("config") && c.Config == "":
+		return usageError{errors.New("--config: the path of the config.yml is missing")}
+	case has("environment") && !has("config"):
+		return usageError{errors.New("--environment is that of --config, which is missing")}
+	}
 	logger := t.logger()
 	listener, err := listen(t.ctx, c.Addr)
 	if err != nil {
@@ -32,36 +56,31 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	}
 	defer func() { _ = listener.Close() }() // again, if it was served
 
-	where, err := c.Store.Resolve()
-	if err != nil {
-		return err
+	config := demo.Config{Idle: time.Duration(c.Idle), Lifetime: time.Duration(c.Lifetime), Logger: logger}
+	open := c.openStore
+	if has("config") {
+		open = c.openConfig
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, openPatience)
 	defer cancel()
-	store, err := where.Open(ctx, logger)
-	if err != nil {
-		return fmt.Errorf("--store: %w", err)
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	keyring, keyFile, err := where.Keyring()
+	shop, err := open(ctx, config)
 	if err != nil {
 		return err
 	}
-	shop, err := demo.New(store, keyring, demo.Config{
-		Where: where.String(), Lasting: where.Lasting(),
-		Idle: time.Duration(c.Idle), Lifetime: time.Duration(c.Lifetime), Logger: logger,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, shop.Close()) }()
+	defer func() { err = errors.Join(err, shop.Close(), shop.store.Close()) }()
 
-	t.say("The shop is open:  %s", address(listener))
-	t.say("Sessions are in:   %s", where)
-	if keyFile != "" {
-		t.say("Keys are in:       %q", keyFile)
+	for _, note := range shop.notes {
+		t.warn("%s", harmless(note))
 	}
-	if !where.Lasting() {
+	t.say("The shop is open:  %s", address(listener))
+	t.say("Sessions are in:   %s", shop.config.Where)
+	if shop.config.Saving != "" {
+		t.say("Saving:            %s", shop.config.Saving)
+	}
+	if shop.keyFile != "" {
+		t.say("Keys are in:       %q", shop.keyFile)
+	}
+	if !shop.config.Lasting {
 		t.say("They end with the demo.")
 	}
 	if !isLoopback(listener.Addr()) {
@@ -72,6 +91,28 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	return serve(t.ctx, listener, shop, logger, func() {
 		t.say("Stopping. What is under way is finished first; Ctrl-C again ends at once.")
 	})
+}
+
+// openStore opens a shop on --store.
+func (c *demoCommand) openStore(ctx context.Context, config demo.Config) (*opened, error) {
+	where, err := c.Store.Resolve()
+	if err != nil {
+		return nil, err
+	}
+	config.Where, config.Lasting = where.String(), where.Lasting()
+	store, err := where.Open(ctx, config.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("--store: %w", err)
+	}
+	keys, keyFile, err := where.Keyring()
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	shop, err := demo.New(store, keys, config)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &opened{Shop: shop, store: store, config: config, keyFile: keyFile}, nil
 }
 
 // listen listens at --addr.

@@ -1,6 +1,9 @@
 // Command cloakroom shows and tends sessions of the package cloakroom.
 //
-//	cloakroom demo    a small shop to look behind, on http://127.0.0.1:8080
+//	cloakroom demo                        a small shop to look behind, on http://127.0.0.1:8080
+//	cloakroom demo --config config.yml    the same, on a Dancer application's engine
+//	cloakroom dancer config config.yml    what that configuration means, and the same in Go
+//	cloakroom dancer verify               which values of old cookies are well signed
 //
 // Run "cloakroom --help" for more.
 package main

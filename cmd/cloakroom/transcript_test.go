@@ -15,9 +15,10 @@ import (
 )
 
 // TestTranscripts runs the commands in testdata/*.txt. Each begins with "$ " and
-// perhaps settings of the environment; then come its output, line by line, of
-// which * stands for anything, and its exit code. Standard output ("out:") and
-// errors ("err:") are compared separately. A demo is stopped once it is open.
+// perhaps settings of the environment; then come its input ("in:"), its output, line by
+// line, of which * stands for anything, and its exit code. Standard output ("out:")
+// and errors ("err:") are compared separately. A demo is stopped once it is open. The
+// folder $DANCER is a copy of testdata/dancer.
 func TestTranscripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("paths and messages of the system are those of Unix")
@@ -38,8 +39,11 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			known := map[string]string{"HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b"}
-			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
+			if err := os.CopyFS(home+"/dancer", os.DirFS("testdata/dancer")); err != nil {
+				t.Fatal(err)
+			}
+			known := map[string]string{"HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b", "DANCER": home + "/dancer"}
+			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC|DANCER)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
 			for _, step := range readTranscript(t, filled) {
 				t.Run(step.command, func(t *testing.T) { step.run(t, home) })
 			}
@@ -49,9 +53,9 @@ func TestTranscripts(t *testing.T) {
 
 // step is one command of a transcript.
 type step struct {
-	command  string
-	out, err []string
-	exit     string
+	command      string
+	in, out, err []string
+	exit         string
 }
 
 func readTranscript(t *testing.T, text string) []step {
@@ -71,6 +75,8 @@ func readTranscript(t *testing.T, text string) []step {
 		s := &steps[len(steps)-1]
 		kind, rest, _ := strings.Cut(line, " ")
 		switch kind {
+		case "in:":
+			s.in = append(s.in, rest+"\n")
 		case "out:":
 			s.out = append(s.out, rest)
 		case "err:":
@@ -85,7 +91,8 @@ func readTranscript(t *testing.T, text string) []step {
 }
 
 func (s *step) run(t *testing.T, home string) {
-	for _, name := range []string{"CLOAKROOM_ADDR", "CLOAKROOM_STORE", "CLOAKROOM_IDLE", "CLOAKROOM_LIFETIME"} {
+	for _, name := range []string{"CLOAKROOM_ADDR", "CLOAKROOM_STORE", "CLOAKROOM_IDLE", "CLOAKROOM_LIFETIME",
+		secretVariable, "DANCER_ENVIRONMENT", "DANCER_ENVDIR", "PLACK_ENV"} {
 		t.Setenv(name, "")
 		os.Unsetenv(name)
 	}
@@ -105,13 +112,13 @@ func (s *step) run(t *testing.T, home string) {
 	defer cancel()
 	stdout := &watcher{word: "Ctrl-C stops it.", found: cancel}
 	stderr := &watcher{}
-	exit := run(ctx, words[1:], strings.NewReader(""), stdout, stderr)
+	exit := run(ctx, words[1:], strings.NewReader(strings.Join(s.in, "")), stdout, stderr)
 	if got := fmt.Sprint(exit); got != s.exit {
 		t.Errorf("exit %s, want %s", got, s.exit)
 	}
 	compare(t, "out", stdout.String(), s.out)
 	compare(t, "err", stderr.String(), s.err)
-	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") {
+	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") || strings.Contains(all, "ldjaldjaklsdanm.m") {
 		t.Errorf("a password or control character is in\n%s", all)
 	}
 }

@@ -108,11 +108,29 @@ func openSite(t *testing.T, store interface {
 	io.Closer
 }) *site {
 	t.Helper()
+	return openSiteAs(t, store, "", nil)
+}
+
+// openSiteAs opens a shop that tells a sentence about saving, on sessions of other
+// settings than the shop's own.
+func openSiteAs(t *testing.T, store interface {
+	cloakroom.Store
+	io.Closer
+}, saving string, settings *cloakroom.Config) *site {
+	t.Helper()
 	s := &site{t: t, gate: &gate{Store: store}, log: &safeBuffer{}}
+	config := Config{Where: "the test", Saving: saving, Lasting: true, Logger: slog.New(slog.NewTextHandler(s.log, nil))}
 	var err error
-	s.shop, err = New(s.gate, testKeys(t), Config{
-		Where: "the test", Lasting: true, Logger: slog.New(slog.NewTextHandler(s.log, nil)),
-	})
+	if settings == nil {
+		s.shop, err = New(s.gate, testKeys(t), config)
+	} else {
+		s.shop = Build(config)
+		s.shop.Adjust(settings)
+		var sessions *cloakroom.Manager
+		if sessions, err = cloakroom.New(s.shop.Wrap(s.gate), testKeys(t), settings); err == nil {
+			s.shop.Open(sessions)
+		}
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,9 +16,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// App is the name that the shop's sessions and principals are kept under, apart
-// from those of real applications in the same store: in a shop where everybody
-// can sign in as anybody, "sign out everywhere" must not reach them.
+// App is the name that the shop's sessions and principals are kept under if nobody
+// gives another. It keeps them apart from those of real applications in the same
+// store: in a shop where everybody can sign in as anybody, "sign out everywhere" must
+// not reach them.
 const App = "demo"
 
 // maxBody bounds the body of a request.
@@ -26,39 +28,64 @@ const maxBody = 256 << 10
 // Config says how a Shop works.
 type Config struct {
 	Where    string        // tells visitors where the sessions are kept
+	Saving   string        // tells them when changes are saved, as a sentence; "": nothing
 	Lasting  bool          // they outlive the process
-	Idle     time.Duration // idle timeout; 0: the manager's default
-	Lifetime time.Duration // of all sessions; 0: the manager's defaults
+	Idle     time.Duration // idle timeout; 0: the manager's own
+	Lifetime time.Duration // of all sessions; 0: the manager's own
 	Logger   *slog.Logger
 }
 
 // Shop is the demo's web site.
 type Shop struct {
 	config   Config
+	app      string
 	meter    *meter
 	sessions *cloakroom.Manager
 	handler  http.Handler
 }
 
-// New makes a shop. The store may be out of reach, and stays the caller's to
-// close.
-func New(store cloakroom.Store, keyring *cloakroom.Keyring, config Config) (*Shop, error) {
-	s := &Shop{config: config, meter: newMeter(store, config.Logger)}
-	var err error
-	s.sessions, err = cloakroom.New(s.meter, keyring, &cloakroom.Config{
-		App:               App,
-		Transport:         cloakroom.Cookie{Insecure: true}, // the demo speaks plain HTTP
-		IdleTimeout:       config.Idle,
-		Lifetime:          config.Lifetime,
-		AnonymousLifetime: config.Lifetime,
-		OnError:           s.onError,
-		Logger:            config.Logger,
-	})
+// New makes a shop with sessions of its own. The store may be out of reach, and stays
+// the caller's to close.
+func New(store cloakroom.Store, keys *cloakroom.Keyring, config Config) (*Shop, error) {
+	s := Build(config)
+	settings := cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}} // the demo speaks plain HTTP
+	s.Adjust(&settings)
+	sessions, err := cloakroom.New(s.Wrap(store), keys, &settings)
 	if err != nil {
 		return nil, err
 	}
-	s.handler = s.routes()
+	s.Open(sessions)
 	return s, nil
+}
+
+// Build makes a shop that isn't open yet. Sessions that others make for it need its
+// Wrap and its Adjust; then comes Open.
+func Build(config Config) *Shop { return &Shop{config: config, meter: newMeter(nil, config.Logger)} }
+
+// Wrap returns a store that shows the shop what passes through it.
+func (s *Shop) Wrap(store cloakroom.Store) cloakroom.Store {
+	s.meter.store = store
+	return s.meter
+}
+
+// Adjust changes a manager's settings: those that the shop's Config has, and those that
+// are the shop's own. The app's name defaults to App.
+func (s *Shop) Adjust(settings *cloakroom.Config) {
+	settings.App = cmp.Or(settings.App, App)
+	s.app = settings.App
+	if s.config.Idle > 0 {
+		settings.IdleTimeout = s.config.Idle
+	}
+	if s.config.Lifetime > 0 {
+		settings.Lifetime, settings.AnonymousLifetime = s.config.Lifetime, s.config.Lifetime
+	}
+	settings.OnError, settings.Logger = s.onError, s.config.Logger
+}
+
+// Open opens the shop. Close closes the sessions.
+func (s *Shop) Open(sessions *cloakroom.Manager) {
+	s.sessions = sessions
+	s.handler = s.routes()
 }
 
 // Close waits for saves in flight.
@@ -95,7 +122,7 @@ func (s *Shop) routes() http.Handler {
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.answerError(w, r, http.StatusForbidden, "Requests from other sites change nothing here.")
 	}))
-	return secure(guard.Handler(traced(s.sessions.Handler(mux))))
+	return secure(guard.Handler(traced(s.sessions.Handler(s.sessions.AutoSave(mux)))))
 }
 
 // handler answers a request that has its session. Errors go to Manager.Fail, but
@@ -115,7 +142,7 @@ func (c *complaint) Error() string { return c.text }
 func (s *Shop) claiming(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
 		if p := session.Principal(); p != "" {
-			s.meter.trace.claim(requestOf(r.Context()), driver.LedgerID(App, p))
+			s.meter.trace.claim(requestOf(r.Context()), driver.LedgerID(s.app, p))
 		}
 		err := h(w, r, session)
 		if c, ok := errors.AsType[*complaint](err); ok {
@@ -128,7 +155,7 @@ func (s *Shop) claiming(h handler) handler {
 
 // login signs in. A name that can't be one is the visitor's mistake.
 func (s *Shop) login(ctx context.Context, session *cloakroom.Session, name string, o *cloakroom.LoginOptions) error {
-	s.meter.trace.claim(requestOf(ctx), driver.LedgerID(App, name))
+	s.meter.trace.claim(requestOf(ctx), driver.LedgerID(s.app, name))
 	err := session.Login(ctx, name, o)
 	if errors.Is(err, cloakroom.ErrInvalid) {
 		return &complaint{http.StatusBadRequest, "A name has 1 to 512 bytes of UTF-8, without control characters."}

@@ -49,6 +49,7 @@ type deviceView struct {
 type panelView struct {
 	ID     string
 	Where  string // the record is kept
+	Saving string // when changes are saved
 	Made   string // when the session was
 	Idle   string // until it ends without a further visit
 	End    string // until it ends at the latest
@@ -76,6 +77,7 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 		Panel: panelView{
 			ID:     info.ID.String(),
 			Where:  s.config.Where,
+			Saving: s.config.Saving,
 			Made:   ago(now, info.Created),
 			Idle:   ahead(now, info.Expires),
 			End:    ahead(now, info.Deadline),
@@ -88,7 +90,7 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 	}
 	var others []cloakroom.ID
 	if info.Principal != "" {
-		others = append(others, driver.LedgerID(App, info.Principal))
+		others = append(others, driver.LedgerID(s.app, info.Principal))
 		v.Panel.Extra = int64(1 + len(devices)) // the ledger, and each session that it names
 	}
 	v.Panel.Log = viewLog(now, r, info.ID, s.meter.trace.last(logLength, info.ID, others...))

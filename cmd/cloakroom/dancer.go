@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/dancer"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/memstore"
+)
+
+// This file is a Dancer application's config.yml, as all commands read it.
+
+// dancerCommands is "cloakroom dancer".
+type dancerCommands struct {
+	Config dancerConfigCommand `cmd:"" help:"Tell what a config.yml means here, and the same in Go."`
+	Verify dancerVerifyCommand `cmd:"" help:"Check values of the old module's cookies, one a line on the standard input."`
+}
+
+// loadDancer reads a config.yml, and makes sure that sessions can be made of it.
+func loadDancer(path, environment string) (*dancer.Config, error) {
+	config, err := dancer.LoadConfig(path, &dancer.LoadOptions{Environment: environment})
+	if err != nil {
+		return nil, err
+	}
+	if _, err = newCookie(config); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return config, nil
+}
+
+// newCookie returns the cookie that a new visitor gets of the sessions that a
+// config.yml describes. It makes them, with nothing behind them: so what Open would
+// refuse is an error.
+func newCookie(config *dancer.Config) (*http.Cookie, error) {
+	var secret [32]byte
+	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
+	keys, err := cloakroom.NewKeyring(secret[:])
+	if err != nil {
+		return nil, err
+	}
+	settings := config.StoreConfig()
+	settings.Logger = slog.New(slog.DiscardHandler)
+	engine, err := elasticstore.New(noEngine{}, &settings)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = engine.Close() }() // never fails
+	m := config.ManagerConfig()
+	m.Logger, m.SweepEvery = settings.Logger, -1
+	sessions, err := cloakroom.New(memstore.New(nil), keys, &m)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sessions.Close() }() // nothing is in flight
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer := headers{}
+	sessions.Handler(sessions.With(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+		cloakroom.NewKey[bool]("new").Set(s, true)
+		return s.Save(r.Context())
+	})).ServeHTTP(answer, r)
+	return http.ParseSetCookie(http.Header(answer).Get("Set-Cookie"))
+}
+
+// noEngine is the client of an engine that isn't there.
+type noEngine struct{}
+
+// Perform implements elasticstore.Client.
+func (noEngine) Perform(*http.Request) (*http.Response, error) {
+	return nil, errors.New("there is no engine")
+}
+
+// headers is a response of which the headers are kept.
+type headers http.Header
+
+func (h headers) Header() http.Header         { return http.Header(h) }
+func (h headers) Write(p []byte) (int, error) { return len(p), nil }
+func (h headers) WriteHeader(int)             {}
+
+// dancerErrors are the errors of a config.yml, one for each setting that is wrong:
+// LoadConfig joins them.
+func dancerErrors(err error) []errorLine {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []errorLine{dancerError(err)}
+	}
+	var all []errorLine
+	for _, err := range joined.Unwrap() {
+		all = append(all, dancerError(err))
+	}
+	return all
+}
+
+func dancerError(err error) errorLine {
+	if e, ok := errors.AsType[*dancer.SettingError](err); ok {
+		return errorLine{Type: "error", File: e.File, Line: e.Line, Setting: e.Setting, Text: e.Text}
+	}
+	return errorLine{Type: "error", Text: strings.TrimPrefix(err.Error(), "dancer: ")}
+}
+
+// dancerFailure tells the errors of a config.yml to people, a line each.
+func dancerFailure(err error) error {
+	all := dancerErrors(err)
+	if len(all) == 1 {
+		return errors.New(all[0].String())
+	}
+	lines := make([]string, len(all))
+	for i, e := range all {
+		lines[i] = "\n  " + e.String()
+	}
+	return fmt.Errorf("%d settings can't be used:%s", len(all), strings.Join(lines, ""))
+}
+
+// hasLogin reports whether a login is in any of the servers' addresses.
+func hasLogin(config *dancer.Config) bool {
+	for _, address := range config.ClientConfig().URLs {
+		if u, err := url.Parse(address); err == nil && u.User != nil {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"unicode"
+	"unicode/utf16"
+)
+
+// This file is answers for programs: JSON objects, one a line. Each has a "type", and
+// the last has the type "result".
+
+// jsonLine returns an object as a line. Characters that a terminal might obey are
+// escaped.
+func jsonLine(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	line := make([]byte, 0, b.Len())
+	for _, r := range b.String() {
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			line = append(line, string(r)...)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			line = fmt.Appendf(line, `\u%04x\u%04x`, high, low)
+		default:
+			line = fmt.Appendf(line, `\u%04x`, r)
+		}
+	}
+	return line, nil
+}
+
+// emit writes an object as a line. That nobody listens is no reason to stop.
+func (t *terminal) emit(v any) {
+	line, err := jsonLine(v)
+	if err != nil { // a mistake in the object's type
+		t.warn("cloakroom: %v", err)
+		return
+	}
+	_, _ = t.stdout.Write(line)
+}
+
+// errorLines tells an error of a command as objects.
+func (t *terminal) errorLines(err error) []errorLine {
+	all := dancerErrors(err)
+	for i := range all {
+		all[i].File, all[i].Text = hide(t.args, all[i].File), hide(t.args, all[i].Text)
+	}
+	return all
+}
+
+// errorLine is an error, in JSON.
+type errorLine struct {
+	Type    string `json:"type"` // error
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Setting string `json:"setting,omitempty"`
+	Text    string `json:"text"`
+}
+
+func (e errorLine) String() string {
+	where := e.File
+	if e.Line > 0 {
+		where += fmt.Sprintf(", line %d", e.Line)
+	}
+	switch {
+	case e.Setting != "":
+		where += ": " + e.Setting + " "
+	case where != "":
+		where += " "
+	}
+	return where + e.Text
+}
