@@ -156,6 +156,7 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 		s.old = true
 	}
 	s.secret, s.used, s.rekey = secret, !s.old, old && !s.old
+	s.fresh = true
 	s.show(rec, asOf)
 	if t.Old && !s.old {
 		s.q.reissue()

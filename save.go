@@ -137,12 +137,15 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	s.view.owned = false // the record that is written shares it
 	s.take()
 	visit, asOf := s.visit, s.asOf
+	// A request that saves once asks for its changes when it arrives.
+	fresh := s.fresh && s.q != nil && s.m.config.Save == SaveOnce
 	s.mu.Unlock()
 
 	var saved *driver.Record
 	var err error
+	written := true
 	if stored {
-		c := &protocol.Change{Base: base, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, untouched bool) (err error) {
+		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh, Apply: func(next *driver.Record, now time.Time, untouched bool) (err error) {
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:
 				next.Values = view // computed already
@@ -158,7 +161,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 			return nil
 		}}
 		if saved, err = s.m.records.Change(base.ID, c); err == nil {
-			asOf = c.AsOf
+			asOf, written = c.AsOf, !c.Skipped
 		}
 	} else if saved, err = s.createFrom(ctx, ops); saved != nil {
 		asOf = protocol.MomentOf(saved.Created)
@@ -171,7 +174,9 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	case s.rec != base && s.rec != saved: // signed out meanwhile
 		return err
 	case err == nil && saved != nil:
-		s.wrote, s.rekey = true, false
+		if s.fresh = true; written {
+			s.wrote, s.rekey = true, false
+		}
 		s.show(saved, asOf)
 	case err == nil && stored: // saved, and ended since
 		s.gone = true

@@ -38,6 +38,7 @@ type Session struct {
 	old    bool            // the token came with the previous secret
 	rekey  bool            // the verifier was made by a later key of the ring
 	exact  bool            // no op failed when view was made
+	fresh  bool            // rec was read from the store, or written, by this Session itself
 	flying bool            // a save or sign-in has taken earlier ops along
 	visit
 
@@ -158,9 +159,7 @@ func (s *Session) Unset(name string) {
 	s.errs.clear(name)
 	s.forgetOps(name)
 	s.view.unset(name)
-	if s.baseHas(name) {
-		s.ops = append(s.ops, op{kind: opUnset, name: name})
-	}
+	s.ops = append(s.ops, op{kind: opUnset, name: name})
 	s.mu.Unlock()
 	s.saveEach()
 }
@@ -192,10 +191,11 @@ func (s *Session) replace(name string, raw json.RawMessage) {
 	}
 	s.mu.Lock()
 	s.errs.clear(name)
-	pending := s.forgetOps(name)
-	if s.view.set(name, raw) || pending || s.flying {
-		s.ops = append(s.ops, op{kind: opSet, name: name, raw: raw})
-	}
+	s.forgetOps(name)
+	s.view.set(name, raw)
+	// Also if it is what this request has read: others may have changed it since, and
+	// who is told that it was saved relies on it.
+	s.ops = append(s.ops, op{kind: opSet, name: name, raw: raw})
 	s.mu.Unlock()
 	s.saveEach()
 }
@@ -227,20 +227,7 @@ func (s *Session) logChange(name string, c changer) error {
 }
 
 // forgetOps takes the logged changes of a name out, which a later set or unset
-// makes pointless, and reports whether there were any.
-func (s *Session) forgetOps(name string) bool {
-	n := len(s.ops)
+// makes pointless.
+func (s *Session) forgetOps(name string) {
 	s.ops = slices.DeleteFunc(s.ops, func(o op) bool { return o.kind != opClear && o.name == name })
-	return len(s.ops) < n
-}
-
-// baseHas reports whether removing a name needs an entry in the log.
-func (s *Session) baseHas(name string) bool {
-	if s.flying {
-		return true
-	}
-	if len(s.ops) > 0 && s.ops[0].kind == opClear {
-		return false
-	}
-	return s.rec.Values.Get(name) != nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // open opens a token's session outside of a request.
@@ -678,7 +679,11 @@ func TestI5_NoChangeNoWrite(t *testing.T) {
 				page(s)
 				return nil
 			}, bring(tok))
-			d.wantOps("1 reads, 0 writes")
+			want := "1 reads, 0 writes"
+			if changes := !slices.Contains([]string{"nothing", "popping what isn't", "reading"}, name); changes && !driver.AssurancesOf(d.store).Reads {
+				want = "1 reads, 1 writes" // a read proves nothing there
+			}
+			d.wantOps(want)
 			d.wantKept(tok, `hat="bowler"`)
 		})
 	}

@@ -74,6 +74,7 @@ var (
 	_ driver.Store        = (*Store)(nil)
 	_ driver.Inspector    = (*Store)(nil)
 	_ driver.OwnedUpdater = (*Store)(nil)
+	_ driver.Assurer      = (*Store)(nil)
 )
 
 const (
@@ -171,6 +172,9 @@ func version(seq uint64) driver.Version { return driver.Version{Term: 1, Seq: se
 func fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("memstore: %s %s: %w", op, id, err)
 }
+
+// Assurances vouches for reads: there is one copy of everything.
+func (s *Store) Assurances() driver.Assurances { return driver.Assurances{Reads: true} }
 
 // Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {

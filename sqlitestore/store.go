@@ -29,6 +29,7 @@ type Store struct {
 var (
 	_ driver.Store     = (*Store)(nil)
 	_ driver.Inspector = (*Store)(nil)
+	_ driver.Assurer   = (*Store)(nil)
 )
 
 // item is an op with the bytes that it holds while it waits.
@@ -67,6 +68,10 @@ func (s *Store) Close() error {
 	})
 	return s.closeErr
 }
+
+// Assurances vouches for reads: a commit is seen by all once it is in the file, and
+// lasts.
+func (s *Store) Assurances() driver.Assurances { return driver.Assurances{Reads: true} }
 
 // Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {

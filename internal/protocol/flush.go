@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -32,13 +33,14 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 		}
 		return rec
 	}
+	justRead := false // cur was read by this flush, after all that is asked for
 	makeNew := batch[0].Make
 	known := cur != nil
 	if !known {
 		rec, err := r.store.Get(ctx, id)
 		switch {
 		case err == nil:
-			cur = rec
+			cur, justRead = rec, true
 		case driver.IsNotFound(err) && makeNew != nil:
 			cur = makeNew()
 		case driver.IsNotFound(err), driver.IsGone(rec, err):
@@ -69,6 +71,21 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 			var refuses bool
 			if next, batch, refuses = r.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
 				return cur
+			}
+			// While an earlier attempt is unresolved nothing is skipped: it may yet happen.
+			if !refuses && len(open) == 0 && r.skippable(cur, next, batch) {
+				if justRead || allFresh(batch) {
+					for _, c := range batch {
+						c.Skipped = true
+					}
+					return give(cur, nil)
+				}
+				// Others may have changed it since it was read: it is asked for again. If
+				// that fails, the write tells more.
+				if rec, err := r.store.Get(ctx, id); err == nil {
+					cur, justRead = rec, true
+					continue
+				}
 			}
 			writeID := driver.NewWriteID()
 			if !refuses {
@@ -124,6 +141,20 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 		}
 		cur, open = rec, pending
 	}
+}
+
+// skippable reports whether a batch leaves the values as they are, and the store
+// vouches for its reads, so that nothing need be written.
+func (r *Records) skippable(cur, next *driver.Record, batch []*Change) bool {
+	return r.vouch.Reads && !cur.Version.IsZero() &&
+		!slices.ContainsFunc(batch, func(c *Change) bool { return !c.MaySkip }) &&
+		slices.EqualFunc(cur.Values, next.Values, func(a, b driver.Value) bool { return a.Name == b.Name && bytes.Equal(a.JSON, b.JSON) })
+}
+
+// allFresh reports whether all changes of a batch were asked for before their base
+// was read.
+func allFresh(batch []*Change) bool {
+	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Fresh })
 }
 
 // allYield reports whether nobody wants to know what became of a batch.

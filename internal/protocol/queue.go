@@ -53,6 +53,15 @@ type Change struct {
 	// Yields gives the change up, as done, once it meets a conflict.
 	Yields bool
 
+	// MaySkip says that nothing need be written if the change leaves the values as
+	// they are: for a state that the store certainly had since Apply's changes were
+	// asked for. That is one that is read after them, by a store that vouches for
+	// its reads (driver.Assurances); or if Fresh, Base and what came after it.
+	MaySkip, Fresh bool
+
+	// Skipped is set if for that reason nothing was written.
+	Skipped bool
+
 	abandoned bool          // the waiter has gone; guarded by Records.mu
 	done      chan struct{} // nil if the waiter carries it out itself, or doesn't wait
 	rec       *driver.Record

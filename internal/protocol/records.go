@@ -36,6 +36,7 @@ type Records struct {
 	store driver.Store        // with the cache around it, if there is one
 	owned driver.OwnedUpdater // the store, if it is one
 	cache *cache              // nil: none
+	vouch driver.Assurances
 	app   string
 	clock Clock
 	o     Options
@@ -66,7 +67,7 @@ type Options struct {
 
 // New returns the records of an app in a store.
 func New(store driver.Store, o Options) *Records {
-	r := &Records{app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
+	r := &Records{vouch: driver.AssurancesOf(store), app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
 	if o.CacheFor > 0 {
 		r.cache = newCache(store, o.App, o.Clock.precise, o.CacheFor, cacheBytes)
 		store = r.cache

@@ -29,6 +29,8 @@ func (w *world) check(x *explorer) string {
 	switch {
 	case w.fromEnded:
 		return "d: a sign-in succeeded from a session that was signed out"
+	case w.undone:
+		return "u: an acknowledged change was not done"
 	case w.spurious:
 		return "g: ErrRevoked though nobody signed out everywhere"
 	case w.renewals > 1:

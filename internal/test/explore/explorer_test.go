@@ -38,6 +38,7 @@ type scenario struct {
 	lag                      bool  // reads may be answered by a lagging copy
 	phantoms                 bool  // or by a node that was cut off, with a phantom: a write that it alone has
 	slow                     bool  // answers may arrive later than their requests are executed
+	vouches                  bool  // the store vouches for its reads
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
 	props                    string
 	keep                     uint8 // sessions that nobody ends

@@ -55,6 +55,8 @@ func codeMutants() []codeMutant {
 		{"the limit counts the session that is replaced", []edit{{"internal/protocol/ledgers.go", "\t\t\t\tover--\n\t\t\t}\n\t\t}\n", "\t\t\t}\n\t\t}\n"}}, "relogin-limit", "k"},
 		{"the limit drops the oldest without ending it", []edit{{"internal/protocol/ledgers.go", "\t\t\tl.Ending = append(l.Ending, e)\n\t\t\treturn true", "\t\t\treturn true"}}, "limit", "c"},
 		{"the ledger does not outlive attempts to sign in", []edit{{"internal/protocol/ledgers.go", "return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil", "return now, nil"}}, "attempts", "c"},
+		{"an Unset of what the request didn't read is no change", []edit{{"session.go", "\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n", "\tif s.rec.Values.Get(name) != nil {\n\t\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n\t}\n"}}, "unset", "u"},
+		{"a write is left out that changes nothing of what was known", []edit{{"internal/protocol/flush.go", "if justRead || allFresh(batch) {", "if justRead || true {"}}, "unset-vouched", "u"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
 		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}

@@ -54,6 +54,35 @@ func saveKey(n int) program {
 	}
 }
 
+var theFlag = cloakroom.NewKey[bool]("flag")
+
+// raise sets the flag.
+func raise(c caller) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err == nil {
+		theFlag.Set(s, true)
+		_ = s.Save(c.ctx) // whether it happened is seen by who reads it
+	}
+}
+
+// lower has read the session before the flag was raised, if it was, sees that
+// another has raised it, and unsets it: what equals what it had read. Nobody raises
+// it twice. So once that is acknowledged the flag is down.
+func lower(c caller) {
+	early, err1 := c.Retrieve(c.ctx, c.tok)
+	later, err2 := c.Retrieve(c.ctx, c.tok)
+	if err1 != nil || err2 != nil || theFlag.Get(early) || !theFlag.Get(later) {
+		return
+	}
+	theFlag.Delete(early)
+	if early.Save(c.ctx) != nil {
+		return
+	}
+	if again, err := c.Retrieve(c.ctx, c.tok); err == nil && theFlag.Get(again) {
+		c.note(effUndone)
+	}
+}
+
 var errTaken = errors.New("explore: somebody saved it before")
 
 // claim increments a number unless another has been: whoever is refused may rely

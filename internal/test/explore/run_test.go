@@ -165,6 +165,10 @@ type scripted struct {
 	c               *client
 }
 
+func (s scripted) Assurances() driver.Assurances {
+	return driver.Assurances{Reads: s.c.x.sc.vouches}
+}
+
 func (s scripted) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
 	a := s.c.ask(request{op: opGet, id: id, by: by(ctx)})
 	if a.code == codeOver {

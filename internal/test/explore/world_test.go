@@ -52,6 +52,7 @@ type ghost struct {
 	spurious     bool  // ErrRevoked though nobody did
 	fromEnded    bool  // a sign-in succeeded from a session that was signed out
 
+	undone   bool  // an acknowledged change was not done
 	renewals uint8 // how many were handed a new token
 	tokens   uint8 // that a browser holds
 	newest   uint8 // of these
@@ -77,6 +78,7 @@ const (
 	effRefused                       // a sign-in failed with ErrRevoked
 	effLoginFailed                   // a sign-in failed
 	effRenewed                       // args: token
+	effUndone                        // an acknowledged change was not done
 )
 
 // learn takes over what client i tells.
@@ -119,6 +121,8 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			}
 			g.fromEnded = g.fromEnded || x.records[w.records[old]].reason == "destroyed"
 			g.attempts &^= bit
+		case effUndone:
+			g.undone = true
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
 			g.attempts &^= bit
