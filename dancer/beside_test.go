@@ -25,7 +25,7 @@ import (
 // life is all that sessions do.
 func (a *app) life() {
 	a.Helper()
-	t, ctx := a.lab.TB, a.lab.Context()
+	t, ctx := a.TB, a.Context()
 	check := func(what string, err error) {
 		t.Helper()
 		if err != nil {
@@ -101,7 +101,7 @@ func (l *lab) state(index string) string {
 	var b strings.Builder
 	for _, path := range []string{
 		"/" + index,
-		"/" + index + "/_stats?level=shards&filter_path=_all.primaries.docs,_all.primaries.indexing.*_total,indices.*.shards.*.seq_no.max_seq_no",
+		"/" + index + "/_stats?level=shards&filter_path=_all.primaries.docs.count,_all.primaries.indexing.*_total,indices.*.shards.*.seq_no.max_seq_no",
 	} {
 		b.Write(l.call(http.MethodGet, path, ""))
 		b.WriteByte('\n')

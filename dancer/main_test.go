@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,7 +30,14 @@ import (
 // This file is what tests of sessions that run have in common: a real engine, an
 // application's config.yml, a store that counts, a browser.
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) {
+	// Tests wait for an engine rather than compute: more run at once than there are
+	// cores, unless the command line says otherwise.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	leaktest.Main(m)
+}
 
 const (
 	patient   = time.Minute // for what is to go well: a busy machine is no failure
@@ -374,12 +382,12 @@ func (a *app) visit(b *browser, status int, f page) *http.Response {
 // stored makes a session with a value in it, and saves that.
 func (a *app) stored(n int) *cloakroom.Session {
 	a.Helper()
-	s, err := a.Create(a.lab.Context())
+	s, err := a.Create(a.Context())
 	if err != nil {
 		a.Fatal(err)
 	}
 	count.Set(s, n)
-	if err := s.Save(a.lab.Context()); err != nil {
+	if err := s.Save(a.Context()); err != nil {
 		a.Fatal(err)
 	}
 	a.ops.since()

@@ -55,8 +55,9 @@ type OpenOptions struct {
 	AdjustStore func(*elasticstore.ClientConfig, *elasticstore.Config)
 
 	// Wrap returns what the Manager has for its store, such as one that counts and
-	// passes on to the one it is given. Closing isn't passed on: Close closes the
-	// Store itself. Defaults to the Store.
+	// passes on to the one it is given. Admin.Report tells of the engine only if that
+	// is a driver.Inspector as well. Close closes the Store itself. Defaults to the
+	// Store.
 	Wrap func(cloakroom.Store) cloakroom.Store
 
 	// Logger gets the warnings about settings, and what the Manager and the store
