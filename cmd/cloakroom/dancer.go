@@ -12,7 +12,6 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
-	"github.com/cloakroom-go/cloakroom/elasticstore"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -24,21 +23,13 @@ type dancerCommands struct {
 	Verify dancerVerifyCommand `cmd:"" help:"Check values of the old module's cookies, one a line on the standard input."`
 }
 
-// loadDancer reads a config.yml, and makes sure that sessions can be made of it.
+// loadDancer reads a config.yml.
 func loadDancer(path, environment string) (*dancer.Config, error) {
-	config, err := dancer.LoadConfig(path, &dancer.LoadOptions{Environment: environment})
-	if err != nil {
-		return nil, err
-	}
-	if _, err = newCookie(config); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return config, nil
+	return dancer.LoadConfig(path, &dancer.LoadOptions{Environment: environment})
 }
 
 // newCookie returns the cookie that a new visitor gets of the sessions that a
-// config.yml describes. It makes them, with nothing behind them: so what Open would
-// refuse is an error.
+// config.yml describes. It makes such sessions in memory, and begins one.
 func newCookie(config *dancer.Config) (*http.Cookie, error) {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
@@ -46,16 +37,9 @@ func newCookie(config *dancer.Config) (*http.Cookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings := config.StoreConfig()
-	settings.Logger = slog.New(slog.DiscardHandler)
-	engine, err := elasticstore.New(noEngine{}, &settings)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = engine.Close() }() // never fails
-	m := config.ManagerConfig()
-	m.Logger, m.SweepEvery = settings.Logger, -1
-	sessions, err := cloakroom.New(memstore.New(nil), keys, &m)
+	settings := config.ManagerConfig()
+	settings.Logger, settings.SweepEvery = slog.New(slog.DiscardHandler), -1
+	sessions, err := cloakroom.New(memstore.New(nil), keys, &settings)
 	if err != nil {
 		return nil, err
 	}
@@ -65,19 +49,11 @@ func newCookie(config *dancer.Config) (*http.Cookie, error) {
 		return nil, err
 	}
 	answer := headers{}
-	sessions.Handler(sessions.With(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+	sessions.With(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 		cloakroom.NewKey[bool]("new").Set(s, true)
 		return s.Save(r.Context())
-	})).ServeHTTP(answer, r)
+	}).ServeHTTP(answer, r)
 	return http.ParseSetCookie(http.Header(answer).Get("Set-Cookie"))
-}
-
-// noEngine is the client of an engine that isn't there.
-type noEngine struct{}
-
-// Perform implements elasticstore.Client.
-func (noEngine) Perform(*http.Request) (*http.Response, error) {
-	return nil, errors.New("there is no engine")
 }
 
 // headers is a response of which the headers are kept.

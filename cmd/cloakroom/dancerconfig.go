@@ -28,28 +28,27 @@ Exit codes: 0 it can be used; 1 it can't, and each error is told with its file a
 // Run tells what a config.yml means.
 func (c *dancerConfigCommand) Run(t *terminal) error {
 	config, err := loadDancer(c.File, c.Environment)
-	if err != nil && c.JSON {
+	var code string
+	var cookie *http.Cookie
+	if err == nil {
+		code, err = goCode(config)
+	}
+	if err == nil {
+		cookie, err = newCookie(config)
+	}
+	switch {
+	case err != nil && c.JSON:
 		all := t.errorLines(err)
 		for _, e := range all {
 			t.emit(e)
 		}
 		t.emit(configResult{Type: "result", Errors: len(all)})
 		return errTold
-	}
-	if err != nil {
+	case err != nil:
 		return dancerFailure(err)
-	}
-	code, err := goCode(config)
-	if err != nil {
-		return fmt.Errorf("writing it in Go: %w", err)
-	}
-	cookie, err := newCookie(config)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
+	case c.JSON:
 		emitConfig(t, config, cookie, code)
-	} else {
+	default:
 		sayConfig(t, config, cookie, code)
 	}
 	return nil

@@ -37,7 +37,7 @@ func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*open
 		},
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--config: %w", dancerFailure(err))
+		return nil, fmt.Errorf("--config: %w", err)
 	}
 	shop.Open(sessions.Manager)
 	notes = append(notes, "Note: in the demo anybody can sign in as anybody, "+
