@@ -23,7 +23,10 @@ type meter struct {
 	reads, writes, sweeps atomic.Int64
 }
 
-var _ cloakroom.Store = (*meter)(nil)
+var (
+	_ cloakroom.Store = (*meter)(nil)
+	_ driver.Assurer  = (*meter)(nil)
+)
 
 func newMeter(store cloakroom.Store, logger *slog.Logger) *meter {
 	return &meter{store: store, trace: newTrace(), logger: logger}
@@ -76,6 +79,10 @@ func (m *meter) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 	m.sweeps.Add(1)
 	return m.store.Sweep(ctx, now)
 }
+
+// Assurances implements driver.Assurer: the store's hold, as each operation is passed
+// on once, and its answer as it is.
+func (m *meter) Assurances() driver.Assurances { return driver.AssurancesOf(m.store) }
 
 // at returns a record as the store keeps it after a write.
 func at(r *driver.Record, v driver.Version) *driver.Record {
