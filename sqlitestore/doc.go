@@ -46,6 +46,8 @@
 // has driver.ErrOverloaded: it certainly did not happen. A store has no goroutines
 // while nothing goes on.
 //
+// Answers are certain (driver.Assurances): a save that is refused has changed nothing.
+//
 // # Limits
 //
 // The file must be on a local disk: network file systems don't share memory

@@ -98,8 +98,12 @@ func (s *Store) Close() error {
 }
 
 // Assurances vouches for reads: a commit is seen by all once it is in the file, and
-// lasts.
-func (s *Store) Assurances() driver.Assurances { return driver.Assurances{Reads: true} }
+// lasts. It vouches for answers as well: an item that is refused has changed nothing,
+// and what is sent again is what was rolled back. Of a transaction whose commit fails
+// no item is told what it met.
+func (s *Store) Assurances() driver.Assurances {
+	return driver.Assurances{Reads: true, Answers: true}
+}
 
 // Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
