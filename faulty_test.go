@@ -73,7 +73,11 @@ type faulty struct {
 	count map[string]int
 	later []func()
 	shown map[cloakroom.ID]*driver.Record // the phantoms: what reads show that isn't there
+	vouch driver.Assurances
 }
+
+// Assurances are nothing but what a test says: the fates break any.
+func (s *faulty) Assurances() driver.Assurances { return s.vouch }
 
 func newFaulty(store cloakroom.Store) *faulty {
 	return &faulty{Store: store, count: map[string]int{}, shown: map[cloakroom.ID]*driver.Record{}}

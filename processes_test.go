@@ -123,12 +123,19 @@ func (p *place) begin(t *testing.T, job task) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return spawn(t, "TestProcess", taskVariable+"="+string(text))
+}
+
+// spawn starts a process that runs a test, with a variable set, and waits until it is
+// ready to begin.
+func spawn(t *testing.T, test, variable string) *process {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), self, "-test.run=^TestProcess$", "-test.v")
-	c.Env = append(os.Environ(), taskVariable+"="+string(text), "GORACE=atexit_sleep_ms=0")
+	c := exec.CommandContext(t.Context(), self, "-test.run=^"+test+"$", "-test.v")
+	c.Env = append(os.Environ(), variable, "GORACE=atexit_sleep_ms=0")
 	in, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -172,16 +179,23 @@ const unknownSaves = "unknown saves:"
 // many saves it couldn't learn what became of them.
 func (c *process) end() (unknown int) {
 	c.t.Helper()
+	unknown, _ = strconv.Atoi(c.ends(unknownSaves))
+	return unknown
+}
+
+// ends is end of a process that says something else after a word, which is returned.
+func (c *process) ends(word string) (said string) {
+	c.t.Helper()
 	for c.lines.Scan() {
 		fmt.Fprintln(&c.said, c.lines.Text())
-		if n, ok := strings.CutPrefix(c.lines.Text(), unknownSaves+" "); ok {
-			unknown, _ = strconv.Atoi(n)
+		if rest, ok := strings.CutPrefix(c.lines.Text(), word+" "); ok {
+			said = rest
 		}
 	}
 	if err := c.cmd.Wait(); err != nil {
 		c.t.Errorf("a process: %v\n%s", err, c.said.String())
 	}
-	return unknown
+	return said
 }
 
 // kill ends the process by SIGKILL.

@@ -48,6 +48,48 @@ func (s *Session) refresh() {
 	}
 }
 
+// Refresh reads the session anew, so that it shows what others changed since. The
+// changes that have not been saved stay on top. So do values that could not be encoded
+// or saved: Err is as before. A session that is not stored yet has nothing to be read.
+// It waits for a save that is under way, and does not count as activity.
+//
+// It ends with ctx, and after Config.SaveTimeout.
+//
+// Errors: ErrGone, the session has ended; ErrUnavailable; ErrCorrupt. With any but
+// ErrGone the session is as before.
+func (s *Session) Refresh(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	rec, stored, gone := s.rec, s.stored, s.gone
+	s.mu.Unlock()
+	switch {
+	case gone:
+		return fmt.Errorf("cloakroom: %w", ErrGone)
+	case !stored:
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.m.config.SaveTimeout)
+	defer cancel()
+	asOf := protocol.MomentOf(s.m.now())
+	newest, _, err := s.m.records.Open(ctx, rec.ID)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.rec != rec: // signed out meanwhile
+		return fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
+	case newest == nil:
+		s.gone = true
+		return fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
+	}
+	s.fresh = true
+	s.show(newest, asOf)
+	return nil
+}
+
 // sink keeps an error that no further save can mend.
 func (s *Session) sink(err error) {
 	s.mu.Lock()
@@ -87,13 +129,14 @@ func (s *Session) untake(ops []op) {
 }
 
 // Save saves the changes since the last save, now. In SaveOnce mode there is no
-// need to call it, but to learn what others changed, or to use the session
-// outside of a request. It returns nil if there is nothing to save.
+// need to call it, but outside of a request. It returns nil if there is nothing to
+// save, and then asks nobody: Refresh tells what others changed, or that the session
+// has ended.
 //
 // It is carried through for up to Config.SaveTimeout even when ctx ends.
 //
-// Errors: ErrGone, the session has ended; ErrTooLarge; ErrTooLate; ErrUnavailable,
-// and with it ErrUnknown if the changes may or may not have been saved, which
+// Errors: ErrGone, the session has ended, and the changes with it; ErrTooLarge;
+// ErrTooLate; ErrUnavailable, and with it ErrUnknown if the changes may or may not have been saved, which
 // stays the session's Err. A value that can't be encoded, or that was read and
 // can't be decoded while there is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {

@@ -19,8 +19,8 @@ import (
 // Session is one visitor's session, as one request sees it. It is safe for
 // concurrent use.
 //
-// It reads as it was when it was loaded, with this request's own changes. What
-// others change meanwhile is merged when it is saved: different names don't
+// It reads as it was when it was loaded, or at the last Save or Refresh, with this
+// request's own changes. What others change meanwhile is merged when it is saved: different names don't
 // disturb each other, of two values set for one name the later save's stays, and
 // Key.Update and Session.Update are run again.
 type Session struct {

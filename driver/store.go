@@ -40,7 +40,8 @@ import (
 // Outcome: errors other than ErrNotFound, ErrGone, ErrExists, ErrConflict,
 // ErrCorrupt, ErrNewer, ErrInvalid and ErrOverloaded leave open whether a write
 // happened. Even ErrExists and ErrConflict don't prove that someone else wrote,
-// since engines retry internally; the Manager looks for its write id.
+// since engines retry internally; the Manager looks for its write id, unless the
+// store vouches for its answers (Assurances).
 //
 // Closing: a store may have a method Close() error. After it, methods return
 // ErrClosed, and no goroutine of the store is left. It can be called again, and

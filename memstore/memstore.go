@@ -173,8 +173,11 @@ func fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("memstore: %s %s: %w", op, id, err)
 }
 
-// Assurances vouches for reads: there is one copy of everything.
-func (s *Store) Assurances() driver.Assurances { return driver.Assurances{Reads: true} }
+// Assurances vouches for reads, as there is one copy of everything, and for answers,
+// as each operation is carried out once.
+func (s *Store) Assurances() driver.Assurances {
+	return driver.Assurances{Reads: true, Answers: true}
+}
 
 // Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {

@@ -27,8 +27,8 @@ type Config struct {
 	QueueBytes int
 
 	// BusyTimeout is how long a save waits for other processes that write to
-	// the file, before it fails with driver.ErrUnavailable. Defaults to 5
-	// seconds.
+	// the file, before it fails with driver.ErrUnavailable and, as nothing was
+	// sent, driver.ErrOverloaded. Defaults to 5 seconds.
 	BusyTimeout time.Duration
 
 	// Logger gets warnings: of records that can't be understood and are passed

@@ -70,11 +70,19 @@ func run(s *sqlite.Stmt) error {
 	return err
 }
 
+// Between two attempts to get a lock retry pauses for firstPause to begin with, for a
+// tenth less each time, and for lastPause in the end.
+const (
+	firstPause = 800 * time.Microsecond
+	lastPause  = 50 * time.Microsecond
+)
+
 // retry calls f again as long as it fails because another connection holds a
-// lock, until patience or ctx ends. It asks often: where another process
-// commits one batch after the other, the lock is free for some microseconds at
-// a time, and SQLite's own waiting, which sleeps for up to 100 ms, rarely
-// meets them.
+// lock, until patience or ctx ends. SQLite keeps no queue of those who wait. Where
+// another process commits one batch after the other, the lock is free for some
+// microseconds at a time, and SQLite's own waiting, which sleeps for up to 100 ms,
+// rarely meets them. So retry asks often; and the more often the longer it has waited,
+// so that those who wait longest are the likeliest to get their turn.
 func retry(ctx context.Context, patience time.Duration, f func() error) error {
 	err := f()
 	if !isBusy(err) {
@@ -84,7 +92,7 @@ func retry(ctx context.Context, patience time.Duration, f func() error) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
-	for pause := 50 * time.Microsecond; isBusy(err) && time.Now().Before(end); pause = min(pause*2, time.Millisecond) {
+	for pause := firstPause; isBusy(err) && time.Now().Before(end); pause = max(pause*9/10, lastPause) {
 		timer.Reset(pause/2 + rand.N(pause))
 		select {
 		case <-timer.C:

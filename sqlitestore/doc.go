@@ -41,7 +41,12 @@
 // those that have to wait for one share a transaction too.
 //
 // Several stores, in several processes, can have the same file open; they take
-// turns writing. A store has no goroutines while nothing goes on.
+// turns writing. Those that have waited longest look the most often whether it is
+// theirs. A save that ends before its turn, with the context or Config.BusyTimeout,
+// has driver.ErrOverloaded: it certainly did not happen. A store has no goroutines
+// while nothing goes on.
+//
+// Answers are certain (driver.Assurances): a save that is refused has changed nothing.
 //
 // # Limits
 //

@@ -68,6 +68,12 @@ func explain(path string, err error) error {
 	return fmt.Errorf("%w: "+why+": %w", driver.ErrUnavailable, path, err)
 }
 
+// notBegun says that an operation waited in vain for its turn to write, so nothing
+// was sent.
+func notBegun(err error) error {
+	return fmt.Errorf("%w: %w: it didn't get to write in time: %w", driver.ErrUnavailable, driver.ErrOverloaded, err)
+}
+
 // errMoved says that saves would go to a file that nobody finds again.
 func errMoved(path string) error {
 	return fmt.Errorf("%w: %s is not the file that was opened: it was moved, deleted or replaced; restart the program",

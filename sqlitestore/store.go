@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
@@ -34,8 +35,35 @@ var (
 
 // item is an op with the bytes that it holds while it waits.
 type item struct {
-	op   op
-	size int
+	op    op
+	size  int
+	claim *atomic.Int32 // whose the item is; nil: it can't be taken back
+}
+
+// Whose an item is that was handed to the writer. Before its transaction has begun
+// the caller can take it back, and then nothing has happened.
+const (
+	waiting int32 = iota
+	begun
+	takenBack
+)
+
+// begins claims the item for the writer. It reports false if it was taken back.
+func (i item) begins() bool {
+	return i.claim == nil || i.claim.CompareAndSwap(waiting, begun) || i.claim.Load() == begun
+}
+
+// save hands an op to the writer, and waits for what comes of it.
+func (s *Store) save(ctx context.Context, o op, size int) (outcome, error) {
+	i := item{op: o, size: size, claim: new(atomic.Int32)}
+	out, err := s.saves.Do(ctx, i)
+	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+		return out, err
+	}
+	if errors.Is(err, batch.ErrNotSent) || i.claim.CompareAndSwap(waiting, takenBack) {
+		err = notBegun(err)
+	}
+	return out, err
 }
 
 func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
@@ -70,8 +98,12 @@ func (s *Store) Close() error {
 }
 
 // Assurances vouches for reads: a commit is seen by all once it is in the file, and
-// lasts.
-func (s *Store) Assurances() driver.Assurances { return driver.Assurances{Reads: true} }
+// lasts. It vouches for answers as well: an item that is refused has changed nothing,
+// and what is sent again is what was rolled back. Of a transaction whose commit fails
+// no item is told what it met.
+func (s *Store) Assurances() driver.Assurances {
+	return driver.Assurances{Reads: true, Answers: true}
+}
 
 // Get returns the record of an id; see driver.Store.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
@@ -120,7 +152,7 @@ func (s *Store) write(ctx context.Context, name string, r *driver.Record, change
 	if err != nil {
 		return driver.Version{}, s.fail(name, r.ID, err)
 	}
-	out, err := s.saves.Do(ctx, item{change(w), w.size()})
+	out, err := s.save(ctx, change(w), w.size())
 	if err != nil {
 		return driver.Version{}, s.fail(name, r.ID, err)
 	}
@@ -133,7 +165,7 @@ func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver
 	if err != nil {
 		err = fmt.Errorf("%w: %w", driver.ErrInvalid, err)
 	} else {
-		_, err = s.saves.Do(ctx, item{bury(id.String(), text, removable(g.Until), v), len(text)})
+		_, err = s.save(ctx, bury(id.String(), text, removable(g.Until), v), len(text))
 	}
 	if err != nil {
 		return s.fail("bury", id, err)

@@ -28,7 +28,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 		}
 		var out outcome
 		if err == nil {
-			out, err = s.saves.Do(ctx, item{end(list), 0})
+			out, err = s.saves.Do(ctx, item{op: end(list)})
 		}
 		if err != nil {
 			return report, s.fail("sweep", driver.ID{}, err)

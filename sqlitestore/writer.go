@@ -124,6 +124,10 @@ func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, res
 	}
 	wrote := false
 	for i, o := range ops {
+		if !o.begins() {
+			results[i].Err = context.DeadlineExceeded // nobody is there to be told
+			continue
+		}
 		var err error
 		results[i].Value, err = o.op(w)
 		switch {
@@ -163,6 +167,9 @@ func (w *writer) begin(ctx context.Context, end time.Time) error {
 	err := run(w.stmts.begin)
 	if isBusy(err) {
 		err = retry(ctx, time.Until(end), func() error { return run(w.stmts.begin) })
+	}
+	if isBusy(err) {
+		return notBegun(explain(w.path, err))
 	}
 	return err
 }

@@ -223,8 +223,8 @@ func TestBusy(t *testing.T) {
 	c := operator(t, s)
 	do(t, c, "BEGIN IMMEDIATE")
 	_, err := s.Create(t.Context(), sample(1))
-	if !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "another process") {
-		t.Errorf("Create: %v", err)
+	if !errors.Is(err, driver.ErrUnavailable) || !errors.Is(err, driver.ErrOverloaded) || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("Create: %v", err) // it certainly did not happen
 	}
 	if _, err := s.Get(t.Context(), r.ID); err != nil {
 		t.Errorf("Get: %v", err)
@@ -235,6 +235,73 @@ func TestBusy(t *testing.T) {
 	do(t, c, "COMMIT")
 	if _, err := s.Create(t.Context(), sample(2)); err != nil {
 		t.Errorf("Create after that: %v", err)
+	}
+}
+
+// TestOutOfTimeBeforeItsTurn has saves give up while another process holds the lock,
+// one that the writer has and one that waits behind it. They are told that they did
+// not happen, and never do.
+func TestOutOfTimeBeforeItsTurn(t *testing.T) {
+	s := openTest(t, nil)
+	r := sample(0)
+	v, err := s.Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := operator(t, s)
+	do(t, c, "BEGIN IMMEDIATE")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	var all sync.WaitGroup
+	for i := range 2 {
+		all.Go(func() {
+			u := *r
+			u.Version, u.Principal = v, fmt.Sprint("too late ", i)
+			_, err := s.Update(ctx, &u)
+			if !errors.Is(err, driver.ErrOverloaded) || !errors.Is(err, driver.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Update: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	do(t, c, "COMMIT")
+	if _, err := s.Create(t.Context(), sample(1)); err != nil { // behind them
+		t.Fatal(err)
+	}
+	if got, err := s.Get(t.Context(), r.ID); err != nil || got.Version != v {
+		t.Errorf("a save that was told that it didn't happen did: %v (%v)", got, err)
+	}
+}
+
+// TestCommitFails has a commit fail: no item of its transaction is told what it met,
+// since that may have been another of its items, which is undone.
+func TestCommitFails(t *testing.T) {
+	s := openTest(t, nil)
+	r := sample(0)
+	v, err := s.Create(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := s.writer.stmts.commit
+	if s.writer.stmts.commit, err = s.writer.conn.Prepare("SELECT json('{')"); err != nil {
+		t.Fatal(err)
+	}
+	row, err := newRow(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops := []item{{op: update(row, v)}, {op: update(row, v)}, {op: create(row)}}
+	for i, res := range s.writer.flush(t.Context(), ops) {
+		err := s.fail("save", r.ID, res.Err)
+		if !errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrExists) {
+			t.Errorf("item %d of a commit that failed: %v, want ErrUnavailable, which leaves open what happened", i, err)
+		}
+	}
+	s.writer.stmts.commit = commit
+	for i, res := range s.writer.flush(t.Context(), ops) {
+		if want := []error{nil, driver.ErrConflict, driver.ErrExists}[i]; !errors.Is(res.Err, want) {
+			t.Errorf("item %d afterwards: %v, want %v", i, res.Err, want)
+		}
 	}
 }
 

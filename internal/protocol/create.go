@@ -27,18 +27,22 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 	defer r.load.leave()
 	writeID := driver.NewWriteID()
 	rec.Writes, rec.WriteIDs = 1, []driver.WriteID{writeID}
-	for n := 0; ; n++ {
+	var open []attempt // stands for all that may have happened: they have one write id
+	for {
 		saved, err := r.send(ctx, rec)
 		switch {
 		case err == nil:
 			return saved, nil
-		case refused(err):
-			if n > 0 {
-				return nil, errUnknown(rec.ID, err)
-			}
+		case refused(err) && len(open) == 0:
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, err)
+		case refused(err):
+			return nil, errUnknown(rec.ID, err)
+		case !r.certain(err):
+			open = []attempt{{id: writeID}}
+		case len(open) == 0: // somebody else was there first
+			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, driver.ErrGone)
 		}
-		seen, state, verdict, _ := r.learnOutcome(ctx, &driver.Record{ID: rec.ID}, []attempt{{id: writeID}}, err)
+		seen, state, verdict, _ := r.learnOutcome(ctx, &driver.Record{ID: rec.ID}, open, err)
 		switch {
 		case verdict == verdictApplied && seen != nil:
 			return seen, nil

@@ -52,7 +52,9 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 	if cur.App != r.app {
 		return give(nil, fmt.Errorf("cloakroom: %v belongs to another app: %w", id, driver.ErrGone))
 	}
-	var open []attempt // sent, and not yet confirmed to have failed: each may have happened, or happen yet
+	// Sent, and neither refused for certain nor confirmed to have failed: each may have
+	// happened, or happen yet. An answer that is certain rules out its own attempt alone.
+	var open []attempt
 	for try := 0; ; try++ {
 		if try > 0 || !known { // time went by
 			now = r.clock.Now()
@@ -120,7 +122,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 			case allYield(batch):
 				give(nil, nil)
 				return nil
-			default:
+			case !r.certain(err):
 				open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})
 			}
 		}
@@ -129,7 +131,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 		case verdict == verdictApplied:
 			return give(rec, nil) // nil if it was ended since
 		case verdict == verdictUnknown && len(open) == 0:
-			return give(nil, readError(id, err))
+			return give(nil, errUnread(id, err))
 		case verdict == verdictUnknown && state == stateGrave: // over, but perhaps after our write
 			return give(nil, fmt.Errorf("%w: %w", errUnknown(id, nil), driver.ErrGone))
 		case verdict == verdictUnknown:

@@ -130,6 +130,19 @@ func refused(err error) bool {
 	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
 }
 
+// certain reports whether the store's error proves that the write which it answers
+// didn't happen, and never will. It says nothing of earlier attempts.
+func (r *Records) certain(err error) bool { return refused(err) || r.vouch.Answers && answered(err) }
+
+// errUnread is the error of an operation that would have had to read the record anew
+// after cause, and could not. Nothing is in doubt.
+func errUnread(id driver.ID, cause error) error {
+	if answered(cause) { // what it met, not what became of the operation
+		return fmt.Errorf("cloakroom: reading %v: %w, after: %v", id, driver.ErrUnavailable, cause) //nolint:errorlint // not to be told by errors.Is
+	}
+	return readError(id, cause)
+}
+
 // answered reports whether the store said that a compare-and-set, or a create,
 // met something else.
 func answered(err error) bool {

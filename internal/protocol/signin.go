@@ -94,6 +94,7 @@ func (r *Records) abandon(ctx context.Context, next *driver.Record) {
 // in between is taken over into the new record first.
 func (r *Records) retire(ctx context.Context, in *SignIn) error {
 	old, writeID := in.Old, driver.NewWriteID()
+	var open []attempt // stands for all that may have happened: they have one write id
 	for n := 1; ; n++ {
 		g := old.GraveFor(driver.EndReplaced, r.clock.Now(), writeID)
 		g.Successor = in.Next.ID
@@ -102,13 +103,18 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 			r.refuseWaiting(old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", old.ID, driver.ErrGone))
 			return nil
 		}
-		if refused(err) && n == 1 {
+		if refused(err) && len(open) == 0 {
 			return fmt.Errorf("cloakroom: replacing %v: %w", old.ID, err)
 		}
-		rec, state, verdict, _ := r.learnOutcome(ctx, old, []attempt{{id: writeID, base: old.Writes, answered: answered(err)}}, err)
+		if !r.certain(err) {
+			open = []attempt{{id: writeID, base: old.Writes, answered: answered(err)}}
+		}
+		rec, state, verdict, pending := r.learnOutcome(ctx, old, open, err)
 		switch {
 		case verdict == verdictApplied:
 			return nil
+		case state == stateUnread && len(open) == 0:
+			return errUnread(old.ID, err)
 		case state == stateUnread:
 			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
 		case state != stateLive: // somebody else ended it, whatever became of our attempts
@@ -117,6 +123,9 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
 		case rec.Version == old.Version: // not yet
 			if !backOff(ctx, n) {
+				if len(open) == 0 {
+					return errUnread(old.ID, err)
+				}
 				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
 			}
 		default:
@@ -125,6 +134,7 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 			}
 			old = rec
 		}
+		open = pending
 	}
 }
 
