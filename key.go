@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -116,7 +117,9 @@ func (u *update[T]) step(old json.RawMessage, ok bool) (t T, raw json.RawMessage
 	return t, raw, err
 }
 
-// Pop returns the value and removes it: a message to be shown once.
+// Pop returns the value and removes it when the session is saved. Requests that run at
+// the same time may all get it, since each reads as it was when it was loaded. Where
+// that won't do, use Take.
 func (k Key[T]) Pop(v Values) T {
 	t, ok, err := k.Lookup(v)
 	if err != nil {
@@ -125,6 +128,32 @@ func (k Key[T]) Pop(v Values) T {
 		v.Unset(k.name)
 	}
 	return t
+}
+
+// Take takes the value out of the session, and saves that before it returns: a message
+// to be shown once, a code that is good once. Of all requests, in all processes, one at
+// most is told a value (ok). It is taken exactly once, unless Take returns ErrUnknown:
+// then it may be gone, and nobody is told.
+//
+// Earlier changes of this request are saved along, as by Session.Update. What this
+// request has itself set before, saved or not, is taken as well.
+//
+// ok is false if there is no value, and then nothing is saved. What another process set
+// within the last second may not be seen yet; it stays for the next Take.
+//
+// Errors: those of Session.Save. A value that can't be decoded stays where it is.
+func (k Key[T]) Take(ctx context.Context, s *Session) (value T, ok bool, err error) {
+	raw, err := s.takeValue(ctx, k.name, func(raw json.RawMessage) error {
+		_, err := k.decode(raw)
+		return err
+	})
+	if err == nil {
+		value, err = k.decode(raw)
+	}
+	if errors.Is(err, errNothing) {
+		return value, false, nil
+	}
+	return value, err == nil, err
 }
 
 // Delete removes the value.
