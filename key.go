@@ -61,14 +61,23 @@ func (k Key[T]) encode(t T) (json.RawMessage, error) {
 	if raw, ok := encodePlain(t); ok {
 		return raw, nil
 	}
-	raw, err := json.Marshal(t)
+	v := any(t)
+	raw, err := json.Marshal(v)
+	if err == nil {
+		err = checkText(v, raw)
+	}
 	if err != nil {
 		return nil, &valueError{"encoded from", k.name, reflect.TypeFor[T](), err}
 	}
-	return raw, nil
+	return raw, checkDepth(k.name, raw)
 }
 
 // Set sets the value. It is encoded now: later changes to t have no effect.
+//
+// What would not come back as it is, is kept as the session's Err and stops the save
+// until the name is set again or unset: a value that JSON can't hold, a text in it that
+// isn't UTF-8, more than driver.MaxDepth levels of lists and objects. The same goes for
+// Update.
 func (k Key[T]) Set(v Values, t T) {
 	raw, err := k.encode(t)
 	if err != nil {
@@ -182,6 +191,8 @@ func (e *valueError) Error() string {
 		}
 	case errors.As(e.cause, &unsupported):
 		text += fmt.Sprintf(": JSON has no %v", unsupported.Type)
+	case errors.Is(e.cause, errNotUTF8):
+		text += ": " + errNotUTF8.Error()
 	default:
 		text += fmt.Sprintf(" (%T)", e.cause)
 	}
