@@ -18,6 +18,13 @@ type op struct {
 	raw    json.RawMessage
 	change changer
 	tx     func(*Tx) error
+	take   *taking
+}
+
+// taking is one Key.Take.
+type taking struct {
+	check func(json.RawMessage) error // refuses what is there
+	raw   json.RawMessage             // what the last run took
 }
 
 type opKind uint8
@@ -28,7 +35,11 @@ const (
 	opChange
 	opClear
 	opTx
+	opTake
 )
+
+// errNothing says that what is to be taken isn't there.
+var errNothing = errors.New("cloakroom: there is nothing to take")
 
 // apply runs the op on values.
 func (o *op) apply(v *valueSet) error {
@@ -53,6 +64,16 @@ func (o *op) apply(v *valueSet) error {
 			return err
 		}
 		*v = tx.v
+	case opTake:
+		old, ok := v.get(o.name)
+		if !ok {
+			return errNothing
+		}
+		if err := o.take.check(old); err != nil {
+			return err
+		}
+		o.take.raw = old
+		v.unset(o.name)
 	}
 	return nil
 }

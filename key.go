@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,14 +61,23 @@ func (k Key[T]) encode(t T) (json.RawMessage, error) {
 	if raw, ok := encodePlain(t); ok {
 		return raw, nil
 	}
-	raw, err := json.Marshal(t)
+	v := any(t)
+	raw, err := json.Marshal(v)
+	if err == nil {
+		err = checkText(v, raw)
+	}
 	if err != nil {
 		return nil, &valueError{"encoded from", k.name, reflect.TypeFor[T](), err}
 	}
-	return raw, nil
+	return raw, checkDepth(k.name, raw)
 }
 
 // Set sets the value. It is encoded now: later changes to t have no effect.
+//
+// What would not come back as it is, is kept as the session's Err and stops the save
+// until the name is set again or unset: a value that JSON can't hold, a text in it that
+// isn't UTF-8, more than driver.MaxDepth levels of lists and objects. The same goes for
+// Update.
 func (k Key[T]) Set(v Values, t T) {
 	raw, err := k.encode(t)
 	if err != nil {
@@ -116,7 +126,9 @@ func (u *update[T]) step(old json.RawMessage, ok bool) (t T, raw json.RawMessage
 	return t, raw, err
 }
 
-// Pop returns the value and removes it: a message to be shown once.
+// Pop returns the value and removes it when the session is saved. Requests that run at
+// the same time may all get it, since each reads as it was when it was loaded. Where
+// that won't do, use Take.
 func (k Key[T]) Pop(v Values) T {
 	t, ok, err := k.Lookup(v)
 	if err != nil {
@@ -125,6 +137,32 @@ func (k Key[T]) Pop(v Values) T {
 		v.Unset(k.name)
 	}
 	return t
+}
+
+// Take takes the value out of the session, and saves that before it returns: a message
+// to be shown once, a code that is good once. Of all requests, in all processes, one at
+// most is told a value (ok). It is taken exactly once, unless Take returns ErrUnknown:
+// then it may be gone, and nobody is told.
+//
+// Earlier changes of this request are saved along, as by Session.Update. What this
+// request has itself set before, saved or not, is taken as well.
+//
+// ok is false if there is no value, and then nothing is saved. What another process set
+// within the last second may not be seen yet; it stays for the next Take.
+//
+// Errors: those of Session.Save. A value that can't be decoded stays where it is.
+func (k Key[T]) Take(ctx context.Context, s *Session) (value T, ok bool, err error) {
+	raw, err := s.takeValue(ctx, k.name, func(raw json.RawMessage) error {
+		_, err := k.decode(raw)
+		return err
+	})
+	if err == nil {
+		value, err = k.decode(raw)
+	}
+	if errors.Is(err, errNothing) {
+		return value, false, nil
+	}
+	return value, err == nil, err
 }
 
 // Delete removes the value.
@@ -153,6 +191,8 @@ func (e *valueError) Error() string {
 		}
 	case errors.As(e.cause, &unsupported):
 		text += fmt.Sprintf(": JSON has no %v", unsupported.Type)
+	case errors.Is(e.cause, errNotUTF8):
+		text += ": " + errNotUTF8.Error()
 	default:
 		text += fmt.Sprintf(" (%T)", e.cause)
 	}

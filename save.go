@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -106,7 +107,13 @@ func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 		}
 	}
 	s.rec, s.stored, s.asOf = rec, true, asOf
-	s.view, s.exact = valueSet{list: rec.Values}, true
+	s.project(rec.Values)
+}
+
+// project makes what the session reads of values and the changes that have not been
+// saved.
+func (s *Session) project(values driver.ValueList) {
+	s.view, s.exact = valueSet{list: values}, true
 	for i := range s.ops {
 		if values, err := replay(s.view.list, s.ops[i:i+1]); err != nil {
 			s.exact = false // it fails the save that it comes to
@@ -155,6 +162,18 @@ func (s *Session) Update(ctx context.Context, f func(*Tx) error) error {
 	return s.save(ctx, &op{kind: opTx, tx: f})
 }
 
+// takeValue removes a value that check lets pass, together with earlier changes, saves
+// that, and returns the value. errNothing: there is none.
+func (s *Session) takeValue(ctx context.Context, name string, check func(json.RawMessage) error) (json.RawMessage, error) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	t := &taking{check: check}
+	if err := s.save(ctx, &op{kind: opTake, name: name, take: t}); err != nil {
+		return nil, err
+	}
+	return t.raw, nil
+}
+
 // save is Save with saving held. tx is an op that is dropped if it is refused.
 func (s *Session) save(ctx context.Context, tx *op) error {
 	s.mu.Lock()
@@ -188,7 +207,8 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	var err error
 	written := true
 	if stored {
-		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh, Apply: func(next *driver.Record, now time.Time, untouched bool) (err error) {
+		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh}
+		c.Apply = func(next *driver.Record, now time.Time, untouched bool) (err error) {
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:
 				next.Values = view // computed already
@@ -201,10 +221,16 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 				return err
 			}
 			s.m.freshen(next, visit, now)
+			if tx != nil && tx.take != nil {
+				c.Outcome = tx.take.raw
+			}
 			return nil
-		}}
+		}
 		if saved, err = s.m.records.Change(base.ID, c); err == nil {
 			asOf, written = c.AsOf, !c.Skipped
+			if raw, ok := c.Outcome.(json.RawMessage); ok {
+				tx.take.raw = raw
+			}
 		}
 	} else if saved, err = s.createFrom(ctx, ops); saved != nil {
 		asOf = protocol.MomentOf(saved.Created)
@@ -223,6 +249,8 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		s.show(saved, asOf)
 	case err == nil && stored: // saved, and ended since
 		s.gone = true
+	case err == nil: // nothing was left to put in
+		s.project(nil)
 	case errors.Is(err, ErrUnknown):
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
 		s.gone = errors.Is(err, ErrGone)

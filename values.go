@@ -20,9 +20,9 @@ import (
 type Values interface {
 	// Raw returns a value as JSON. The bytes are shared: don't change them.
 	Raw(name string) (json.RawMessage, bool)
-	// SetRaw sets a value to a copy of some JSON. What isn't valid JSON, or a
-	// name that isn't valid UTF-8, is kept as an error of that name, which
-	// stops the save until the name is set again or unset.
+	// SetRaw sets a value to a copy of some JSON. What isn't valid JSON, or nested
+	// deeper than driver.MaxDepth, or a name that isn't valid UTF-8, is kept as an
+	// error of that name, which stops the save until the name is set again or unset.
 	SetRaw(name string, value json.RawMessage)
 	// Unset removes a value.
 	Unset(name string)
@@ -62,6 +62,9 @@ func checkName(name string) error {
 func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
 	if !utf8.Valid(raw) {
 		return nil, fmt.Errorf("cloakroom: value %q is not valid UTF-8", name)
+	}
+	if err := checkDepth(name, raw); err != nil { // of which encoding/json would say that it is no JSON
+		return nil, err
 	}
 	var b bytes.Buffer
 	if err := json.Compact(&b, raw); err != nil {

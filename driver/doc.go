@@ -9,8 +9,8 @@
 // A store implements Store, and may have a method Close() error. Package storetest
 // checks the whole contract with one call. The module examples/ownstore is a store
 // to copy. Helpers for stores are Query.Matches and Cursor.Compare for Search,
-// Record.ExpiredGrave for Sweep, CheckFormat, and SortValues for values that are
-// read one by one.
+// Record.ExpiredGrave for Sweep, CheckFormat, CheckDepth, and SortValues for values
+// that are read one by one.
 //
 // # Words
 //
@@ -56,4 +56,8 @@
 // A store refuses others with ErrInvalid, and may refuse names and values that its engine
 // can't keep, such as the empty one. Each value is JSON, which stores keep as it
 // is spelt, but for space between its parts.
+//
+// Neither values nor what is in Extra, of records and graves, may be nested deeper than
+// MaxDepth. All stores refuse what is deeper with ErrInvalid (CheckDepth), so that
+// none takes what it, or another that the records are moved to, can't give back.
 package driver

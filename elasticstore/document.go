@@ -136,6 +136,9 @@ func appendRecord(b []byte, r *driver.Record, raw bool) ([]byte, error) {
 	case !utf8.ValidString(r.App), !utf8.ValidString(r.Principal):
 		return nil, fmt.Errorf("%w: app or principal is not UTF-8", driver.ErrInvalid)
 	}
+	if err := driver.CheckDepth(r.Values, r.Extra); err != nil {
+		return nil, err
+	}
 	size := 640 + len(r.App) + len(r.Principal) + len(r.Client.UserAgent) + sizeOfList(r.Values) + sizeOfList(r.Extra)
 	w := writer{append(slices.Grow(b, size), '{')}
 	w.text("kind", string(r.Kind))
@@ -247,6 +250,9 @@ func appendLine(b []byte, v json.RawMessage) []byte {
 func encodeGrave(id driver.ID, g *driver.Grave) ([]byte, error) {
 	if !known(id.Layout()) {
 		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrInvalid, id.Layout())
+	}
+	if err := driver.CheckDepth(g.Extra); err != nil {
+		return nil, err
 	}
 	w := writer{append(make([]byte, 0, 384+sizeOfList(g.Extra)), '{')}
 	w.text("kind", string(kindGrave))

@@ -278,6 +278,9 @@ func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check fun
 	if err := ctx.Err(); err != nil {
 		return fail(op, r.ID, err)
 	}
+	if err := checkDepth(r); err != nil {
+		return fail(op, r.ID, err)
+	}
 	sh := s.shard(r.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -298,6 +301,14 @@ func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check fun
 	r.Version = s.next()
 	sh.put(r)
 	return nil
+}
+
+// checkDepth refuses what a durable store couldn't keep.
+func checkDepth(r *driver.Record) error {
+	if r.Grave != nil {
+		return driver.CheckDepth(r.Grave.Extra)
+	}
+	return driver.CheckDepth(r.Values, r.Extra)
 }
 
 // entry is a record or a grave that each found: as much of it as packed.head

@@ -21,6 +21,9 @@ func encodeValues(values driver.ValueList) (string, error) {
 	if len(values) == 0 {
 		return "{}", nil
 	}
+	if err := driver.CheckDepth(values); err != nil {
+		return "", err
+	}
 	n := 1
 	for _, v := range values {
 		n += len(v.Name) + len(v.JSON) + len(`"":,`)

@@ -178,6 +178,91 @@ func testExtra(e *env) {
 	})
 }
 
+// deep is JSON of so many levels, of lists, objects, or both.
+func deep(levels int) map[string]json.RawMessage {
+	nested := func(open, inside, shut string, n int) json.RawMessage {
+		return json.RawMessage(strings.Repeat(open, n) + inside + strings.Repeat(shut, n))
+	}
+	return map[string]json.RawMessage{
+		"lists":   nested(`[`, ``, `]`, levels),
+		"objects": nested(`{"a":`, `"]}"`, `}`, levels),
+		"both":    append(append(json.RawMessage(`[`), nested(`{"a\"[{":`, `{}`, `}`, levels-2)...), ']'),
+		"wide":    append(append(json.RawMessage(`[`), nested(`[[],`, `[]`, `]`, levels-2)...), ']'),
+	}
+}
+
+// testDeep checks that what is nested as deep as may be comes back, and that what is
+// nested deeper is refused, whoever keeps it.
+func testDeep(e *env) {
+	e.openStore()
+	most, more := deep(driver.MaxDepth), deep(driver.MaxDepth+1)
+
+	e.eachLayout("comes_back", func(e *env, l driver.Layout) {
+		r := e.record(l)
+		r.Values, r.Extra = driver.NewValueList(most), driver.NewValueList(most)
+		kept := e.mustCreate(r)
+		e.wantRecord(kept)
+		got, err := e.get(kept.ID)
+		if err != nil {
+			e.Fatalf("Get: %v", err)
+		}
+		kept = e.mustUpdate(next(got))
+		e.wantRecord(kept)
+		if l == driver.LayoutLedger {
+			return
+		}
+		e.settle()
+		if d := diffFound(e.mustSearch(driver.Query{App: e.app}), []*driver.Record{kept}); d != "" {
+			e.Errorf("a search %s", d)
+		}
+		g := e.grave(kept)
+		g.Extra = driver.NewValueList(most)
+		e.mustBury(kept.ID, g, kept.Version)
+		e.wantGrave(kept.ID, g)
+	})
+
+	for name, text := range more {
+		list := driver.NewValueList(map[string]json.RawMessage{"note": json.RawMessage(`1`), "deep": text})
+		for where, put := range map[string]func(*driver.Record){
+			"values": func(r *driver.Record) { r.Values = list },
+			"extra":  func(r *driver.Record) { r.Extra = list },
+		} {
+			e.run("is_refused/"+where+"/"+name, func(e *env) {
+				r := e.record(driver.LayoutDay)
+				put(r)
+				_, err := e.create(r)
+				e.wantError(err, driver.ErrInvalid, "Create with what is nested too deep")
+				e.wantMissing(r.ID)
+				kept := e.mustCreate(e.record(driver.LayoutDay))
+				u := next(kept)
+				put(u)
+				_, err = e.update(u)
+				e.wantError(err, driver.ErrInvalid, "Update with what is nested too deep")
+				e.wantRecord(kept)
+				if store, ok := e.store.(driver.OwnedUpdater); ok {
+					u := next(kept)
+					put(u)
+					ctx, cancel := e.context()
+					defer cancel()
+					e.wantError(store.UpdateOwned(ctx, u), driver.ErrInvalid, "UpdateOwned with what is nested too deep")
+					e.wantRecord(kept)
+				}
+				e.wantRecord(e.mustUpdate(next(kept)))
+			})
+		}
+		e.run("is_refused/grave/"+name, func(e *env) {
+			kept := e.mustCreate(e.record(driver.LayoutDay))
+			g := e.grave(kept)
+			g.Extra = list
+			err := e.bury(kept.ID, g, kept.Version)
+			e.wantError(err, driver.ErrInvalid, "Bury with what is nested too deep")
+			err = e.bury(kept.ID, g, driver.Version{})
+			e.wantError(err, driver.ErrInvalid, "Bury with what is nested too deep")
+			e.wantRecord(kept)
+		})
+	}
+}
+
 // testNewer checks what becomes of records that only a newer version can work
 // with.
 func testNewer(e *env) {

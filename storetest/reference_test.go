@@ -167,6 +167,9 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
+	if err := driver.CheckDepth(r.Values, r.Extra); err != nil && !s.faults[takesTooDeep] {
+		return driver.Version{}, fmt.Errorf("reference: %w", err)
+	}
 	old := s.data.records[r.ID]
 	switch {
 	case old == nil:
@@ -183,6 +186,9 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
+	if err := driver.CheckDepth(r.Values, r.Extra); err != nil && !s.faults[takesTooDeep] {
+		return driver.Version{}, fmt.Errorf("reference: %w", err)
+	}
 	if err := s.isAt(r.ID, r.Version); err != nil {
 		return driver.Version{}, err
 	}
@@ -293,6 +299,9 @@ func (s *reference) Bury(ctx context.Context, id driver.ID, g driver.Grave, v dr
 		return err
 	}
 	defer s.data.mu.Unlock()
+	if err := driver.CheckDepth(g.Extra); err != nil && !s.faults[gravesTakeTooDeep] {
+		return fmt.Errorf("reference: %w", err)
+	}
 	if v.IsZero() || s.faults[buriesAtAnyVersion] {
 		if s.data.records[id] == nil && s.faults[leavesTheMissing] {
 			return nil

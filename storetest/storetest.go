@@ -110,6 +110,7 @@ var families = []struct {
 	{"Record", testRecord},
 	{"Values", testValues},
 	{"Extra", testExtra},
+	{"Deep", testDeep},
 	{"Newer", testNewer},
 	{"Write", testWrite},
 	{"Version", testVersion},

@@ -57,6 +57,8 @@ const (
 	dropsExtra                  fault = "updates drop Extra"
 	keepsExtraNames             fault = "Extra keeps names alone"
 	gravesDropExtra             fault = "graves drop Extra"
+	takesTooDeep                fault = "takes what is nested too deep"
+	gravesTakeTooDeep           fault = "graves take what is nested too deep"
 	gravesForgetWhose           fault = "graves forget whose they are"
 	newerIsMissing              fault = "newer records are not found"
 	newerIsCurrent              fault = "newer records are handed out"
@@ -121,6 +123,8 @@ var catches = map[fault]string{
 	dropsExtra:                  "Extra/round_trip",
 	keepsExtraNames:             "Extra/round_trip",
 	gravesDropExtra:             "Extra/graves",
+	takesTooDeep:                "Deep/is_refused",
+	gravesTakeTooDeep:           "Deep/is_refused/grave",
 	gravesForgetWhose:           "Record/I13_grave_round_trip",
 	newerIsMissing:              "Newer/I8_is_an_outage",
 	newerIsCurrent:              "Newer/I8_is_an_outage",

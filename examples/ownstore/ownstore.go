@@ -116,6 +116,9 @@ func (s *Store) Get(ctx context.Context, id driver.ID) (found *driver.Record, er
 // with the id as the primary key.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (v driver.Version, err error) {
 	err = s.do(ctx, "create "+r.ID.String(), func() error {
+		if err := driver.CheckDepth(r.Values, r.Extra); err != nil {
+			return err
+		}
 		if s.records[r.ID] != nil {
 			return driver.ErrExists
 		}
@@ -130,6 +133,9 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) (v driver.Version,
 // look tells which error it is.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (v driver.Version, err error) {
 	err = s.do(ctx, "update "+r.ID.String(), func() error {
+		if err := driver.CheckDepth(r.Values, r.Extra); err != nil {
+			return err
+		}
 		if err := isAt(s.records[r.ID], r.Version); err != nil {
 			return err
 		}
@@ -143,6 +149,9 @@ func (s *Store) Update(ctx context.Context, r *driver.Record) (v driver.Version,
 // INSERT … ON CONFLICT DO UPDATE.
 func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	return s.do(ctx, "bury "+id.String(), func() error {
+		if err := driver.CheckDepth(g.Extra); err != nil {
+			return err
+		}
 		old := s.records[id]
 		graveAtV := old != nil && old.Grave != nil && old.Version == v
 		if err := isAt(old, v); err != nil && !v.IsZero() && !graveAtV {

@@ -124,11 +124,13 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 				return nil
 			case !r.certain(err):
 				open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})
+				keepOutcomes(batch, writeID)
 			}
 		}
 		rec, state, verdict, pending := r.learnOutcome(ctx, cur, open, err)
 		switch {
 		case verdict == verdictApplied:
+			settleOutcomes(batch, pending[0].id)
 			return give(rec, nil) // nil if it was ended since
 		case verdict == verdictUnknown && len(open) == 0:
 			return give(nil, errUnread(id, err))
@@ -142,6 +144,28 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 			rec = makeNew()
 		}
 		cur, open = rec, pending
+	}
+}
+
+// keepOutcomes keeps what the last run of each change of a batch left, since it may
+// turn out later that its write happened.
+func keepOutcomes(batch []*Change, id driver.WriteID) {
+	for _, c := range batch {
+		if c.Outcome != nil {
+			c.unsure = append(c.unsure, unsureOutcome{id, c.Outcome})
+		}
+	}
+}
+
+// settleOutcomes gives each change of a batch what was left by the run whose write
+// happened. Later runs may have been made on what a node showed that was cut off.
+func settleOutcomes(batch []*Change, id driver.WriteID) {
+	for _, c := range batch {
+		for _, u := range c.unsure {
+			if u.id == id {
+				c.Outcome = u.outcome
+			}
+		}
 	}
 }
 

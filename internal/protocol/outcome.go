@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -19,6 +20,9 @@ import (
 // come from an isolated node that alone has the write, and is about to lose it. So
 // the state that was read is written once more, at its version. If that is
 // acknowledged, so is the state that it was written over.
+//
+// The attempts that it returns are those that may still happen, or with
+// verdictApplied the one that happened.
 func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) (*driver.Record, recordState, verdict, []attempt) {
 	conflict := answered(cause)
 	for n := 0; ; n++ {
@@ -47,11 +51,20 @@ func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []a
 		if seen.state != stateLive {
 			rec = nil
 		}
-		if seen.state == stateGrave {
+		switch {
+		case v == verdictApplied:
+			pending = happened(open, seen)
+		case seen.state == stateGrave:
 			pending = nil // whatever is still on its way meets the grave
 		}
 		return rec, seen.state, v, pending
 	}
+}
+
+// happened returns the attempt, alone, whose write id was seen.
+func happened(open []attempt, seen sighting) []attempt {
+	i := slices.IndexFunc(open, func(a attempt) bool { return slices.Contains(seen.ids, a.id) })
+	return open[i : i+1]
 }
 
 // confirm writes a state that was read once more, unchanged, at its version.

@@ -62,6 +62,11 @@ type Change struct {
 	// Skipped is set if for that reason nothing was written.
 	Skipped bool
 
+	// Outcome is what Apply may leave of a run. After Records.Change it is that of the
+	// run whose write happened, which need not be the last one.
+	Outcome any
+	unsure  []unsureOutcome
+
 	abandoned bool          // the waiter has gone; guarded by Records.mu
 	done      chan struct{} // nil if the waiter carries it out itself, or doesn't wait
 	rec       *driver.Record
@@ -71,6 +76,12 @@ type Change struct {
 	// piece.
 	flight timeout.Context
 	alone  [1]*Change // a batch of itself
+}
+
+// unsureOutcome is the outcome of a run whose write was sent, and wasn't answered.
+type unsureOutcome struct {
+	id      driver.WriteID
+	outcome any
 }
 
 func (c *Change) finish(rec *driver.Record, err error) {

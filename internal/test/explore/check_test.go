@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"math/bits"
 	"strings"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -31,6 +32,10 @@ func (w *world) check(x *explorer) string {
 		return "d: a sign-in succeeded from a session that was signed out"
 	case w.undone:
 		return "u: an acknowledged change was not done"
+	case w.takenTwice:
+		return "t: a note was told twice"
+	case x.sc.note && w.lostNote(x):
+		return "t: a note is gone, and nobody was told"
 	case w.spurious:
 		return "g: ErrRevoked though nobody signed out everywhere"
 	case w.renewals > 1:
@@ -57,6 +62,9 @@ func (w *world) checkSession(x *explorer, slot uint8, r *recordInfo) string {
 	case !open && x.sc.keep&bit != 0:
 		return "k: " + name + " does not open though nobody ended it"
 	}
+	if r.note&w.taken != 0 {
+		return "t: a note that was told is there"
+	}
 	for n, count := range r.counts {
 		switch {
 		case count > 1:
@@ -68,6 +76,21 @@ func (w *world) checkSession(x *explorer, slot uint8, r *recordInfo) string {
 		}
 	}
 	return ""
+}
+
+// lostNote reports whether all are done and the note that was left last was told to
+// nobody, though nobody was left in doubt, and isn't there.
+func (w *world) lostNote(x *explorer) bool {
+	if w.doubt {
+		return false
+	}
+	for i := range x.sc.clients {
+		if w.clients[i] != nodeDone {
+			return false
+		}
+	}
+	last := uint8(1) << (bits.Len8(w.left) - 1)
+	return x.records[w.records[1]].note != last && w.taken&last == 0
 }
 
 // carries reports whether what was saved in S1 has to be in a session.

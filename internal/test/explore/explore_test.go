@@ -124,6 +124,7 @@ func (g *ghost) add(h *ghost) {
 	g.signedIn |= h.signedIn
 	g.mustFail |= h.mustFail
 	g.renewals = max(g.renewals, h.renewals)
+	g.taken |= h.taken
 }
 
 // initial makes the first sessions, and starts the clients.
@@ -148,6 +149,9 @@ func (x *explorer) initial() world {
 	for i := range w.copies {
 		w.copies[i] = noCopy
 	}
+	if sc.note {
+		w.left = 1
+	}
 	w.faults, w.crashes, w.tokens = sc.faults, sc.crashes, 1
 	for i := range sc.clients {
 		w.enter(x, uint8(i), x.begin(i))
@@ -169,6 +173,10 @@ func (x *explorer) setUp(t *testing.T, store *modelStore) {
 			anonymous := s.ID()
 			must(s.Login(ctx, principal, nil))
 			delete(store.records, anonymous)
+		}
+		if x.sc.note {
+			theNote.Set(s, 0)
+			must(s.Save(ctx))
 		}
 		x.tokenSlot = append(x.tokenSlot, x.slot(s.ID()))
 		x.token(s.Token())
@@ -202,7 +210,7 @@ func report(t *testing.T, sc *scenario, r *result) {
 		what string
 		set  uint8
 	}{{"saves acknowledged", r.seen.acked}, {"reported not applied", r.seen.notApplied}, {"signed in", r.seen.signedIn},
-		{"closed for good", r.seen.dead}, {"told expired", r.seen.expired}} {
+		{"closed for good", r.seen.dead}, {"told expired", r.seen.expired}, {"notes taken", r.seen.taken}} {
 		s = append(s, fmt.Sprintf("%s %d", one.what, bits.OnesCount8(one.set)))
 	}
 	t.Logf("reached: %s", strings.Join(s, ", "))
@@ -223,7 +231,7 @@ func TestScenarios(t *testing.T) {
 			if r.cut && !*full {
 				t.Error("not all states were visited")
 			}
-			if g := r.seen; r.failed == "" && g.acked|g.notApplied|g.dead|g.deadLogin|g.expired|g.signedIn == 0 && g.renewals == 0 {
+			if g := r.seen; r.failed == "" && g.acked|g.notApplied|g.dead|g.deadLogin|g.expired|g.signedIn|g.taken == 0 && g.renewals == 0 {
 				t.Error("nobody was promised anything: that shows nothing")
 			}
 		})

@@ -40,6 +40,7 @@ type scenario struct {
 	slow                     bool  // answers may arrive later than their requests are executed
 	vouches                  bool  // the store vouches for its reads
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
+	note                     bool  // note 0 was left in the first sessions
 	props                    string
 	keep                     uint8 // sessions that nobody ends
 
@@ -123,6 +124,7 @@ type recordInfo struct {
 	live      bool
 	session   bool
 	counts    [maxSaves]uint8 // how often each numbered increment is in it
+	note      uint8           // the set of the note that is in it
 	reason    cloakroom.EndReason
 	successor uint8 // slot, of a replaced session
 }
@@ -196,6 +198,13 @@ func (x *explorer) intern(r *driver.Record) recIndex {
 				panic(err)
 			}
 		}
+	}
+	if raw := r.Values.Get(theNote.Name()); raw != nil {
+		var n int
+		if err := json.Unmarshal(raw, &n); err != nil {
+			panic(err)
+		}
+		info.note = 1 << n
 	}
 	if r.Grave != nil {
 		info.reason = r.Grave.Reason

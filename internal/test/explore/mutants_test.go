@@ -57,6 +57,9 @@ func codeMutants() []codeMutant {
 		{"the ledger does not outlive attempts to sign in", []edit{{"internal/protocol/ledgers.go", "return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil", "return now, nil"}}, "attempts", "c"},
 		{"an Unset of what the request didn't read is no change", []edit{{"session.go", "\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n", "\tif s.rec.Values.Get(name) != nil {\n\t\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n\t}\n"}}, "unset", "u"},
 		{"a write is left out that changes nothing of what was known", []edit{{"internal/protocol/flush.go", "if justRead || allFresh(batch) {", "if justRead || true {"}}, "unset-vouched", "u"},
+		{"a Take tells what the request had read", []edit{{"save.go", "\tt := &taking{check: check}\n", "\tif raw := s.rec.Values.Get(name); raw != nil {\n\t\treturn raw, s.save(ctx, &op{kind: opUnset, name: name})\n\t}\n\tt := &taking{check: check}\n"}}, "take", "t"},
+		{"a Take tells what an earlier try would have taken", []edit{{"changes.go", "\t\tif !ok {\n\t\t\treturn errNothing\n", "\t\tif !ok && o.take.raw != nil {\n\t\t\treturn nil\n\t\t}\n\t\tif !ok {\n\t\t\treturn errNothing\n"}}, "take", "t"},
+		{"a Take tells what the last try would have taken", []edit{{"internal/protocol/flush.go", "settleOutcomes(batch, pending[0].id)", "_ = pending"}}, "take-phantom", "t"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
 		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}

@@ -83,6 +83,39 @@ func lower(c caller) {
 	}
 }
 
+var theNote = cloakroom.NewKey[int]("note")
+
+// leave leaves a numbered note, in the place of what is there.
+func leave(n int) program {
+	return func(c caller) {
+		s, err := c.Retrieve(c.ctx, c.tok)
+		if err == nil {
+			theNote.Set(s, n)
+			err = s.Save(c.ctx)
+		}
+		switch {
+		case err == nil:
+			c.note(effLeft, 1<<n)
+		case errors.Is(err, cloakroom.ErrUnknown):
+			c.note(effDoubt)
+		}
+	}
+}
+
+// take takes the note that is there.
+func take(c caller) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err != nil {
+		return
+	}
+	switch n, ok, err := theNote.Take(c.ctx, s); {
+	case ok:
+		c.note(effTaken, 1<<n)
+	case errors.Is(err, cloakroom.ErrUnknown):
+		c.note(effDoubt)
+	}
+}
+
 var errTaken = errors.New("explore: somebody saved it before")
 
 // claim increments a number unless another has been: whoever is refused may rely

@@ -51,12 +51,22 @@ func (s *modelStore) write(ctx context.Context, r *driver.Record, check func(old
 	defer s.mu.Unlock()
 	err := ctx.Err()
 	if err == nil {
+		err = checkDepth(r)
+	}
+	if err == nil {
 		err = check(s.records[r.ID])
 	}
 	if err != nil {
 		return driver.Version{}, fmt.Errorf("explore: writing %v: %w", r.ID, err)
 	}
 	return s.put(r.ID, r), nil
+}
+
+func checkDepth(r *driver.Record) error {
+	if r.Grave != nil {
+		return driver.CheckDepth(r.Grave.Extra)
+	}
+	return driver.CheckDepth(r.Values, r.Extra)
 }
 
 func (s *modelStore) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {

@@ -52,10 +52,14 @@ type ghost struct {
 	spurious     bool  // ErrRevoked though nobody did
 	fromEnded    bool  // a sign-in succeeded from a session that was signed out
 
-	undone   bool  // an acknowledged change was not done
-	renewals uint8 // how many were handed a new token
-	tokens   uint8 // that a browser holds
-	newest   uint8 // of these
+	undone     bool  // an acknowledged change was not done
+	left       uint8 // notes whose leaving was acknowledged
+	taken      uint8 // notes that somebody was told
+	takenTwice bool  // one was told to two
+	doubt      bool  // somebody was told that it isn't known what became of a note
+	renewals   uint8 // how many were handed a new token
+	tokens     uint8 // that a browser holds
+	newest     uint8 // of these
 }
 
 // effect is what a client's program tells the checker.
@@ -79,6 +83,9 @@ const (
 	effLoginFailed                   // a sign-in failed
 	effRenewed                       // args: token
 	effUndone                        // an acknowledged change was not done
+	effLeft                          // args: set of notes
+	effTaken                         // args: set of notes
+	effDoubt                         // it isn't known what became of a note
 )
 
 // learn takes over what client i tells.
@@ -123,6 +130,13 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.attempts &^= bit
 		case effUndone:
 			g.undone = true
+		case effLeft:
+			g.left |= e.args[0]
+		case effTaken:
+			g.takenTwice = g.takenTwice || g.taken&e.args[0] != 0
+			g.taken |= e.args[0]
+		case effDoubt:
+			g.doubt = true
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
 			g.attempts &^= bit
