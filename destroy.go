@@ -10,7 +10,9 @@ import (
 
 // Destroy ends the session, as a sign-out does, and returns when nothing can
 // bring it back. The client is told to forget its token. The Session is a new,
-// empty one afterwards, and a value that is set begins another.
+// empty one afterwards, and a value that is set begins another. Not so in a later
+// request with the same token, for Config.RenewGrace: saving a value is ErrGone there,
+// since its cookie would replace that of the next sign-in. Login works.
 //
 // ErrUnavailable: it may or may not have ended. Call it again.
 func (s *Session) Destroy(ctx context.Context) error {
@@ -23,9 +25,9 @@ func (s *Session) Destroy(ctx context.Context) error {
 	}
 	for {
 		s.mu.Lock()
-		rec, stored, gone := s.rec, s.stored, s.gone
+		rec, stored, ended := s.rec, s.stored, s.gone || s.barred != nil
 		s.mu.Unlock()
-		if gone { // it has ended, and the client may hold another's token by now
+		if ended { // and the client may hold another's token by now
 			return nil
 		}
 		if stored {
@@ -55,5 +57,6 @@ func (s *Session) resetFrom(id ID) bool {
 // reset makes it a new, empty session.
 func (s *Session) reset() {
 	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false
+	s.barred = nil
 	s.view, s.exact, s.ops, s.errs, s.sunk = valueSet{}, true, nil, nil, nil
 }

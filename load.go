@@ -102,13 +102,28 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 	case err != nil:
 		return err
 	case grave != nil:
-		// A late request with the token that a sign-in replaced gets no session,
-		// lest its cookie put itself in the place of the new one.
-		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
+		m.openEnded(s, grave)
 	case rec != nil:
 		return m.open(&s.reading, s, rec, t, protocol.MomentOf(now))
 	}
 	return nil
+}
+
+// openEnded is what a session that has ended leaves a late request: no anonymous
+// session, whose cookie would put itself in the place of the next sign-in's. A request
+// with a token that a sign-in replaced can't sign in either. A session that was ended
+// from elsewhere makes no request late: nobody told the client to forget the token, so
+// it comes with all that the client sends.
+func (m *Manager) openEnded(s *Session, grave *driver.Grave) {
+	if m.now().Sub(grave.At) >= m.config.RenewGrace {
+		return
+	}
+	switch grave.Reason {
+	case EndReplaced:
+		s.gone = true
+	case EndDestroyed:
+		s.barred = &barrier{err: fmt.Errorf("cloakroom: the request came with the token of a session that was just signed out: %w", ErrGone)}
+	}
 }
 
 // openRemembered fills an empty session from memory, in the place of the store,

@@ -222,6 +222,7 @@ func (l *login) adopt(rec *driver.Record, secret [16]byte) bool {
 		return false
 	}
 	s.flying = false // what was logged meanwhile stays
+	s.barred = nil
 	s.adopt(rec, secret, protocol.MomentOf(l.m.now()))
 	return true
 }
