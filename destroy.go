@@ -14,7 +14,10 @@ import (
 // request with the same token, for Config.RenewGrace: saving a value is ErrGone there,
 // since its cookie would replace that of the next sign-in. Login works.
 //
-// ErrUnavailable: it may or may not have ended. Call it again.
+// Of a request that came with the tokens of several live sessions it ends each.
+//
+// ErrUnavailable: it, or one of them, may or may not have ended. Call it again.
+// ErrConflict: the request came with more tokens than are looked at.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	stored := s.stored
@@ -25,10 +28,17 @@ func (s *Session) Destroy(ctx context.Context) error {
 	}
 	for {
 		s.mu.Lock()
-		rec, stored, ended := s.rec, s.stored, s.gone || s.barred != nil
+		rec, stored, gone, barred := s.rec, s.stored, s.gone, s.barred
 		s.mu.Unlock()
-		if ended { // and the client may hold another's token by now
+		switch {
+		case gone, barred != nil && barred.rivals == nil && !barred.many: // the client may hold another's token by now
 			return nil
+		case barred != nil && barred.many:
+			return barred.err
+		case barred != nil:
+			if err := s.m.records.EndEach(ctx, barred.rivals, EndDestroyed); err != nil {
+				return err
+			}
 		}
 		if stored {
 			if err := s.m.records.End(ctx, rec, EndDestroyed); err != nil {

@@ -55,7 +55,9 @@ type Session struct {
 
 // barrier keeps a request from beginning an anonymous session. It may sign in.
 type barrier struct {
-	err error // of saving a value
+	err    error             // of saving a value
+	rivals []protocol.Opened // sessions that the request presents, of which none is used
+	many   bool              // there are more than are read: nor can it sign in or out
 }
 
 // visit is what a request tells about the session's use.
