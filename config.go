@@ -50,8 +50,9 @@ type Config struct {
 	TouchEvery time.Duration
 
 	// RenewGrace is how long the old secret stays good once the new one of a
-	// Renew has been used, and how long requests with the token that a sign-in
-	// replaced are kept from starting another session. Defaults to 30 s.
+	// Renew has been used, and how long requests with a token that a sign-in
+	// replaced, or whose session was signed out, are kept from starting another
+	// session. Defaults to 30 s.
 	RenewGrace time.Duration
 
 	// SaveTimeout bounds how long a store is waited for: to read a session, and

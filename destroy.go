@@ -10,9 +10,14 @@ import (
 
 // Destroy ends the session, as a sign-out does, and returns when nothing can
 // bring it back. The client is told to forget its token. The Session is a new,
-// empty one afterwards, and a value that is set begins another.
+// empty one afterwards, and a value that is set begins another. Not so in a later
+// request with the same token, for Config.RenewGrace: saving a value is ErrGone there,
+// since its cookie would replace that of the next sign-in. Login works.
 //
-// ErrUnavailable: it may or may not have ended. Call it again.
+// Of a request that came with the tokens of several live sessions it ends each.
+//
+// ErrUnavailable: it, or one of them, may or may not have ended. Call it again.
+// ErrConflict: the request came with more tokens than are looked at.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	stored := s.stored
@@ -23,10 +28,17 @@ func (s *Session) Destroy(ctx context.Context) error {
 	}
 	for {
 		s.mu.Lock()
-		rec, stored, gone := s.rec, s.stored, s.gone
+		rec, stored, gone, barred := s.rec, s.stored, s.gone, s.barred
 		s.mu.Unlock()
-		if gone { // it has ended, and the client may hold another's token by now
+		switch {
+		case gone, barred != nil && barred.rivals == nil && !barred.many: // the client may hold another's token by now
 			return nil
+		case barred != nil && barred.many:
+			return barred.err
+		case barred != nil:
+			if err := s.m.records.EndEach(ctx, barred.rivals, EndDestroyed); err != nil {
+				return err
+			}
 		}
 		if stored {
 			if err := s.m.records.End(ctx, rec, EndDestroyed); err != nil {
@@ -55,5 +67,6 @@ func (s *Session) resetFrom(id ID) bool {
 // reset makes it a new, empty session.
 func (s *Session) reset() {
 	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false
+	s.barred = nil
 	s.view, s.exact, s.ops, s.errs, s.sunk = valueSet{}, true, nil, nil, nil
 }

@@ -35,8 +35,12 @@ const (
 	RefusedAge Refusal = "age"
 	// RefusedSecret: well signed, but not the secret of this live session.
 	RefusedSecret Refusal = "secret"
-	// RefusedAmbiguous: the request carried two different valid tokens. None is used.
+	// RefusedAmbiguous: the request carried the tokens of several live sessions. None
+	// is used. The id is that of the session made last.
 	RefusedAmbiguous Refusal = "ambiguous"
+	// RefusedMany: the request carried well-signed tokens of more sessions than are
+	// read for one. None is used, and the id is zero.
+	RefusedMany Refusal = "many"
 )
 
 func (e *Events) created(ctx context.Context, i Info) {

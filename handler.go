@@ -103,11 +103,17 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	s := q.newSession()
 	now, actual := m.clock.Both()
-	if t, ok := m.presented(q.outer, now); ok {
+	switch t, ok, more := m.presented(q.outer, now); {
+	case ok:
 		q.hold(ID(t.ID), s)
-		if q.err = m.load(ctx, s, t, now, actual); q.err != nil {
-			return nil, q.err
+		q.err = m.load(ctx, s, t, now, actual)
+	case more != nil:
+		if q.err = m.loadSeveral(ctx, s, more, now, actual); s.stored {
+			q.hold(s.rec.ID, s)
 		}
+	}
+	if q.err != nil {
+		return nil, q.err
 	}
 	q.session.Store(s)
 	return s, nil

@@ -3,7 +3,6 @@ package cloakroom
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -11,61 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the opening of a session: the token that a request presents, whether
-// it is in time, and whether its secret opens the record.
-
-// presents reports whether a request carries what could be a token.
-func (m *Manager) presents(r *http.Request) bool {
-	for _, line := range r.Header[m.transport.vary()] {
-		if _, _, ok := m.transport.next(line); ok {
-			return true
-		}
-	}
-	return false
-}
-
-// presented returns the token that a request carries at a time, if it verifies and
-// its session can still be live.
-func (m *Manager) presented(r *http.Request, now time.Time) (token.Token, bool) {
-	var found token.Token
-	var why Refusal
-	var whose ID
-	ok, looked := false, 0
-	ring := m.keyring.ring.Load()
-	for _, line := range r.Header[m.transport.vary()] {
-		for text, rest, more := m.transport.next(line); more && looked < maxCandidates; text, rest, more = m.transport.next(rest) {
-			looked++
-			t, valid := ring.Parse(m.scope, text)
-			switch {
-			case !valid:
-				if why == "" {
-					why = RefusedForged
-				}
-			case !m.inTime(ID(t.ID), now):
-				why, whose = RefusedAge, ID(t.ID)
-			case ok && (t.ID != found.ID || t.Secret != found.Secret):
-				m.events.refused(r.Context(), ID(t.ID), RefusedAmbiguous)
-				return token.Token{}, false
-			default:
-				found, ok = t, true
-			}
-		}
-	}
-	if !ok && why != "" {
-		m.events.refused(r.Context(), whose, why)
-	}
-	return found, ok
-}
-
-// inTime reports whether a session of this id can still be live at a time.
-func (m *Manager) inTime(id ID, now time.Time) bool {
-	if l := id.Layout(); l < driver.LayoutHour || l > driver.LayoutMonth {
-		return false
-	}
-	made := id.Time()
-	age := now.Sub(made)
-	return age >= -driver.ClockTolerance && age < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
-}
+// This file is the opening of a session: whether there is one, and whether the
+// token's secret opens its record.
 
 // Retrieve returns the session of a token outside of a request. Like a request,
 // it counts as activity.
@@ -102,13 +48,28 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 	case err != nil:
 		return err
 	case grave != nil:
-		// A late request with the token that a sign-in replaced gets no session,
-		// lest its cookie put itself in the place of the new one.
-		s.gone = grave.Reason == EndReplaced && m.now().Sub(grave.At) < m.config.RenewGrace
+		m.openEnded(s, grave)
 	case rec != nil:
 		return m.open(&s.reading, s, rec, t, protocol.MomentOf(now))
 	}
 	return nil
+}
+
+// openEnded is what a session that has ended leaves a late request: no anonymous
+// session, whose cookie would put itself in the place of the next sign-in's. A request
+// with a token that a sign-in replaced can't sign in either. A session that was ended
+// from elsewhere makes no request late: nobody told the client to forget the token, so
+// it comes with all that the client sends.
+func (m *Manager) openEnded(s *Session, grave *driver.Grave) {
+	if m.now().Sub(grave.At) >= m.config.RenewGrace {
+		return
+	}
+	switch grave.Reason {
+	case EndReplaced:
+		s.gone = true
+	case EndDestroyed:
+		s.barred = &barrier{err: fmt.Errorf("cloakroom: the request came with the token of a session that was just signed out: %w", ErrGone)}
+	}
 }
 
 // openRemembered fills an empty session from memory, in the place of the store,
@@ -133,35 +94,57 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 	return true
 }
 
-// open fills the session if the token's secret opens the record, which was read
-// no earlier than asOf.
+// opener is what a token's secret is to a session.
+type opener struct {
+	token.Token
+	fits     bool
+	previous bool // it is the one of before the last renewal
+	oldRing  bool // a later key of the ring made the verifier
+}
+
+// openerOf judges a token's secret.
 //
 // driver.ErrNewer: a newer version made the verifier, so nobody here can tell.
-func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t token.Token, asOf protocol.Moment) error {
-	ring, claims, secret := m.keyring.ring.Load(), claims(rec), t.Secret
-	ok, old := ring.Check(rec.Verifier, claims, secret)
-	if !ok {
-		inGrace := m.now().Before(rec.PreviousEnds)
-		if token.Newer(rec.Verifier) || inGrace && token.Newer(rec.Previous) {
-			return errNewerVerifier(rec.ID)
-		}
-		if !inGrace {
-			m.events.refused(ctx, rec.ID, RefusedSecret)
-			return nil
-		}
-		if ok, _ = ring.Check(rec.Previous, claims, secret); !ok {
-			m.events.refused(ctx, rec.ID, RefusedSecret)
-			return nil
-		}
-		s.old = true
+func (m *Manager) openerOf(rec *driver.Record, t token.Token) (opener, error) {
+	o := opener{Token: t}
+	ring, claims := m.keyring.ring.Load(), claims(rec)
+	if o.fits, o.oldRing = ring.Check(rec.Verifier, claims, t.Secret); o.fits {
+		return o, nil
 	}
-	s.secret, s.used, s.rekey = secret, !s.old, old && !s.old
+	inGrace := m.now().Before(rec.PreviousEnds)
+	if token.Newer(rec.Verifier) || inGrace && token.Newer(rec.Previous) {
+		return o, errNewerVerifier(rec.ID)
+	}
+	if inGrace {
+		o.fits, _ = ring.Check(rec.Previous, claims, t.Secret)
+		o.previous = o.fits
+	}
+	return o, nil
+}
+
+// open fills the session if the token's secret opens the record, which was read
+// no earlier than asOf. Its error is that of openerOf.
+func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t token.Token, asOf protocol.Moment) error {
+	o, err := m.openerOf(rec, t)
+	switch {
+	case err != nil:
+		return err
+	case !o.fits:
+		m.events.refused(ctx, rec.ID, RefusedSecret)
+		return nil
+	}
+	s.unlock(rec, o, asOf)
+	return nil
+}
+
+// unlock fills the session from a record that an opener fits.
+func (s *Session) unlock(rec *driver.Record, o opener, asOf protocol.Moment) {
+	s.secret, s.used, s.rekey, s.old = o.Secret, !o.previous, o.oldRing, o.previous
 	s.fresh = true
 	s.show(rec, asOf)
-	if t.Old && !s.old {
+	if o.Old && !s.old {
 		s.q.reissue()
 	}
-	return nil
 }
 
 // errNewerVerifier is the error where it would take a newer version to tell whether a

@@ -63,13 +63,14 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 // Login signs a principal in, once you have checked who it is. The session gets
 // a new id and a new secret, and whoever knew the old token is out. A visitor
 // that was anonymous, or the same principal, keeps the session's values; another
-// principal starts empty. Signing in again moves Authenticated.
+// principal starts empty. Signing in again moves Authenticated. A request that came
+// with the tokens of several live sessions starts empty, and ends each of them.
 //
 // A principal is 1 to 512 bytes of UTF-8 without control characters.
 //
 // Errors: ErrRevoked, the principal was signed out everywhere since the
 // attempt began; ErrGone, this session was ended meanwhile; ErrConflict, the request
-// came with a token that has been renewed; ErrTooLate; ErrUnavailable. After
+// came with a token that has been renewed, or with more than are looked at; ErrTooLate; ErrUnavailable. After
 // any of them nobody is signed in by this call, but for ErrUnknown.
 func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) error {
 	if o == nil {
@@ -124,10 +125,11 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 type login struct {
 	s    *Session
 	m    *Manager
-	base *driver.Record // what the session was before
-	old  *driver.Record // the record to be retired, read anew; nil if there is none
-	ops  []op           // of the old session, not saved yet
-	keep bool           // the values go along
+	base *driver.Record    // what the session was before
+	old  *driver.Record    // the record to be retired, read anew; nil if there is none
+	also []protocol.Opened // others that the request came with
+	ops  []op              // of the old session, not saved yet
+	keep bool              // the values go along
 	next *driver.Record
 }
 
@@ -135,7 +137,7 @@ type login struct {
 func (l *login) prepare(ctx context.Context, principal string, lifetime time.Duration, remember bool) error {
 	s := l.s
 	s.mu.Lock()
-	err, gone, old, stored := s.err(), s.gone, s.old, s.stored
+	err, gone, old, stored, barred := s.err(), s.gone, s.old, s.stored, s.barred
 	l.base = s.rec
 	s.mu.Unlock()
 	switch {
@@ -145,6 +147,10 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 		return fmt.Errorf("cloakroom: signing in: %w", ErrGone)
 	case old:
 		return errRenewed()
+	case barred != nil && barred.many:
+		return barred.err
+	case barred != nil:
+		l.also = barred.rivals
 	}
 	if stored {
 		if l.old, _, err = l.m.records.Read(ctx, l.base.ID); err != nil {
@@ -199,7 +205,7 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 	}
 	secret := m.seal(l.next)
 	in := &protocol.SignIn{
-		Old: l.old, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
+		Old: l.old, Also: l.also, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
 		Adopt: func(rec *driver.Record) bool { return l.adopt(rec, secret) },
 	}
 	if l.keep {
@@ -222,6 +228,7 @@ func (l *login) adopt(rec *driver.Record, secret [16]byte) bool {
 		return false
 	}
 	s.flying = false // what was logged meanwhile stays
+	s.barred = nil
 	s.adopt(rec, secret, protocol.MomentOf(l.m.now()))
 	return true
 }

@@ -188,18 +188,28 @@ func (r *rig) wantGrave(id cloakroom.ID, why cloakroom.EndReason) {
 }
 
 // wantShut checks that a token opens nothing, and that its visitor gets a
-// fresh id.
+// fresh id, or none where the session has just been signed out.
 func (r *rig) wantShut(id cloakroom.ID, token string) {
 	r.Helper()
 	g := r.guest()
 	g.token = token
-	g.want(http.StatusOK, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+	status := http.StatusOK
+	if rec, _ := r.kept(id); rec != nil && rec.Grave != nil && rec.Grave.Reason == cloakroom.EndDestroyed && r.clock.now().Sub(rec.Grave.At) < 30*time.Second {
+		status = http.StatusConflict
+	}
+	g.want(status, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		if !s.IsNew() || s.Principal() != "" || visits.Get(s) != 0 {
 			r.Errorf("the token of %v, which has ended, opens a session of %q with %d visits", id, s.Principal(), visits.Get(s))
 		}
 		visits.Set(s, 1)
 		return nil
 	})
+	if status != http.StatusOK {
+		if g.token != token {
+			r.Errorf("a visitor with the token of %v, which was signed out, got another", id)
+		}
+		return
+	}
 	g.want(http.StatusOK, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		if s.ID() == id || s.IsNew() {
 			r.Errorf("a visitor with the token of %v, which has ended, got the id %v", id, s.ID())

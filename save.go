@@ -255,7 +255,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
 		s.gone = errors.Is(err, ErrGone)
 	case err != nil:
-		s.gone = errors.Is(err, ErrGone)
+		s.gone = errors.Is(err, ErrGone) && s.barred == nil
 		s.untake(mine)
 	}
 	return err
@@ -266,6 +266,12 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (*driver.Record, err
 	values, err := replay(nil, ops)
 	if err != nil || len(values) == 0 {
 		return nil, err
+	}
+	s.mu.Lock()
+	barred := s.barred
+	s.mu.Unlock()
+	if barred != nil {
+		return nil, barred.err
 	}
 	if s.q.sent() {
 		return nil, fmt.Errorf("cloakroom: %w: begin it before writing the response, or call Save", ErrTooLate)

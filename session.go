@@ -35,6 +35,7 @@ type Session struct {
 	stored bool            // rec is in the store
 	wrote  bool            // and was written by this Session, which is activity enough
 	gone   bool            // it has ended: saving is ErrGone
+	barred *barrier        // nil: an anonymous session may be begun
 	old    bool            // the token came with the previous secret
 	rekey  bool            // the verifier was made by a later key of the ring
 	exact  bool            // no op failed when view was made
@@ -50,6 +51,13 @@ type Session struct {
 	// The memory that reading takes is here, so that all is allocated in one piece.
 	reading timeout.Context
 	queue   protocol.Queue // of the record, if no other request holds it
+}
+
+// barrier keeps a request from beginning an anonymous session. It may sign in.
+type barrier struct {
+	err    error             // of saving a value
+	rivals []protocol.Opened // sessions that the request presents, of which none is used
+	many   bool              // there are more than are read: nor can it sign in or out
 }
 
 // visit is what a request tells about the session's use.

@@ -30,10 +30,6 @@ type Transport interface {
 	vary() string
 }
 
-// maxCandidates bounds how many tokens of one request are looked at: a client
-// that sends thousands of cookies doesn't get thousands verified.
-const maxCandidates = 8
-
 // trimBlanks cuts spaces and tabs, which RFC 6265bis lets surround a cookie, and
 // nothing else. A browser takes the other characters that strings.TrimSpace cuts for
 // the beginning of a name without the prefix "__Host-", so a sibling domain may set

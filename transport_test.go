@@ -203,6 +203,7 @@ func TestI4_GoneGetsFreshID(t *testing.T) {
 				tok = sign(t, id)
 			}
 			end(d, tok, id)
+			d.clock.advance(time.Minute) // past RenewGrace
 			resp := d.ask(putPage("cap"), bring(tok))
 			fresh := tokenIn(resp)
 			if fresh == "" || idIn(t, fresh) == id {
@@ -215,18 +216,19 @@ func TestI4_GoneGetsFreshID(t *testing.T) {
 	}
 }
 
-// TestTwoTokens: two different good tokens in one request are none.
+// TestTwoTokens: of the tokens of two live sessions none is used, and no session is
+// begun beside them.
 func TestTwoTokens(t *testing.T) {
 	d := newDesk(t, nil)
 	a, aID := d.stored("bowler")
-	b, bID := d.stored("cap")
-	third := sign(t, aID) // good, of the same session, but another secret
+	b, _ := d.stored("cap")
+	third := sign(t, aID) // well signed, of the same session, but another secret
 
 	for name, with := range map[string][]func(*http.Request){
 		"two cookies":               {bring(a), bring(b)},
 		"in one header":             {header("Cookie", deskCookie+"="+a+"; "+deskCookie+"="+b)},
 		"apart":                     {bring(a), bring("junk"), bring(a), bring(b)},
-		"of one session":            {bring(a), bring(third)},
+		"beside a wrong secret":     {bring(third), bring(a), bring(b)},
 		"one twice, then the other": {bring(b), bring(b), bring(a)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -236,15 +238,15 @@ func TestTwoTokens(t *testing.T) {
 				}
 				return nil
 			}, with...)
-			d.wantOps("0 reads, 0 writes")
+			d.wantOps("2 reads, 0 writes")
 			if got := d.events.take(); !strings.HasPrefix(got, "refused ambiguous ") || strings.Contains(got, ",") {
 				t.Errorf("events: %q", got)
 			}
 			if len(setCookies(resp)) > 0 {
 				t.Errorf("Set-Cookie: %q", setCookies(resp))
 			}
-			if id := idIn(t, tokenIn(d.ask(putPage("fez"), with...))); id == aID || id == bID {
-				t.Errorf("the visitor got %v", id)
+			if resp := d.ask(putPage("fez"), with...); resp.StatusCode != http.StatusConflict || len(setCookies(resp)) > 0 {
+				t.Errorf("a save: %d, Set-Cookie %q", resp.StatusCode, setCookies(resp))
 			}
 			d.store.since()
 			d.events.take()
@@ -302,8 +304,7 @@ func TestCookieName(t *testing.T) {
 	d.wantOps("0 reads, 0 writes")
 }
 
-// TestManyCookies: of thousands of cookies some are looked at, the first eight
-// of our name, and no more. It is clear which session that is.
+// TestManyCookies: among thousands of cookies the session's is found.
 func TestManyCookies(t *testing.T) {
 	d := newDesk(t, nil)
 	good, id := d.stored("bowler")
@@ -339,8 +340,8 @@ func TestManyCookies(t *testing.T) {
 		events string
 	}{
 		{"10,000 others, then ours", strings.Join(append(strange(10_000), ours(good)), "; "), id.String(), ""},
-		{"seven forged, then ours", strings.Join(append(junk(7), ours(good)), "; "), id.String(), ""},
-		{"eight forged, then ours", strings.Join(append(junk(8), ours(good)), "; "), none, "refused forged"},
+		{"eight forged, then ours", strings.Join(append(junk(8), ours(good)), "; "), id.String(), ""},
+		{"10,000 forged, then ours", strings.Join(append(junk(10_000), ours(good)), "; "), id.String(), ""},
 		{"10,000 forged", strings.Join(junk(10_000), "; "), none, "refused forged"},
 		{"ours, then 10,000 forged", ours(good) + "; " + strings.Join(junk(10_000), "; "), id.String(), ""},
 		{"10,000 times ours", strings.Repeat(ours(good)+"; ", 10_000), id.String(), ""},
@@ -475,7 +476,6 @@ func TestBearer(t *testing.T) {
 		t.Fatalf("a new session: Session-Token %q, Set-Cookie %q", a, setCookies(resp))
 	}
 	id := idIn(t, a)
-	b := d.ask(putPage("cap")).Header.Get("Session-Token")
 	d.store.since()
 	d.events.take()
 
@@ -499,6 +499,7 @@ func TestBearer(t *testing.T) {
 		{"twice", auth("Bearer "+a, "bearer "+a), true, ""},
 		{"beside another scheme", auth("Basic YW5uOmFubg==", "Bearer "+a), true, ""},
 		{"beside junk", auth("Bearer junk", "Bearer "+a), true, ""},
+		{"eight forged before", append(auth(slices.Repeat([]string{"Bearer x"}, 8)...), auth("Bearer "+a)...), true, ""},
 
 		{"none", nil, false, ""},
 		{"empty", auth(""), false, ""},
@@ -510,8 +511,6 @@ func TestBearer(t *testing.T) {
 		{"something behind", auth("Bearer " + a + " x"), false, "refused forged"},
 		{"two in one", auth("Bearer " + a + ", Bearer " + a), false, "refused forged"},
 		{"quoted", auth(`Bearer "` + a + `"`), false, "refused forged"},
-		{"two different", auth("Bearer "+a, "Bearer "+b), false, fmt.Sprintf("refused ambiguous %v", idIn(t, b))},
-		{"eight forged before", append(auth(slices.Repeat([]string{"Bearer x"}, 8)...), auth("Bearer "+a)...), false, "refused forged"},
 		{"as a cookie", []func(*http.Request){cookie("Session-Token", a), bring(a)}, false, ""},
 		{"in the response's header", []func(*http.Request){header("Session-Token", a)}, false, ""},
 		{"in the address", []func(*http.Request){func(r *http.Request) { r.URL.RawQuery = "access_token=" + a }}, false, ""},

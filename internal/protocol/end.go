@@ -29,6 +29,19 @@ func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndRea
 	return nil
 }
 
+// EndEach ends several sessions that OpenEach returned, as End does. One whose record
+// is corrupt is ended as by Revoke.
+//
+// After an error some may have ended: end them again.
+func (r *Records) EndEach(ctx context.Context, all []Opened, why driver.EndReason) error {
+	return eachParallel(len(all), func(i int) error {
+		if all[i].Record == nil {
+			return r.Revoke(ctx, all[i].ID)
+		}
+		return r.End(ctx, all[i].Record, why)
+	})
+}
+
 // Revoke ends a session of the app by its id, live or not. Afterwards nothing can
 // make one of this id (invariant 2). It is no error if there is none. A record that is
 // corrupt, or that a newer version wrote, is ended whichever app's it is, since that

@@ -88,9 +88,9 @@ func (r *Records) changeLedger(principal string, f func(*ledger, time.Time) (kee
 
 // enterLedger adds a new session to its principal's ledger if the generation is
 // still the sign-in's. Over the limit, the oldest move to ending in the same write,
-// but not the one that the sign-in is about to replace. It returns all that are
+// but not those that the sign-in is about to replace. It returns all that are
 // ending, for finishEnding.
-func (r *Records) enterLedger(rec *driver.Record, generation driver.WriteID, limit int, replaces driver.ID) ([]ledgerEntry, error) {
+func (r *Records) enterLedger(rec *driver.Record, generation driver.WriteID, limit int, replaces []driver.ID) ([]ledgerEntry, error) {
 	l, err := r.changeLedger(rec.Principal, func(l *ledger, now time.Time) (time.Time, error) {
 		if l.Generation != generation {
 			return now, errRevoked(rec.Principal)
@@ -98,12 +98,14 @@ func (r *Records) enterLedger(rec *driver.Record, generation driver.WriteID, lim
 		over := 0
 		if limit > 0 {
 			over = len(l.Live) + 1 - limit
-			if slices.ContainsFunc(l.Live, func(e ledgerEntry) bool { return e.ID == replaces }) {
-				over--
+			for _, e := range l.Live {
+				if slices.Contains(replaces, e.ID) {
+					over--
+				}
 			}
 		}
 		l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool {
-			if over <= 0 || e.ID == replaces {
+			if over <= 0 || slices.Contains(replaces, e.ID) {
 				return false
 			}
 			over--

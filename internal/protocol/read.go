@@ -77,6 +77,26 @@ func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	return r.Read(ctx, id)
 }
 
+// Opened is what OpenEach found under an id, as Open returns it.
+type Opened struct {
+	ID     driver.ID
+	Record *driver.Record
+	Grave  *driver.Grave
+	Err    error
+}
+
+// OpenEach is Open for several ids at once, so that a store can gather the reads.
+func (r *Records) OpenEach(ctx context.Context, ids []driver.ID) []Opened {
+	all := make([]Opened, len(ids))
+	_ = eachParallel(len(ids), func(i int) error {
+		o := &all[i]
+		o.ID = ids[i]
+		o.Record, o.Grave, o.Err = r.Open(ctx, o.ID)
+		return nil
+	})
+	return all
+}
+
 // Recall returns a session as it was less than Options.CacheFor ago, and the moment
 // that it was asked for. It returns nil if that isn't remembered, or is over now. It
 // costs no store operation. What this Records changed or ended since is in it.

@@ -15,6 +15,7 @@ import (
 // last retire exactly that version of the old record that was copied.
 type SignIn struct {
 	Old        *driver.Record // that of the session to be replaced, as it was read; nil: there is none
+	Also       []Opened       // other sessions that end with the sign-in; nothing of them goes along
 	Next       *driver.Record // that of the new session, not stored yet
 	Generation driver.WriteID // of the ledger, when the sign-in began
 	Limit      int            // of the principal's live sessions; 0 and less: none
@@ -51,6 +52,9 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 	if err == nil && in.Old != nil {
 		err = r.retire(ctx, in)
 	}
+	if err == nil && in.Also != nil {
+		err = r.EndEach(ctx, in.Also, driver.EndDestroyed)
+	}
 	if err == nil && !in.Adopt(in.Next) {
 		err = fmt.Errorf("cloakroom: signed out during sign-in: %w", driver.ErrGone)
 	}
@@ -69,12 +73,16 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 	return in.Next, nil
 }
 
-// replaces returns the id that leaves the principal's ledger with this sign-in.
-func (in *SignIn) replaces() driver.ID {
-	if in.Old != nil && in.Old.Principal == in.Next.Principal {
-		return in.Old.ID
+// replaces returns the ids that leave the principal's ledger with this sign-in, if
+// they are in it.
+func (in *SignIn) replaces() (ids []driver.ID) {
+	if in.Old != nil {
+		ids = append(ids, in.Old.ID)
 	}
-	return driver.ID{}
+	for _, o := range in.Also {
+		ids = append(ids, o.ID)
+	}
+	return ids
 }
 
 // abandon takes a new session back.

@@ -1,0 +1,134 @@
+package cloakroom_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+)
+
+// A request that comes with the token of a session that has just been signed out
+// begins no anonymous session: its cookie would put itself in the place of the next
+// sign-in's.
+func TestI4_LateRequestAfterSignOut(t *testing.T) {
+	const grace = 20 * time.Second
+	begin := func(t *testing.T) (r *rig, s *cloakroom.Session, late *guest) {
+		r = newRig(t, &cloakroom.Config{RenewGrace: grace})
+		s = r.signedIn("ann")
+		visits.Set(s, 3)
+		r.save(s)
+		late = r.as(s)
+		g := r.as(s)
+		g.want(200, logout)
+		if g.token != "" {
+			t.Error("the sign-out left the browser its token")
+		}
+		r.wantGrave(s.ID(), cloakroom.EndDestroyed)
+		return r, s, late
+	}
+	quiet := func(t *testing.T, late *guest, status int, f page) {
+		t.Helper()
+		if w := late.want(status, f); len(w.Result().Cookies()) != 0 {
+			t.Errorf("a late request got cookies: %v", w.Result().Cookies())
+		}
+	}
+	logoutWithMessage := func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		err := s.Destroy(req.Context())
+		visits.Set(s, 7)
+		return err
+	}
+
+	t.Run("within the grace", func(t *testing.T) {
+		r, _, late := begin(t)
+		r.clock.add(grace - time.Millisecond)
+		quiet(t, late, 200, look)
+		quiet(t, late, 409, visit)
+		quiet(t, late, 200, logout)
+		quiet(t, late, 409, logoutWithMessage)
+		quiet(t, late, 200, renew)
+		// What leaves no value behind has nothing to begin a session for.
+		quiet(t, late, 200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Delete(s)
+			return nil
+		})
+		quiet(t, late, 200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+			if s.Principal() != "" || !s.IsNew() || visits.Get(s) != 0 || s.Token() != "" {
+				t.Errorf("a late request sees %q with %d visits", s.Principal(), visits.Get(s))
+			}
+			r.wantErr("Update", s.Update(req.Context(), func(tx *cloakroom.Tx) error { visits.Set(tx, 1); return nil }), cloakroom.ErrGone)
+			return nil
+		})
+	})
+	t.Run("the next sign-in stays", func(t *testing.T) {
+		r, _, late := begin(t)
+		g := r.guest()
+		g.want(200, loginAs("ann", nil))
+		token := g.token
+		// The browser that has it by now takes the late answers as well.
+		quiet(t, late, 409, visit)
+		quiet(t, late, 200, logout)
+		quiet(t, late, 409, logoutWithMessage)
+		g.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			if g.token != token || s.Principal() != "ann" {
+				t.Errorf("after late requests the browser is %q", s.Principal())
+			}
+			return nil
+		})
+	})
+	t.Run("a sign-in with it", func(t *testing.T) {
+		r, old, late := begin(t)
+		late.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+			visits.Set(s, 1)
+			r.wantErr("Save", s.Save(req.Context()), cloakroom.ErrGone)
+			visits.Delete(s)
+			return s.Login(req.Context(), "ann", nil)
+		})
+		late.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			if s.Principal() != "ann" || s.ID() == old.ID() || visits.Get(s) != 0 {
+				t.Errorf("signed in as %q, to %v with %d visits", s.Principal(), s.ID(), visits.Get(s))
+			}
+			return nil
+		})
+		late.want(200, visit)
+	})
+	t.Run("after the grace", func(t *testing.T) {
+		r, s, late := begin(t)
+		r.clock.add(grace)
+		late.want(200, visit)
+		if id := r.openBy(r.m, late.token).ID(); id == s.ID() {
+			t.Error("it got its own id again")
+		}
+	})
+	// The request that signs out isn't late.
+	t.Run("a message for the next page", func(t *testing.T) {
+		r := newRig(t, &cloakroom.Config{RenewGrace: grace})
+		s := r.signedIn("ann")
+		g := r.as(s)
+		g.want(200, logoutWithMessage)
+		next := r.openBy(r.m, g.token)
+		r.wantVisits(next.ID(), 7)
+		if next.ID() == s.ID() || next.Principal() != "" {
+			t.Errorf("signed out, the browser is %q in %v", next.Principal(), next.ID())
+		}
+	})
+	// Nobody told its browser to forget the token: all that it sends comes with it,
+	// the page to sign in on as well.
+	t.Run("ended from elsewhere", func(t *testing.T) {
+		for how, end := range map[string]func(*rig, *cloakroom.Session) error{
+			"by a console": func(r *rig, s *cloakroom.Session) error { return r.m.Admin().Revoke(t.Context(), s.ID()) },
+			"everywhere":   func(r *rig, _ *cloakroom.Session) error { return r.m.Admin().RevokeAll(t.Context(), "ann") },
+		} {
+			r := newRig(t, &cloakroom.Config{RenewGrace: grace})
+			s := r.signedIn("ann")
+			g := r.as(s)
+			if err := end(r, s); err != nil {
+				t.Fatal(err)
+			}
+			g.want(200, visit)
+			if id := r.openBy(r.m, g.token).ID(); id == s.ID() {
+				t.Errorf("%s: it got its own id again", how)
+			}
+		}
+	})
+}
