@@ -21,13 +21,19 @@ import (
 // can't know of a Domain.
 //
 // A change of Domain, Path or Partitioned needs another Name. Browsers would keep
-// the old cookie beside the new one and send both, and a request with two different
-// tokens has no session.
+// the old cookie beside the new one and send both, and a request with the tokens of
+// two live sessions has none until the visitor signs in or out, which ends both.
 type Cookie struct {
 	// Name of the cookie. Browsers keep a name with a prefix only if the cookie is as
 	// safe as the prefix says: "__Host-" and "__Host-Http-" need Secure, no Domain and
 	// Path=/; "__Secure-" and "__Http-" need Secure. In a prefix, upper and lower case
 	// are the same.
+	//
+	// With a name that doesn't begin with "__Host-" sibling subdomains can set the
+	// cookie, too, beside the visitor's or in its place. So they can have a visitor who
+	// has no session use one of the attacker's choice (session fixation), and keep one
+	// who has a session out of it: of two live sessions none is used. A sign-in ends
+	// both.
 	//
 	// Defaults to "__Host-Http-session". Defaults with a Domain or a Path to
 	// "__Secure-session", whose prefix all browsers know; not all know "__Http-".
@@ -37,8 +43,9 @@ type Cookie struct {
 	// "example.com". Set it only if several hosts have to share sessions, since it
 	// costs safety. Each of the hosts receives the tokens, so whoever controls one of
 	// them can use the sessions. Each can also set the cookie, and so have a visitor
-	// use a session of the attacker's choice (session fixation). The prefix "__Host-"
-	// rules both out, and can't be had with a Domain.
+	// use a session of the attacker's choice (session fixation), or keep a visitor out
+	// with a second live session. The prefix "__Host-" rules all that out, and can't be
+	// had with a Domain.
 	//
 	// A leading dot is dropped, as browsers do. New refuses what isn't the name of a
 	// host, IP addresses, and single labels such as "com". It knows neither public

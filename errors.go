@@ -21,7 +21,8 @@ var (
 	ErrGone = driver.ErrGone
 
 	// ErrConflict: the record is not at the version that the caller read, or
-	// the request carries a token that has been renewed meanwhile.
+	// the request carries a token that has been renewed meanwhile, or tokens of
+	// several live sessions, of which none is used.
 	ErrConflict = driver.ErrConflict
 
 	// ErrRevoked: the principal was signed out everywhere while this sign-in

@@ -84,6 +84,10 @@ func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) erro
 // first call in a request reads it from the store, if the client sent a token;
 // later ones return the same.
 //
+// Of several tokens that of the one live session counts. If several sessions are
+// live, none is used: the session is empty, and saving a value is ErrConflict. Login
+// and Destroy end them.
+//
 // Errors: ErrUnavailable; ErrCorrupt, see Fresh; and if the context is not that
 // of a request inside this manager's Handler, one that says so.
 func (m *Manager) Session(ctx context.Context) (*Session, error) {

@@ -142,8 +142,10 @@ func (s *Session) untake(ops []op) {
 //
 // It is carried through for up to Config.SaveTimeout even when ctx ends.
 //
-// Errors: ErrGone, the session has ended, and the changes with it; ErrTooLarge;
-// ErrTooLate; ErrUnavailable, and with it ErrUnknown if the changes may or may not have been saved, which
+// Errors: ErrGone, the session has ended, and the changes with it; ErrConflict, the
+// request came with tokens of several live sessions; ErrTooLarge; ErrTooLate;
+// ErrUnavailable, and with it ErrUnknown if the changes may or may not have been
+// saved, which
 // stays the session's Err. A value that can't be encoded, or that was read and
 // can't be decoded while there is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {

@@ -105,6 +105,10 @@ func (b *bearers) made(kind string) string {
 		s := b.stored(1)
 		b.store.answer(isOn("get", s.ID()), errNoAnswer)
 		return s.Token()
+	case "of a newer version":
+		s := b.stored(1)
+		b.rewrite(s.ID(), func(r *driver.Record) { r.Verifier = append([]byte{2}, make([]byte, 40)...) })
+		return s.Token()
 	case "live":
 	default:
 		b.Fatalf("no kind %q", kind)
@@ -243,6 +247,7 @@ func TestI4I6_SeveralTokens(t *testing.T) {
 		{[]string{"live", "unreadable"}, "503: ", 2, "", 503},
 		{[]string{"idle", "unreadable"}, "503: ", 2, "", 503},
 		{[]string{"corrupt", "unreadable"}, "503: ", 2, "", 503},
+		{[]string{"live", "of a newer version"}, "503: ", 2, "", 503},
 		{[]string{"live", "live#2", "unreadable"}, "503: ", 3, "", 503},
 	} {
 		t.Run(strings.Join(tt.kinds, ", "), func(t *testing.T) {
@@ -400,13 +405,16 @@ func TestI4_SignOutOfSeveral(t *testing.T) {
 		})
 	})
 	t.Run("an outage", func(t *testing.T) {
-		eachTransport(t, cloakroom.Config{SaveTimeout: 50 * time.Millisecond}, func(t *testing.T, b *bearers) {
+		eachTransport(t, cloakroom.Config{}, func(t *testing.T, b *bearers) {
 			one, two := b.made("live"), b.made("live#2")
 			b.store.answer(isOn("bury", b.idIn(two)), errNoAnswer)
+			patient := b.m
+			b.m = b.manager(&cloakroom.Config{Transport: b.transport, SaveTimeout: 50 * time.Millisecond})
 			if status, handed := b.send(logout, one, two); status != 503 || handed != "" {
 				t.Errorf("a sign-out that can't end one: %d, %q", status, handed)
 			}
 			b.store.heal()
+			b.m = patient
 			if status, handed := b.send(logout, one, two); status != 200 || handed != "forget" {
 				t.Errorf("again: %d, %q", status, handed)
 			}
@@ -475,9 +483,10 @@ func TestI4_SignInWithSeveral(t *testing.T) {
 		})
 	})
 	t.Run("an outage", func(t *testing.T) {
-		eachTransport(t, cloakroom.Config{SaveTimeout: 50 * time.Millisecond}, func(t *testing.T, b *bearers) {
+		eachTransport(t, cloakroom.Config{}, func(t *testing.T, b *bearers) {
 			one, two := b.made("live"), b.made("live#2")
 			b.store.answer(isOn("bury", b.idIn(two)), errNoAnswer)
+			b.m = b.manager(&cloakroom.Config{Transport: b.transport, SaveTimeout: 50 * time.Millisecond})
 			if status, handed := b.send(loginAs("bob", nil), one, two); status != 503 || handed != "" {
 				t.Errorf("a sign-in that can't end one: %d, %q", status, handed)
 			}
