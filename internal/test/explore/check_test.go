@@ -31,6 +31,8 @@ func (w *world) check(x *explorer) string {
 		return "d: a sign-in succeeded from a session that was signed out"
 	case w.undone:
 		return "u: an acknowledged change was not done"
+	case w.unsure:
+		return "n: a save was reported as unknown though nothing went wrong"
 	case w.spurious:
 		return "g: ErrRevoked though nobody signed out everywhere"
 	case w.renewals > 1:

@@ -28,6 +28,7 @@ type codeMutant struct {
 
 func codeMutants() []codeMutant {
 	fewIDs := edit{"driver/writeid.go", "const MaxWriteIDs = 8", "const MaxWriteIDs = 2"}
+	doubts := edit{"internal/protocol/records.go", "return refused(err) || r.vouch.Answers && answered(err)", "return refused(err)"}
 	return []codeMutant{
 		{"two write ids are enough for two writes in between", []edit{fewIDs}, "saves-many", ""},
 		{"one more write in between than write ids is tolerated", []edit{fewIDs, {"internal/protocol/resolve.go", "> driver.MaxWriteIDs:", "> driver.MaxWriteIDs+1:"}}, "saves-many", "a"},
@@ -57,6 +58,11 @@ func codeMutants() []codeMutant {
 		{"the ledger does not outlive attempts to sign in", []edit{{"internal/protocol/ledgers.go", "return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil", "return now, nil"}}, "attempts", "c"},
 		{"an Unset of what the request didn't read is no change", []edit{{"session.go", "\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n", "\tif s.rec.Values.Get(name) != nil {\n\t\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n\t}\n"}}, "unset", "u"},
 		{"a write is left out that changes nothing of what was known", []edit{{"internal/protocol/flush.go", "if justRead || allFresh(batch) {", "if justRead || true {"}}, "unset-vouched", "u"},
+		{"two write ids are enough for any number of writes in between if answers are certain", []edit{fewIDs}, "saves-certain", ""},
+		{"two write ids are kept, and answers that are certain are doubted", []edit{fewIDs, doubts}, "saves-certain", "n"},
+		{"two write ids are kept, and answers that are certain are doubted, in a sign-in", []edit{fewIDs, doubts}, "login-certain", "n"},
+		{"a certain answer rules out earlier attempts of a save", []edit{{"internal/protocol/flush.go", "\t\t\tcase !r.certain(err):\n", "\t\t\tcase r.certain(err):\n\t\t\t\topen = nil\n\t\t\tdefault:\n"}}, "saves-certain", "a"},
+		{"a certain answer rules out earlier attempts of a retirement", []edit{{"internal/protocol/signin.go", "if !r.certain(err) {\n", "if open = nil; !r.certain(err) {\n"}}, "login-certain", "a"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
 		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}

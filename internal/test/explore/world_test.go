@@ -53,6 +53,7 @@ type ghost struct {
 	fromEnded    bool  // a sign-in succeeded from a session that was signed out
 
 	undone   bool  // an acknowledged change was not done
+	unsure   bool  // a save was reported as unknown without any fault
 	renewals uint8 // how many were handed a new token
 	tokens   uint8 // that a browser holds
 	newest   uint8 // of these
@@ -79,6 +80,7 @@ const (
 	effLoginFailed                   // a sign-in failed
 	effRenewed                       // args: token
 	effUndone                        // an acknowledged change was not done
+	effUnknown                       // a save was reported as unknown
 )
 
 // learn takes over what client i tells.
@@ -123,6 +125,8 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.attempts &^= bit
 		case effUndone:
 			g.undone = true
+		case effUnknown:
+			g.unsure = g.unsure || x.sc.certain && w.faults == x.sc.faults
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
 			g.attempts &^= bit
@@ -373,7 +377,7 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		n.deliver(x, i, q, a)
 		add(&n, action{actCopy, i, q})
 	}
-	if w.twice[i] == 0 {
+	if w.twice[i] == 0 && !x.sc.certain {
 		n = before
 		n.execute(x, q, false)
 		n.twice[i] = q
