@@ -115,6 +115,7 @@ var families = []struct {
 	{"Write", testWrite},
 	{"Version", testVersion},
 	{"Race", testRace},
+	{"Assurances", testAssurances},
 	{"Stress", testStress},
 	{"Search", testSearch},
 	{"Sweep", testSweep},

@@ -45,6 +45,9 @@ func All() []Variant {
 		{Name: "one-write-id", What: "records and graves keep the newest write id alone: whether a write happened can't be told once another followed", NeedsFaults: true,
 			Wrap: func(s driver.Store) driver.Store { return editing{s, oneWriteID()} }},
 
+		{Name: "lying-answers", What: "it vouches for its answers, and each third update of a record is done and answered as a conflict: what the answer rules out is done again",
+			Wrap: func(s driver.Store) driver.Store { return lies{s} }},
+
 		{Name: "drops-extra", What: "Update drops Extra: what a newer version put into a record is lost when an older one saves",
 			Wrap: func(s driver.Store) driver.Store { return dropsExtra{s} }},
 

@@ -142,6 +142,14 @@ var broken = map[string]func(w *world) bool{
 		now, _ := w.state(r.ID)
 		return len(now.WriteIDs) < 2
 	},
+	"lying-answers": func(w *world) bool {
+		r := w.update(w.create(w.session()))
+		third := *r
+		third.Writes++
+		_, err := w.Update(w.Context(), &third)
+		now, _ := w.state(r.ID)
+		return errors.Is(err, driver.ErrConflict) && now.Writes == third.Writes && driver.AssurancesOf(w.Store).Answers
+	},
 	"drops-extra": func(w *world) bool {
 		r := w.session()
 		r.Extra = driver.ValueList{{Name: "note", JSON: json.RawMessage("1")}}
@@ -259,6 +267,7 @@ func TestVariants(t *testing.T) {
 var forStoretest = map[string]string{
 	"drops-extra":      "Extra/round_trip",
 	"newer-is-missing": "Newer/I8_is_an_outage",
+	"lying-answers":    "Assurances/answers_and_reads",
 }
 
 // variantVariable tells a run of TestSuiteOfStores which variant to take.

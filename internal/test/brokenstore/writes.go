@@ -102,6 +102,19 @@ func (s versionRepeats) real(ctx context.Context, id driver.ID, shown driver.Ver
 	return r.Version, nil
 }
 
+// lies vouches for answers that aren't true.
+type lies struct{ driver.Store }
+
+func (s lies) Assurances() driver.Assurances { return driver.Assurances{Reads: true, Answers: true} }
+
+func (s lies) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	v, err := s.Store.Update(ctx, r)
+	if err == nil && r.Writes%3 == 0 {
+		return driver.Version{}, fail("update", r.ID, driver.ErrConflict)
+	}
+	return v, err
+}
+
 // drops answers an update whose count is a multiple of three without writing.
 type drops struct{ driver.Store }
 

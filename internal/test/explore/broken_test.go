@@ -25,6 +25,7 @@ func mutants() []mutant {
 			sc.clients[1].programs = []program{revokeAll(), revokeAll()}
 		}},
 		{store: "drops-acknowledged", scenario: "saves-2", fails: "a"},
+		{store: "lying-answers", scenario: "saves-certain", fails: "e"},
 		{store: "one-write-id", scenario: "saves-3", fails: "a"},
 		{store: "delete-without-grave", scenario: "destroy", fails: "b"},
 		{store: "bury-missing-nothing", scenario: "create-end", fails: "b"},

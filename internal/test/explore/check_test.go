@@ -36,6 +36,8 @@ func (w *world) check(x *explorer) string {
 		return "t: a note was told twice"
 	case x.sc.note && w.lostNote(x):
 		return "t: a note is gone, and nobody was told"
+	case w.unsure:
+		return "n: a save was reported as unknown though nothing went wrong"
 	case w.spurious:
 		return "g: ErrRevoked though nobody signed out everywhere"
 	case w.renewals > 1:

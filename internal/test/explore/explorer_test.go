@@ -39,6 +39,7 @@ type scenario struct {
 	phantoms                 bool  // or by a node that was cut off, with a phantom: a write that it alone has
 	slow                     bool  // answers may arrive later than their requests are executed
 	vouches                  bool  // the store vouches for its reads
+	certain                  bool  // and for its answers, so it carries out nothing twice before it answers
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
 	note                     bool  // note 0 was left in the first sessions
 	props                    string

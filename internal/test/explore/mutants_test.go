@@ -28,6 +28,7 @@ type codeMutant struct {
 
 func codeMutants() []codeMutant {
 	fewIDs := edit{"driver/writeid.go", "const MaxWriteIDs = 8", "const MaxWriteIDs = 2"}
+	doubts := edit{"internal/protocol/records.go", "return refused(err) || r.vouch.Answers && answered(err)", "return refused(err)"}
 	return []codeMutant{
 		{"two write ids are enough for two writes in between", []edit{fewIDs}, "saves-many", ""},
 		{"one more write in between than write ids is tolerated", []edit{fewIDs, {"internal/protocol/resolve.go", "> driver.MaxWriteIDs:", "> driver.MaxWriteIDs+1:"}}, "saves-many", "a"},
@@ -60,6 +61,11 @@ func codeMutants() []codeMutant {
 		{"a Take tells what the request had read", []edit{{"save.go", "\tt := &taking{check: check}\n", "\tif raw := s.rec.Values.Get(name); raw != nil {\n\t\treturn raw, s.save(ctx, &op{kind: opUnset, name: name})\n\t}\n\tt := &taking{check: check}\n"}}, "take", "t"},
 		{"a Take tells what an earlier try would have taken", []edit{{"changes.go", "\t\tif !ok {\n\t\t\treturn errNothing\n", "\t\tif !ok && o.take.raw != nil {\n\t\t\treturn nil\n\t\t}\n\t\tif !ok {\n\t\t\treturn errNothing\n"}}, "take", "t"},
 		{"a Take tells what the last try would have taken", []edit{{"internal/protocol/flush.go", "settleOutcomes(batch, pending[0].id)", "_ = pending"}}, "take-phantom", "t"},
+		{"two write ids are enough for any number of writes in between if answers are certain", []edit{fewIDs}, "saves-certain", ""},
+		{"two write ids are kept, and answers that are certain are doubted", []edit{fewIDs, doubts}, "saves-certain", "n"},
+		{"two write ids are kept, and answers that are certain are doubted, in a sign-in", []edit{fewIDs, doubts}, "login-certain", "n"},
+		{"a certain answer rules out earlier attempts of a save", []edit{{"internal/protocol/flush.go", "\t\t\tcase !r.certain(err):\n", "\t\t\tcase r.certain(err):\n\t\t\t\topen = nil\n\t\t\tdefault:\n"}}, "saves-certain", "a"},
+		{"a certain answer rules out earlier attempts of a retirement", []edit{{"internal/protocol/signin.go", "if !r.certain(err) {\n", "if open = nil; !r.certain(err) {\n"}}, "login-certain", "a"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
 		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}

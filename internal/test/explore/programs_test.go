@@ -28,6 +28,15 @@ func (c *client) saved(n int, err error) {
 		c.note(effSaved, 1<<n)
 	case !errors.Is(err, cloakroom.ErrUnknown):
 		c.note(effNotApplied, 1<<n)
+	default:
+		c.unknown(err)
+	}
+}
+
+// unknown tells of an outcome that is unknown, where the store vouches for its answers.
+func (c *client) unknown(err error) {
+	if c.x.sc.certain && errors.Is(err, cloakroom.ErrUnknown) {
+		c.note(effUnknown)
 	}
 }
 
@@ -258,6 +267,7 @@ func login(c caller) {
 		c.note(effRefused)
 		return
 	}
+	c.unknown(err)
 	c.note(effLoginFailed)
 }
 

@@ -166,7 +166,7 @@ type scripted struct {
 }
 
 func (s scripted) Assurances() driver.Assurances {
-	return driver.Assurances{Reads: s.c.x.sc.vouches}
+	return driver.Assurances{Reads: s.c.x.sc.vouches, Answers: s.c.x.sc.certain}
 }
 
 func (s scripted) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {

@@ -53,6 +53,7 @@ type ghost struct {
 	fromEnded    bool  // a sign-in succeeded from a session that was signed out
 
 	undone     bool  // an acknowledged change was not done
+	unsure     bool  // a save was reported as unknown without any fault
 	left       uint8 // notes whose leaving was acknowledged
 	taken      uint8 // notes that somebody was told
 	takenTwice bool  // one was told to two
@@ -86,6 +87,7 @@ const (
 	effLeft                          // args: set of notes
 	effTaken                         // args: set of notes
 	effDoubt                         // it isn't known what became of a note
+	effUnknown                       // a save was reported as unknown
 )
 
 // learn takes over what client i tells.
@@ -137,6 +139,8 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.taken |= e.args[0]
 		case effDoubt:
 			g.doubt = true
+		case effUnknown:
+			g.unsure = g.unsure || x.sc.certain && w.faults == x.sc.faults
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
 			g.attempts &^= bit
@@ -387,7 +391,7 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		n.deliver(x, i, q, a)
 		add(&n, action{actCopy, i, q})
 	}
-	if w.twice[i] == 0 {
+	if w.twice[i] == 0 && !x.sc.certain {
 		n = before
 		n.execute(x, q, false)
 		n.twice[i] = q
