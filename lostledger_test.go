@@ -259,6 +259,24 @@ func TestI10_LimitSparesTheLive(t *testing.T) {
 	}
 }
 
+// Nor does it end the one in use because another can't be read: the next sign-in makes
+// up for that.
+func TestI10_LimitBesideWhatCannotBeRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, &cloakroom.Config{MaxPerPrincipal: 2})
+		used, other, next := r.signedIn("ann"), r.signedIn("ann"), r.stored(0)
+		r.store.answer(isOn("get", other.ID()), errNoAnswer)
+		if err := next.Login(t.Context(), "ann", nil); err != nil {
+			t.Fatal(err)
+		}
+		r.store.heal()
+		r.wantOpen("as it may be one of two", used.Token(), true)
+		r.wantLedger("ann", 3, 0)
+		last := r.signedIn("ann")
+		r.wantDevices("ann", next.ID(), last.ID())
+	})
+}
+
 // A session that is being ended, and can't be buried, still opens. So lists show it,
 // as what it is, and whoever comes by tries again.
 func TestI10_EndingIsShown(t *testing.T) {

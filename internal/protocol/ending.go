@@ -108,46 +108,54 @@ func (r *Records) confirmGrave(ctx context.Context, grave *driver.Record) error 
 	return err
 }
 
-// overAmong returns which sessions of a ledger certainly open no more. Those that
-// were idle for too long are buried first, at the version that was judged. It reads
-// them together.
-func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) map[driver.ID]bool {
-	over := make([]bool, len(entries))
-	_ = eachParallel(len(entries), func(i int) error { // what can't be read counts as live
-		over[i] = r.endIfIdle(ctx, entries[i])
+// overAmong returns which sessions of a ledger certainly open no more, and of which
+// that can't be learned now. Those that were idle for too long are buried first, at
+// the version that was judged. It reads them together.
+func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) (over, unread map[driver.ID]bool) {
+	is, errs := make([]bool, len(entries)), make([]error, len(entries))
+	_ = eachParallel(len(entries), func(i int) error {
+		is[i], errs[i] = r.endIfIdle(ctx, entries[i])
 		return nil
 	})
-	m := make(map[driver.ID]bool)
+	over, unread = make(map[driver.ID]bool), make(map[driver.ID]bool)
 	for i, e := range entries {
-		if over[i] {
-			m[e.ID] = true
+		switch {
+		case errs[i] != nil:
+			unread[e.ID] = true
+		case is[i]:
+			over[e.ID] = true
 		}
 	}
-	return m
+	return over, unread
 }
 
-// endIfIdle reports whether a session certainly opens no more.
-func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) bool {
+// endIfIdle reports whether a session certainly opens no more. What can't be understood
+// may be live.
+func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, err error) {
 	rec, err := r.store.Get(ctx, e.ID)
 	switch {
 	case driver.IsGone(rec, err):
-		return r.confirmGrave(ctx, rec) == nil
+		return true, r.confirmGrave(ctx, rec)
 	case driver.IsNotFound(err): // lost, but a read alone doesn't prove it
-		g := driver.Grave{Reason: driver.EndExpired, Until: e.deadline(), App: r.app}
-		return r.tryToBury(ctx, e.ID, g, nil) == nil
+		return true, r.tryToBury(ctx, e.ID, driver.Grave{Reason: driver.EndExpired, Until: e.deadline(), App: r.app}, nil)
+	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
+		return false, nil
 	case err != nil:
-		return false
+		return false, err
 	}
 	now := r.clock.Now()
 	if rec.Kind != driver.KindSession || !r.over(rec, now) {
-		return false
+		return false, nil
 	}
 	// Past the deadline as well: other clocks may be behind.
-	if r.store.Bury(ctx, e.ID, rec.ExpiredGrave(now), rec.Version) != nil {
-		return false
+	err = r.store.Bury(ctx, e.ID, rec.ExpiredGrave(now), rec.Version)
+	switch {
+	case err == nil:
+		r.o.Ended(ctx, e.ID, driver.EndExpired)
+	case errors.Is(err, driver.ErrConflict): // used just now
+		return false, nil
 	}
-	r.o.Ended(ctx, e.ID, driver.EndExpired)
-	return true
+	return true, err
 }
 
 // EndLeftovers ends the sessions that ledgers name as ending since more than

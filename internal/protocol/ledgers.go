@@ -105,11 +105,12 @@ func (r *Records) writeLedger(principal string, mend bool, f func(*driver.Record
 // enterLedger adds a new session to its principal's ledger if the generation is
 // still the sign-in's. Over the limit, sessions that are over leave first. The oldest
 // of those left that are too many move to ending, in the same write, but not the one
-// that the sign-in is about to replace. It returns all that are ending, for
-// finishEnding.
+// that the sign-in is about to replace. Sessions of which it can't be learned whether
+// they are over don't count: the next sign-in makes up for them. It returns all that
+// are ending, for finishEnding.
 func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generation driver.WriteID, limit int, replaces driver.ID) ([]ledgerEntry, error) {
 	var there []ledgerEntry
-	enter := func(over map[driver.ID]bool, looked bool) (ledger, error) {
+	enter := func(looked bool, over, unread map[driver.ID]bool) (ledger, error) {
 		return r.changeLedger(rec.Principal, false, func(l *ledger, now time.Time) (time.Time, error) {
 			if l.Generation != generation {
 				return now, errRevoked(rec.Principal)
@@ -121,6 +122,11 @@ func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generatio
 				excess = len(l.Live) + 1 - limit
 				if slices.ContainsFunc(l.Live, func(e ledgerEntry) bool { return e.ID == replaces }) {
 					excess--
+				}
+				for _, e := range l.Live {
+					if unread[e.ID] {
+						excess--
+					}
 				}
 			}
 			if excess > 0 && !looked {
@@ -139,9 +145,10 @@ func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generatio
 			return rec.Deadline, nil
 		})
 	}
-	l, err := enter(nil, false)
+	l, err := enter(false, nil, nil)
 	if errors.Is(err, errOverLimit) && !errors.Is(err, driver.ErrUnknown) {
-		l, err = enter(r.overAmong(ctx, there), true)
+		over, unread := r.overAmong(ctx, there)
+		l, err = enter(true, over, unread)
 	}
 	if err != nil {
 		return nil, err
