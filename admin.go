@@ -39,7 +39,7 @@ func NewAdmin(store Store, app string) *Admin {
 	const timeout = 10 * time.Second
 	records := protocol.New(store, protocol.Options{
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
-		Ended: func(context.Context, ID, EndReason) {},
+		Ended: func(context.Context, ID, EndReason) {}, Fault: faultTeller(slog.Default(), &Events{}),
 	})
 	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}, func() []driver.Problem { return nil }}
 }
@@ -66,12 +66,31 @@ func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 	return a.store.Search(ctx, q)
 }
 
-// Sessions returns the records of a principal's live sessions, exactly.
-func (a *Admin) Sessions(ctx context.Context, principal string) ([]*driver.Record, error) {
+// SessionOf is one of a principal's sessions. Its record is shared: read-only.
+type SessionOf struct {
+	*driver.Record
+	// Ending: it is being ended, by RevokeAll or a limit, and still opens, since the
+	// store couldn't end it yet. It is tried again by whoever next signs in or out,
+	// lists the principal's sessions or signs it out everywhere, and by managers that
+	// sweep.
+	Ending bool
+}
+
+// Sessions returns a principal's live sessions, exactly, in the order of sign-in;
+// those that are ending come last.
+func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
 	}
-	return a.records.Live(ctx, principal)
+	live, err := a.records.Live(ctx, principal)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]SessionOf, len(live))
+	for i, s := range live {
+		list[i] = SessionOf(s)
+	}
+	return list, nil
 }
 
 // Revoke ends a session, live or not: afterwards nothing can make one of this
@@ -80,13 +99,19 @@ func (a *Admin) Revoke(ctx context.Context, id ID) error { return a.records.Revo
 
 // RevokeAll signs a principal out everywhere: it ends all of its sessions but
 // those of the ids in except. When it returns nil, none of them opens any more,
-// nor one of a sign-in that began earlier.
+// nor one of a sign-in that began earlier. A sign-in that began later is left alone.
+//
+// The principal's ledger makes that exact, whatever happens at the same moment. If
+// the ledger was lost, a search finds the sessions: all that were acknowledged,
+// where the store is a driver.Refresher or its Search doesn't trail. It passes over
+// what can't be read: the records that are corrupt, or that a newer version wrote.
 //
 // To sign out the visitor who asks as well, follow with Session.Destroy, which
 // has the client forget its token.
 //
-// On an error some may be left. Call it again; the next sign-in or RevokeAll
-// ends them too.
+// ErrUnavailable: some may be left, as ending them or the search failed. What the
+// ledger knew was tried first. Call it again; the next sign-in or RevokeAll ends what
+// the ledger knew too.
 func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) error {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
@@ -101,6 +126,27 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	}
 	a.events.signedOut(ctx, principal)
 	return nil
+}
+
+// RebuildLedger enters a principal's sessions into its ledger that a search finds and
+// the ledger lacks, and returns how many those were. It takes none out. It is for a
+// store of which a part was lost or restored: Sessions and Manager.Devices show, and
+// limits count, what is in the ledger. RevokeAll doesn't need it.
+//
+// A ledger that was lost gets a new generation: a sign-in that is under way has to
+// begin again (ErrRevoked).
+//
+// ErrUnavailable, ErrConflict: nothing was entered; try again.
+func (a *Admin) RebuildLedger(ctx context.Context, principal string) (entered int, err error) {
+	if err := protocol.CheckPrincipal(principal); err != nil {
+		return 0, err
+	}
+	ctx, done, err := a.records.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	return a.records.Rebuild(ctx, principal)
 }
 
 // Update runs f on a session's values and saves what it made of them, in one
@@ -136,7 +182,7 @@ func (a *Admin) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 }
 
 // Report tells the state of the store, as far as it tells, and what is wrong
-// with it and with how the Manager was made.
+// with it, with how the Manager was made, and with the ledgers that it met.
 func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	var report driver.Report
 	if in, ok := a.store.(driver.Inspector); ok {
@@ -148,5 +194,14 @@ func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 		report.Engine = fmt.Sprintf("%T, which tells nothing of itself", a.store)
 	}
 	report.Problems = append(report.Problems, a.problems()...)
+	report.Problems = append(report.Problems, ledgerProblems(a.records.Faults())...)
 	return report, nil
+}
+
+// faultTeller returns what tells of faults of ledgers.
+func faultTeller(l *slog.Logger, e *Events) func(context.Context, string, protocol.LedgerFault, ID) {
+	return func(ctx context.Context, principal string, what protocol.LedgerFault, id ID) {
+		l.WarnContext(ctx, "cloakroom: a ledger was not as it has to be", "principal", principal, "fault", string(what), "record", id)
+		e.ledgerFault(ctx, principal, LedgerFault(what))
+	}
 }

@@ -61,7 +61,10 @@ type Config struct {
 	SaveTimeout time.Duration
 
 	// SweepEvery is how often this manager has the store remove what is over.
-	// One manager in a store's whole world is enough, more do no harm.
+	// One manager in a store's whole world is enough, more do no harm. After its
+	// first sweep and each sixth from then on, it also ends the app's sessions that
+	// RevokeAll or a limit left ending because the store was in trouble; after every
+	// sweep, if it left some itself.
 	// Negative: never. Defaults to 10 minutes.
 	SweepEvery time.Duration
 

@@ -11,11 +11,13 @@ import (
 type Device struct {
 	Info
 	Current bool // the session that is asking
+	Ending  bool // it is being ended, but still opens; see SessionOf
 }
 
 // Devices returns the live sessions of the principal that is signed in to the
 // request's session, the newest first. It is exact: a sign-in or sign-out that
-// has returned is in it. It is empty if nobody is signed in.
+// has returned is in it. What is being ended is tried to be ended first, and listed
+// if that fails. It is empty if nobody is signed in.
 func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 	s, err := m.Session(ctx)
 	if err != nil {
@@ -31,7 +33,7 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 	}
 	devices := make([]Device, len(records))
 	for i, r := range records {
-		devices[i] = Device{Info: r.Info(), Current: r.ID == me.ID}
+		devices[i] = Device{Info: r.Info(), Current: r.ID == me.ID, Ending: r.Ending}
 	}
 	slices.SortStableFunc(devices, func(a, b Device) int { return b.Created.Compare(a.Created) })
 	return devices, nil

@@ -30,8 +30,8 @@
 // Parallel requests don't overwrite each other: changes are logged, and replayed
 // on what others saved. What has ended stays ended, whatever is still under
 // way. A sign-in gives the session a new id and a new token. RevokeAll signs a
-// principal out everywhere, exactly, without a search. A forged or outdated
-// token never reaches the store. A store that is out of reach is an error, not a
+// principal out everywhere: exactly by the principal's ledger, and by a search if
+// that was lost. A forged or outdated token never reaches the store. A store that is out of reach is an error, not a
 // sign-out.
 //
 // # Words

@@ -174,13 +174,13 @@ var endings = map[string]ending{
 		}
 		return nil
 	}},
-	"RevokeAll": {why: cloakroom.EndRevoked, unread: true, end: func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
+	"RevokeAll": {why: cloakroom.EndRevoked, end: func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
 		if err := r.m.Admin().RevokeAll(context.Background(), "ann"); err != nil {
 			r.Errorf("RevokeAll: %v", err)
 		}
 		return nil
 	}},
-	"the limit per principal": {why: cloakroom.EndRevoked, unread: true, end: func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
+	"the limit per principal": {why: cloakroom.EndRevoked, end: func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
 		m := r.manager(&cloakroom.Config{MaxPerPrincipal: 1})
 		s, err := m.Create(context.Background())
 		if err == nil {

@@ -1,6 +1,10 @@
 package cloakroom
 
-import "context"
+import (
+	"context"
+
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
+)
 
 // This file is events, which tell applications of their sessions.
 
@@ -19,6 +23,9 @@ type Events struct {
 	Ended func(context.Context, ID, EndReason)
 	// SignedOut: all of a principal's sessions, but for exceptions, were ended.
 	SignedOut func(ctx context.Context, principal string)
+	// LedgerFault: what the store keeps of a principal's sessions was not what this
+	// package had written. It has been mended as far as it can be.
+	LedgerFault func(ctx context.Context, principal string, what LedgerFault)
 	// Refused: a token was not accepted, for a reason that may be an attack.
 	// The id is zero where the token didn't verify.
 	Refused func(context.Context, ID, Refusal)
@@ -41,6 +48,22 @@ const (
 	// RefusedMany: the request carried well-signed tokens of more sessions than are
 	// read for one. None is used, and the id is zero.
 	RefusedMany Refusal = "many"
+)
+
+// LedgerFault says what was wrong with a principal's ledger, which keeps what sessions
+// it has.
+type LedgerFault string
+
+// The faults.
+const (
+	// LedgerUnreadable: it couldn't be understood, and was replaced.
+	LedgerUnreadable LedgerFault = LedgerFault(protocol.LedgerUnreadable)
+	// LedgerForeign: it named a session that is another principal's, and which was
+	// left alone.
+	LedgerForeign LedgerFault = LedgerFault(protocol.LedgerForeign)
+	// LedgerIncomplete: it lacked a session that a search found. RevokeAll has ended
+	// it, or RebuildLedger has entered it.
+	LedgerIncomplete LedgerFault = LedgerFault(protocol.LedgerIncomplete)
 )
 
 func (e *Events) created(ctx context.Context, i Info) {
@@ -70,6 +93,12 @@ func (e *Events) ended(ctx context.Context, id ID, why EndReason) {
 func (e *Events) signedOut(ctx context.Context, principal string) {
 	if e.SignedOut != nil {
 		e.SignedOut(ctx, principal)
+	}
+}
+
+func (e *Events) ledgerFault(ctx context.Context, principal string, what LedgerFault) {
+	if e.LedgerFault != nil {
+		e.LedgerFault(ctx, principal, what)
 	}
 }
 

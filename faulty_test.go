@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -42,7 +43,7 @@ var (
 // call is an operation that is about to be done.
 type call struct {
 	ctx context.Context
-	op  string // "get", "create", "update" or "bury"
+	op  string // "get", "create", "update", "bury", "search" or "refresh"
 	id  cloakroom.ID
 	rec *driver.Record // of create and update; of bury one with the grave alone
 	at  driver.Version // of bury
@@ -62,7 +63,7 @@ func isOn(op string, id cloakroom.ID) matcher {
 }
 
 func isLedger(op string) matcher { return func(c *call) bool { return c.op == op && c.ledger() } }
-func isWrite(c *call) bool       { return c.op != "get" }
+func isWrite(c *call) bool       { return c.op == "create" || c.op == "update" || c.op == "bury" }
 func isAny(*call) bool           { return true }
 
 // faulty is a store whose operations meet the fates that a test chooses.
@@ -323,6 +324,26 @@ func (s *faulty) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v dr
 	dug := &driver.Record{ID: id, Grave: &g}
 	return s.run(&call{ctx: ctx, op: "bury", id: id, rec: dug, at: v}, func(ctx context.Context) error {
 		return s.Store.Bury(ctx, id, g, v)
+	})
+}
+
+func (s *faulty) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
+		if err := s.run(&call{ctx: ctx, op: "search"}, func(context.Context) error { return nil }); err != nil {
+			yield(nil, err)
+			return
+		}
+		s.Store.Search(ctx, q)(yield)
+	}
+}
+
+// Refresh implements driver.Refresher, also for a store that doesn't trail.
+func (s *faulty) Refresh(ctx context.Context) error {
+	return s.run(&call{ctx: ctx, op: "refresh"}, func(ctx context.Context) error {
+		if r, ok := s.Store.(driver.Refresher); ok {
+			return r.Refresh(ctx)
+		}
+		return nil
 	})
 }
 

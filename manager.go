@@ -55,11 +55,12 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 		keyring: keyring, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, events: c.Events, store: store,
 	}
-	m.sweeper = startSweeper(store, c)
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
 		CacheFor: c.CacheFor, Logger: c.Logger, Ended: c.Events.ended,
+		Fault: faultTeller(c.Logger, c.Events),
 	})
+	m.sweeper = startSweeper(store, m.records, c)
 	return m, nil
 }
 

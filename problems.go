@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the problems of how a Manager was made.
+// This file is the problems of how a Manager was made, and those that it met.
 
 // problems returns what an operator should know of the configuration. What can't
 // work at all is an error of New.
@@ -55,4 +55,17 @@ func (m *Manager) problems() (all []driver.Problem) {
 		})
 	}
 	return all
+}
+
+// ledgerProblems returns what an operator should know if so many faults of ledgers were
+// met.
+func ledgerProblems(faults int64) []driver.Problem {
+	if faults == 0 {
+		return nil
+	}
+	return []driver.Problem{{
+		Code: "ledger-faults", Severity: driver.SeverityWarn,
+		Meaning: fmt.Sprintf("Since this process began it met %d faults of ledgers, which say who is signed in where: they were unreadable, named another principal's session, or lacked one.", faults),
+		Remedy:  "Find out what deletes, restores or edits records in the store; Events.LedgerFault and the log name the principals. RevokeAll works nevertheless, and Admin.RebuildLedger enters what ledgers lack.",
+	}}
 }

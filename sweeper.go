@@ -8,22 +8,30 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the regular sweep.
 
-// sweeper has the store remove what is over, from time to time.
+// sweeper has the store remove what is over, from time to time, and ends sessions that
+// somebody began to end and left.
 type sweeper struct {
-	store  Store
-	now    func() time.Time
-	logger *slog.Logger
-	cancel context.CancelFunc
-	done   chan struct{}
+	store   Store
+	records *protocol.Records
+	now     func() time.Time
+	logger  *slog.Logger
+	cancel  context.CancelFunc
+	done    chan struct{}
 }
 
-func startSweeper(store Store, c *Config) *sweeper {
+// leftoversEvery is how many sweeps come to one search for sessions that other
+// processes left ending: some stores read all ledgers for it. This manager's own are
+// looked for after each sweep.
+const leftoversEvery = 6
+
+func startSweeper(store Store, records *protocol.Records, c *Config) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &sweeper{store: store, now: c.Now, logger: c.Logger, cancel: cancel, done: make(chan struct{})}
+	s := &sweeper{store: store, records: records, now: c.Now, logger: c.Logger, cancel: cancel, done: make(chan struct{})}
 	if c.SweepEvery < 0 {
 		close(s.done)
 		return s
@@ -36,7 +44,7 @@ func (s *sweeper) run(ctx context.Context, every time.Duration) {
 	defer close(s.done)
 	// Managers that start together sweep apart.
 	wait := rand.N(every) + 1
-	for {
+	for n := 0; ; n++ {
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
@@ -51,6 +59,11 @@ func (s *sweeper) run(ctx context.Context, every time.Duration) {
 			s.logger.WarnContext(ctx, "cloakroom: sweep failed, and will be tried again", "error", err, "in", every)
 		case report != driver.SweepReport{}:
 			s.logger.DebugContext(ctx, "cloakroom: swept", "buried", report.Buried, "removed", report.Removed, "dropped", report.Dropped)
+		}
+		if n%leftoversEvery == 0 || s.records.HasLeftovers() {
+			if err := s.records.EndLeftovers(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+				s.logger.WarnContext(ctx, "cloakroom: sessions that are to be ended can't be, and will be tried again", "error", err, "in", every)
+			}
 		}
 		wait = every
 	}

@@ -89,10 +89,11 @@
 // from the start again: who does that restarts the processes, unless each has
 // reported that it was missing, by which it forgets its copies.
 //
-// Search, Sweep and Inspector trail by Config.RefreshInterval. Each page of a
-// search is a view of its own: what is written meanwhile may or may not be
-// found, and nothing is found twice or left out for having the same time. An
-// answer from some of the shards is an error.
+// Search, Sweep and Inspector trail by Config.RefreshInterval. Refresh has the engine
+// catch up, in all of the store's indices: signing out everywhere does, before it
+// searches. Each page of a search is a view of its own: what is written meanwhile may
+// or may not be found, and nothing is found twice or left out for having the same
+// time. An answer from some of the shards is an error.
 //
 // An engine may execute a write whose answer was lost, and may retry inside.
 // Such outcomes are never guessed: the error is ErrUnknown with ErrUnavailable,

@@ -371,3 +371,20 @@ func readShards(r *request, body []byte, hits func(*scanner)) (t total, f *fault
 	t.shards = sh.successful
 	return t, nil
 }
+
+// Refresh has searches show all that was acknowledged before; see driver.Refresher. It
+// is an error if a shard fails.
+func (s *Store) Refresh(ctx context.Context) error {
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return opError("refresh", err)
+	}
+	defer done()
+	if err := s.prepare(ctx); err != nil {
+		return searchError(ctx, "refresh", err)
+	}
+	if err := s.refresh(ctx, s.names.searched()); err != nil {
+		return searchError(ctx, "refresh", err)
+	}
+	return nil
+}

@@ -40,6 +40,7 @@ type Store struct {
 var (
 	_ driver.Store     = (*Store)(nil)
 	_ driver.Inspector = (*Store)(nil)
+	_ driver.Refresher = (*Store)(nil)
 )
 
 // New returns a Store on a client. A nil config is good for production. It does

@@ -28,6 +28,9 @@ func testSearch(e *env) {
 		}
 	})
 
+	if store, ok := e.store.(driver.Refresher); ok {
+		e.run("I10_refresh", func(e *env) { testRefresh(e, store) })
+	}
 	e.run("filters", testFilters)
 	e.run("principals", testPrincipals)
 	e.run("paging", testPaging)

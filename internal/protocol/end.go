@@ -80,7 +80,7 @@ func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
 	}
 	r.o.Ended(ctx, id, driver.EndRevoked)
 	if rec != nil && rec.Principal != "" {
-		_ = r.leave(rec.Principal, id) // the burial is what counts
+		_ = r.leave(ctx, rec.Principal, id) // the burial is what counts
 	}
 	return nil
 }
@@ -91,27 +91,12 @@ func graveOf(rec *driver.Record, why driver.EndReason) driver.Grave {
 	return driver.Grave{Reason: why, Until: rec.Deadline, App: rec.App, Principal: rec.Principal}
 }
 
-// bury ends a session whatever its version, and returns when it is answered. g
-// says why and until when. known is the record as it was last read, or nil: as
-// long as that is the newest, its count and write ids go into the grave, so that a
-// save that was under way learns whether it was in time.
+// bury ends a session whatever its version, and returns when it is answered. It tries
+// again while there is no answer. g says why and until when. known is the record as
+// it was last read, or nil.
 func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record) error {
-	writeID := driver.NewWriteID()
-	if known == nil || r.store.Bury(ctx, id, known.GraveFor(g.Reason, r.clock.Now(), writeID), known.Version) != nil {
-		g.At, g.WriteIDs = r.clock.Now(), []driver.WriteID{writeID}
-		if err := r.buryUnchecked(ctx, id, g); err != nil {
-			return err
-		}
-	}
-	// Not before: if it had failed, the session would go on.
-	r.refuseWaiting(id, errGone(id))
-	return nil
-}
-
-// buryUnchecked buries what is there, and tries again while there is no answer.
-func (r *Records) buryUnchecked(ctx context.Context, id driver.ID, g driver.Grave) error {
 	for n := 1; ; n++ {
-		err := r.store.Bury(ctx, id, g, driver.Version{})
+		err := r.tryToBury(ctx, id, g, known)
 		switch {
 		case err == nil:
 			return nil
@@ -120,5 +105,22 @@ func (r *Records) buryUnchecked(ctx context.Context, id driver.ID, g driver.Grav
 		case !backOff(ctx, n):
 			return fmt.Errorf("cloakroom: ending %v: %w: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable, err)
 		}
+		known = nil
 	}
+}
+
+// tryToBury buries a session whatever its version. As long as known is the newest, its
+// count and write ids go into the grave, so that a save that was under way learns
+// whether it was in time.
+func (r *Records) tryToBury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record) error {
+	writeID := driver.NewWriteID()
+	if known == nil || r.store.Bury(ctx, id, known.GraveFor(g.Reason, r.clock.Now(), writeID), known.Version) != nil {
+		g.At, g.WriteIDs = r.clock.Now(), []driver.WriteID{writeID}
+		if err := r.store.Bury(ctx, id, g, driver.Version{}); err != nil {
+			return err
+		}
+	}
+	// Not before: if it had failed, the session would go on.
+	r.refuseWaiting(id, errGone(id))
+	return nil
 }

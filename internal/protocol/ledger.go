@@ -18,7 +18,7 @@ import (
 
 // ledger is what the record of kind KindLedger keeps of one principal in one
 // app: which of its sessions are live, exactly and at once, so that signing out
-// everywhere needs no search. An id is entered before its sign-in returns, and
+// everywhere needs a search only for the case that the ledger was lost. An id is entered before its sign-in returns, and
 // leaves only when its record has been buried or its deadline has passed.
 type ledger struct {
 	// Generation is drawn anew by each RevokeAll. A sign-in that began under

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -42,14 +43,19 @@ type Records struct {
 	o     Options
 	load  admission
 
+	refresher driver.Refresher // the store, if it is one
+	refreshes shared
+	left      atomic.Bool  // see HasLeftovers
+	faults    atomic.Int64 // see Faults
+
 	mu     sync.Mutex
 	queues map[driver.ID]*Queue // that something is in, or that somebody holds
 	closed bool
 	work   sync.WaitGroup // the queues' goroutines, and what Begin began
 }
 
-// Options say how Records work. All fields are to be set, but for CacheFor and Clock,
-// whose zero value is the real time.
+// Options say how Records work. All fields are to be set, but for CacheFor, Fault and
+// Clock, whose zero value is the real time.
 type Options struct {
 	App         string
 	Clock       Clock
@@ -63,11 +69,16 @@ type Options struct {
 	// Revoke, or replaced by SignIn. Sessions that RevokeAll or a limit ends are not
 	// told one by one. The context is the operation's.
 	Ended func(context.Context, driver.ID, driver.EndReason)
+
+	// Fault is told what was wrong with a principal's ledger, and which session
+	// showed it, or the ledger. nil: nobody is.
+	Fault func(ctx context.Context, principal string, what LedgerFault, id driver.ID)
 }
 
 // New returns the records of an app in a store.
 func New(store driver.Store, o Options) *Records {
 	r := &Records{vouch: driver.AssurancesOf(store), app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
+	r.refresher, _ = store.(driver.Refresher)
 	if o.CacheFor > 0 {
 		r.cache = newCache(store, o.App, o.Clock.precise, o.CacheFor, cacheBytes)
 		store = r.cache

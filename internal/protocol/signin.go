@@ -43,12 +43,13 @@ var errRetire = errors.New("cloakroom: whether the old session was replaced is u
 // one; that of Merge; ErrTooMany. After an error other than driver.ErrUnknown the new
 // session has been taken back, or is one that nobody has the token of.
 func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
+	in.Next.Extra = withGeneration(in.Next.Extra, in.Generation)
 	rec, err := r.Create(ctx, in.Next)
 	if err != nil {
 		return nil, err
 	}
 	in.Next = rec
-	ending, err := r.enterLedger(rec, in.Generation, in.Limit, in.replaces())
+	ending, err := r.enterLedger(ctx, rec, in.Generation, in.Limit, in.replaces())
 	if err == nil && in.Old != nil {
 		err = r.retire(ctx, in)
 	}
@@ -64,12 +65,12 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 		}
 		return nil, err
 	}
+	// What can't be ended now is left to the next who writes the ledger.
+	_ = r.finishEnding(ctx, rec.Principal, ending, often)
 	if in.Old != nil {
 		r.o.Ended(ctx, in.Old.ID, driver.EndReplaced)
 		r.leaveLedger(ctx, in.Old)
 	}
-	// What can't be ended now is left to the next who writes the ledger.
-	_ = r.finishEnding(ctx, rec.Principal, ending)
 	return in.Next, nil
 }
 

@@ -13,7 +13,7 @@ func (w *world) check(x *explorer) string {
 	for slot := range uint8(maxSlots) {
 		r := &x.records[w.records[slot]]
 		if w.records[slot] == 0 || !r.live || !r.session {
-			if x.sc.keep>>slot&1 == 1 {
+			if (x.sc.keep|w.later)>>slot&1 == 1 {
 				return "k: S" + string('0'+slot) + " is over though nobody ended it"
 			}
 			continue
@@ -61,7 +61,7 @@ func (w *world) checkSession(x *explorer, slot uint8, r *recordInfo) string {
 		return "b: " + name + " opens though it was ended"
 	case open && w.expired&bit != 0 && strings.Contains(x.sc.props, "x"):
 		return "x: " + name + " opens though somebody was told that it is over"
-	case !open && x.sc.keep&bit != 0:
+	case !open && (x.sc.keep|w.later)&bit != 0:
 		return "k: " + name + " does not open though nobody ended it"
 	}
 	if r.note&w.taken != 0 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
@@ -138,6 +139,9 @@ func (x *explorer) initial() world {
 		for slot, id := range x.slots {
 			if r := store.records[id]; r != nil {
 				w.records[slot], w.last[slot] = x.intern(r), uint8(r.Version.Seq)
+				if sc.lost && slot == ledgerSlot {
+					w.records[slot] = 0
+				}
 			}
 		}
 	})
@@ -191,6 +195,9 @@ func (x *explorer) setUp(t *testing.T, store *modelStore) {
 	now = x.sc.time(0)
 	for _, in := range x.sc.signedIn {
 		session(m, in)
+	}
+	if id := x.slots[x.sc.ended]; x.sc.ended != 0 {
+		must(store.Bury(ctx, id, store.records[id].GraveFor(cloakroom.EndDestroyed, now, driver.WriteID{}), driver.Version{}))
 	}
 	must(m.Close())
 	if len(x.sc.signedIn) == 0 { // the first client makes it: the same one each time

@@ -40,6 +40,9 @@ type scenario struct {
 	slow                     bool  // answers may arrive later than their requests are executed
 	vouches                  bool  // the store vouches for its reads
 	certain                  bool  // and for its answers, so it carries out nothing twice before it answers
+	search                   bool  // searches find what is there; else they are blind
+	lost                     bool  // the ledger was deleted
+	ended                    uint8 // the slot of a session that was ended, and is in the ledger still
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
 	note                     bool  // note 0 was left in the first sessions
 	props                    string
@@ -234,7 +237,7 @@ func (x *explorer) internRequest(q request, key string) reqIndex {
 		return i
 	}
 	info := requestInfo{request: q, key: key}
-	if q.op != opStart {
+	if q.op != opStart && q.op != opSearch {
 		info.slot = x.slot(q.id)
 	}
 	x.requests = append(x.requests, info)

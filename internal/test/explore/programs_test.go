@@ -1,12 +1,14 @@
 package explore
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // The programs of clients. Each does what an application does, and notes what
@@ -212,6 +214,21 @@ func createAndDestroy(c caller) {
 func end(c caller) {
 	if c.Admin().Revoke(c.ctx, c.x.slots[1]) == nil {
 		c.note(effEnded, 1)
+	}
+}
+
+// loginLater signs in after the principal has been signed out everywhere, if it was:
+// whoever did that has to leave the session alone.
+func loginLater(c caller) {
+	beginLogin(c)
+	var a struct{ Generation driver.WriteID }
+	if text, err := c.attempt.MarshalJSON(); err != nil || json.Unmarshal(text, &a) != nil {
+		panic("explore: an attempt isn't JSON")
+	}
+	c.made = cloakroom.ID{}
+	login(c)
+	if a.Generation != (driver.WriteID{}) && c.made != (cloakroom.ID{}) {
+		c.note(effLater, c.x.slot(c.made))
 	}
 }
 

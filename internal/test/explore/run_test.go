@@ -3,6 +3,7 @@ package explore
 import (
 	"context"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ const (
 	opCreate
 	opUpdate
 	opBury
+	opSearch
 	opStart // nothing: the client begins an operation now
 )
 
@@ -57,6 +59,9 @@ type request struct {
 	by    int            // which of a client's goroutines asks
 }
 
+// reads reports whether a request changes nothing.
+func (q request) reads() bool { return q.op == opGet || q.op == opSearch }
+
 // answer is what a client learns from the answer to a request.
 type answer struct {
 	code code
@@ -64,6 +69,8 @@ type answer struct {
 	ver  driver.Version
 	now  uint8 // when the answer arrives, in ticks
 	held uint8 // of opStart: the newest token that a browser holds
+
+	found [maxSlots]recIndex // of opSearch: what is live
 }
 
 var errSilence = fmt.Errorf("explore: no answer: %w", cloakroom.ErrUnavailable)
@@ -148,7 +155,7 @@ func (c *client) ask(q request) answer {
 	case c.dead:
 		c.mu.Unlock()
 		return answer{code: codeOver}
-	case c.cut && q.op == opGet:
+	case c.cut && q.reads():
 		c.mu.Unlock()
 		return answer{code: codeCutOff}
 	}
@@ -161,7 +168,7 @@ func (c *client) ask(q request) answer {
 
 // scripted is the store of a client.
 type scripted struct {
-	cloakroom.Store // none: clients neither search nor sweep
+	cloakroom.Store // none: clients don't sweep
 	c               *client
 }
 
@@ -192,6 +199,26 @@ func (s scripted) Update(ctx context.Context, r *driver.Record) (driver.Version,
 
 func (s scripted) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
 	return s.c.ask(request{op: opBury, id: id, grave: g, at: v, by: by(ctx)}).code.err()
+}
+
+// Search shows what is there at one moment, or nothing where a scenario's searches are
+// blind: then the ledger has to do.
+func (s scripted) Search(_ context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
+		if !s.c.x.sc.search {
+			return
+		}
+		a := s.c.ask(request{op: opSearch})
+		if err := a.code.err(); err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, i := range a.found {
+			if r := s.c.x.record(i); r != nil && q.Matches(r) && !yield(r, nil) {
+				return
+			}
+		}
+	}
 }
 
 // outcome is how a run ended.

@@ -78,6 +78,8 @@ func (x *explorer) request(i reqIndex) string {
 	switch q.op {
 	case opGet:
 		return "read " + slotName(q.slot)
+	case opSearch:
+		return "search"
 	case opCreate:
 		return fmt.Sprintf("create %s %s", slotName(q.slot), x.content(x.intern(q.rec)))
 	case opUpdate:
@@ -122,6 +124,9 @@ func (x *explorer) changed(w, n *world, i reqIndex) string {
 	q := &x.requests[i]
 	if q.op == opStart {
 		return "begins"
+	}
+	if q.op == opSearch {
+		return "what is there"
 	}
 	if q.op == opGet {
 		return x.content(w.records[q.slot])

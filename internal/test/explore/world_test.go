@@ -54,6 +54,7 @@ type ghost struct {
 
 	undone     bool  // an acknowledged change was not done
 	unsure     bool  // a save was reported as unknown without any fault
+	later      uint8 // sessions that were signed in after everybody was signed out
 	left       uint8 // notes whose leaving was acknowledged
 	taken      uint8 // notes that somebody was told
 	takenTwice bool  // one was told to two
@@ -88,6 +89,7 @@ const (
 	effTaken                         // args: set of notes
 	effDoubt                         // it isn't known what became of a note
 	effUnknown                       // a save was reported as unknown
+	effLater                         // args: slot; it was signed in after everybody was signed out
 )
 
 // learn takes over what client i tells.
@@ -141,6 +143,8 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.doubt = true
 		case effUnknown:
 			g.unsure = g.unsure || x.sc.certain && w.faults == x.sc.faults
+		case effLater:
+			g.later |= 1 << e.args[0]
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
 			g.attempts &^= bit
@@ -159,6 +163,15 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 func (w *world) execute(x *explorer, q reqIndex, acked bool) answer {
 	if x.requests[q].op == opStart {
 		return answer{code: codeOK, held: w.newest}
+	}
+	if x.requests[q].op == opSearch {
+		a := answer{code: codeOK}
+		for slot, r := range w.records {
+			if x.records[r].live {
+				a.found[slot] = r
+			}
+		}
+		return a
 	}
 	slot := x.requests[q].slot
 	done := x.apply(applyKey{q, w.records[slot], w.last[slot]})
@@ -339,7 +352,7 @@ func (w *world) crash(x *explorer, i uint8, add func(*world, action)) {
 		switch op := x.requests[q].op; {
 		case op == opStart && len(x.nodes[w.clients[i]].requests) == 1:
 			return // before it begins it can't leave anything behind
-		case op == opGet, op == opStart, q == w.twice[i], q == w.held[i]:
+		case x.requests[q].reads(), op == opStart, q == w.twice[i], q == w.held[i]:
 		case !n.addLate(q):
 			return
 		}
@@ -349,7 +362,7 @@ func (w *world) crash(x *explorer, i uint8, add func(*world, action)) {
 }
 
 func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, action)) {
-	read, slot, silence := x.requests[q].op == opGet, x.requests[q].slot, answer{code: codeSilence}
+	read, slot, silence := x.requests[q].reads(), x.requests[q].slot, answer{code: codeSilence}
 	n := *w
 	n.faults--
 	before := n
@@ -361,7 +374,7 @@ func (w *world) faultSteps(x *explorer, i uint8, q reqIndex, add func(*world, ac
 		n = before
 		n.deliver(x, i, q, silence)
 		add(&n, action{actFail, i, q})
-		if w.copies[slot] != noCopy {
+		if w.copies[slot] != noCopy && x.requests[q].op == opGet {
 			n = before
 			a := x.stale(w.copies[slot])
 			n.deliver(x, i, q, a)

@@ -1,0 +1,198 @@
+package protocol
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the end of the sessions that a ledger names as ending, or that a
+// search finds (invariant 10).
+
+// effort says how long a session that has to end is tried to be ended.
+type effort bool
+
+const (
+	once  effort = false // whoever comes next tries again
+	often effort = true  // as long as the operation may take
+)
+
+// finishEnding buries the sessions that are ending, and only then takes them out of
+// the ledger. Those that can't be buried stay in it, still ending.
+func (r *Records) finishEnding(ctx context.Context, principal string, ending []ledgerEntry, how effort) error {
+	if len(ending) == 0 {
+		return nil
+	}
+	met, err := r.endNamed(ctx, principal, ending, how)
+	for i, m := range met {
+		if m == metForeign {
+			r.fault(ctx, principal, LedgerForeign, ending[i].ID)
+		}
+	}
+	// Those are buried, which is what was promised; the ledger is only tidied.
+	_, _ = r.changeLedger(principal, false, func(l *ledger, now time.Time) (time.Time, error) {
+		return now, without(&l.Ending, func(e ledgerEntry) bool {
+			i := slices.IndexFunc(ending, func(x ledgerEntry) bool { return x.ID == e.ID && x.Deadline == e.Deadline })
+			return i >= 0 && met[i] != metNoAnswer
+		})
+	})
+	if err != nil {
+		r.left.Store(true)
+	}
+	return err
+}
+
+// meeting is what was found of a session that had to end.
+type meeting uint8
+
+const (
+	metNoAnswer meeting = iota // it may live on
+	metLive                    // it is buried now
+	metOver                    // it was over before
+	metForeign                 // it is not the principal's, and was left alone
+)
+
+// endNamed ends the sessions that are named as a principal's.
+func (r *Records) endNamed(ctx context.Context, principal string, named []ledgerEntry, how effort) ([]meeting, error) {
+	met := make([]meeting, len(named))
+	return met, eachParallel(len(named), func(i int) error {
+		for n := 1; ; n++ {
+			m, err := r.tryToEnd(ctx, principal, named[i])
+			switch {
+			case err == nil:
+				met[i] = m
+				return nil
+			case errors.Is(err, driver.ErrInvalid), errors.Is(err, driver.ErrClosed):
+				return fmt.Errorf("cloakroom: ending %v: %w", named[i].ID, err)
+			case how == once, !backOff(ctx, n):
+				return fmt.Errorf("cloakroom: ending %v: %w: %w: %w", named[i].ID, driver.ErrUnknown, driver.ErrUnavailable, err)
+			}
+		}
+	})
+}
+
+// tryToEnd reads a session and buries it, if it is the principal's: a ledger that was
+// overwritten may name another's. Whose a record is that can't be understood isn't
+// known, and it is buried.
+func (r *Records) tryToEnd(ctx context.Context, principal string, e ledgerEntry) (meeting, error) {
+	rec, err := r.store.Get(ctx, e.ID)
+	met, g := metLive, driver.Grave{Reason: driver.EndRevoked, Until: e.deadline(), App: r.app, Principal: principal}
+	switch {
+	case driver.IsGone(rec, err):
+		return metOver, r.confirmGrave(ctx, rec)
+	case driver.IsNotFound(err):
+		met = metOver // but a create may still come
+		rec = nil
+	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
+		rec = nil
+	case err != nil:
+		return metNoAnswer, err
+	case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal:
+		return metForeign, nil
+	default:
+		g = graveOf(rec, driver.EndRevoked)
+	}
+	return met, r.tryToBury(ctx, e.ID, g, rec)
+}
+
+// confirmGrave returns nil if a grave that was read is certainly there.
+func (r *Records) confirmGrave(ctx context.Context, grave *driver.Record) error {
+	if r.vouch.Reads {
+		return nil
+	}
+	_, err := r.confirm(ctx, grave)
+	return err
+}
+
+// overAmong returns which sessions of a ledger certainly open no more, and of which
+// that can't be learned now. Those that were idle for too long are buried first, at
+// the version that was judged. It reads them together.
+func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) (over, unread map[driver.ID]bool) {
+	is, errs := make([]bool, len(entries)), make([]error, len(entries))
+	_ = eachParallel(len(entries), func(i int) error {
+		is[i], errs[i] = r.endIfIdle(ctx, entries[i])
+		return nil
+	})
+	over, unread = make(map[driver.ID]bool), make(map[driver.ID]bool)
+	for i, e := range entries {
+		switch {
+		case errs[i] != nil:
+			unread[e.ID] = true
+		case is[i]:
+			over[e.ID] = true
+		}
+	}
+	return over, unread
+}
+
+// endIfIdle reports whether a session certainly opens no more. What can't be understood
+// may be live.
+func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, err error) {
+	rec, err := r.store.Get(ctx, e.ID)
+	switch {
+	case driver.IsGone(rec, err):
+		return true, r.confirmGrave(ctx, rec)
+	case driver.IsNotFound(err): // lost, but a read alone doesn't prove it
+		return true, r.tryToBury(ctx, e.ID, driver.Grave{Reason: driver.EndExpired, Until: e.deadline(), App: r.app}, nil)
+	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	now := r.clock.Now()
+	if rec.Kind != driver.KindSession || !r.over(rec, now) {
+		return false, nil
+	}
+	// Past the deadline as well: other clocks may be behind.
+	err = r.store.Bury(ctx, e.ID, rec.ExpiredGrave(now), rec.Version)
+	switch {
+	case err == nil:
+		r.o.Ended(ctx, e.ID, driver.EndExpired)
+	case errors.Is(err, driver.ErrConflict): // used just now
+		return false, nil
+	}
+	return true, err
+}
+
+// EndLeftovers ends the sessions that ledgers name as ending since more than
+// Options.Timeout: whoever was at it failed, or is no more. It tries each once. It
+// goes by a search, which may trail: what it misses is left to the next call.
+//
+// Errors: those of the search, of reading and of ending, joined.
+func (r *Records) EndLeftovers(ctx context.Context) error {
+	r.left.Store(false)
+	var errs []error
+	for rec, err := range r.store.Search(ctx, driver.Query{Kind: driver.KindLedger, App: r.app, ExpiresTo: r.clock.Now()}) {
+		if err != nil {
+			r.left.Store(true)
+			return errors.Join(append(errs, err)...)
+		}
+		if err := r.endLeftovers(ctx, rec); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// endLeftovers ends the sessions that a ledger names as ending.
+func (r *Records) endLeftovers(ctx context.Context, rec *driver.Record) error {
+	l, err := readLedger(rec, r.app, rec.Principal)
+	if err != nil || len(l.Ending) == 0 {
+		return err
+	}
+	_, done, err := r.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout) // not carried through: the next call tries again
+	defer cancel()
+	return r.finishEnding(ctx, rec.Principal, l.Ending, once)
+}
+
+// HasLeftovers reports whether sessions were left ending here since EndLeftovers.
+func (r *Records) HasLeftovers() bool { return r.left.Load() }
