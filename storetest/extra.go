@@ -199,7 +199,7 @@ func testDeep(e *env) {
 
 	e.eachLayout("comes_back", func(e *env, l driver.Layout) {
 		r := e.record(l)
-		r.Values, r.Extra = driver.NewValueList(most), driver.NewValueList(most)
+		r.Values = driver.NewValueList(most)
 		kept := e.mustCreate(r)
 		e.wantRecord(kept)
 		got, err := e.get(kept.ID)
@@ -215,11 +215,32 @@ func testDeep(e *env) {
 		if d := diffFound(e.mustSearch(driver.Query{App: e.app}), []*driver.Record{kept}); d != "" {
 			e.Errorf("a search %s", d)
 		}
-		g := e.grave(kept)
-		g.Extra = driver.NewValueList(most)
-		e.mustBury(kept.ID, g, kept.Version)
-		e.wantGrave(kept.ID, g)
 	})
+
+	// An engine that can't keep as much in Extra refuses it.
+	for name, text := range most {
+		list := driver.NewValueList(map[string]json.RawMessage{"note": json.RawMessage(`1`), "deep": text})
+		e.run("comes_back_or_is_refused/"+name, func(e *env) {
+			r := e.record(driver.LayoutImport)
+			r.Extra = list
+			v, err := e.create(r)
+			if err == nil {
+				e.wantRecord(e.mustUpdate(next(e.at(r, v))))
+			} else {
+				e.wantError(err, driver.ErrInvalid, "Create with a deep member")
+				e.wantMissing(r.ID)
+			}
+			kept := e.mustCreate(e.record(driver.LayoutImport))
+			g := e.grave(kept)
+			g.Extra = list
+			if err := e.bury(kept.ID, g, kept.Version); err == nil {
+				e.wantGrave(kept.ID, g)
+			} else {
+				e.wantError(err, driver.ErrInvalid, "Bury with a deep member")
+				e.wantRecord(kept)
+			}
+		})
+	}
 
 	for name, text := range more {
 		list := driver.NewValueList(map[string]json.RawMessage{"note": json.RawMessage(`1`), "deep": text})
