@@ -20,7 +20,7 @@ import (
 func (r *rig) loseLedger(principal string) {
 	r.Helper()
 	r.rewrite(driver.LedgerID("session", principal), func(rec *driver.Record) { rec.Deadline = r.clock.now().Add(-time.Hour) })
-	if _, err := r.store.Store.Sweep(r.Context(), r.clock.now()); err != nil {
+	if _, err := r.store.Sweep(r.Context(), r.clock.now()); err != nil {
 		r.Fatal(err)
 	}
 	if r.ledger(principal).rec != nil {
