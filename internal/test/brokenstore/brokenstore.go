@@ -70,14 +70,14 @@ func All() []Variant {
 			Wrap: func(s driver.Store) driver.Store { return newSweepUnchecked(s) }},
 
 		// Ledgers.
-		{Name: "no-ledger", What: "writes of ledgers are answered as done and not kept: signing out everywhere finds nobody",
-			Wrap: func(s driver.Store) driver.Store { return noLedger{s} }},
+		{Name: "no-ledger", What: "writes of ledgers are answered as done and not kept, and searches find no principal's sessions: signing out everywhere finds nobody",
+			Wrap: func(s driver.Store) driver.Store { return noLedger{blind{s}} }},
 		{Name: "revoke-missing-nothing", What: "a ledger that would be created without sessions isn't: a sign-in does not notice that its attempt began before a RevokeAll",
 			Wrap: func(s driver.Store) driver.Store { return revokeMissing{s} }},
 		{Name: "no-generation", What: "ledgers keep no generation: a sign-in does not notice that its attempt began before a RevokeAll",
 			Wrap: func(s driver.Store) driver.Store { return editing{s, noGeneration()} }},
-		{Name: "no-ending", What: "ledgers forget what is ending: a RevokeAll that crashed leaves sessions that no later one ends", NeedsFaults: true,
-			Wrap: func(s driver.Store) driver.Store { return editing{s, noEnding()} }},
+		{Name: "no-ending", What: "ledgers forget what is ending, and searches find no principal's sessions: a RevokeAll that crashed leaves sessions that no later one ends", NeedsFaults: true,
+			Wrap: func(s driver.Store) driver.Store { return editing{blind{s}, noEnding()} }},
 	}
 }
 
