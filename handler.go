@@ -45,10 +45,20 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 // SaveOnce does: before the first byte of the response, and what is changed later
 // when the outermost handler returns. In other modes it does nothing. It works inside
 // Handler and without.
+//
+// A panic of h that reaches AutoSave saves nothing more, whoever recovers from it
+// further out and answers. One that h recovers from itself never reaches it.
 func (m *Manager) AutoSave(h http.Handler) http.Handler {
 	return m.anywhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		m.request(r.Context()).autoSave.Store(true)
+		q, returned := m.request(r.Context()), false
+		q.autoSave.Store(true)
+		defer func() {
+			if !returned {
+				q.autoSave.Store(false) // panicking, and what recovers may well write an answer
+			}
+		}()
 		h.ServeHTTP(w, r)
+		returned = true
 	}))
 }
 

@@ -277,6 +277,38 @@ func TestAutoSave(t *testing.T) {
 			t.Errorf("got the cookies %v", w.Result().Cookies())
 		}
 	})
+	t.Run("nothing after a panic, whoever recovers", func(t *testing.T) {
+		r := newRig(t, manual)
+		s := r.stored(1)
+		recovering := func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+				defer func() {
+					if recover() != nil {
+						http.Error(w, "sorry", http.StatusInternalServerError)
+					}
+				}()
+				h.ServeHTTP(w, req)
+			})
+		}
+		panics := r.m.With(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Update(s, plusOne)
+			panic("h")
+		})
+		serve := func(h http.Handler) {
+			w := httptest.NewRecorder()
+			r.m.Handler(h).ServeHTTP(w, r.as(s).request(t.Context()))
+			if w.Code != http.StatusInternalServerError || w.Body.String() != "sorry\n" {
+				t.Errorf("got %d %q", w.Code, w.Body)
+			}
+		}
+		serve(recovering(r.m.AutoSave(panics)))
+		r.wantOps("get 1")
+		serve(r.m.AutoSave(recovering(r.m.AutoSave(panics))))
+		r.wantOps("get 1")
+		r.wantVisits(s.ID(), 1)
+		serve(r.m.AutoSave(recovering(panics))) // it doesn't reach AutoSave
+		r.wantVisits(s.ID(), 2)
+	})
 	t.Run("a save that fails is the answer", func(t *testing.T) {
 		r := newRig(t, manual)
 		s := r.stored(1)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,21 +74,26 @@ type Cookie struct {
 	// Domain is session_domain. Defaults to "": the host alone.
 	Domain string
 
-	// SameSite is session_same_site. 0: not set. Dancer 1.3521 then sends
-	// SameSite=None, which browsers refuse but for Secure cookies.
+	// SameSite is session_same_site, as the old application sent it. 0: not set.
+	// Dancer 1.3521 then sends SameSite=None. Browsers refuse None but for Secure
+	// cookies; Config.NewCookie has Lax in its place then.
 	SameSite http.SameSite
 }
 
 // Warning is something about a setting that is no error.
 type Warning struct {
 	File    string
-	Line    int
+	Line    int    // 0: the file as a whole
 	Setting string // such as "session_options.connection.transport"
 	Text    string // what is the matter, as a sentence about the setting
 }
 
 func (w Warning) String() string {
-	return fmt.Sprintf("%s, line %d: %s %s", w.File, w.Line, w.Setting, w.Text)
+	where := w.File
+	if w.Line > 0 {
+		where += fmt.Sprintf(", line %d", w.Line)
+	}
+	return fmt.Sprintf("%s: %s %s", where, w.Setting, w.Text)
 }
 
 // Signer returns what signs and verifies the values of the old module's cookies:
@@ -128,14 +134,15 @@ type LoadOptions struct {
 // LoadConfig reads the config.yml of a Dancer application, and the file of its
 // environment: environments/NAME.yml beside it, or in the folder that the setting
 // envdir or the variable DANCER_ENVDIR names. That file may be missing, unless
-// require_environment is set.
+// require_environment is set; if the environment was named, and isn't "development" by
+// default, that is a warning.
 //
 // The environment's settings are merged over the others as Dancer does it since
 // 1.3127: groups of settings are merged setting by setting, and of lists and texts
 // the environment's stay.
 //
-// An error names all that is wrong, a line each, with file and line number. It
-// wraps a SettingError for each.
+// An error about settings is a *SettingErrors. It names all that is wrong, a line
+// each, with file and line number, and has the warnings.
 func LoadConfig(path string, o *LoadOptions) (*Config, error) {
 	var options LoadOptions
 	if o != nil {
@@ -170,8 +177,9 @@ func load(path string, o LoadOptions, getenv func(string) string, file func(stri
 	c := &Config{Files: []string{path}}
 
 	r := &settingsReader{found: found}
-	c.Environment = cmp.Or(o.Environment, perlOr(r.text(settings.get("environment"), "environment")),
-		perlOr(getenv("DANCER_ENVIRONMENT")), perlOr(getenv("PLACK_ENV")), "development")
+	set := perlOr(r.text(settings.get("environment"), "environment"))
+	name := cmp.Or(o.Environment, set, perlOr(getenv("DANCER_ENVIRONMENT")), perlOr(getenv("PLACK_ENV")))
+	c.Environment = cmp.Or(name, "development")
 	if strings.ContainsAny(c.Environment, `/\`) || c.Environment == ".." || strings.ContainsRune(c.Environment, 0) {
 		return nil, fmt.Errorf("dancer: the environment's name is %s: it must be the name of a file, without .yml",
 			found.show(c.Environment))
@@ -197,6 +205,12 @@ func load(path string, o LoadOptions, getenv func(string) string, file func(stri
 		return nil, fmt.Errorf("dancer: the environment's settings: %w", err)
 	case r.truth(settings.get("require_environment"), "require_environment"):
 		return nil, fmt.Errorf("dancer: the environment's settings, which require_environment asks for: %w", err)
+	case name != "":
+		line := 0
+		if o.Environment == "" && set != "" {
+			line = settings.get("environment").line
+		}
+		found.warn(path, line, "environment", "is %s, but %s isn't there, so %s alone counts", quoted(name), guarded(plain(environment)), filepath.Base(path))
 	}
 
 	r.read(settings, c)
@@ -206,4 +220,12 @@ func load(path string, o LoadOptions, getenv func(string) string, file func(stri
 	}
 	c.Warnings = found.told()
 	return c, nil
+}
+
+// plain returns a text as it is, or in quotes if they escape anything in it.
+func plain(text string) string {
+	if q := strconv.Quote(text); q != `"`+text+`"` {
+		return q
+	}
+	return text
 }

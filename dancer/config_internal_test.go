@@ -457,11 +457,37 @@ func FuzzLoadConfig(f *testing.F) {
 			t.Errorf("the client's settings don't fit: %v; %q", err, c.Servers)
 		}
 		for _, w := range c.Warnings {
-			if w.Line < 1 || w.File == "" || w.Setting == "" || w.Text == "" {
+			if w.Line < 1 && w.Setting != "environment" || w.File == "" || w.Setting == "" || w.Text == "" {
 				t.Errorf("warning %+v", w)
 			}
 		}
 	})
+}
+
+// TestValuesBelowSigning: whatever stands there may be the secret, and is in no error.
+func TestValuesBelowSigning(t *testing.T) {
+	const head = "session: ElasticSearch\nsession_expires: zecret-1\nsession_same_site: zecret-1\nsession_options:\n  index: zecret-1/\n"
+	for _, signing := range []string{
+		"signing: {secret: 10, length: zecret-1}", "signing: {length: {secret: zecret-1}}", "signing: {length: [zecret-1]}",
+		"signing: zecret-1", "signing: [zecret-1]", "signing: {secert: zecret-1}", "signing: {x: {y: [zecret-1]}}",
+		"signing: {secret:zecret-1, length: 10}", "signing: {zecret-1: 10}",
+	} {
+		_, err := loadText(head + "  " + signing + "\n")
+		e, ok := errors.AsType[*SettingErrors](err)
+		if !ok {
+			t.Errorf("%s: %v", signing, err)
+			continue
+		}
+		if all := fmt.Sprint(e, e.Warnings); strings.Contains(all, "zecret") {
+			t.Errorf("%s: %s", signing, all)
+		}
+	}
+	f := new(findings)
+	f.guard(signingGroup+".secert", "a\tb")
+	f.fail("config.yml", 1, "session", "can't be made: %v", guarded(`Config.App is "xa\tb"`))
+	if err := f.err(); !strings.HasSuffix(err.Error(), "can't be made: (not shown)") {
+		t.Error(err)
+	}
 }
 
 // TestSettingErrors: the error of LoadConfig comes apart.
@@ -481,6 +507,11 @@ func TestSettingErrors(t *testing.T) {
 	}
 	if want := []string{"config.yml 2 session_same_site", "config.yml 4 session_options.index"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	_, err = loadText("session: ElasticSearch\nsession_dir: x\nsession_options:\n  signing: {secert: x}\n")
+	if e, ok := errors.AsType[*SettingErrors](err); !ok || len(e.Errors) != 1 || !strings.Contains(err.Error(), "line 4 has secert") ||
+		len(e.Warnings) != 2 || e.Warnings[0].Setting != "session_dir" || e.Warnings[1].Setting != "session_options.signing.secert" {
+		t.Errorf("%#v", err)
 	}
 	_, err = loadText("a: b: c")
 	if e, ok := errors.AsType[*SettingError](err); !ok || e.Line != 1 || e.Setting != "" || "dancer: config.yml, line 1 "+e.Text != err.Error() {

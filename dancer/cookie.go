@@ -45,7 +45,6 @@ func (r *settingsReader) cookie(settings *value, c *Cookie) {
 		case "none":
 			c.SameSite = http.SameSiteNoneMode
 			if !c.Secure {
-				c.SameSite = http.SameSiteLaxMode
 				r.warn(v, "session_same_site", "is None, and browsers refuse such a cookie without session_secure: 1. It is taken for Lax")
 			}
 		default:

@@ -2,9 +2,10 @@ package dancer
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -30,6 +31,12 @@ type finding struct {
 // quoted is a text of the file, for the arguments of a finding.
 type quoted string
 
+// guarded is a text that may repeat one of the file, for the same.
+type guarded string
+
+// named is a setting's path, for the same: its last name is told.
+type named string
+
 func (f *findings) fail(file string, line int, setting, format string, args ...any) {
 	f.errors = append(f.errors, finding{file, line, setting, format, args})
 }
@@ -43,6 +50,13 @@ func (f *findings) guard(setting, text string) {
 	hide := func(text string) {
 		if text != "" {
 			f.hidden = append(f.hidden, text)
+		}
+	}
+	if setting == signingGroup || strings.HasPrefix(setting, signingGroup+".") {
+		// Whatever stands there may be the secret, under a wrong name too; but for
+		// what can be nothing but a length.
+		if !smallNumber.MatchString(text) {
+			hide(text)
 		}
 	}
 	name := strings.ToLower(setting[strings.LastIndexByte(setting, '.')+1:])
@@ -64,6 +78,22 @@ func (f *findings) guard(setting, text string) {
 		}
 	}
 }
+
+// guardName does the same for the name of a setting below signing, as secret:TEXT
+// without a space between is a name. Names that look like names are told.
+func (f *findings) guardName(group, name string) {
+	if group == signingGroup && len(name) > 3 && !plainName.MatchString(name) {
+		f.hidden = append(f.hidden, name)
+		if _, text, _ := strings.Cut(name, ":"); text != "" {
+			f.hidden = append(f.hidden, text)
+		}
+	}
+}
+
+var (
+	smallNumber = regexp.MustCompile(`^[0-9]{1,2}$`)
+	plainName   = regexp.MustCompile(`^[A-Za-z_-]{1,20}$`)
+)
 
 // show returns a text of the file as it may be shown.
 func (f *findings) show(text string) string {
@@ -99,8 +129,19 @@ func (f *findings) name(setting string) string {
 func (f *findings) text(p finding) string {
 	args := slices.Clone(p.args)
 	for i, a := range args {
-		if q, ok := a.(quoted); ok {
-			args[i] = f.show(string(q))
+		switch a := a.(type) {
+		case quoted:
+			args[i] = f.show(string(a))
+		case guarded:
+			for _, h := range f.hidden {
+				inQuotes := strconv.Quote(h)
+				if strings.Contains(string(a), h) || strings.Contains(string(a), inQuotes[1:len(inQuotes)-1]) {
+					args[i] = "(not shown)"
+				}
+			}
+		case named:
+			name := f.name(string(a))
+			args[i] = name[strings.LastIndexByte(name, '.')+1:]
 		}
 	}
 	return fmt.Sprintf(p.format, args...)
@@ -127,8 +168,33 @@ func (f *findings) told() []Warning {
 	return all
 }
 
-// SettingError is something that is wrong with a setting. The error of LoadConfig
-// wraps one for each.
+// SettingErrors is LoadConfig's error where settings are wrong: all that are. It wraps
+// its Errors.
+type SettingErrors struct {
+	Errors   []*SettingError // in the order of files and lines
+	Warnings []Warning       // as Config has them, as far as the files were read
+}
+
+// Error implements error, with a line for each of Errors.
+func (e *SettingErrors) Error() string {
+	lines := make([]string, len(e.Errors))
+	for i, e := range e.Errors {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns Errors.
+func (e *SettingErrors) Unwrap() []error {
+	all := make([]error, len(e.Errors))
+	for i, e := range e.Errors {
+		all[i] = e
+	}
+	return all
+}
+
+// SettingError is something that is wrong with a setting. SettingErrors has one for
+// each.
 type SettingError struct {
 	File    string
 	Line    int    // 0: the file as a whole
@@ -150,13 +216,16 @@ func (e *SettingError) Error() string {
 
 // err returns the errors as one, nil if there are none.
 func (f *findings) err() error {
-	var all []error
+	if len(f.errors) == 0 {
+		return nil
+	}
+	all := &SettingErrors{Warnings: f.told()}
 	for _, p := range f.sorted(f.errors) {
 		e := &SettingError{File: p.file, Line: p.line, Text: f.text(p)}
 		if p.setting != "" {
 			e.Setting = f.name(p.setting)
 		}
-		all = append(all, e)
+		all.Errors = append(all.Errors, e)
 	}
-	return errors.Join(all...)
+	return all
 }

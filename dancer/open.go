@@ -163,8 +163,8 @@ func (s *Sessions) Flush(ctx context.Context) (*cloakroom.Session, error) {
 // begin the session before, or Flush it.
 //
 // A request that doesn't ask for its session costs nothing, and one that changes
-// nothing writes nothing. If h panics, or has Fail answer, nothing is flushed: in the
-// old module the worker's next request could do so.
+// nothing writes nothing. A panic that reaches AfterHook saves nothing, nor does an
+// answer of Fail: in the old module the worker's next request could do so.
 //
 // With is_lazy: 0 it does nothing. It is cloakroom.Manager.AutoSave.
 func (s *Sessions) AfterHook(h http.Handler) http.Handler { return s.AutoSave(h) }

@@ -178,8 +178,16 @@ func (r *settingsReader) signing(v, place *value, c *Config) {
 		if secret != nil {
 			place = secret
 		}
-		r.fail(place, secretSetting, "is missing: write the secret that signed the cookies, as signing: and below it secret: \"...\". "+
-			"Dancer worked without, and then anybody can sign cookies: if there never was one, no old cookie deserves trust")
+		format, args := "is missing", []any(nil)
+		if v.is(group) {
+			for _, e := range v.keys {
+				if path := join(signingGroup, e.name); !known[path] && e.name != mergeKey {
+					format, args = format+", and line %d has %s, which is no setting", append(args, e.line, named(path))
+				}
+			}
+		}
+		r.fail(place, secretSetting, format+": write the secret that signed the cookies, as signing: and below it secret: \"...\". "+
+			"Dancer worked without, and then anybody can sign cookies: if there never was one, no old cookie deserves trust", args...)
 		return
 	}
 	if secret.odd {
@@ -212,9 +220,9 @@ func (r *settingsReader) length(v *value, setting string) (int, bool) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil || strings.ContainsAny(text, "+-") || n == 0:
-		r.fail(v, setting, "is %s: it must be a whole number, 1 to %d", quoted(text), MaxLength)
+		r.fail(v, setting, "must be a whole number, 1 to %d. What it is isn't shown, as it may be the secret", MaxLength)
 	case n > MaxLength:
-		r.fail(v, setting, "is %d, and a hash has %d characters: cookies of that length never verified in Dancer either. Use 1 to %d", n, MaxLength, MaxLength)
+		r.fail(v, setting, "is too much, as a hash has %d characters: cookies of that length never verified in Dancer either. Use 1 to %d", MaxLength, MaxLength)
 	default:
 		return n, true
 	}
@@ -237,7 +245,7 @@ func (r *settingsReader) text(v *value, setting string) string {
 // ambiguous warns of words that are other values to YAML::XS.
 func (r *settingsReader) ambiguous(v *value, setting string) {
 	if v.plain && (v.text == "null" || v.text == "true" || v.text == "false") {
-		r.warn(v, setting, "is the text %s to YAML.pm, as here, and another value to YAML::XS. Put it in quotes if text is meant", v.text)
+		r.warn(v, setting, "is text to YAML.pm, as here, and another value to YAML::XS. Put it in quotes if text is meant")
 	}
 }
 

@@ -51,7 +51,8 @@ var ErrNotVerified = errors.New("dancer: the value's signature is not verified")
 // A signature of the default length has 40 bits, and whoever knows the secret can
 // sign. So a value that verifies names a document, and is no more than that.
 //
-// A Signer is safe for concurrent use. It never shows its secret.
+// A Signer is safe for concurrent use. It never shows its secret. The zero Signer
+// verifies nothing and can't sign: NewSigner makes Signers.
 type Signer struct {
 	secret func() []byte // in a function, so that nothing that prints values finds it
 	length int
@@ -101,7 +102,15 @@ func latin1(text string) ([]byte, error) {
 }
 
 // Length returns how many characters hash and salt have.
-func (s *Signer) Length() int { return s.length }
+func (s *Signer) Length() int {
+	if s == nil {
+		return 0
+	}
+	return s.length
+}
+
+// usable reports whether NewSigner made it.
+func (s *Signer) usable() bool { return s != nil && s.secret != nil }
 
 // Sign returns the signed form of an id, with a new salt.
 //
@@ -109,6 +118,8 @@ func (s *Signer) Length() int { return s.length }
 // wouldn't return it.
 func (s *Signer) Sign(id string) (string, error) {
 	switch {
+	case !s.usable():
+		return "", errors.New("dancer: the Signer has no secret: make it with NewSigner")
 	case id == "":
 		return "", errors.New("dancer: the id to sign is empty")
 	case strings.TrimRight(id, stripped) != id:
@@ -132,7 +143,7 @@ func (s *Signer) Sign(id string) (string, error) {
 //
 // The id may be any text: take care where you put it.
 func (s *Signer) Verify(value string) (string, error) {
-	if len(value) <= 2*s.length {
+	if !s.usable() || len(value) <= 2*s.length {
 		return "", ErrNotVerified
 	}
 	hash := strings.TrimRight(value[:s.length], stripped)
@@ -144,8 +155,12 @@ func (s *Signer) Verify(value string) (string, error) {
 	return id, nil
 }
 
-// Hash returns the hash of an id with a salt, of which both are taken as they are.
+// Hash returns the hash of an id with a salt, of which both are taken as they are. That
+// of the zero Signer is "".
 func (s *Signer) Hash(id, salt string) string {
+	if !s.usable() {
+		return ""
+	}
 	return hash(s.secret(), s.length, id, salt)
 }
 

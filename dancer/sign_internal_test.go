@@ -200,6 +200,23 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestZeroSigner: one that NewSigner didn't make verifies and signs nothing.
+func TestZeroSigner(t *testing.T) {
+	for _, s := range []*Signer{nil, {}, new(Config).Signer()} {
+		for _, value := range []string{"", "x", strings.Repeat("f", 50)} {
+			if id, err := s.Verify(value); !errors.Is(err, ErrNotVerified) || id != "" {
+				t.Errorf("Verify(%q): %q, %v", value, id, err)
+			}
+		}
+		if value, err := s.Sign("id"); err == nil || value != "" {
+			t.Errorf("Sign: %q, %v", value, err)
+		}
+		if s.Hash("id", "salt") != "" || s.Length() != 0 {
+			t.Errorf("hash %q, length %d", s.Hash("id", "salt"), s.Length())
+		}
+	}
+}
+
 // TestSalts: every character of the alphabet at every position, about equally often.
 func TestSalts(t *testing.T) {
 	s := signer(t, "secret", MaxLength)

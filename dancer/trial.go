@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
@@ -34,6 +36,9 @@ func (r *settingsReader) try(settings *value, c *Config) {
 	if len(c.Type) > maxApp && fine(typeSetting) {
 		r.fail(options.get("type"), typeSetting, "has %d bytes: at most %d are allowed", len(c.Type), maxApp)
 	}
+	if fine(typeSetting) && strings.ContainsFunc(c.Type, unicode.IsControl) {
+		r.fail(options.get("type"), typeSetting, "is %s: it must be without control characters", quoted(c.Type))
+	}
 	if c.Cookie.Domain != "" && fine(domainSetting) && tryManager(cloakroom.Config{Transport: cloakroom.Cookie{Domain: c.Cookie.Domain}}) != nil {
 		r.fail(settings.get(domainSetting), domainSetting, "is %s, which browsers refuse: name a domain of the application's own, "+
 			"such as \"shop.example\", or leave the setting out", quoted(c.Cookie.Domain))
@@ -42,7 +47,7 @@ func (r *settingsReader) try(settings *value, c *Config) {
 		return
 	}
 	if err := tryManager(c.ManagerConfig()); err != nil {
-		r.fail(settings.get("session"), "session", "can't be made of these settings: %v", err)
+		r.fail(settings.get("session"), "session", "can't be made of these settings: %v", guarded(err.Error()))
 	}
 }
 

@@ -244,6 +244,7 @@ func (r *reader) group(n *yaml.Node, line, depth int, setting string, only func(
 			continue
 		}
 		seen[name] = at
+		r.found.guardName(setting, name)
 		v.keys = append(v.keys, entry{name, at, r.value(content, at, depth+1, path)})
 	}
 	return v

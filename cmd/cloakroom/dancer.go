@@ -84,17 +84,29 @@ func dancerError(err error) errorLine {
 	return errorLine{Type: "error", Text: strings.TrimPrefix(err.Error(), "dancer: ")}
 }
 
-// dancerFailure tells the errors of a config.yml to people, a line each.
+// dancerWarnings are the warnings beside the errors of a config.yml.
+func dancerWarnings(err error) []dancer.Warning {
+	if e, ok := errors.AsType[*dancer.SettingErrors](err); ok {
+		return e.Warnings
+	}
+	return nil
+}
+
+// dancerFailure tells the errors of a config.yml to people, a line each, and then the
+// warnings.
 func dancerFailure(err error) error {
-	all := dancerErrors(err)
+	all, warnings := dancerErrors(err), new(strings.Builder)
+	for _, w := range dancerWarnings(err) {
+		fmt.Fprintf(warnings, "\nWarning: %s", w)
+	}
 	if len(all) == 1 {
-		return errors.New(all[0].String())
+		return errors.New(all[0].String() + warnings.String())
 	}
 	lines := make([]string, len(all))
 	for i, e := range all {
 		lines[i] = "\n  " + e.String()
 	}
-	return fmt.Errorf("%d settings can't be used:%s", len(all), strings.Join(lines, ""))
+	return fmt.Errorf("%d settings can't be used:%s%s", len(all), strings.Join(lines, ""), warnings)
 }
 
 // hasLogin reports whether a login is in any of the servers' addresses.

@@ -251,6 +251,50 @@ func TestVerifyRecorded(t *testing.T) {
 	}
 }
 
+// A secret's file may begin with a byte order mark.
+func TestVerifySecretFileWithBOM(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("\ufeff"+secretText+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exit, stdout, stderr := runVerify(t, "f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8\n", "--secret-file", file)
+	if exit != exitOK || stdout != "line 1: id \"t4hHBaIB85E4Kglfp2y8\"\n" {
+		t.Errorf("exit %d\n%s\n%s", exit, stdout, stderr)
+	}
+}
+
+// Warnings are told beside errors, and an environment's name stays in its line.
+func TestDancerConfigWarnings(t *testing.T) {
+	noDancerVariables(t)
+	path := filepath.Join(t.TempDir(), "config.yml")
+	write := func(name string) {
+		text := "session: ElasticSearch\nsession_options:\n  signing:\n    " + name + ": " + secretText + "\n"
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secert")
+	for _, args := range [][]string{{"dancer", "config", path}, {"dancer", "verify", "--config", path}} {
+		exit, stdout, stderr := command(t, "", args...)
+		if exit != exitFailed || stdout != "" || !strings.Contains(stderr, "line 4 has secert") ||
+			!strings.Contains(stderr, "\nWarning: "+path+", line 4: session_options.signing.secert is no setting") || strings.Contains(stderr, secretText) {
+			t.Errorf("%q: exit %d\n%s\n%s", args, exit, stdout, stderr)
+		}
+		_, stdout, _ = command(t, "", append(args, "--json")...)
+		if all := objects(t, stdout); len(all) != 3 || all[0]["type"] != "error" || all[1]["type"] != "warning" || all[1]["line"] != 4.0 {
+			t.Errorf("%q: %s", args, stdout)
+		}
+	}
+	write("secret")
+	exit, stdout, _ := command(t, "", "dancer", "config", path, "--environment", "a\nServer: b\x1b")
+	if exit != exitOK || !strings.HasPrefix(stdout, "Environment:  \"a\\nServer: b\\x1b\"\n") || strings.Contains(stdout, "\nServer: b") {
+		t.Errorf("exit %d\n%s", exit, stdout)
+	}
+	if !strings.Contains(stdout, "Warning: "+path+": environment is ") {
+		t.Errorf("the missing file isn't told:\n%s", stdout)
+	}
+}
+
 // Lines of all kinds.
 func TestVerifyLines(t *testing.T) {
 	const value, id = "f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8", "t4hHBaIB85E4Kglfp2y8"
@@ -284,6 +328,9 @@ func TestVerifyLines(t *testing.T) {
 		"half encoded":    {value + "%2", "refused: the signature", `"reason":"the signature`},
 		"encoded LF":      {value + "%0A%00", `id "` + id + `"`, `"id":"` + id + `"`},
 		"no id":           {value[:20] + "%20", "refused: the signature", `"reason":"the signature`},
+		"a whole header":  {"dancer.session=" + value + "; theme=dark", "refused: it has a ; or space inside: give the value alone", `"reason":"it has a ;`},
+		"a space inside":  {value[:12] + " " + value[12:], "refused: it has a ; or space inside", `"reason":"it has a ;`},
+		"space in an id":  {sign("a b;c") + "\n", `id "a b;c"`, `"id":"a b;c"`},
 		"latin 1 hash":    {"\xe9" + value, "refused: it doesn't begin", `"reason":"it doesn't begin`},
 	} {
 		t.Run(name, func(t *testing.T) {

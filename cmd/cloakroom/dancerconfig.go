@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,7 +43,11 @@ func (c *dancerConfigCommand) Run(t *terminal) error {
 		for _, e := range all {
 			t.emit(e)
 		}
-		t.emit(configResult{Type: "result", Errors: len(all)})
+		warnings := t.warningLines(dancerWarnings(err))
+		for _, w := range warnings {
+			t.emit(w)
+		}
+		t.emit(configResult{Type: "result", Warnings: len(warnings), Errors: len(all)})
 		return errTold
 	case err != nil:
 		return dancerFailure(err)
@@ -59,7 +64,7 @@ func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code str
 	say := func(name, format string, args ...any) {
 		t.say("%-13s %s", name, harmless(fmt.Sprintf(format, args...)))
 	}
-	say("Environment:", "%s", config.Environment)
+	say("Environment:", "%s", plain(config.Environment))
 	for _, file := range config.Files {
 		say("Read:", "%q", file)
 	}
@@ -87,9 +92,17 @@ func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code str
 		if i == 0 {
 			t.say("")
 		}
-		t.say("Warning: %s", harmless(w.String()))
+		t.say("Warning: %s", harmless(hide(t.args, w.String())))
 	}
 	t.say("\ndancer.Open makes these sessions of the file. Without the file, in Go:\n\n%s", harmless(strings.TrimSuffix(code, "\n")))
+}
+
+// plain returns a text as it is, or in quotes if they escape anything in it.
+func plain(text string) string {
+	if q := strconv.Quote(text); q != `"`+text+`"` {
+		return q
+	}
+	return text
 }
 
 // savingLines tell in words when changes are saved, and what would be better.
@@ -115,7 +128,7 @@ func saveName(config *dancer.Config) string {
 }
 
 func oldCookie(c dancer.Cookie) string {
-	site := "SameSite as Dancer has it"
+	site := "SameSite as Dancer has it (1.3521: None)"
 	if c.SameSite != 0 {
 		site = "SameSite=" + sameSites[c.SameSite].text
 	}
@@ -203,7 +216,7 @@ type cookieLine struct {
 type warningLine struct {
 	Type    string `json:"type"` // warning
 	File    string `json:"file"`
-	Line    int    `json:"line"`
+	Line    int    `json:"line,omitempty"`
 	Setting string `json:"setting"`
 	Text    string `json:"text"`
 }
@@ -236,8 +249,8 @@ func emitConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code st
 		line.NewCookie.Lasts = m.AnonymousLifetime.Seconds()
 	}
 	t.emit(line)
-	for _, w := range config.Warnings {
-		t.emit(warningLine{"warning", w.File, w.Line, w.Setting, w.Text})
+	for _, w := range t.warningLines(config.Warnings) {
+		t.emit(w)
 	}
 	t.emit(codeLine{"go", code})
 	t.emit(configResult{Type: "result", OK: true, Warnings: len(config.Warnings)})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -151,6 +152,7 @@ func readSecret(path string) (secret, note string, err error) {
 	case len(text) > maxLine:
 		return "", "", fmt.Errorf("--secret-file: %q has more than %d bytes: that is no secret", path, maxLine)
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // some editors of Windows put it there
 	if secret = withoutLineEnd(string(text)); len(secret) < len(text) {
 		note = fmt.Sprintf("%q ends with a line end, which isn't taken for part of the secret.", path)
 	}
@@ -174,6 +176,8 @@ func verify(s *dancer.Signer, l inputLine) (id, reason string) {
 		return id, ""
 	case l.text == "":
 		return "", "it is empty"
+	case strings.ContainsAny(strings.TrimSpace(l.text), "; "):
+		return "", "it has a ; or space inside: give the value alone"
 	case len(value) <= 2*n:
 		return "", fmt.Sprintf("it is too short: hash and salt have %d characters each, and an id follows", n)
 	case strings.Trim(value[:n], "0123456789abcdef") != "":
@@ -314,6 +318,9 @@ func (o *verifyJSON) end(r verifyResult, err error) error {
 	if err != nil {
 		for _, e := range o.t.errorLines(err) {
 			failed = errors.Join(failed, o.emit(e))
+		}
+		for _, w := range o.t.warningLines(dancerWarnings(err)) {
+			failed = errors.Join(failed, o.emit(w))
 		}
 	}
 	r.Type, r.OK = "result", err == nil && r.Refused == 0

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/cloakroom-go/cloakroom/dancer"
 )
 
 // This file is answers for programs: JSON objects, one a line. Each has a "type", and
@@ -50,6 +52,15 @@ func (t *terminal) errorLines(err error) []errorLine {
 	all := dancerErrors(err)
 	for i := range all {
 		all[i].File, all[i].Text = hide(t.args, all[i].File), hide(t.args, all[i].Text)
+	}
+	return all
+}
+
+// warningLines tells warnings as objects.
+func (t *terminal) warningLines(warnings []dancer.Warning) []warningLine {
+	all := make([]warningLine, len(warnings))
+	for i, w := range warnings {
+		all[i] = warningLine{"warning", hide(t.args, w.File), w.Line, w.Setting, hide(t.args, w.Text)}
 	}
 	return all
 }
