@@ -141,7 +141,7 @@ type LoadOptions struct {
 // 1.3127: groups of settings are merged setting by setting, and of lists and texts
 // the environment's stay.
 //
-// An error about settings is a *SettingErrors. It names all that is wrong, a line
+// An error about settings is a *ConfigError. It names all that is wrong, a line
 // each, with file and line number, and has the warnings.
 func LoadConfig(path string, o *LoadOptions) (*Config, error) {
 	var options LoadOptions

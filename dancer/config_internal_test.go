@@ -473,7 +473,7 @@ func TestValuesBelowSigning(t *testing.T) {
 		"signing: {secret:zecret-1, length: 10}", "signing: {zecret-1: 10}",
 	} {
 		_, err := loadText(head + "  " + signing + "\n")
-		e, ok := errors.AsType[*SettingErrors](err)
+		e, ok := errors.AsType[*ConfigError](err)
 		if !ok {
 			t.Errorf("%s: %v", signing, err)
 			continue
@@ -509,7 +509,7 @@ func TestSettingErrors(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	_, err = loadText("session: ElasticSearch\nsession_dir: x\nsession_options:\n  signing: {secert: x}\n")
-	if e, ok := errors.AsType[*SettingErrors](err); !ok || len(e.Errors) != 1 || !strings.Contains(err.Error(), "line 4 has secert") ||
+	if e, ok := errors.AsType[*ConfigError](err); !ok || len(e.Errors) != 1 || !strings.Contains(err.Error(), "line 4 has secert") ||
 		len(e.Warnings) != 2 || e.Warnings[0].Setting != "session_dir" || e.Warnings[1].Setting != "session_options.signing.secert" {
 		t.Errorf("%#v", err)
 	}

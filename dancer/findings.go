@@ -168,15 +168,15 @@ func (f *findings) told() []Warning {
 	return all
 }
 
-// SettingErrors is LoadConfig's error where settings are wrong: all that are. It wraps
+// ConfigError is LoadConfig's error where settings are wrong: all that are. It wraps
 // its Errors.
-type SettingErrors struct {
+type ConfigError struct {
 	Errors   []*SettingError // in the order of files and lines
 	Warnings []Warning       // as Config has them, as far as the files were read
 }
 
 // Error implements error, with a line for each of Errors.
-func (e *SettingErrors) Error() string {
+func (e *ConfigError) Error() string {
 	lines := make([]string, len(e.Errors))
 	for i, e := range e.Errors {
 		lines[i] = e.Error()
@@ -185,7 +185,7 @@ func (e *SettingErrors) Error() string {
 }
 
 // Unwrap returns Errors.
-func (e *SettingErrors) Unwrap() []error {
+func (e *ConfigError) Unwrap() []error {
 	all := make([]error, len(e.Errors))
 	for i, e := range e.Errors {
 		all[i] = e
@@ -193,7 +193,7 @@ func (e *SettingErrors) Unwrap() []error {
 	return all
 }
 
-// SettingError is something that is wrong with a setting. SettingErrors has one for
+// SettingError is something that is wrong with a setting. ConfigError has one for
 // each.
 type SettingError struct {
 	File    string
@@ -219,7 +219,7 @@ func (f *findings) err() error {
 	if len(f.errors) == 0 {
 		return nil
 	}
-	all := &SettingErrors{Warnings: f.told()}
+	all := &ConfigError{Warnings: f.told()}
 	for _, p := range f.sorted(f.errors) {
 		e := &SettingError{File: p.file, Line: p.line, Text: f.text(p)}
 		if p.setting != "" {

@@ -86,7 +86,7 @@ func dancerError(err error) errorLine {
 
 // dancerWarnings are the warnings beside the errors of a config.yml.
 func dancerWarnings(err error) []dancer.Warning {
-	if e, ok := errors.AsType[*dancer.SettingErrors](err); ok {
+	if e, ok := errors.AsType[*dancer.ConfigError](err); ok {
 		return e.Warnings
 	}
 	return nil
