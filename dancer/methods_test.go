@@ -12,7 +12,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
@@ -115,9 +117,15 @@ func TestMethod_destroy(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	var created *driver.Record
-	a := l.open(l.config("is_lazy: 1", ""), &dancer.OpenOptions{Wrap: func(s cloakroom.Store) cloakroom.Store {
-		return &spied{Store: s, create: func(r *driver.Record) { copied := *r; created = &copied }}
-	}})
+	var ahead atomic.Int64 // of the clock
+	a := l.open(l.config("is_lazy: 1", ""), &dancer.OpenOptions{
+		Adjust: func(c *cloakroom.Config) {
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		},
+		Wrap: func(s cloakroom.Store) cloakroom.Store {
+			return &spied{Store: s, create: func(r *driver.Record) { copied := *r; created = &copied }}
+		},
+	})
 	const value = "midnight blue, of all colors"
 	b := new(browser)
 	var id cloakroom.ID
@@ -184,6 +192,13 @@ func TestMethod_destroy(t *testing.T) {
 	if err := a.Admin().Revoke(t.Context(), id); err != nil {
 		t.Error(err)
 	}
+	// A late request of the browser begins nothing, lest its cookie replace that of the
+	// next sign-in; afterwards the old cookie is nobody's.
+	a.visit(late, 409, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		color.Set(s, "late")
+		return nil
+	})
+	ahead.Store(int64(time.Minute))
 	a.visit(late, 200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		if !s.IsNew() || color.Get(s) != "" {
 			t.Errorf("the old cookie opens %v", s)

@@ -14,9 +14,12 @@ import (
 func TestSharedRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s shared
+		var mu sync.Mutex
 		var began []time.Time
 		f := func(context.Context) error {
+			mu.Lock()
 			began = append(began, time.Now())
+			mu.Unlock()
 			time.Sleep(time.Second)
 			return nil
 		}
@@ -28,6 +31,8 @@ func TestSharedRuns(t *testing.T) {
 				if err := s.do(t.Context(), f); err != nil {
 					t.Error(err)
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				for _, b := range began {
 					if !b.Before(called) && !time.Now().Before(b.Add(time.Second)) {
 						return
