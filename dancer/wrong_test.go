@@ -139,16 +139,30 @@ func TestParallelWriters(t *testing.T) {
 		apps := []*app{l.open(path, nil), l.open(path, nil)}
 		s := apps[0].stored(0)
 		b := apps[0].as(s)
+		var mu sync.Mutex
+		var told []string // the names that were acknowledged
+		unknown := 0
 		var wg sync.WaitGroup
 		for writer := range 4 {
 			a := apps[writer%2]
 			wg.Go(func() {
 				for i := range 10 {
-					a.visit(b.with(), 200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
-						cloakroom.NewKey[int](fmt.Sprintf("k%d.%d", writer, i)).Set(s, i)
+					name := fmt.Sprintf("k%d.%d", writer, i)
+					res := b.with().do(a.Handler(a.AfterHook(a.With(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+						cloakroom.NewKey[int](name).Set(s, i)
 						count.Update(s, func(n int) int { return n + 1 })
 						return nil
-					})
+					}))))
+					mu.Lock()
+					switch res.StatusCode {
+					case http.StatusOK:
+						told = append(told, name)
+					case http.StatusServiceUnavailable: // too many wrote in between to tell: it is said
+						unknown++
+					default:
+						t.Errorf("status %d", res.StatusCode)
+					}
+					mu.Unlock()
 				}
 			})
 		}
@@ -158,8 +172,13 @@ func TestParallelWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 		names := slices.Collect(s.Names())
-		if len(names) != 41 || count.Get(s) != 40 {
-			t.Errorf("is_lazy %s: %d names are there, and the count is %d; want 41 and 40: %q", lazy, len(names), count.Get(s), names)
+		for _, name := range told {
+			if !slices.Contains(names, name) {
+				t.Errorf("is_lazy %s: %s was acknowledged, and is lost", lazy, name)
+			}
+		}
+		if n := count.Get(s); n < len(told) || n > len(told)+unknown || len(told) < 20 {
+			t.Errorf("is_lazy %s: the count is %d, where %d were acknowledged and %d unknown", lazy, n, len(told), unknown)
 		}
 	}
 }
