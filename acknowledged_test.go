@@ -159,7 +159,7 @@ func TestI5_NothingChangedIsNotWritten(t *testing.T) {
 		if !driver.AssurancesOf(d.store).Reads { // a read proves nothing there
 			first, then = "1 reads, 1 writes", "1 reads, 1 writes"
 			if cached > 0 {
-				then = "0 reads, 1 writes"
+				first, then = "0 reads, 1 writes", "0 reads, 1 writes"
 			}
 		}
 		_, token := d.begun(`role="user"`)
