@@ -136,7 +136,7 @@ func (s *Store) Update(ctx context.Context, r *driver.Record) (v driver.Version,
 		if err := driver.CheckDepth(r.Values, r.Extra); err != nil {
 			return err
 		}
-		if err := isAt(s.records[r.ID], r.Version); err != nil {
+		if err := s.records[r.ID].CheckVersion(r.Version); err != nil {
 			return err
 		}
 		v = s.put(*r)
@@ -154,26 +154,12 @@ func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver
 		}
 		old := s.records[id]
 		graveAtV := old != nil && old.Grave != nil && old.Version == v
-		if err := isAt(old, v); err != nil && !v.IsZero() && !graveAtV {
+		if err := old.CheckVersion(v); err != nil && !v.IsZero() && !graveAtV {
 			return err
 		}
 		s.put(driver.Record{ID: id, Grave: &g})
 		return nil
 	})
-}
-
-// isAt tells why a compare-and-set on a version fails, if it does. No record is at
-// the zero version.
-func isAt(old *driver.Record, v driver.Version) error {
-	switch {
-	case old == nil:
-		return driver.ErrNotFound
-	case old.Grave != nil:
-		return driver.ErrGone
-	case old.Version != v:
-		return driver.ErrConflict
-	}
-	return nil
 }
 
 // Search yields records in the order of Cursor.Compare; see driver.Store. A
@@ -210,11 +196,11 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 func (s *Store) Sweep(ctx context.Context, now time.Time) (report driver.SweepReport, err error) {
 	err = s.do(ctx, "sweep", func() error {
 		for id, r := range s.records {
-			switch judge(r, now) {
-			case remove:
+			switch r.Due(now) {
+			case driver.DueRemoval:
 				delete(s.records, id)
 				report.Removed++
-			case bury:
+			case driver.DueBurial:
 				g := r.ExpiredGrave(now)
 				s.put(driver.Record{ID: id, Grave: &g})
 				report.Buried++
@@ -223,31 +209,4 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (report driver.SweepRe
 		return nil
 	})
 	return report, err
-}
-
-type verdict int
-
-const (
-	keep verdict = iota
-	bury
-	remove
-)
-
-// judge says what a sweep does with a record. What has no deadline, or no Expires,
-// is never past it. Whether a session of a newer format is idle, a newer process
-// has to say.
-func judge(r *driver.Record, now time.Time) verdict {
-	deadline := r.Deadline
-	if r.Grave != nil {
-		deadline = r.Grave.Until
-	}
-	switch {
-	case !deadline.IsZero() && now.After(deadline.Add(driver.ClockTolerance)):
-		return remove
-	case r.Grave != nil || r.Kind != driver.KindSession || driver.CheckFormat(r.Extra) != nil:
-		return keep
-	case !r.Expires.IsZero() && now.After(r.Expires):
-		return bury
-	}
-	return keep
 }

@@ -93,7 +93,7 @@ func (s *loose) Update(ctx context.Context, r *driver.Record) (driver.Version, e
 	if !forced {
 		return s.Store.Update(ctx, r)
 	}
-	if err := isAt(old, r.Version); err != nil {
+	if err := old.CheckVersion(r.Version); err != nil {
 		return driver.Version{}, fail("update", r.ID, err)
 	}
 	return s.put(r.ID, r), nil
@@ -107,24 +107,11 @@ func (s *loose) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver
 		return s.Store.Bury(ctx, id, g, v)
 	}
 	if own := old != nil && old.Grave != nil && old.Version == v; !v.IsZero() && !own {
-		if err := isAt(old, v); err != nil {
+		if err := old.CheckVersion(v); err != nil {
 			return fail("bury", id, err)
 		}
 	}
 	s.put(id, &driver.Record{ID: id, Grave: &g})
-	return nil
-}
-
-// isAt tells why a compare-and-set on version v fails, if it does.
-func isAt(old *driver.Record, v driver.Version) error {
-	switch {
-	case old == nil:
-		return driver.ErrNotFound
-	case old.Grave != nil:
-		return driver.ErrGone
-	case old.Version != v:
-		return driver.ErrConflict
-	}
 	return nil
 }
 

@@ -98,7 +98,7 @@ func (s *modelStore) Create(ctx context.Context, r *driver.Record) (driver.Versi
 }
 
 func (s *modelStore) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
-	return s.write(ctx, r, func(old *driver.Record) error { return isAt(old, r.Version) })
+	return s.write(ctx, r, func(old *driver.Record) error { return old.CheckVersion(r.Version) })
 }
 
 func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
@@ -106,22 +106,9 @@ func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, 
 		if v.IsZero() || old != nil && old.Grave != nil && old.Version == v {
 			return nil
 		}
-		return isAt(old, v)
+		return old.CheckVersion(v)
 	})
 	return err
-}
-
-// isAt tells why a compare-and-set on version v fails, if it does.
-func isAt(old *driver.Record, v driver.Version) error {
-	switch {
-	case old == nil:
-		return cloakroom.ErrNotFound
-	case old.Grave != nil:
-		return cloakroom.ErrGone
-	case old.Version != v:
-		return cloakroom.ErrConflict
-	}
-	return nil
 }
 
 func (s *modelStore) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
@@ -160,41 +147,17 @@ func (s *modelStore) Sweep(ctx context.Context, now time.Time) (report driver.Sw
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, r := range s.records {
-		switch due(r, now) {
-		case dueRemoval:
+		switch r.Due(now) {
+		case driver.DueRemoval:
 			s.put(id, nil)
 			report.Removed++
-		case dueBurial:
+		case driver.DueBurial:
 			s.put(id, sweepGrave(r, now))
 			report.Buried++
-		case dueNothing:
+		case driver.DueNothing:
 		}
 	}
 	return report, nil
-}
-
-type dueKind uint8
-
-const (
-	dueNothing dueKind = iota
-	dueBurial
-	dueRemoval
-)
-
-// due says what a sweep at the time now does with a record.
-func due(r *driver.Record, now time.Time) dueKind {
-	end := r.Deadline
-	if r.Grave != nil {
-		end = r.Grave.Until
-	}
-	switch {
-	case !end.IsZero() && now.After(end.Add(driver.ClockTolerance)):
-		return dueRemoval
-	case r.Grave == nil && r.Kind == driver.KindSession && !r.Expires.IsZero() && now.After(r.Expires) &&
-		driver.CheckFormat(r.Extra) == nil:
-		return dueBurial
-	}
-	return dueNothing
 }
 
 // sweepGrave is the grave of a session that a sweep found idle. Its write id, which

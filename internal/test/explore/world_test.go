@@ -1,5 +1,7 @@
 package explore
 
+import "github.com/cloakroom-go/cloakroom/driver"
+
 const (
 	maxSlots   = 5 // the ledger and four sessions
 	maxClients = 3
@@ -473,9 +475,9 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 		if r == 0 || x.sc.sweep>>slot&1 == 0 {
 			continue
 		}
-		kind := due(x.record(r), x.sc.time(w.now))
+		kind := x.record(r).Due(x.sc.time(w.now))
 		if x.sc.sweepUnchecked {
-			if kind != dueNothing && !w.judged[slot] {
+			if kind != driver.DueNothing && !w.judged[slot] {
 				n := *w
 				n.judged[slot] = true
 				add(&n, action{kind: actJudge, who: slot})
@@ -483,9 +485,9 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 			if !w.judged[slot] {
 				continue
 			}
-			kind = dueRemoval
+			kind = driver.DueRemoval
 		}
-		if kind == dueNothing {
+		if kind == driver.DueNothing {
 			continue
 		}
 		n := *w
@@ -498,7 +500,7 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 		// to begin again then, though nobody signed out everywhere lately.
 		n.revoked = n.revoked || slot == ledgerSlot
 		n.records[slot] = 0
-		if kind == dueBurial {
+		if kind == driver.DueBurial {
 			grave := *sweepGrave(info.Record, x.sc.time(w.now))
 			n.last[slot]++
 			grave.Version.Term, grave.Version.Seq = 1, uint64(n.last[slot])

@@ -1,0 +1,75 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the sweep.
+
+// Sweep buries the sessions that are past Expires and removes what is past its
+// deadline; see driver.Store. A session without Expires, and what has no
+// deadline, stays.
+func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
+	var report driver.SweepReport
+	for i := range s.shards {
+		if err := ctx.Err(); err != nil {
+			return report, fmt.Errorf("memstore: sweep: %w", err)
+		}
+		if !s.sweep(&s.shards[i], now, &report) {
+			return report, fmt.Errorf("memstore: sweep: %w", driver.ErrClosed)
+		}
+	}
+	return report, nil
+}
+
+// sweep sweeps one shard. It looks for what is over with readers going on, and
+// ends it afterwards where it hasn't changed. It returns false if the store is
+// closed.
+func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool {
+	type judged struct {
+		id      driver.ID
+		version driver.Version
+		due     driver.Due
+		grave   driver.Grave
+	}
+	var over []judged
+	sh.mu.RLock()
+	open := sh.each(func(e entry) {
+		j := judged{e.ID, e.Version, e.Due(now), driver.Grave{}}
+		if j.due == driver.DueBurial {
+			r := e.whole() // of which the head alone was judged
+			if j.due = r.Due(now); j.due == driver.DueBurial {
+				j.grave = r.ExpiredGrave(now)
+			}
+		}
+		if j.due != driver.DueNothing {
+			over = append(over, j)
+		}
+	})
+	sh.mu.RUnlock()
+	if !open || len(over) == 0 {
+		return open
+	}
+
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for _, j := range over {
+		if sh.state(j.id).version != j.version {
+			continue // written meanwhile, or closed
+		}
+		if j.due == driver.DueRemoval {
+			delete(sh.fresh, j.id)
+			delete(sh.packed, j.id)
+			s.count.Add(-1)
+			report.Removed++
+			continue
+		}
+		sh.put(&driver.Record{ID: j.id, Version: s.next(), Grave: &j.grave})
+		report.Buried++
+	}
+	return sh.packed != nil
+}
