@@ -55,11 +55,11 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 	return nil
 }
 
-// openEnded is what a session that has ended leaves a late request: no anonymous
-// session, whose cookie would put itself in the place of the next sign-in's. A request
-// with a token that a sign-in replaced can't sign in either. A session that was ended
-// from elsewhere makes no request late: nobody told the client to forget the token, so
-// it comes with all that the client sends.
+// openEnded keeps a late request, whose session has just ended, from beginning an
+// anonymous one: its cookie would put itself in the place of the next sign-in's. A
+// request with a token that a sign-in replaced can't sign in either. A session that
+// was ended from elsewhere makes no request late: nobody told the client to forget the
+// token, so all that the client sends comes with it.
 func (m *Manager) openEnded(s *Session, grave *driver.Grave) {
 	if m.now().Sub(grave.At) >= m.config.RenewGrace {
 		return

@@ -70,8 +70,9 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 //
 // Errors: ErrRevoked, the principal was signed out everywhere since the
 // attempt began; ErrGone, this session was ended meanwhile; ErrConflict, the request
-// came with a token that has been renewed, or with more than are looked at; ErrTooLate; ErrUnavailable. After
-// any of them nobody is signed in by this call, but for ErrUnknown.
+// came with a token that has been renewed, or with more than are looked at;
+// ErrTooLate; ErrUnavailable. After any of them nobody is signed in by this call, but
+// for ErrUnknown.
 func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) error {
 	if o == nil {
 		o = &LoginOptions{}

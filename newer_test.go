@@ -85,6 +85,19 @@ func TestI8_NewerVerifierInBetween(t *testing.T) {
 	}
 }
 
+// A list of a principal's sessions says that it can't tell, rather than leave one out.
+func TestI10_ListsWithANewerSession(t *testing.T) {
+	r := newRig(t, nil)
+	s, newer := r.signedIn("alice"), r.signedIn("alice")
+	r.rewrite(newer.ID(), func(rec *driver.Record) { rec.Extra = rec.Extra.With(driver.ExtraFormat, json.RawMessage("2")) })
+	_, err := r.m.Admin().Sessions(t.Context(), "alice")
+	r.wantErr("Admin.Sessions", err, driver.ErrNewer, cloakroom.ErrUnavailable)
+	r.as(s).want(http.StatusServiceUnavailable, func(_ http.ResponseWriter, req *http.Request, _ *cloakroom.Session) error {
+		_, err := r.m.Devices(req.Context())
+		return err
+	})
+}
+
 // Signing out everywhere ends what a newer version wrote as well.
 func TestI10_RevokeAllOfNewerRecords(t *testing.T) {
 	r := newRig(t, nil)
@@ -149,10 +162,12 @@ func TestUnknownMembersAreKept(t *testing.T) {
 	g := r.as(s)
 	g.want(http.StatusOK, visit)
 	same("a save", s.ID())
-	r.clock.add(2 * 60 * 1e9)
+	r.clock.add(2 * time.Minute)
 	g.want(http.StatusOK, look) // touches
 	r.m.Close()                 // waits for that
-	same("a touch", s.ID())
+	if rec := same("a touch", s.ID()); !rec.Seen.Equal(r.clock.now()) {
+		t.Errorf("it was touched at %v, want %v", rec.Seen, r.clock.now())
+	}
 	r.m = r.manager(nil)
 	g.m = r.m
 	g.want(http.StatusOK, renew)
@@ -178,13 +193,17 @@ func TestUnknownMembersAreKept(t *testing.T) {
 // A grave tells whose session it was, so that ended sessions can be listed one day.
 func TestGravesKeepAppAndPrincipal(t *testing.T) {
 	for name, end := range map[string]func(r *rig, s *cloakroom.Session) error{
-		"sign-out":            func(r *rig, s *cloakroom.Session) error { return s.Destroy(r.Context()) },
+		"sign-out": func(r *rig, s *cloakroom.Session) error { return s.Destroy(r.Context()) },
+		"sign-out after another's save": func(r *rig, s *cloakroom.Session) error {
+			r.rewrite(s.ID(), func(rec *driver.Record) { rec.Seen = rec.Seen.Add(time.Second) }) // so it is buried unchecked
+			return s.Destroy(r.Context())
+		},
 		"Revoke":              func(r *rig, s *cloakroom.Session) error { return r.m.Admin().Revoke(r.Context(), s.ID()) },
 		"RevokeAll":           func(r *rig, s *cloakroom.Session) error { return r.m.Admin().RevokeAll(r.Context(), "alice") },
 		"another sign-in":     func(r *rig, s *cloakroom.Session) error { return s.Login(r.Context(), "bob", nil) },
-		"being found expired": func(r *rig, s *cloakroom.Session) error { r.clock.add(25 * 3600 * 1e9); r.as(s).do(look); return nil },
+		"being found expired": func(r *rig, s *cloakroom.Session) error { r.clock.add(25 * time.Hour); r.as(s).do(look); return nil },
 		"a sweep": func(r *rig, s *cloakroom.Session) error {
-			r.clock.add(25 * 3600 * 1e9)
+			r.clock.add(25 * time.Hour)
 			_, err := r.store.Sweep(r.Context(), r.clock.now())
 			return err
 		},

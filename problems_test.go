@@ -18,7 +18,7 @@ func TestReport(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		config cloakroom.Config
-		want   []string
+		want   []string // codes, "!" in front of those that are failures
 	}{
 		{"by default", cloakroom.Config{}, nil},
 		{"plain HTTP", cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}}, []string{"cookie-insecure"}},
@@ -31,8 +31,10 @@ func TestReport(t *testing.T) {
 		{"a domain on plain HTTP", cloakroom.Config{Transport: cloakroom.Cookie{Domain: "example.com", Insecure: true}}, []string{"cookie-insecure", "cookie-domain"}},
 		{"bearer", cloakroom.Config{Transport: cloakroom.Bearer{}}, nil},
 		{"nobody sweeps", cloakroom.Config{SweepEvery: -1}, []string{"sweep-off"}},
-		{"hardly any idle timeout", cloakroom.Config{IdleTimeout: time.Minute}, []string{"idle-below-tolerance"}},
-		{"all tokens are refused", cloakroom.Config{NotBefore: soon}, []string{"not-before-future"}},
+		{"hardly any idle timeout", cloakroom.Config{IdleTimeout: driver.ClockTolerance}, []string{"idle-below-tolerance"}},
+		{"a little more", cloakroom.Config{IdleTimeout: driver.ClockTolerance + time.Millisecond}, nil},
+		{"a name with another prefix", cloakroom.Config{Transport: cloakroom.Cookie{Name: "__Secure-sid"}}, []string{"cookie-unprefixed"}},
+		{"all tokens are refused", cloakroom.Config{NotBefore: soon}, []string{"!not-before-future"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			store := memstore.New(&memstore.Config{MaxRecords: 1})
@@ -46,8 +48,8 @@ func TestReport(t *testing.T) {
 			if _, err := m.Create(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			wantProblems(t, m.Admin(), append([]string{"store-full"}, tt.want...)...)
-			wantProblems(t, cloakroom.NewAdmin(store, ""), "store-full")
+			wantProblems(t, m.Admin(), append([]string{"!store-full"}, tt.want...)...)
+			wantProblems(t, cloakroom.NewAdmin(store, ""), "!store-full")
 		})
 	}
 }
@@ -60,7 +62,11 @@ func wantProblems(t *testing.T, a *cloakroom.Admin, want ...string) {
 	}
 	var got []string
 	for _, p := range report.Problems {
-		got = append(got, p.Code)
+		code := p.Code
+		if p.Severity == driver.SeverityFail {
+			code = "!" + code
+		}
+		got = append(got, code)
 		if p.Meaning == "" || p.Remedy == "" || p.Severity == "" {
 			t.Errorf("the problem %+v is half told", p)
 		}

@@ -145,9 +145,8 @@ func (s *Session) untake(ops []op) {
 // Errors: ErrGone, the session has ended, and the changes with it; ErrConflict, the
 // request came with tokens of several live sessions; ErrTooLarge; ErrTooLate;
 // ErrUnavailable, and with it ErrUnknown if the changes may or may not have been
-// saved, which
-// stays the session's Err. A value that can't be encoded, or that was read and
-// can't be decoded while there is something to save, is an error of its own.
+// saved, which stays the session's Err. A value that can't be encoded, or that was
+// read and can't be decoded while there is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()

@@ -20,9 +20,9 @@ import (
 // concurrent use.
 //
 // It reads as it was when it was loaded, or at the last Save or Refresh, with this
-// request's own changes. What others change meanwhile is merged when it is saved: different names don't
-// disturb each other, of two values set for one name the later save's stays, and
-// Key.Update and Session.Update are run again.
+// request's own changes. What others change meanwhile is merged when it is saved:
+// different names don't disturb each other, of two values set for one name the later
+// save's stays, and Key.Update and Session.Update are run again.
 type Session struct {
 	m *Manager
 	q *request // nil outside of requests

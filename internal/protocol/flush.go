@@ -143,7 +143,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 		case state == stateMissing:
 			rec = makeNew()
 		}
-		cur, open = rec, pending
+		cur, open, justRead = rec, pending, state == stateLive
 	}
 }
 
@@ -177,8 +177,8 @@ func (r *Records) skippable(cur, next *driver.Record, batch []*Change) bool {
 		slices.EqualFunc(cur.Values, next.Values, func(a, b driver.Value) bool { return a.Name == b.Name && bytes.Equal(a.JSON, b.JSON) })
 }
 
-// allFresh reports whether all changes of a batch were asked for before their base
-// was read.
+// allFresh reports whether all changes of a batch were asked for before their base was
+// read. The state that they meet is their base, or newer.
 func allFresh(batch []*Change) bool {
 	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Fresh })
 }
