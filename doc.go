@@ -27,12 +27,12 @@
 // are saved before the first byte of the response goes out; if they can't be,
 // the client gets an error instead of a response that claims they were.
 //
-// Parallel requests don't overwrite each other: changes are logged, and replayed
-// on what others saved. What has ended stays ended, whatever is still under
-// way. A sign-in gives the session a new id and a new token. RevokeAll signs a
-// principal out everywhere: exactly by the principal's ledger, and by a search if
-// that was lost. A forged or outdated token never reaches the store. A store that is out of reach is an error, not a
-// sign-out.
+// Parallel requests don't overwrite each other: changes are logged, and replayed on
+// what others saved. What has ended stays ended, whatever is still under way. A
+// sign-in gives the session a new id and a new token. RevokeAll signs a principal
+// out everywhere: exactly by the principal's ledger, and by a search if that was
+// lost. A forged or outdated token never reaches the store. A store that is out of
+// reach is an error, not a sign-out.
 //
 // # Words
 //

@@ -10,11 +10,12 @@ import (
 
 // MaxDepth is how many levels of arrays and objects a value, or a member of Extra,
 // may have: [] has one, {"a":[]} two, and a text or number none. It is what all
-// engines give back of values; of Extra some engines keep less, and refuse it. The least of them is 1,000 levels for a whole document: newer
-// versions of OpenSearch and Elasticsearch read no more (Jackson's
-// StreamReadConstraints), nor do SQLite's JSON functions. encoding/json reads 10,000.
-// Two of these levels are a document and its "values". Four are an engine's answer to a
-// search around a document, so that other tools can read that too.
+// engines give back of values; of Extra some engines keep less, and refuse it. The
+// least of them is 1,000 levels for a whole document: newer versions of OpenSearch
+// and Elasticsearch read no more (Jackson's StreamReadConstraints), nor do SQLite's
+// JSON functions. encoding/json reads 10,000. Two of these levels are a document
+// and its "values". Four are an engine's answer to a search around a document, so
+// that other tools can read that too.
 const MaxDepth = 1000 - 2 - 4
 
 // Depth returns how many levels of arrays and objects some JSON has. Of what isn't

@@ -83,11 +83,12 @@
 // version, this is as good as reading it, and costs the engine less than half. A
 // copy that is found stale costs one more request; it isn't asked about again until
 // a read has shown that it would have been right. So a cookie that sticks to a
-// process (session affinity) makes reads cheap, and processes that take strict turns
-// ask once too often and then read as if there were no copies. An index that was restored from a snapshot has a new
-// primary term, with which no copy agrees. One that was deleted and made anew counts
-// from the start again: who does that restarts the processes, unless each has
-// reported that it was missing, by which it forgets its copies.
+// process (session affinity) makes reads cheap, and processes that take strict
+// turns ask once too often and then read as if there were no copies. An index that
+// was restored from a snapshot has a new primary term, with which no copy agrees.
+// One that was deleted and made anew counts from the start again: who does that
+// restarts the processes, unless each has reported that it was missing, by which it
+// forgets its copies.
 //
 // Search, Sweep and Inspector trail by Config.RefreshInterval. Refresh has the engine
 // catch up, in all of the store's indices: signing out everywhere does, before it

@@ -96,7 +96,8 @@ func (a addition) made(c *sqlite.Conn) (bool, error) {
 	return n > 0, err
 }
 
-// schemaVersion returns how many migrations the file has had, 0 if it is empty. It runs inside a transaction, as others may be making the schema.
+// schemaVersion returns how many migrations the file has had, 0 if it is empty. It
+// runs inside a transaction, as others may be making the schema.
 func schemaVersion(c *sqlite.Conn) (int, error) {
 	app, err := queryInt(c, "PRAGMA application_id")
 	if err != nil {

@@ -16,10 +16,11 @@ import (
 
 // This file is the content of a ledger, and its form in a record.
 
-// ledger is what the record of kind KindLedger keeps of one principal in one
-// app: which of its sessions are live, exactly and at once, so that signing out
-// everywhere needs a search only for the case that the ledger was lost. An id is entered before its sign-in returns, and
-// leaves only when its record has been buried or its deadline has passed.
+// ledger is what the record of kind KindLedger keeps of one principal in one app:
+// which of its sessions are live, exactly and at once, so that signing out
+// everywhere needs a search only for the case that the ledger was lost. An id is
+// entered before its sign-in returns, and leaves only when its record has been
+// buried or its deadline has passed.
 type ledger struct {
 	// Generation is drawn anew by each RevokeAll. A sign-in that began under
 	// another one fails. The zero WriteID is that of a missing ledger, and of one
