@@ -59,7 +59,7 @@ lint: circles
 circles:
 	cd internal/tools && GOWORK=off $(GO) build -o ../../bin/filecircles ./filecircles
 	bin/filecircles -max-circle 6 -max-lines 400 .
-	bin/filecircles -apart store,record,id,resolve ./driver ./internal/protocol
+	bin/filecircles -max-circle 6 -max-lines 400 -apart store,record,id,resolve ./driver ./internal/protocol
 
 ## demo: the demo shop on http://127.0.0.1:8080
 demo:

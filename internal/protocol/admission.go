@@ -161,10 +161,3 @@ func (a *admission) tell(ctx context.Context, l *slog.Logger) bool {
 	}
 	return a.refusals.Add(1) <= logMost
 }
-
-// Full reports whether a read that begins now would be turned down.
-func (r *Records) Full() bool { return r.load.full() }
-
-// TellRefusal reports whether a request that was turned down is to be logged by
-// itself; see admission.tell.
-func (r *Records) TellRefusal(ctx context.Context, l *slog.Logger) bool { return r.load.tell(ctx, l) }

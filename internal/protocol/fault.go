@@ -8,16 +8,6 @@ import (
 
 // This file is what is told of ledgers that can't be right.
 
-// LedgerFault says what was wrong with a ledger.
-type LedgerFault string
-
-// The faults. All of them were mended when they are told.
-const (
-	LedgerUnreadable LedgerFault = "unreadable" // it couldn't be understood, and was replaced
-	LedgerForeign    LedgerFault = "foreign"    // it named a session that isn't the principal's
-	LedgerIncomplete LedgerFault = "incomplete" // it didn't name a session of the principal
-)
-
 // fault tells of a fault, with the session that showed it, or the ledger.
 func (r *Records) fault(ctx context.Context, principal string, what LedgerFault, id driver.ID) {
 	r.faults.Add(1)

@@ -43,6 +43,16 @@ type ledgerEntry struct {
 
 func (e ledgerEntry) deadline() time.Time { return time.UnixMilli(e.Deadline).UTC() }
 
+// LedgerFault says what was wrong with a ledger.
+type LedgerFault string
+
+// The faults. All of them were mended when they are told.
+const (
+	LedgerUnreadable LedgerFault = "unreadable" // it couldn't be understood, and was replaced
+	LedgerForeign    LedgerFault = "foreign"    // it named a session that isn't the principal's
+	LedgerIncomplete LedgerFault = "incomplete" // it didn't name a session of the principal
+)
+
 // ledgerValue is the name of a ledger's one value.
 const ledgerValue = "ledger"
 

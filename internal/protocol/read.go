@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -130,28 +129,4 @@ func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, err
 // over reports whether a session is past its idle timeout or its deadline.
 func (r *Records) over(rec *driver.Record, now time.Time) bool {
 	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= r.o.Idle
-}
-
-// backOff waits before attempt n+1, some milliseconds at first and a quarter of
-// a second at most, by chance between half and all of it. It reports false when
-// the context ended.
-func backOff(ctx context.Context, n int) bool {
-	d := 2 * time.Millisecond << min(n, 7)
-	d = d/2 + rand.N(d/2)
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// readError is the error for a read that failed.
-func readError(id driver.ID, err error) error {
-	if errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrInvalid) {
-		return fmt.Errorf("cloakroom: reading %v: %w", id, err)
-	}
-	return fmt.Errorf("cloakroom: reading %v: %w: %w", id, driver.ErrUnavailable, err)
 }

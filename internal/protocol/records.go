@@ -2,8 +2,6 @@ package protocol
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -12,7 +10,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is Records, how it begins and ends, and the errors of its writes.
+// This file is Records, and how it begins and ends.
 
 // Records reads and writes the records of one app in a store.
 //
@@ -113,49 +111,18 @@ func (r *Records) Begin(ctx context.Context) (bound context.Context, done func()
 	return bound, func() { cancel(); r.work.Done() }, nil
 }
 
+// Full reports whether a read that begins now would be turned down.
+func (r *Records) Full() bool { return r.load.full() }
+
+// TellRefusal reports whether a request that was turned down is to be logged by
+// itself; see admission.tell.
+func (r *Records) TellRefusal(ctx context.Context, l *slog.Logger) bool { return r.load.tell(ctx, l) }
+
 // bound returns the context of an operation that is carried through.
 func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)
 }
 
-func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", driver.ErrClosed) }
-
-// errUnknown is the error of a write whose outcome could not be learned.
-func errUnknown(id driver.ID, cause error) error {
-	err := fmt.Errorf("cloakroom: %v: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable)
-	switch {
-	case cause == nil:
-		return err
-	case answered(cause): // the store's answer is no proof, and would mislead
-		return fmt.Errorf("%w: %v", err, cause) //nolint:errorlint // not to be told by errors.Is
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// errGone is the error of a change that meets the end of its session.
-func errGone(id driver.ID) error { return fmt.Errorf("cloakroom: %v: %w", id, driver.ErrGone) }
-
-// refused reports whether the store's error says that nothing was written and
-// that there is no point in looking.
-func refused(err error) bool {
-	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
-}
-
 // certain reports whether the store's error proves that the write which it answers
 // didn't happen, and never will. It says nothing of earlier attempts.
 func (r *Records) certain(err error) bool { return refused(err) || r.vouch.Answers && answered(err) }
-
-// errUnread is the error of an operation that would have had to read the record anew
-// after cause, and could not. Nothing is in doubt.
-func errUnread(id driver.ID, cause error) error {
-	if answered(cause) { // what it met, not what became of the operation
-		return fmt.Errorf("cloakroom: reading %v: %w, after: %v", id, driver.ErrUnavailable, cause) //nolint:errorlint // not to be told by errors.Is
-	}
-	return readError(id, cause)
-}
-
-// answered reports whether the store said that a compare-and-set, or a create,
-// met something else.
-func answered(err error) bool {
-	return errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrExists) || errors.Is(err, driver.ErrGone) || driver.IsNotFound(err)
-}

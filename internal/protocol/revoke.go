@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -190,46 +189,4 @@ func withGeneration(extra driver.ValueList, g driver.WriteID) driver.ValueList {
 
 func entryOf(rec *driver.Record) ledgerEntry {
 	return ledgerEntry{ID: rec.ID, Deadline: rec.Deadline.UnixMilli()}
-}
-
-// shared has calls of one function share a run that begins after all of them.
-type shared struct {
-	mu   sync.Mutex
-	last *run // the newest; those that come before it has begun join it
-}
-
-type run struct {
-	begun bool
-	done  chan struct{}
-	err   error
-}
-
-// do has f run once between the call and its return.
-func (s *shared) do(ctx context.Context, f func(context.Context) error) error {
-	s.mu.Lock()
-	before := s.last
-	if before != nil && !before.begun {
-		s.mu.Unlock()
-		select {
-		case <-before.done:
-			return before.err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	mine := &run{done: make(chan struct{})}
-	s.last = mine
-	s.mu.Unlock()
-	defer close(mine.done)
-	if before != nil { // runs come one after the other, so that many callers share the next
-		select {
-		case <-before.done:
-		case <-ctx.Done():
-		}
-	}
-	s.mu.Lock()
-	mine.begun = true
-	s.mu.Unlock()
-	mine.err = f(ctx)
-	return mine.err
 }

@@ -1,0 +1,56 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the errors of this package, and what a store's errors prove.
+
+func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", driver.ErrClosed) }
+
+// errUnknown is the error of a write whose outcome could not be learned.
+func errUnknown(id driver.ID, cause error) error {
+	err := fmt.Errorf("cloakroom: %v: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable)
+	switch {
+	case cause == nil:
+		return err
+	case answered(cause): // the store's answer is no proof, and would mislead
+		return fmt.Errorf("%w: %v", err, cause) //nolint:errorlint // not to be told by errors.Is
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// errGone is the error of a change that meets the end of its session.
+func errGone(id driver.ID) error { return fmt.Errorf("cloakroom: %v: %w", id, driver.ErrGone) }
+
+// refused reports whether the store's error says that nothing was written and
+// that there is no point in looking.
+func refused(err error) bool {
+	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
+}
+
+// errUnread is the error of an operation that would have had to read the record anew
+// after cause, and could not. Nothing is in doubt.
+func errUnread(id driver.ID, cause error) error {
+	if answered(cause) { // what it met, not what became of the operation
+		return fmt.Errorf("cloakroom: reading %v: %w, after: %v", id, driver.ErrUnavailable, cause) //nolint:errorlint // not to be told by errors.Is
+	}
+	return readError(id, cause)
+}
+
+// answered reports whether the store said that a compare-and-set, or a create,
+// met something else.
+func answered(err error) bool {
+	return errors.Is(err, driver.ErrConflict) || errors.Is(err, driver.ErrExists) || errors.Is(err, driver.ErrGone) || driver.IsNotFound(err)
+}
+
+// readError is the error for a read that failed.
+func readError(id driver.ID, err error) error {
+	if errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrInvalid) {
+		return fmt.Errorf("cloakroom: reading %v: %w", id, err)
+	}
+	return fmt.Errorf("cloakroom: reading %v: %w: %w", id, driver.ErrUnavailable, err)
+}
