@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-func TestRevText(t *testing.T) {
+func TestWriteIDText(t *testing.T) {
 	for _, r := range []driver.WriteID{
 		{}, {1, 2, 3, 4, 5, 6, 7, 8}, {0xfb, 0xff, 0xfe, 0xfb, 0xff, 0xfe, 0xfb, 0xff}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 	} {
@@ -32,9 +32,9 @@ func TestRevText(t *testing.T) {
 	}
 }
 
-// TestRevTextStrict: a rev that can be written in two ways could be looked for
+// TestWriteIDTextStrict: a write id that can be written in two ways could be looked for
 // in vain.
-func TestRevTextStrict(t *testing.T) {
+func TestWriteIDTextStrict(t *testing.T) {
 	good := driver.WriteID{0xfb, 0xff, 0xfe, 1, 2, 3, 4}
 	text := good.String()
 	for what, other := range map[string]string{
@@ -58,7 +58,7 @@ func TestRevTextStrict(t *testing.T) {
 		if err := kept.UnmarshalText([]byte(other)); err == nil {
 			t.Errorf("%s: %q is read as %v", what, other, kept)
 		} else if kept != good {
-			t.Errorf("%s: an error, but the rev was changed", what)
+			t.Errorf("%s: an error, but the write id was changed", what)
 		}
 	}
 }

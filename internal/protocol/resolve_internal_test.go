@@ -13,17 +13,17 @@ import (
 // TestI13_Judge goes through the cases of judge's comment, with their borders.
 func TestI13_Judge(t *testing.T) {
 	mine, second := driver.WriteID{1}, driver.WriteID{2}
-	// others returns n revs of other writers, ours among them at the places
+	// others returns n write ids of other writers, ours among them at the places
 	// that are given.
 	others := func(n int, ours ...driver.WriteID) []driver.WriteID {
-		revs := make([]driver.WriteID, n)
-		for i := range revs {
-			revs[i] = driver.WriteID{0xee, byte(i)}
+		ids := make([]driver.WriteID, n)
+		for i := range ids {
+			ids[i] = driver.WriteID{0xee, byte(i)}
 		}
 		for i, r := range ours {
-			revs[len(revs)-1-i] = r
+			ids[len(ids)-1-i] = r
 		}
-		return revs
+		return ids
 	}
 	at := func(base uint64) []attempt { return []attempt{{id: mine, base: base}} }
 	out := func(base uint64) []attempt { return []attempt{{id: mine, base: base, ruledOut: true}} }
@@ -39,11 +39,11 @@ func TestI13_Judge(t *testing.T) {
 		{"nothing was sent, missing", nil, sighting{state: stateMissing}, verdictNotApplied, nil},
 		{"nothing was sent, grave", nil, sighting{stateGrave, 5, others(5)}, verdictNotApplied, nil},
 
-		{"our rev is the newest", at(4), sighting{stateLive, 5, []driver.WriteID{mine, {9}}}, verdictApplied, nil},
-		{"our rev is the oldest kept", at(4), sighting{stateLive, 12, others(8, mine)}, verdictApplied, nil},
-		{"our rev, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
-		{"our rev, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
-		{"our rev is the grave's own", at(4), sighting{stateGrave, 5, []driver.WriteID{mine}}, verdictApplied, nil},
+		{"our write id is the newest", at(4), sighting{stateLive, 5, []driver.WriteID{mine, {9}}}, verdictApplied, nil},
+		{"our write id is the oldest kept", at(4), sighting{stateLive, 12, others(8, mine)}, verdictApplied, nil},
+		{"our write id, count cut short", at(4), sighting{stateLive, 1, others(1, mine)}, verdictApplied, nil},
+		{"our write id, in a grave", at(4), sighting{stateGrave, 6, others(6, mine)}, verdictApplied, nil},
+		{"our write id is the grave's own", at(4), sighting{stateGrave, 5, []driver.WriteID{mine}}, verdictApplied, nil},
 		{"the first of two", []attempt{{id: mine, base: 4}, {id: second, base: 5}}, sighting{stateLive, 6, others(6, mine)}, verdictApplied, nil},
 		{"the second of two", []attempt{{id: mine, base: 4}, {id: second, base: 5}}, sighting{stateLive, 6, others(6, second)}, verdictApplied, nil},
 
@@ -125,9 +125,9 @@ func (w world) canStill(tr try) bool {
 	return w.state == stateLive || w.state == stateMissing && tr.base == 0 && !tr.burial && !w.made
 }
 
-func (w world) write(rev driver.WriteID, burial bool) world {
+func (w world) write(id driver.WriteID, burial bool) world {
 	w.count++
-	w.ids = driver.PushWriteID(w.ids, rev)
+	w.ids = driver.PushWriteID(w.ids, id)
 	w.state, w.made = stateLive, true
 	if burial {
 		w.state = stateGrave
@@ -137,16 +137,16 @@ func (w world) write(rev driver.WriteID, burial bool) world {
 
 // steps yields each thing that can happen next, by whomever.
 func (w world) steps(yield func(name string, next world)) {
-	rev := driver.WriteID{0xee, byte(len(w.history))} // another one each time
+	id := driver.WriteID{0xee, byte(len(w.history))} // another one each time
 	if w.state != stateGrave && (w.state == stateLive || !w.made) {
-		yield("o", w.write(rev, false)) // another writes
+		yield("o", w.write(id, false)) // another writes
 	}
 	if w.state == stateLive {
-		yield("b", w.write(rev, true)) // another buries what it read
+		yield("b", w.write(id, true)) // another buries what it read
 	}
 	if w.state != stateGrave {
 		next := w
-		next.state, next.count, next.ids, next.blind = stateGrave, 0, []driver.WriteID{rev}, true
+		next.state, next.count, next.ids, next.blind = stateGrave, 0, []driver.WriteID{id}, true
 		yield("u", next) // another buries without looking
 	}
 	// A record is removed long after its deadline only, when nobody waits for
@@ -177,7 +177,7 @@ func (w world) steps(yield func(name string, next world)) {
 }
 
 // TestI13_JudgeNeverGuesses lets everything happen in every order, up to some
-// more writes than revs are kept, and asks judge after each step.
+// more writes than write ids are kept, and asks judge after each step.
 func TestI13_JudgeNeverGuesses(t *testing.T) {
 	const longest = driver.MaxWriteIDs + 6
 	full := make([]driver.WriteID, driver.MaxWriteIDs)
@@ -246,7 +246,7 @@ func checkJudge(t *testing.T, w world) verdict {
 		}
 	case verdictUnknown:
 		// It must know where it can: the record lives, or was buried by someone
-		// who read it, and no rev can have been pushed out.
+		// who read it, and no write id can have been pushed out.
 		near := !slices.ContainsFunc(open, func(a attempt) bool { return w.count-a.base > driver.MaxWriteIDs })
 		if w.state == stateLive && near {
 			fail("all that matters is there")
@@ -285,7 +285,7 @@ func TestI13_See(t *testing.T) {
 		switch {
 		case got.state == stateLive && ok && (got.writes != 3 || len(got.ids) != 1 || got.ids[0] != driver.WriteID{1}),
 			got.state == stateGrave && ok && (got.writes != 4 || len(got.ids) != 1 || got.ids[0] != driver.WriteID{2}):
-			t.Errorf("%s: count or revs are wrong: %+v", tt.name, got)
+			t.Errorf("%s: count or write ids are wrong: %+v", tt.name, got)
 		}
 	}
 }
