@@ -34,7 +34,7 @@ type Sessions struct {
 
 // OpenOptions are for Open. The zero OpenOptions, and nil, are good.
 type OpenOptions struct {
-	// Load says how the configuration is read.
+	// Load says how the function Open reads the configuration.
 	Load LoadOptions
 
 	// Keyring signs the new tokens. Where several machines share the sessions,
@@ -76,6 +76,20 @@ type OpenOptions struct {
 //
 // The engine needn't be within reach. Close the Sessions at the end.
 func Open(ctx context.Context, path string, o *OpenOptions) (*Sessions, error) {
+	var load *LoadOptions
+	if o != nil {
+		load = &o.Load
+	}
+	c, err := LoadConfig(path, load)
+	if err != nil {
+		return nil, err
+	}
+	return c.Open(ctx, o)
+}
+
+// Open gives the sessions of a configuration that LoadConfig has read, as the function
+// Open does.
+func (c *Config) Open(ctx context.Context, o *OpenOptions) (s *Sessions, err error) {
 	var options OpenOptions
 	if o != nil {
 		options = *o
@@ -83,17 +97,16 @@ func Open(ctx context.Context, path string, o *OpenOptions) (*Sessions, error) {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
-	c, err := LoadConfig(path, &options.Load)
-	if err != nil {
-		return nil, err
+	if len(c.Files) == 0 {
+		return nil, errors.New("dancer: this Config was not made by LoadConfig")
 	}
 	for _, w := range c.Warnings {
 		options.Logger.WarnContext(ctx, "dancer: "+w.String())
 	}
-	s := &Sessions{Config: c}
+	s = &Sessions{Config: c}
 	keyring := options.Keyring
 	if keyring == nil {
-		s.KeyFile = cmp.Or(options.KeyFile, filepath.Join(filepath.Dir(path), "session.keys"))
+		s.KeyFile = cmp.Or(options.KeyFile, filepath.Join(filepath.Dir(c.Files[0]), "session.keys"))
 		if keyring, err = cloakroom.KeyringFile(s.KeyFile); err != nil {
 			return nil, fmt.Errorf("dancer: %w", err)
 		}
@@ -111,7 +124,7 @@ func Open(ctx context.Context, path string, o *OpenOptions) (*Sessions, error) {
 		options.Adjust(&manager)
 	}
 	if s.Manager, err = cloakroom.New(store, keyring, &manager); err != nil {
-		return nil, errors.Join(fmt.Errorf("dancer: the settings of %s: %w", path, err), s.Store.Close())
+		return nil, errors.Join(fmt.Errorf("dancer: the settings of %s: %w", c.Files[0], err), s.Store.Close())
 	}
 	return s, nil
 }

@@ -371,3 +371,34 @@ func TestAfterHook(t *testing.T) {
 		t.Errorf("logged: %q", log)
 	}
 }
+
+// A configuration that was read is opened without another look at its file.
+func TestOpenOfAConfig(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	path := l.config("is_lazy: 1", "")
+	config, err := dancer.LoadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	config.Cookie.Name = "session" // so the new cookie has another
+	s, err := config.Open(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Config != config || s.KeyFile != filepath.Join(filepath.Dir(path), "session.keys") || config.NewCookie().Name != "cloakroom" {
+		t.Errorf("%+v", s)
+	}
+	session, err := s.Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.kept(session.ID())
+	if _, err := new(dancer.Config).Open(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "LoadConfig") {
+		t.Errorf("a Config that nobody read: %v", err)
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/demo"
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
@@ -27,14 +26,10 @@ func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*open
 	}
 	local, notes := forPlainHTTP(d)
 	shop := demo.Build(config)
-	sessions, err := dancer.Open(ctx, c.Config, &dancer.OpenOptions{
-		Load:   dancer.LoadOptions{Environment: c.Environment},
+	sessions, err := local.Open(ctx, &dancer.OpenOptions{
 		Wrap:   shop.Wrap,
 		Logger: config.Logger, // which gets the warnings
-		Adjust: func(m *cloakroom.Config) {
-			m.Transport = local.NewCookie()
-			shop.Adjust(m)
-		},
+		Adjust: shop.Adjust,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
