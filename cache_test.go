@@ -123,8 +123,8 @@ func TestI1_CacheShowsOwnWrites(t *testing.T) {
 	}
 	g := r.as(s)
 	g.want(200, loginAs("hatter", nil))
-	r.wantRead("after a sign-in", r.m, g.token, 6, "nothing")
-	g.want(200, look) // the token came from the client
+	r.wantRead("after a sign-in", r.m, g.token, 6, "update 1") // which the first request records
+	g.want(200, look)                                          // the token came from the client
 	g.want(200, renew)
 	r.store.since()
 	if got := visits.Get(r.openBy(r.m, g.token)); got != 6 {

@@ -67,6 +67,6 @@ func (s *Session) resetFrom(id ID) bool {
 // reset makes it a new, empty session.
 func (s *Session) reset() {
 	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false
-	s.barred = nil
+	s.barred, s.replaced = nil, ID{}
 	s.view, s.exact, s.ops, s.errs, s.sunk = valueSet{}, true, nil, nil, nil
 }

@@ -30,6 +30,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	if !s.stored {
 		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
 	}
+	if err := s.markUsed(); err != nil {
+		return nil, err
+	}
 	s.touch()
 	return s, nil
 }
@@ -48,7 +51,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 	case err != nil:
 		return err
 	case grave != nil:
-		m.openEnded(s, grave)
+		m.openEnded(s, grave, t)
 	case rec != nil:
 		return m.open(&s.reading, s, rec, t, protocol.MomentOf(now))
 	}
@@ -57,10 +60,15 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 
 // openEnded keeps a late request, whose session has just ended, from beginning an
 // anonymous one: its cookie would put itself in the place of the next sign-in's. A
-// request with a token that a sign-in replaced can't sign in either. A session that
-// was ended from elsewhere makes no request late: nobody told the client to forget the
-// token, so all that the client sends comes with it.
-func (m *Manager) openEnded(s *Session, grave *driver.Grave) {
+// session that was ended from elsewhere makes no request late: nobody told the client to
+// forget the token, so all that the client sends comes with it.
+//
+// Where a sign-in replaced the session, and its answer may have been lost, the visitor
+// can sign in again.
+func (m *Manager) openEnded(s *Session, grave *driver.Grave, t token.Token) {
+	if m.mayRepeat(ID(t.ID), grave, t.Secret) {
+		s.replaced = ID(t.ID)
+	}
 	if m.now().Sub(grave.At) >= m.config.RenewGrace {
 		return
 	}
@@ -70,6 +78,22 @@ func (m *Manager) openEnded(s *Session, grave *driver.Grave) {
 	case EndDestroyed:
 		s.barred = &barrier{err: fmt.Errorf("cloakroom: the request came with the token of a session that was just signed out: %w", ErrGone)}
 	}
+}
+
+// mayRepeat reports whether who has the secret of a session that has ended may repeat
+// the sign-in that replaced it: lately, and the secret was the current one then. That
+// opens nothing. Who the visitor is has to be proved again.
+func (m *Manager) mayRepeat(id ID, grave *driver.Grave, secret [16]byte) bool {
+	old, ok := protocol.ReplacedOf(grave)
+	if !ok || m.now().Sub(grave.At) >= protocol.RepeatWithin {
+		return false
+	}
+	c := token.Claims{
+		App: grave.App, Principal: grave.Principal, ID: id,
+		Created: old.Created, Authenticated: old.Authenticated, Deadline: millis(grave.Until),
+	}
+	ok, _ = m.keyring.ring.Load().Check(old.Verifier, c, secret)
+	return ok
 }
 
 // openRemembered fills an empty session from memory, in the place of the store,

@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -107,18 +108,41 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 	defer done()
 	l := &login{s: s, m: m}
-	if err := l.prepare(ctx, principal, lifetime, o.Remember); err != nil {
-		return err
-	}
-	err = l.run(ctx, t.t)
-	if err != nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.rec == l.base { // else it was signed out meanwhile
-			s.untake(l.ops)
+	for n := 1; ; n++ {
+		if err := l.prepare(ctx, principal, lifetime, o.Remember); err != nil {
+			return err
+		}
+		err := l.run(ctx, t.t)
+		if err == nil {
+			return nil
+		}
+		if signedOut := !l.undo(); signedOut || n == maxSignIns || !l.overtaken(err) {
+			return err
 		}
 	}
-	return err
+}
+
+// maxSignIns bounds how often a sign-in begins again. Each time another one of the same
+// visitor's got ahead of it, or a request with the token of one.
+const maxSignIns = 8
+
+// undo gives the session the changes back that the sign-in had taken along. It reports
+// false if the session was signed out meanwhile by who holds it.
+func (l *login) undo() bool {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec != l.base {
+		return false
+	}
+	s.untake(l.ops)
+	return true
+}
+
+// overtaken reports whether a sign-in failed because the session that it was to replace
+// isn't what it was. What there is now shows when it begins again.
+func (l *login) overtaken(err error) bool {
+	return errors.Is(err, protocol.ErrUsed) || l.old != nil && errors.Is(err, ErrGone) && !errors.Is(err, ErrUnknown)
 }
 
 // login is one sign-in, with the records that it begins with and makes. protocol.SignIn
@@ -128,6 +152,7 @@ type login struct {
 	m    *Manager
 	base *driver.Record    // what the session was before
 	old  *driver.Record    // the record to be retired, read anew; nil if there is none
+	lost bool              // old is of a sign-in whose answer was lost
 	also []protocol.Opened // others that the request came with
 	ops  []op              // of the old session, not saved yet
 	keep bool              // the values go along
@@ -138,13 +163,13 @@ type login struct {
 func (l *login) prepare(ctx context.Context, principal string, lifetime time.Duration, remember bool) error {
 	s := l.s
 	s.mu.Lock()
-	err, gone, old, stored, barred := s.err(), s.gone, s.old, s.stored, s.barred
-	l.base = s.rec
+	err, gone, old, stored, barred, replaced := s.err(), s.gone, s.old, s.stored, s.barred, s.replaced
+	l.base, l.old, l.lost = s.rec, nil, false
 	s.mu.Unlock()
 	switch {
 	case err != nil:
 		return err
-	case gone:
+	case gone && replaced.IsZero():
 		return fmt.Errorf("cloakroom: signing in: %w", ErrGone)
 	case old:
 		return errRenewed()
@@ -154,12 +179,23 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 		l.also = barred.rivals
 	}
 	if stored {
-		if l.old, _, err = l.m.records.Read(ctx, l.base.ID); err != nil {
+		var grave *driver.Grave
+		if l.old, grave, err = l.m.records.Read(ctx, l.base.ID); err != nil {
 			return err
 		}
-		if l.old == nil {
+		switch {
+		case l.old != nil:
+		case grave != nil && l.m.mayRepeat(l.base.ID, grave, s.secret):
+			replaced = l.base.ID // just now, by a sign-in of the same moment
+		default:
 			return fmt.Errorf("cloakroom: signing in from %v: %w", l.base.ID, ErrGone)
 		}
+	}
+	if l.old == nil && !replaced.IsZero() {
+		if l.old, err = l.m.records.Successor(ctx, replaced, principal); err != nil {
+			return err
+		}
+		l.lost = l.old != nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +203,10 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 		return fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
 	}
 	var values driver.ValueList
-	if l.old != nil {
+	switch {
+	case l.lost:
+		values = protocol.Carried(l.old)
+	case l.old != nil:
 		if ok, _ := l.m.keyring.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
 			if token.Newer(l.old.Verifier) {
 				return errNewerVerifier(l.old.ID)
@@ -206,11 +245,16 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 	}
 	secret := m.seal(l.next)
 	in := &protocol.SignIn{
-		Old: l.old, Also: l.also, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
+		Old: l.old, Repeats: l.lost, Also: l.also, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
 		Adopt: func(rec *driver.Record) bool { return l.adopt(rec, secret) },
 	}
 	if l.keep {
-		in.Merge = func(old driver.ValueList) (driver.ValueList, error) { return replay(old, l.ops) }
+		in.Merge = func(old *driver.Record) (driver.ValueList, error) {
+			if l.lost {
+				return replay(protocol.Carried(old), l.ops)
+			}
+			return replay(old.Values, l.ops)
+		}
 	}
 	rec, err := m.records.SignIn(ctx, in)
 	if err != nil {
@@ -229,7 +273,7 @@ func (l *login) adopt(rec *driver.Record, secret [16]byte) bool {
 		return false
 	}
 	s.flying = false // what was logged meanwhile stays
-	s.barred = nil
+	s.barred, s.gone, s.replaced = nil, false, ID{}
 	s.adopt(rec, secret, protocol.MomentOf(l.m.now()))
 	return true
 }

@@ -154,6 +154,9 @@ func (q *request) commit() error {
 			return err
 		}
 	}
+	if err := s.markUsed(); err != nil {
+		return err
+	}
 	h := q.w.Header()
 	vary := h["Vary"]
 	if vary == nil {

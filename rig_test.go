@@ -126,8 +126,20 @@ func (r *rig) stored(n int) *cloakroom.Session {
 	return s
 }
 
-// signedIn makes a session that a principal is signed in to.
+// signedIn makes a session that a principal is signed in to, and that has been used.
 func (r *rig) signedIn(principal string) *cloakroom.Session {
+	r.Helper()
+	s := r.unused(principal)
+	r.open(s)
+	if err := s.Refresh(r.Context()); err != nil {
+		r.Fatal(err)
+	}
+	r.store.since()
+	return s
+}
+
+// unused makes a session that a principal has just signed in to.
+func (r *rig) unused(principal string) *cloakroom.Session {
 	r.Helper()
 	s := r.stored(0)
 	if err := s.Login(r.Context(), principal, nil); err != nil {

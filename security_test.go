@@ -351,7 +351,7 @@ func TestASVS_7_5_2_DevicesAreSeen(t *testing.T) {
 				list += fmt.Sprintf("%s %v;", x.Client.UserAgent, x.Current)
 			}
 			return err
-		}, bring(desktop))
+		}, bring(desktop), header("User-Agent", "desktop"))
 		return list
 	}
 	if got := devices(); got != "desktop true;phone false;" {

@@ -50,8 +50,10 @@ func (m *Manager) loadSeveral(ctx context.Context, s *Session, tokens []token.To
 		return err
 	case len(live) == 0:
 		for _, o := range all {
-			if o.Grave != nil {
-				m.openEnded(s, o.Grave)
+			for _, t := range tokens { // of several the session made last counts
+				if o.Grave != nil && t.ID == o.ID {
+					m.openEnded(s, o.Grave, t)
+				}
 			}
 		}
 	case len(live) == 1:

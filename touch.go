@@ -1,18 +1,23 @@
 package cloakroom
 
 import (
+	"errors"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is activity: how a visit keeps its session alive.
+// This file is activity: how a visit keeps its session alive, and how the first one is
+// known as such.
 
 // freshen brings a record's metadata up to date in a write that happens now anyway.
 // It moves Seen forward only, and starts the grace of a previous secret at the
 // first use of the current one.
 func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
+	if v.used && protocol.IsUnused(next) {
+		protocol.MarkUsed(next)
+	}
 	if v.active {
 		next.Seen = later(next.Seen, now)
 		next.Expires = m.expires(next)
@@ -54,14 +59,56 @@ func (s *Session) touch() {
 		return
 	}
 	grace := s.used && s.m.graceDue(s.rec)
-	if s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
+	unused := s.used && protocol.IsUnused(s.rec)
+	if unused || s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
 		s.rekey = false
 		visit := s.visit
-		_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Yields: !grace, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+		_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Yields: !grace && !unused, Apply: func(next *driver.Record, now time.Time, _ bool) error {
 			s.m.freshen(next, visit, now)
 			return nil
 		}})
 	}
+}
+
+// markUsed has the store know that a request presents the token of a sign-in, before the
+// request is answered: from then on the sign-in isn't to be repeated. A save does so as
+// well. That the session has ended meanwhile is no error: the request read it before.
+func (s *Session) markUsed() error {
+	s.mu.Lock()
+	rec, asOf, visit := s.rec, s.asOf, s.visit
+	due := s.stored && !s.gone && visit.used && protocol.IsUnused(rec)
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+		if !protocol.IsUnused(next) {
+			return protocol.ErrUsed
+		}
+		s.m.freshen(next, visit, now)
+		return nil
+	}}
+	saved, err := s.m.records.Change(rec.ID, c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case errors.Is(err, ErrUnknown):
+		return err
+	case errors.Is(err, protocol.ErrUsed): // by a request of the same moment
+		return nil
+	case errors.Is(err, ErrGone), err == nil && saved == nil:
+		s.gone = s.gone || s.rec == rec
+		return nil
+	case err != nil:
+		return err
+	}
+	if s.rec == rec {
+		s.wrote, s.rekey = true, false
+		s.show(saved, c.AsOf)
+	}
+	return nil
 }
 
 // later returns the later of two times.

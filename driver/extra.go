@@ -14,12 +14,13 @@ import (
 // keeping what it doesn't know.
 const Format = 1
 
-// The names in Extra that are spoken for. Stores treat none of them apart, but
-// for ExtraFormat. Nothing but that and ExtraGeneration has a meaning yet: the others
-// are decided so that processes of several versions agree on them.
+// The names in a record's Extra that are spoken for. Stores treat none of them apart,
+// but for ExtraFormat. Some have no meaning yet: they are decided so that processes of
+// several versions agree on them.
 const (
 	ExtraFormat     = "format"     // a number; absent: 1
 	ExtraGeneration = "generation" // of the ledger when the session was signed in, as a WriteID's text; absent: none
+	ExtraUnused     = "unused"     // no request has presented the sign-in's token yet: true, or what values were carried into it
 	ExtraIdle       = "idle"       // the session's own idle timeout, in milliseconds
 	ExtraMethod     = "method"     // how the principal proved who it is, such as "passkey"
 	ExtraLevel      = "level"      // how far that is to be trusted: a number, more is better
@@ -28,6 +29,13 @@ const (
 	ExtraAliases    = "aliases"    // a list of other names that the session is found by
 	ExtraDeviceKey  = "deviceKey"  // the public key of the device that the session is bound to
 )
+
+// ExtraReplaced is the name in the Extra of the grave of a session that a sign-in
+// replaced, under which the grave keeps what tells who may ask for its successor: an
+// object with the verifier (base64), the times of making and authentication that it
+// covers beside the grave's fields (Unix milliseconds), and whether no request had
+// presented the session's token ("unused").
+const ExtraReplaced = "replaced"
 
 // CheckFormat returns ErrNewer if a record with these extra members is of a format
 // that this version doesn't know, and ErrCorrupt if it doesn't say which in a way

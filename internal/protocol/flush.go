@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +173,7 @@ func settleOutcomes(batch []*Change, id driver.WriteID) {
 func (r *Records) skippable(cur, next *driver.Record, batch []*Change) bool {
 	return r.vouch.Reads && !cur.Version.IsZero() &&
 		!slices.ContainsFunc(batch, func(c *Change) bool { return !c.MaySkip }) &&
-		slices.EqualFunc(cur.Values, next.Values, func(a, b driver.Value) bool { return a.Name == b.Name && bytes.Equal(a.JSON, b.JSON) })
+		equalValues(cur.Values, next.Values)
 }
 
 // allFresh reports whether all changes of a batch were asked for before their base was
@@ -221,6 +220,9 @@ func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, conf
 				c.finish(nil, err)
 			}
 			continue
+		}
+		if !c.carries {
+			keepCarried(&before, next)
 		}
 		kept = append(kept, c)
 	}

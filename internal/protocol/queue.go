@@ -59,6 +59,9 @@ type Change struct {
 	// its reads (driver.Assurances); or if Fresh, Base and what came after it.
 	MaySkip, Fresh bool
 
+	// carries says that it is the sign-in itself that makes the values of its session.
+	carries bool
+
 	// Skipped is set if for that reason nothing was written.
 	Skipped bool
 

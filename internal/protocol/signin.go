@@ -19,10 +19,11 @@ type SignIn struct {
 	Next       *driver.Record // that of the new session, not stored yet
 	Generation driver.WriteID // of the ledger, when the sign-in began
 	Limit      int            // of the principal's live sessions; 0 and less: none
+	Repeats    bool           // Old came from Successor, and is to be replaced only while it is unused
 
-	// Merge returns the new session's values where the old one has these by now.
+	// Merge returns the new session's values where the old one is this by now.
 	// nil: none go along.
-	Merge func(old driver.ValueList) (driver.ValueList, error)
+	Merge func(old *driver.Record) (driver.ValueList, error)
 
 	// Adopt takes the new record over. It reports false if the session that
 	// signs in was ended meanwhile by who holds it.
@@ -34,16 +35,23 @@ type SignIn struct {
 // in both.
 var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
 
+// ErrUsed says that a request came with the token of the sign-in that was to be
+// repeated, so it had been heard.
+var ErrUsed = errors.New("cloakroom: the session is in use")
+
 // SignIn carries a sign-in out and returns the record of the new session (invariant
 // 9). It is to be called within Begin. A session that is over the limit is ended as
 // well, or left to the next who writes the ledger (invariant 10).
 //
+// The new session is unused until a request presents its token.
+//
 // Errors: ErrRevoked, the principal was signed out everywhere since the generation
 // was read; driver.ErrGone, a session was ended meanwhile, the old one or the new
-// one; that of Merge; ErrTooMany. After an error other than driver.ErrUnknown the new
-// session has been taken back, or is one that nobody has the token of.
+// one; ErrUsed; that of Merge; ErrTooMany. After an error other than driver.ErrUnknown
+// the new session has been taken back, or is one that nobody has the token of.
 func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
 	in.Next.Extra = withGeneration(in.Next.Extra, in.Generation)
+	markUnused(in.Next)
 	rec, err := r.Create(ctx, in.Next)
 	if err != nil {
 		return nil, err
@@ -106,7 +114,7 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 	var open []attempt // stands for all that may have happened: they have one write id
 	for n := 1; ; n++ {
 		g := old.GraveFor(driver.EndReplaced, r.clock.Now(), writeID)
-		g.Successor = in.Next.ID
+		g.Successor, g.Extra = in.Next.ID, replacedExtra(old, in.Repeats)
 		err := r.store.Bury(ctx, old.ID, g, old.Version)
 		if err == nil {
 			r.refuseWaiting(old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", old.ID, driver.ErrGone))
@@ -150,15 +158,21 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 // takeOver takes what others saved in the old session meanwhile over into the
 // new one, which only this sign-in knows.
 func (r *Records) takeOver(in *SignIn, old *driver.Record) error {
-	if in.Merge == nil {
+	switch {
+	case in.Repeats && !IsUnused(old):
+		return fmt.Errorf("cloakroom: signing in again: %w", ErrUsed)
+	case in.Merge == nil:
 		return nil
 	}
-	values, err := in.Merge(old.Values)
+	values, err := in.Merge(old)
 	if err != nil {
 		return err
 	}
+	if equalValues(values, in.Next.Values) {
+		return nil
+	}
 	known := in.Next.Writes
-	rec, err := r.Change(in.Next.ID, &Change{Base: in.Next, AsOf: MomentOf(r.clock.Now()), Apply: func(next *driver.Record, _ time.Time, _ bool) error {
+	rec, err := r.Change(in.Next.ID, &Change{Base: in.Next, AsOf: MomentOf(r.clock.Now()), carries: true, Apply: func(next *driver.Record, _ time.Time, _ bool) error {
 		if next.Writes != known {
 			return fmt.Errorf("cloakroom: %v was changed during sign-in: %w", next.ID, driver.ErrConflict)
 		}
