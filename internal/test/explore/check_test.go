@@ -10,11 +10,11 @@ import (
 // check returns which promise a world breaks, "" for none. The letters are
 // those of README.md.
 func (w *world) check(x *explorer) string {
-	for slot := range uint8(maxSlots) {
+	for slot := range uint16(maxSlots) {
 		r := &x.records[w.records[slot]]
 		if w.records[slot] == 0 || !r.live || !r.session {
 			if (x.sc.keep|w.later)>>slot&1 == 1 {
-				return "k: S" + string('0'+slot) + " is over though nobody ended it"
+				return "k: " + slotName(slot) + " is over though nobody ended it"
 			}
 			continue
 		}
@@ -48,10 +48,10 @@ func (w *world) check(x *explorer) string {
 	return ""
 }
 
-func (w *world) checkSession(x *explorer, slot uint8, r *recordInfo) string {
-	name := "S" + string('0'+slot)
+func (w *world) checkSession(x *explorer, slot uint16, r *recordInfo) string {
+	name := slotName(slot)
 	open := x.opens(openKey{w.records[slot], w.now, anyToken})
-	bit := uint8(1) << slot
+	bit := uint16(1) << slot
 	switch {
 	case open && w.deadRevoked&bit != 0:
 		return "c: " + name + " opens though it was signed out everywhere"
@@ -66,6 +66,9 @@ func (w *world) checkSession(x *explorer, slot uint8, r *recordInfo) string {
 	}
 	if r.note&w.taken != 0 {
 		return "t: a note that was told is there"
+	}
+	if r.counts[afterLogin] > 0 && w.afterwards&bit == 0 {
+		return "v: what was saved after a sign-in went along into " + name
 	}
 	for n, count := range r.counts {
 		switch {
@@ -91,16 +94,18 @@ func (w *world) lostNote(x *explorer) bool {
 			return false
 		}
 	}
-	last := uint8(1) << (bits.Len8(w.left) - 1)
+	last := uint16(1) << (bits.Len16(w.left) - 1)
 	return x.records[w.records[1]].note != last && w.taken&last == 0
 }
 
 // carries reports whether what was saved in S1 has to be in a session.
-func (w *world) carries(x *explorer, slot uint8, open bool) bool {
+func (w *world) carries(x *explorer, slot uint16, open bool) bool {
 	switch first := &x.records[w.records[1]]; {
 	case slot == 1:
 		return open
 	case !x.sc.successor:
+		return false
+	case w.used != 0: // who signs in again may begin with nothing
 		return false
 	default:
 		return w.signedIn>>slot&1 == 1 || first.reason == cloakroom.EndReplaced && first.successor == slot
@@ -113,7 +118,7 @@ func (w *world) holds(x *explorer) bool {
 	if r == 0 || !x.records[r].live || !x.opens(openKey{r, w.now, anyToken}) {
 		return true
 	}
-	for token := range uint8(8) {
+	for token := range uint16(16) {
 		if w.tokens>>token&1 == 1 && x.opens(openKey{r, w.now, token}) {
 			return true
 		}

@@ -177,6 +177,8 @@ func (x *explorer) setUp(t *testing.T, store *modelStore) {
 			anonymous := s.ID()
 			must(s.Login(ctx, principal, nil))
 			delete(store.records, anonymous)
+			_, err = m.Retrieve(ctx, s.Token()) // it has been used
+			must(err)
 		}
 		if x.sc.note {
 			theNote.Set(s, 0)
@@ -215,10 +217,10 @@ func report(t *testing.T, sc *scenario, r *result) {
 	var s []string
 	for _, one := range []struct {
 		what string
-		set  uint8
+		set  uint16
 	}{{"saves acknowledged", r.seen.acked}, {"reported not applied", r.seen.notApplied}, {"signed in", r.seen.signedIn},
 		{"closed for good", r.seen.dead}, {"told expired", r.seen.expired}, {"notes taken", r.seen.taken}} {
-		s = append(s, fmt.Sprintf("%s %d", one.what, bits.OnesCount8(one.set)))
+		s = append(s, fmt.Sprintf("%s %d", one.what, bits.OnesCount16(one.set)))
 	}
 	t.Logf("reached: %s", strings.Join(s, ", "))
 	if r.strayed > 0 {

@@ -34,7 +34,7 @@ type scenario struct {
 	limit      int // Config.MaxPerPrincipal; 0: the default
 
 	faults, crashes, maxTime uint8
-	sweep                    uint8 // slots of what is swept
+	sweep                    uint16 // slots of what is swept
 	lag                      bool  // reads may be answered by a lagging copy
 	phantoms                 bool  // or by a node that was cut off, with a phantom: a write that it alone has
 	slow                     bool  // answers may arrive later than their requests are executed
@@ -42,11 +42,11 @@ type scenario struct {
 	certain                  bool  // and for its answers, so it carries out nothing twice before it answers
 	search                   bool  // searches find what is there; else they are blind
 	lost                     bool  // the ledger was deleted
-	ended                    uint8 // the slot of a session that was ended, and is in the ledger still
+	ended                    uint16 // the slot of a session that was ended, and is in the ledger still
 	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
 	note                     bool  // note 0 was left in the first sessions
 	props                    string
-	keep                     uint8 // sessions that nobody ends
+	keep                     uint16 // sessions that nobody ends
 
 	broken *brokenstore.Variant
 	// sweepUnchecked has a sweep end whatever is there after it judged.
@@ -76,9 +76,9 @@ type explorer struct {
 	keyring *cloakroom.Keyring
 
 	tokens    []string
-	tokenSlot []uint8        // of the first tokens: the session
+	tokenSlot []uint16        // of the first tokens: the session
 	slots     []cloakroom.ID // the ids of records; the ledger's first
-	ids       map[cloakroom.ID]uint8
+	ids       map[cloakroom.ID]uint16
 
 	records  []recordInfo
 	byRecord map[string]recIndex
@@ -119,7 +119,7 @@ const (
 type requestInfo struct {
 	request
 	key  string
-	slot uint8
+	slot uint16
 }
 
 // recordInfo is a record with what the checker wants to know of it.
@@ -128,9 +128,9 @@ type recordInfo struct {
 	live      bool
 	session   bool
 	counts    [maxSaves]uint8 // how often each numbered increment is in it
-	note      uint8           // the set of the note that is in it
+	note      uint16           // the set of the note that is in it
 	reason    cloakroom.EndReason
-	successor uint8 // slot, of a replaced session
+	successor uint16 // slot, of a replaced session
 }
 
 func newExplorer(t *testing.T, sc *scenario) *explorer {
@@ -140,7 +140,7 @@ func newExplorer(t *testing.T, sc *scenario) *explorer {
 	}
 	x := &explorer{
 		t: t, sc: sc, keyring: keyring,
-		ids: map[cloakroom.ID]uint8{}, byRecord: map[string]recIndex{}, byReq: map[string]reqIndex{}, byAnswer: map[answer]ansIndex{},
+		ids: map[cloakroom.ID]uint16{}, byRecord: map[string]recIndex{}, byReq: map[string]reqIndex{}, byAnswer: map[answer]ansIndex{},
 		children: map[childKey]nodeIndex{}, applied: map[applyKey]applied{}, opened: map[openKey]bool{},
 		records: make([]recordInfo, 1), requests: make([]requestInfo, 1), answers: make([]answer, 1), nodes: make([]node, 3),
 	}
@@ -150,7 +150,7 @@ func newExplorer(t *testing.T, sc *scenario) *explorer {
 
 // slot returns the number of an id. What a client makes at one time or at another
 // differs in the time alone, and takes the same slot.
-func (x *explorer) slot(id cloakroom.ID) uint8 {
+func (x *explorer) slot(id cloakroom.ID) uint16 {
 	if i, ok := x.ids[id]; ok {
 		return i
 	}
@@ -162,18 +162,18 @@ func (x *explorer) slot(id cloakroom.ID) uint8 {
 			x.t.Fatalf("%s: more than %d records", x.sc.name, maxSlots)
 		}
 	}
-	x.ids[id] = uint8(i)
-	return uint8(i)
+	x.ids[id] = uint16(i)
+	return uint16(i)
 }
 
 // token returns the number of a token.
-func (x *explorer) token(text string) uint8 {
+func (x *explorer) token(text string) uint16 {
 	i := slices.Index(x.tokens, text)
 	if i < 0 {
 		i = len(x.tokens)
 		x.tokens = append(x.tokens, text)
 	}
-	return uint8(i)
+	return uint16(i)
 }
 
 func (x *explorer) record(i recIndex) *driver.Record { return x.records[i].Record }
@@ -362,7 +362,7 @@ func (x *explorer) codeOf(err error) code {
 type openKey struct {
 	rec   recIndex
 	now   uint8
-	token uint8 // anyToken: whatever the token
+	token uint16 // anyToken: whatever the token
 }
 
 const anyToken = 0xff

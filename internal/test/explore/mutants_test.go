@@ -69,6 +69,11 @@ func codeMutants() []codeMutant {
 		{"two write ids are kept, and answers that are certain are doubted, in a sign-in", []edit{fewIDs, doubts}, "login-certain", "n"},
 		{"a certain answer rules out earlier attempts of a save", []edit{{"internal/protocol/flush.go", "\t\t\tcase !r.certain(err):\n", "\t\t\tcase r.certain(err):\n\t\t\t\topen = nil\n\t\t\tdefault:\n"}}, "saves-certain", "a"},
 		{"a certain answer rules out earlier attempts of a retirement", []edit{{"internal/protocol/signin.go", "if !r.certain(err) {\n", "if open = nil; !r.certain(err) {\n"}}, "login-certain", "a"},
+		{"a request doesn't record that it presents a sign-in's token", []edit{{"touch.go", "due := s.stored && !s.gone && visit.used &&", "due := false &&"}, {"touch.go", "if v.used && protocol.IsUnused(next) {", "if false {"}}, "login-unheard", "k"},
+		{"a sign-in that is repeated retires the lost one though it is in use", []edit{{"internal/protocol/signin.go", "case in.Repeats && !IsUnused(old):", "case false:"}}, "login-unheard", "k"},
+		{"a sign-in that is repeated carries what was set after the lost one", []edit{{"internal/protocol/unused.go", "if string(raw) == unusedAsCarried {", "if true {"}}, "login-unheard", "v"},
+		{"a sign-in can't be repeated", []edit{{"login.go", "l.lost = l.old != nil\n", "l.old = nil\n"}}, "login-unheard", "a"},
+		{"a sign-in that is overtaken begins with nothing", []edit{{"login.go", "replaced = l.base.ID // just now", "_ = 0 // just now"}}, "login-clicks", "a"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
 		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}

@@ -1,10 +1,14 @@
 package explore
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"sync"
+	"testing/cryptotest"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -234,10 +238,10 @@ func loginLater(c caller) {
 
 // revokeAll signs the principal out everywhere, but for the sessions of some
 // slots.
-func revokeAll(except ...uint8) program {
+func revokeAll(except ...uint16) program {
 	return func(c caller) {
 		var ids []cloakroom.ID
-		var spared uint8
+		var spared uint16
 		for _, slot := range except {
 			ids = append(ids, c.x.slots[slot])
 			spared |= 1 << slot
@@ -288,6 +292,68 @@ func login(c caller) {
 	c.note(effLoginFailed)
 }
 
+// afterLogin is the number that is saved after a sign-in.
+const afterLogin = maxSaves - 1
+
+// visit makes a request with a token, and reports whether it was answered well.
+func (c caller) visit(tok string, f func(*cloakroom.Session) error) bool {
+	req := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", nil)
+	req.AddCookie(&http.Cookie{Name: "__Host-Http-session", Value: tok})
+	w := httptest.NewRecorder()
+	c.Manager.With(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error { return f(s) }).ServeHTTP(w, req)
+	return w.Code == http.StatusOK
+}
+
+// loginUnheard signs in with the token of S1, by then replaced or not, and saves
+// something afterwards. The browser has the new token as well: a response may come
+// late. The random numbers are those of the client's nth sign-in, so that its session
+// has one id however the client came here.
+func loginUnheard(n int) program { return func(c caller) { c.loginUnheard(n) } }
+
+func (c caller) loginUnheard(n int) {
+	cryptotest.SetGlobalRandom(c.t, uint64(100*(c.i+1)+n))
+	attempt, err := c.BeginLogin(c.ctx, principal)
+	if err != nil {
+		return
+	}
+	c.visit(c.tok, func(s *cloakroom.Session) error {
+		if err := s.Login(c.ctx, principal, &cloakroom.LoginOptions{Attempt: attempt}); err != nil {
+			return err
+		}
+		slot := c.x.slot(s.ID())
+		c.note(effSignedIn, slot, 1)
+		c.note(effHanded, c.x.token(s.Token()))
+		c.note(effAfterwards, slot)
+		return increment(s, c, afterLogin)
+	})
+}
+
+// useNewest comes with the newest token that the browser has, and relies on what it is
+// told.
+func useNewest(c caller) {
+	tok := c.start()
+	slot := c.x.slot(idOf(tok))
+	if slot == 1 {
+		return
+	}
+	c.note(effUsing, slot)
+	var used *cloakroom.Session
+	answered := c.visit(tok, func(s *cloakroom.Session) error { used = s; return nil })
+	if answered && used.Token() != "" { // it is open still, now that the answer is out
+		c.note(effUsed, slot)
+	}
+}
+
+// idOf returns the id in a token.
+func idOf(tok string) (id cloakroom.ID) {
+	b, err := base64.RawURLEncoding.DecodeString(tok)
+	if err != nil {
+		panic("explore: a token isn't base64")
+	}
+	copy(id[:], b[2:])
+	return id
+}
+
 // loginAndDestroy signs in and out at the same time, with one Session: as
 // requests do that share it. Whoever signed out is out, also of the new session, unless the sign-in came after.
 func loginAndDestroy(c caller) {
@@ -329,4 +395,4 @@ func use(c caller) {
 }
 
 // slotOf returns the slot of the session of a token.
-func (c *client) slotOf(tok string) uint8 { return c.x.tokenSlot[c.x.token(tok)] }
+func (c *client) slotOf(tok string) uint16 { return c.x.tokenSlot[c.x.token(tok)] }

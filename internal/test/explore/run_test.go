@@ -68,7 +68,7 @@ type answer struct {
 	rec  recIndex
 	ver  driver.Version
 	now  uint8 // when the answer arrives, in ticks
-	held uint8 // of opStart: the newest token that a browser holds
+	held uint16 // of opStart: the newest token that a browser holds
 
 	found [maxSlots]recIndex // of opSearch: what is live
 }
@@ -103,6 +103,7 @@ const longestBackOff = 300 * time.Millisecond
 
 // client is one run of a client.
 type client struct {
+	t *testing.T // of this run
 	x *explorer
 	i int
 
@@ -234,7 +235,7 @@ func (x *explorer) replay(i int, keys []string, answers []answer) (out outcome) 
 	for range 1000 {
 		synctest.Test(x.t, func(t *testing.T) {
 			cryptotest.SetGlobalRandom(t, uint64(i)+1)
-			out = x.newClient(i).follow(keys, answers)
+			out = x.newClient(t, i).follow(keys, answers)
 		})
 		x.runs++
 		if !out.strayed {
@@ -247,9 +248,9 @@ func (x *explorer) replay(i int, keys []string, answers []answer) (out outcome) 
 	return out
 }
 
-func (x *explorer) newClient(i int) *client {
+func (x *explorer) newClient(t *testing.T, i int) *client {
 	spec := x.sc.clients[i]
-	c := &client{x: x, i: i, tok: x.tokens[spec.token]}
+	c := &client{t: t, x: x, i: i, tok: x.tokens[spec.token]}
 	config := x.sc.config()
 	config.Now = func() time.Time {
 		c.mu.Lock()
@@ -363,7 +364,7 @@ func (c *client) kill() {
 }
 
 // note tells the checker what the program learned.
-func (c *client) note(kind effectKind, args ...uint8) {
+func (c *client) note(kind effectKind, args ...uint16) {
 	e := effect{kind: kind}
 	copy(e.args[:], args)
 	c.mu.Lock()

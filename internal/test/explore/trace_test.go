@@ -26,7 +26,7 @@ func (x *explorer) trace(steps []step, index uint32) []string {
 	return lines
 }
 
-func slotName(slot uint8) string {
+func slotName(slot uint16) string {
 	if slot == ledgerSlot {
 		return "the ledger"
 	}
@@ -42,9 +42,9 @@ func (x *explorer) describe(w *world, s *successor) string {
 	case actTick:
 		return fmt.Sprintf("time: %d", s.now)
 	case actJudge:
-		return fmt.Sprintf("a sweep finds %s to be over", slotName(s.who))
+		return fmt.Sprintf("a sweep finds %s to be over", slotName(uint16(s.who)))
 	case actSweep:
-		return fmt.Sprintf("a sweep ends %s", slotName(s.who))
+		return fmt.Sprintf("a sweep ends %s", slotName(uint16(s.who)))
 	case actDeliver:
 		return fmt.Sprintf("client %d: %s → the answer arrives%s", s.who, x.request(s.req), after)
 	case actCrash:
@@ -140,8 +140,8 @@ func (x *explorer) changed(w, n *world, i reqIndex) string {
 // news tells what clients learned in a step.
 func (x *explorer) news(w, n *world) string {
 	var s strings.Builder
-	tell := func(what string, before, after uint8) {
-		for i := range uint8(8) {
+	tell := func(what string, before, after uint16) {
+		for i := range uint16(16) {
 			if after&^before>>i&1 == 1 {
 				fmt.Fprintf(&s, "  [%s %d]", what, i)
 			}

@@ -3,7 +3,7 @@ package explore
 import "github.com/cloakroom-go/cloakroom/driver"
 
 const (
-	maxSlots   = 5 // the ledger and four sessions
+	maxSlots   = 16 // the ledger and its sessions: sets of slots have 16 bits
 	maxClients = 3
 	maxLate    = 2
 	maxSaves   = 5
@@ -37,39 +37,41 @@ type world struct {
 // ghost is what the checker remembers. Sets of saves, records and clients are
 // masks of their numbers.
 type ghost struct {
-	acked       uint8 // saves acknowledged
-	notApplied  uint8 // saves reported as not applied
-	dead        uint8 // sessions that must not open any more: all of them,
-	deadRevoked uint8 // those signed out everywhere,
-	deadLogin   uint8 // and those that a sign-in replaced
-	expired     uint8 // sessions that somebody was told are over
-	signedIn    uint8 // sessions whose sign-in returned success
-	made        [maxClients]uint8
+	acked       uint16 // saves acknowledged
+	notApplied  uint16 // saves reported as not applied
+	dead        uint16 // sessions that must not open any more: all of them,
+	deadRevoked uint16 // those signed out everywhere,
+	deadLogin   uint16 // and those that a sign-in replaced
+	expired     uint16 // sessions that somebody was told are over
+	signedIn    uint16 // sessions whose sign-in returned success
+	made        [maxClients]uint16
 
-	attempts     uint8             // clients that are at an attempt to sign in
-	snapSessions [maxClients]uint8 // signedIn when the client's RevokeAll began
-	snapAttempts [maxClients]uint8
-	mustFail     uint8 // clients whose sign-in has to end signed out
+	attempts     uint16             // clients that are at an attempt to sign in
+	snapSessions [maxClients]uint16 // signedIn when the client's RevokeAll began
+	snapAttempts [maxClients]uint16
+	mustFail     uint16 // clients whose sign-in has to end signed out
 	revoked      bool  // somebody began to sign out everywhere
 	spurious     bool  // ErrRevoked though nobody did
 	fromEnded    bool  // a sign-in succeeded from a session that was signed out
 
 	undone     bool  // an acknowledged change was not done
 	unsure     bool  // a save was reported as unknown without any fault
-	later      uint8 // sessions that were signed in after everybody was signed out
-	left       uint8 // notes whose leaving was acknowledged
-	taken      uint8 // notes that somebody was told
+	later      uint16 // sessions that were signed in after everybody was signed out
+	left       uint16 // notes whose leaving was acknowledged
+	taken      uint16 // notes that somebody was told
 	takenTwice bool  // one was told to two
 	doubt      bool  // somebody was told that it isn't known what became of a note
-	renewals   uint8 // how many were handed a new token
-	tokens     uint8 // that a browser holds
-	newest     uint8 // of these
+	used       uint16 // sessions that a request has presented the token of, perhaps
+	afterwards uint16 // sessions in which something was saved after the sign-in that made them, perhaps
+	renewals   uint16 // how many were handed a new token
+	tokens     uint16 // that a browser holds
+	newest     uint16 // of these
 }
 
 // effect is what a client's program tells the checker.
 type effect struct {
 	kind effectKind
-	args [2]uint8
+	args [2]uint16
 }
 
 type effectKind uint8
@@ -92,12 +94,16 @@ const (
 	effDoubt                         // it isn't known what became of a note
 	effUnknown                       // a save was reported as unknown
 	effLater                         // args: slot; it was signed in after everybody was signed out
+	effUsing                         // args: slot; a request presents its token
+	effUsed                          // args: slot; and was answered
+	effAfterwards                    // args: slot; something is saved after the sign-in that made it
+	effHanded                        // args: token; a browser has it
 )
 
 // learn takes over what client i tells.
 func (w *world) learn(x *explorer, i uint8, effects []effect) {
 	for _, e := range effects {
-		g, bit := &w.ghost, uint8(1)<<i
+		g, bit := &w.ghost, uint16(1)<<i
 		switch e.kind {
 		case effSaved:
 			g.acked |= e.args[0]
@@ -147,6 +153,15 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.unsure = g.unsure || x.sc.certain && w.faults == x.sc.faults
 		case effLater:
 			g.later |= 1 << e.args[0]
+		case effUsing:
+			g.used |= 1 << e.args[0]
+		case effUsed: // whoever signs in again has to leave it alone
+			g.later |= 1 << e.args[0]
+		case effAfterwards:
+			g.afterwards |= 1 << e.args[0]
+		case effHanded:
+			g.tokens |= 1 << e.args[0]
+			g.newest = e.args[0]
 		case effRefused:
 			g.spurious = g.spurious || !g.revoked
 			g.attempts &^= bit
@@ -470,7 +485,7 @@ func (x *explorer) stale(r recIndex) answer {
 // moment, which is what a compare-and-set comes to. A sweep that doesn't check
 // the version judges at one moment and ends what is there at another.
 func (w *world) sweeps(x *explorer, add func(*world, action)) {
-	for slot := range uint8(maxSlots) {
+	for slot := range uint16(maxSlots) {
 		r := w.records[slot]
 		if r == 0 || x.sc.sweep>>slot&1 == 0 {
 			continue
@@ -480,7 +495,7 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 			if kind != driver.DueNothing && !w.judged[slot] {
 				n := *w
 				n.judged[slot] = true
-				add(&n, action{kind: actJudge, who: slot})
+				add(&n, action{kind: actJudge, who: uint8(slot)})
 			}
 			if !w.judged[slot] {
 				continue
@@ -506,6 +521,6 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 			grave.Version.Term, grave.Version.Seq = 1, uint64(n.last[slot])
 			n.records[slot] = x.intern(&grave)
 		}
-		add(&n, action{kind: actSweep, who: slot})
+		add(&n, action{kind: actSweep, who: uint8(slot)})
 	}
 }
