@@ -67,11 +67,17 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 // principal starts empty. Signing in again moves Authenticated. A request that came
 // with the tokens of several live sessions starts empty, and ends each of them.
 //
+// The answer to a sign-in may be lost, or a visitor clicks twice. So for an hour, until
+// a request presents the new token, the same principal can sign in once more with the
+// token that the sign-in replaced: that ends the session which nobody got, and the new
+// one has the values that had gone along into it. By itself the old token opens nothing.
+//
 // A principal is 1 to 512 bytes of UTF-8 without control characters.
 //
 // Errors: ErrRevoked, the principal was signed out everywhere since the
-// attempt began; ErrGone, this session was ended meanwhile; ErrConflict, the request
-// came with a token that has been renewed, or with more than are looked at;
+// attempt began; ErrGone, this session was ended meanwhile, other than by a sign-in that
+// this one may repeat; ErrConflict, the request came with a token that has been renewed,
+// or with more than are looked at;
 // ErrTooLate; ErrUnavailable. After any of them nobody is signed in by this call, but
 // for ErrUnknown.
 func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) error {
