@@ -130,7 +130,8 @@ type login struct {
 	old  *driver.Record    // the record to be retired, read anew; nil if there is none
 	also []protocol.Opened // others that the request came with
 	ops  []op              // of the old session, not saved yet
-	keep bool              // the values go along
+	visit
+	keep bool // the values go along
 	next *driver.Record
 }
 
@@ -187,7 +188,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 			return err
 		}
 	}
-	l.ops = s.take()
+	l.ops, l.visit = s.take(), s.visit
 	return nil
 }
 
@@ -208,6 +209,7 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 	in := &protocol.SignIn{
 		Old: l.old, Also: l.also, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
 		Adopt: func(rec *driver.Record) bool { return l.adopt(rec, secret) },
+		Check: func(old *driver.Record) error { return m.stillGood(old, l.visit) },
 	}
 	if l.keep {
 		in.Merge = func(old driver.ValueList) (driver.ValueList, error) { return replay(old, l.ops) }

@@ -20,6 +20,10 @@ type SignIn struct {
 	Generation driver.WriteID // of the ledger, when the sign-in began
 	Limit      int            // of the principal's live sessions; 0 and less: none
 
+	// Check refuses the sign-in for what others made of the old record meanwhile. nil:
+	// nothing does.
+	Check func(old *driver.Record) error
+
 	// Merge returns the new session's values where the old one has these by now.
 	// nil: none go along.
 	Merge func(old driver.ValueList) (driver.ValueList, error)
@@ -40,7 +44,7 @@ var errRetire = errors.New("cloakroom: whether the old session was replaced is u
 //
 // Errors: ErrRevoked, the principal was signed out everywhere since the generation
 // was read; driver.ErrGone, a session was ended meanwhile, the old one or the new
-// one; that of Merge; ErrTooMany. After an error other than driver.ErrUnknown the new
+// one; those of Check and Merge; ErrTooMany. After an error other than driver.ErrUnknown the new
 // session has been taken back, or is one that nobody has the token of.
 func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
 	in.Next.Extra = withGeneration(in.Next.Extra, in.Generation)
@@ -138,6 +142,11 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
 			}
 		default:
+			if in.Check != nil {
+				if err := in.Check(rec); err != nil {
+					return err
+				}
+			}
 			if err := r.takeOver(in, rec); err != nil {
 				return err
 			}
