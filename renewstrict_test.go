@@ -31,14 +31,13 @@ func renewedStrictly(t *testing.T, config *cloakroom.Config) (r *rig, s *cloakro
 // comes with one is late, as after a sign-out.
 func TestI9_RenewStrict(t *testing.T) {
 	const grace = 20 * time.Second
-	var events []string
-	config := &cloakroom.Config{RenewGrace: grace, Events: &cloakroom.Events{
-		Renewed: func(context.Context, cloakroom.Info) { events = append(events, "renewed") },
-		Refused: func(_ context.Context, _ cloakroom.ID, why cloakroom.Refusal) { events = append(events, string(why)) },
-	}}
+	config := &cloakroom.Config{RenewGrace: grace}
 	bubble(t, "late requests", func(t *testing.T) {
-		events = nil
-		r, s, late, fresh := renewedStrictly(t, config)
+		var events []string
+		r, s, late, fresh := renewedStrictly(t, &cloakroom.Config{RenewGrace: grace, Events: &cloakroom.Events{
+			Renewed: func(context.Context, cloakroom.Info) { events = append(events, "renewed") },
+			Refused: func(_ context.Context, _ cloakroom.ID, why cloakroom.Refusal) { events = append(events, string(why)) },
+		}})
 		if !slices.Equal(events, []string{"renewed", "renewed"}) {
 			t.Errorf("two renewals gave the events %q", events)
 		}

@@ -69,8 +69,12 @@ func codeMutants() []codeMutant {
 		{"two write ids are kept, and answers that are certain are doubted, in a sign-in", []edit{fewIDs, doubts}, "login-certain", "n"},
 		{"a certain answer rules out earlier attempts of a save", []edit{{"internal/protocol/flush.go", "\t\t\tcase !r.certain(err):\n", "\t\t\tcase r.certain(err):\n\t\t\t\topen = nil\n\t\t\tdefault:\n"}}, "saves-certain", "a"},
 		{"a certain answer rules out earlier attempts of a retirement", []edit{{"internal/protocol/signin.go", "if !r.certain(err) {\n", "if open = nil; !r.certain(err) {\n"}}, "login-certain", "a"},
-		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
-		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
+		{"a renewal is repeated as a save is", []edit{{"renew.go", "\t\t\treturn errNotCurrent\n", "\t\t\t_ = 0\n"}}, "renew", "r"},
+		{"the old token ends with the renewal", []edit{{"previous.go", "at, at+maxRenewGrace.Milliseconds())", "at, at)"}}, "renew-crash", "h"},
+		{"a renewal drops the secrets of earlier ones", []edit{{"previous.go", "if inGrace(&earlier[i], now) {", "if inGrace(&earlier[i], now) && strict {"}}, "renew-twice", "l"},
+		{"a strict renewal ends the last secret alone", []edit{{"previous.go", "if strict && !e.Ended() {", "if strict && i == 0 {"}}, "renew-strict", "s"},
+		{"a save that is under way isn't asked for its secret", []edit{{"save.go", "\t\t\tif err := s.m.stillGood(next, visit); err != nil {\n", "\t\t\tif err := s.m.stillGood(next, visit); false {\n"}}, "renew-strict", "s"},
+		{"a strict renewal of what isn't current is done", []edit{{"renew.go", "\tcase strict && old:\n", "\tcase strict && old && rec == nil:\n"}, {"renew.go", "\t\t\treturn errNotCurrent\n", "\t\t\t_ = 0\n"}}, "renew-strict-two", "r"},
 	}
 }
 
