@@ -148,9 +148,3 @@ func (s *Session) unlock(rec *driver.Record, o opener, asOf protocol.Moment) {
 		s.q.reissue()
 	}
 }
-
-// errNewerVerifier is the error where it would take a newer version to tell whether a
-// secret opens a session.
-func errNewerVerifier(id ID) error {
-	return fmt.Errorf("cloakroom: verifier of %v: %w", id, driver.ErrNewer)
-}

@@ -209,7 +209,7 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 	in := &protocol.SignIn{
 		Old: l.old, Also: l.also, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
 		Adopt: func(rec *driver.Record) bool { return l.adopt(rec, secret) },
-		Check: func(old *driver.Record) error { return m.stillGood(old, l.visit) },
+		Check: func(old *driver.Record) error { return m.stillGood(old, l.secret, l.strict) },
 	}
 	if l.keep {
 		in.Merge = func(old driver.ValueList) (driver.ValueList, error) { return replay(old, l.ops) }

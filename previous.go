@@ -103,19 +103,25 @@ func replaceSecret(ring *token.Ring, rec *driver.Record, current, next [16]byte,
 // telling when the secrets that were ended are no longer kept.
 func strictOf(rec *driver.Record) string { return string(rec.Extra.Get(driver.ExtraStrict)) }
 
-// stillGood reports whether the secret of a visit may go on saving what is now in a
-// record: nil unless a strict renewal has ended it since the visit began.
-func (m *Manager) stillGood(rec *driver.Record, v visit) error {
-	if strictOf(rec) == v.strict {
+// stillGood returns an error if a strict renewal has ended a secret since strictOf was
+// strict, when it opened the record.
+func (m *Manager) stillGood(rec *driver.Record, secret [16]byte, strict string) error {
+	if strictOf(rec) == strict {
 		return nil
 	}
-	if ok, _ := m.keyring.ring.Load().Check(rec.Verifier, claims(rec), v.secret); ok {
+	if ok, _ := m.keyring.ring.Load().Check(rec.Verifier, claims(rec), secret); ok {
 		return nil
 	}
 	if token.Newer(rec.Verifier) {
 		return errNewerVerifier(rec.ID)
 	}
 	return errEnded(rec.ID)
+}
+
+// errNewerVerifier is the error where it would take a newer version to tell whether a
+// secret opens a session.
+func errNewerVerifier(id ID) error {
+	return fmt.Errorf("cloakroom: verifier of %v: %w", id, driver.ErrNewer)
 }
 
 // errEnded is the error of a request whose secret a strict renewal has ended.

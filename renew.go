@@ -69,7 +69,7 @@ func (s *Session) renew(ctx context.Context, strict bool) error {
 		return barred.err
 	case strict && old:
 		return errNotCurrent
-	case !visit.used && !(strict && len(rec.Previous) > 0): // else it was renewed in this request
+	case !visit.used && (!strict || len(rec.Previous) == 0): // else it was renewed in this request
 		return nil
 	case s.q.sent():
 		return fmt.Errorf("cloakroom: %w: renew before writing the response", ErrTooLate)

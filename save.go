@@ -111,7 +111,7 @@ func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keyring.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
-			if s.m.stillGood(rec, s.visit) != nil {
+			if s.m.stillGood(rec, s.secret, s.strict) != nil {
 				s.gone = true
 				return
 			}
@@ -222,7 +222,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	if stored {
 		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh}
 		c.Apply = func(next *driver.Record, now time.Time, untouched bool) (err error) {
-			if err := s.m.stillGood(next, visit); err != nil {
+			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 				return err
 			}
 			switch {

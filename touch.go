@@ -58,7 +58,7 @@ func (s *Session) touch() {
 		s.rekey = false
 		visit := s.visit
 		_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Yields: !grace, Apply: func(next *driver.Record, now time.Time, _ bool) error {
-			if err := s.m.stillGood(next, visit); err != nil {
+			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 				return err
 			}
 			s.m.freshen(next, visit, now)

@@ -73,7 +73,7 @@ func codeMutants() []codeMutant {
 		{"the old token ends with the renewal", []edit{{"previous.go", "at, at+maxRenewGrace.Milliseconds())", "at, at)"}}, "renew-crash", "h"},
 		{"a renewal drops the secrets of earlier ones", []edit{{"previous.go", "if inGrace(&earlier[i], now) {", "if inGrace(&earlier[i], now) && strict {"}}, "renew-twice", "l"},
 		{"a strict renewal ends the last secret alone", []edit{{"previous.go", "if strict && !e.Ended() {", "if strict && i == 0 {"}}, "renew-strict", "s"},
-		{"a save that is under way isn't asked for its secret", []edit{{"save.go", "\t\t\tif err := s.m.stillGood(next, visit); err != nil {\n", "\t\t\tif err := s.m.stillGood(next, visit); false {\n"}}, "renew-strict", "s"},
+		{"a save that is under way isn't asked for its secret", []edit{{"save.go", "\t\t\tif err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {\n", "\t\t\tif err := s.m.stillGood(next, visit.secret, visit.strict); false {\n"}}, "renew-strict", "s"},
 		{"a strict renewal of what isn't current is done", []edit{{"renew.go", "\tcase strict && old:\n", "\tcase strict && old && rec == nil:\n"}, {"renew.go", "\t\t\treturn errNotCurrent\n", "\t\t\t_ = 0\n"}}, "renew-strict-two", "r"},
 	}
 }
