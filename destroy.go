@@ -14,6 +14,9 @@ import (
 // request with the same token, for Config.RenewGrace: saving a value is ErrGone there,
 // since its cookie would replace that of the next sign-in. Login works.
 //
+// Once the response has begun, the client can't be told. The session ends all the same,
+// and that is what nil says: the token that the client keeps opens nothing.
+//
 // Of a request that came with the tokens of several live sessions it ends each.
 //
 // ErrUnavailable: it, or one of them, may or may not have ended. Call it again.

@@ -10,8 +10,9 @@ import (
 
 // Events are functions that are told what happens to sessions: for an audit
 // log, metrics or alarms. Each may be nil. They are called after the fact, in
-// the goroutine that did it: they should return soon. Events of expiry in the
-// store's sweep, which nobody is there to see, are not told.
+// the goroutine that did it: they should return soon. A response waits for what it has
+// to tell, and so for them: it fails if one writes it. Events of expiry in the store's
+// sweep, which nobody is there to see, are not told.
 type Events struct {
 	// Created: a session was stored for the first time.
 	Created func(context.Context, Info)

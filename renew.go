@@ -29,7 +29,10 @@ var errNotCurrent = errors.New("cloakroom: not the current secret")
 // It does nothing if the session's token hasn't come from the client yet, since
 // then nobody else can know it, nor if the secret is no longer the current one,
 // since then someone has renewed it already.
-func (s *Session) Renew(ctx context.Context) error {
+//
+// The response's first byte waits until it has ended, as with Login. ErrTooLate: the
+// response had begun, and nothing was done.
+func (s *Session) Renew(ctx context.Context) (err error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
@@ -40,9 +43,11 @@ func (s *Session) Renew(ctx context.Context) error {
 		return fmt.Errorf("cloakroom: renewing: %w", ErrGone)
 	case !visit.used:
 		return nil
-	case s.q.sent():
-		return fmt.Errorf("cloakroom: %w: renew before writing the response", ErrTooLate)
 	}
+	if err := s.q.claim(s, "renew"); err != nil {
+		return err
+	}
+	defer func() { err = s.q.release(err) }()
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
@@ -70,10 +75,10 @@ func (s *Session) Renew(ctx context.Context) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.rec == rec {
 		s.adopt(saved, secret, c.AsOf)
 	}
+	s.mu.Unlock()
 	m.events.renewed(ctx, saved.Info())
 	return nil
 }
