@@ -2,6 +2,7 @@ package cloakroom
 
 import (
 	"context"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
@@ -27,6 +28,11 @@ type Events struct {
 	// LedgerFault: what the store keeps of a principal's sessions was not what this
 	// package had written. It has been mended as far as it can be.
 	LedgerFault func(ctx context.Context, principal string, what LedgerFault)
+	// ClockSkew: a session that was read had been used, or made, at a time that is so
+	// far ahead of this machine's clock, which is more than driver.ClockTolerance. So
+	// this clock is wrong, or that of the machine that used the session. It goes on, and
+	// its idle timeout comes late by that much.
+	ClockSkew func(ctx context.Context, id ID, ahead time.Duration)
 	// Refused: a token was not accepted, for a reason that may be an attack.
 	// The id is zero where the token didn't verify.
 	Refused func(context.Context, ID, Refusal)
@@ -100,6 +106,12 @@ func (e *Events) signedOut(ctx context.Context, principal string) {
 func (e *Events) ledgerFault(ctx context.Context, principal string, what LedgerFault) {
 	if e.LedgerFault != nil {
 		e.LedgerFault(ctx, principal, what)
+	}
+}
+
+func (e *Events) clockSkew(ctx context.Context, id ID, ahead time.Duration) {
+	if e.ClockSkew != nil {
+		e.ClockSkew(ctx, id, ahead)
 	}
 }
 

@@ -61,7 +61,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 // was ended from elsewhere makes no request late: nobody told the client to forget the
 // token, so all that the client sends comes with it.
 func (m *Manager) openEnded(s *Session, grave *driver.Grave) {
-	if m.now().Sub(grave.At) >= m.config.RenewGrace {
+	if !inGrace(m.config.RenewGrace, grave.At, m.now()) {
 		return
 	}
 	switch grave.Reason {
