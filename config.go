@@ -77,9 +77,8 @@ type Config struct {
 	//
 	// What this manager and its Admin save and end is seen at once. What others
 	// do, such as another process on the same store, may go unnoticed here for
-	// CacheFor, counted from before the store was asked, by Now and by the real clock,
-	// whichever is further: an earlier state of the
-	// values is read, and a session that was signed out or revoked, a token that
+	// CacheFor, counted from before the store was asked, by Now or the real clock,
+	// whichever comes first: an earlier state of the values is read, and a session that was signed out or revoked, a token that
 	// a sign-in replaced, or a renewed one's old secret, still opens. Nothing else
 	// is bounded by it: saves, sign-ins, renewals and sign-outs work on what the
 	// store has, so they neither write over what others saved nor bring anything

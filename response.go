@@ -93,7 +93,10 @@ func (w *response) sendError(err error) {
 
 // refuse is the error of writing into a response that isn't sent.
 func (w *response) refuse() error {
-	if w.state.Load() == responseFailed && w.err != nil {
+	switch state := w.state.Load(); {
+	case state == responseBegins:
+		return errors.New("cloakroom: the response is being begun: what is told of an event can't write it")
+	case state == responseFailed && w.err != nil:
 		return w.err
 	}
 	return errors.New("cloakroom: the request was answered with an error")

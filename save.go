@@ -144,11 +144,11 @@ func (s *Session) untake(ops []op) {
 // of a session has the response's first byte wait for it, as Login does.
 //
 // Errors: ErrGone, the session has ended, and the changes with it; ErrConflict, the
-// request came with tokens of several live sessions; ErrTooLarge; ErrTooLate, the session would
-// be a new one, and the response has begun;
-// ErrUnavailable, and with it ErrUnknown if the changes may or may not have been
-// saved, which stays the session's Err. A value that can't be encoded, or that was
-// read and can't be decoded while there is something to save, is an error of its own.
+// request came with tokens of several live sessions; ErrTooLarge; ErrTooLate, the
+// session would be a new one, and the response has begun; ErrUnavailable, and with it
+// ErrUnknown if the changes may or may not have been saved, which stays the session's
+// Err. A value that can't be encoded, or that was read and can't be decoded while there
+// is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
