@@ -182,7 +182,8 @@ func (a *Admin) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 }
 
 // Report tells the state of the store, as far as it tells, and what is wrong
-// with it, with how the Manager was made, and with the ledgers that it met.
+// with it, with how the Manager was made, and with the ledgers and sessions that it
+// met.
 func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	var report driver.Report
 	if in, ok := a.store.(driver.Inspector); ok {
@@ -195,6 +196,7 @@ func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	}
 	report.Problems = append(report.Problems, a.problems()...)
 	report.Problems = append(report.Problems, ledgerProblems(a.records.Faults())...)
+	report.Problems = append(report.Problems, skewProblems(a.records.Skew())...)
 	return report, nil
 }
 

@@ -26,7 +26,9 @@ type Config struct {
 
 	// IdleTimeout is how long a session lives without a request. Negative: it
 	// has no idle timeout. Since activity is recorded once in TouchEvery only,
-	// a session may end that much earlier, but never later. Defaults to 24 h.
+	// a session may end that much earlier, but never later. Clocks of machines that lie
+	// apart shift it by as much: with less than driver.ClockTolerance beyond TouchEvery,
+	// New warns. Defaults to 24 h.
 	IdleTimeout time.Duration
 
 	// Lifetime is how long a session lives after its sign-in, however active.
@@ -52,7 +54,8 @@ type Config struct {
 	// RenewGrace is how long the old secret stays good once the new one of a
 	// Renew has been used, and how long requests with a token that a sign-in
 	// replaced or a RenewStrict ended, or whose session was signed out, are kept
-	// from starting another session. Defaults to 30 s.
+	// from starting another session. The latter takes driver.ClockTolerance more, as
+	// the clocks of machines may lie apart. Defaults to 30 s.
 	RenewGrace time.Duration
 
 	// SaveTimeout bounds how long a store is waited for: to read a session, and
@@ -74,8 +77,8 @@ type Config struct {
 	//
 	// What this manager and its Admin save and end is seen at once. What others
 	// do, such as another process on the same store, may go unnoticed here for
-	// CacheFor, counted from before the store was asked: an earlier state of the
-	// values is read, and a session that was signed out or revoked, a token that
+	// CacheFor, counted from before the store was asked, by Now or the real clock,
+	// whichever comes first: an earlier state of the values is read, and a session that was signed out or revoked, a token that
 	// a sign-in replaced, or a renewed one's old secret, still opens. Nothing else
 	// is bounded by it: saves, sign-ins, renewals and sign-outs work on what the
 	// store has, so they neither write over what others saved nor bring anything

@@ -11,8 +11,11 @@ import (
 // Destroy ends the session, as a sign-out does, and returns when nothing can
 // bring it back. The client is told to forget its token. The Session is a new,
 // empty one afterwards, and a value that is set begins another. Not so in a later
-// request with the same token, for Config.RenewGrace: saving a value is ErrGone there,
+// request with the same token, as Config.RenewGrace says: saving a value is ErrGone there,
 // since its cookie would replace that of the next sign-in. Login works.
+//
+// Once the response has begun, the client can't be told. The session ends all the same,
+// and that is what nil says: the token that the client keeps opens nothing.
 //
 // Of a request that came with the tokens of several live sessions it ends each.
 //

@@ -253,7 +253,7 @@ func TestI2_NothingComesBack(t *testing.T) {
 					}
 					r.wantVisits(successor.ID(), want)
 				}
-				r.clock.add(time.Minute) // past RenewGrace
+				r.clock.add(3 * time.Minute) // past RenewGrace and the clock tolerance
 				r.wantShut(id, token)
 				r.store.deliver()
 				r.wantGrave(id, ending.why)

@@ -49,8 +49,9 @@ var (
 	// ErrTooLarge: the session's values exceed Config.MaxBytes.
 	ErrTooLarge = errors.New("session too large")
 
-	// ErrTooLate: a session was begun after the response's headers had gone
-	// out, so that the client can't be given its token.
+	// ErrTooLate: a session was to be begun, signed in or renewed after the response
+	// had begun, so that the client can't be given its token. Nothing was done, unless
+	// ErrUnknown comes with it.
 	ErrTooLate = errors.New("session begun after the response's headers were sent")
 
 	// ErrCorrupt: what the store keeps under this id can't be understood.

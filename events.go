@@ -2,6 +2,7 @@ package cloakroom
 
 import (
 	"context"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
@@ -10,8 +11,9 @@ import (
 
 // Events are functions that are told what happens to sessions: for an audit
 // log, metrics or alarms. Each may be nil. They are called after the fact, in
-// the goroutine that did it: they should return soon. Events of expiry in the
-// store's sweep, which nobody is there to see, are not told.
+// the goroutine that did it: they should return soon. A response waits for what it has
+// to tell, and so for them: it fails if one writes it. Events of expiry in the store's
+// sweep, which nobody is there to see, are not told.
 type Events struct {
 	// Created: a session was stored for the first time.
 	Created func(context.Context, Info)
@@ -26,6 +28,11 @@ type Events struct {
 	// LedgerFault: what the store keeps of a principal's sessions was not what this
 	// package had written. It has been mended as far as it can be.
 	LedgerFault func(ctx context.Context, principal string, what LedgerFault)
+	// ClockSkew: a session that was read had been used, or made, at a time that is so
+	// far ahead of this machine's clock, which is more than driver.ClockTolerance. So
+	// this clock is wrong, or that of the machine that used the session. It goes on, and
+	// its idle timeout comes late by that much.
+	ClockSkew func(ctx context.Context, id ID, ahead time.Duration)
 	// Refused: a token was not accepted, for a reason that may be an attack.
 	// The id is zero where the token didn't verify.
 	Refused func(context.Context, ID, Refusal)
@@ -99,6 +106,12 @@ func (e *Events) signedOut(ctx context.Context, principal string) {
 func (e *Events) ledgerFault(ctx context.Context, principal string, what LedgerFault) {
 	if e.LedgerFault != nil {
 		e.LedgerFault(ctx, principal, what)
+	}
+}
+
+func (e *Events) clockSkew(ctx context.Context, id ID, ahead time.Duration) {
+	if e.ClockSkew != nil {
+		e.ClockSkew(ctx, id, ahead)
 	}
 }
 

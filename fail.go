@@ -19,8 +19,7 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case q == nil:
 		m.answerError(w, r, nil, err)
-	case q.w.state.Load() == responseNew:
-		q.w.sendError(err)
+	case q.w.fail(err):
 	case q.w.state.Load() == responseSent && r.Context().Err() == nil: // else the client has gone, which is no fault
 		m.config.Logger.ErrorContext(r.Context(), "cloakroom: a request failed after its response had begun", "error", err)
 	}

@@ -33,7 +33,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 		// wraps us, and net/http itself, look at the original.
 		r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
 		if !returned {
-			q.w.state.Store(responseFailed) // panicking: nothing may be claimed or saved
+			q.w.abandon() // panicking: nothing may be claimed or saved
 		}
 	}()
 	h.ServeHTTP(&q.w, &q.r)

@@ -69,7 +69,7 @@ func (m *Manager) openEnded(s *Session, grave *driver.Grave, t token.Token) {
 	if m.mayRepeat(ID(t.ID), grave, t.Secret) {
 		s.replaced = ID(t.ID)
 	}
-	if m.now().Sub(grave.At) >= m.config.RenewGrace {
+	if !endedLately(m.config.RenewGrace, grave.At, m.now()) {
 		return
 	}
 	switch grave.Reason {

@@ -74,13 +74,18 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 //
 // A principal is 1 to 512 bytes of UTF-8 without control characters.
 //
+// The response tells the client its new token. So from the first step on its first byte
+// waits until Login has ended, also if another goroutine writes it, as
+// http.TimeoutHandler does. If the response had begun before, nothing is done, which is
+// ErrTooLate.
+//
 // Errors: ErrRevoked, the principal was signed out everywhere since the
 // attempt began; ErrGone, this session was ended meanwhile, other than by a sign-in that
 // this one may repeat; ErrConflict, the request came with a token that has been renewed,
 // or with more than are looked at;
 // ErrTooLate; ErrUnavailable. After any of them nobody is signed in by this call, but
 // for ErrUnknown.
-func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) error {
+func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) (err error) {
 	if o == nil {
 		o = &LoginOptions{}
 	}
@@ -93,12 +98,12 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	if lifetime < 0 || lifetime > m.config.MaxLifetime {
 		return fmt.Errorf("cloakroom: LoginOptions.Lifetime is %v: from 0 to Config.MaxLifetime, %v, is allowed", lifetime, m.config.MaxLifetime)
 	}
+	const what = "sign in"
 	if s.q.sent() {
-		return fmt.Errorf("cloakroom: %w: sign in before writing the response", ErrTooLate)
+		return errTooLate(what)
 	}
 	t := o.Attempt
 	if t == (LoginAttempt{}) {
-		var err error
 		if t, err = m.BeginLogin(ctx, principal); err != nil {
 			return err
 		}
@@ -108,6 +113,10 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
+	if err := s.q.claim(s, what); err != nil {
+		return err
+	}
+	defer func() { err = s.q.release(err) }()
 	ctx, done, err := m.records.Begin(ctx)
 	if err != nil {
 		return err

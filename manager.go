@@ -58,8 +58,11 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
 		CacheFor: c.CacheFor, Logger: c.Logger, Ended: c.Events.ended,
-		Fault: faultTeller(c.Logger, c.Events),
+		Fault: faultTeller(c.Logger, c.Events), Ahead: c.Events.clockSkew,
 	})
+	for _, p := range clockProblems(c) {
+		c.Logger.Warn("cloakroom: "+p.String(), "problem", p.Code)
+	}
 	m.sweeper = startSweeper(store, m.records, c)
 	return m, nil
 }

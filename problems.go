@@ -42,11 +42,7 @@ func (m *Manager) problems() (all []driver.Problem) {
 			"Config.SweepEvery is negative: this manager has nothing removed that is over.",
 			"Let one manager on the store sweep, or run the store's Sweep from time to time.")
 	}
-	if c.IdleTimeout <= driver.ClockTolerance {
-		warn("idle-below-tolerance",
-			fmt.Sprintf("Config.IdleTimeout is %v: where the clocks of machines lie apart by the %v that are tolerated, sessions end at once.", c.IdleTimeout, driver.ClockTolerance),
-			"Set it to more, or see to it that all clocks agree.")
-	}
+	all = append(all, clockProblems(c)...)
 	if c.NotBefore.After(m.now()) {
 		all = append(all, driver.Problem{
 			Code: "not-before-future", Severity: driver.SeverityFail,

@@ -32,7 +32,11 @@ func TestReport(t *testing.T) {
 		{"bearer", cloakroom.Config{Transport: cloakroom.Bearer{}}, nil},
 		{"nobody sweeps", cloakroom.Config{SweepEvery: -1}, []string{"sweep-off"}},
 		{"hardly any idle timeout", cloakroom.Config{IdleTimeout: driver.ClockTolerance}, []string{"idle-below-tolerance"}},
-		{"a little more", cloakroom.Config{IdleTimeout: driver.ClockTolerance + time.Millisecond}, nil},
+		{"no more than what goes by between touches", cloakroom.Config{IdleTimeout: driver.ClockTolerance + time.Second, TouchEvery: time.Second}, []string{"idle-below-tolerance"}},
+		{"a little more", cloakroom.Config{IdleTimeout: driver.ClockTolerance + time.Second + 1, TouchEvery: time.Second}, nil},
+		{"more, with a touch by every request", cloakroom.Config{IdleTimeout: driver.ClockTolerance + 1, TouchEvery: -1}, nil},
+		{"hardly any lifetime", cloakroom.Config{Lifetime: driver.ClockTolerance, AnonymousLifetime: time.Minute}, []string{"lifetime-below-tolerance", "anonymous-lifetime-below-tolerance"}},
+		{"settings that don't mind", cloakroom.Config{RenewGrace: time.Second, CacheFor: time.Second, SaveTimeout: time.Second}, nil},
 		{"a name with another prefix", cloakroom.Config{Transport: cloakroom.Cookie{Name: "__Secure-sid"}}, []string{"cookie-unprefixed"}},
 		{"all tokens are refused", cloakroom.Config{NotBefore: soon}, []string{"!not-before-future"}},
 	} {

@@ -26,6 +26,9 @@ var errNotCurrent = fmt.Errorf("cloakroom: renewing: the request's token has bee
 // It does nothing if the session's token hasn't come from the client yet, since
 // then nobody else can know it, nor if the secret is no longer the current one,
 // since then someone has renewed it already.
+//
+// The response's first byte waits until it has ended, as with Login. ErrTooLate: the
+// response had begun, and nothing was done.
 func (s *Session) Renew(ctx context.Context) error {
 	err := s.renew(ctx, false)
 	if errors.Is(err, errNotCurrent) && !errors.Is(err, ErrUnknown) {
@@ -56,7 +59,7 @@ func (s *Session) RenewStrict(ctx context.Context) error { return s.renew(ctx, t
 
 // renew puts a new secret in the place of the current one. errNotCurrent: the session's
 // is another.
-func (s *Session) renew(ctx context.Context, strict bool) error {
+func (s *Session) renew(ctx context.Context, strict bool) (err error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
@@ -71,9 +74,11 @@ func (s *Session) renew(ctx context.Context, strict bool) error {
 		return errNotCurrent
 	case !visit.used && (!strict || len(rec.Previous) == 0): // else it was renewed in this request
 		return nil
-	case s.q.sent():
-		return fmt.Errorf("cloakroom: %w: renew before writing the response", ErrTooLate)
 	}
+	if err := s.q.claim(s, "renew"); err != nil {
+		return err
+	}
+	defer func() { err = s.q.release(err) }()
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
@@ -96,10 +101,10 @@ func (s *Session) renew(ctx context.Context, strict bool) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.rec == rec {
 		s.adopt(saved, secret, c.AsOf)
 	}
+	s.mu.Unlock()
 	m.events.renewed(ctx, saved.Info())
 	return nil
 }

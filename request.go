@@ -2,6 +2,7 @@ package cloakroom
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -88,6 +89,39 @@ func (q *request) newSession() *Session {
 
 // The methods of a nil request do nothing: a session outside of requests.
 
+// claim keeps the response from beginning until release: it has to tell of s. It fails
+// if the response has begun, or tells of another session; what says what should have
+// been done before.
+func (q *request) claim(s *Session, what string) error {
+	switch {
+	case q == nil:
+		return nil
+	case q.session.Load() != s:
+		return fmt.Errorf("cloakroom: %w: Manager.Fresh has given the request another one", ErrTooLate)
+	case !q.w.claim():
+		return errTooLate(what)
+	}
+	return nil
+}
+
+// release ends a claim, and returns err, what became of what it was for. If that is
+// nil, but the response failed meanwhile, it says so.
+func (q *request) release(err error) error {
+	if q != nil && !q.w.release() && err == nil {
+		return fmt.Errorf("cloakroom: it was done, and the response has failed meanwhile, so the client doesn't learn its token: %w: %w: %w", ErrTooLate, ErrUnknown, ErrUnavailable)
+	}
+	return err
+}
+
+// errTooLate says what should have been done before the response began.
+func errTooLate(what string) error {
+	return fmt.Errorf("cloakroom: %w: %s before writing the response", ErrTooLate, what)
+}
+
+// beginning is the context of the save that is part of a response's beginning, and so
+// claims nothing.
+type beginning struct{ *request }
+
 // sent reports whether a response has begun, be it an error in its place: no
 // token can go out any more.
 func (q *request) sent() bool { return q != nil && q.w.state.Load() != responseNew }
@@ -146,7 +180,7 @@ func (q *request) commit() error {
 	}
 	switch q.saveMode() {
 	case SaveOnce:
-		if err := s.Save(q); err != nil {
+		if err := s.Save(beginning{q}); err != nil {
 			return err
 		}
 	case SaveEach:
@@ -206,12 +240,7 @@ func public(h http.Header) bool {
 
 // finish ends a request whose handler has returned.
 func (q *request) finish() {
-	switch q.w.state.Load() {
-	case responseNew:
-		if !q.w.start() {
-			return
-		}
-	case responseFailed:
+	if !q.w.start() {
 		return
 	}
 	s := q.consulted()

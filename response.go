@@ -3,10 +3,10 @@ package cloakroom
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"sync/atomic"
 )
 
 // This file is the ResponseWriter that handlers write to.
@@ -17,17 +17,10 @@ import (
 // http.ResponseController find the rest.
 type response struct {
 	http.ResponseWriter
-	q     *request
-	state atomic.Int32 // one of the following; sessions in other goroutines look at it
-	err   error        // why the handler's response isn't sent
+	q *request
+	gate
+	err error // why the handler's response isn't sent
 }
-
-// The values of response.state.
-const (
-	responseNew    = iota
-	responseSent   // headers are out
-	responseFailed // an error was sent in its place, or the handler panicked
-)
 
 var (
 	_ http.Flusher    = (*response)(nil)
@@ -40,26 +33,70 @@ var (
 // start saves the session before the response's first byte, once. It reports
 // false if the response must not be sent, because another was.
 func (w *response) start() bool {
-	if w.state.Load() == responseNew {
-		if err := w.q.commit(); err != nil {
+	if first, err := w.begin(); first {
+		if err == nil {
+			err = w.commit()
+		}
+		if err != nil {
 			w.sendError(err)
 		} else {
-			w.state.Store(responseSent)
+			w.end(responseSent)
 		}
 	}
 	return w.state.Load() == responseSent
 }
 
-// sendError sends an error in the place of the response. Nothing is saved any more.
+// begin waits until what the response has to tell is known, and reports whether the
+// caller is the one that begins it. An error is what it has to be in its place. What
+// is claimed takes Config.SaveTimeout, and as long again if it is taken back. It takes
+// longer if the caller itself holds up what it waits for, in a function of Events.
+func (w *response) begin() (first bool, err error) {
+	if w.state.Load() >= responseSent {
+		return false, nil
+	}
+	first, inTime := w.gate.begin(3 * w.q.m.config.SaveTimeout)
+	if !inTime {
+		err = fmt.Errorf("cloakroom: a sign-in, a renewal or the first save of a session keeps the response waiting: %w", ErrUnavailable)
+	}
+	return first, err
+}
+
+// commit saves the session. If that panics, the response has not begun.
+func (w *response) commit() error {
+	returned := false
+	defer func() {
+		if !returned {
+			w.end(responseNew)
+		}
+	}()
+	err := w.q.commit()
+	returned = true
+	return err
+}
+
+// fail sends an error in the place of the response. It reports false if that has begun.
+func (w *response) fail(err error) bool {
+	first, _ := w.begin()
+	if first {
+		w.sendError(err)
+	}
+	return first
+}
+
+// sendError sends an error in the place of the response that the caller begins.
+// Nothing is saved any more.
 func (w *response) sendError(err error) {
 	w.err = err
-	w.state.Store(responseFailed)
+	defer w.end(responseFailed) // not before: the server ends the request when its handler has returned
 	w.q.m.answerError(w.ResponseWriter, w.q.outer, w.q, err)
 }
 
 // refuse is the error of writing into a response that isn't sent.
 func (w *response) refuse() error {
-	if w.err != nil {
+	switch state := w.state.Load(); {
+	case state == responseBegins:
+		return errors.New("cloakroom: the response is being begun: what is told of an event can't write it")
+	case state == responseFailed && w.err != nil:
 		return w.err
 	}
 	return errors.New("cloakroom: the request was answered with an error")

@@ -151,14 +151,15 @@ func (s *Session) untake(ops []op) {
 // save, and then asks nobody: Refresh tells what others changed, or that the session
 // has ended.
 //
-// It is carried through for up to Config.SaveTimeout even when ctx ends.
+// It is carried through for up to Config.SaveTimeout even when ctx ends. The first save
+// of a session has the response's first byte wait for it, as Login does.
 //
 // Errors: ErrGone, the session has ended, or its secret by RenewStrict, and the changes
 // with it; ErrConflict, the request came with tokens of several live sessions;
-// ErrTooLarge; ErrTooLate;
-// ErrUnavailable, and with it ErrUnknown if the changes may or may not have been
-// saved, which stays the session's Err. A value that can't be encoded, or that was
-// read and can't be decoded while there is something to save, is an error of its own.
+// ErrTooLarge; ErrTooLate, the session would be a new one, and the response has begun;
+// ErrUnavailable, and with it ErrUnknown if the changes may or may not have been saved,
+// which stays the session's Err. A value that can't be encoded, or that was read and
+// can't be decoded while there is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -278,7 +279,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 }
 
 // createFrom stores a new session; with nothing to put in, it doesn't.
-func (s *Session) createFrom(ctx context.Context, ops []op) (*driver.Record, error) {
+func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Record, err error) {
 	values, err := replay(nil, ops)
 	if err != nil || len(values) == 0 {
 		return nil, err
@@ -289,8 +290,13 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (*driver.Record, err
 	if barred != nil {
 		return nil, barred.err
 	}
-	if s.q.sent() {
-		return nil, fmt.Errorf("cloakroom: %w: begin it before writing the response, or call Save", ErrTooLate)
+	if b, own := ctx.(beginning); own {
+		ctx = b.request
+	} else {
+		if err := s.q.claim(s, "begin it, or call Save,"); err != nil {
+			return nil, err
+		}
+		defer func() { err = s.q.release(err) }()
 	}
 	rec := s.m.newRecord("", s.m.config.AnonymousLifetime)
 	rec.Client = s.client
@@ -299,8 +305,7 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (*driver.Record, err
 		return nil, err
 	}
 	secret := s.m.seal(rec)
-	saved, err := s.m.records.Create(ctx, rec)
-	if err != nil {
+	if saved, err = s.m.records.Create(ctx, rec); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

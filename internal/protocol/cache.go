@@ -30,9 +30,9 @@ const (
 // if it is newer than the state that is remembered.
 type cache struct {
 	driver.Store
-	app  string
-	now  func() time.Time
-	keep time.Duration
+	app   string
+	clock Clock
+	keep  time.Duration
 
 	mu       sync.Mutex
 	sessions *lru.Cache[driver.ID, remembered]
@@ -42,8 +42,12 @@ type cache struct {
 // remembered is a session as it was at some time after asOf.
 type remembered struct {
 	rec  *driver.Record
-	asOf time.Time
+	asOf instant
 }
+
+// instant is a time by both clocks: the one of records, and the real one, which can't
+// be set.
+type instant struct{ now, actual time.Time }
 
 // generation is those operations on a record under way that began since it was
 // last learned what has become of it.
@@ -55,12 +59,12 @@ type generation struct {
 // operation is one on a record, under way.
 type operation struct {
 	id    driver.ID
-	began time.Time
+	began instant
 	of    *generation
 }
 
-func newCache(store driver.Store, app string, now func() time.Time, keep time.Duration, bound int) *cache {
-	return &cache{Store: store, app: app, now: now, keep: keep, sessions: lru.New[driver.ID, remembered](bound), underWay: make(map[driver.ID]*generation)}
+func newCache(store driver.Store, app string, clock Clock, keep time.Duration, bound int) *cache {
+	return &cache{Store: store, app: app, clock: clock, keep: keep, sessions: lru.New[driver.ID, remembered](bound), underWay: make(map[driver.ID]*generation)}
 }
 
 // recall returns a session as it was less than Options.CacheFor ago, and when it
@@ -72,23 +76,28 @@ func (c *cache) recall(id driver.ID) (*driver.Record, time.Time) {
 	switch {
 	case !ok:
 		return nil, time.Time{}
-	case !c.young(m.asOf):
+	case !c.young(m.asOf, c.instant()):
 		c.sessions.Remove(id)
 		return nil, time.Time{}
 	}
-	return m.rec, m.asOf
+	return m.rec, m.asOf.now
 }
 
-// young reports whether it isn't Options.CacheFor yet since a time. The monotonic clock
-// knows if the other was set back meanwhile, and the other if the machine slept.
-func (c *cache) young(t time.Time) bool {
-	now := c.now()
-	age := now.Sub(t)
-	return age >= 0 && max(age, now.Round(0).Sub(t.Round(0))) < c.keep
+// young reports whether it is less than Options.CacheFor from one instant to another, by
+// both clocks. The real one is monotonic, and knows if that of records was set back meanwhile,
+// which knows if the machine slept.
+func (c *cache) young(from, to instant) bool {
+	age := to.now.Sub(from.now)
+	return age >= 0 && max(age, to.actual.Sub(from.actual)) < c.keep
+}
+
+func (c *cache) instant() instant {
+	now, actual := c.clock.Both()
+	return instant{now, actual}
 }
 
 func (c *cache) track(id driver.ID) operation {
-	began := c.now()
+	began := c.instant()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	g := c.underWay[id]
@@ -123,7 +132,7 @@ func (c *cache) learn(o operation, rec *driver.Record) {
 	switch {
 	case rec == nil || rec.Kind != driver.KindSession || rec.App != c.app:
 		c.sessions.Remove(o.id)
-	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.Before(m.asOf):
+	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.actual.Before(m.asOf.actual):
 		// What is remembered is newer.
 	case known || !o.of.spoiled:
 		c.sessions.Put(o.id, remembered{rec, o.began}, sessionBytes+rec.Size())

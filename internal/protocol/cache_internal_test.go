@@ -9,8 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-func testCache(now func() time.Time, sessions int) *cache {
-	return newCache(nil, "session", now, time.Minute, sessions*sessionBytes)
+func testCache(sessions int) *cache {
+	return newCache(nil, "session", Clock{}, time.Minute, sessions*sessionBytes)
 }
 
 func (c *cache) read(r *driver.Record) { c.untrack(c.track(r.ID), r, nil) }
@@ -26,7 +26,7 @@ func cacheRecord(writes uint64, bytes int) *driver.Record {
 // TestCacheBounds: it keeps what was asked for last, within its number and bytes.
 func TestCacheBounds(t *testing.T) {
 	for _, test := range []struct{ size, most int }{{0, 100}, {sessionBytes, 48}, {5 * sessionBytes, 16}, {7 * sessionBytes, 0}} {
-		c := testCache(time.Now, 100)
+		c := testCache(100)
 		first := cacheRecord(1, test.size)
 		c.read(first)
 		var last *driver.Record
@@ -57,7 +57,7 @@ func TestCacheForgetsWhatIsNoLonger(t *testing.T) {
 		driver.ErrCorrupt: false, driver.ErrNewer: false,
 		driver.ErrUnavailable: true, driver.ErrOverloaded: true, context.DeadlineExceeded: true,
 	} {
-		c := testCache(time.Now, 100)
+		c := testCache(100)
 		r := cacheRecord(1, 0)
 		c.read(r)
 		c.untrack(c.track(r.ID), nil, err)
@@ -70,7 +70,7 @@ func TestCacheForgetsWhatIsNoLonger(t *testing.T) {
 // TestCacheEvictedStaysOut: what was pushed out after a save isn't replaced by
 // what a read brings that began before.
 func TestCacheEvictedStaysOut(t *testing.T) {
-	c := testCache(time.Now, 16)
+	c := testCache(16)
 	old := cacheRecord(1, 0)
 	saved := *old
 	saved.Writes = 2
@@ -92,7 +92,7 @@ func TestCacheEvictedStaysOut(t *testing.T) {
 // TestCacheSpoiledBringsNewer: a read that was overtaken by one of an older state
 // still takes its place.
 func TestCacheSpoiledBringsNewer(t *testing.T) {
-	c := testCache(time.Now, 16)
+	c := testCache(16)
 	old := cacheRecord(1, 0)
 	saved := *old
 	saved.Writes = 2
@@ -107,7 +107,7 @@ func TestCacheSpoiledBringsNewer(t *testing.T) {
 // TestCacheUnanswered: an operation without an answer tells nothing, and leaves
 // nothing behind.
 func TestCacheUnanswered(t *testing.T) {
-	c := testCache(time.Now, 16)
+	c := testCache(16)
 	r := cacheRecord(1, 0)
 	c.read(r)
 	c.untrack(c.track(r.ID), nil, driver.ErrUnavailable)
@@ -129,23 +129,25 @@ func TestCacheUnanswered(t *testing.T) {
 	}
 }
 
-// TestCacheClocks: a wall clock that is set back, and one that went on while the
+// TestCacheClocks: a clock of records that is set back, and one that went on while the
 // monotonic one slept, make nothing live longer.
 func TestCacheClocks(t *testing.T) {
-	start := time.Now()
-	wall := start.Round(0)
+	c, start := testCache(1), time.Now()
 	for name, test := range map[string]struct {
-		asOf, now time.Time
-		young     bool
+		now, actual time.Duration // since what is remembered was asked for
+		young       bool
 	}{
-		"soon":            {start, start.Add(time.Minute - 1), true},
-		"at the bound":    {start, start.Add(time.Minute), false},
-		"slept":           {start, wall.Add(time.Hour), false},
-		"set back":        {wall, wall.Add(-time.Millisecond), false},
-		"the same moment": {wall, wall, true},
+		"the same moment":           {0, 0, true},
+		"soon":                      {time.Minute - 1, time.Minute - 1, true},
+		"at the bound":              {time.Minute, time.Minute, false},
+		"slept":                     {time.Hour, 0, false},
+		"set back":                  {-time.Millisecond, time.Second, false},
+		"set back, by a little":     {time.Second, time.Minute - 1, true},
+		"set back again and again":  {time.Second, time.Minute, false},
+		"set back, and a long time": {time.Minute - 1, time.Hour, false},
 	} {
-		c := testCache(func() time.Time { return test.now }, 1)
-		if got := c.young(test.asOf); got != test.young {
+		from, to := instant{start, start}, instant{start.Add(test.now), start.Add(test.actual)}
+		if got := c.young(from, to); got != test.young {
 			t.Errorf("%s: young is %t", name, got)
 		}
 	}

@@ -27,14 +27,6 @@ func (c Clock) Both() (now, actual time.Time) {
 	return time.UnixMilli(now.UnixMilli()).UTC(), actual
 }
 
-// precise returns the time as the clock tells it, perhaps with a monotonic reading.
-func (c Clock) precise() time.Time {
-	if c.Custom != nil {
-		return c.Custom()
-	}
-	return time.Now()
-}
-
 // Moment is a time in Unix milliseconds, in a third of a time.Time's memory.
 type Moment int64
 

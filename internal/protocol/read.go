@@ -54,11 +54,13 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 		case rec.App != r.app || rec.Kind != driver.KindSession:
 			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, ErrForeign, driver.ErrCorrupt)
 		}
-		over, err := r.endIfOver(ctx, rec, r.clock.Now())
+		now := r.clock.Now()
+		over, err := r.endIfOver(ctx, rec, now)
 		switch {
 		case over:
 			return nil, nil, nil
 		case err == nil:
+			r.skews.look(ctx, rec, now)
 			return rec, nil, nil
 		case !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrGone) && !driver.IsNotFound(err) || !backOff(ctx, n):
 			return nil, nil, readError(id, err)

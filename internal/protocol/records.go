@@ -45,6 +45,7 @@ type Records struct {
 	refreshes shared
 	left      atomic.Bool  // see HasLeftovers
 	faults    atomic.Int64 // see Faults
+	skews     skews
 
 	mu     sync.Mutex
 	queues map[driver.ID]*Queue // that something is in, or that somebody holds
@@ -52,8 +53,8 @@ type Records struct {
 	work   sync.WaitGroup // the queues' goroutines, and what Begin began
 }
 
-// Options say how Records work. All fields are to be set, but for CacheFor, Fault and
-// Clock, whose zero value is the real time.
+// Options say how Records work. All fields are to be set, but for CacheFor, Fault, Ahead
+// and Clock, whose zero value is the real time.
 type Options struct {
 	App         string
 	Clock       Clock
@@ -71,20 +72,28 @@ type Options struct {
 	// Fault is told what was wrong with a principal's ledger, and which session
 	// showed it, or the ledger. nil: nobody is.
 	Fault func(ctx context.Context, principal string, what LedgerFault, id driver.ID)
+
+	// Ahead is told each time that a session is read for a visitor, or for who lists
+	// sessions, which is from the future (see Skew), and how far. nil: nobody is.
+	Ahead func(ctx context.Context, id driver.ID, ahead time.Duration)
 }
 
 // New returns the records of an app in a store.
 func New(store driver.Store, o Options) *Records {
 	r := &Records{vouch: driver.AssurancesOf(store), app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
+	r.skews.logger, r.skews.told = o.Logger, o.Ahead
 	r.refresher, _ = store.(driver.Refresher)
 	if o.CacheFor > 0 {
-		r.cache = newCache(store, o.App, o.Clock.precise, o.CacheFor, cacheBytes)
+		r.cache = newCache(store, o.App, o.Clock, o.CacheFor, cacheBytes)
 		store = r.cache
 	}
 	r.store = store
 	r.owned, _ = store.(driver.OwnedUpdater)
 	return r
 }
+
+// Skew returns what was met of sessions from the future.
+func (r *Records) Skew() Skew { return r.skews.sum() }
 
 // Close refuses further writes, with driver.ErrClosed, and waits for those accepted,
 // which takes no longer than their timeouts. Reads go on. The store stays open.

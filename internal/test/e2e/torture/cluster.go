@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/e2e/workload"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
@@ -66,8 +67,12 @@ func (c *cluster) work(ctx context.Context, urls []string, replicas int, o workl
 func (c *cluster) startWorkers(n int, urls []string, replicas int) {
 	c.run.Helper()
 	for i := range n {
+		ahead := driver.ClockTolerance / 2 // the clocks of any two lie as far apart as is tolerated, or agree
+		if i%2 == 0 {
+			ahead = -ahead
+		}
 		c.workers = append(c.workers, c.run.StartWorker(WorkerSpec{
-			Name: fmt.Sprintf("worker%d", i+1), Secret: c.secret, URLs: urls, Replicas: replicas,
+			Name: fmt.Sprintf("worker%d", i+1), Secret: c.secret, URLs: urls, Replicas: replicas, Ahead: ahead,
 		}))
 	}
 }

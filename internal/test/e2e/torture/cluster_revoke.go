@@ -77,22 +77,7 @@ func (v *visitor) interrupt(a, b *Worker, after time.Duration, usual *time.Durat
 		return false, err
 	}
 
-	revoke := workload.Op{Kind: history.Revoke, N: v.number(), Principal: v.principal}
-	record := history.Op{N: revoke.N, Kind: history.Revoke, Principal: v.principal, Client: revoking, Where: a.Name(), Call: v.now()}
-	answer := make(chan workload.Result, 1)
-	go func() { answer <- a.Do(v.ctx, revoke) }()
-	timer := time.NewTimer(after)
-	select {
-	case r := <-answer: // earlier than usual
-		answer <- r
-	case <-timer.C:
-	}
-	timer.Stop()
-	a.Kill()
-	r := <-answer
-	record.Return, record.Outcome, record.Note = v.now(), r.Outcome, r.Note
-	v.family.Ops = append(v.family.Ops, record)
-
+	v.revokeAndKill(a, after)
 	live, err := v.readAll(b)
 	if err != nil {
 		return false, err
@@ -119,6 +104,25 @@ func (v *visitor) interrupt(a, b *Worker, after time.Duration, usual *time.Durat
 		}
 	}
 	return live > 0 && live < sessions, nil
+}
+
+// revokeAndKill has a sign out everywhere, and kills it after a time.
+func (v *visitor) revokeAndKill(a *Worker, after time.Duration) {
+	revoke := workload.Op{Kind: history.Revoke, N: v.number(), Principal: v.principal}
+	record := history.Op{N: revoke.N, Kind: history.Revoke, Principal: v.principal, Client: revoking, Where: a.Name(), Call: v.now()}
+	answer := make(chan workload.Result, 1)
+	go func() { answer <- a.Do(v.ctx, revoke) }()
+	timer := time.NewTimer(after)
+	select {
+	case r := <-answer: // earlier than usual
+		answer <- r
+	case <-timer.C:
+	}
+	timer.Stop()
+	a.Kill()
+	r := <-answer
+	record.Return, record.Outcome, record.Note = v.now(), r.Outcome, r.Note
+	v.family.Ops = append(v.family.Ops, record)
 }
 
 func (v *visitor) login(e workload.Executor) error {

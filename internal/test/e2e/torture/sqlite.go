@@ -34,6 +34,16 @@ func sqliteScenarios() []Scenario {
 			What: "Four application processes on one SQLite file, one of which gets SIGKILL now and then.",
 		},
 		{
+			Name: "sqlite-clocks", Weight: 1, Run: sqliteClocks,
+			What: "Four application processes on one SQLite file, whose clocks lie apart by up to the 2 minutes that are tolerated. One of them " +
+				"gets SIGKILL now and then, and another clock.",
+		},
+		{
+			Name: "sqlite-ledgers", Weight: 1, Run: sqliteLedgers,
+			What: "Four application processes, as in sqlite-clocks. The ledger of a principal is deleted, emptied, made unreadable, or overwritten " +
+				"with another's; then the principal is signed out everywhere, now and then by a process that gets SIGKILL at it, and once more by another.",
+		},
+		{
 			Name: "sqlite-full", Weight: 1, Run: sqliteFull,
 			What: "The disk that the SQLite file of two application processes lies on is filled to the last page for some seconds, and has " +
 				"room again.",
@@ -56,17 +66,20 @@ type sqliteFile struct {
 	checks  int
 }
 
-// startSQLite starts so many workers on a file in a folder.
-func startSQLite(r *Run, dir string, processes int) *sqliteFile {
+// startSQLite starts so many workers on a file in a folder, whose clocks are that far
+// ahead of this machine's.
+func startSQLite(r *Run, dir string, processes int, ahead ...time.Duration) *sqliteFile {
 	r.Helper()
 	r.Uses("SQLite " + sqlite.Version)
 	s := &sqliteFile{run: r, path: filepath.Join(dir, "sessions.db")}
 	s.clients.path = s.path
 	secret := []byte(fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())) // never the same again
 	for i := range processes {
-		s.workers = append(s.workers, r.StartWorker(WorkerSpec{
-			Name: fmt.Sprintf("worker%d", i+1), Secret: secret, SQLite: s.path,
-		}))
+		spec := WorkerSpec{Name: fmt.Sprintf("worker%d", i+1), Secret: secret, SQLite: s.path}
+		if i < len(ahead) {
+			spec.Ahead = ahead[i]
+		}
+		s.workers = append(s.workers, r.StartWorker(spec))
 	}
 	return s
 }

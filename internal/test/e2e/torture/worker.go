@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
@@ -32,6 +33,8 @@ type WorkerSpec struct {
 	Replicas int // as elasticstore.Config has it
 
 	SQLite string // path of the file
+
+	Ahead time.Duration // how far the worker's clock is ahead of this machine's
 }
 
 // closableStore is a store that has to be closed.
@@ -74,7 +77,9 @@ func Serve(ctx context.Context, env func(string) string, in io.Reader, out io.Wr
 	if err != nil {
 		return true, err
 	}
-	local, err := workload.NewLocal(spec.Name, store, keyring, workload.Config())
+	config := workload.Config()
+	config.Now = func() time.Time { return time.Now().Add(spec.Ahead) }
+	local, err := workload.NewLocal(spec.Name, store, keyring, config)
 	if err != nil {
 		return true, err
 	}
@@ -167,6 +172,9 @@ func (w *Worker) Restart() {
 	w.start()
 	w.run.Restarted()
 }
+
+// SetAhead sets the clock of the process that is started next.
+func (w *Worker) SetAhead(d time.Duration) { w.spec.Ahead = d }
 
 // Memory returns how many bytes of memory the process has in use, and the most
 // that it ever had.

@@ -17,6 +17,7 @@ import (
 // Local does operations on a Manager of its own in this process.
 type Local struct {
 	name  string
+	app   string
 	store cloakroom.Store
 	m     *cloakroom.Manager
 	now   func() time.Time
@@ -56,7 +57,10 @@ func NewLocal(name string, store cloakroom.Store, keyring *cloakroom.Keyring, co
 	if err != nil {
 		return nil, err
 	}
-	l := &Local{name: name, store: store, m: m, now: c.Now}
+	if c.App == "" {
+		c.App = "session"
+	}
+	l := &Local{name: name, app: c.App, store: store, m: m, now: c.Now}
 	l.serve = m.Handler(http.HandlerFunc(l.handle))
 	return l, nil
 }
@@ -75,6 +79,8 @@ func (l *Local) Close() error { return l.m.Close() }
 func (l *Local) Do(ctx context.Context, op Op) Result {
 	ctx = context.WithoutCancel(ctx)
 	switch {
+	case op.Lose != "":
+		return l.lose(ctx, op)
 	case op.Kind == history.Sweep:
 		_, err := l.store.Sweep(ctx, l.now())
 		return result(op, err)

@@ -22,6 +22,10 @@ type Op struct {
 	Except    cloakroom.ID    `json:"except,omitzero"`
 	Quiet     bool            `json:"quiet,omitempty"`  // as a request that is no activity; InRequest only
 	HangUp    bool            `json:"hangUp,omitempty"` // the client leaves before the save; InRequest only
+
+	// Lose, if set, is no client's operation and has no Kind: Principal's ledger is lost.
+	Lose  Loss   `json:"lose,omitempty"`
+	Other string `json:"other,omitempty"` // of LedgerExchanged: whose ledger it becomes
 }
 
 // How names the ways to do the same.

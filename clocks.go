@@ -1,0 +1,63 @@
+package cloakroom
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
+)
+
+// This file is what is told of clocks that lie apart, and of settings that are too short
+// for that.
+
+// clockProblems returns what an operator should know of settings where the clocks of
+// machines lie apart by as much as is tolerated. Those that aren't here don't mind:
+// CacheFor and SaveTimeout run by the machine's own clock, TouchEvery only has more or
+// fewer touches made, and the tolerance is added to RenewGrace where another machine's
+// time is judged.
+func clockProblems(c *Config) (all []driver.Problem) {
+	if c.IdleTimeout-max(c.TouchEvery, 0) <= driver.ClockTolerance {
+		all = append(all, driver.Problem{
+			Code: "idle-below-tolerance", Severity: driver.SeverityWarn,
+			Meaning: fmt.Sprintf("Config.IdleTimeout is %v, and activity is recorded every %v: where the clocks of machines lie apart by the %v that are tolerated, sessions of active visitors end.", c.IdleTimeout, max(c.TouchEvery, 0), driver.ClockTolerance),
+			Remedy:  fmt.Sprintf("Set it to more than %v beyond Config.TouchEvery, or see to it that all clocks agree.", driver.ClockTolerance),
+		})
+	}
+	for _, f := range []struct {
+		code, name string
+		value      time.Duration
+	}{
+		{"lifetime-below-tolerance", "Lifetime", c.Lifetime},
+		{"anonymous-lifetime-below-tolerance", "AnonymousLifetime", c.AnonymousLifetime},
+	} {
+		if f.value <= driver.ClockTolerance {
+			all = append(all, driver.Problem{
+				Code: f.code, Severity: driver.SeverityWarn,
+				Meaning: fmt.Sprintf("Config.%s is %v: where the clocks of machines lie apart by the %v that are tolerated, sessions are over when they begin.", f.name, f.value, driver.ClockTolerance),
+				Remedy:  "Set it to more, or see to it that all clocks agree.",
+			})
+		}
+	}
+	return all
+}
+
+// skewProblems returns what an operator should know if sessions from the future were met.
+func skewProblems(s protocol.Skew) []driver.Problem {
+	if s.Met == 0 {
+		return nil
+	}
+	return []driver.Problem{{
+		Code: "clock-skew", Severity: driver.SeverityWarn,
+		Meaning: fmt.Sprintf("Since this process began it read %d times a session that was used, or made, at a time that is still to come here, by up to %v. So the clock of this machine, or that of another, is wrong by more than the %v that are tolerated, and idle timeouts come too late or too early.", s.Met, s.Worst.Round(time.Second), driver.ClockTolerance),
+		Remedy:  "Set the clocks of all machines by one source (NTP). Events.ClockSkew and the log name sessions.",
+	}}
+}
+
+// endedLately reports whether a grace that began with the end of a session, at a time by
+// another machine's clock, goes on. That clock may be behind as far as is tolerated: a
+// grace of 30 s would be over at once, and a late request would begin a session whose
+// cookie replaces the good one. A grace that goes on for longer opens nothing.
+func endedLately(grace time.Duration, began, now time.Time) bool {
+	return now.Sub(began) < grace+driver.ClockTolerance
+}
