@@ -24,6 +24,7 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
 	}
 	s := m.newSession(new(Session), nil)
+	s.at = protocol.MomentOf(now)
 	if err := m.load(ctx, s, t, now, actual); err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (s *Session) Renew(ctx context.Context) error {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
-	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+	c := &protocol.Change{Base: rec, AsOf: asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
 		ring, claims := m.keyring.ring.Load(), claims(next)
 		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {

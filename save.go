@@ -208,7 +208,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	var err error
 	written := true
 	if stored {
-		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh}
+		c := &protocol.Change{Base: base, AsOf: asOf, Seen: visit.seen(), MaySkip: true, Fresh: fresh}
 		c.Apply = func(next *driver.Record, now time.Time, untouched bool) (err error) {
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:

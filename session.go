@@ -29,18 +29,19 @@ type Session struct {
 
 	saving sync.Mutex // held by a save, sign-in or renewal; taken before mu
 
-	mu     sync.Mutex
-	rec    *driver.Record  // as it was last read or written; empty before that
-	asOf   protocol.Moment // when that was
-	stored bool            // rec is in the store
-	wrote  bool            // and was written by this Session, which is activity enough
-	gone   bool            // it has ended: saving is ErrGone
-	barred *barrier        // nil: an anonymous session may be begun
-	old    bool            // the token came with the previous secret
-	rekey  bool            // the verifier was made by a later key of the ring
-	exact  bool            // no op failed when view was made
-	fresh  bool            // rec was read from the store, or written, by this Session itself
-	flying bool            // a save or sign-in has taken earlier ops along
+	mu      sync.Mutex
+	rec     *driver.Record  // as it was last read or written; empty before that
+	asOf    protocol.Moment // when that was
+	stored  bool            // rec is in the store
+	wrote   bool            // and was written by this Session, which is activity enough
+	touched bool            // or is being touched by it
+	gone    bool            // it has ended: saving is ErrGone
+	barred  *barrier        // nil: an anonymous session may be begun
+	old     bool            // the token came with the previous secret
+	rekey   bool            // the verifier was made by a later key of the ring
+	exact   bool            // no op failed when view was made
+	fresh   bool            // rec was read from the store, or written, by this Session itself
+	flying  bool            // a save or sign-in has taken earlier ops along
 	visit
 
 	view valueSet   // rec's values with ops
@@ -62,9 +63,10 @@ type barrier struct {
 
 // visit is what a request tells about the session's use.
 type visit struct {
-	secret [16]byte // of the token
-	used   bool     // the token came from the client, with the current secret
-	active bool     // the visitor is at work: writing moves Seen
+	secret [16]byte        // of the token
+	used   bool            // the token came from the client, with the current secret
+	active bool            // the visitor is at work: writing moves Seen
+	at     protocol.Moment // when the request came
 	client Client
 }
 
