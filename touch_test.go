@@ -141,6 +141,19 @@ func TestI11_JustInTime(t *testing.T) {
 			return nil
 		})
 	})
+	bubble(t, "the store is slow", func(t *testing.T) {
+		r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
+		s := r.stored(1)
+		r.clock.add(idle - margin)
+		var once atomic.Bool
+		r.store.hook(func(c *call) fate {
+			if c.op == "get" && once.CompareAndSwap(false, true) {
+				r.clock.add(margin)
+			}
+			return pass
+		})
+		r.as(s).want(200, r.sure(s))
+	})
 	for name, f := range map[string]page{"look": look, "visit": visit, "renew": renew} {
 		bubble(t, "its write comes late, "+name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{IdleTimeout: idle})

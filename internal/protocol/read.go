@@ -39,13 +39,15 @@ var ErrForeign = errors.New("not a session of this app")
 
 // Read returns the record of a session that is live. If the session has ended it
 // returns its grave, or neither if there is no grave. A session that is called over
-// before its deadline has been buried, so it stays over (invariants 2 and 11).
+// before its deadline has been buried, so it stays over (invariants 2 and 11). What
+// counts is when it was asked for, not when the store answers.
 //
 // The record may be stale, or a phantom, as far as the store allows. A change on top
 // of it finds that out.
 //
 // Errors: ErrForeign; those of reading.
 func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
+	now := r.clock.Now()
 	for n := 1; ; n++ {
 		rec, err := r.store.Get(ctx, id)
 		switch {
@@ -58,7 +60,7 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 		case rec.App != r.app || rec.Kind != driver.KindSession:
 			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, ErrForeign, driver.ErrCorrupt)
 		}
-		over, err := r.endIfOver(ctx, rec, r.clock.Now(), nil)
+		over, err := r.endIfOver(ctx, rec, now, nil)
 		switch {
 		case over:
 			return nil, nil, nil

@@ -39,7 +39,7 @@ func codeMutants() []codeMutant {
 		{"that a burial is read means that it happened", []edit{{"internal/protocol/outcome.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied && seen.state == stateLive:"}}, "login-phantom", "d"},
 		{"that an end is read means that a save didn't happen", []edit{{"internal/protocol/outcome.go", "case v == verdictApplied, seen.state == stateGrave:", "case v == verdictApplied:"}}, "create-phantom", "e"},
 		{"that a write isn't read means that it didn't happen", []edit{{"internal/protocol/resolve.go", "\t\t\ta.ruledOut = true\n\t\t\tpending = append(pending, a)", ""}}, "saves-phantom", "a"},
-		{"a refusal isn't confirmed", []edit{{"internal/protocol/flush.go", "try > 0, len(open) > 0); len", "try > 0, false); len"}}, "refusal-phantom", "e"},
+		{"a refusal isn't confirmed", []edit{{"internal/protocol/flush.go", "now, len(open) > 0); len", "now, false); len"}}, "refusal-phantom", "e"},
 		{"expired is said without burying", []edit{{"internal/protocol/read.go", "case !now.Before(rec.Deadline):\n\t\treturn true, nil", "case true:\n\t\treturn true, nil"}}, "expiry", "x"},
 		{"graves are over at once", []edit{{"driver/record.go", "Until: r.Deadline,", "Until: at,"}}, "create-end", "b"},
 		{"a sign-in compares no generations", []edit{{"internal/protocol/ledgers.go", "if l.Generation != generation {\n\t\t\t\treturn now", "if false {\n\t\t\t\treturn now"}, {"internal/protocol/ledgers.go", "if l.Generation != generation { // moved", "if false { // moved"}}, "login-revoke", "c"},
@@ -69,6 +69,8 @@ func codeMutants() []codeMutant {
 		{"two write ids are kept, and answers that are certain are doubted, in a sign-in", []edit{fewIDs, doubts}, "login-certain", "n"},
 		{"a certain answer rules out earlier attempts of a save", []edit{{"internal/protocol/flush.go", "\t\t\tcase !r.certain(err):\n", "\t\t\tcase r.certain(err):\n\t\t\t\topen = nil\n\t\t\tdefault:\n"}}, "saves-certain", "a"},
 		{"a certain answer rules out earlier attempts of a retirement", []edit{{"internal/protocol/signin.go", "if !r.certain(err) {\n", "if open = nil; !r.certain(err) {\n"}}, "login-certain", "a"},
+		{"a touch yields to whatever was written meanwhile", []edit{{"touch.go", "\tvisit := s.visit\n", "\tvisit, tries := s.visit, 0\n"}, {"touch.go", "\t\tdue := visit.active", "\t\tif tries++; tries > 1 {\n\t\t\treturn protocol.ErrNeedless\n\t\t}\n\t\tdue := visit.active"}}, "visits", "i"},
+		{"the time of last activity is that of the write", []edit{{"touch.go", "later(next.Seen, v.at.Time())", "later(next.Seen, now)"}}, "visits-slow", "i"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "return errNotCurrent\n", "_ = 0\n"}}, "renew", "r"},
 		{"the old token ends with the renewal", []edit{{"renew.go", "now.Add(maxRenewGrace)", "now"}}, "renew-crash", "h"},
 	}
