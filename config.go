@@ -27,7 +27,8 @@ type Config struct {
 	// IdleTimeout is how long a session lives without a request. Negative: it
 	// has no idle timeout. Since activity is recorded once in TouchEvery only,
 	// a session may end that much earlier, but never later. What counts is when a
-	// request asks for its session, not how long it runs. Defaults to 24 h.
+	// request asks for its session, not how long it runs. A sign-in may give its
+	// session another (LoginOptions.IdleTimeout). Defaults to 24 h.
 	IdleTimeout time.Duration
 
 	// Lifetime is how long a session lives after its sign-in, however active.

@@ -58,7 +58,7 @@ func (s *Session) touchDue() bool {
 		return true
 	}
 	at := s.at.Time()
-	return s.active && !s.wrote && at.After(s.rec.Seen) && at.Sub(s.rec.Seen) >= s.m.config.TouchEvery
+	return s.active && !s.wrote && at.After(s.rec.Seen) && at.Sub(s.rec.Seen) >= s.m.touchEvery(s.rec)
 }
 
 // touch records the visitor's activity, and what else is due, without waiting. It

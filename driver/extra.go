@@ -15,12 +15,12 @@ import (
 const Format = 1
 
 // The names in Extra that are spoken for. Stores treat none of them apart, but
-// for ExtraFormat. Nothing but that and ExtraGeneration has a meaning yet: the others
-// are decided so that processes of several versions agree on them.
+// for ExtraFormat. Nothing but that, ExtraGeneration and ExtraIdle has a meaning yet: the
+// others are decided so that processes of several versions agree on them.
 const (
 	ExtraFormat     = "format"     // a number; absent: 1
 	ExtraGeneration = "generation" // of the ledger when the session was signed in, as a WriteID's text; absent: none
-	ExtraIdle       = "idle"       // the session's own idle timeout, in milliseconds
+	ExtraIdle       = "idle"       // the session's own idle timeout, a number of milliseconds; 0: it has none; absent: Config.IdleTimeout
 	ExtraMethod     = "method"     // how the principal proved who it is, such as "passkey"
 	ExtraLevel      = "level"      // how far that is to be trusted: a number, more is better
 	ExtraActor      = "actor"      // who acts in the principal's place

@@ -134,13 +134,13 @@ func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, err
 
 // over reports whether a session is past its idle timeout or its deadline.
 func (r *Records) over(rec *driver.Record, now time.Time) bool {
-	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= r.o.Idle
+	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= IdleTimeout(rec, r.o.Idle)
 }
 
 // inUse reports whether a session that seems to be idle isn't, as a visitor came whose
 // changes are about to be written. Each found it live.
 func (r *Records) inUse(rec *driver.Record, now time.Time, changes []*Change) bool {
 	return now.Before(rec.Deadline) && slices.ContainsFunc(changes, func(c *Change) bool {
-		return c.Seen != 0 && c.Seen.since(now) < r.o.Idle
+		return c.Seen != 0 && c.Seen.since(now) < IdleTimeout(rec, r.o.Idle)
 	})
 }
