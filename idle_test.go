@@ -86,7 +86,7 @@ func TestI11_RememberedThroughAbsence(t *testing.T) {
 				}
 			}
 			r.clock.add(test.lives - time.Millisecond)
-			if _, err := r.store.Store.Sweep(t.Context(), r.clock.now()); err != nil {
+			if _, err := r.store.Sweep(t.Context(), r.clock.now()); err != nil {
 				t.Fatal(err)
 			}
 			open("before", true)

@@ -100,7 +100,7 @@ func (s *Session) touchInTime() *time.Timer {
 }
 
 // seen returns when the visitor came; 0 if it isn't the visitor's doing.
-func (v *visit) seen() protocol.Moment {
+func (v visit) seen() protocol.Moment {
 	if !v.active {
 		return 0
 	}

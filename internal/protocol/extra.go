@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -24,7 +25,16 @@ func GenerationOf(rec *driver.Record) driver.WriteID { return generationOf(rec) 
 // generationOf returns the generation of the ledger that a session was signed in
 // under. It is zero if the ledger had none, or an older version made the record.
 func generationOf(rec *driver.Record) (g driver.WriteID) {
-	if raw := rec.Extra.Get(driver.ExtraGeneration); raw != nil && json.Unmarshal(raw, &g) != nil {
+	raw := rec.Extra.Get(driver.ExtraGeneration)
+	var err error
+	switch n := len(raw) - 1; {
+	case raw == nil:
+	case n > 0 && raw[0] == '"' && raw[n] == '"' && bytes.IndexByte(raw, '\\') < 0: // as it is written; requests pay for it
+		err = g.UnmarshalText(raw[1:n])
+	default:
+		err = json.Unmarshal(raw, &g)
+	}
+	if err != nil {
 		return driver.WriteID{}
 	}
 	return g

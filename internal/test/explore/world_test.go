@@ -319,7 +319,7 @@ func (w *world) successors(x *explorer, out []successor) []successor {
 			add(&n, action{actLate, j, q})
 		}
 	}
-	if w.now < x.sc.maxTime && !(x.sc.prompt && w.busy(x)) {
+	if w.now < x.sc.maxTime && (!x.sc.prompt || !w.busy(x)) {
 		n := *w
 		n.now++
 		add(&n, action{kind: actTick})
