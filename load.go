@@ -14,7 +14,7 @@ import (
 // token's secret opens its record.
 
 // Retrieve returns the session of a token outside of a request. Like a request,
-// it counts as activity.
+// it counts as activity, of this moment: what is saved later doesn't.
 //
 // ErrNotFound: the token doesn't verify, or its session has ended or expired.
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
