@@ -26,9 +26,11 @@ type Config struct {
 
 	// IdleTimeout is how long a session lives without a request. Negative: it
 	// has no idle timeout. Since activity is recorded once in TouchEvery only,
-	// a session may end that much earlier, but never later. Clocks of machines that lie
-	// apart shift it by as much: with less than driver.ClockTolerance beyond TouchEvery,
-	// New warns. Defaults to 24 h.
+	// a session may end that much earlier, but never later. What counts is when a
+	// request asks for its session, not how long it runs. A sign-in may give its
+	// session another (LoginOptions.IdleTimeout). Clocks of machines that lie apart
+	// shift it by as much: with less than driver.ClockTolerance beyond TouchEvery, New
+	// warns. Defaults to 24 h.
 	IdleTimeout time.Duration
 
 	// Lifetime is how long a session lives after its sign-in, however active.
@@ -47,7 +49,8 @@ type Config struct {
 	MaxLifetime time.Duration
 
 	// TouchEvery is how often, at most, a request that changes nothing writes
-	// the time of the last activity. Defaults to a tenth of IdleTimeout, and 1
+	// the time of the last activity. That goes with the request's save if there is one.
+	// Defaults to a tenth of IdleTimeout, and 1
 	// minute at most. Less than IdleTimeout. Negative: every request does.
 	TouchEvery time.Duration
 

@@ -328,7 +328,7 @@ func TestDefaults(t *testing.T) {
 			{cloakroom.Config{IdleTimeout: 5 * time.Minute}, 30 * time.Second},
 			{cloakroom.Config{IdleTimeout: -1}, time.Minute},
 			{cloakroom.Config{TouchEvery: 3 * time.Minute}, 3 * time.Minute},
-			{cloakroom.Config{TouchEvery: -1}, 0},
+			{cloakroom.Config{TouchEvery: -1}, time.Millisecond}, // each that is later than the last
 		} {
 			inBubble(t, func(t *testing.T) {
 				d := newDesk(t, &tt.config)

@@ -20,6 +20,7 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := m.newSession(new(Session), nil)
+	s.at = protocol.MomentOf(rec.Created)
 	s.adopt(rec, secret, protocol.MomentOf(rec.Created))
 	m.events.created(ctx, rec.Info())
 	return s, nil

@@ -174,10 +174,10 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 	})
 	bubble(t, "a save in between keeps it alive", func(t *testing.T) {
 		r, s, g := begin(t)
-		mine := r.open(s)
 		bury := r.store.hold(isOp("bury"))
 		r.clock.add(idle - time.Millisecond)
 		save := r.store.hold(isOp("update"))
+		mine := r.open(s)
 		visits.Set(mine, 2)
 		saved := later(func() error { return mine.Save(t.Context()) }) // in time
 		<-save.reached
@@ -405,25 +405,6 @@ func TestI2_SeenNeverGoesBackwards(t *testing.T) {
 				t.Errorf("seen went from %v back to %v", before.Seen, rec.Seen)
 			}
 		}
-	})
-}
-
-// A touch that meets a save yields: it isn't tried again, and nothing is lost.
-func TestI5_TouchYields(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
-		s := r.stored(1)
-		other := r.openBy(r.manager(nil), s.Token())
-		r.clock.add(time.Hour)
-		g := r.store.hold(isOp("update"))
-		r.as(s).want(200, look)
-		<-g.reached
-		visits.Set(other, 5)
-		r.save(other)
-		g.let(pass)
-		synctest.Wait()
-		r.wantOps("get 3, update 2") // an hour old, what the other knew was read anew
-		r.wantVisits(s.ID(), 5)
 	})
 }
 

@@ -117,6 +117,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	s := q.newSession()
 	now, actual := m.clock.Both()
+	s.at = protocol.MomentOf(now)
 	switch t, ok, more := m.presented(q.outer, now); {
 	case ok:
 		q.hold(ID(t.ID), s)
@@ -130,6 +131,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 		return nil, q.err
 	}
 	q.session.Store(s)
+	q.keepAlive(s)
 	return s, nil
 }
 

@@ -14,7 +14,7 @@ import (
 // token's secret opens its record.
 
 // Retrieve returns the session of a token outside of a request. Like a request,
-// it counts as activity.
+// it counts as activity, of this moment: what is saved later doesn't.
 //
 // ErrNotFound: the token doesn't verify, or its session has ended or expired.
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
@@ -24,6 +24,7 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
 	}
 	s := m.newSession(new(Session), nil)
+	s.at = protocol.MomentOf(now)
 	if err := m.load(ctx, s, t, now, actual); err != nil {
 		return nil, err
 	}
@@ -84,15 +85,11 @@ func (m *Manager) openEnded(s *Session, grave *driver.Grave, t token.Token) {
 // the sign-in that replaced it: lately, and the secret was the current one then. That
 // opens nothing. Who the visitor is has to be proved again.
 func (m *Manager) mayRepeat(id ID, grave *driver.Grave, secret [16]byte) bool {
-	old, ok := protocol.ReplacedOf(grave)
-	if !ok || m.now().Sub(grave.At) >= protocol.RepeatWithin {
+	old := protocol.ReplacedRecord(id, grave)
+	if old == nil || m.now().Sub(grave.At) >= protocol.RepeatWithin {
 		return false
 	}
-	c := token.Claims{
-		App: grave.App, Principal: grave.Principal, ID: id,
-		Created: old.Created, Authenticated: old.Authenticated, Deadline: millis(grave.Until),
-	}
-	ok, _ = m.keyring.ring.Load().Check(old.Verifier, c, secret)
+	ok, _ := m.keyring.ring.Load().Check(old.Verifier, claims(old), secret)
 	return ok
 }
 

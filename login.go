@@ -39,11 +39,20 @@ type LoginOptions struct {
 	// Attempt is what BeginLogin returned before the password was checked.
 	// Without one, a RevokeAll before Login began goes unnoticed.
 	Attempt LoginAttempt
-	// Remember lets the cookie outlive the browser's run, to the session's end.
+	// Remember lets the cookie outlive the browser's run, to the session's end. See
+	// IdleTimeout.
 	Remember bool
 	// Lifetime of the session, at most Config.MaxLifetime. Defaults to
 	// Config.Lifetime.
 	Lifetime time.Duration
+	// IdleTimeout is how long the session lives without a request. Negative: as long
+	// as its Lifetime. It is to the millisecond, and Config.TouchEvery a tenth of it at
+	// most. Defaults to Config.IdleTimeout; with Remember, to none, since who is to be
+	// remembered may be away for as long as the cookie lasts.
+	//
+	// A session that has one of its own, so with Remember any, is 503 for processes of
+	// versions before it could have.
+	IdleTimeout time.Duration
 }
 
 // BeginLogin begins an attempt to sign a principal in. Call it before the
@@ -99,6 +108,10 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 		return fmt.Errorf("cloakroom: LoginOptions.Lifetime is %v: from 0 to Config.MaxLifetime, %v, is allowed", lifetime, m.config.MaxLifetime)
 	}
 	const what = "sign in"
+	idle, own, err := o.ownIdle()
+	if err != nil {
+		return err
+	}
 	if s.q.sent() {
 		return errTooLate(what)
 	}
@@ -126,6 +139,9 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	for n := 1; ; n++ {
 		if err := l.prepare(ctx, principal, lifetime, o.Remember); err != nil {
 			return err
+		}
+		if own {
+			m.setOwnIdle(l.next, idle, t.t.Generation)
 		}
 		err := l.run(ctx, t.t)
 		if err == nil {

@@ -79,14 +79,6 @@ func (m *Manager) Close() error {
 // now returns the time in the precision of records.
 func (m *Manager) now() time.Time { return m.clock.Now() }
 
-// expires returns when a record expires unless there is activity.
-func (m *Manager) expires(r *driver.Record) time.Time {
-	if e := r.Seen.Add(m.config.IdleTimeout); e.Before(r.Deadline) {
-		return e
-	}
-	return r.Deadline
-}
-
 // newRecord returns the record of a new session, without verifier.
 func (m *Manager) newRecord(principal string, lifetime time.Duration) *driver.Record {
 	now := m.now()
@@ -120,10 +112,14 @@ func (m *Manager) seal(rec *driver.Record) (secret [16]byte) {
 
 // claims returns what the record's verifier covers.
 func claims(r *driver.Record) token.Claims {
-	return token.Claims{
+	c := token.Claims{
 		App: r.App, Principal: r.Principal, ID: r.ID,
 		Created: millis(r.Created), Authenticated: millis(r.Authenticated), Deadline: millis(r.Deadline),
 	}
+	if c.Idle, c.OwnIdle = protocol.OwnIdle(r); c.OwnIdle {
+		c.Generation = protocol.GenerationOf(r)
+	}
+	return c
 }
 
 // millis returns a time in Unix milliseconds, 0 for the zero time.

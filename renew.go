@@ -82,7 +82,7 @@ func (s *Session) renew(ctx context.Context, strict bool) (err error) {
 	var secret [16]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
 	m := s.m
-	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+	c := &protocol.Change{Base: rec, AsOf: asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
 		ring := m.keyring.ring.Load()
 		if ok, _ := ring.Check(next.Verifier, claims(next), visit.secret); !ok {

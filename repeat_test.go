@@ -282,6 +282,19 @@ func TestI9_ChainOfLostSignIns(t *testing.T) {
 
 // Neither for another principal, nor with another's token, nor after a sign-out.
 func TestI9_WhoMayNotRepeat(t *testing.T) {
+	t.Run("a session with an idle timeout of its own may", func(t *testing.T) {
+		r := newRig(t, nil)
+		old := r.guest()
+		old.want(200, put("full"))
+		old.want(200, loginAs("ann", &cloakroom.LoginOptions{Remember: true, IdleTimeout: time.Hour}))
+		old.wantIs("ann", "full")
+		heard := &guest{r: r, m: r.m, token: old.token}
+		heard.want(200, loginAs("ann", &cloakroom.LoginOptions{Remember: true}))
+		old.want(200, loginAs("ann", nil))
+		old.wantIs("ann", "full")
+		heard.wantIs("", "")
+		r.wantDeviceCount("ann", 1)
+	})
 	t.Run("another principal", func(t *testing.T) {
 		r := newRig(t, nil)
 		lost, heard := lostLogin(r, nil, nil)

@@ -36,6 +36,7 @@ type request struct {
 	held   *protocol.Queue // its queue; nil: none
 	over   bool            // the handler has returned
 	begun  bool            // first is in use
+	alarm  *time.Timer     // of a touch that is due; nil: none is
 
 	token atomic.Int32 // one of the following
 
@@ -151,11 +152,25 @@ func (q *request) hold(id ID, s *Session) {
 	}
 }
 
-// letGo ends the hold with the request.
+// keepAlive sees to it that the visitor's activity is recorded, with mu held.
+func (q *request) keepAlive(s *Session) {
+	if q.over {
+		s.touch()
+		return
+	}
+	q.alarm = s.touchInTime()
+}
+
+// letGo ends the hold with the request. It records the visitor's activity if nothing
+// has, whatever came of the request.
 func (q *request) letGo() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.over = true
+	if q.alarm != nil {
+		q.alarm.Stop()
+		q.session.Load().touch()
+	}
 	if q.held != nil {
 		q.m.records.Release(q.heldID, q.held)
 	}
@@ -257,5 +272,4 @@ func (q *request) finish() {
 	if err != nil {
 		q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
 	}
-	s.touch()
 }

@@ -221,7 +221,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	var err error
 	written := true
 	if stored {
-		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh}
+		c := &protocol.Change{Base: base, AsOf: asOf, Seen: visit.seen(), MaySkip: true, Fresh: fresh}
 		c.Apply = func(next *driver.Record, now time.Time, untouched bool) (err error) {
 			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 				return err

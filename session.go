@@ -34,6 +34,7 @@ type Session struct {
 	asOf     protocol.Moment // when that was
 	stored   bool            // rec is in the store
 	wrote    bool            // and was written by this Session, which is activity enough
+	touched  bool            // or is being touched by it
 	gone     bool            // it has ended: saving is ErrGone
 	barred   *barrier        // nil: an anonymous session may be begun
 	old      bool            // the token came with the previous secret
@@ -63,9 +64,10 @@ type barrier struct {
 
 // visit is what a request tells about the session's use.
 type visit struct {
-	secret [16]byte // of the token
-	used   bool     // the token came from the client, with the current secret
-	active bool     // the visitor is at work: writing moves Seen
+	secret [16]byte        // of the token
+	used   bool            // the token came from the client, with the current secret
+	active bool            // the visitor is at work: writing moves Seen
+	at     protocol.Moment // when the request came
 	client Client
 	strict string // of the record whose secret it was: see strictOf
 }

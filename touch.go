@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -19,7 +20,7 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 		protocol.MarkUsed(next)
 	}
 	if v.active {
-		next.Seen = later(next.Seen, now)
+		next.Seen = later(next.Seen, v.at.Time())
 		next.Expires = m.expires(next)
 		if v.client != (Client{}) { // outside of requests nobody knows
 			next.Client = v.client
@@ -49,28 +50,69 @@ func (m *Manager) graceDue(rec *driver.Record) bool {
 	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace))
 }
 
-// touch records the visitor's activity, and what else is due, without waiting.
-// It yields to any conflict, as whoever wrote was active as well; but not if it
-// begins the grace of a renewed secret.
+// lateTouch is how long a touch waits at most for a save that it could go with.
+const lateTouch = time.Second
+
+// touchDue reports whether the visitor's activity, or what else the request has to
+// record beside its changes, isn't recorded yet; with mu held.
+func (s *Session) touchDue() bool {
+	switch {
+	case !s.stored, s.gone, s.touched:
+		return false
+	case s.used && (s.rekey || s.m.graceDue(s.rec) || protocol.IsUnused(s.rec)):
+		return true
+	}
+	at := s.at.Time()
+	return s.active && !s.wrote && at.After(s.rec.Seen) && at.Sub(s.rec.Seen) >= s.m.touchEvery(s.rec)
+}
+
+// touch records the visitor's activity, and what else is due, without waiting. It
+// waits in the queue behind a save that is under way, and if that has done it, comes
+// to nothing.
 func (s *Session) touch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.stored || s.gone {
+	if !s.touchDue() {
 		return
 	}
-	grace := s.used && s.m.graceDue(s.rec)
-	unused := s.used && protocol.IsUnused(s.rec)
-	if unused || s.active && !s.wrote && s.m.now().Sub(s.rec.Seen) >= s.m.config.TouchEvery || s.used && s.rekey || grace {
-		s.rekey = false
-		visit := s.visit
-		_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Yields: !grace && !unused, Apply: func(next *driver.Record, now time.Time, _ bool) error {
-			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
-				return err
-			}
-			s.m.freshen(next, visit, now)
-			return nil
-		}})
+	s.touched, s.rekey = true, false
+	visit := s.visit
+	_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, untouched bool) error {
+		if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
+			return err
+		}
+		due := visit.active && visit.at.Time().After(next.Seen) || visit.used && (s.m.graceDue(next) || protocol.IsUnused(next))
+		verifier := next.Verifier
+		s.m.freshen(next, visit, now)
+		if untouched && !due && bytes.Equal(verifier, next.Verifier) {
+			return protocol.ErrNeedless
+		}
+		return nil
+	}})
+}
+
+// touchInTime sees to it that a touch which is due is made while the request lasts, if
+// no save comes that it goes with: after lateTouch, or sooner if others would find the
+// session expired by then. The request's end stops the timer, and makes the touch itself.
+func (s *Session) touchInTime() *time.Timer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.touchDue() {
+		return nil
 	}
+	end := s.m.expires(s.rec)
+	if s.rec.Expires.Before(end) {
+		end = s.rec.Expires
+	}
+	return time.AfterFunc(min(lateTouch, end.Sub(s.at.Time())/2), s.touch)
+}
+
+// seen returns when the visitor came; 0 if it isn't the visitor's doing.
+func (v visit) seen() protocol.Moment {
+	if !v.active {
+		return 0
+	}
+	return v.at
 }
 
 // markUsed has the store know that a request presents the token of a sign-in, before the

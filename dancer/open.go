@@ -185,7 +185,8 @@ func (s *Sessions) AfterHook(h http.Handler) http.Handler { return s.AutoSave(h)
 // ManagerConfig returns the Manager's settings as far as config.yml has them.
 //
 // session_expires was the time since the last response: the browser forgot the
-// cookie then. So it is the idle timeout, and cookies outlive the browser.
+// cookie then. So it is the idle timeout, and cookies outlive the browser. A sign-in
+// with LoginOptions.Remember has none, unless LoginOptions.IdleTimeout says otherwise.
 func (c *Config) ManagerConfig() cloakroom.Config {
 	const day = 24 * time.Hour
 	m := cloakroom.Config{App: c.Type, Save: cloakroom.SaveEach, Transport: c.NewCookie()}

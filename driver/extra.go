@@ -22,7 +22,7 @@ const (
 	ExtraGeneration = "generation" // of the ledger when the session was signed in, as a WriteID's text; absent: none
 	ExtraUnused     = "unused"     // no request has presented the sign-in's token yet: true, or what values were carried into it
 	ExtraStrict     = "strict"     // of the last renewal that ended all secrets before it, as a WriteID's text; absent: none
-	ExtraIdle       = "idle"       // the session's own idle timeout, in milliseconds
+	ExtraIdle       = "idle"       // the session's own idle timeout, a number of milliseconds; 0: it has none; absent: Config.IdleTimeout
 	ExtraMethod     = "method"     // how the principal proved who it is, such as "passkey"
 	ExtraLevel      = "level"      // how far that is to be trusted: a number, more is better
 	ExtraActor      = "actor"      // who acts in the principal's place

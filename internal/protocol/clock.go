@@ -33,6 +33,9 @@ type Moment int64
 // MomentOf returns the moment of a time.
 func MomentOf(t time.Time) Moment { return Moment(t.UnixMilli()) }
 
+// Time returns the time of the moment.
+func (m Moment) Time() time.Time { return time.UnixMilli(int64(m)).UTC() }
+
 // since returns what has passed since the moment.
 func (m Moment) since(now time.Time) time.Duration {
 	return time.Duration(MomentOf(now)-m) * time.Millisecond

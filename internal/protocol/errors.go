@@ -9,6 +9,10 @@ import (
 
 // This file is the errors of this package, and what a store's errors prove.
 
+// ErrNeedless gives up a change that nobody waits for (ChangeLater): the record, as the
+// store keeps it, has what the change would put there.
+var ErrNeedless = errors.New("cloakroom: nothing to be done")
+
 func errClosed() error { return fmt.Errorf("cloakroom: manager: %w", driver.ErrClosed) }
 
 // errUnknown is the error of a write whose outcome could not be learned.

@@ -58,7 +58,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 		if try > 0 || !known { // time went by
 			now = r.clock.Now()
 		}
-		over, err := r.endIfOver(ctx, cur, now)
+		over, err := r.endIfOver(ctx, cur, now, batch)
 		if over {
 			// Past the deadline nothing was buried, so an earlier attempt is still
 			// unconfirmed.
@@ -70,7 +70,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 		if err == nil {
 			var next, saved *driver.Record
 			var refuses bool
-			if next, batch, refuses = r.merge(cur, batch, now, try > 0, len(open) > 0); len(batch) == 0 {
+			if next, batch, refuses = r.merge(cur, batch, now, len(open) > 0); len(batch) == 0 {
 				return cur
 			}
 			// While an earlier attempt is unresolved nothing is skipped: it may yet happen.
@@ -118,9 +118,6 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 			case refused(err):
 				give(nil, err)
 				return cur
-			case allYield(batch):
-				give(nil, nil)
-				return nil
 			case !r.certain(err):
 				open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})
 				keepOutcomes(batch, writeID)
@@ -182,22 +179,17 @@ func allFresh(batch []*Change) bool {
 	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Fresh })
 }
 
-// allYield reports whether nobody wants to know what became of a batch.
-func allYield(batch []*Change) bool {
-	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Yields })
-}
-
 // merge makes the next state of a record of a batch of changes, and returns the
-// changes that are in it. It finishes those that refuse, that yield to a
-// conflict, and that nobody waits for any more. It takes them out of batch itself.
+// changes that are in it. It finishes those that refuse, that are needless, and that
+// nobody waits for any more. It takes them out of batch itself.
 //
 // A change that is refused on top of changes not yet written goes back to the queue:
 // if those fail, the refusal was wrong. While an earlier attempt is unresolved
 // (inDoubt) no change may be refused. merge reports that one would be, and the caller
 // confirms the record first.
-func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, conflict, inDoubt bool) (next *driver.Record, kept []*Change, refuses bool) {
+func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, inDoubt bool) (next *driver.Record, kept []*Change, refuses bool) {
 	batch = slices.DeleteFunc(batch, func(c *Change) bool {
-		gone := r.isAbandoned(c) || c.Yields && conflict
+		gone := r.isAbandoned(c)
 		if gone {
 			c.finish(nil, nil)
 		}
@@ -207,11 +199,15 @@ func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, conf
 	*next = *cur
 	kept = batch[:0]
 	var again []*Change
-	for _, c := range batch {
-		before := *next
+	for i := 0; i < len(batch); i++ {
+		c, before := batch[i], *next
 		if err := c.Apply(next, now, len(kept) == 0); err != nil {
 			*next = before
 			switch {
+			case errors.Is(err, ErrNeedless):
+				c.finish(nil, nil)
+				batch = slices.Delete(batch, i, i+1)
+				i--
 			case inDoubt: // and so nothing was taken out before
 				return nil, batch, true
 			case len(kept) > 0:

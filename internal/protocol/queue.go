@@ -43,15 +43,17 @@ type Change struct {
 	// Apply makes the change on next. It may set the fields of next, but must not
 	// change what they point to. It may run more than once, in any goroutine. now is
 	// the time of this run. untouched says that next is as the store keeps it at
-	// next.Version, without changes of others. An error refuses the change.
+	// next.Version, without changes of others. An error refuses the change, and
+	// ErrNeedless gives it up.
 	Apply func(next *driver.Record, now time.Time, untouched bool) error
 
 	// Make makes the record that is changed where there is none. All changes of
 	// a record have the same. nil: a missing record is driver.ErrGone.
 	Make func() *driver.Record
 
-	// Yields gives the change up, as done, once it meets a conflict.
-	Yields bool
+	// Seen is when the visitor came whose doing the change is, and found the session
+	// live; 0: it is no visitor's. Apply sets Record.Seen to that or later.
+	Seen Moment
 
 	// MaySkip says that nothing need be written if the change leaves the values as
 	// they are: for a state that the store certainly had since Apply's changes were
@@ -138,13 +140,13 @@ func (r *Records) drop(id driver.ID, q *Queue) {
 // Change carries a change out and waits for it, whatever becomes of the caller's
 // request: for as long as Options.Timeout, or twice that behind another that is
 // in flight. It returns the record as it was written, perhaps with others'
-// changes; nil if that was written, and ended since. A change that yields may have
-// been given up, without an error.
+// changes; nil if that was written, and ended since.
 //
 // Changes of one record that come together are written as one (invariant 3). Each is
 // refused or written by itself. A refusal rests on what is acknowledged, never on a
 // change of another that isn't written yet (invariant 13). An idle session is ended
-// first, and the change finds it gone (invariants 2 and 11).
+// first, and the change finds it gone (invariants 2 and 11); but not if Change.Seen
+// tells that it isn't idle.
 //
 // Errors: that of Apply, where it refused; driver.ErrGone, the session has ended, or
 // is another app's; with driver.ErrUnknown beside it, it has ended, perhaps after the

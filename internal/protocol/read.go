@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -15,9 +16,12 @@ import (
 // first, at the version that was judged, so that no save that is on its way can
 // revive it once it has been called expired. Past the deadline there is no need: it
 // never moves. An error leaves it open, and a re-read is due.
-func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Time) (bool, error) {
+//
+// It isn't idle if the changes, which are about to be written, are of a visitor who
+// came in time, however long it took to get there.
+func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Time, changes []*Change) (bool, error) {
 	switch {
-	case rec.Kind != driver.KindSession || !r.over(rec, now):
+	case rec.Kind != driver.KindSession || !r.over(rec, now) || r.inUse(rec, now, changes):
 		return false, nil
 	case !now.Before(rec.Deadline):
 		return true, nil
@@ -35,13 +39,15 @@ var ErrForeign = errors.New("not a session of this app")
 
 // Read returns the record of a session that is live. If the session has ended it
 // returns its grave, or neither if there is no grave. A session that is called over
-// before its deadline has been buried, so it stays over (invariants 2 and 11).
+// before its deadline has been buried, so it stays over (invariants 2 and 11). What
+// counts is when it was asked for, not when the store answers.
 //
 // The record may be stale, or a phantom, as far as the store allows. A change on top
 // of it finds that out.
 //
 // Errors: ErrForeign; those of reading.
 func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
+	now := r.clock.Now()
 	for n := 1; ; n++ {
 		rec, err := r.store.Get(ctx, id)
 		switch {
@@ -54,8 +60,7 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 		case rec.App != r.app || rec.Kind != driver.KindSession:
 			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, ErrForeign, driver.ErrCorrupt)
 		}
-		now := r.clock.Now()
-		over, err := r.endIfOver(ctx, rec, now)
+		over, err := r.endIfOver(ctx, rec, now, nil)
 		switch {
 		case over:
 			return nil, nil, nil
@@ -130,5 +135,13 @@ func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, err
 
 // over reports whether a session is past its idle timeout or its deadline.
 func (r *Records) over(rec *driver.Record, now time.Time) bool {
-	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= r.o.Idle
+	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= IdleTimeout(rec, r.o.Idle)
+}
+
+// inUse reports whether a session that seems to be idle isn't, as a visitor came whose
+// changes are about to be written. Each found it live.
+func (r *Records) inUse(rec *driver.Record, now time.Time, changes []*Change) bool {
+	return now.Before(rec.Deadline) && slices.ContainsFunc(changes, func(c *Change) bool {
+		return c.Seen != 0 && c.Seen.since(now) < IdleTimeout(rec, r.o.Idle)
+	})
 }

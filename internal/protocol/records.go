@@ -59,7 +59,7 @@ type Options struct {
 	App         string
 	Clock       Clock
 	Timeout     time.Duration // bounds what is carried through
-	Idle        time.Duration // idle timeout; what a record says counts as well
+	Idle        time.Duration // idle timeout of sessions without one of their own; what a record says counts as well
 	MaxLifetime time.Duration // the longest that sessions of the app may live
 	CacheFor    time.Duration // how long a session is remembered; 0: not at all
 	Logger      *slog.Logger  // gets the errors that no caller is there for
@@ -83,12 +83,13 @@ func New(store driver.Store, o Options) *Records {
 	r := &Records{vouch: driver.AssurancesOf(store), app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
 	r.skews.logger, r.skews.told = o.Logger, o.Ahead
 	r.refresher, _ = store.(driver.Refresher)
+	r.store = idleChecked{store}
 	if o.CacheFor > 0 {
-		r.cache = newCache(store, o.App, o.Clock, o.CacheFor, cacheBytes)
-		store = r.cache
+		r.cache = newCache(r.store, o.App, o.Clock, o.CacheFor, cacheBytes)
+		r.store = r.cache
+	} else {
+		r.owned, _ = store.(driver.OwnedUpdater)
 	}
-	r.store = store
-	r.owned, _ = store.(driver.OwnedUpdater)
 	return r
 }
 

@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -168,23 +167,6 @@ func (r *Records) enterFound(ctx context.Context, principal string, at driver.Ve
 		r.fault(ctx, principal, LedgerIncomplete, id)
 	}
 	return len(entered), nil
-}
-
-// generationOf returns the generation of the ledger that a session was signed in
-// under. It is zero if the ledger had none, or an older version made the record.
-func generationOf(rec *driver.Record) (g driver.WriteID) {
-	if raw := rec.Extra.Get(driver.ExtraGeneration); raw != nil && json.Unmarshal(raw, &g) != nil {
-		return driver.WriteID{}
-	}
-	return g
-}
-
-// withGeneration returns what is in Extra with the generation of a sign-in.
-func withGeneration(extra driver.ValueList, g driver.WriteID) driver.ValueList {
-	if g == (driver.WriteID{}) {
-		return extra
-	}
-	return extra.With(driver.ExtraGeneration, fmt.Appendf(nil, "%q", g))
 }
 
 func entryOf(rec *driver.Record) ledgerEntry {

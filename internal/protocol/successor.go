@@ -34,7 +34,7 @@ func (r *Records) Successor(ctx context.Context, id driver.ID, principal string)
 		default:
 			return rec, nil
 		}
-		old, ok := ReplacedOf(rec.Grave)
+		old, ok := replacedOf(rec.Grave)
 		if !ok || rec.Grave.App != r.app || n > 0 && (!old.Unused || rec.Grave.Principal != principal) {
 			return nil, nil
 		}

@@ -70,26 +70,54 @@ func equalValues(a, b driver.ValueList) bool {
 	return slices.EqualFunc(a, b, func(a, b driver.Value) bool { return a.Name == b.Name && bytes.Equal(a.JSON, b.JSON) })
 }
 
-// Replaced is what the grave of a session keeps that a sign-in replaced.
-type Replaced struct {
-	Verifier      []byte `json:"verifier"` // of the secret that was current then
-	Created       int64  `json:"created"`  // Unix milliseconds
-	Authenticated int64  `json:"authenticated,omitempty"`
-	Unused        bool   `json:"unused,omitempty"` // no request had presented its token
+// replaced is what the grave of a session keeps that a sign-in replaced: the verifier of
+// the secret that was current then, and what it covers beyond the grave's fields.
+type replaced struct {
+	Verifier      []byte          `json:"verifier"`
+	Created       int64           `json:"created"` // Unix milliseconds
+	Authenticated int64           `json:"authenticated,omitempty"`
+	Idle          json.RawMessage `json:"idle,omitempty"` // as in the record's Extra
+	Generation    json.RawMessage `json:"generation,omitempty"`
+	Unused        bool            `json:"unused,omitempty"` // no request had presented its token
 }
 
-// ReplacedOf returns what the grave of a session that a sign-in replaced says. ok is
-// false where the grave is another's, or of a version that doesn't say it.
-func ReplacedOf(g *driver.Grave) (old Replaced, ok bool) {
+func replacedOf(g *driver.Grave) (old replaced, ok bool) {
 	raw := g.Extra.Get(driver.ExtraReplaced)
 	ok = g.Reason == driver.EndReplaced && raw != nil && json.Unmarshal(raw, &old) == nil
 	return old, ok
 }
 
+// ReplacedRecord returns what the grave of a session that a sign-in replaced says of the
+// record: its verifier, and all that this covers. It returns nil where the grave is
+// another's, or of a version that doesn't say it.
+func ReplacedRecord(id driver.ID, g *driver.Grave) *driver.Record {
+	old, ok := replacedOf(g)
+	if !ok {
+		return nil
+	}
+	rec := &driver.Record{
+		ID: id, App: g.App, Principal: g.Principal, Deadline: g.Until, Verifier: old.Verifier,
+		Created: time.UnixMilli(old.Created).UTC(),
+	}
+	if old.Authenticated != 0 {
+		rec.Authenticated = time.UnixMilli(old.Authenticated).UTC()
+	}
+	if old.Idle != nil {
+		rec.Extra = rec.Extra.With(driver.ExtraIdle, old.Idle)
+	}
+	if old.Generation != nil {
+		rec.Extra = rec.Extra.With(driver.ExtraGeneration, old.Generation)
+	}
+	return rec
+}
+
 // replacedExtra returns what the grave of a session that is replaced says beside its
 // fields. unused says that the sign-in doesn't rest on the session's token.
 func replacedExtra(old *driver.Record, unused bool) driver.ValueList {
-	says := Replaced{Verifier: old.Verifier, Created: old.Created.UnixMilli(), Unused: unused}
+	says := replaced{
+		Verifier: old.Verifier, Created: old.Created.UnixMilli(), Unused: unused,
+		Idle: old.Extra.Get(driver.ExtraIdle), Generation: old.Extra.Get(driver.ExtraGeneration),
+	}
 	if !old.Authenticated.IsZero() {
 		says.Authenticated = old.Authenticated.UnixMilli()
 	}

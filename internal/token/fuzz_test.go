@@ -89,12 +89,17 @@ func FuzzCheck(f *testing.F) {
 	for _, ring := range []*token.Ring{r, mustRing(f, fuzzOld)} {
 		f.Add(ring.Verifier(s.claims, s.secret), s.claims.App, s.claims.Principal, s.claims.Created, s.claims.Authenticated, s.claims.Deadline)
 	}
+	two := samples2()[1]
+	f.Add(r.Verifier(two.claims, two.secret), two.claims.App, two.claims.Principal, two.claims.Created, two.claims.Authenticated, two.claims.Deadline)
 	f.Add([]byte{}, "", "", int64(0), int64(0), int64(0))
 	f.Add(make([]byte, 33), "a", "b", int64(-1), int64(1), int64(1)<<62)
 	f.Fuzz(func(t *testing.T, verifier []byte, app, principal string, created, authenticated, deadline int64) {
 		c := token.Claims{
 			App: app, Principal: principal, ID: s.claims.ID,
 			Created: created, Authenticated: authenticated, Deadline: deadline,
+		}
+		if len(verifier) == 34 {
+			c.OwnIdle, c.Idle, c.Generation = true, two.claims.Idle, two.claims.Generation
 		}
 		ok, old := r.Check(verifier, c, s.secret)
 		want, wantOld := false, false

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -53,6 +54,16 @@ func plainToken(secret []byte, app, transport string, id, sessionSecret [16]byte
 // plainVerifier is a verifier as it is described.
 func plainVerifier(secret []byte, c token.Claims, sessionSecret [16]byte) []byte {
 	number := func(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+	if c.OwnIdle {
+		generation := []byte{0}
+		if c.Generation != [8]byte{} {
+			generation = append([]byte{1}, c.Generation[:]...)
+		}
+		return append(append([]byte{2}, plainHint(secret)...), sum(sub(secret, "cloakroom verifier key v1", 32),
+			[]byte("cloakroom verifier v2"), prefixed(c.App), c.ID[:], prefixed(c.Principal),
+			number(c.Created), number(c.Authenticated), number(c.Deadline),
+			number(c.Idle), generation, sessionSecret[:])...)
+	}
 	return append(plainHint(secret), sum(sub(secret, "cloakroom verifier key v1", 32),
 		[]byte("cloakroom verifier v1"), prefixed(c.App), c.ID[:], prefixed(c.Principal),
 		number(c.Created), number(c.Authenticated), number(c.Deadline), sessionSecret[:])...)
@@ -111,6 +122,17 @@ func samples() []sample {
 	return all
 }
 
+// samples2 are the same inputs for verifiers of version 2.
+func samples2() []sample {
+	all := samples()
+	for i := range all {
+		c := &all[i].claims
+		c.OwnIdle, c.Idle = true, []int64{0, 1_800_000, 1, -1}[i]
+		copy(c.Generation[:], []string{"", "abcdefgh", "\x00\x00\x00\x00\x00\x00\x00\x01", "\xff\xff\xff\xff\xff\xff\xff\xff"}[i])
+	}
+	return all
+}
+
 func mustRing(t testing.TB, secrets ...[]byte) *token.Ring {
 	t.Helper()
 	r, err := token.NewRing(secrets)
@@ -123,8 +145,8 @@ func mustRing(t testing.TB, secrets ...[]byte) *token.Ring {
 // TestFormatsByHand compares tokens and verifiers with ones that are computed
 // from the description of their bytes.
 func TestFormatsByHand(t *testing.T) {
-	for _, s := range samples() {
-		t.Run(s.name, func(t *testing.T) {
+	for _, s := range append(samples(), samples2()...) {
+		t.Run(fmt.Sprint(s.name, s.claims.OwnIdle), func(t *testing.T) {
 			r := mustRing(t, s.ring...)
 			if got, want := r.Sign(token.NewScope(s.app, s.transport), s.claims.ID, s.secret),
 				plainToken(s.ring[0], s.app, s.transport, s.claims.ID, s.secret); got != want {
@@ -168,6 +190,9 @@ func TestFormatNumbers(t *testing.T) {
 	}
 	if n := len(r.Verifier(s.claims, s.secret)); n != 33 {
 		t.Errorf("a verifier has %d bytes, want 33", n)
+	}
+	if v := r.Verifier(samples2()[0].claims, s.secret); len(v) != 34 || v[0] != 2 || v[1] != plainHint(s.ring[0])[0] {
+		t.Errorf("a verifier of version 2 is %x, want 34 bytes from 2 and the hint on", v)
 	}
 	if token.MinSecret != 32 {
 		t.Errorf("MinSecret is %d, want 32", token.MinSecret)

@@ -51,7 +51,7 @@ func (r *Ring) IsReplaced(e *Replaced, c Claims, secret [16]byte) bool {
 		}
 		sum := k.proveReplaced(c, secret, e.At)
 		if e.V1() {
-			sum = k.prove(c, secret)
+			sum = k.prove(&c, secret)
 		}
 		if e.Ended() {
 			sum = ended(sum)
@@ -120,7 +120,7 @@ func ParsePrevious(b []byte, ends int64) (list []Replaced, newer bool) {
 func (k *key) proveReplaced(c Claims, secret [16]byte, at int64) [sha256.Size]byte {
 	m := k.proof.mac()
 	b := append(m.text, "cloakroom previous v1"...)
-	b = appendClaims(b, c)
+	b = appendClaims(b, &c)
 	b = binary.BigEndian.AppendUint64(b, uint64(at))
 	m.text = append(b, secret[:]...)
 	return k.proof.sum(m)

@@ -10,11 +10,17 @@
 //	MAC    16  HMAC-SHA-256 over scope and the 34 bytes before it, cut
 //
 // A verifier is what a record keeps, so that a copy of the store opens no session
-// and an edited record opens for nobody. That of version 1, the only one so far,
-// is 33 bytes:
+// and an edited record opens for nobody. That of version 1 is 33 bytes:
 //
 //	hint    1  which key of the ring proves
 //	MAC    32  HMAC-SHA-256 over the secret and the record's metadata
+//
+// That of version 2 is 34 bytes. It is that of records, and only those, whose session
+// has an idle timeout of its own, which the MAC covers, with the ledger's generation:
+//
+//	version 1  always 2
+//	hint    1  as in version 1
+//	MAC    32  as in version 1, with another label
 //
 // Version 1 is told by its length. Verifiers of later versions are longer, and
 // begin with the number of their version. So an older process knows that it can't
@@ -64,7 +70,8 @@ const (
 	size   = 50
 	signed = 34 // the bytes that the MAC covers
 
-	verifierSize = 1 + sha256.Size // of version 1
+	verifierSize  = 1 + sha256.Size // of version 1
+	verifierSize2 = 2 + sha256.Size // of version 2
 )
 
 // Token is what a token says once it has been verified.
@@ -180,29 +187,52 @@ type Claims struct {
 	App, Principal                   string
 	ID                               [16]byte
 	Created, Authenticated, Deadline int64
+
+	// OwnIdle says that the session has an idle timeout of its own, so that its
+	// verifiers are of version 2. Those of version 1 don't cover what follows.
+	OwnIdle    bool
+	Idle       int64   // in milliseconds
+	Generation [8]byte // of the ledger at the sign-in; zero: none
 }
 
 // Verifier returns the verifier of a secret, by the ring's first key.
 func (r *Ring) Verifier(c Claims, secret [16]byte) []byte {
 	k := &r.keys[0]
-	sum := k.prove(c, secret)
-	return append(append(make([]byte, 0, 1+len(sum)), k.hint), sum[:]...)
+	sum := k.prove(&c, secret)
+	v := make([]byte, 0, verifierSize2)
+	if c.OwnIdle {
+		v = append(v, 2)
+	}
+	return append(append(v, k.hint), sum[:]...)
+}
+
+// parts returns the hint and the MAC of a verifier, and whether it is of version 2. ok
+// is false for what is of neither version.
+func parts(verifier []byte) (hint byte, mac []byte, second, ok bool) {
+	switch {
+	case len(verifier) == verifierSize:
+		return verifier[0], verifier[1:], false, true
+	case len(verifier) == verifierSize2 && verifier[0] == 2:
+		return verifier[1], verifier[2:], true, true
+	}
+	return 0, nil, false, false
 }
 
 // Check reports whether the verifier was made of these claims and this secret
 // by a key of the ring. old is true if that was a later key, so that the
 // verifier should be made anew.
 func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) {
-	if len(verifier) != verifierSize {
+	hint, mac, second, known := parts(verifier)
+	if !known || second != c.OwnIdle {
 		return false, false
 	}
 	for i := range r.keys {
 		k := &r.keys[i]
-		if k.hint != verifier[0] {
+		if k.hint != hint {
 			continue
 		}
-		sum := k.prove(c, secret)
-		if subtle.ConstantTimeCompare(sum[:], verifier[1:]) == 1 {
+		sum := k.prove(&c, secret)
+		if subtle.ConstantTimeCompare(sum[:], mac) == 1 {
 			return true, i > 0
 		}
 	}
@@ -211,30 +241,45 @@ func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) 
 
 // Newer reports whether a verifier is of a later version than this package knows.
 // Check refuses it, which says nothing about the secret.
-func Newer(verifier []byte) bool { return len(verifier) > verifierSize }
+func Newer(verifier []byte) bool {
+	_, _, _, known := parts(verifier)
+	return !known && len(verifier) > verifierSize
+}
 
 // Newest reports whether a verifier can only have been made by the ring's first
 // key, if by any: then there is no need to make it anew.
 func (r *Ring) Newest(verifier []byte) bool {
-	return len(verifier) > 0 && verifier[0] == r.keys[0].hint &&
-		!slices.ContainsFunc(r.keys[1:], func(k key) bool { return k.hint == verifier[0] })
+	hint, _, _, known := parts(verifier)
+	return known && hint == r.keys[0].hint &&
+		!slices.ContainsFunc(r.keys[1:], func(k key) bool { return k.hint == hint })
 }
 
-func (k *key) prove(c Claims, secret [16]byte) [sha256.Size]byte {
+// prove returns the MAC of a verifier.
+func (k *key) prove(c *Claims, secret [16]byte) [sha256.Size]byte {
 	m := k.proof.mac()
-	b := append(m.text, "cloakroom verifier v1"...)
-	b = appendClaims(b, c)
-	m.text = append(b, secret[:]...)
+	label := "cloakroom verifier v1"
+	if c.OwnIdle {
+		label = "cloakroom verifier v2"
+	}
+	m.text = append(appendClaims(append(m.text, label...), c), secret[:]...)
 	return k.proof.sum(m)
 }
 
-func appendClaims(b []byte, c Claims) []byte {
+// appendClaims appends claims in a way that tells them apart from all others.
+func appendClaims(b []byte, c *Claims) []byte {
 	b = appendString(b, c.App)
 	b = append(b, c.ID[:]...)
 	b = appendString(b, c.Principal)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Created))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Authenticated))
-	return binary.BigEndian.AppendUint64(b, uint64(c.Deadline))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.Deadline))
+	switch {
+	case !c.OwnIdle:
+		return b
+	case c.Generation == [8]byte{}:
+		return append(binary.BigEndian.AppendUint64(b, uint64(c.Idle)), 0)
+	}
+	return append(append(binary.BigEndian.AppendUint64(b, uint64(c.Idle)), 1), c.Generation[:]...)
 }
 
 func appendString(b []byte, s string) []byte {

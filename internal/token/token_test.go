@@ -31,6 +31,16 @@ func TestGolden(t *testing.T) {
 	token.Golden(t, "tokens.golden", b.Bytes())
 }
 
+// TestVerifier2Golden guards the exact bytes of verifiers of version 2.
+func TestVerifier2Golden(t *testing.T) {
+	var b bytes.Buffer
+	for _, s := range samples2() {
+		fmt.Fprintf(&b, "name          %s\nidle          %d\ngeneration    %x\nverifier      %x\n\n",
+			s.name, s.claims.Idle, s.claims.Generation, mustRing(t, s.ring...).Verifier(s.claims, s.secret))
+	}
+	token.Golden(t, "verifiers2.golden", b.Bytes())
+}
+
 // good returns a ring, a scope, and a token of them.
 func good(t testing.TB) (*token.Ring, token.Scope, token.Token, string) {
 	s := samples()[0]
@@ -377,7 +387,12 @@ func TestRingKeepsNoSecrets(t *testing.T) {
 
 // TestVerifierCovers changes each of the claims.
 func TestVerifierCovers(t *testing.T) {
-	s := samples()[1]
+	for _, s := range []sample{samples()[1], samples2()[1], samples2()[0]} {
+		t.Run(fmt.Sprint(s.name, s.claims.OwnIdle), func(t *testing.T) { testVerifierCovers(t, s) })
+	}
+}
+
+func testVerifierCovers(t *testing.T, s sample) {
 	r := mustRing(t, s.ring...)
 	v := r.Verifier(s.claims, s.secret)
 	if ok, old := r.Check(v, s.claims, s.secret); !ok || old {
@@ -396,6 +411,21 @@ func TestVerifierCovers(t *testing.T) {
 		"not authenticated":    func(c *token.Claims) { c.Authenticated = 0 },
 		"deadline":             func(c *token.Claims) { c.Deadline += 1 << 40 },
 		"times exchanged":      func(c *token.Claims) { c.Created, c.Authenticated = c.Authenticated, c.Created },
+		"own idle timeout":     func(c *token.Claims) { c.OwnIdle = !c.OwnIdle },
+	}
+	if s.claims.OwnIdle {
+		changes["idle timeout"] = func(c *token.Claims) { c.Idle++ }
+		changes["generation"] = func(c *token.Claims) { c.Generation[7]++ }
+		changes["generation, first byte"] = func(c *token.Claims) { c.Generation[0]++ }
+		if s.claims.Generation != [8]byte{} {
+			changes["no generation"] = func(c *token.Claims) { c.Generation = [8]byte{} }
+		}
+	}
+	if s.claims.Created == 0 || s.claims.Authenticated == 0 {
+		delete(changes, "not authenticated")
+	}
+	if s.claims.Principal == "" {
+		delete(changes, "principal emptied")
 	}
 	for what, change := range changes {
 		c := s.claims
@@ -435,6 +465,12 @@ func TestVerifierBoundaries(t *testing.T) {
 		{App: "shop", Principal: "ann", Deadline: 1},
 		{App: "shop", Principal: "ann", Deadline: 1 << 8},
 		{App: "shop", Principal: "ann", Deadline: -1},
+		{App: "shop", Principal: "ann", OwnIdle: true},
+		{App: "shop", Principal: "ann", OwnIdle: true, Idle: 1},
+		{App: "shop", Principal: "ann", OwnIdle: true, Idle: 1 << 8},
+		{App: "shop", Principal: "ann", OwnIdle: true, Generation: [8]byte{0, 0, 0, 0, 0, 0, 0, 1}},
+		{App: "shop", Principal: "ann", OwnIdle: true, Generation: [8]byte{1}},
+		{App: "shop", Principal: "ann", OwnIdle: true, Deadline: 1},
 	} {
 		v := string(r.Verifier(c, secret))
 		if other, ok := seen[v]; ok {
@@ -446,7 +482,11 @@ func TestVerifierBoundaries(t *testing.T) {
 
 // TestVerifierDamaged changes, cuts and lengthens a verifier.
 func TestVerifierDamaged(t *testing.T) {
-	s := samples()[1]
+	testVerifierDamaged(t, samples()[1])
+	testVerifierDamaged(t, samples2()[1])
+}
+
+func testVerifierDamaged(t *testing.T, s sample) {
 	r := mustRing(t, s.ring...)
 	v := r.Verifier(s.claims, s.secret)
 	check := func(what string, v []byte) {
@@ -472,8 +512,8 @@ func TestVerifierDamaged(t *testing.T) {
 	check("the hint alone", append(plainHint(s.ring[0]), make([]byte, 32)...))
 }
 
-// TestVerifierVersions guards what tells the version of a verifier. None of version
-// 1 is taken for a newer one, whatever its first byte, and nothing else opens.
+// TestVerifierVersions guards what tells the version of a verifier. None of versions
+// 1 and 2 is taken for a newer one, and nothing else opens.
 func TestVerifierVersions(t *testing.T) {
 	var b bytes.Buffer
 	s := samples()[1]
@@ -487,8 +527,9 @@ func TestVerifierVersions(t *testing.T) {
 		{"cut", v1[:32]},
 		{"version 1", v1},
 		{"version 1, whose hint is 2", append([]byte{2}, v1[1:]...)},
-		{"version 2", append([]byte{2}, v1...)},
+		{"version 2, made of that", append([]byte{2}, v1...)},
 		{"version 2, with more", append([]byte{2}, make([]byte, 64)...)},
+		{"version 3", append([]byte{3}, v1...)},
 		{"version 255", append([]byte{255}, v1...)},
 		{"what no version writes: it begins with 1", append([]byte{1}, v1...)},
 	} {

@@ -30,6 +30,8 @@ func (w *world) check(x *explorer) string {
 	switch {
 	case w.fromEnded:
 		return "d: a sign-in succeeded from a session that was signed out"
+	case w.idle:
+		return "i: a visitor who came in time was told that the session is over"
 	case w.undone:
 		return "u: an acknowledged change was not done"
 	case w.takenTwice:
@@ -61,6 +63,8 @@ func (w *world) checkSession(x *explorer, slot uint16, r *recordInfo) string {
 	open := x.opens(openKey{w.records[slot], w.now, anyToken})
 	bit := uint16(1) << slot
 	switch {
+	case open && strings.Contains(x.sc.props, "i") && int(w.now-w.came) >= x.sc.idle:
+		return "i: " + name + " opens though nobody came for as long as the idle timeout"
 	case open && w.deadRevoked&bit != 0:
 		return "c: " + name + " opens though it was signed out everywhere"
 	case open && w.deadLogin&bit != 0:

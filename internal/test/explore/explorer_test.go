@@ -45,6 +45,7 @@ type scenario struct {
 	ended                    uint16 // the slot of a session that was ended, and is in the ledger still
 	successor                bool   // what was saved in S1 has to be in the session that a sign-in made
 	note                     bool   // note 0 was left in the first sessions
+	prompt                   bool   // no time passes during an operation
 	props                    string
 	keep                     uint16 // sessions that nobody ends
 

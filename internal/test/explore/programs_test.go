@@ -176,6 +176,40 @@ func touch(c caller) {
 	_, _ = c.Retrieve(c.ctx, c.tok) // the look is all
 }
 
+// visit is a visitor who comes, and has to find the session live if that is less than
+// the idle timeout after the last time, where operations are prompt.
+func visit(c caller) {
+	c.start()
+	now := c.now
+	_, err := c.Retrieve(c.ctx, c.tok)
+	switch {
+	case err == nil:
+		c.visited = now
+		c.note(effCame, uint16(now))
+	case errors.Is(err, cloakroom.ErrNotFound) && c.x.sc.prompt && int(now-c.visited) < c.x.sc.idle:
+		c.note(effIdle)
+	}
+}
+
+// count is a console that increments a number in session S1, which is no activity.
+func count(n int) program {
+	return func(c caller) {
+		c.start()
+		c.saved(n, c.Admin().Update(c.ctx, c.x.slots[1], func(tx *cloakroom.Tx) error {
+			cloakroom.NewKey[int](saveName(n)).Update(tx, func(v int) int { return v + 1 })
+			return nil
+		}))
+	}
+}
+
+// whenever is a program that begins at any time.
+func whenever(p program) program {
+	return func(c caller) {
+		c.start()
+		p(c)
+	}
+}
+
 // look tells the visitor when the session is over.
 func look(c caller) {
 	c.start()

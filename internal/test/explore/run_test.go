@@ -112,6 +112,7 @@ type client struct {
 	made    cloakroom.ID // by the last sign-in
 	attempt cloakroom.LoginAttempt
 	begun   time.Time // when the attempt was
+	visited uint8     // when the visitor was last there
 
 	mu      sync.Mutex
 	asked   []*asked

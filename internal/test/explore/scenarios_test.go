@@ -1,6 +1,9 @@
 package explore
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // does is a client that works on one of the first sessions.
 func does(session int, programs ...program) spec { return spec{programs: programs, token: session} }
@@ -8,6 +11,11 @@ func does(session int, programs ...program) spec { return spec{programs: program
 // touches is a client whose every look at a session is recorded as activity.
 func touches(session int) spec {
 	return spec{programs: []program{touch}, token: session, touches: true}
+}
+
+// visits is a visitor who comes so often, each time that the clients can.
+func visits(session, times int) spec {
+	return spec{programs: slices.Repeat([]program{visit}, times), token: session, touches: true}
 }
 
 const (
@@ -100,10 +108,16 @@ func bounded() []scenario {
 			clients: []spec{does(0, end), does(0, beginLogin, login), does(0, save(0))}}),
 		{name: "expiry", about: "a save and a touch in flight while the session expires, is looked at and swept", signedIn: anonymous, faults: 1,
 			tick: time.Hour, idle: 2, life: 4, maxTime: 3, sweep: sweepAll, props: "x",
-			clients: []spec{does(0, save(0)), does(0, look), touches(0)}},
+			clients: []spec{does(0, whenever(save(0))), does(0, look), touches(0)}},
 		{name: "expiry-slow", about: "the same without the sweep, and answers that take their time", signedIn: anonymous,
 			tick: time.Hour, idle: 2, life: 4, maxTime: 3, slow: true, props: "x",
-			clients: []spec{does(0, save(0)), does(0, look), touches(0)}},
+			clients: []spec{does(0, whenever(save(0))), does(0, look), touches(0)}},
+		{name: "visits", about: "a visitor keeps coming, consoles write meanwhile", signedIn: anonymous,
+			tick: time.Hour, idle: 2, life: 20, maxTime: 3, prompt: true, props: "i",
+			clients: []spec{visits(0, 3), does(0, count(0)), does(0, count(1))}},
+		{name: "visits-slow", about: "a visitor comes and no more, a console writes meanwhile; writes and answers take their time", signedIn: anonymous,
+			tick: time.Hour, idle: 2, life: 20, maxTime: 5, slow: true, props: "i",
+			clients: []spec{visits(0, 1), does(0, count(0))}},
 		{name: "versions", about: "a create executed twice, a save in flight, expiry, sweep", faults: 1,
 			tick: time.Hour, idle: 2, life: 3, maxTime: 4, sweep: sweepAll, props: "x",
 			clients: []spec{does(0, create), does(0, save(1)), does(0, look)}},

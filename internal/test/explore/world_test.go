@@ -59,6 +59,8 @@ type ghost struct {
 	later      uint16 // sessions that were signed in after everybody was signed out
 	left       uint16 // notes whose leaving was acknowledged
 	taken      uint16 // notes that somebody was told
+	came       uint8  // when a visitor came who found the session live
+	idle       bool   // one was told that it is over, though it was in time
 	takenTwice bool   // one was told to two
 	doubt      bool   // somebody was told that it isn't known what became of a note
 	used       uint16 // sessions that a request has presented the token of, perhaps
@@ -107,6 +109,8 @@ const (
 	effTaken                         // args: set of notes
 	effDoubt                         // it isn't known what became of a note
 	effUnknown                       // a save was reported as unknown
+	effCame                          // args: time; a visitor came then
+	effIdle                          // a visitor who came in time was told that the session is over
 	effLater                         // args: slot; it was signed in after everybody was signed out
 	effUsing                         // args: slot; a request presents its token
 	effUsed                          // args: slot; and was answered
@@ -165,6 +169,10 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.doubt = true
 		case effUnknown:
 			g.unsure = g.unsure || x.sc.certain && w.faults == x.sc.faults
+		case effCame:
+			g.came = max(g.came, uint8(e.args[0]))
+		case effIdle:
+			g.idle = g.idle || w.faults == x.sc.faults
 		case effLater:
 			g.later |= 1 << e.args[0]
 		case effUsing:
@@ -350,13 +358,25 @@ func (w *world) successors(x *explorer, out []successor) []successor {
 			add(&n, action{actLate, j, q})
 		}
 	}
-	if w.now < x.sc.maxTime {
+	if w.now < x.sc.maxTime && (!x.sc.prompt || !w.busy(x)) {
 		n := *w
 		n.now++
 		add(&n, action{kind: actTick})
 	}
 	w.sweeps(x, add)
 	return out
+}
+
+// busy reports whether an operation is under way.
+func (w *world) busy(x *explorer) bool {
+	for i := range x.sc.clients {
+		for _, q := range x.nodes[w.clients[i]].requests {
+			if x.requests[q].op != opStart {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // requestSteps adds what may become of a request of client i.

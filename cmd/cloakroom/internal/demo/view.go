@@ -51,7 +51,7 @@ type panelView struct {
 	Where  string // the record is kept
 	Saving string // when changes are saved
 	Made   string // when the session was
-	Idle   string // until it ends without a further visit
+	Idle   string // until it ends without a further visit; "" if visits make no difference
 	End    string // until it ends at the latest
 	Token  []tokenPart
 	Cost   cost
@@ -79,7 +79,7 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 			Where:  s.config.Where,
 			Saving: s.config.Saving,
 			Made:   ago(now, info.Created),
-			Idle:   ahead(now, info.Expires),
+			Idle:   idleEnd(now, info),
 			End:    ahead(now, info.Deadline),
 			Token:  cutToken(session.Token()),
 			Cost:   cost{r.reads.Load(), r.writes.Load()},
@@ -101,6 +101,14 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 		})
 	}
 	return v
+}
+
+// idleEnd returns when a session ends without a further visit, "" if not before its end.
+func idleEnd(now time.Time, info cloakroom.Info) string {
+	if !info.Expires.Before(info.Deadline) {
+		return ""
+	}
+	return ahead(now, info.Expires)
 }
 
 func viewCart(lines []line) cartView {

@@ -1,0 +1,23 @@
+package cloakroom
+
+import (
+	"fmt"
+	"time"
+)
+
+// This file is the idle timeout that a sign-in chooses.
+
+// ownIdle returns the idle timeout of its own that the sign-in gives the session, in
+// milliseconds, and whether it gives one. 0: the session has none.
+func (o *LoginOptions) ownIdle() (ms int64, own bool, err error) {
+	switch d := o.IdleTimeout; {
+	case d == 0:
+		return 0, o.Remember, nil
+	case d < 0, d > MaxLifetime:
+		return 0, true, nil
+	case d < time.Millisecond:
+		return 0, false, fmt.Errorf("cloakroom: LoginOptions.IdleTimeout is %v: 0, a negative one, or a millisecond and more is allowed", d)
+	default:
+		return d.Milliseconds(), true, nil
+	}
+}
