@@ -35,16 +35,16 @@ type scenario struct {
 
 	faults, crashes, maxTime uint8
 	sweep                    uint16 // slots of what is swept
-	lag                      bool  // reads may be answered by a lagging copy
-	phantoms                 bool  // or by a node that was cut off, with a phantom: a write that it alone has
-	slow                     bool  // answers may arrive later than their requests are executed
-	vouches                  bool  // the store vouches for its reads
-	certain                  bool  // and for its answers, so it carries out nothing twice before it answers
-	search                   bool  // searches find what is there; else they are blind
-	lost                     bool  // the ledger was deleted
+	lag                      bool   // reads may be answered by a lagging copy
+	phantoms                 bool   // or by a node that was cut off, with a phantom: a write that it alone has
+	slow                     bool   // answers may arrive later than their requests are executed
+	vouches                  bool   // the store vouches for its reads
+	certain                  bool   // and for its answers, so it carries out nothing twice before it answers
+	search                   bool   // searches find what is there; else they are blind
+	lost                     bool   // the ledger was deleted
 	ended                    uint16 // the slot of a session that was ended, and is in the ledger still
-	successor                bool  // what was saved in S1 has to be in the session that a sign-in made
-	note                     bool  // note 0 was left in the first sessions
+	successor                bool   // what was saved in S1 has to be in the session that a sign-in made
+	note                     bool   // note 0 was left in the first sessions
 	props                    string
 	keep                     uint16 // sessions that nobody ends
 
@@ -76,7 +76,7 @@ type explorer struct {
 	keyring *cloakroom.Keyring
 
 	tokens    []string
-	tokenSlot []uint16        // of the first tokens: the session
+	tokenSlot []uint16       // of the first tokens: the session
 	slots     []cloakroom.ID // the ids of records; the ledger's first
 	ids       map[cloakroom.ID]uint16
 
@@ -128,13 +128,13 @@ type recordInfo struct {
 	live      bool
 	session   bool
 	counts    [maxSaves]uint8 // how often each numbered increment is in it
-	note      uint16           // the set of the note that is in it
+	note      uint16          // the set of the note that is in it
 	reason    cloakroom.EndReason
 	successor uint16 // slot, of a replaced session
 }
 
 func newExplorer(t *testing.T, sc *scenario) *explorer {
-	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}
