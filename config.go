@@ -51,8 +51,8 @@ type Config struct {
 
 	// RenewGrace is how long the old secret stays good once the new one of a
 	// Renew has been used, and how long requests with a token that a sign-in
-	// replaced, or whose session was signed out, are kept from starting another
-	// session. Defaults to 30 s.
+	// replaced or a RenewStrict ended, or whose session was signed out, are kept
+	// from starting another session. Defaults to 30 s.
 	RenewGrace time.Duration
 
 	// SaveTimeout bounds how long a store is waited for: to read a session, and

@@ -16,7 +16,8 @@ var (
 	// is missing; Retrieve and Admin also for one that has ended or expired.
 	ErrNotFound = driver.ErrNotFound
 
-	// ErrGone: the session has ended, expired or been replaced by a sign-in.
+	// ErrGone: the session has ended, expired or been replaced by a sign-in, or a
+	// RenewStrict ended the secret that the request came with.
 	// Nothing that is saved into it will ever be seen; start a new one.
 	ErrGone = driver.ErrGone
 

@@ -113,7 +113,7 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 	if !ok {
 		return false
 	}
-	s.secret, s.used, s.rekey = t.Secret, true, old
+	s.secret, s.used, s.rekey, s.strict = t.Secret, true, old, strictOf(rec)
 	s.show(rec, asOf)
 	return true
 }
@@ -122,7 +122,8 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 type opener struct {
 	token.Token
 	fits     bool
-	previous bool // it is the one of before the last renewal
+	previous bool // it is one that a renewal replaced, in its grace
+	ended    bool // it fits no more: a strict renewal ended it just now
 	oldRing  bool // a later key of the ring made the verifier
 }
 
@@ -135,15 +136,13 @@ func (m *Manager) openerOf(rec *driver.Record, t token.Token) (opener, error) {
 	if o.fits, o.oldRing = ring.Check(rec.Verifier, claims, t.Secret); o.fits {
 		return o, nil
 	}
-	inGrace := m.now().Before(rec.PreviousEnds)
-	if token.Newer(rec.Verifier) || inGrace && token.Newer(rec.Previous) {
+	if token.Newer(rec.Verifier) {
 		return o, errNewerVerifier(rec.ID)
 	}
-	if inGrace {
-		o.fits, _ = ring.Check(rec.Previous, claims, t.Secret)
-		o.previous = o.fits
-	}
-	return o, nil
+	stands, err := standingOf(ring, rec, t.Secret, m.now())
+	o.previous = stands == standsOpen
+	o.fits, o.ended = o.previous, stands == standsEnded
+	return o, err
 }
 
 // open fills the session if the token's secret opens the record, which was read
@@ -155,6 +154,9 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 		return err
 	case !o.fits:
 		m.events.refused(ctx, rec.ID, RefusedSecret)
+		if o.ended {
+			s.barred = &barrier{err: errEnded(rec.ID)}
+		}
 		return nil
 	}
 	s.unlock(rec, o, asOf)
@@ -163,16 +165,10 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 
 // unlock fills the session from a record that an opener fits.
 func (s *Session) unlock(rec *driver.Record, o opener, asOf protocol.Moment) {
-	s.secret, s.used, s.rekey, s.old = o.Secret, !o.previous, o.oldRing, o.previous
+	s.secret, s.used, s.rekey, s.old, s.strict = o.Secret, !o.previous, o.oldRing, o.previous, strictOf(rec)
 	s.fresh = true
 	s.show(rec, asOf)
 	if o.Old && !s.old {
 		s.q.reissue()
 	}
-}
-
-// errNewerVerifier is the error where it would take a newer version to tell whether a
-// secret opens a session.
-func errNewerVerifier(id ID) error {
-	return fmt.Errorf("cloakroom: verifier of %v: %w", id, driver.ErrNewer)
 }

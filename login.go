@@ -161,7 +161,8 @@ type login struct {
 	lost bool              // old is of a sign-in whose answer was lost
 	also []protocol.Opened // others that the request came with
 	ops  []op              // of the old session, not saved yet
-	keep bool              // the values go along
+	visit
+	keep bool // the values go along
 	next *driver.Record
 }
 
@@ -232,7 +233,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 			return err
 		}
 	}
-	l.ops = s.take()
+	l.ops, l.visit = s.take(), s.visit
 	return nil
 }
 
@@ -253,6 +254,9 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 	in := &protocol.SignIn{
 		Old: l.old, Repeats: l.lost, Also: l.also, Next: l.next, Generation: t.Generation, Limit: m.config.MaxPerPrincipal,
 		Adopt: func(rec *driver.Record) bool { return l.adopt(rec, secret) },
+	}
+	if !l.lost { // else nobody came with its token
+		in.Check = func(old *driver.Record) error { return m.stillGood(old, l.secret, l.strict) }
 	}
 	if l.keep {
 		in.Merge = func(old *driver.Record) (driver.ValueList, error) {

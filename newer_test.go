@@ -42,7 +42,7 @@ func TestI8_NewerVersionsSession(t *testing.T) {
 		{"a previous verifier of a later version, in its grace", func(r *driver.Record) {
 			r.Verifier = append([]byte(nil), r.Verifier...)
 			r.Verifier[5]++ // of another secret
-			r.Previous, r.PreviousEnds = append([]byte{2}, make([]byte, 40)...), r.Seen.Add(time.Hour)
+			r.Previous, r.PreviousEnds = append([]byte{3}, make([]byte, 40)...), r.Seen.Add(time.Hour)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

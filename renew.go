@@ -14,31 +14,62 @@ import (
 
 // This file is the renewal: a new secret for a session, in place.
 
-// maxRenewGrace is how long an old secret stays good at most when nobody uses
-// the new one: its token may have been lost on its way to the client.
-const maxRenewGrace = time.Hour
-
 // errNotCurrent says that the secret is no longer the current one.
-var errNotCurrent = errors.New("cloakroom: not the current secret")
+var errNotCurrent = fmt.Errorf("cloakroom: renewing: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 
 // Renew gives the session a new secret, and so a new token, in place: do it
 // when privileges change. The old one stays good until Config.RenewGrace after
 // the new one is first used, and at most an hour, so that parallel requests and
-// a lost response log nobody out.
+// a lost response log nobody out. So do those that earlier renewals replaced, of which
+// the last 8 are kept: each until Config.RenewGrace after the next one's first use.
 //
 // It does nothing if the session's token hasn't come from the client yet, since
 // then nobody else can know it, nor if the secret is no longer the current one,
 // since then someone has renewed it already.
 func (s *Session) Renew(ctx context.Context) error {
+	err := s.renew(ctx, false)
+	if errors.Is(err, errNotCurrent) && !errors.Is(err, ErrUnknown) {
+		return nil
+	}
+	return err
+}
+
+// RenewStrict is Renew without any grace. Once it has returned nil, the old secret and
+// all that earlier renewals replaced open nothing and save nothing, in requests that
+// are under way as well. For Config.RenewGrace, at most an hour, a late request with
+// one is treated as after a sign-out: it gets no cookie, and saving a value is ErrGone.
+// Login works, and starts empty.
+//
+// The cost: if the response is lost, the visitor is signed out, and parallel requests
+// with the old token fail. Use it where an old token may be in the wrong hands, and
+// Renew elsewhere. With Config.CacheFor, other processes may show what they remember of
+// the session to an old secret for that long.
+//
+// It does nothing if nobody else can know a token of the session. If the secret is no
+// longer the current one it ends none, and says so.
+//
+// Errors: ErrConflict, the request came with a token that has been renewed, or with
+// several of which none is used; ErrGone, the session has ended, or the request's
+// secret; ErrTooLate; ErrUnavailable, and with it ErrUnknown if old secrets may or may
+// not have ended.
+func (s *Session) RenewStrict(ctx context.Context) error { return s.renew(ctx, true) }
+
+// renew puts a new secret in the place of the current one. errNotCurrent: the session's
+// is another.
+func (s *Session) renew(ctx context.Context, strict bool) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	rec, asOf, visit, gone := s.rec, s.asOf, s.visit, s.gone
+	rec, asOf, visit, gone, old, barred := s.rec, s.asOf, s.visit, s.gone, s.old, s.barred
 	s.mu.Unlock()
 	switch {
 	case gone:
 		return fmt.Errorf("cloakroom: renewing: %w", ErrGone)
-	case !visit.used:
+	case strict && barred != nil:
+		return barred.err
+	case strict && old:
+		return errNotCurrent
+	case !visit.used && (!strict || len(rec.Previous) == 0): // else it was renewed in this request
 		return nil
 	case s.q.sent():
 		return fmt.Errorf("cloakroom: %w: renew before writing the response", ErrTooLate)
@@ -48,21 +79,16 @@ func (s *Session) Renew(ctx context.Context) error {
 	m := s.m
 	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
-		ring, claims := m.keyring.ring.Load(), claims(next)
-		if ok, _ := ring.Check(next.Verifier, claims, visit.secret); !ok {
+		ring := m.keyring.ring.Load()
+		if ok, _ := ring.Check(next.Verifier, claims(next), visit.secret); !ok {
 			if token.Newer(next.Verifier) {
 				return errNewerVerifier(next.ID)
 			}
 			return errNotCurrent
 		}
-		next.Previous, next.PreviousEnds = next.Verifier, now.Add(maxRenewGrace)
-		next.Verifier = ring.Verifier(claims, secret)
-		return nil
+		return replaceSecret(ring, next, visit.secret, secret, now, strict, m.config.RenewGrace)
 	}}
 	saved, err := m.records.Change(rec.ID, c)
-	if errors.Is(err, errNotCurrent) && !errors.Is(err, ErrUnknown) {
-		return nil
-	}
 	if err == nil && saved == nil {
 		err = fmt.Errorf("cloakroom: renewing %v: %w", rec.ID, ErrGone)
 	}

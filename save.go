@@ -44,8 +44,11 @@ func (s *Session) refresh() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.rec == rec {
-		s.show(newest, asOf)
+	if s.rec != rec {
+		return
+	}
+	if s.show(newest, asOf); s.gone {
+		s.sunk = errors.Join(s.sunk, errEnded(rec.ID))
 	}
 }
 
@@ -56,8 +59,8 @@ func (s *Session) refresh() {
 //
 // It ends with ctx, and after Config.SaveTimeout.
 //
-// Errors: ErrGone, the session has ended; ErrUnavailable; ErrCorrupt. With any but
-// ErrGone the session is as before.
+// Errors: ErrGone, the session has ended, or its secret by RenewStrict; ErrUnavailable;
+// ErrCorrupt. With any but ErrGone the session is as before.
 func (s *Session) Refresh(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -88,6 +91,9 @@ func (s *Session) Refresh(ctx context.Context) error {
 	}
 	s.fresh = true
 	s.show(newest, asOf)
+	if s.gone {
+		return errEnded(rec.ID)
+	}
 	return nil
 }
 
@@ -99,11 +105,16 @@ func (s *Session) sink(err error) {
 }
 
 // show makes a record the session's, as the store keeps it since asOf or later, with
-// the changes that have not been saved on top.
+// the changes that have not been saved on top. If a strict renewal has ended the
+// session's secret meanwhile, it shows nothing of that, and the session is gone.
 func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keyring.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
 			s.old, s.used = true, false
+			if s.m.stillGood(rec, s.secret, s.strict) != nil {
+				s.gone = true
+				return
+			}
 		}
 	}
 	s.rec, s.stored, s.asOf = rec, true, asOf
@@ -142,8 +153,9 @@ func (s *Session) untake(ops []op) {
 //
 // It is carried through for up to Config.SaveTimeout even when ctx ends.
 //
-// Errors: ErrGone, the session has ended, and the changes with it; ErrConflict, the
-// request came with tokens of several live sessions; ErrTooLarge; ErrTooLate;
+// Errors: ErrGone, the session has ended, or its secret by RenewStrict, and the changes
+// with it; ErrConflict, the request came with tokens of several live sessions;
+// ErrTooLarge; ErrTooLate;
 // ErrUnavailable, and with it ErrUnknown if the changes may or may not have been
 // saved, which stays the session's Err. A value that can't be encoded, or that was
 // read and can't be decoded while there is something to save, is an error of its own.
@@ -210,6 +222,9 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	if stored {
 		c := &protocol.Change{Base: base, AsOf: asOf, MaySkip: true, Fresh: fresh}
 		c.Apply = func(next *driver.Record, now time.Time, untouched bool) (err error) {
+			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
+				return err
+			}
 			switch {
 			case tx == nil && exact && untouched && next.Version == base.Version:
 				next.Values = view // computed already
@@ -298,7 +313,7 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (*driver.Record, err
 // adopt makes a record that was just created, or got another secret, the session's.
 // It is of asOf or later.
 func (s *Session) adopt(rec *driver.Record, secret [16]byte, asOf protocol.Moment) {
-	s.secret, s.used, s.old, s.rekey = secret, false, false, false
+	s.secret, s.used, s.old, s.rekey, s.strict = secret, false, false, false, strictOf(rec)
 	s.show(rec, asOf)
 	s.q.issue()
 }

@@ -67,6 +67,7 @@ type visit struct {
 	used   bool     // the token came from the client, with the current secret
 	active bool     // the visitor is at work: writing moves Seen
 	client Client
+	strict string // of the record whose secret it was: see strictOf
 }
 
 // newSession makes of s, which is zero, an empty session that is not stored.

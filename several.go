@@ -44,7 +44,7 @@ func (m *Manager) loadSeveral(ctx context.Context, s *Session, tokens []token.To
 	s.reading.Begin(ctx, actual.Add(m.config.SaveTimeout), nil)
 	defer s.reading.End()
 	all := m.records.OpenEach(&s.reading, ids)
-	live, err := m.unlocked(ctx, all, tokens)
+	live, ended, err := m.unlocked(ctx, all, tokens)
 	switch {
 	case err != nil:
 		return err
@@ -55,6 +55,9 @@ func (m *Manager) loadSeveral(ctx context.Context, s *Session, tokens []token.To
 					m.openEnded(s, o.Grave, t)
 				}
 			}
+		}
+		if s.barred == nil && !ended.IsZero() {
+			s.barred = &barrier{err: errEnded(ended)}
 		}
 	case len(live) == 1:
 		one := live[0]
@@ -73,8 +76,9 @@ func (m *Manager) loadSeveral(ctx context.Context, s *Session, tokens []token.To
 }
 
 // unlocked returns those of the sessions that are live and that a token's secret
-// opens, and those that are corrupt. It fails if one can't be told.
-func (m *Manager) unlocked(ctx context.Context, all []protocol.Opened, tokens []token.Token) (live []candidate, err error) {
+// opens, and those that are corrupt; and of others one whose secret a strict renewal
+// ended just now. It fails if one can't be told.
+func (m *Manager) unlocked(ctx context.Context, all []protocol.Opened, tokens []token.Token) (live []candidate, ended ID, err error) {
 	var unread []error
 	for _, o := range all {
 		switch {
@@ -91,14 +95,17 @@ func (m *Manager) unlocked(ctx context.Context, all []protocol.Opened, tokens []
 				live = append(live, candidate{o, by})
 			default:
 				m.events.refused(ctx, o.ID, RefusedSecret)
+				if by.ended {
+					ended = o.ID
+				}
 			}
 		}
 	}
-	return live, errors.Join(unread...)
+	return live, ended, errors.Join(unread...)
 }
 
 // bestOf returns the opener of a session among some tokens: that with its current
-// secret, or else one with the previous.
+// secret, or else one with a previous.
 //
 // driver.ErrNewer: as openerOf.
 func (m *Manager) bestOf(rec *driver.Record, tokens []token.Token) (best opener, failed error) {
@@ -112,7 +119,7 @@ func (m *Manager) bestOf(rec *driver.Record, tokens []token.Token) (best opener,
 			failed = err
 		case o.fits && !o.previous:
 			return o, nil
-		case o.fits:
+		case o.fits, o.ended && !best.fits:
 			best = o
 		}
 	}

@@ -64,6 +64,9 @@ func (s *Session) touch() {
 		s.rekey = false
 		visit := s.visit
 		_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Yields: !grace && !unused, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
+				return err
+			}
 			s.m.freshen(next, visit, now)
 			return nil
 		}})
@@ -84,6 +87,9 @@ func (s *Session) markUsed() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+		if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
+			return err
+		}
 		if !protocol.IsUnused(next) {
 			return protocol.ErrUsed
 		}

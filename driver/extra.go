@@ -21,6 +21,7 @@ const (
 	ExtraFormat     = "format"     // a number; absent: 1
 	ExtraGeneration = "generation" // of the ledger when the session was signed in, as a WriteID's text; absent: none
 	ExtraUnused     = "unused"     // no request has presented the sign-in's token yet: true, or what values were carried into it
+	ExtraStrict     = "strict"     // of the last renewal that ended all secrets before it, as a WriteID's text; absent: none
 	ExtraIdle       = "idle"       // the session's own idle timeout, in milliseconds
 	ExtraMethod     = "method"     // how the principal proved who it is, such as "passkey"
 	ExtraLevel      = "level"      // how far that is to be trusted: a number, more is better

@@ -31,7 +31,7 @@ type Record struct {
 	// Verifier proves the token's secret together with the id, the principal
 	// and the times above that must not be edited. It doesn't tell the secret.
 	Verifier []byte
-	// Previous is the verifier that a renewal replaced; it is good until
+	// Previous is the verifiers that renewals replaced; all are over at
 	// PreviousEnds.
 	Previous     []byte
 	PreviousEnds time.Time

@@ -53,6 +53,10 @@ func testRecord(e *env) {
 			r.Previous = bytes.Repeat([]byte{0}, 33)
 			r.PreviousEnds = r.Created.Add(1234 * time.Millisecond)
 		}},
+		{"previous_verifiers", func(r *driver.Record) {
+			r.Previous = bytes.Repeat(allBytes(), 2)[:401] // the most that is kept
+			r.PreviousEnds = r.Created.Add(time.Hour)
+		}},
 		{"persistent", func(r *driver.Record) { r.Persistent = true }},
 		{"client", func(r *driver.Record) {
 			r.Client = driver.Client{Address: "2001:db8::1", UserAgent: "Mozilla/5.0 (\"quoted\"; <b>; \\; \t; ü)"}

@@ -21,6 +21,10 @@ type SignIn struct {
 	Limit      int            // of the principal's live sessions; 0 and less: none
 	Repeats    bool           // Old came from Successor, and is to be replaced only while it is unused
 
+	// Check refuses the sign-in for what others made of the old record meanwhile. nil:
+	// nothing does.
+	Check func(old *driver.Record) error
+
 	// Merge returns the new session's values where the old one is this by now.
 	// nil: none go along.
 	Merge func(old *driver.Record) (driver.ValueList, error)
@@ -47,8 +51,9 @@ var ErrUsed = errors.New("cloakroom: the session is in use")
 //
 // Errors: ErrRevoked, the principal was signed out everywhere since the generation
 // was read; driver.ErrGone, a session was ended meanwhile, the old one or the new
-// one; ErrUsed; that of Merge; ErrTooMany. After an error other than driver.ErrUnknown
-// the new session has been taken back, or is one that nobody has the token of.
+// one; ErrUsed; those of Check and Merge; ErrTooMany. After an error other than
+// driver.ErrUnknown the new session has been taken back, or is one that nobody has the
+// token of.
 func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
 	in.Next.Extra = withGeneration(in.Next.Extra, in.Generation)
 	markUnused(in.Next)
@@ -146,6 +151,11 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
 			}
 		default:
+			if in.Check != nil {
+				if err := in.Check(rec); err != nil {
+					return err
+				}
+			}
 			if err := r.takeOver(in, rec); err != nil {
 				return err
 			}

@@ -22,6 +22,20 @@
 // gains by that: a verifier comes from the store and not from the client, and one
 // that is newer opens nothing.
 //
+// What a record keeps of secrets that renewals replaced is at version 2: that number,
+// and behind it 1 to 8 entries of 50 bytes, newest first:
+//
+//	replaced  8  when, in Unix milliseconds
+//	ends      8  from when on it means nothing, the same
+//	state     1  1: it opens nothing any more; plus 2: the rest is of version 1
+//	hint      1  which key of the ring proves
+//	MAC      32  HMAC-SHA-256 over the secret, the record's metadata and "replaced",
+//	             under another label than a verifier's
+//
+// So none can be put in the place of a verifier, nor made to be younger. The MAC of one
+// that opens nothing any more is replaced by a digest of it, which can't be undone.
+// Version 1 is one verifier of 33 bytes, which ends when the record says.
+//
 // A token of a later version has another first byte or another length. It is
 // refused like any that is not ours, since it costs a forger nothing to make.
 //
@@ -209,14 +223,18 @@ func (r *Ring) Newest(verifier []byte) bool {
 func (k *key) prove(c Claims, secret [16]byte) [sha256.Size]byte {
 	m := k.proof.mac()
 	b := append(m.text, "cloakroom verifier v1"...)
+	b = appendClaims(b, c)
+	m.text = append(b, secret[:]...)
+	return k.proof.sum(m)
+}
+
+func appendClaims(b []byte, c Claims) []byte {
 	b = appendString(b, c.App)
 	b = append(b, c.ID[:]...)
 	b = appendString(b, c.Principal)
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Created))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.Authenticated))
-	b = binary.BigEndian.AppendUint64(b, uint64(c.Deadline))
-	m.text = append(b, secret[:]...)
-	return k.proof.sum(m)
+	return binary.BigEndian.AppendUint64(b, uint64(c.Deadline))
 }
 
 func appendString(b []byte, s string) []byte {

@@ -40,7 +40,15 @@ func (w *world) check(x *explorer) string {
 		return "n: a save was reported as unknown though nothing went wrong"
 	case w.spurious:
 		return "g: ErrRevoked though nobody signed out everywhere"
-	case w.renewals > 1:
+	case w.turnedAway:
+		return "l: a token was turned away in its grace"
+	case strings.Contains(x.sc.props, "l") && !w.opensForAll(x):
+		return "l: a token that a browser holds does not open the session in its grace"
+	case w.shut != 0 && w.opensForShut(x):
+		return "s: a token opens the session though a strict renewal ended it"
+	case w.shut != 0 && w.savedLate(x):
+		return "s: something was saved with a secret that a strict renewal had ended"
+	case w.renewedTwice:
 		return "r: two renewals of one token both handed out another"
 	case strings.Contains(x.sc.props, "h") && !w.holds(x):
 		return "h: no token that a browser holds opens the session"
@@ -118,8 +126,30 @@ func (w *world) holds(x *explorer) bool {
 	if r == 0 || !x.records[r].live || !x.opens(openKey{r, w.now, anyToken}) {
 		return true
 	}
-	for token := range uint16(16) {
-		if w.tokens>>token&1 == 1 && x.opens(openKey{r, w.now, token}) {
+	return w.opensFor(x, w.tokens) > 0
+}
+
+// opensFor returns for how many tokens of a set the first session opens.
+func (w *world) opensFor(x *explorer, set tokenSet) (n int) {
+	for token := range uint8(maxTokens) {
+		if set.has(token) && x.opens(openKey{w.records[1], w.now, uint16(token)}) {
+			n++
+		}
+	}
+	return n
+}
+
+func (w *world) opensForAll(x *explorer) bool {
+	return w.opensFor(x, w.tokens) == bits.OnesCount64(uint64(w.tokens))
+}
+
+func (w *world) opensForShut(x *explorer) bool { return w.opensFor(x, w.shut) > 0 }
+
+// savedLate reports whether the first session has a save that came after a strict
+// renewal. All saves in such a scenario are made with an old secret.
+func (w *world) savedLate(x *explorer) bool {
+	for n, count := range x.records[w.records[1]].counts {
+		if count > 0 && w.inTime>>n&1 == 0 {
 			return true
 		}
 	}

@@ -172,6 +172,9 @@ func (x *explorer) token(text string) uint16 {
 	if i < 0 {
 		i = len(x.tokens)
 		x.tokens = append(x.tokens, text)
+		if i >= maxTokens {
+			x.t.Fatalf("%s: more than %d tokens", x.sc.name, maxTokens)
+		}
 	}
 	return uint16(i)
 }

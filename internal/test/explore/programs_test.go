@@ -385,7 +385,43 @@ func renew(c caller) {
 		return
 	}
 	if tok := s.Token(); tok != "" && tok != c.tok {
-		c.note(effRenewed, c.x.token(tok))
+		c.note(effRenewed, c.x.token(tok), c.x.token(c.tok))
+	}
+}
+
+// renewOn is renew, and the client goes on with the token that it gets.
+func renewOn(c caller) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err == nil && s.Renew(c.ctx) == nil {
+		c.goOn(s)
+	}
+}
+
+// renewStrict is renewOn, and ends all secrets before.
+func renewStrict(c caller) {
+	s, err := c.Retrieve(c.ctx, c.tok)
+	if err == nil && s.RenewStrict(c.ctx) == nil {
+		c.goOn(s)
+		c.note(effStrict, c.x.token(c.tok))
+	}
+}
+
+// goOn takes a session's token over.
+func (c *client) goOn(s *cloakroom.Session) {
+	if tok := s.Token(); tok != "" && tok != c.tok {
+		c.note(effRenewed, c.x.token(tok), c.x.token(c.tok))
+		c.tok = tok
+	}
+}
+
+// late is save with a token that has to open the session.
+func late(n int) program {
+	return func(c caller) {
+		if s, err := c.Retrieve(c.ctx, c.tok); errors.Is(err, cloakroom.ErrNotFound) {
+			c.note(effTurnedAway)
+		} else if err == nil {
+			c.saved(n, increment(s, c, n))
+		}
 	}
 }
 

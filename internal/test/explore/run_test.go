@@ -67,7 +67,7 @@ type answer struct {
 	code code
 	rec  recIndex
 	ver  driver.Version
-	now  uint8 // when the answer arrives, in ticks
+	now  uint8  // when the answer arrives, in ticks
 	held uint16 // of opStart: the newest token that a browser holds
 
 	found [maxSlots]recIndex // of opSearch: what is live

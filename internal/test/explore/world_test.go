@@ -50,23 +50,35 @@ type ghost struct {
 	snapSessions [maxClients]uint16 // signedIn when the client's RevokeAll began
 	snapAttempts [maxClients]uint16
 	mustFail     uint16 // clients whose sign-in has to end signed out
-	revoked      bool  // somebody began to sign out everywhere
-	spurious     bool  // ErrRevoked though nobody did
-	fromEnded    bool  // a sign-in succeeded from a session that was signed out
+	revoked      bool   // somebody began to sign out everywhere
+	spurious     bool   // ErrRevoked though nobody did
+	fromEnded    bool   // a sign-in succeeded from a session that was signed out
 
-	undone     bool  // an acknowledged change was not done
-	unsure     bool  // a save was reported as unknown without any fault
+	undone     bool   // an acknowledged change was not done
+	unsure     bool   // a save was reported as unknown without any fault
 	later      uint16 // sessions that were signed in after everybody was signed out
 	left       uint16 // notes whose leaving was acknowledged
 	taken      uint16 // notes that somebody was told
-	takenTwice bool  // one was told to two
-	doubt      bool  // somebody was told that it isn't known what became of a note
+	takenTwice bool   // one was told to two
+	doubt      bool   // somebody was told that it isn't known what became of a note
 	used       uint16 // sessions that a request has presented the token of, perhaps
 	afterwards uint16 // sessions in which something was saved after the sign-in that made them, perhaps
-	renewals   uint16 // how many were handed a new token
-	tokens     uint16 // that a browser holds
-	newest     uint16 // of these
+
+	renewed      tokenSet // those that were renewed
+	renewedTwice bool     // one of them, with two new ones handed out
+	tokens       tokenSet // that a browser holds
+	newest       uint16   // of these
+	turnedAway   bool     // who came with one of them was
+	shut         tokenSet // those that a strict renewal ended,
+	inTime       uint16   // and the saves that were done by then
 }
+
+// tokenSet is a set of tokens, by their numbers.
+type tokenSet uint64
+
+const maxTokens = 64
+
+func (s tokenSet) has(token uint8) bool { return s>>token&1 == 1 }
 
 // effect is what a client's program tells the checker.
 type effect struct {
@@ -87,7 +99,9 @@ const (
 	effSignedIn                      // args: new slot, old slot
 	effRefused                       // a sign-in failed with ErrRevoked
 	effLoginFailed                   // a sign-in failed
-	effRenewed                       // args: token
+	effRenewed                       // args: new token, old token
+	effStrict                        // args: token; all others have ended
+	effTurnedAway                    // a token that a browser holds opened nothing
 	effUndone                        // an acknowledged change was not done
 	effLeft                          // args: set of notes
 	effTaken                         // args: set of notes
@@ -168,9 +182,19 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 		case effLoginFailed:
 			g.attempts &^= bit
 		case effRenewed:
-			g.renewals++
+			g.renewedTwice = g.renewedTwice || g.renewed.has(uint8(e.args[1]))
+			g.renewed |= 1 << e.args[1]
 			g.tokens |= 1 << e.args[0]
 			g.newest = e.args[0]
+		case effStrict:
+			g.shut |= g.tokens &^ (1 << e.args[0])
+			for n, count := range x.records[w.records[1]].counts {
+				if count > 0 {
+					g.inTime |= 1 << n
+				}
+			}
+		case effTurnedAway:
+			g.turnedAway = true
 		}
 	}
 }
