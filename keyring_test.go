@@ -87,6 +87,12 @@ func TestNewKeysErrors(t *testing.T) {
 	}
 	mem := memstore.New(nil)
 	defer mem.Close()
+	var none *memstore.Store // as beside an error that nobody looked at
+	for name, store := range map[string]cloakroom.Store{"no": nil, "a nil": none} {
+		if _, err := cloakroom.New(store, keysOf(t, oldSecret), nil); err == nil || !strings.Contains(err.Error(), "no store given") {
+			t.Errorf("New with %s store: %v", name, err)
+		}
+	}
 	for name, k := range map[string]*cloakroom.Keyring{"nil": nil, "zero": {}} {
 		if _, err := cloakroom.New(mem, k, nil); err == nil || !strings.Contains(err.Error(), "NewKeyring or KeyringFile") {
 			t.Errorf("New with %s keys: %v", name, err)

@@ -116,7 +116,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 				}
 				return cur
 			case refused(err):
-				give(nil, err)
+				give(nil, errRefused(id, err))
 				return cur
 			case allYield(batch):
 				give(nil, nil)
