@@ -59,11 +59,32 @@ func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
 
 // Search yields the app's sessions that a query selects, in the order of their
 // making. It may trail what was saved just now, and yields sessions that have
-// expired but not been swept: compare Info().Expires. An error is the last
-// element, with a nil record.
+// expired but not been swept: Live doesn't. An error is the last element, with a nil
+// record.
 func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	q.App, q.Kind = a.app, driver.KindSession
 	return a.store.Search(ctx, q)
+}
+
+// Live is Search without the sessions that have expired by now. The query's Limit counts
+// those that it yields.
+func (a *Admin) Live(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
+	return func(yield func(*driver.Record, error) bool) {
+		limit, now := q.Limit, a.records.Now()
+		q.Limit = 0
+		if q.ExpiresFrom.Before(now) {
+			q.ExpiresFrom = now.Add(time.Millisecond) // at Expires a session is over
+		}
+		n := 0
+		for rec, err := range a.Search(ctx, q) {
+			if err == nil && a.records.IsOver(rec) { // Config.IdleTimeout may be less than it was
+				continue
+			}
+			if n++; !yield(rec, err) || n == limit {
+				return
+			}
+		}
+	}
 }
 
 // SessionOf is one of a principal's sessions. Its record is shared: read-only.

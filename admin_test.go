@@ -110,6 +110,78 @@ func TestAdminSearch(t *testing.T) {
 	}
 }
 
+// Live passes over what has expired and isn't swept yet, and its limit counts the rest.
+func TestAdminLive(t *testing.T) {
+	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
+	var all []cloakroom.ID
+	for range 6 {
+		all = append(all, r.stored(7).ID())
+		r.clock.add(20 * time.Minute)
+	}
+	live := func(a *cloakroom.Admin, q driver.Query) (ids []cloakroom.ID) {
+		t.Helper()
+		for rec, err := range a.Live(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := visits.Get(rec); n != 7 {
+				t.Errorf("%v has %d visits", rec.ID, n)
+			}
+			ids = append(ids, rec.ID)
+		}
+		return ids
+	}
+	want := func(what string, got, want []cloakroom.ID) {
+		t.Helper()
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	if err := r.store.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a := r.m.Admin()
+	want("all", live(a, driver.Query{}), all[4:]) // the fourth is an hour old now
+	want("two of them", live(a, driver.Query{Limit: 1}), all[4:5])
+	rec, err := a.Find(t.Context(), all[4])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want("behind the first", live(a, driver.Query{After: rec.Cursor()}), all[5:])
+	want("that end sooner", live(a, driver.Query{ExpiresTo: rec.Expires}), nil)
+	want("with a shorter idle timeout", live(r.manager(&cloakroom.Config{IdleTimeout: 30 * time.Minute}).Admin(), driver.Query{}), all[5:])
+
+	r.store.answer(isOp("search"), fmt.Errorf("no route"))
+	for rec, err := range a.Live(t.Context(), driver.Query{}) {
+		if rec != nil || err == nil {
+			t.Errorf("in an outage: %v, %v", rec, err)
+		}
+	}
+}
+
+// A key reads a record, which has nowhere to keep an error.
+func TestKeyOfARecord(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.stored(3)
+	rec, err := r.m.Admin().Find(t.Context(), s.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, ok, err := visits.Lookup(rec); n != 3 || !ok || err != nil {
+		t.Errorf("Lookup: %d, %v, %v", n, ok, err)
+	}
+	if _, ok, err := cloakroom.NewKey[int]("none").Lookup(rec); ok || err != nil {
+		t.Errorf("Lookup of what isn't there: %v, %v", ok, err)
+	}
+	asText := cloakroom.NewKey[string]("visits")
+	if text := asText.Get(rec); text != "" {
+		t.Errorf("Get of what can't be decoded: %q", text)
+	}
+	if _, _, err := asText.Lookup(rec); err == nil {
+		t.Error("Lookup of what can't be decoded is no error")
+	}
+}
+
 func TestAdminDevices(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.signedIn("ann")

@@ -1,7 +1,6 @@
 package cloakroom_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -215,7 +214,7 @@ func (d *desk) wantEvents(want string) {
 // deskRing is the ring of testKeyring.
 func deskRing(t testing.TB) *token.Ring {
 	t.Helper()
-	r, err := token.NewRing([][]byte{bytes.Repeat([]byte("k"), 32)})
+	r, err := token.NewRing([][]byte{[]byte("a secret of a test: 32 bytes, no more")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func visitLines(t *testing.T, c cloakroom.Cookie, w io.Writer) {
 		}
 	}
 	step("begun", putPage("bowler"))
-	if err := d.keyring.Replace(bytes.Repeat([]byte("n"), 32), bytes.Repeat([]byte("k"), 32)); err != nil {
+	if err := d.keyring.Replace([]byte("a newer secret, of a later day: 32"), []byte("a secret of a test: 32 bytes, no more")); err != nil {
 		t.Fatal(err)
 	}
 	step("signed anew", lookPage)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // bodyHeaders speak of a handler's body, or of what the client should do with
@@ -599,5 +600,24 @@ func TestI7_AfterTheErrorPageIsTooLate(t *testing.T) {
 				return nil
 			})
 		})
+	}
+}
+
+// A store may say that it is overloaded, and no more: it is unavailable all the same.
+func TestI8_BareOverload(t *testing.T) {
+	for _, op := range []string{"get", "create", "update", "bury"} {
+		r := newRig(t, nil)
+		g := r.as(r.stored(1))
+		r.store.answer(isOp(op), fmt.Errorf("no room: %w", driver.ErrOverloaded))
+		page := map[string]page{"get": look, "create": loginAs("ann", nil), "update": visit, "bury": loginAs("ann", nil)}[op]
+		g.want(503, func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+			err := page(w, req, s)
+			if err != nil {
+				r.wantErr(op, err, cloakroom.ErrUnavailable, cloakroom.ErrOverloaded)
+			}
+			return err
+		})
+		r.store.heal()
+		r.wantVisits(r.openBy(r.m, g.token).ID(), 1)
 	}
 }

@@ -24,18 +24,21 @@ func (k Key[T]) Name() string { return k.name }
 // Get returns the value, or T's zero value if there is none. A value that can't
 // be decoded into T reads as zero too, but is kept as the session's Err and
 // stops the save of any change, so that nothing that was worked out from the
-// zero is stored.
-func (k Key[T]) Get(v Values) T {
+// zero is stored. A driver.Record has nowhere to keep it: use Lookup.
+func (k Key[T]) Get(v Reader) T {
 	t, _, err := k.Lookup(v)
-	if err != nil {
-		v.sealed().keepError(k.name, err, false)
+	if err == nil {
+		return t
+	}
+	if values, ok := v.(Values); ok {
+		values.sealed().keepError(k.name, err, false)
 	}
 	return t
 }
 
 // Lookup returns the value and whether there is one; or an error that says why
 // it can't be decoded, which has no further effect.
-func (k Key[T]) Lookup(v Values) (T, bool, error) {
+func (k Key[T]) Lookup(v Reader) (T, bool, error) {
 	raw, ok := v.Raw(k.name)
 	if !ok {
 		var zero T

@@ -25,8 +25,8 @@ import (
 )
 
 var (
-	oldSecret = bytes.Repeat([]byte("o"), 32)
-	newSecret = bytes.Repeat([]byte("n"), 48)
+	oldSecret = []byte("the old secret: 32 bytes, no more")[:32]
+	newSecret = []byte("the new secret, which is longer: 48 bytes of text")[:48]
 )
 
 func keysOf(t testing.TB, secrets ...[]byte) *cloakroom.Keyring {
@@ -74,6 +74,8 @@ func TestNewKeysErrors(t *testing.T) {
 		{"short", [][]byte{hidden[:31]}, "at least 32 random bytes"},
 		{"the second is short", [][]byte{hidden, hidden[:16]}, "secret 2 of 2 has 16 bytes"},
 		{"twice", [][]byte{hidden, hidden}, "secrets 1 and 2 of 2 are the same"},
+		{"never drawn", [][]byte{make([]byte, 32)}, "secret 1 of 1 is one byte over and over"},
+		{"the second is one letter", [][]byte{hidden, bytes.Repeat([]byte("h"), 64)}, "secret 2 of 2 is one byte over and over"},
 	} {
 		k, err := cloakroom.NewKeyring(tt.secrets...)
 		if k != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "cloakroom: ") {
@@ -85,6 +87,12 @@ func TestNewKeysErrors(t *testing.T) {
 	}
 	mem := memstore.New(nil)
 	defer mem.Close()
+	var none *memstore.Store // as beside an error that nobody looked at
+	for name, store := range map[string]cloakroom.Store{"no": nil, "a nil": none} {
+		if _, err := cloakroom.New(store, keysOf(t, oldSecret), nil); err == nil || !strings.Contains(err.Error(), "no store given") {
+			t.Errorf("New with %s store: %v", name, err)
+		}
+	}
 	for name, k := range map[string]*cloakroom.Keyring{"nil": nil, "zero": {}} {
 		if _, err := cloakroom.New(mem, k, nil); err == nil || !strings.Contains(err.Error(), "NewKeyring or KeyringFile") {
 			t.Errorf("New with %s keys: %v", name, err)
@@ -403,7 +411,7 @@ func TestKeyFileRead(t *testing.T) {
 		"empty lines":   "\n\n" + base64Of(newSecret) + "\n \t \n" + base64Of(oldSecret) + "\n\n",
 		"spaces":        "  " + base64Of(newSecret) + "\t\n" + base64Of(oldSecret) + "  \n",
 		"from Windows":  "# x\r\n" + base64Of(newSecret) + "\r\n" + base64Of(oldSecret) + "\r\n",
-		"a long secret": base64Of(newSecret) + "\n" + base64Of(oldSecret) + "\n" + base64Of(bytes.Repeat([]byte("x"), 30_000)),
+		"a long secret": base64Of(newSecret) + "\n" + base64Of(oldSecret) + "\n" + base64Of(bytes.Repeat([]byte("xy"), 15_000)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := keyPath(t)
@@ -440,6 +448,7 @@ func TestKeyFileErrors(t *testing.T) {
 		{"short", base64Of([]byte(hidden)) + "\n", "secret 1 of 1 has 7 bytes: at least 32 random bytes are needed"},
 		{"the second is short", good + "\n" + base64Of([]byte(hidden)) + "\n", "secret 2 of 2 has 7 bytes"},
 		{"twice", good + "\n# again\n" + good + "\n", "secrets 1 and 2 of 2 are the same"},
+		{"nothing but zeros", base64Of(make([]byte, 32)) + "\n", "secret 1 of 1 is one byte over and over"},
 		{"a very long line", strings.Repeat(hidden, 20_000), "too long"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -507,6 +516,7 @@ func TestKeyFilePlaces(t *testing.T) {
 		"a folder that is a file":   filepath.Join(file, "keys"),
 		"a folder itself":           private,
 		"an empty path":             "",
+		"a device":                  os.DevNull,
 	} {
 		if k, err := cloakroom.KeyringFile(path); err == nil || k != nil || !strings.HasPrefix(err.Error(), "cloakroom: ") {
 			t.Errorf("%s: %v, %v", name, k, err)

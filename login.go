@@ -269,7 +269,10 @@ func errRenewed() error {
 // run carries the sign-in out.
 func (l *login) run(ctx context.Context, t loginAttempt) error {
 	m := l.m
-	if l.next.Created.After(t.Issued.Add(protocol.AttemptLife)) {
+	switch now := l.next.Created; {
+	case t.Issued.After(now.Add(driver.ClockTolerance)): // it would be good for longer than half an hour
+		return fmt.Errorf("cloakroom: the sign-in's attempt was issued at %v, which is still to come: %w", t.Issued, ErrRevoked)
+	case now.After(t.Issued.Add(protocol.AttemptLife)):
 		return fmt.Errorf("cloakroom: the sign-in's attempt is older than %v: %w", protocol.AttemptLife, ErrRevoked)
 	}
 	if err := m.checkSize(l.next); err != nil {

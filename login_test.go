@@ -590,6 +590,16 @@ func TestI10_Attempts(t *testing.T) {
 	if rec, err := r.kept(*id); err == nil && rec.Principal != "" {
 		t.Errorf("it left a session of %q behind", rec.Principal)
 	}
+	// One from the future would be good for longer than half an hour. Clocks may lie apart.
+	future := begin("ann")
+	r.clock.add(-driver.ClockTolerance)
+	if err := login(future); err != nil {
+		t.Errorf("Login with an attempt of a clock that is ahead by the tolerance: %v", err)
+	}
+	r.clock.add(-time.Millisecond)
+	if err := login(future); err == nil || !strings.Contains(err.Error(), "still to come") {
+		t.Errorf("Login with an attempt from the future: %v", err)
+	}
 	for _, bad := range []string{`{`, `{"generation":"x"}`, `7`} {
 		if json.Unmarshal([]byte(bad), new(cloakroom.LoginAttempt)) == nil {
 			t.Errorf("the attempt %s is accepted", bad)

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -34,8 +35,8 @@ type Manager struct {
 // stays the caller's to close. nil stands for a Config of defaults.
 func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	switch {
-	case store == nil:
-		return nil, errors.New("cloakroom: no store given")
+	case store == nil, isNilPointer(store):
+		return nil, errors.New("cloakroom: no store given: it is nil")
 	case keyring == nil || keyring.ring.Load() == nil:
 		return nil, errors.New("cloakroom: no keyring given: make one with NewKeyring or KeyringFile")
 	}
@@ -120,6 +121,13 @@ func claims(r *driver.Record) token.Claims {
 		c.Generation = protocol.GenerationOf(r)
 	}
 	return c
+}
+
+// isNilPointer reports whether a store is a pointer to nothing, such as what an Open
+// that failed returned beside its error.
+func isNilPointer(store Store) bool {
+	v := reflect.ValueOf(store)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // millis returns a time in Unix milliseconds, 0 for the zero time.

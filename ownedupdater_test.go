@@ -3,7 +3,6 @@ package cloakroom_test
 import (
 	"errors"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,7 +21,7 @@ func TestOwnedUpdates(t *testing.T) {
 	defer func() { _ = store.Close() }()
 	var managers []*cloakroom.Manager
 	for range 2 {
-		keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+		keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -728,7 +728,7 @@ func TestASVS_16_2_5_NothingSecretIsToldOrLogged(t *testing.T) {
 			d.m.Close()
 			all := told.String() + d.log.String()
 			hidden := []string{
-				hiddenPassword, hiddenValue, hiddenNumber, strings.Repeat("k", 32),
+				hiddenPassword, hiddenValue, hiddenNumber, "a secret of a test: 32 bytes, no more",
 				base64.StdEncoding.EncodeToString([]byte("ann:" + hiddenPassword)),
 			}
 			for _, tok := range tokens {

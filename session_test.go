@@ -1,7 +1,6 @@
 package cloakroom_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +68,7 @@ func (c *counter) since() string {
 
 func testKeyring(t testing.TB) *cloakroom.Keyring {
 	t.Helper()
-	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,7 @@ import (
 // Values is what a Session and a Tx have in common: named JSON values. Use it
 // through a Key, which gives a name its type, or raw.
 type Values interface {
-	// Raw returns a value as JSON. The bytes are shared: don't change them.
-	Raw(name string) (json.RawMessage, bool)
+	Reader
 	// SetRaw sets a value to a copy of some JSON. What isn't valid JSON, or nested
 	// deeper than driver.MaxDepth, or a name that isn't valid UTF-8, is kept as an
 	// error of that name, which stops the save until the name is set again or unset.
@@ -30,6 +29,13 @@ type Values interface {
 	Names() iter.Seq[string]
 
 	sealed() sealedValues
+}
+
+// Reader is what values can be read from: a Session, a Tx, and a driver.Record, as Admin
+// returns it.
+type Reader interface {
+	// Raw returns a value as JSON. The bytes are shared: don't change them.
+	Raw(name string) (json.RawMessage, bool)
 }
 
 // sealedValues is what keys need beyond Values.

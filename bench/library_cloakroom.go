@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"log/slog"
 	"net/http"
 	"time"
@@ -25,7 +24,7 @@ func newOurs(b *Bench, store cloakroom.Store) (ours, error) { return newOursCach
 
 // newOursCaching makes one with Config.CacheFor.
 func newOursCaching(b *Bench, store cloakroom.Store, cacheFor time.Duration) (ours, error) {
-	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte{7}, 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		return ours{}, err
 	}

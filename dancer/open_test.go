@@ -67,7 +67,7 @@ func TestOpenOptions(t *testing.T) {
 	}
 
 	l = newLab(t) // a template for part of another's names is refused
-	ring, err := cloakroom.NewKeyring(make([]byte, 32))
+	ring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

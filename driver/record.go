@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -54,6 +55,13 @@ type Record struct {
 	Grave *Grave
 
 	Version Version // the store's own; set in what it returns, compared by Update
+}
+
+// Raw returns one of the record's values as JSON, so that a cloakroom.Key can read it.
+// The bytes are shared: don't change them.
+func (r *Record) Raw(name string) (json.RawMessage, bool) {
+	raw := r.Values.Get(name)
+	return raw, raw != nil
 }
 
 // Kind tells what a record is.

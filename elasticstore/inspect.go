@@ -71,6 +71,9 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	fact := func(name, value string) { r.Facts = append(r.Facts, driver.Fact{Name: name, Value: value}) }
 
 	fact("index", s.names.pattern())
+	if hosts := s.inClear(); len(hosts) > 0 {
+		problem("login-in-clear", driver.SeverityWarn, "Use https in ClientConfig.URLs, and change the password.", "%s", inClearMeaning(hosts))
+	}
 	there := map[string]bool{}
 	var periods []string
 	foreign := 0

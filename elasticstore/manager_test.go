@@ -14,7 +14,7 @@ import (
 
 func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	t.Helper()
-	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 // long for the store. All have the same keyring.
 func managerAt(t testing.TB, s *Store, behind, patience time.Duration) *cloakroom.Manager {
 	t.Helper()
-	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,7 @@ func New(c Client, config *Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
+	s.tellInClear()
 	s.ready.now = cfg.now
 	s.copies = newCopies(cfg.CopyBytes)
 	s.alarms = timeout.NewAlarms(cfg.RequestTimeout / 64)

@@ -41,7 +41,7 @@ func newSite(t testing.TB, s *Store, patience time.Duration) *site {
 			w.WriteHeader(status)
 		},
 	}
-	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

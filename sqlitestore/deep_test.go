@@ -18,7 +18,7 @@ import (
 func TestDeepRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	s := open(t, path, nil)
-	keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	case err != nil || !os.SameFile(info, s.writer.file):
 		problem("file-replaced", driver.SeverityFail,
 			"The file is not the one that was opened: it was moved, deleted or replaced.", "Restart the program.")
-	case info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/':
+	case isShared(info):
 		problem("file-permissions", driver.SeverityWarn,
 			fmt.Sprintf("Others than its owner have permissions on the file (%v).", info.Mode().Perm()),
 			"Take them away with chmod 600, also from the files beside it.")

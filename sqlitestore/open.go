@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +32,7 @@ func Open(ctx context.Context, path string, config *Config) (*Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, openError(path, err)
 	}
+	warnOfMode(path, cfg.Logger)
 	w, err := openWriter(ctx, path, cfg)
 	if err != nil {
 		return nil, openError(path, err)
@@ -90,6 +92,8 @@ func createFile(path string) error {
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return nil // another process was faster
+	case errors.Is(err, fs.ErrNotExist) && isFolder(filepath.Dir(path)): // such as /proc
+		return refusal(fmt.Sprintf("no file can be made in its folder %s; choose another", filepath.Dir(path)))
 	case errors.Is(err, fs.ErrNotExist):
 		return refusal(fmt.Sprintf("its folder %s is not there; create it first", filepath.Dir(path)))
 	case err != nil:
@@ -97,6 +101,24 @@ func createFile(path string) error {
 	}
 	return errors.Join(f.Chmod(0o600), f.Close())
 }
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// warnOfMode tells of a file that was there and that others than its owner have
+// permissions on: it holds everybody's values. It is not changed, as somebody may have
+// meant it.
+func warnOfMode(path string, l *slog.Logger) {
+	if info, err := os.Stat(path); err == nil && isShared(info) {
+		l.Warn("sqlitestore: others than its owner have permissions on the file, which holds what is in all sessions: run chmod 600 on it and on those beside it, -wal and -shm", "file", path, "mode", info.Mode().Perm())
+	}
+}
+
+// isShared reports whether others than its owner have permissions on a file. On Windows
+// the folder decides.
+func isShared(info os.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' }
 
 // unwrapPath spares a message the path, which it has already.
 func unwrapPath(err error) error {

@@ -1,9 +1,11 @@
 package sqlitestore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -190,6 +192,16 @@ func TestFileMode(t *testing.T) {
 	}
 	if got := problems(); !strings.Contains(got, "chmod 600") {
 		t.Errorf("problems of a file with mode 0640: %q", got)
+	}
+	for mode, lines := range map[os.FileMode]int{0o640: 1, 0o600: 0} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		var log bytes.Buffer
+		open(t, path, &sqlitestore.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if got := strings.Count(log.String(), "chmod 600"); got != lines {
+			t.Errorf("a file with mode %v is opened: told %q", mode, log.String())
+		}
 	}
 }
 

@@ -120,6 +120,7 @@ var unexpected = regexp.MustCompile(`(?s)unexpected argument .*`)
 // hide takes what may hold a password out of a message: the values of environment
 // variables, and URLs and cookies that were put in the wrong place.
 func hide(args []string, message string) string {
+	message = strings.ReplaceAll(message, "expected value value", "expected a value") // the parser's name for a type that it doesn't know
 	message = fromEnv.ReplaceAllString(message, "(in $$$1)")
 	if slices.Contains(args, "verify") {
 		message = unexpected.ReplaceAllString(message, "unexpected argument (not shown): values are read from the standard input")

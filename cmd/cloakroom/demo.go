@@ -88,7 +88,7 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 			"whoever is on the way can read the cookies.", c.Addr)
 	}
 	t.say("Ctrl-C stops it.")
-	return serve(t.ctx, listener, shop, logger, func() {
+	return serve(t.ctx, listener, onlyTo(c.Addr, shop), logger, func() {
 		t.say("Stopping. What is under way is finished first; Ctrl-C again ends at once.")
 	})
 }

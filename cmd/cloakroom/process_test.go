@@ -264,7 +264,7 @@ func TestSignals(t *testing.T) {
 			}
 			defer conn.Close()
 			const body = "key=n"
-			fmt.Fprintf(conn, "POST /api/incr HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n"+
+			fmt.Fprintf(conn, "POST /api/incr HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n"+
 				"Content-Type: application/x-www-form-urlencoded\r\n\r\n", len(body))
 			answer := bufio.NewReader(conn)
 			if line, err := answer.ReadString('\n'); !strings.Contains(line, "100 Continue") {

@@ -34,7 +34,7 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 		case err == nil:
 			return saved, nil
 		case refused(err) && len(open) == 0:
-			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, err)
+			return nil, errRefused(rec.ID, err)
 		case refused(err):
 			return nil, errUnknown(rec.ID, err)
 		case !r.certain(err):

@@ -36,6 +36,15 @@ func refused(err error) bool {
 	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
 }
 
+// errRefused is the error of a write that was refused. A store may say ErrOverloaded
+// alone; who calls a Manager gets ErrUnavailable with it.
+func errRefused(id driver.ID, err error) error {
+	if errors.Is(err, driver.ErrOverloaded) && !errors.Is(err, driver.ErrUnavailable) {
+		return fmt.Errorf("cloakroom: writing %v: %w: %w", id, driver.ErrUnavailable, err)
+	}
+	return fmt.Errorf("cloakroom: writing %v: %w", id, err)
+}
+
 // errUnread is the error of an operation that would have had to read the record anew
 // after cause, and could not. Nothing is in doubt.
 func errUnread(id driver.ID, cause error) error {

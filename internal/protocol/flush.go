@@ -116,7 +116,7 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 				}
 				return cur
 			case refused(err):
-				give(nil, err)
+				give(nil, errRefused(id, err))
 				return cur
 			case !r.certain(err):
 				open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})

@@ -133,6 +133,12 @@ func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, err
 	return rec, nil
 }
 
+// IsOver reports whether a session is past its idle timeout or its deadline now.
+func (r *Records) IsOver(rec *driver.Record) bool { return r.over(rec, r.clock.Now()) }
+
+// Now returns the time of records.
+func (r *Records) Now() time.Time { return r.clock.Now() }
+
 // over reports whether a session is past its idle timeout or its deadline.
 func (r *Records) over(rec *driver.Record, now time.Time) bool {
 	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= IdleTimeout(rec, r.o.Idle)

@@ -126,7 +126,7 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 			return nil
 		}
 		if refused(err) && len(open) == 0 {
-			return fmt.Errorf("cloakroom: replacing %v: %w", old.ID, err)
+			return errRefused(old.ID, err)
 		}
 		if !r.certain(err) {
 			open = []attempt{{id: writeID, base: old.Writes, answered: answered(err)}}

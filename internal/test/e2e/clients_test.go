@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/elastic/go-elasticsearch/v8"
@@ -78,7 +77,7 @@ func visit(t *testing.T, client elasticstore.Client) {
 		}
 		defer store.Close()
 		t.Cleanup(func() { call(t, client, http.MethodDelete, "/"+name+"-*") })
-		keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+		keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 		if err != nil {
 			t.Fatal(err)
 		}

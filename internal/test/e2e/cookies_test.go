@@ -179,7 +179,7 @@ func cookieManager(t *testing.T, c cloakroom.Cookie) (*cloakroom.Manager, error)
 	t.Helper()
 	store := memstore.New(nil)
 	t.Cleanup(func() { store.Close() })
-	keys, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+	keys, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

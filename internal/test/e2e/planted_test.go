@@ -132,7 +132,7 @@ func openPlantedApp(t *testing.T) *plantedApp {
 	t.Helper()
 	store := memstore.New(nil)
 	t.Cleanup(func() { store.Close() })
-	keyring, err := cloakroom.NewKeyring([]byte(strings.Repeat("k", 32)))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

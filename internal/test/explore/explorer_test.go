@@ -135,7 +135,7 @@ type recordInfo struct {
 }
 
 func newExplorer(t *testing.T, sc *scenario) *explorer {
-	keyring, err := cloakroom.NewKeyring(make([]byte, 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (s *safeBuffer) String() string {
 
 func testKeys(t *testing.T) *cloakroom.Keyring {
 	t.Helper()
-	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package torture
 
 import (
-	"bytes"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,7 +17,7 @@ import (
 // may have reached later.
 func TestI1_ReadsDontGoBackWhileAWriteIsUnderWay(t *testing.T) {
 	c := testengine.StartCluster(t, testengine.ClusterOptions{Name: engineName})
-	keyring, err := cloakroom.NewKeyring(bytes.Repeat([]byte("k"), 32))
+	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
 	}
