@@ -1,7 +1,6 @@
 package cloakroom_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -253,7 +252,7 @@ func TestRotationWithAnIdleTimeoutOfItsOwn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ring, err := cloakroom.NewKeyring([]byte("another secret, of 32 bytes and more"), bytes.Repeat([]byte("k"), 32))
+		ring, err := cloakroom.NewKeyring([]byte("another secret, of 32 bytes and more"), []byte("a secret of a test: 32 bytes, no more"))
 		if err != nil {
 			t.Fatal(err)
 		}
