@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -153,6 +154,70 @@ func TestI11_GraceWithClocksApart(t *testing.T) {
 				r.clock.add(2*driver.ClockTolerance + time.Millisecond)
 				late.want(http.StatusOK, visit)
 			})
+		}
+	}
+}
+
+// A renewal, the first use of the new secret and a late request with the old one come to
+// machines whose clocks lie apart. The grace is there all the same, whichever of them
+// writes meanwhile, so the visitor stays in, and it ends.
+func TestI11_RenewalsGraceWithClocksApart(t *testing.T) {
+	const grace = 10 * time.Second
+	config := cloakroom.Config{RenewGrace: grace}
+	for _, ahead := range []time.Duration{-driver.ClockTolerance, -100 * time.Second, 0, 100 * time.Second, driver.ClockTolerance} {
+		clocks := [2]time.Duration{0, ahead}
+		begin := func(t *testing.T) (r *rig, machines [2]*cloakroom.Manager, late, fresh *guest) {
+			r = newRig(t, &config)
+			s := r.stored(3)
+			return r, [2]*cloakroom.Manager{r.m, r.apart(ahead, config)}, r.as(s), r.as(s)
+		}
+		// writeAll has each machine write. None may drop what another's requests need.
+		writeAll := func(machines [2]*cloakroom.Manager, fresh *guest) {
+			for _, m := range machines {
+				fresh.m = m
+				fresh.want(http.StatusOK, visit)
+				synctest.Wait()
+			}
+		}
+		for i := range 8 {
+			renews, uses, comes := i&1, i>>1&1, i>>2
+			for name, use := range map[string]page{"read": look, "save": visit, "renewal": renew} {
+				bubble(t, fmt.Sprintf("%v, renewed by %d, first %s by %d, late request to %d", ahead, renews, name, uses, comes), func(t *testing.T) {
+					r, machines, late, fresh := begin(t)
+					late.m, fresh.m = machines[comes], machines[renews]
+					fresh.want(http.StatusOK, renew)
+					late.wantQuiet(http.StatusOK, visit)
+					fresh.m = machines[uses]
+					fresh.want(http.StatusOK, use)
+					fresh.want(http.StatusOK, look) // of the newest, if it was a renewal
+					synctest.Wait()
+					r.clock.add(grace - time.Millisecond)
+					writeAll(machines, fresh)
+					n := visits.Get(r.openBy(r.m, fresh.token))
+					late.wantQuiet(http.StatusOK, visit)
+					late.wantReads("within the grace", n+1)
+					r.clock.add(driver.ClockTolerance + clocks[uses] - clocks[comes])
+					late.wantReads("within the grace, as the clocks say,", n+1)
+					r.clock.add(time.Millisecond)
+					late.wantReads("after the grace", 0)
+				})
+			}
+			if uses == 0 { // the renewal is the only use
+				bubble(t, fmt.Sprintf("%v, renewed strictly by %d, late request to %d", ahead, renews, comes), func(t *testing.T) {
+					r, machines, late, fresh := begin(t)
+					late.m, fresh.m = machines[comes], machines[renews]
+					fresh.want(http.StatusOK, renewStrict)
+					r.clock.add(grace - time.Millisecond)
+					writeAll(machines, fresh)
+					late.wantQuiet(http.StatusConflict, visit)
+					r.clock.add(driver.ClockTolerance + clocks[renews] - clocks[comes])
+					late.wantQuiet(http.StatusConflict, visit)
+					late.wantReads("ended by the renewal,", 0)
+					r.clock.add(time.Millisecond)
+					late.want(http.StatusOK, visit)
+					late.wantReads("that it then gets", 1)
+				})
+			}
 		}
 	}
 }

@@ -57,8 +57,9 @@ type Config struct {
 	// RenewGrace is how long the old secret stays good once the new one of a
 	// Renew has been used, and how long requests with a token that a sign-in
 	// replaced or a RenewStrict ended, or whose session was signed out, are kept
-	// from starting another session. The latter takes driver.ClockTolerance more, as
-	// the clocks of machines may lie apart. Defaults to 30 s.
+	// from starting another session. Both take driver.ClockTolerance (2 minutes)
+	// more, as the clocks of machines may lie apart. An hour after a Renew its old
+	// secret is over anyway. Defaults to 30 s.
 	RenewGrace time.Duration
 
 	// SaveTimeout bounds how long a store is waited for: to read a session, and

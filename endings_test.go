@@ -303,7 +303,7 @@ func TestI9_RenewalAgainstWhatIsUnderWay(t *testing.T) {
 					g.wantReads("the new", way.leaves)
 				}
 				synctest.Wait()
-				r.clock.add(time.Minute)
+				r.clock.add(3 * time.Minute) // past RenewGrace and the clock tolerance
 				r.wantShut(id, old)
 				g.wantReads("after the grace the new", way.leaves)
 				r.wantVisits(id, way.leaves)

@@ -29,7 +29,7 @@ const (
 //
 // driver.ErrNewer: a newer version replaced it, so nobody here can tell.
 func standingOf(ring *token.Ring, rec *driver.Record, secret [16]byte, now time.Time) (standing, error) {
-	if !now.Before(rec.PreviousEnds) {
+	if previousOver(rec, now) {
 		return standsOut, nil
 	}
 	list, newer := token.ParsePrevious(rec.Previous, millis(rec.PreviousEnds))
@@ -49,6 +49,14 @@ func standingOf(ring *token.Ring, rec *driver.Record, secret [16]byte, now time.
 	return standsOut, nil
 }
 
+// previousOver reports whether no replaced secret of a record means anything any more at
+// a time. Another machine wrote when that is, whose clock may be behind as far as is
+// tolerated: a grace of 30 s would be over at once, and a late request would begin a
+// session whose cookie replaces the good one.
+func previousOver(rec *driver.Record, now time.Time) bool {
+	return !now.Before(rec.PreviousEnds.Add(driver.ClockTolerance))
+}
+
 // inGrace reports whether a replaced secret means anything at a time. Its end may have
 // been edited in the store, which opens nothing beyond an hour: the time of its renewal
 // can't be edited.
@@ -56,11 +64,11 @@ func inGrace(e *token.Replaced, now time.Time) bool {
 	const longest, tolerance = int64(maxRenewGrace / time.Millisecond), int64(driver.ClockTolerance / time.Millisecond)
 	at := millis(now)
 	switch {
-	case at >= e.Ends:
+	case at >= e.Ends+tolerance:
 		return false
 	case e.Ended(): // it opens nothing
 		return true
-	case e.V1():
+	case e.V1(): // it doesn't tell its renewal, so the hour has the tolerance too
 		return e.Ends-at <= longest+tolerance
 	}
 	return at < e.At+longest && e.At-at <= tolerance
@@ -72,7 +80,7 @@ func inGrace(e *token.Replaced, now time.Time) bool {
 // driver.ErrNewer: a newer version replaced the earlier ones, which may be needed.
 func replaceSecret(ring *token.Ring, rec *driver.Record, current, next [16]byte, now time.Time, strict bool, grace time.Duration) error {
 	earlier, newer := token.ParsePrevious(rec.Previous, millis(rec.PreviousEnds))
-	if newer && !strict && now.Before(rec.PreviousEnds) {
+	if newer && !strict && !previousOver(rec, now) {
 		return errNewerVerifier(rec.ID)
 	}
 	at := millis(now)

@@ -18,10 +18,11 @@ import (
 var errNotCurrent = fmt.Errorf("cloakroom: renewing: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 
 // Renew gives the session a new secret, and so a new token, in place: do it
-// when privileges change. The old one stays good until Config.RenewGrace after
-// the new one is first used, and at most an hour, so that parallel requests and
-// a lost response log nobody out. So do those that earlier renewals replaced, of which
-// the last 8 are kept: each until Config.RenewGrace after the next one's first use.
+// when privileges change. The old one stays good until Config.RenewGrace and
+// driver.ClockTolerance (2 minutes: clocks may lie apart) after the new one is first
+// used, and at most an hour, so that parallel requests and a lost response log nobody
+// out. So do those that earlier renewals replaced, of which the last 8 are kept: each
+// for as long after the next one's first use.
 //
 // It does nothing if the session's token hasn't come from the client yet, since
 // then nobody else can know it, nor if the secret is no longer the current one,
@@ -39,9 +40,9 @@ func (s *Session) Renew(ctx context.Context) error {
 
 // RenewStrict is Renew without any grace. Once it has returned nil, the old secret and
 // all that earlier renewals replaced open nothing and save nothing, in requests that
-// are under way as well. For Config.RenewGrace, at most an hour, a late request with
-// one is treated as after a sign-out: it gets no cookie, and saving a value is ErrGone.
-// Login works, and starts empty.
+// are under way as well. For Config.RenewGrace, at most an hour, and
+// driver.ClockTolerance more, a late request with one is treated as after a sign-out:
+// it gets no cookie, and saving a value is ErrGone. Login works, and starts empty.
 //
 // The cost: if the response is lost, the visitor is signed out, and parallel requests
 // with the old token fail. Use it where an old token may be in the wrong hands, and

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // wantReads checks that a browser's token opens a session.
@@ -58,9 +59,11 @@ func TestI9_RenewReplacesTheSecretInPlace(t *testing.T) {
 	}
 }
 
-// The old secret's grace begins with the first use of the new one.
+// The old secret's grace begins with the first use of the new one, and takes the clock
+// tolerance longer than is configured.
 func TestI9_GraceOfTheOldSecret(t *testing.T) {
 	const grace = 20 * time.Second
+	const over = grace + driver.ClockTolerance
 	config := &cloakroom.Config{RenewGrace: grace}
 	uses := map[string]page{"reading": look, "saving": visit}
 	for name, use := range uses {
@@ -72,7 +75,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 			fresh.want(200, use)
 			synctest.Wait()
 			n := visits.Get(r.openBy(r.m, fresh.token))
-			r.clock.add(grace - time.Millisecond)
+			r.clock.add(over - time.Millisecond)
 			old.wantReads("within the grace", n)
 			fresh.wantReads("within the grace", n)
 			synctest.Wait()
@@ -89,6 +92,18 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), old.token)
 		fresh.wantReads("after the hour", 1)
+	})
+	bubble(t, "an hour at most, however late the new one is used", func(t *testing.T) {
+		for _, used := range []time.Duration{time.Hour - over - time.Second, time.Hour - over, time.Hour - over + time.Second, time.Hour - time.Second} {
+			r, s, old, fresh := renewed(t, config)
+			r.clock.add(used)
+			fresh.want(200, look)
+			synctest.Wait()
+			r.clock.add(min(over, time.Hour-used) - time.Millisecond)
+			old.wantReads("before it is over", 1)
+			r.clock.add(time.Millisecond)
+			r.wantShut(s.ID(), old.token)
+		}
 	})
 	bubble(t, "the first use is written once", func(t *testing.T) {
 		r, _, _, fresh := renewed(t, config)
@@ -110,7 +125,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		r.save(other)
 		hold.let(pass)
 		synctest.Wait()
-		r.clock.add(grace)
+		r.clock.add(over)
 		r.wantShut(s.ID(), old.token)
 	})
 	bubble(t, "even by a background request", func(t *testing.T) {
@@ -130,7 +145,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		if !rec.Seen.Before(r.clock.now()) {
 			t.Error("a background request counted as activity")
 		}
-		r.clock.add(grace)
+		r.clock.add(over)
 		r.wantShut(s.ID(), old.token)
 	})
 	bubble(t, "use of the old one doesn't begin it", func(t *testing.T) {
@@ -286,7 +301,7 @@ func TestI9_ParallelRequestsDuringARenewal(t *testing.T) {
 				g.token = tokens[0]
 				g.wantReads("at the end", n)
 				synctest.Wait()
-				r.clock.add(time.Minute)
+				r.clock.add(time.Minute + driver.ClockTolerance)
 				g.wantReads("after the grace", n)
 				r.wantShut(s.ID(), s.Token())
 			})
@@ -350,7 +365,7 @@ func TestI9_RenewAndSaves(t *testing.T) {
 		r.wantOps("get 3, update 3")
 		fresh.wantReads("the new", 2)
 		synctest.Wait()
-		r.clock.add(time.Minute)
+		r.clock.add(time.Minute + driver.ClockTolerance)
 		fresh.wantReads("after the grace", 2)
 		r.wantShut(s.ID(), old.token)
 	})
@@ -384,7 +399,7 @@ func TestI13_FaultsOfRenew(t *testing.T) {
 			old.wantReads("the old", 1)
 			g.wantReads("the new", 1)
 			synctest.Wait()
-			r.clock.add(time.Minute)
+			r.clock.add(time.Minute + driver.ClockTolerance)
 			g.wantReads("after the grace the new", 1)
 			r.wantShut(s.ID(), old.token)
 		})
@@ -434,7 +449,7 @@ func TestI9_WrongSecretIsAnEvent(t *testing.T) {
 	fresh.want(200, look)
 	r.m.Close()
 	r.m = r.manager(nil)
-	r.clock.add(time.Minute)
+	r.clock.add(time.Minute + driver.ClockTolerance)
 	old.want(200, look)
 	if !slices.Equal(refused, []cloakroom.Refusal{cloakroom.RefusedSecret}) {
 		t.Errorf("events of refusals: %q", refused)

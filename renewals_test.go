@@ -25,6 +25,7 @@ func (g *guest) wantQuiet(status int, f page) {
 // the grace of the tokens before begins. None of them dies at once.
 func TestI9_RenewTwice(t *testing.T) {
 	const grace = 20 * time.Second
+	const over = grace + driver.ClockTolerance
 	config := &cloakroom.Config{RenewGrace: grace}
 	bubble(t, "each in its grace", func(t *testing.T) {
 		var events int
@@ -44,7 +45,7 @@ func TestI9_RenewTwice(t *testing.T) {
 		}
 		third.wantReads("after late requests the last", 3)
 		synctest.Wait()
-		r.clock.add(grace - time.Millisecond)
+		r.clock.add(over - time.Millisecond)
 		for _, late := range []*guest{first, second} {
 			late.wantQuiet(200, visit)
 		}
@@ -59,12 +60,12 @@ func TestI9_RenewTwice(t *testing.T) {
 		r, s, first, second := renewed(t, config)
 		r.clock.add(time.Minute)
 		second.twin().want(200, renew) // whoever got it
-		r.clock.add(grace - time.Millisecond)
+		r.clock.add(over - time.Millisecond)
 		first.wantReads("within its grace the first", 1)
 		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), first.token)
 		second.wantReads("that the browser has", 1)
-		r.clock.add(time.Hour - grace - time.Millisecond)
+		r.clock.add(time.Hour - over - time.Millisecond)
 		second.wantReads("before the hour is over that", 1)
 		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), second.token)
@@ -77,7 +78,9 @@ func TestI9_RenewTwice(t *testing.T) {
 		r.clock.add(grace / 2)
 		third := second.twin()
 		third.want(200, renew)
-		r.clock.add(grace / 2)
+		r.clock.add(over - grace/2 - time.Millisecond)
+		first.wantReads("within its grace the first", 1)
+		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), first.token)
 		second.wantReads("not used since the", 1)
 		third.wantReads("the last", 1)
@@ -153,7 +156,7 @@ func TestI9_EditedPrevious(t *testing.T) {
 		r.wantShut(s.ID(), old.token)
 		fresh.wantReads("the new", 1)
 		synctest.Wait()
-		r.clock.add(20 * time.Second)
+		r.clock.add(20*time.Second + driver.ClockTolerance)
 		fresh.want(200, visit)
 		if rec, err := r.kept(s.ID()); err != nil || rec.Previous != nil {
 			t.Errorf("it keeps %x, %v", rec.Previous, err)
@@ -200,6 +203,7 @@ func TestI9_EditedPrevious(t *testing.T) {
 // says, but no longer than it could have said.
 func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 	const grace = 20 * time.Second
+	const over = grace + driver.ClockTolerance
 	older := func(t *testing.T, ends time.Duration) (r *rig, s *cloakroom.Session, old, fresh *guest) {
 		t.Helper()
 		r = newRig(t, &cloakroom.Config{RenewGrace: grace})
@@ -226,8 +230,9 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		old.wantQuiet(200, visit)
 		fresh.want(200, look)
 		synctest.Wait()
+		r.clock.add(driver.ClockTolerance)
 		old.wantReads("the old", 2)
-		r.clock.add(grace)
+		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), old.token)
 	})
 	bubble(t, "an end that was edited", func(t *testing.T) {
@@ -240,7 +245,7 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		r, s, old, fresh := older(t, time.Hour)
 		second := fresh.twin()
 		fresh.want(200, renew)
-		r.clock.add(grace - time.Millisecond)
+		r.clock.add(over - time.Millisecond)
 		old.wantQuiet(200, visit)
 		second.wantReads("the second", 2)
 		r.clock.add(time.Millisecond)
@@ -250,14 +255,16 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		r, _, old, fresh := older(t, time.Hour)
 		fresh.want(200, renewStrict)
 		old.wantQuiet(409, visit)
-		r.clock.add(grace)
+		r.clock.add(over - time.Millisecond)
+		old.wantQuiet(409, visit)
+		r.clock.add(time.Millisecond)
 		old.want(200, visit)
 	})
 	// It shortens the end of all, and touches nothing else.
 	bubble(t, "the older version's first use", func(t *testing.T) {
 		r, s, first, second := renewed(t, &cloakroom.Config{RenewGrace: grace})
 		r.rewrite(s.ID(), func(rec *driver.Record) { rec.PreviousEnds = r.clock.now().Add(grace) })
-		r.clock.add(grace - time.Millisecond)
+		r.clock.add(over - time.Millisecond)
 		first.wantReads("within the grace", 1)
 		third := second.twin()
 		third.want(200, renew)
@@ -271,10 +278,11 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 // strict one ends them anyway.
 func TestI8_RenewalOverANewerPrevious(t *testing.T) {
 	later := append([]byte{3}, make([]byte, 40)...)
+	over := func(rec *driver.Record) { rec.Previous, rec.PreviousEnds = later, rec.Seen.Add(-driver.ClockTolerance) }
 	bubble(t, "in its grace", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
-		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Previous, rec.PreviousEnds = later, rec.Seen.Add(20*time.Second) })
+		r.rewrite(s.ID(), func(rec *driver.Record) { over(rec); rec.PreviousEnds = rec.PreviousEnds.Add(time.Millisecond) })
 		g := r.as(s)
 		g.want(200, visit)
 		g.wantQuiet(503, renew)
@@ -285,11 +293,11 @@ func TestI8_RenewalOverANewerPrevious(t *testing.T) {
 	bubble(t, "over", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
-		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Previous, rec.PreviousEnds = later, rec.Seen })
+		r.rewrite(s.ID(), over)
 		g := r.as(s)
 		g.want(200, renew)
 		g.wantReads("the new", 1)
-		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Previous, rec.PreviousEnds = later, rec.Seen })
+		r.rewrite(s.ID(), over)
 		r.wantShut(s.ID(), s.Token())
 	})
 }

@@ -26,7 +26,7 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 			next.Client = v.client
 		}
 	}
-	if len(next.Previous) > 0 && !now.Before(next.PreviousEnds) {
+	if len(next.Previous) > 0 && previousOver(next, now) {
 		next.Previous, next.PreviousEnds = nil, time.Time{}
 	}
 	ring := m.keyring.ring.Load()
@@ -45,9 +45,10 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	}
 }
 
-// graceDue reports whether the first use of a new secret has to be recorded.
+// graceDue reports whether the first use of a new secret has to be recorded. An end that
+// a machine wrote whose clock is ahead as far as is tolerated stays.
 func (m *Manager) graceDue(rec *driver.Record) bool {
-	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace))
+	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace+driver.ClockTolerance))
 }
 
 // lateTouch is how long a touch waits at most for a save that it could go with.

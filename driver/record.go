@@ -32,8 +32,8 @@ type Record struct {
 	// Verifier proves the token's secret together with the id, the principal
 	// and the times above that must not be edited. It doesn't tell the secret.
 	Verifier []byte
-	// Previous is the verifiers that renewals replaced; all are over at
-	// PreviousEnds.
+	// Previous is the verifiers that renewals replaced; all are over ClockTolerance
+	// after PreviousEnds.
 	Previous     []byte
 	PreviousEnds time.Time
 

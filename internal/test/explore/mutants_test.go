@@ -77,7 +77,7 @@ func codeMutants() []codeMutant {
 		{"a sign-in can't be repeated", []edit{{"login.go", "l.lost = l.old != nil\n", "l.old = nil\n"}}, "login-unheard", "a"},
 		{"a sign-in that is overtaken begins with nothing", []edit{{"login.go", "replaced = l.base.ID // just now", "_ = 0 // just now"}}, "login-clicks", "a"},
 		{"a renewal is repeated as a save is", []edit{{"renew.go", "\t\t\treturn errNotCurrent\n", "\t\t\t_ = 0\n"}}, "renew", "r"},
-		{"the old token ends with the renewal", []edit{{"previous.go", "at, at+maxRenewGrace.Milliseconds())", "at, at)"}}, "renew-crash", "h"},
+		{"the old token ends with the renewal", []edit{{"previous.go", "at, at+maxRenewGrace.Milliseconds())", "at, at-driver.ClockTolerance.Milliseconds())"}}, "renew-crash", "h"},
 		{"a renewal drops the secrets of earlier ones", []edit{{"previous.go", "if inGrace(&earlier[i], now) {", "if inGrace(&earlier[i], now) && strict {"}}, "renew-twice", "l"},
 		{"a strict renewal ends the last secret alone", []edit{{"previous.go", "if strict && !e.Ended() {", "if strict && i == 0 {"}}, "renew-strict", "s"},
 		{"a save that is under way isn't asked for its secret", []edit{{"save.go", "\t\t\tif err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {\n", "\t\t\tif err := s.m.stillGood(next, visit.secret, visit.strict); false {\n"}}, "renew-strict", "s"},

@@ -26,7 +26,7 @@ func Keyring() (*cloakroom.Keyring, error) {
 func Config() *cloakroom.Config {
 	return &cloakroom.Config{
 		MaxPerPrincipal: -1,
-		RenewGrace:      59 * time.Minute, // less than an hour: so that the first use of a new secret is written
+		RenewGrace:      55 * time.Minute, // with the clock tolerance less than an hour: so that the first use of a new secret is written
 		TouchEvery:      -1,
 		SweepEvery:      -1, // a Sweep is an operation
 	}
