@@ -52,12 +52,12 @@ func (a *auditor) broken(o *Op, format string, args ...any) {
 
 // happened reports whether an operation may have had its effect before a time.
 func (o *Op) happened(before int64) bool {
-	return o != nil && (o.Outcome == Done || o.Outcome == Unknown) && o.Call < before
+	return o != nil && (o.Outcome == Done || o.Outcome == Unknown || o.mayHaveHappened()) && o.Call < before
 }
 
-// opened reports whether the operation's token opened its session.
+// opened reports whether the operation's token opened its session for certain.
 func (o *Op) opened() bool {
-	if o.Token == 0 {
+	if o.Token == 0 || o.Again {
 		return false
 	}
 	switch o.Outcome {
@@ -109,13 +109,16 @@ func (a *auditor) updates(g *Op) {
 	}
 }
 
-// keeps reports whether a sign-in takes the values along.
+// keeps reports whether a sign-in certainly takes the values along.
 func (a *auditor) keeps(login *Op) bool {
 	p := ""
 	if made := a.parent[login.Session]; made != nil {
 		p = made.Principal
 	}
-	return p == "" || p == login.Principal
+	return (p == "" || p == login.Principal) && !slices.ContainsFunc(a.f.Ops, func(o Op) bool {
+		return o.N != login.N && o.happened(login.Return) && (o.Kind == Login && o.Session == login.Session ||
+			login.Again && ((o.Kind == Destroy || o.Kind == Renew) && o.Session == login.Session || o.Kind == Revoke && o.Principal == p))
+	})
 }
 
 // newest: of what was acknowledged for a key, one after the other, the last is
@@ -190,7 +193,7 @@ func (a *auditor) ends() map[int]end {
 				note(o.Session, o)
 			}
 		case o.Outcome != Done:
-		case o.Kind == Destroy, o.Kind == Login:
+		case o.Kind == Destroy, o.Kind == Login && !o.Again: // else the token may have opened nothing
 			note(o.Session, o)
 		case o.Kind == Revoke:
 			for session, made := range a.parent {
@@ -222,7 +225,7 @@ func (a *auditor) renewals() {
 	}
 	for i := range a.f.Ops {
 		o := &a.f.Ops[i]
-		if k := kept[o.Token]; k != nil && (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > k.Return {
+		if k := kept[o.Token]; k != nil && o.opened() && (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > k.Return {
 			a.broken(o, "operation %d was told that the token had been renewed", k.N)
 		}
 		once := next[o.Token]

@@ -185,7 +185,7 @@ func (l *Local) request(ctx context.Context, op Op) Result {
 func (l *Local) handle(w http.ResponseWriter, r *http.Request) {
 	v := visitOf(r)
 	s, err := l.m.Session(r.Context())
-	if err == nil && s.IsNew() && v.op.Token != "" {
+	if err == nil && s.IsNew() && v.op.Token != "" && !v.op.Again {
 		err = cloakroom.ErrNotFound
 	}
 	if err != nil {

@@ -22,6 +22,7 @@ type Op struct {
 	Except    cloakroom.ID    `json:"except,omitzero"`
 	Quiet     bool            `json:"quiet,omitempty"`  // as a request that is no activity; InRequest only
 	HangUp    bool            `json:"hangUp,omitempty"` // the client leaves before the save; InRequest only
+	Again     bool            `json:"again,omitempty"`  // Login: even if Token opens nothing; InRequest only
 }
 
 // How names the ways to do the same.
