@@ -103,10 +103,15 @@ func leaveOut(f *Family, which func(o *Op) bool) {
 }
 
 // tellsUse reports whether it matters that an operation presented its token: it is of a
-// sign-in that some other one, whose session comes from the same, may repeat.
+// sign-in that some other one, whose session comes from the same, may repeat, and none
+// did so earlier.
 func (f *Family) tellsUse(o *Op) bool {
 	made := f.maker(o.Session)
-	return o.Token > 0 && o.Outcome != NotFound && made != nil && made.Session > 0 && f.otherLogin(made, o.Session)
+	if o.Token == 0 || made == nil || made.Session == 0 || !f.otherLogin(made, o.Session) {
+		return false
+	}
+	u := usesOf(f)[o.Session]
+	return o.Call == u.from || o.Return == u.by
 }
 
 // maker returns the operation that made a session.
