@@ -109,15 +109,31 @@ func (a *auditor) updates(g *Op) {
 	}
 }
 
-// keeps reports whether a sign-in certainly takes the values along.
+// keeps reports whether a sign-in certainly takes the values along: it began with the
+// session of its token, since nothing else can have ended that.
 func (a *auditor) keeps(login *Op) bool {
-	p := ""
-	if made := a.parent[login.Session]; made != nil {
-		p = made.Principal
+	made := a.parent[login.Session]
+	if made != nil && made.Principal != "" && made.Principal != login.Principal {
+		return false
 	}
-	return (p == "" || p == login.Principal) && !slices.ContainsFunc(a.f.Ops, func(o Op) bool {
-		return o.N != login.N && o.happened(login.Return) && (o.Kind == Login && o.Session == login.Session ||
-			login.Again && ((o.Kind == Destroy || o.Kind == Renew) && o.Session == login.Session || o.Kind == Revoke && o.Principal == p))
+	before := map[int]*Op{login.Session: login} // the sessions that it came from, and what replaced them
+	for o := made; o != nil && o.Session > 0; o = a.parent[o.Session] {
+		before[o.Session] = o
+	}
+	return !slices.ContainsFunc(a.f.Ops, func(o Op) bool {
+		if !o.happened(login.Return) {
+			return false
+		}
+		switch o.Kind {
+		case Login: // or a repetition of one of those before
+			known := before[o.Session]
+			return known != nil && known.N != o.N
+		case Destroy, Renew:
+			return login.Again && o.Session == login.Session
+		case Revoke:
+			return login.Again && made != nil && o.Principal == made.Principal
+		}
+		return false
 	})
 }
 

@@ -31,7 +31,7 @@ func factsOf(f *Family) *facts {
 	}
 	x.places++
 	for i := range f.Ops {
-		if o := &f.Ops[i]; o.Kind == Login && o.Outcome != Done {
+		if o := &f.Ops[i]; o.Kind == Login && o.Outcome == Unknown {
 			x.hidden[o.N] = x.places
 			x.places++
 		}

@@ -45,17 +45,24 @@ func (s *state) login(o *Op) (all []*state) {
 	return all
 }
 
-// mayLogIn: a sign-in may replace a session from now on, at any time.
+// mayLogIn: a sign-in may replace a session from now on, at any time. If it was refused
+// in the end, its grave lies under another, and nothing comes of it.
 func (s *state) mayLogIn(o *Op) {
 	if o.Session == 0 {
 		return
 	}
-	s.pending += string(rune(o.N))
+	heard := s.ops[o.N].Outcome != Unknown
+	if !heard {
+		s.pending += string(rune(o.N))
+	}
 	v := s.view(o.Session, o)
 	v.unsure()
 	v.mayUse()
+	v.other = v.other || heard
 	if h := s.head(o.Session); h != o.Session && s.sessions[h].principal == o.Principal && s.mayBeUnused(h, o) {
-		s.view(h, o).unsure()
+		v = s.view(h, o)
+		v.unsure()
+		v.other = v.other || heard
 	}
 }
 
@@ -324,9 +331,9 @@ func (s *state) loginGone(v view) bool {
 		if renewed && v.op.Again {
 			return true
 		}
-		// Who comes with the token of a sign-in outside of a request records that
-		// before the session is handed out, and isn't told why it had ended by then.
-		first := v.principal != "" && s.mayBeUnused(v.op.Session, v.op)
+		// Who comes first with the token of a sign-in, and outside of a request,
+		// records that before it has the session, and then knows only that it has ended.
+		first := v.op.How == Outside && v.principal != "" && s.mayBeUnused(v.op.Session, v.op)
 		return (renewed || v.other || first) && v.gone()
 	}
 	return v.other && v.gone()

@@ -45,6 +45,9 @@ const (
 	Failed      Outcome = "failed"      // an answer that nothing promises: always a violation
 )
 
+// Outside is the Op.How of what opens a session without a request.
+const Outside = "outside"
+
 // Keys are the names of the values that operations set and unset.
 func Keys() []string { return []string{"a", "b", "c"} }
 

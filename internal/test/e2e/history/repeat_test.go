@@ -32,6 +32,11 @@ func key(o Op) Op {
 	return o
 }
 
+func outside(o Op) Op {
+	o.How = Outside
+	return o
+}
+
 // by has an operation present another token.
 func by(session, token int, o Op) Op {
 	o.Session, o.Token = session, token
@@ -111,6 +116,10 @@ func TestCheckRepeatedSignIns(t *testing.T) {
 		{"two clicks, in the other order", true, told(create, setA, at(30, 50, login), at(31, 51, from(1, 1, 3)), at(60, 65, getBy(2, 2, 2)), at(70, 75, none(3)))},
 		{"two clicks, two devices", false, told(create, setA, at(30, 50, login), at(31, 51, from(1, 1, 3)), at(60, 65, getBy(2, 2, 2)), at(70, 75, getBy(3, 3, 2)))},
 		{"two clicks, and one begins with nothing", false, told(create, setA, at(30, 50, login), at(31, 51, from(1, 1, 3)), at(60, 65, getBy(2, 2, 2)), at(70, 75, getBy(3, 3, 0)))},
+		{"a sign-in that a repetition of the one before overtook", true, told(create, setA, login, at(40, 90, from(2, 2, 3)), at(41, 50, again(4)), at(60, 65, getBy(4, 4, 2)), at(100, 105, getBy(3, 3, 0)), at(110, 115, getBy(4, 4, 2)))},
+		{"two clicks, refused outside of requests to the first that comes with the token", true, told(create, login, at(30, 50, from(2, 2, 3)), at(31, 51, outside(with(Gone, from(2, 2, 3)))))},
+		{"two clicks, refused outside of requests", false, told(create, login, getBy(2, 2, 0), at(40, 50, from(2, 2, 3)), at(41, 51, outside(with(Gone, from(2, 2, 3)))))},
+		{"two clicks of who is signed in, refused", false, told(create, login, at(30, 50, from(2, 2, 3)), at(31, 51, with(Gone, from(2, 2, 3))))},
 		{"two clicks, refused", false, told(create, setA, at(30, 50, login), at(31, 51, with(Gone, from(1, 1, 3))))},
 		{"two clicks of two principals", true, told(create, setA, at(30, 50, login), at(31, 51, as("q", from(1, 1, 3))), at(60, 65, getBy(2, 2, 2)), at(70, 75, getBy(3, 3, 0)))},
 

@@ -30,10 +30,10 @@ type How string
 
 // The ways.
 const (
-	InRequest How = "request" // in a handler, saved before the response's first byte
-	Outside   How = "outside" // Manager.Retrieve and Session.Save
-	InTx      How = "tx"      // in a handler, by Session.Update
-	ByAdmin   How = "admin"   // Admin.Update: no token needed. Update only
+	InRequest How = "request"       // in a handler, saved before the response's first byte
+	Outside   How = history.Outside // Manager.Retrieve and Session.Save
+	InTx      How = "tx"            // in a handler, by Session.Update
+	ByAdmin   How = "admin"         // Admin.Update: no token needed. Update only
 )
 
 // Result is what became of an Op. What came of a session's values is in Values;
