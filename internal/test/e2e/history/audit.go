@@ -52,12 +52,12 @@ func (a *auditor) broken(o *Op, format string, args ...any) {
 
 // happened reports whether an operation may have had its effect before a time.
 func (o *Op) happened(before int64) bool {
-	return o != nil && (o.Outcome == Done || o.Outcome == Unknown) && o.Call < before
+	return o != nil && (o.Outcome == Done || o.Outcome == Unknown || o.mayHaveHappened()) && o.Call < before
 }
 
-// opened reports whether the operation's token opened its session.
+// opened reports whether the operation's token opened its session for certain.
 func (o *Op) opened() bool {
-	if o.Token == 0 {
+	if o.Token == 0 || o.Again {
 		return false
 	}
 	switch o.Outcome {
@@ -109,13 +109,32 @@ func (a *auditor) updates(g *Op) {
 	}
 }
 
-// keeps reports whether a sign-in takes the values along.
+// keeps reports whether a sign-in certainly takes the values along: it began with the
+// session of its token, since nothing else can have ended that.
 func (a *auditor) keeps(login *Op) bool {
-	p := ""
-	if made := a.parent[login.Session]; made != nil {
-		p = made.Principal
+	made := a.parent[login.Session]
+	if made != nil && made.Principal != "" && made.Principal != login.Principal {
+		return false
 	}
-	return p == "" || p == login.Principal
+	before := map[int]*Op{login.Session: login} // the sessions that it came from, and what replaced them
+	for o := made; o != nil && o.Session > 0; o = a.parent[o.Session] {
+		before[o.Session] = o
+	}
+	return !slices.ContainsFunc(a.f.Ops, func(o Op) bool {
+		if !o.happened(login.Return) {
+			return false
+		}
+		switch o.Kind {
+		case Login: // or a repetition of one of those before
+			known := before[o.Session]
+			return known != nil && known.N != o.N
+		case Destroy, Renew:
+			return login.Again && o.Session == login.Session
+		case Revoke:
+			return login.Again && made != nil && o.Principal == made.Principal
+		}
+		return false
+	})
 }
 
 // newest: of what was acknowledged for a key, one after the other, the last is
@@ -190,7 +209,7 @@ func (a *auditor) ends() map[int]end {
 				note(o.Session, o)
 			}
 		case o.Outcome != Done:
-		case o.Kind == Destroy, o.Kind == Login:
+		case o.Kind == Destroy, o.Kind == Login && !o.Again: // else the token may have opened nothing
 			note(o.Session, o)
 		case o.Kind == Revoke:
 			for session, made := range a.parent {
@@ -222,7 +241,7 @@ func (a *auditor) renewals() {
 	}
 	for i := range a.f.Ops {
 		o := &a.f.Ops[i]
-		if k := kept[o.Token]; k != nil && (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > k.Return {
+		if k := kept[o.Token]; k != nil && o.opened() && (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > k.Return {
 			a.broken(o, "operation %d was told that the token had been renewed", k.N)
 		}
 		once := next[o.Token]

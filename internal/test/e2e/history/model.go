@@ -10,16 +10,15 @@ import (
 // operation after the other. Where it says "may", the comment of the root
 // package does.
 func model(f *Family) porcupine.Model {
-	sessions := 0
-	for i := range f.Ops {
-		sessions = max(sessions, f.Ops[i].NewSession, f.Ops[i].Session)
-	}
-	return porcupine.Model{
+	facts := factsOf(f)
+	machine := porcupine.NondeterministicModel{
 		Partition: parts,
-		Init:      func() any { return &state{sessions: make([]session, sessions+1)} },
-		Step: func(s, input, _ any) (bool, any) {
-			next := s.(*state).clone()
-			return next.step(input.(*Op), f.Idle), next
+		Init:      func() []any { return []any{&state{facts: facts, sessions: make([]session, facts.places)}} },
+		Step: func(s, input, _ any) (next []any) {
+			for _, t := range s.(*state).clone().steps(input.(*Op)) {
+				next = append(next, t)
+			}
+			return next
 		},
 		Equal: func(s, t any) bool { return s.(*state).equal(t.(*state)) },
 		Hash:  func(s any) uint64 { return s.(*state).hash() },
@@ -28,20 +27,34 @@ func model(f *Family) porcupine.Model {
 		},
 		DescribeState: func(s any) string { return s.(*state).String() },
 	}
+	return machine.ToModel()
 }
 
-// step does an operation, and reports whether it can have had its outcome.
-func (s *state) step(o *Op, idle int64) bool {
-	v := view{&s.sessions[o.Session], o, idle}
+// steps does an operation, and returns the states that it can have left with the
+// outcome that it had. It may change s.
+func (s *state) steps(o *Op) []*state {
+	if o.Kind == Login && o.Outcome != NotFound {
+		return s.login(o)
+	}
+	if !s.step(o) {
+		return nil
+	}
+	return []*state{s}
+}
+
+// step does an operation other than a sign-in, and reports whether it can have had its
+// outcome.
+func (s *state) step(o *Op) bool {
+	v := s.view(o.Session, o)
 	switch {
 	case o.Kind == Begin:
 		r := s.realm(o.Principal)
 		s.attempts = append(s.attempts, attempt{o.N, len(r.revokes), r.settled})
 		return true
 	case o.Kind == Revoke:
-		return s.revoke(o, idle)
+		return s.revoke(o)
 	case o.Kind == Create && o.Outcome == Gone: // its answer was lost, and it had expired before it was found out
-		return idle > 0 && o.ClockReturn >= o.ClockCall+idle
+		return v.idle > 0 && o.ClockReturn >= o.ClockCall+v.idle
 	case o.Kind == Create:
 		if o.Outcome != Done { // nobody else knows what it makes
 			return false
@@ -67,8 +80,6 @@ func (s *state) step(o *Op, idle int64) bool {
 		return v.renew()
 	case Destroy:
 		return v.destroy()
-	case Login:
-		return s.login(v)
 	}
 	return false
 }
@@ -157,6 +168,7 @@ func (v view) destroy() bool {
 		if !v.wasOpen() {
 			return false
 		}
+		v.other = true
 		if v.status == ended {
 			v.end(min(v.until, v.op.Return))
 		} else {
@@ -164,6 +176,7 @@ func (v view) destroy() bool {
 		}
 		return true
 	case Unknown:
+		v.other = true
 		v.unsure()
 		return true
 	}
@@ -182,7 +195,7 @@ func (s *state) realm(principal string) *realm {
 
 // revoke ends the sessions that are signed in, each at a moment of its own
 // before it returns.
-func (s *state) revoke(o *Op, idle int64) bool {
+func (s *state) revoke(o *Op) bool {
 	r := s.realm(o.Principal)
 	switch o.Outcome {
 	case Done:
@@ -194,9 +207,12 @@ func (s *state) revoke(o *Op, idle int64) bool {
 		return false
 	}
 	for i := range s.sessions {
-		v := view{&s.sessions[i], o, idle}
+		v := s.view(i, o)
+		if v.principal != o.Principal || i == o.Except {
+			continue
+		}
+		v.other = v.other || v.status != ended || o.Call <= v.until
 		switch {
-		case v.principal != o.Principal || i == o.Except:
 		case o.Outcome == Unknown:
 			v.unsure()
 		case v.status == live, v.status == maybe:
@@ -206,80 +222,4 @@ func (s *state) revoke(o *Op, idle int64) bool {
 		}
 	}
 	return true
-}
-
-// login moves a session to a new one at the moment when the old one is retired.
-// By then the new one is in the ledger, so that a sign-out everywhere that comes
-// in between ends it.
-func (s *state) login(v view) bool {
-	o, r := v.op, s.realm(v.op.Principal)
-	from := o.Session != 0
-	// The sign-outs that may have come after its attempt began.
-	var since []int64
-	raced := r.unsure > 0
-	if i := slices.IndexFunc(s.attempts, func(a attempt) bool { return a.n == o.Attempt }); i >= 0 {
-		since = r.revokes[s.attempts[i].revokes:]
-		raced = raced || r.settled > s.attempts[i].settled
-	} else {
-		for _, returned := range r.revokes {
-			if returned >= o.Call {
-				since = append(since, returned)
-			}
-		}
-	}
-	raced = raced || len(since) > 0
-	switch o.Outcome {
-	case Done:
-		next := session{status: live, principal: o.Principal, token: o.NewToken}
-		keep := true
-		if from {
-			if !v.open() {
-				return false
-			}
-			if keep = v.principal == "" || v.principal == o.Principal; keep {
-				next.a, next.b, next.c, next.log = v.a, v.b, v.c, v.log
-			}
-			v.end(o.Return)
-		}
-		if len(since) > 0 {
-			if slices.Min(since) < o.Call { // it was over before this began
-				return false
-			}
-			if o.Attempt > 0 {
-				next.status, next.until = dying, slices.Min(since)
-			} else { // before its attempt or after
-				next.status, next.until = maybe, slices.Max(since)
-			}
-		}
-		s.sessions[o.NewSession] = next
-		v.session = &s.sessions[o.NewSession]
-		r.settle(o)
-		if r.unsure > 0 {
-			v.unsure()
-		}
-		if keep {
-			v.put()
-		}
-		v.use()
-		return true
-	case Revoked:
-		return raced && (!from || v.wasOpen())
-	case Gone: // the old one, or the new one
-		if raced {
-			return !from || v.status != ended || v.wasOpen()
-		}
-		return from && v.gone()
-	case Conflict:
-		if v.status == ended {
-			return v.wasOpen()
-		}
-		return from && v.open() && v.renewed()
-	case Unknown:
-		if from {
-			v.unsure()
-			v.mayUse()
-		}
-		return true
-	}
-	return false
 }

@@ -18,7 +18,7 @@ const (
 	Update  Kind = "update"  // add one to the counter, and the operation's number to the log
 	Renew   Kind = "renew"   // ask for another secret
 	Begin   Kind = "begin"   // begin an attempt to sign Principal in
-	Login   Kind = "login"   // sign Principal in; with a Key, set it along the way
+	Login   Kind = "login"   // sign Principal in; with a Key, set it first
 	Destroy Kind = "destroy" // sign out
 	Revoke  Kind = "revoke"  // sign Principal out everywhere, but for the session Except
 	Sweep   Kind = "sweep"   // have the store end and remove what is over
@@ -45,6 +45,9 @@ const (
 	Failed      Outcome = "failed"      // an answer that nothing promises: always a violation
 )
 
+// Outside is the Op.How of what opens a session without a request.
+const Outside = "outside"
+
 // Keys are the names of the values that operations set and unset.
 func Keys() []string { return []string{"a", "b", "c"} }
 
@@ -63,6 +66,7 @@ type Op struct {
 	Attempt   int    `json:"attempt,omitempty"` // the number of the Begin that it is of
 	Except    int    `json:"except,omitempty"`  // a session
 	Quiet     bool   `json:"quiet,omitempty"`   // it is no activity that keeps the session from expiring
+	Again     bool   `json:"again,omitempty"`   // Login: even if the token opens nothing, as who has heard nothing of an earlier one
 
 	// Call and Return are nanoseconds since the start of the run. No two times
 	// of a run are the same.
@@ -120,6 +124,9 @@ func (o *Op) String() string {
 	}
 	if o.Kind == Update {
 		fmt.Fprintf(&b, " +%d", o.N)
+	}
+	if o.Again {
+		b.WriteString(" again")
 	}
 	if o.Principal != "" {
 		fmt.Fprintf(&b, " %s", o.Principal)

@@ -18,7 +18,8 @@ func (o *Op) mayBePhantom() bool {
 }
 
 // withoutPhantoms returns the family without what may be phantom reads. An Unset
-// that found nothing to remove may have removed nothing.
+// that found nothing to remove may have removed nothing. Who opened a session may have
+// been recorded.
 func withoutPhantoms(f Family) Family {
 	var ops []Op
 	for _, o := range f.Ops {
@@ -26,6 +27,8 @@ func withoutPhantoms(f Family) Family {
 		case !o.mayBePhantom():
 		case o.Kind == Unset && o.Outcome == Done:
 			o.Outcome = Unknown
+		case o.Token > 0 && o.Outcome != NotFound:
+			o.Outcome, o.NewToken, o.Values = Unavailable, 0, nil
 		default:
 			continue
 		}

@@ -36,13 +36,16 @@ func prepare(f *Family) []porcupine.Operation {
 	}
 	for i := range f.Ops {
 		o := f.Ops[i]
-		if o.Kind == Sweep || o.Outcome == Unavailable {
+		if o.Kind == Sweep || o.Outcome == Unavailable && !o.mayHaveHappened() {
 			continue
 		}
 		if o.mayHaveHappened() && (o.Kind == Renew || f.endedMeanwhile(&o)) {
 			try := o
 			try.Outcome, try.Return = Unknown, o.Call
 			add(&try)
+		}
+		if o.Outcome == Unavailable {
+			continue
 		}
 		s, seen := spans[o.N]
 		seen = seen && s.to < never
@@ -86,9 +89,15 @@ func prepare(f *Family) []porcupine.Operation {
 // mayHaveHappened: a renewal that says that the session has ended doesn't say
 // whether it ended before it or after. Nor does a sign-in: its own grave may lie
 // under another, if it has dug it and somebody ends the session once more before
-// it has learned that.
+// it has learned that. It begins again then, and what it says is of its last try.
 func (o *Op) mayHaveHappened() bool {
-	return o.Outcome == Gone && (o.Kind == Renew || o.Kind == Login && o.Session > 0)
+	switch o.Kind {
+	case Renew:
+		return o.Outcome == Gone
+	case Login:
+		return o.Session > 0 && (o.Outcome == Gone || o.Outcome == Revoked || o.Outcome == Unavailable)
+	}
+	return false
 }
 
 // endedMeanwhile reports whether some other operation that ends sessions,

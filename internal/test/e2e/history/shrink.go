@@ -36,7 +36,7 @@ func smallest(f Family) Family {
 	for smaller := true; smaller; {
 		smaller = false
 		for _, o := range slices.Clone(f.Ops) {
-			if o.Kind != Update {
+			if o.Kind != Update || o.Outcome == Unavailable {
 				continue
 			}
 			if g := withoutUpdate(f, o.N); fails(g) {
@@ -70,20 +70,81 @@ func upTo(f Family, at int64) Family {
 		case o.Return <= at:
 			ops = append(ops, o)
 			continue
-		case o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveHappened():
-			continue
+		case o.Outcome == Done, o.Outcome == Unknown, o.mayHaveHappened():
+			ops = append(ops, o.without(Unknown))
+		case o.Token > 0 && o.Outcome != NotFound:
+			ops = append(ops, o.without(Unavailable))
 		}
-		o.Outcome, o.NewSession, o.NewToken, o.Values, o.Ended = Unknown, 0, 0, nil, false
-		ops = append(ops, o)
 	}
 	f.Ops = ops
 	return f
 }
 
+// without returns the operation with an outcome that tells less.
+func (o Op) without(outcome Outcome) Op {
+	o.Outcome, o.NewSession, o.NewToken, o.Values, o.Ended = outcome, 0, 0, nil, false
+	return o
+}
+
+// leaveOut leaves operations out. What they did to values is gone, but not that they
+// presented a token, where that tells.
+func leaveOut(f *Family, which func(o *Op) bool) {
+	ops := slices.Clone(f.Ops)
+	f.Ops = nil
+	told := &Family{Ops: ops}
+	for i := range ops {
+		switch o := &ops[i]; {
+		case !which(o):
+			f.Ops = append(f.Ops, *o)
+		case told.tellsUse(o):
+			f.Ops = append(f.Ops, o.without(Unavailable))
+		}
+	}
+}
+
+// tellsUse reports whether it matters that an operation presented its token: it is of a
+// sign-in that some other one, whose session comes from the same, may repeat, and none
+// did so earlier.
+func (f *Family) tellsUse(o *Op) bool {
+	made := f.maker(o.Session)
+	if o.Token == 0 || made == nil || made.Session == 0 || !f.otherLogin(made, o.Session) {
+		return false
+	}
+	u := usesOf(f)[o.Session]
+	return o.Call == u.from || o.Return == u.by
+}
+
+// maker returns the operation that made a session.
+func (f *Family) maker(session int) *Op {
+	for i := range f.Ops {
+		if session > 0 && f.Ops[i].NewSession == session {
+			return &f.Ops[i]
+		}
+	}
+	return nil
+}
+
+// otherLogin reports whether there is a sign-in beside one that begins with a session
+// which comes from the same.
+func (f *Family) otherLogin(login *Op, session int) bool {
+	root := f.root(session)
+	return slices.ContainsFunc(f.Ops, func(o Op) bool {
+		return o.Kind == Login && o.N != login.N && o.Session > 0 && f.root(o.Session) == root
+	})
+}
+
+// root returns the first of the sessions that one was made from.
+func (f *Family) root(session int) int {
+	for made := f.maker(session); made != nil && made.Session > 0; made = f.maker(session) {
+		session = made.Session
+	}
+	return session
+}
+
 // withoutUpdate leaves an update out, and what Gets saw of it: updates don't
 // depend on each other.
 func withoutUpdate(f Family, n int) Family {
-	f.Ops = slices.DeleteFunc(slices.Clone(f.Ops), func(o Op) bool { return o.N == n })
+	leaveOut(&f, func(o *Op) bool { return o.N == n })
 	for i := range f.Ops {
 		if v := f.Ops[i].Values; v != nil {
 			log := slices.DeleteFunc(slices.Clone(v.Log), func(m int) bool { return m == n })
@@ -96,7 +157,7 @@ func withoutUpdate(f Family, n int) Family {
 // withoutKey leaves all that concerns a key out: keys don't depend on each
 // other.
 func withoutKey(f Family, key string) Family {
-	f.Ops = slices.DeleteFunc(slices.Clone(f.Ops), func(o Op) bool { return o.Key == key && (o.Kind == Set || o.Kind == Unset) })
+	leaveOut(&f, func(o *Op) bool { return o.Key == key && (o.Kind == Set || o.Kind == Unset) })
 	for i := range f.Ops {
 		o := &f.Ops[i]
 		if o.Key == key {
@@ -124,6 +185,9 @@ func spare(ops []Op, i int) bool {
 		return false
 	}
 	ended := func(p *Op) bool { return p.Outcome == NotFound || p.Outcome == Gone || p.Ended }
+	if f := (&Family{Ops: ops}); f.tellsUse(o) || o.Kind == Login && o.Session > 0 && f.otherLogin(o, o.Session) {
+		return false
+	}
 	if o.Outcome != Done && o.Outcome != Unknown && !o.mayHaveHappened() {
 		return true
 	}
@@ -150,9 +214,9 @@ func spare(ops []Op, i int) bool {
 				p.Session > 0 && p.Session == o.Session && ended(p)
 		})
 	case Destroy:
-		return !anyOther(func(p *Op) bool { return p.Session == o.Session && ended(p) })
+		return !anyOther(func(p *Op) bool { return p.Session == o.Session && ended(p) || p.Again })
 	case Revoke:
-		return !anyOther(func(p *Op) bool { return ended(p) || p.Outcome == Revoked })
+		return !anyOther(func(p *Op) bool { return ended(p) || p.Outcome == Revoked || p.Again })
 	case Begin:
 		return !anyOther(func(p *Op) bool { return p.Attempt == o.N })
 	}

@@ -17,9 +17,11 @@ import (
 // the state leaves open what nobody has seen yet, and the first who sees it
 // decides.
 type state struct {
+	*facts
 	sessions []session // by number
 	realms   []realm
 	attempts []attempt
+	pending  string // the numbers of sign-ins of unknown outcome, which may have happened, or may yet: see login.go
 }
 
 // session is what is known of one session.
@@ -36,12 +38,18 @@ type session struct {
 	// it, or may do so yet.
 	renewing bool
 
-	a, b, c int // the values of Keys; 0: not set
-	log     string
+	values
+	replacement
 
 	// The session's clock when it was last used, in milliseconds: at least, and
 	// at most.
 	usedMin, usedMax int64
+}
+
+// values are what a session keeps.
+type values struct {
+	a, b, c int // the values of Keys; 0: not set
+	log     string
 }
 
 type status uint8
@@ -87,7 +95,7 @@ func (r *realm) settle(o *Op) {
 type attempt struct{ n, revokes, settled int }
 
 func (s *state) equal(t *state) bool {
-	return slices.Equal(s.sessions, t.sessions) && slices.Equal(s.attempts, t.attempts) &&
+	return slices.Equal(s.sessions, t.sessions) && slices.Equal(s.attempts, t.attempts) && s.pending == t.pending &&
 		slices.EqualFunc(s.realms, t.realms, func(a, b realm) bool {
 			return a.principal == b.principal && a.unsure == b.unsure && a.settled == b.settled && slices.Equal(a.revokes, b.revokes)
 		})
@@ -106,11 +114,11 @@ func (s *state) hash() uint64 {
 
 // clone returns a copy whose parts can be changed.
 func (s *state) clone() *state {
-	return &state{slices.Clone(s.sessions), slices.Clone(s.realms), slices.Clone(s.attempts)}
+	return &state{s.facts, slices.Clone(s.sessions), slices.Clone(s.realms), slices.Clone(s.attempts), s.pending}
 }
 
 // value returns the place of a key's value.
-func (s *session) value(key string) *int {
+func (s *values) value(key string) *int {
 	switch key {
 	case "a":
 		return &s.a
@@ -121,7 +129,7 @@ func (s *session) value(key string) *int {
 }
 
 // shows reports whether the values are those that a reader saw.
-func (s *session) shows(v *Values) bool {
+func (s *values) shows(v *Values) bool {
 	for _, k := range Keys() {
 		if *s.value(k) != v.Keys[k] {
 			return false
@@ -147,6 +155,8 @@ type view struct {
 	op   *Op
 	idle int64
 }
+
+func (s *state) view(i int, o *Op) view { return view{&s.sessions[i], o, s.idle} }
 
 // fresh is false if by the clock nobody can have found the session live.
 func (v view) fresh() bool {
@@ -183,6 +193,7 @@ func (v view) over() bool {
 		if !v.stale() {
 			return false
 		}
+		v.other = true
 		v.end(v.op.Return)
 	case maybe, dying, ended:
 		v.end(min(v.until, v.op.Return))
@@ -245,12 +256,15 @@ func (v view) replaced() { v.previous, v.token, v.renewing = v.token, nobodys, f
 // that may be older than its call gets here, see aged.
 func (v view) unborn() bool { return v.status == absent && v.op.Since > 0 }
 
+// rotated reports whether the token that the operation presented was renewed twice.
+func (v view) rotated() bool { return v.op.Token != v.token && v.op.Token != v.previous }
+
 // refused takes it that the token that the operation presented opened nothing.
 func (v view) refused() bool {
 	switch {
 	case v.status == absent:
 		return v.unborn()
-	case v.op.Token != v.token && v.op.Token != v.previous: // renewed twice
+	case v.rotated():
 		return true
 	case v.op.Token != v.previous || !v.renewing:
 		return v.over()

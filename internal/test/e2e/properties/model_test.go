@@ -29,6 +29,13 @@ type session struct {
 	current   *token
 	previous  *token
 	over      bool
+	expired   bool // over, as time has passed
+
+	// For sign-ins that are repeated.
+	carried  history.Values // what the sign-in took along
+	unused   bool           // nobody has presented the token of the sign-in
+	next     *session       // that a sign-in replaced it by
+	repeated bool           // while it was unused
 }
 
 type token struct {
@@ -46,6 +53,16 @@ func newModel() *model {
 	return &model{revoked: map[string]int{}, live: map[string][]*session{}}
 }
 
+// head returns the session that has taken over from one in the end, by sign-ins that
+// were repeated.
+func (s *session) head() *session {
+	h := s.next
+	for h.next != nil && h.repeated {
+		h = h.next
+	}
+	return h
+}
+
 // opens reports whether a token opens its session.
 func (t *token) opens() bool { return !t.of.over && (t == t.of.current || t == t.of.previous) }
 
@@ -55,6 +72,7 @@ func (m *model) add(id cloakroom.ID, text, principal string, values history.Valu
 	m.sessions = append(m.sessions, s)
 	m.renew(s, text)
 	if principal != "" {
+		s.unused, s.carried = true, values
 		m.live[principal] = append(m.live[principal], s)
 	}
 	return s

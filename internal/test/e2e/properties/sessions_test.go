@@ -47,27 +47,19 @@ func TestSessions(t *testing.T) {
 				defer c.Close()
 			}
 			var sequences atomic.Int64
-			answers := map[history.Kind]map[history.Outcome]int{}
-			missing := func() (missing []history.Kind) {
-				for _, k := range history.Kinds() {
-					if answers[k][history.Done] == 0 {
-						missing = append(missing, k)
-					}
-				}
-				return missing
-			}
+			r := &told{answers: map[history.Kind]map[history.Outcome]int{}}
 			// Chance may leave something out: then once more.
-			for round := 0; round == 0 || round < 10 && missing() != nil && !t.Failed(); round++ {
+			for round := 0; round == 0 || round < 10 && r.missing() != nil && !t.Failed(); round++ {
 				rapid.Check(t, func(rt *rapid.T) {
-					d := newDriver(rt, store, sequences.Add(1), answers)
+					d := newDriver(rt, store, sequences.Add(1), r)
 					defer d.close()
 					actions := rapid.StateMachineActions(d)
 					actions["ChangeAgain"], actions["LoginAgain"] = d.Change, d.Login // more often than the rest
 					rt.Repeat(actions)
 				})
 			}
-			t.Log(answers)
-			if m := missing(); m != nil {
+			t.Log(r.answers, r.repeated)
+			if m := r.missing(); m != nil {
 				t.Errorf("no %v ever succeeded: the sequences show nothing", m)
 			}
 		})
@@ -83,15 +75,34 @@ type driver struct {
 	clock    *workload.Clock
 	managers []*workload.Local
 	n        int // operations
-	answers  map[history.Kind]map[history.Outcome]int
+	*told
 }
 
-func newDriver(t *rapid.T, store cloakroom.Store, sequence int64, answers map[history.Kind]map[history.Outcome]int) *driver {
+// told is what all sequences on a store were answered.
+type told struct {
+	answers  map[history.Kind]map[history.Outcome]int
+	repeated int // sign-ins that took the place of one that nobody had heard of
+}
+
+// missing returns what never succeeded.
+func (r *told) missing() (missing []string) {
+	for _, k := range history.Kinds() {
+		if r.answers[k][history.Done] == 0 {
+			missing = append(missing, string(k))
+		}
+	}
+	if r.repeated == 0 {
+		missing = append(missing, "repeated login")
+	}
+	return missing
+}
+
+func newDriver(t *rapid.T, store cloakroom.Store, sequence int64, r *told) *driver {
 	keyring, err := workload.Keyring()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &driver{model: newModel(), sequence: sequence, clock: workload.NewClock(time.Now()), answers: answers}
+	d := &driver{model: newModel(), sequence: sequence, clock: workload.NewClock(time.Now()), told: r}
 	config := workload.IdleConfig(d.clock, idle)
 	config.MaxPerPrincipal = limit
 	for i := range 2 {
@@ -149,6 +160,13 @@ func (d *driver) token(t *rapid.T) *token {
 	return s.current
 }
 
+// use notes that a request came with the token.
+func (k *token) use() {
+	if k.opens() && k == k.of.current {
+		k.of.unused = false
+	}
+}
+
 // seldom reports whether to do now what would else be done too often.
 func seldom(t *rapid.T, oneIn int) bool { return rapid.IntRange(1, oneIn).Draw(t, "seldom") == oneIn }
 
@@ -168,7 +186,17 @@ func (d *driver) Check(t *rapid.T) {
 	var reads sync.WaitGroup
 	for i, s := range d.sessions {
 		reads.Go(func() {
-			results[i] = d.managers[0].Do(t.Context(), workload.Op{Kind: history.Get, How: workload.InRequest, Quiet: true, Token: s.current.text})
+			if !s.unused || s.over {
+				results[i] = d.managers[0].Do(t.Context(), workload.Op{Kind: history.Get, How: workload.InRequest, Quiet: true, Token: s.current.text})
+				return
+			}
+			results[i].Outcome = history.NotFound
+			if rec, err := d.managers[0].Manager().Admin().Find(t.Context(), s.id); err == nil { // which isn't using it
+				results[i].Outcome = history.Done
+				if results[i].Values, err = workload.ValuesOf(rec); err != nil {
+					results[i] = workload.Result{Outcome: history.Failed, Note: err.Error()}
+				}
+			}
 		})
 	}
 	reads.Wait()
@@ -193,6 +221,7 @@ func (d *driver) compare(t *rapid.T, k *token, r workload.Result) {
 func (d *driver) Get(t *rapid.T) {
 	k := d.token(t)
 	d.compare(t, k, d.do(t, workload.Op{Kind: history.Get, Token: k.text, How: how(t, workload.InRequest, workload.Outside)}))
+	k.use()
 }
 
 // Create makes a session.
@@ -222,6 +251,7 @@ func (d *driver) Change(t *rapid.T) {
 		return
 	}
 	want(t, "changing", r, history.Done)
+	k.use()
 	k.of.values = changed(k.of.values, op.Kind, op.Key, d.n)
 }
 
@@ -248,6 +278,7 @@ func (d *driver) Renew(t *rapid.T) {
 		want(t, "renewing a token that was renewed", r, history.Kept)
 	default:
 		want(t, "renewing", r, history.Done)
+		k.use()
 		d.renew(k.of, r.Token)
 	}
 }
@@ -267,7 +298,28 @@ func (d *driver) Login(t *rapid.T) {
 	if len(d.tokens) > 0 && rapid.IntRange(0, 3).Draw(t, "from a session") > 0 {
 		k = d.token(t)
 		op.Token, op.How = k.text, how(t, workload.InRequest, workload.Outside)
+		op.Again = op.How == workload.InRequest && rapid.Bool().Draw(t, "again")
 	}
+	d.login(t, k, op)
+}
+
+// LoginRepeated signs in with a token of a session that another sign-in has replaced.
+func (d *driver) LoginRepeated(t *rapid.T) {
+	all := slices.DeleteFunc(slices.Clone(d.tokens), func(k *token) bool { return k.of.next == nil || k.of.expired })
+	if len(all) == 0 {
+		d.Login(t)
+		return
+	}
+	k := all[len(all)-1-rapid.IntRange(0, min(len(all), 4)-1).Draw(t, "token")]
+	op := workload.Op{Kind: history.Login, Principal: k.of.next.principal, How: workload.InRequest, Token: k.text, Again: true}
+	if rapid.IntRange(0, 3).Draw(t, "another principal") == 0 {
+		op.Principal = d.who(t)
+	}
+	d.login(t, k, op)
+}
+
+// login signs in with a token, or none.
+func (d *driver) login(t *rapid.T, k *token, op workload.Op) {
 	if rapid.Bool().Draw(t, "with a value") {
 		op.Key = key(t)
 	}
@@ -277,11 +329,19 @@ func (d *driver) Login(t *rapid.T) {
 		op.Principal, op.Attempt, late = x.principal, x.raw, x.revoked < d.revoked[x.principal]
 	}
 	r := d.do(t, op)
+	if k != nil && op.How == workload.Outside {
+		k.use()
+	}
+	var values history.Values
+	keep := true
 	switch {
-	case k != nil && !k.opens():
+	case k != nil && !k.opens() && !op.Again:
 		want(t, "signing in from what has ended", r, history.NotFound)
 		return
-	case k != nil && k == k.of.previous:
+	case k != nil && k.of.next != nil && !k.of.expired && k != k.of.current:
+		want(t, "signing in again by a token that was renewed", r, history.Gone)
+		return
+	case k != nil && k.opens() && k == k.of.previous:
 		want(t, "signing in by a token that was renewed", r, history.Conflict)
 		return
 	case late:
@@ -289,18 +349,30 @@ func (d *driver) Login(t *rapid.T) {
 		return
 	}
 	want(t, "signing in", r, history.Done)
-	var values history.Values
-	keep := true
-	if k != nil {
+	var replaces *session
+	switch {
+	case k == nil:
+	case k.opens():
+		replaces = k.of
 		if keep = k.of.principal == "" || k.of.principal == op.Principal; keep {
 			values = k.of.values
 		}
-		d.end(k.of)
+	case k.of.next != nil && !k.of.expired:
+		if h := k.of.head(); !h.over && h.unused && h.principal == op.Principal {
+			replaces, h.repeated, values = h, true, h.carried
+			d.repeated++
+		}
 	}
 	if keep {
 		values = changed(values, history.Login, op.Key, d.n)
 	}
-	d.add(r.ID, r.Token, op.Principal, values)
+	if replaces != nil {
+		d.end(replaces)
+	}
+	s := d.add(r.ID, r.Token, op.Principal, values)
+	if replaces != nil {
+		replaces.next = s
+	}
 	if l := d.live[op.Principal]; len(l) > limit {
 		d.end(l[0])
 	}
@@ -378,6 +450,7 @@ func (d *driver) Expire(t *rapid.T) {
 	d.clock.Advance(idle)
 	d.attempts = nil
 	for _, s := range d.sessions {
+		s.expired = true
 		if !s.over {
 			d.end(s)
 		}

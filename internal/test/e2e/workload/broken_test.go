@@ -15,7 +15,6 @@ import (
 // unseen are the broken rules that clients can't learn of by their sessions.
 var unseen = map[string]string{
 	"bury-missing-nothing": "what comes back is a session whose token nobody has",
-	"drops-extra":          "clients put nothing there",
 	"lying-answers":        "the network that lies before stores vouches for nothing",
 	"newer-is-missing":     "all processes are of one version",
 	"version-repeats":      "a record has to be past its deadline, removed, and made again by a late write",

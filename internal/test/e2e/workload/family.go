@@ -31,6 +31,7 @@ type member struct {
 	principal string
 	newest    int // token
 	over      bool
+	replaced  bool // by a sign-in, perhaps
 }
 
 // heldToken is a token; its number is its place, from 1.
@@ -102,8 +103,14 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 		if d.op.How == InTx || token == 0 {
 			d.op.How = InRequest
 		}
+		if d.op.How == InRequest && rng.IntN(3) == 0 {
+			if t := f.replaced(rng); t > 0 && rng.IntN(4) > 0 {
+				token = t
+			}
+			d.op.Again = token > 0
+		}
 		if rng.IntN(8) == 0 {
-			d.op.How, token = InRequest, 0
+			d.op.How, token, d.op.Again = InRequest, 0, false
 		}
 		if rng.IntN(2) == 0 {
 			d.op.Key = ""
@@ -130,7 +137,7 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 // fill completes what the numbers stand for, with mu held.
 func (f *family) fill(d *drawn, token int) {
 	h := &d.record
-	h.N, h.Kind, h.Key, h.Quiet = d.op.N, d.op.Kind, d.op.Key, d.op.Quiet || d.op.How == ByAdmin
+	h.N, h.Kind, h.Key, h.Quiet, h.Again = d.op.N, d.op.Kind, d.op.Key, d.op.Quiet || d.op.How == ByAdmin, d.op.Again
 	switch d.op.Kind {
 	case history.Login, history.Begin, history.Revoke:
 		h.Principal = d.op.Principal
@@ -210,6 +217,7 @@ func (f *family) record(h history.Op, res *Result) {
 			}
 			f.over(h.Session)
 			if h.Outcome == history.Done {
+				f.replacing(h.Session)
 				f.sessions = append(f.sessions, member{id: res.ID, principal: h.Principal})
 				h.NewSession = len(f.sessions)
 				h.NewToken = f.hold(res.Token, h.NewSession)
@@ -233,7 +241,31 @@ func (f *family) record(h history.Op, res *Result) {
 	if h.Outcome == history.Gone || h.Outcome == history.NotFound && h.Session > 0 && h.Token == f.sessions[h.Session-1].newest {
 		f.over(h.Session)
 	}
+	if h.Kind == history.Login && h.Outcome == history.Unknown {
+		f.replacing(h.Session)
+	}
 	f.ops = append(f.ops, h)
+}
+
+func (f *family) replacing(session int) {
+	if session > 0 {
+		f.sessions[session-1].replaced = true
+	}
+}
+
+// replaced returns the number of the last token of one of the three sessions that
+// sign-ins have replaced last; 0: there is none.
+func (f *family) replaced(rng *rand.Rand) int {
+	var tokens []int
+	for i := range f.sessions {
+		if f.sessions[i].replaced {
+			tokens = append(tokens, f.sessions[i].newest)
+		}
+	}
+	if len(tokens) == 0 {
+		return 0
+	}
+	return tokens[max(len(tokens)-3, rng.IntN(len(tokens)))]
 }
 
 func (f *family) over(session int) {

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/e2e/history"
 )
 
@@ -191,7 +193,7 @@ func (l *Local) request(ctx context.Context, op Op) Result {
 func (l *Local) handle(w http.ResponseWriter, r *http.Request) {
 	v := visitOf(r)
 	s, err := l.m.Session(r.Context())
-	if err == nil && s.IsNew() && v.op.Token != "" {
+	if err == nil && s.IsNew() && v.op.Token != "" && !v.op.Again {
 		err = cloakroom.ErrNotFound
 	}
 	if err != nil {
@@ -215,7 +217,9 @@ var (
 	entries = cloakroom.NewKey[[]int]("log")
 )
 
-func valueKey(name string) cloakroom.Key[int] { return cloakroom.NewKey[int]("key-" + name) }
+const keyPrefix = "key-"
+
+func valueKey(name string) cloakroom.Key[int] { return cloakroom.NewKey[int](keyPrefix + name) }
 
 // change makes an operation's change of values.
 func change(v cloakroom.Values, op Op) {
@@ -279,6 +283,31 @@ func read(s *cloakroom.Session) (*history.Values, error) {
 	errs = append(errs, err)
 	v.Log, _, err = entries.Lookup(s)
 	return v, errors.Join(append(errs, err)...)
+}
+
+// ValuesOf returns the values in a record, for who looks without presenting a token.
+func ValuesOf(rec *driver.Record) (*history.Values, error) {
+	v := &history.Values{Keys: map[string]int{}}
+	for name, raw := range rec.Values.All() {
+		var err error
+		key, isKey := strings.CutPrefix(name, keyPrefix)
+		switch {
+		case isKey:
+			var n int
+			err = json.Unmarshal(raw, &n)
+			v.Keys[key] = n
+		case name == counter.Name():
+			err = json.Unmarshal(raw, &v.Count)
+		case name == entries.Name():
+			err = json.Unmarshal(raw, &v.Log)
+		default:
+			err = fmt.Errorf("workload: nobody keeps a value called %q", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
 }
 
 // expected checks that a token was handed out if the operation gives one, and

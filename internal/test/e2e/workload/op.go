@@ -22,6 +22,7 @@ type Op struct {
 	Except    cloakroom.ID    `json:"except,omitzero"`
 	Quiet     bool            `json:"quiet,omitempty"`  // as a request that is no activity; InRequest only
 	HangUp    bool            `json:"hangUp,omitempty"` // the client leaves before the save; InRequest only
+	Again     bool            `json:"again,omitempty"`  // Login: even if Token opens nothing; InRequest only
 
 	// Lose, if set, is no client's operation and has no Kind: Principal's ledger is lost.
 	Lose  Loss   `json:"lose,omitempty"`
@@ -33,10 +34,10 @@ type How string
 
 // The ways.
 const (
-	InRequest How = "request" // in a handler, saved before the response's first byte
-	Outside   How = "outside" // Manager.Retrieve and Session.Save
-	InTx      How = "tx"      // in a handler, by Session.Update
-	ByAdmin   How = "admin"   // Admin.Update: no token needed. Update only
+	InRequest How = "request"       // in a handler, saved before the response's first byte
+	Outside   How = history.Outside // Manager.Retrieve and Session.Save
+	InTx      How = "tx"            // in a handler, by Session.Update
+	ByAdmin   How = "admin"         // Admin.Update: no token needed. Update only
 )
 
 // Result is what became of an Op. What came of a session's values is in Values;

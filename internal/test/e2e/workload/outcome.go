@@ -23,7 +23,8 @@ func notOpened(err error) Result {
 // package's errors and methods have it:
 //
 //   - ErrUnknown: it may have happened, or happen yet. With ErrGone, the session
-//     has ended besides. What only reads has no unknown outcome.
+//     has ended besides. What only reads has no unknown outcome, but for the first
+//     request with the token of a sign-in, which records that.
 //   - Destroy and RevokeAll may have happened, or be half done, when the store
 //     didn't answer or was closed. Other errors they have none.
 //   - ErrUnavailable without ErrUnknown, and ErrClosed: it did not happen.
@@ -34,7 +35,7 @@ func result(op Op, err error) Result {
 	}
 	r := Result{Note: err.Error()}
 	switch {
-	case errors.Is(err, cloakroom.ErrUnknown) && (op.Kind == history.Get || op.Kind == history.Begin):
+	case errors.Is(err, cloakroom.ErrUnknown) && op.Kind == history.Begin:
 		r.Outcome = history.Failed
 	case errors.Is(err, cloakroom.ErrUnknown):
 		r.Outcome = history.Unknown

@@ -29,7 +29,7 @@ func TestResult(t *testing.T) {
 		{history.Set, cloakroom.ErrGone, history.Gone, false},
 		{history.Login, cloakroom.ErrConflict, history.Conflict, false},
 		{history.Login, cloakroom.ErrRevoked, history.Revoked, false},
-		{history.Get, unknown, history.Failed, false},
+		{history.Get, unknown, history.Unknown, false},
 		{history.Begin, unknown, history.Failed, false},
 		{history.Destroy, unknown, history.Unknown, false},
 		{history.Destroy, cloakroom.ErrUnavailable, history.Unknown, false},
