@@ -69,7 +69,7 @@ func (s *state) step(o *Op) bool {
 	}
 	switch o.Kind {
 	case Get:
-		if o.Outcome != Done || o.Values == nil || !v.open() || o.Token != v.token && o.Token != v.previous || !v.shows(o.Values) {
+		if o.Outcome != Done || o.Values == nil || !v.open() || !v.shows(o.Values) {
 			return false
 		}
 		v.mayUse() // it takes its time to write that down

@@ -256,7 +256,9 @@ func (v view) replaced() { v.previous, v.token, v.renewing = v.token, nobodys, f
 // that may be older than its call gets here, see aged.
 func (v view) unborn() bool { return v.status == absent && v.op.Since > 0 }
 
-// rotated reports whether the token that the operation presented was renewed twice.
+// rotated reports whether the token that the operation presented was renewed twice. It
+// may still open the session, or not: that depends on graces, and on how many were
+// renewed since.
 func (v view) rotated() bool { return v.op.Token != v.token && v.op.Token != v.previous }
 
 // refused takes it that the token that the operation presented opened nothing.

@@ -27,7 +27,7 @@ type session struct {
 	principal string
 	values    history.Values
 	current   *token
-	previous  *token
+	earlier   []*token // that renewals replaced, and that are in their grace
 	over      bool
 	expired   bool // over, as time has passed
 
@@ -64,7 +64,9 @@ func (s *session) head() *session {
 }
 
 // opens reports whether a token opens its session.
-func (t *token) opens() bool { return !t.of.over && (t == t.of.current || t == t.of.previous) }
+func (k *token) opens() bool {
+	return !k.of.over && (k == k.of.current || slices.Contains(k.of.earlier, k))
+}
 
 // add enters a session that was made.
 func (m *model) add(id cloakroom.ID, text, principal string, values history.Values) *session {
@@ -81,7 +83,12 @@ func (m *model) add(id cloakroom.ID, text, principal string, values history.Valu
 func (m *model) renew(s *session, text string) {
 	t := &token{text, s}
 	m.tokens = append(m.tokens, t)
-	s.previous, s.current = s.current, t
+	if s.current != nil {
+		const kept = 8
+		s.earlier = append(s.earlier, s.current)
+		s.earlier = s.earlier[max(0, len(s.earlier)-kept):]
+	}
+	s.current = t
 }
 
 func (m *model) end(s *session) {
