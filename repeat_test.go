@@ -2,6 +2,8 @@ package cloakroom_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -480,4 +482,45 @@ func TestI9_SaveOfTheLostSignIn(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// twoFaced shows a grave once, in the place of what is there.
+type twoFaced struct {
+	cloakroom.Store
+	grave *driver.Record
+}
+
+func (s *twoFaced) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
+	if g := s.grave; g != nil && g.ID == id {
+		s.grave = nil
+		return g, cloakroom.ErrGone
+	}
+	return s.Store.Get(ctx, id)
+}
+
+// A node that was cut off may show that a session was replaced which goes on. Who signs
+// in then doesn't begin with nothing, and leave it behind.
+func TestI9I13_PhantomOfAReplacement(t *testing.T) {
+	r := newRig(t, nil)
+	lost, heard := lostLogin(r, nil, nil)
+	grave, _ := r.kept(idIn(t, lost.token))
+	old := r.stored(0)
+	old2 := r.as(old)
+	old2.want(200, put("full"))
+	// The same grave, of a session that is live, with its own verifier.
+	rec, err := r.kept(old.ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	phantom := &driver.Record{ID: old.ID(), Grave: new(driver.Grave), Version: grave.Version}
+	*phantom.Grave = rec.GraveFor(cloakroom.EndReplaced, r.clock.now(), driver.NewWriteID())
+	phantom.Grave.Successor = idIn(t, heard.token)
+	phantom.Grave.Extra = driver.NewValueList(map[string]json.RawMessage{driver.ExtraReplaced: fmt.Appendf(nil, `{"verifier":%q,"created":%d}`, base64.StdEncoding.EncodeToString(rec.Verifier), rec.Created.UnixMilli())})
+	m := r.managerOn(newFaulty(&twoFaced{r.store.Store, phantom}), nil)
+	g := &guest{r: r, m: m, token: old.Token()}
+	if w := g.want(503, loginAs("ann", nil)); len(w.Result().Cookies()) != 0 {
+		t.Errorf("cookies: %v", w.Result().Cookies())
+	}
+	g.want(200, loginAs("ann", nil))
+	g.wantIs("ann", "full")
 }

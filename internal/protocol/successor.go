@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -16,7 +17,8 @@ const maxSuccessors = 16
 // Successor returns the session that took over from one that a sign-in of the principal
 // replaced, if it is live and unused. Successors that were replaced themselves while
 // they were unused are followed. It returns nil where there is no such session. Graves
-// on the way are confirmed, as what is read may be a phantom (invariant 13).
+// on the way are confirmed, as what is read may be a phantom (invariant 13). Where the
+// first session isn't over after all, that is driver.ErrUnavailable.
 //
 // It tells what is there, and not who may have it: the caller has checked that the
 // visitor had the token of the session that was replaced, and who the principal is.
@@ -29,7 +31,9 @@ func (r *Records) Successor(ctx context.Context, id driver.ID, principal string)
 			return nil, nil
 		case err != nil:
 			return nil, readError(id, err)
-		case n == 0 || rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal || !IsUnused(rec) || r.over(rec, r.clock.Now()):
+		case n == 0: // a phantom grave was shown, and to begin with nothing would leave the session behind
+			return nil, fmt.Errorf("cloakroom: reading %v: %w: it was shown as replaced, and is not", id, driver.ErrUnavailable)
+		case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal || !IsUnused(rec) || r.over(rec, r.clock.Now()):
 			return nil, nil
 		default:
 			return rec, nil
