@@ -223,7 +223,7 @@ func (a *auditor) ends() map[int]end {
 }
 
 // renewals: a token that was renewed doesn't renew or sign in, whoever was told
-// that it was, and one that was renewed twice opens nothing.
+// that it was, and one of long before opens nothing.
 func (a *auditor) renewals() {
 	next := map[int]*Op{} // token to its renewal
 	kept := map[int]*Op{} // token to the first who was told that it had been renewed
@@ -251,8 +251,12 @@ func (a *auditor) renewals() {
 		if (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > once.Return {
 			a.broken(o, "the token was renewed by operation %d", once.N)
 		}
-		if twice := next[once.NewToken]; twice != nil && o.Call > twice.Return {
-			a.broken(o, "the token was renewed twice, by operations %d and %d", once.N, twice.N)
+		last := once
+		for n := 0; n < keptTokens && last != nil; n++ {
+			last = next[last.NewToken]
+		}
+		if last != nil && o.Call > last.Return {
+			a.broken(o, "the token was renewed %d times, by operations %d to %d", keptTokens+1, once.N, last.N)
 		}
 	}
 }

@@ -13,6 +13,9 @@ import (
 // limit is how many sessions a principal may have.
 const limit = 2
 
+// kept is how many of a session's earlier tokens are good.
+const kept = 8
+
 // model is what sessions promise to somebody who does one thing at a time.
 type model struct {
 	sessions []*session
@@ -27,7 +30,7 @@ type session struct {
 	principal string
 	values    history.Values
 	current   *token
-	previous  *token
+	previous  []*token // newest first
 	over      bool
 	expired   bool // over, as time has passed
 
@@ -64,7 +67,9 @@ func (s *session) head() *session {
 }
 
 // opens reports whether a token opens its session.
-func (t *token) opens() bool { return !t.of.over && (t == t.of.current || t == t.of.previous) }
+func (t *token) opens() bool {
+	return !t.of.over && (t == t.of.current || slices.Contains(t.of.previous, t))
+}
 
 // add enters a session that was made.
 func (m *model) add(id cloakroom.ID, text, principal string, values history.Values) *session {
@@ -81,7 +86,10 @@ func (m *model) add(id cloakroom.ID, text, principal string, values history.Valu
 func (m *model) renew(s *session, text string) {
 	t := &token{text, s}
 	m.tokens = append(m.tokens, t)
-	s.previous, s.current = s.current, t
+	if s.current != nil {
+		s.previous = slices.Insert(s.previous, 0, s.current)
+	}
+	s.previous, s.current = s.previous[:min(len(s.previous), kept)], t
 }
 
 func (m *model) end(s *session) {

@@ -154,8 +154,8 @@ func (d *driver) token(t *rapid.T) *token {
 		return d.tokens[len(d.tokens)-1-rapid.IntRange(0, len(d.tokens)-1).Draw(t, "token")]
 	}
 	s := live[len(live)-1-rapid.IntRange(0, len(live)-1).Draw(t, "session")]
-	if which == 5 && s.previous != nil {
-		return s.previous
+	if which == 5 && len(s.previous) > 0 {
+		return rapid.SampledFrom(s.previous).Draw(t, "previous")
 	}
 	return s.current
 }
@@ -274,7 +274,7 @@ func (d *driver) Renew(t *rapid.T) {
 	switch {
 	case !k.opens():
 		want(t, "renewing what has ended", r, history.NotFound)
-	case k == k.of.previous:
+	case k != k.of.current:
 		want(t, "renewing a token that was renewed", r, history.Kept)
 	default:
 		want(t, "renewing", r, history.Done)
@@ -341,11 +341,15 @@ func (d *driver) login(t *rapid.T, k *token, op workload.Op) {
 	case k != nil && k.of.next != nil && !k.of.expired && k != k.of.current:
 		want(t, "signing in again by a token that was renewed", r, history.Gone)
 		return
-	case k != nil && k.opens() && k == k.of.previous:
+	case k != nil && k.opens() && k != k.of.current:
 		want(t, "signing in by a token that was renewed", r, history.Conflict)
 		return
 	case late:
 		want(t, "signing in by an attempt from before a sign-out everywhere", r, history.Revoked)
+		if k != nil && k.opens() { // that the token came is recorded after the answer: from now on, for certain
+			d.compare(t, k, d.do(t, workload.Op{Kind: history.Get, Token: k.text, How: workload.InRequest}))
+			k.use()
+		}
 		return
 	}
 	want(t, "signing in", r, history.Done)
