@@ -67,8 +67,8 @@ func (s *session) head() *session {
 }
 
 // opens reports whether a token opens its session.
-func (t *token) opens() bool {
-	return !t.of.over && (t == t.of.current || slices.Contains(t.of.previous, t))
+func (k *token) opens() bool {
+	return !k.of.over && (k == k.of.current || slices.Contains(k.of.previous, k))
 }
 
 // add enters a session that was made.
