@@ -223,7 +223,7 @@ func (a *auditor) ends() map[int]end {
 }
 
 // renewals: a token that was renewed doesn't renew or sign in, whoever was told
-// that it was.
+// that it was, and one of long before opens nothing.
 func (a *auditor) renewals() {
 	next := map[int]*Op{} // token to its renewal
 	kept := map[int]*Op{} // token to the first who was told that it had been renewed
@@ -250,6 +250,13 @@ func (a *auditor) renewals() {
 		}
 		if (o.Kind == Renew || o.Kind == Login) && o.Outcome == Done && o.Call > once.Return {
 			a.broken(o, "the token was renewed by operation %d", once.N)
+		}
+		last := once
+		for n := 0; n < keptTokens && last != nil; n++ {
+			last = next[last.NewToken]
+		}
+		if last != nil && o.Call > last.Return {
+			a.broken(o, "the token was renewed %d times, by operations %d to %d", keptTokens+1, once.N, last.N)
 		}
 	}
 }

@@ -68,6 +68,20 @@ func attempt(n int, o Op) Op {
 	return o
 }
 
+// renewal renews a token of session 1 to the next.
+func renewal(token int) Op {
+	return Op{Kind: Renew, Session: 1, Token: token, NewToken: token + 1}
+}
+
+// renewedTimes renews session 1 so often, from token 1 on.
+func renewedTimes(n int, then ...Op) Family {
+	ops := []Op{create}
+	for i := range n {
+		ops = append(ops, renewal(i+1))
+	}
+	return told(append(ops, then...)...)
+}
+
 func TestCheck(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -150,10 +164,14 @@ func TestCheck(t *testing.T) {
 		{"renewed by nobody", false, told(create, with(Kept, renew))},
 		{"renewed perhaps", true, told(create, with(Unknown, renew), with(Kept, renew), get(0))},
 		{"renewed perhaps, and not", false, told(create, with(Unknown, renew), with(Kept, renew), renew)},
-		{"a token renewed twice", true, told(create, renew, Op{Kind: Renew, Session: 1, Token: 2, NewToken: 3}, notFound, getBy(1, 2, 0))},
-		{"a token renewed twice, in its grace", true, told(create, renew, Op{Kind: Renew, Session: 1, Token: 2, NewToken: 3}, getBy(1, 1, 0), getBy(1, 2, 0))},
-		{"a token renewed twice that saves, in its grace", true, told(create, renew, Op{Kind: Renew, Session: 1, Token: 2, NewToken: 3}, update)},
-		{"a token renewed twice that renews", false, told(create, renew, Op{Kind: Renew, Session: 1, Token: 2, NewToken: 3}, Op{Kind: Renew, Session: 1, Token: 1, NewToken: 4})},
+		{"a token renewed eight times", true, renewedTimes(8, get(0), update)},
+		{"a token renewed eight times that opens nothing", false, renewedTimes(8, notFound)},
+		{"a token renewed nine times", true, renewedTimes(9, notFound, getBy(1, 2, 0), getBy(1, 10, 0))},
+		{"a token renewed nine times that opens", false, renewedTimes(9, get(0))},
+		{"a token renewed nine times that saves", false, renewedTimes(9, update)},
+		{"a token renewed nine times, perhaps", true, renewedTimes(8, with(Unknown, renewal(9)), notFound)},
+		{"a token renewed nine times, perhaps, and not", true, renewedTimes(8, with(Unknown, renewal(9)), get(0))},
+		{"a token renewed nine times, perhaps, that comes back", false, renewedTimes(8, with(Unknown, renewal(9)), notFound, get(0))},
 		{"a sign-in with a token that was renewed", false, told(create, renew, func() Op { o := login; o.NewToken = 3; return o }())},
 		{"a sign-in with a token that was renewed, refused", true, told(create, renew, with(Conflict, login), get(0))},
 		{"a sign-in with a token that was renewed perhaps", true, told(create, with(Unknown, renew), login)},

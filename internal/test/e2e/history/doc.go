@@ -21,6 +21,13 @@
 //     over before it began, and may or may not notice one beside it.
 //   - A sign-in with a token that is renewed beside it may succeed; with one that
 //     was renewed before it began, it may not.
+//   - A sign-in with the token of a session that another one replaced takes the place
+//     of that one's session if it is certain that no request had presented its token,
+//     and begins with nothing if it is certain that one had: that was answered before
+//     the sign-in began. Beside such a request, or after one that failed, it may do
+//     either.
+//   - A sign-in of unknown outcome may have made a session that nobody was told of. It
+//     is as much repeated as any other.
 //   - A visitor's read, and a removal of what isn't there, may or may not move the
 //     time of last activity, as touches are written later.
 //   - What was read may be as old as Op.Since, where a node was cut off; or show

@@ -152,7 +152,7 @@ func (s *state) signIn(in signIn) (all []*state) {
 	}
 	// With a token that opens nothing, for another reason: as if there had been none.
 	t = s.clone()
-	if v = t.view(in.Session, in.Op); v.renewedTwice() || v.endedOtherwise() || in.Since > 0 {
+	if v = t.view(in.Session, in.Op); v.opensNothing() || v.endedOtherwise() || in.Since > 0 {
 		add(t, values{}, true)
 	}
 	return all
@@ -215,16 +215,16 @@ func (v view) replace(in signIn, repeated bool) {
 	v.next, v.repeated = in.into, repeated
 }
 
-// renewedTwice takes it that the session was live when the operation began, and its
-// token wasn't one that opens it any more.
-func (v view) renewedTwice() bool {
+// opensNothing takes it that the session was live when the operation began, and the token
+// of before was forgotten.
+func (v view) opensNothing() bool {
 	if v.status == ended && v.op.Call > v.until {
 		return false
 	}
-	if v.op.Token == v.previous && v.renewing {
+	if v.dueToGo() && v.renewing {
 		v.replaced()
 	}
-	return v.rotated()
+	return v.forgotten()
 }
 
 // endedOtherwise takes it that the operation found the session ended, and not by a

@@ -69,7 +69,7 @@ func (s *state) step(o *Op) bool {
 	}
 	switch o.Kind {
 	case Get:
-		if o.Outcome != Done || o.Values == nil || !v.open() || !v.shows(o.Values) {
+		if o.Outcome != Done || o.Values == nil || !v.open() || v.forgotten() || !v.shows(o.Values) {
 			return false
 		}
 		v.mayUse() // it takes its time to write that down
@@ -145,7 +145,7 @@ func (v view) renew() bool {
 		if !v.open() || v.token != v.op.Token {
 			return false
 		}
-		v.previous, v.token, v.renewing = v.token, v.op.NewToken, false
+		v.renewedTo(v.op.NewToken)
 		v.use()
 		return true
 	case Kept:

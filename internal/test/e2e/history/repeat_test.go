@@ -108,8 +108,9 @@ func TestCheckRepeatedSignIns(t *testing.T) {
 		{"signed out everywhere perhaps, and not repeated", true, told(create, setA, login, with(Unknown, revoke), again(3), getBy(3, 3, 0))},
 		{"signed out everywhere perhaps, not repeated, and left", false, told(create, setA, login, with(Unknown, revoke), again(3), getBy(3, 3, 0), getBy(2, 2, 2))},
 		{"from what is live", true, told(create, setA, again(2), getBy(2, 2, 2))},
-		{"from what is live by a token that was renewed twice", true, told(create, setA, renew, Op{Kind: Renew, Session: 1, Token: 2, NewToken: 3}, again(5), getBy(5, 5, 0), getBy(1, 3, 2))},
-		{"from what was replaced by a token that was renewed twice", false, told(create, setA, renew, Op{Kind: Renew, Session: 1, Token: 2, NewToken: 3}, from(1, 3, 5), again(6), getBy(6, 6, 0))},
+		{"from what is live by a token that was renewed, refused", true, told(create, renew, with(Conflict, again(5)))},
+		{"from what is live by a token that is forgotten", true, renewedTimes(9, by(1, 10, setA), again(11), getBy(11, 11, 0), getBy(1, 10, 11))},
+		{"from what was replaced by a token that is forgotten", false, renewedTimes(9, from(1, 10, 11), again(12), getBy(12, 12, 0))},
 		{"from what is live, which begins with nothing", false, told(create, setA, again(2), getBy(2, 2, 0))},
 
 		{"two clicks", true, told(create, setA, at(30, 50, login), at(31, 51, from(1, 1, 3)), at(60, 65, getBy(3, 3, 2)), at(70, 75, none(2)))},

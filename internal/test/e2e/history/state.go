@@ -32,8 +32,8 @@ type session struct {
 	until int64
 
 	principal string
-	token     int // the current one, or nobodys
-	previous  int // the one before it, which is good for reading and saving
+	token     int    // the current one, or nobodys
+	previous  string // those before it that are good for reading and saving, the newest last
 	// renewing: a renewal of token whose outcome is unknown may have replaced
 	// it, or may do so yet.
 	renewing bool
@@ -249,26 +249,44 @@ func (v view) renewed() bool {
 }
 
 // replaced: the renewal whose outcome is unknown happened.
-func (v view) replaced() { v.previous, v.token, v.renewing = v.token, nobodys, false }
+func (v view) replaced() { v.renewedTo(nobodys) }
+
+// keptTokens is how many tokens of before are good beside the current one. None expires
+// within a run.
+const keptTokens = 8
+
+// renewedTo puts a token in the place of the current one.
+func (v view) renewedTo(token int) {
+	kept := append([]rune(v.previous), rune(v.token))
+	v.previous, v.token, v.renewing = string(kept[max(0, len(kept)-keptTokens):]), token, false
+}
+
+// dueToGo reports whether the token that the operation presented is good only until the
+// next renewal.
+func (v view) dueToGo() bool {
+	kept := []rune(v.previous)
+	return len(kept) == keptTokens && kept[0] == rune(v.op.Token)
+}
 
 // unborn reports whether the operation may have found no session because there
 // was none yet. Whose token or id it has, has been told of it: so only an answer
 // that may be older than its call gets here, see aged.
 func (v view) unborn() bool { return v.status == absent && v.op.Since > 0 }
 
-// rotated reports whether the token that the operation presented was renewed twice. It
-// may still open the session, or not: that depends on graces, and on how many were
-// renewed since.
-func (v view) rotated() bool { return v.op.Token != v.token && v.op.Token != v.previous }
+// forgotten reports whether so many renewals came after the token that the operation
+// presented that it isn't good any more.
+func (v view) forgotten() bool {
+	return v.op.Token != v.token && !strings.ContainsRune(v.previous, rune(v.op.Token))
+}
 
 // refused takes it that the token that the operation presented opened nothing.
 func (v view) refused() bool {
 	switch {
 	case v.status == absent:
 		return v.unborn()
-	case v.rotated():
+	case v.forgotten():
 		return true
-	case v.op.Token != v.previous || !v.renewing:
+	case !v.dueToGo() || !v.renewing:
 		return v.over()
 	case v.status == live && !v.stale():
 		v.replaced()

@@ -13,6 +13,9 @@ import (
 // limit is how many sessions a principal may have.
 const limit = 2
 
+// kept is how many of a session's earlier tokens are good.
+const kept = 8
+
 // model is what sessions promise to somebody who does one thing at a time.
 type model struct {
 	sessions []*session
@@ -27,7 +30,7 @@ type session struct {
 	principal string
 	values    history.Values
 	current   *token
-	earlier   []*token // that renewals replaced, and that are in their grace
+	previous  []*token // newest first
 	over      bool
 	expired   bool // over, as time has passed
 
@@ -65,7 +68,7 @@ func (s *session) head() *session {
 
 // opens reports whether a token opens its session.
 func (k *token) opens() bool {
-	return !k.of.over && (k == k.of.current || slices.Contains(k.of.earlier, k))
+	return !k.of.over && (k == k.of.current || slices.Contains(k.of.previous, k))
 }
 
 // add enters a session that was made.
@@ -84,11 +87,9 @@ func (m *model) renew(s *session, text string) {
 	t := &token{text, s}
 	m.tokens = append(m.tokens, t)
 	if s.current != nil {
-		const kept = 8
-		s.earlier = append(s.earlier, s.current)
-		s.earlier = s.earlier[max(0, len(s.earlier)-kept):]
+		s.previous = slices.Insert(s.previous, 0, s.current)
 	}
-	s.current = t
+	s.previous, s.current = s.previous[:min(len(s.previous), kept)], t
 }
 
 func (m *model) end(s *session) {

@@ -154,8 +154,8 @@ func (d *driver) token(t *rapid.T) *token {
 		return d.tokens[len(d.tokens)-1-rapid.IntRange(0, len(d.tokens)-1).Draw(t, "token")]
 	}
 	s := live[len(live)-1-rapid.IntRange(0, len(live)-1).Draw(t, "session")]
-	if n := len(s.earlier); which == 5 && n > 0 {
-		return s.earlier[n-1-rapid.IntRange(0, n-1).Draw(t, "earlier token")]
+	if which == 5 && len(s.previous) > 0 {
+		return rapid.SampledFrom(s.previous).Draw(t, "previous")
 	}
 	return s.current
 }
@@ -346,6 +346,10 @@ func (d *driver) login(t *rapid.T, k *token, op workload.Op) {
 		return
 	case late:
 		want(t, "signing in by an attempt from before a sign-out everywhere", r, history.Revoked)
+		if k != nil && k.opens() { // that the token came is recorded after the answer: from now on, for certain
+			d.compare(t, k, d.do(t, workload.Op{Kind: history.Get, Token: k.text, How: workload.InRequest}))
+			k.use()
+		}
 		return
 	}
 	want(t, "signing in", r, history.Done)

@@ -32,6 +32,8 @@ type member struct {
 	newest    int // token
 	over      bool
 	replaced  bool // by a sign-in, perhaps
+	from      int  // the session that its sign-in replaced
+	unheard   bool // nobody uses it, as if the answer of its sign-in had been lost
 }
 
 // heldToken is a token; its number is its place, from 1.
@@ -98,13 +100,18 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 		d.op.Key = ""
 		if rng.IntN(8) == 0 {
 			d.op.How = ByAdmin
+			if u := f.unheard(); u > 0 && rng.IntN(2) == 0 {
+				token = f.sessions[u-1].newest
+			}
 		}
 	case history.Login:
 		if d.op.How == InTx || token == 0 {
 			d.op.How = InRequest
 		}
 		if d.op.How == InRequest && rng.IntN(3) == 0 {
-			if t := f.replaced(rng); t > 0 && rng.IntN(4) > 0 {
+			if u := f.unheard(); u > 0 && rng.IntN(2) == 0 {
+				token = f.sessions[f.sessions[u-1].from-1].newest
+			} else if t := f.replaced(rng); t > 0 && rng.IntN(3) > 0 {
 				token = t
 			}
 			d.op.Again = token > 0
@@ -164,7 +171,7 @@ func (f *family) fill(d *drawn, token int) {
 func (f *family) choose(rng *rand.Rand) int {
 	live := 0
 	for i := range f.sessions {
-		if !f.sessions[i].over {
+		if !f.sessions[i].over && !f.sessions[i].unheard {
 			live = i + 1
 		}
 	}
@@ -218,7 +225,7 @@ func (f *family) record(h history.Op, res *Result) {
 			f.over(h.Session)
 			if h.Outcome == history.Done {
 				f.replacing(h.Session)
-				f.sessions = append(f.sessions, member{id: res.ID, principal: h.Principal})
+				f.sessions = append(f.sessions, member{id: res.ID, principal: h.Principal, from: h.Session, unheard: h.Session > 0 && h.N%3 == 0})
 				h.NewSession = len(f.sessions)
 				h.NewToken = f.hold(res.Token, h.NewSession)
 			}
@@ -247,10 +254,29 @@ func (f *family) record(h history.Op, res *Result) {
 	f.ops = append(f.ops, h)
 }
 
+// replacing notes that a sign-in has replaced a session, and perhaps the one that had
+// taken over from it.
 func (f *family) replacing(session int) {
-	if session > 0 {
-		f.sessions[session-1].replaced = true
+	if session == 0 {
+		return
 	}
+	f.sessions[session-1].replaced = true
+	for i := range f.sessions {
+		if s := &f.sessions[i]; s.from == session && s.unheard {
+			s.unheard, s.over, s.replaced = false, true, true
+		}
+	}
+}
+
+// unheard returns the number of the last session that nobody uses, as if the answer of
+// its sign-in had been lost; 0: there is none.
+func (f *family) unheard() int {
+	for i := range slices.Backward(f.sessions) {
+		if f.sessions[i].unheard && !f.sessions[i].over {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // replaced returns the number of the last token of one of the three sessions that

@@ -39,7 +39,8 @@ func result(op Op, err error) Result {
 		r.Outcome = history.Failed
 	case errors.Is(err, cloakroom.ErrUnknown):
 		r.Outcome = history.Unknown
-		r.Ended = op.Kind != history.Login && errors.Is(err, cloakroom.ErrGone) // there it may be the new one
+		// Of a sign-in it may be the new one, and a sign-out everywhere is of no one session.
+		r.Ended = op.Kind != history.Login && op.Kind != history.Revoke && errors.Is(err, cloakroom.ErrGone)
 	case errors.Is(err, cloakroom.ErrUnavailable), errors.Is(err, cloakroom.ErrClosed):
 		r.Outcome = history.Unavailable
 		if op.Kind == history.Destroy || op.Kind == history.Revoke {

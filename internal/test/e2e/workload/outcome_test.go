@@ -24,6 +24,7 @@ func TestResult(t *testing.T) {
 		{history.Set, unknown, history.Unknown, false},
 		{history.Set, gone, history.Unknown, true},
 		{history.Login, gone, history.Unknown, false},
+		{history.Revoke, gone, history.Unknown, false},
 		{history.Set, cloakroom.ErrUnavailable, history.Unavailable, false},
 		{history.Set, cloakroom.ErrClosed, history.Unavailable, false},
 		{history.Set, cloakroom.ErrGone, history.Gone, false},
