@@ -69,7 +69,12 @@ type found struct {
 }
 
 // explore visits all worlds that a scenario can come to, the nearest first.
-func explore(t *testing.T, sc *scenario) result {
+func explore(t *testing.T, sc *scenario) (r result) {
+	repeatable(t, func() { r = exploreOnce(t, sc) })
+	return r
+}
+
+func exploreOnce(t *testing.T, sc *scenario) result {
 	x, start := newExplorer(t, sc), time.Now()
 	seeds := [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 	hash := func(w *world) visited {
