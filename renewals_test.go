@@ -297,6 +297,7 @@ func TestI8_RenewalOverANewerPrevious(t *testing.T) {
 		g := r.as(s)
 		g.want(200, renew)
 		g.wantReads("the new", 1)
+		synctest.Wait() // for the touch that records the new token's first use
 		r.rewrite(s.ID(), over)
 		r.wantShut(s.ID(), s.Token())
 	})
