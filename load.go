@@ -34,6 +34,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	if err := s.markUsed(); err != nil {
 		return nil, err
 	}
+	if s.hasEnded() { // meanwhile
+		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
+	}
 	s.touch()
 	return s, nil
 }

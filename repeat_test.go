@@ -243,6 +243,54 @@ func TestI5I6_FirstUseIsRecorded(t *testing.T) {
 	}
 }
 
+// The first use of a visitor who came in time is recorded, however late: that it is
+// written doesn't end the session.
+func TestI5I11_FirstUseJustInTime(t *testing.T) {
+	const idle = 10 * time.Minute
+	for name, visit := range map[string]func(r *rig, g *guest){
+		"a request": func(r *rig, g *guest) {
+			g.want(200, func(http.ResponseWriter, *http.Request, *cloakroom.Session) error {
+				r.clock.add(time.Second)
+				return nil
+			})
+		},
+		"outside of requests": func(r *rig, g *guest) {
+			r.store.hook(func(c *call) fate {
+				if c.op == "get" {
+					r.clock.add(time.Second)
+				}
+				return pass
+			})
+			r.openBy(r.m, g.token)
+			r.store.heal()
+		},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
+			_, heard := lostLogin(r, nil, nil)
+			r.clock.add(idle - time.Millisecond)
+			visit(r, heard)
+			synctest.Wait()
+			heard.wantIs("ann", "full")
+		})
+	}
+}
+
+// A session that has ended by the time at which its first use is recorded isn't there.
+func TestI2_FirstUseOutsideOfARequestMeetsTheEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		lost, heard := lostLogin(r, nil, nil)
+		g := r.store.hold(isOn("update", idIn(t, heard.token)))
+		done := later(func() error { _, err := r.m.Retrieve(t.Context(), heard.token); return err })
+		<-g.reached
+		lost.want(200, loginAs("ann", nil))
+		g.let(pass)
+		r.wantErr("Retrieve", <-done, cloakroom.ErrNotFound)
+		lost.wantIs("ann", "full")
+	})
+}
+
 // What can't be recorded isn't answered.
 func TestI5I8_FirstUseThatCannotBeRecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -124,6 +124,13 @@ func (s *Session) Token() string {
 	return s.m.keyring.ring.Load().Sign(s.m.scope, s.rec.ID, s.secret)
 }
 
+// hasEnded reports whether the session is known to have ended since it was opened.
+func (s *Session) hasEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
+}
+
 // Err returns why the session can't be saved, nil if it can: values that could
 // not be encoded or decoded, or a save that failed for good.
 func (s *Session) Err() error {

@@ -129,7 +129,7 @@ func (s *Session) markUsed() error {
 	}
 	s.saving.Lock()
 	defer s.saving.Unlock()
-	c := &protocol.Change{Base: rec, AsOf: asOf, Apply: func(next *driver.Record, now time.Time, _ bool) error {
+	c := &protocol.Change{Base: rec, AsOf: asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 			return err
 		}

@@ -331,10 +331,7 @@ func (s *state) loginGone(v view) bool {
 		if renewed && v.op.Again {
 			return true
 		}
-		// Who comes first with the token of a sign-in, and outside of a request,
-		// records that before it has the session, and then knows only that it has ended.
-		first := v.op.How == Outside && v.principal != "" && s.mayBeUnused(v.op.Session, v.op)
-		return (renewed || v.other || first) && v.gone()
+		return (renewed || v.other) && v.gone()
 	}
 	return v.other && v.gone()
 }
