@@ -196,7 +196,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	s := l.s
 	s.mu.Lock()
 	err, gone, old, stored, barred, replaced := s.err(), s.gone, s.old, s.stored, s.barred, s.replaced
-	l.base, l.old, l.lost = s.rec, nil, false
+	l.base, l.old, l.also, l.lost = s.rec, nil, nil, false
 	s.mu.Unlock()
 	switch {
 	case err != nil:

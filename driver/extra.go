@@ -33,9 +33,9 @@ const (
 
 // ExtraReplaced is the name in the Extra of the grave of a session that a sign-in
 // replaced, under which the grave keeps what tells who may ask for its successor: an
-// object with the verifier (base64), the times of making and authentication that it
-// covers beside the grave's fields (Unix milliseconds), and whether no request had
-// presented the session's token ("unused").
+// object with the verifier (base64), what that covers beside the grave's fields ("created"
+// and "authenticated" in Unix milliseconds, "idle" and "generation" as in the record), and
+// whether no request had presented the session's token ("unused").
 const ExtraReplaced = "replaced"
 
 // CheckFormat returns ErrNewer if a record with these extra members is of a format

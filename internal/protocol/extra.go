@@ -18,13 +18,9 @@ func OwnIdleOf(ms int64, g driver.WriteID) driver.ValueList {
 	return withGeneration(nil, g).With(driver.ExtraIdle, strconv.AppendInt(nil, ms, 10))
 }
 
-// GenerationOf returns the generation of the ledger that a session was signed in under;
-// zero: none.
-func GenerationOf(rec *driver.Record) driver.WriteID { return generationOf(rec) }
-
-// generationOf returns the generation of the ledger that a session was signed in
+// GenerationOf returns the generation of the ledger that a session was signed in
 // under. It is zero if the ledger had none, or an older version made the record.
-func generationOf(rec *driver.Record) (g driver.WriteID) {
+func GenerationOf(rec *driver.Record) (g driver.WriteID) {
 	raw := rec.Extra.Get(driver.ExtraGeneration)
 	var err error
 	switch n := len(raw) - 1; {

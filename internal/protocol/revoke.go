@@ -52,7 +52,7 @@ func (r *Records) RevokeAll(ctx context.Context, principal string, except []driv
 func (r *Records) endFound(ctx context.Context, principal string, generation driver.WriteID, except []driver.ID) error {
 	found, err := r.find(ctx, principal)
 	found = slices.DeleteFunc(found, func(rec *driver.Record) bool {
-		return slices.Contains(except, rec.ID) || generationOf(rec) == generation
+		return slices.Contains(except, rec.ID) || GenerationOf(rec) == generation
 	})
 	if len(found) == 0 {
 		return err
@@ -62,7 +62,7 @@ func (r *Records) endFound(ctx context.Context, principal string, generation dri
 		return errors.Join(err, e)
 	}
 	found = slices.DeleteFunc(found, func(rec *driver.Record) bool {
-		g := generationOf(rec)
+		g := GenerationOf(rec)
 		return g == l.Generation && g != driver.WriteID{} // the zero one is that of a ledger which was lost just now
 	})
 	entries := make([]ledgerEntry, len(found))
