@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -64,6 +65,7 @@ func openHall(t *testing.T, config cloakroom.Config) *hall {
 	if config.Transport == nil {
 		config.Transport = cloakroom.Cookie{Insecure: true}
 	}
+	config.Logger = slog.New(slog.DiscardHandler)
 	store := &refusing{Store: mem}
 	m, err := cloakroom.New(store, keyring, &config)
 	if err != nil {
@@ -195,8 +197,8 @@ func optionals(w http.ResponseWriter) string {
 	return strings.Join(has, " ")
 }
 
-// Inside of Handler, handlers see the optional interfaces of the framework's writer, or
-// of what http.ResponseController would find through it, and no others.
+// Inside of Handler, handlers see the optional interfaces of the framework's writer, and
+// no others.
 func TestOptionalInterfacesOfFrameworks(t *testing.T) {
 	for name, serve := range outermost() {
 		t.Run(name, func(t *testing.T) {
@@ -222,19 +224,8 @@ func TestOptionalInterfacesOfFrameworks(t *testing.T) {
 			if string(body) != "page" || err != nil || len(resp.Cookies()) != 1 {
 				t.Errorf("got %q, %v with the cookies %v", body, err, resp.Cookies())
 			}
-			if !strings.HasPrefix(name, "chi, whose") && inside != outside {
+			if inside != outside {
 				t.Errorf("inside: %s; outside: %s", inside, outside)
-			}
-			// chi's wraps what can be hijacked, on HTTP/1.1, in what Unwrap leads past.
-			for _, one := range strings.Fields(outside) {
-				if !strings.Contains(inside, one) {
-					t.Errorf("inside: %s; outside: %s", inside, outside)
-				}
-			}
-			for _, one := range []string{"Pusher", "ReaderFrom", "StringWriter", "CloseNotifier"} {
-				if strings.Contains(inside, one) != strings.Contains(outside, one) {
-					t.Errorf("inside: %s; outside: %s", inside, outside)
-				}
 			}
 		})
 	}
