@@ -1,6 +1,9 @@
 package cloakroom
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+)
 
 // This file is what becomes of the headers of a response that an error takes the place
 // of.
@@ -9,9 +12,7 @@ import "net/http"
 // speaks of a response that isn't sent.
 func takeBack(h, outside http.Header) {
 	clear(h)
-	for name, values := range outside {
-		h[name] = values
-	}
+	maps.Copy(h, outside)
 	delete(h, "Content-Length") // whose ever it was, an error has another
 }
 
