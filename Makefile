@@ -3,7 +3,7 @@ GO ?= go
 MODULES := . examples/ownstore internal/test/e2e bench
 ROOT := github.com/cloakroom-go/cloakroom
 
-.PHONY: test test-stores test-engines test-matrix test-modules explore torture lint circles demo fuzz bench deps tidy
+.PHONY: test test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
 
 ## test: all tests of all modules with the race detector, what is too slow with it
 ## without, then the invariants on the other stores, then one engine as a whole.
@@ -26,6 +26,11 @@ test-stores:
 ## test-engines: conformance and checked histories on Elasticsearch 8.19; all else is on OpenSearch 2.19
 test-engines:
 	$(GO) run ./internal/test/e2e/matrix -engines es8 -for 20s
+
+## test-security: nginx, with a cache that is set up carelessly, hands no client another's token
+test-security:
+	@sh scripts/install-test-tools.sh security
+	CLOAKROOM_REQUIRE_NGINX=1 $(GO) test -count=1 -run '^TestSecurity' ./internal/test/e2e
 
 ## test-matrix: all engines, with security too; writes docs/engines.md
 test-matrix:

@@ -17,7 +17,7 @@ type gate struct {
 	state atomic.Int32 // one of the following; changed with mu held
 
 	mu       sync.Mutex
-	claims   int           // held now
+	claims   int32         // held now
 	forsaken bool          // the response failed in spite of them
 	changed  chan struct{} // closed at the next change of all this; nil: nobody waits
 }

@@ -110,6 +110,14 @@ type Config struct {
 	// beyond it ends the oldest. Negative: no bound. Defaults to 100.
 	MaxPerPrincipal int
 
+	// NoStore has responses say "Cache-Control: no-store" if the request asked for its
+	// session, somebody is signed in to it, and the handler said nothing to caches, be
+	// it by Cache-Control, Expires, or a header for some caches alone such as
+	// CDN-Cache-Control. So neither a cache nor a browser shows such a page to who comes
+	// next. What hands out or revokes a token, and errors, say no to caches in any case,
+	// whatever the handler said. Defaults to false.
+	NoStore bool
+
 	// ClientAddr returns what is recorded as the client's address. Behind a
 	// proxy, have it read the header that the proxy sets. Defaults to the IP
 	// address of Request.RemoteAddr.

@@ -30,14 +30,12 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	status := statusOf(err)
 	h := w.Header()
-	for _, name := range []string{
-		"Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",
-		"Content-Length", "Content-Location", "Content-Range", "Content-Type", "Etag", "Expires", "Last-Modified", "Link",
-		"Location", "Refresh", "Repr-Digest", "Set-Cookie", "Trailer",
-	} {
-		delete(h, name) // they speak of a response that isn't sent
+	if q != nil {
+		takeBack(h, q.outside)
+	} else {
+		takeBackAny(h)
 	}
-	h.Set("Cache-Control", "no-store")
+	forbidCaching(h, "no-store")
 	if q != nil && q.token.Load() != tokenReissue {
 		q.handOut(h)
 	}

@@ -63,6 +63,9 @@ func TestI7_FailedSaveGivesTheErrorPage(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, r *rig, http2 bool) {
 		r.store.answer(isOp("create"), errFull)
 		for name, way := range ways {
+			if name == "Hijack" && http2 {
+				continue // whose writer has none
+			}
 			t.Run(name, func(t *testing.T) {
 				v := r.serve(r.routes("/", func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 					visits.Set(s, 7)
@@ -95,8 +98,8 @@ func TestI7_FailedSaveGivesTheErrorPage(t *testing.T) {
 				if got := resp.Header.Get("Cache-Control"); got != "no-store" {
 					t.Errorf("the error page has Cache-Control: %q", got)
 				}
-				if got := resp.Header.Get("X-Frame-Options"); got != "DENY" {
-					t.Errorf("X-Frame-Options, which doesn't speak of the body, is %q", got)
+				if got := resp.Header.Get("X-Frame-Options"); got != "" {
+					t.Errorf("X-Frame-Options, which was set inside, is %q", got)
 				}
 				if got := r.log.take(); !strings.Contains(got, "request failed") {
 					t.Errorf("logged: %q", got)

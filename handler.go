@@ -15,6 +15,15 @@ import (
 // saved before the first byte of the response goes out; if they can't be, the
 // client gets an error (Fail) in the place of the response. What is changed
 // later is saved when h returns. If h panics, nothing more is saved.
+//
+// An error has the headers that were set outside of Handler, and none that h set. So a
+// compressor may be on either side, and what belongs on each page, such as headers for
+// security and for other origins, is set outside.
+//
+// h's ResponseWriter is an http.Flusher, http.Hijacker, http.Pusher, io.ReaderFrom,
+// io.StringWriter and http.CloseNotifier if and only if the one that Handler is given
+// is, and a Flusher or Hijacker too if that unwraps to one. It always has FlushError
+// and Unwrap, for http.ResponseController.
 func (m *Manager) Handler(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, h) })
 }
@@ -26,6 +35,9 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 	q := &request{Context: r.Context(), m: m, outer: r}
 	q.w.ResponseWriter, q.w.q = w, q
 	q.r = *r.WithContext(q)
+	if h := w.Header(); len(h) > 0 {
+		q.outside = h.Clone()
+	}
 	returned := false
 	defer func() {
 		q.letGo()
@@ -34,9 +46,16 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 		r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
 		if !returned {
 			q.w.abandon() // panicking: nothing may be claimed or saved
+			// An httputil.ReverseProxy panics if it can't write what it has read. The
+			// client has its answer, which this panic would have the server drop.
+			if q.answered.Load() {
+				if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // itself, as net/http compares it
+					panic(p)
+				}
+			}
 		}
 	}()
-	h.ServeHTTP(&q.w, &q.r)
+	h.ServeHTTP(withOptional(&q.w, optionalOf(w)), &q.r)
 	returned = true
 	q.finish()
 }

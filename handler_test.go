@@ -424,10 +424,6 @@ func TestBareResponseWriter(t *testing.T) {
 		if _, _, err := c.Hijack(); !errors.Is(err, http.ErrNotSupported) {
 			t.Errorf("Hijack: %v", err)
 		}
-		if err := w.(http.Pusher).Push("/style.css", nil); !errors.Is(err, http.ErrNotSupported) {
-			t.Errorf("Push: %v", err)
-		}
-		w.(http.Flusher).Flush()
 		if n, err := io.Copy(w, strings.NewReader("copied")); n != 6 || err != nil {
 			t.Errorf("Copy: %d, %v", n, err)
 		}

@@ -23,7 +23,8 @@ type request struct {
 	m               *Manager
 	outer           *http.Request
 	r               http.Request
-	w               response
+	w               struct{ response }
+	outside         http.Header // what the response had when Handler began, if anything
 
 	session atomic.Pointer[Session] // once somebody got it; set with mu held
 	asked   atomic.Bool             // somebody does, or did
@@ -38,7 +39,8 @@ type request struct {
 	begun  bool            // first is in use
 	alarm  *time.Timer     // of a touch that is due; nil: none is
 
-	token atomic.Int32 // one of the following
+	token    atomic.Int32 // one of the following
+	answered atomic.Bool  // an error was sent in the place of the response, as a whole
 
 	// Memory for what nearly every request that is looked at needs.
 	first Session   // the one that is begun first, and hardly ever another
@@ -212,7 +214,10 @@ func (q *request) commit() error {
 		vary = q.vary[:0]
 	}
 	h["Vary"] = append(vary, q.m.transport.vary())
-	if q.token.Load() != tokenReissue || !public(h) {
+	if q.m.config.NoStore && s.Principal() != "" && silent(h) {
+		h.Set("Cache-Control", "no-store")
+	}
+	if q.token.Load() != tokenReissue || !public(h, q.m.now()) {
 		q.handOut(h)
 	}
 	return nil
@@ -244,13 +249,7 @@ func (q *request) handOut(h http.Header) {
 	default:
 		return
 	}
-	h.Set("Cache-Control", "private, no-store")
-}
-
-// public reports whether caches may keep the response.
-func public(h http.Header) bool {
-	cc := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
-	return strings.Contains(cc, "public") || strings.Contains(cc, "s-maxage") || strings.Contains(cc, "immutable")
+	forbidCaching(h, "private, no-store")
 }
 
 // finish ends a request whose handler has returned.

@@ -12,23 +12,14 @@ import (
 // This file is the ResponseWriter that handlers write to.
 
 // response wraps a ResponseWriter so that the session is saved before the first
-// byte. It has the optional methods that handlers look for, each passed on to
-// what it wraps, or answered as not supported; Unwrap lets
-// http.ResponseController find the rest.
+// byte. What handlers get is one of the types of writers_generated.go around it, which
+// call its unexported methods for the optional interfaces that the wrapped one has.
 type response struct {
 	http.ResponseWriter
 	q *request
 	gate
 	err error // why the handler's response isn't sent
 }
-
-var (
-	_ http.Flusher    = (*response)(nil)
-	_ http.Hijacker   = (*response)(nil)
-	_ http.Pusher     = (*response)(nil)
-	_ io.ReaderFrom   = (*response)(nil)
-	_ io.StringWriter = (*response)(nil)
-)
 
 // start saves the session before the response's first byte, once. It reports
 // false if the response must not be sent, because another was.
@@ -89,6 +80,7 @@ func (w *response) sendError(err error) {
 	w.err = err
 	defer w.end(responseFailed) // not before: the server ends the request when its handler has returned
 	w.q.m.answerError(w.ResponseWriter, w.q.outer, w.q, err)
+	w.q.answered.Store(true)
 }
 
 // refuse is the error of writing into a response that isn't sent.
@@ -100,6 +92,16 @@ func (w *response) refuse() error {
 		return w.err
 	}
 	return errors.New("cloakroom: the request was answered with an error")
+}
+
+// Header implements http.ResponseWriter. When an error was sent in the place of the
+// response, its headers are nobody's: some that are set afterwards would be sent as
+// trailers.
+func (w *response) Header() http.Header {
+	if w.q.answered.Load() {
+		return http.Header{}
+	}
+	return w.ResponseWriter.Header()
 }
 
 // WriteHeader implements http.ResponseWriter. Informational responses (1xx) go
@@ -124,52 +126,54 @@ func (w *response) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// WriteString implements io.StringWriter.
-func (w *response) WriteString(s string) (int, error) {
+// writeString is WriteString of io.StringWriter.
+func (w *response) writeString(s string) (int, error) {
 	if !w.start() {
 		return 0, w.refuse()
 	}
 	return io.WriteString(w.ResponseWriter, s)
 }
 
-// ReadFrom implements io.ReaderFrom, so that files are sent by the kernel where
+// readFrom is ReadFrom of io.ReaderFrom, so that files are sent by the kernel where
 // that is possible.
-func (w *response) ReadFrom(r io.Reader) (int64, error) {
+func (w *response) readFrom(r io.Reader) (int64, error) {
 	if !w.start() {
 		return 0, w.refuse()
 	}
-	if f, ok := w.ResponseWriter.(io.ReaderFrom); ok {
-		return f.ReadFrom(r)
-	}
-	return io.Copy(struct{ io.Writer }{w.ResponseWriter}, r)
+	return w.ResponseWriter.(io.ReaderFrom).ReadFrom(r)
 }
 
-// Flush implements http.Flusher.
-func (w *response) Flush() { _ = w.FlushError() }
+// flush is Flush of http.Flusher.
+func (w *response) flush() { _ = w.FlushError() }
 
 // FlushError is what http.ResponseController calls.
 func (w *response) FlushError() error {
 	if !w.start() {
+		if w.q.answered.Load() { // and may wait for a handler that has more to read
+			_ = http.NewResponseController(w.ResponseWriter).Flush()
+		}
 		return w.refuse()
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack implements http.Hijacker. The session is saved first; a token that is
+// hijack is Hijack of http.Hijacker. The session is saved first; a token that is
 // due can only go out if the caller sends the response's headers itself.
-func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if !w.start() {
 		return nil, nil, w.refuse()
 	}
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
-// Push implements http.Pusher.
-func (w *response) Push(target string, o *http.PushOptions) error {
-	if p, ok := w.ResponseWriter.(http.Pusher); ok {
-		return p.Push(target, o)
-	}
-	return http.ErrNotSupported
+// push is Push of http.Pusher.
+func (w *response) push(target string, o *http.PushOptions) error {
+	return w.ResponseWriter.(http.Pusher).Push(target, o)
+}
+
+// closeNotify is CloseNotify of http.CloseNotifier.
+func (w *response) closeNotify() <-chan bool {
+	return w.ResponseWriter.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // deprecated, and still called by handlers
 }
 
 // Unwrap lets http.ResponseController reach what is wrapped.

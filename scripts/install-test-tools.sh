@@ -1,15 +1,15 @@
 #!/bin/sh
-# install-test-tools.sh [matrix]
+# install-test-tools.sh [matrix|security]
 #
 # Installs what the tests need beside Go: a JDK (17 or later) and Maven to run
 # real engines, Chromium to look at pages, and for bench Redis, PostgreSQL and a C
 # compiler (for another library's SQLite); for the matrix of engines a JDK 25 for
-# OpenSearch 3 in the place of those. It only knows Debian's packages; elsewhere,
-# and without the right to install, it says what is missing. Tests that need what
-# is missing say that they were skipped, and fail where
-# CLOAKROOM_REQUIRE_ENGINES=1, CLOAKROOM_REQUIRE_BROWSER=1 and
-# CLOAKROOM_REQUIRE_PEERS=1 are set; an engine that can't be started is a failure
-# of the matrix.
+# OpenSearch 3 in the place of those; for security nginx alone. It only knows Debian's
+# packages; elsewhere, and without the right to install, it says what is missing. Tests
+# that need what is missing say that they were skipped, and fail where
+# CLOAKROOM_REQUIRE_ENGINES=1, CLOAKROOM_REQUIRE_BROWSER=1, CLOAKROOM_REQUIRE_PEERS=1 and
+# CLOAKROOM_REQUIRE_NGINX=1 are set; an engine that can't be started is a failure of the
+# matrix.
 set -eu
 
 have_jdk25() {
@@ -20,9 +20,13 @@ have_jdk25() {
 }
 
 missing=
-command -v javac >/dev/null 2>&1 || missing="$missing default-jdk-headless"
-command -v mvn >/dev/null 2>&1 || missing="$missing maven"
-if [ "${1:-}" = matrix ]; then
+if [ "${1:-}" != security ]; then
+	command -v javac >/dev/null 2>&1 || missing="$missing default-jdk-headless"
+	command -v mvn >/dev/null 2>&1 || missing="$missing maven"
+fi
+if [ "${1:-}" = security ]; then
+	command -v nginx >/dev/null 2>&1 || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+elif [ "${1:-}" = matrix ]; then
 	have_jdk25 || missing="$missing openjdk-25-jdk-headless"
 else
 	command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||

@@ -1,3 +1,3 @@
-// Package e2e holds tests that need other libraries: the official clients of
-// OpenSearch and Elasticsearch, and a real browser.
+// Package e2e holds tests that need other libraries or programs: the official clients of
+// OpenSearch and Elasticsearch, web frameworks, nginx, and a real browser.
 package e2e

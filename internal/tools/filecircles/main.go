@@ -47,7 +47,7 @@ func run(dir string, args []string, report, problems *strings.Builder) int {
 		flags.PrintDefaults()
 	}
 	maxCircle := flags.Int("max-circle", 0, "most files that a circle may have; 1 allows no circle, 0 any")
-	maxLines := flags.Int("max-lines", 0, "most lines that a file may have; 0 allows any")
+	maxLines := flags.Int("max-lines", 0, "most lines that a file may have that isn't generated; 0 allows any")
 	apart := flags.String("apart", "", "base names, without .go, of files that may not be in a circle")
 	verbose := flags.Bool("v", false, "print the references that make the circles")
 	if err := flags.Parse(args); err != nil {
