@@ -3,12 +3,12 @@ package cloakroom
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
@@ -79,12 +79,7 @@ func (q *request) newSession() *Session {
 	q.m.newSession(s, q)
 	c := q.m.config
 	s.active = !c.Background(q.outer)
-	agent := q.outer.UserAgent()
-	agent = agent[:min(len(agent), userAgentBytes)]
-	if !utf8.ValidString(agent) { // which is quick, as nearly all are ASCII
-		agent = strings.ToValidUTF8(agent, "")
-	}
-	s.client = Client{Address: c.ClientAddr(q.outer), UserAgent: agent}
+	s.client = Client{Address: clean(c.ClientAddr(q.outer), clientAddrBytes), UserAgent: clean(q.outer.UserAgent(), userAgentBytes)}
 	return s
 }
 
@@ -270,6 +265,6 @@ func (q *request) finish() {
 		err = s.Err()
 	}
 	if err != nil {
-		q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
+		q.m.failures.tell(q.outer, q, failure{level: slog.LevelError, what: failedLateSave, err: err})
 	}
 }
