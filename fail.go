@@ -35,7 +35,7 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		m.answerError(w, r, nil, err)
 	case q.w.fail(err):
 	case q.w.state.Load() == responseSent && r.Context().Err() == nil: // else the client has gone, which is no fault
-		m.failures.tell(r, q, failure{level: slog.LevelError, what: failedLate, err: err})
+		m.failures.tell(r, failure{level: slog.LevelError, what: failedLate, session: q.sessionID(), err: err})
 	}
 }
 
@@ -62,6 +62,6 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 		w.WriteHeader(statusHungUp)
 		return
 	}
-	m.failures.answered(r, q, status, err)
+	m.failures.answered(r, q.sessionID(), status, err)
 	m.config.OnError(w, r, status, err)
 }

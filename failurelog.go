@@ -53,14 +53,9 @@ const (
 	failedLateSave    = "cloakroom: what a handler changed after its response had begun was not saved"
 )
 
-// tell logs a request that failed, now or within logEvery. q may be nil.
-func (l *failureLog) tell(r *http.Request, q *request, f failure) {
+// tell logs a request that failed, now or within logEvery.
+func (l *failureLog) tell(r *http.Request, f failure) {
 	f.method, f.path = r.Method, r.URL.Path
-	if q != nil {
-		if s := q.session.Load(); s != nil {
-			f.session = s.ID()
-		}
-	}
 	kind := kindOf(f.err)
 	if kind == "" { // the application's errors have nothing in common
 		f.log(r.Context(), l.logger, kind, 1)
@@ -72,8 +67,8 @@ func (l *failureLog) tell(r *http.Request, q *request, f failure) {
 }
 
 // answered logs a request that is answered with an error, if that is worth a line.
-func (l *failureLog) answered(r *http.Request, q *request, status int, err error) {
-	f := failure{level: slog.LevelError, what: failedRequest, status: status, err: err}
+func (l *failureLog) answered(r *http.Request, session ID, status int, err error) {
+	f := failure{level: slog.LevelError, what: failedRequest, session: session, status: status, err: err}
 	switch {
 	case status == http.StatusRequestEntityTooLarge:
 		f.level = slog.LevelWarn
@@ -82,7 +77,7 @@ func (l *failureLog) answered(r *http.Request, q *request, status int, err error
 	case kindOf(err) == "":
 		f.what = failedApplication
 	}
-	l.tell(r, q, f)
+	l.tell(r, f)
 }
 
 // count counts a failure. It returns the number of those that the caller has to log, 0

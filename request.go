@@ -118,6 +118,17 @@ func errTooLate(what string) error {
 // claims nothing.
 type beginning struct{ *request }
 
+// sessionID returns the id of the request's session; zero: none, or none that is stored.
+func (q *request) sessionID() ID {
+	if q == nil {
+		return ID{}
+	}
+	if s := q.session.Load(); s != nil {
+		return s.ID()
+	}
+	return ID{}
+}
+
 // sent reports whether a response has begun, be it an error in its place: no
 // token can go out any more.
 func (q *request) sent() bool { return q != nil && q.w.state.Load() != responseNew }
@@ -265,6 +276,6 @@ func (q *request) finish() {
 		err = s.Err()
 	}
 	if err != nil {
-		q.m.failures.tell(q.outer, q, failure{level: slog.LevelError, what: failedLateSave, err: err})
+		q.m.failures.tell(q.outer, failure{level: slog.LevelError, what: failedLateSave, session: s.ID(), err: err})
 	}
 }
