@@ -254,3 +254,54 @@ func ExampleSession_Discard() {
 	// 500 Internal Server Error sorry
 	// 200 OK paid: false
 }
+
+// A page that says why its visitor isn't signed in any more. It has the client forget the
+// token, so that the next page doesn't say so again.
+func ExampleSession_Ended() {
+	store := memstore.New(nil)
+	defer store.Close()
+	sessions, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close()
+
+	mux := http.NewServeMux()
+	mux.Handle("/login", sessions.With(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+		return s.Login(r.Context(), "ann", nil)
+	}))
+	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		why, _, ended := s.Ended()
+		if ended {
+			if err := s.Forget(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case why == cloakroom.EndRevoked:
+			_, err = fmt.Fprint(w, "you were signed out from elsewhere")
+		case ended:
+			_, err = fmt.Fprint(w, "please sign in again")
+		default:
+			_, err = fmt.Fprintf(w, "hello %q", s.Principal())
+		}
+		return err
+	}))
+
+	server := httptest.NewServer(sessions.Handler(mux))
+	defer server.Close()
+	browser := exampleBrowser()
+	exampleGet(browser, server.URL+"/login")
+	exampleGet(browser, server.URL)
+	if err := sessions.Admin().RevokeAll(context.Background(), "ann"); err != nil {
+		fmt.Println(err)
+	}
+	exampleGet(browser, server.URL)
+	exampleGet(browser, server.URL)
+	// Output:
+	// 200 OK
+	// 200 OK hello "ann"
+	// 200 OK you were signed out from elsewhere
+	// 200 OK hello ""
+}
