@@ -175,3 +175,35 @@ func TestWhatAVisitorTypes(t *testing.T) {
 		t.Errorf("another's attempt is logged as %q", got)
 	}
 }
+
+// Discard waits for a save that is under way: what that saved stays, and what it couldn't
+// save is dropped.
+func TestDiscardWaitsForTheSave(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		r := newRig(t, nil)
+		s := r.open(r.stored(1))
+		g := r.store.hold(isOn("update", s.ID()))
+		want := 2
+		if !done {
+			want = 1
+			r.store.answer(isOn("update", s.ID()), errFull)
+		}
+		visits.Set(s, 2)
+		saved := later(func() error { return s.Save(t.Context()) })
+		<-g.reached
+		hat.Set(s, "cap") // logged meanwhile
+		discarded := later(func() error { s.Discard(); return nil })
+		g.let(pass)
+		if err := <-saved; (err == nil) != done {
+			t.Errorf("the save: %v", err)
+		}
+		<-discarded
+		if hat.Get(s) != "" || visits.Get(s) != want {
+			t.Errorf("it reads %d, %q; want %d", visits.Get(s), hat.Get(s), want)
+		}
+		r.store.heal()
+		visits.Update(s, plusOne)
+		r.save(s)
+		r.wantVisits(s.ID(), want+1)
+	}
+}
