@@ -201,6 +201,10 @@ func forwardedValue(line string) (value, rest string, ok bool) {
 	return value, line[end:], !strings.Contains(value, `"`)
 }
 
+// portCharacters are those of a port behind its colon: of a number, and of what hides
+// one, such as _abc.
+const portCharacters = ":0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-."
+
 // hopAddr reads an address, with a port or without, IPv6 in brackets or without them. A
 // zone is of another machine's, and dropped.
 func hopAddr(s string) (netip.Addr, bool) {
@@ -214,13 +218,8 @@ func hopAddr(s string) (netip.Addr, bool) {
 	} else if i := strings.IndexByte(s, ':'); i >= 0 && strings.Count(s, ":") == 1 {
 		s, port = s[:i], s[i:]
 	}
-	for _, c := range []byte(strings.TrimPrefix(port, ":")) { // a number, or hidden as _abc
-		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '-' || c == '.') {
-			return netip.Addr{}, false
-		}
-	}
 	a, err := netip.ParseAddr(s)
-	if err != nil || port == ":" || bracketed && !a.Is6() {
+	if err != nil || bracketed && !a.Is6() || strings.TrimLeft(port, portCharacters) != "" || port == ":" {
 		return netip.Addr{}, false
 	}
 	return a.WithZone("").Unmap(), true
