@@ -116,6 +116,9 @@ func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, er
 
 // Revoke ends a session, live or not: afterwards nothing can make one of this
 // id. It is no error if there is none.
+//
+// It asks nobody whose session that is: with an id that came from a visitor, anybody ends
+// anybody's. For a visitor's own sessions there is Manager.EndDevice.
 func (a *Admin) Revoke(ctx context.Context, id ID) error { return a.records.Revoke(ctx, id) }
 
 // RevokeAll signs a principal out everywhere: it ends all of its sessions but

@@ -118,9 +118,9 @@ type Config struct {
 	// whatever the handler said. Defaults to false.
 	NoStore bool
 
-	// ClientAddr returns what is recorded as the client's address. Behind a
-	// proxy, have it read the header that the proxy sets. Defaults to the IP
-	// address of Request.RemoteAddr.
+	// ClientAddr returns what is recorded as the client's address: of that 64 bytes,
+	// without control characters and what isn't UTF-8. Behind proxies, TrustedProxies
+	// makes one. Defaults to the IP address of Request.RemoteAddr.
 	ClientAddr func(*http.Request) string
 
 	// Background reports whether a request is not the visitor's doing, such as
@@ -129,8 +129,8 @@ type Config struct {
 	Background func(*http.Request) bool
 
 	// OnError writes the answer to a request whose session could not be read or
-	// saved. Status and headers that Fail chose are passed in; it may use
-	// others. Defaults to a short text.
+	// saved, or whose handler returned an error (Manager.Fail). Status and headers that
+	// Fail chose are passed in; it may use others. Defaults to a short text.
 	OnError func(w http.ResponseWriter, r *http.Request, status int, err error)
 
 	// Events are told what happens to sessions. Defaults to none.
@@ -161,9 +161,6 @@ const (
 
 // MaxCacheFor is the longest time that Config.CacheFor may be.
 const MaxCacheFor = time.Hour
-
-// userAgentBytes is how much of a request's user agent is recorded.
-const userAgentBytes = 256
 
 // withDefaults returns a checked copy.
 func (c *Config) withDefaults() (*Config, error) {

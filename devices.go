@@ -2,10 +2,14 @@ package cloakroom
 
 import (
 	"context"
+	"fmt"
 	"slices"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the list of a visitor's own sessions.
+// This file is a visitor's own sessions: their list, and the end of one.
 
 // Device is one of a principal's live sessions.
 type Device struct {
@@ -37,4 +41,65 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 	}
 	slices.SortStableFunc(devices, func(a, b Device) int { return b.Created.Compare(a.Created) })
 	return devices, nil
+}
+
+// EndDevice ends one of the sessions of the principal that is signed in to the request's
+// session, as a page of devices does, by an id that came from the client. It also ends
+// one that Devices doesn't list, as the principal's ledger lost it. When it returns nil
+// nothing can bring the session back, and Events.Ended was told (EndRevoked).
+//
+// The request's own session it ends as Session.Destroy does, and the client is told to
+// forget its token.
+//
+// The request's token has to be the session's current one by what the store has now,
+// also where Config.CacheFor remembers the session. So it costs a read more.
+//
+// Errors: ErrNotFound, there is no live session of that id that is the principal's; the
+// error is the same for another principal's, for one that has ended, for what never was
+// one, and if nobody is signed in. Fail answers it with 404. ErrConflict, the request
+// came with a token that has been renewed, or with several of which none is used.
+// ErrGone, the request's session has ended. ErrUnavailable: it may or may not have ended;
+// call it again.
+func (m *Manager) EndDevice(ctx context.Context, id ID) error {
+	s, err := m.Session(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	me, secret, gone, old, barred := s.rec, s.secret, s.gone, s.old, s.barred
+	s.mu.Unlock()
+	switch {
+	case gone:
+		return fmt.Errorf("cloakroom: ending a device: %w", ErrGone)
+	case barred != nil:
+		return barred.err
+	case me.Principal == "":
+		return fmt.Errorf("cloakroom: session %v of %q: %w", id, me.Principal, ErrNotFound)
+	case old:
+		return errNotToEnd()
+	}
+	reading, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
+	defer cancel()
+	switch now, _, err := m.records.Read(reading, me.ID); {
+	case err != nil:
+		return err
+	case now == nil:
+		return fmt.Errorf("cloakroom: ending a device from %v: %w", me.ID, ErrGone)
+	default:
+		if ok, _ := m.keyring.ring.Load().Check(now.Verifier, claims(now), secret); !ok {
+			if token.Newer(now.Verifier) {
+				return errNewerVerifier(now.ID)
+			}
+			return errNotToEnd()
+		}
+	}
+	if id == me.ID {
+		return s.Destroy(ctx)
+	}
+	return m.records.EndOf(ctx, me.Principal, id, driver.EndRevoked)
+}
+
+// errNotToEnd says that a previous secret ends no other session.
+func errNotToEnd() error {
+	return fmt.Errorf("cloakroom: ending a device: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 }

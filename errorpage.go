@@ -3,9 +3,15 @@ package cloakroom
 import (
 	"errors"
 	"net/http"
+
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the look of an error: its status and text.
+
+// statusHungUp is what a request is answered with whose client has gone: for who counts
+// answers further out. The number is nginx's, and no server's error.
+const statusHungUp = 499
 
 // statusOf returns the status that an error is answered with.
 func statusOf(err error) int {
@@ -18,14 +24,26 @@ func statusOf(err error) int {
 		return http.StatusConflict
 	case errors.Is(err, ErrTooLarge):
 		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, protocol.ErrPrincipal):
+		return http.StatusBadRequest
+	case errors.Is(err, ErrNotFound):
+		return http.StatusNotFound
 	}
 	return http.StatusInternalServerError
 }
 
 // plainError is the default of Config.OnError.
-func plainError(w http.ResponseWriter, _ *http.Request, status int, _ error) {
+func plainError(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	text := "The session could not be used."
 	switch status {
+	case http.StatusInternalServerError:
+		if kindOf(err) == "" {
+			text = "Something went wrong here."
+		}
+	case http.StatusBadRequest:
+		text = "A name to sign in with has 1 to 512 bytes of UTF-8, without control characters."
+	case http.StatusNotFound:
+		text = "There is no such session."
 	case http.StatusServiceUnavailable:
 		text = "Sessions are unavailable for the moment. Please try again."
 	case http.StatusConflict:

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func ExampleSession_Login() {
 		user := r.FormValue("user")
 		attempt, err := sessions.BeginLogin(r.Context(), user) // before the password is checked
 		if err != nil {
-			return err
+			return err // 400 if that can't be a name, 503 if the store is out of reach
 		}
 		if !passwordIsRight(user, r.FormValue("password")) {
 			http.Error(w, "wrong name or password", http.StatusForbidden)
@@ -115,10 +116,12 @@ func ExampleSession_Login() {
 	server := httptest.NewServer(sessions.Handler(mux))
 	defer server.Close()
 	browser := exampleBrowser()
+	exampleGet(browser, server.URL+"/login?user=&password=wrong")
 	exampleGet(browser, server.URL+"/login?user=ann&password=wrong")
 	exampleGet(browser, server.URL+"/login?user=ann&password=secret+of+ann")
 	exampleGet(browser, server.URL)
 	// Output:
+	// 400 Bad Request A name to sign in with has 1 to 512 bytes of UTF-8, without control characters.
 	// 403 Forbidden wrong name or password
 	// 200 OK
 	// 200 OK hello "ann"
@@ -186,4 +189,119 @@ func ExampleConfig_cacheFor() {
 	// revoked: <nil>
 	// at once: <nil>
 	// 5 s later, not found: true
+}
+
+// The client's address behind a load balancer and an ingress, both in one network. What
+// the client itself claims, on the left, isn't believed.
+func ExampleTrustedProxies() {
+	config := &cloakroom.Config{ClientAddr: cloakroom.TrustedProxies(netip.MustParsePrefix("10.0.0.0/8"))}
+
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.RemoteAddr = "10.0.0.1:41234" // the ingress
+	r.Header.Set("X-Forwarded-For", "198.51.100.99, 192.0.2.1, 10.0.0.2")
+	fmt.Println(config.ClientAddr(r))
+
+	r.RemoteAddr = "203.0.113.7:41234" // somebody who found a way around them
+	fmt.Println(config.ClientAddr(r))
+	// Output:
+	// 192.0.2.1
+	// 203.0.113.7
+}
+
+// What recovers from a panic inside of Handler answers the request, and with the answer
+// all is saved that had been changed. Discard drops it.
+func ExampleSession_Discard() {
+	store := memstore.New(nil)
+	defer store.Close()
+	sessions, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close()
+
+	recovering := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				if recover() == nil {
+					return
+				}
+				if s, err := sessions.Session(r.Context()); err == nil {
+					s.Discard()
+				}
+				http.Error(w, "sorry", http.StatusInternalServerError)
+			}()
+			h.ServeHTTP(w, r)
+		})
+	}
+	paid := cloakroom.NewKey[bool]("paid")
+	mux := http.NewServeMux()
+	mux.Handle("/pay", sessions.With(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		paid.Set(s, true)
+		panic("the bank is closed")
+	}))
+	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		_, err := fmt.Fprintf(w, "paid: %v", paid.Get(s))
+		return err
+	}))
+
+	server := httptest.NewServer(sessions.Handler(recovering(mux)))
+	defer server.Close()
+	browser := exampleBrowser()
+	exampleGet(browser, server.URL+"/pay")
+	exampleGet(browser, server.URL)
+	// Output:
+	// 500 Internal Server Error sorry
+	// 200 OK paid: false
+}
+
+// A page that says why its visitor isn't signed in any more. It has the client forget the
+// token, so that the next page doesn't say so again.
+func ExampleSession_Ended() {
+	store := memstore.New(nil)
+	defer store.Close()
+	sessions, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer sessions.Close()
+
+	mux := http.NewServeMux()
+	mux.Handle("/login", sessions.With(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+		return s.Login(r.Context(), "ann", nil)
+	}))
+	mux.Handle("/", sessions.With(func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		why, _, ended := s.Ended()
+		if ended {
+			if err := s.Forget(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case why == cloakroom.EndRevoked:
+			_, err = fmt.Fprint(w, "you were signed out from elsewhere")
+		case ended:
+			_, err = fmt.Fprint(w, "please sign in again")
+		default:
+			_, err = fmt.Fprintf(w, "hello %q", s.Principal())
+		}
+		return err
+	}))
+
+	server := httptest.NewServer(sessions.Handler(mux))
+	defer server.Close()
+	browser := exampleBrowser()
+	exampleGet(browser, server.URL+"/login")
+	exampleGet(browser, server.URL)
+	if err := sessions.Admin().RevokeAll(context.Background(), "ann"); err != nil {
+		fmt.Println(err)
+	}
+	exampleGet(browser, server.URL)
+	exampleGet(browser, server.URL)
+	// Output:
+	// 200 OK
+	// 200 OK hello "ann"
+	// 200 OK you were signed out from elsewhere
+	// 200 OK hello ""
 }

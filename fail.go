@@ -1,19 +1,33 @@
 package cloakroom
 
 import (
-	"errors"
+	"log/slog"
 	"net/http"
 )
 
 // This file is Fail: the answer to a request whose session could not be used.
 
 // Fail answers a request with an error, in the place of what the handler was
-// about to send: 503 with Retry-After if the store is unavailable, 409 if the
-// session ended or changed under the request, 413 if it became too large, 500
-// else. Config.OnError may write the body. The session's unsaved changes are
+// about to send:
+//
+//   - 503 with Retry-After, if the store is unavailable,
+//   - 409, if the session ended or changed under the request,
+//   - 413, if it became too large,
+//   - 400, if a principal isn't one: see Session.Login,
+//   - 404, if there is no such session (ErrNotFound),
+//   - 500 else: an error of the application's, or one of its faults, such as a login
+//     attempt that is another principal's (ErrInvalid).
+//
+// Config.OnError may write the body. The session's unsaved changes are
 // dropped, and the client's token is left alone, but for a sign-in, renewal or
 // sign-out that has happened already. Once a response has begun,
 // Fail can only log.
+//
+// Errors of 500 and more are logged, with the request's method and path; 413 is a
+// warning. Those of sessions have a kind, such as "unavailable", and of each kind there
+// is one line a second with the number of requests since the last. An application's
+// errors are logged one by one. That a client hung up while its session was read is no
+// error: nothing is logged, and OnError isn't called.
 func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	q := m.request(r.Context())
 	switch {
@@ -21,7 +35,7 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		m.answerError(w, r, nil, err)
 	case q.w.fail(err):
 	case q.w.state.Load() == responseSent && r.Context().Err() == nil: // else the client has gone, which is no fault
-		m.config.Logger.ErrorContext(r.Context(), "cloakroom: a request failed after its response had begun", "error", err)
+		m.failures.tell(r, failure{level: slog.LevelError, what: failedLate, session: q.sessionID(), err: err})
 	}
 }
 
@@ -42,8 +56,10 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "2")
 	}
-	if status >= 500 && (!errors.Is(err, ErrOverloaded) || m.records.TellRefusal(r.Context(), m.config.Logger)) {
-		m.config.Logger.ErrorContext(r.Context(), "cloakroom: request failed", "status", status, "error", err)
+	if hungUp(r, err) { // nobody reads the answer, and it is nobody's fault
+		w.WriteHeader(statusHungUp)
+		return
 	}
+	m.failures.answered(r, q.sessionID(), status, err)
 	m.config.OnError(w, r, status, err)
 }

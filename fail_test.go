@@ -101,10 +101,10 @@ func TestI7_FailedSaveGivesTheErrorPage(t *testing.T) {
 				if got := resp.Header.Get("X-Frame-Options"); got != "" {
 					t.Errorf("X-Frame-Options, which was set inside, is %q", got)
 				}
-				if got := r.log.take(); !strings.Contains(got, "request failed") {
-					t.Errorf("logged: %q", got)
-				}
 			})
+		}
+		if got := r.log.take(); !strings.Contains(got, "request failed") {
+			t.Errorf("logged: %q", got)
 		}
 	})
 }
@@ -136,7 +136,8 @@ func TestFailStatus(t *testing.T) {
 		{cloakroom.ErrGone, 409, false, false},
 		{cloakroom.ErrConflict, 409, false, false},
 		{cloakroom.ErrRevoked, 409, false, false},
-		{cloakroom.ErrTooLarge, 413, false, false},
+		{cloakroom.ErrTooLarge, 413, false, true},
+		{cloakroom.ErrNotFound, 404, false, false},
 		{cloakroom.ErrCorrupt, 500, false, true},
 		{cloakroom.ErrTooLate, 500, false, true},
 		{cloakroom.ErrInvalid, 500, false, true},

@@ -14,7 +14,12 @@ import (
 // request that never asks for its session costs no store operation. Changes are
 // saved before the first byte of the response goes out; if they can't be, the
 // client gets an error (Fail) in the place of the response. What is changed
-// later is saved when h returns. If h panics, nothing more is saved.
+// later is saved when h returns.
+//
+// If h panics, nothing more is saved, whoever recovers further out. What recovers inside
+// of h, as most routers can, is none of that: h answers then, and what had been changed
+// before the panic is saved with the answer. Recover outside of Handler, or call
+// Session.Discard in what recovers.
 //
 // An error has the headers that were set outside of Handler, and none that h set. So a
 // compressor may be on either side, and what belongs on each page, such as headers for
@@ -97,6 +102,9 @@ func (m *Manager) anywhere(inside http.Handler) http.Handler {
 // called if that fails. An error of h, or of loading, is answered by Fail; what h
 // changed in the session and hasn't saved is dropped then. It works inside
 // Handler and without.
+//
+// Fail knows an error of h that isn't a session's for the application's: 500, and a line
+// of its own in the log. A panic of h isn't caught: see Handler.
 func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) error) http.Handler {
 	return m.anywhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.Session(r.Context())

@@ -16,7 +16,8 @@ import (
 // Retrieve returns the session of a token outside of a request. Like a request,
 // it counts as activity, of this moment: what is saved later doesn't.
 //
-// ErrNotFound: the token doesn't verify, or its session has ended or expired.
+// ErrNotFound: the token doesn't verify, or its session has ended or expired. It is an
+// *EndedError if it is known why and when.
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	t, ok := m.keyring.ring.Load().Parse(m.scope, text)
 	now, actual := m.clock.Both()
@@ -29,7 +30,7 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 		return nil, err
 	}
 	if !s.stored {
-		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
+		return nil, notFound(ID(t.ID), s.end)
 	}
 	if err := s.markUsed(); err != nil {
 		return nil, err
@@ -70,6 +71,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 // Where a sign-in replaced the session, and its answer may have been lost, the visitor
 // can sign in again.
 func (m *Manager) openEnded(s *Session, grave *driver.Grave, t token.Token) {
+	s.end = laterEnd(s.end, grave)
 	if m.mayRepeat(ID(t.ID), grave, t.Secret) {
 		s.replaced = ID(t.ID)
 	}

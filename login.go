@@ -57,6 +57,8 @@ type LoginOptions struct {
 
 // BeginLogin begins an attempt to sign a principal in. Call it before the
 // password is checked. It costs one read.
+//
+// ErrInvalid: the principal isn't one; see Session.Login.
 func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttempt, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return LoginAttempt{}, err
@@ -81,7 +83,10 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 // token that the sign-in replaced: that ends the session which nobody got, and the new
 // one has the values that had gone along into it. By itself the old token opens nothing.
 //
-// A principal is 1 to 512 bytes of UTF-8 without control characters.
+// A principal is 1 to 512 bytes of UTF-8 without control characters. If it isn't, that
+// is ErrInvalid, which Fail, and so With, answer with 400: it is what a visitor typed.
+// ErrInvalid is also an attempt that is for another principal. That is the application's
+// fault, and 500.
 //
 // The response tells the client its new token. So from the first step on its first byte
 // waits until Login has ended, also if another goroutine writes it, as
@@ -91,7 +96,7 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 // Errors: ErrRevoked, the principal was signed out everywhere since the
 // attempt began; ErrGone, this session was ended meanwhile, other than by a sign-in that
 // this one may repeat; ErrConflict, the request came with a token that has been renewed,
-// or with more than are looked at;
+// or with more than are looked at; ErrInvalid;
 // ErrTooLate; ErrUnavailable. After any of them nobody is signed in by this call, but
 // for ErrUnknown.
 func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) (err error) {

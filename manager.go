@@ -29,6 +29,7 @@ type Manager struct {
 	store     Store
 	records   *protocol.Records
 	sweeper   *sweeper
+	failures  failureLog
 }
 
 // New makes a Manager. It does no I/O; the store may be out of reach. The store
@@ -55,6 +56,7 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	m := &Manager{
 		keyring: keyring, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, events: c.Events, store: store,
+		failures: failureLog{logger: c.Logger},
 	}
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
@@ -74,6 +76,7 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 func (m *Manager) Close() error {
 	m.sweeper.stop()
 	m.records.Close()
+	m.failures.close()
 	return nil
 }
 

@@ -3,12 +3,11 @@ package cloakroom
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
@@ -81,12 +80,7 @@ func (q *request) newSession() *Session {
 	q.m.newSession(s, q)
 	c := q.m.config
 	s.active = !c.Background(q.outer)
-	agent := q.outer.UserAgent()
-	agent = agent[:min(len(agent), userAgentBytes)]
-	if !utf8.ValidString(agent) { // which is quick, as nearly all are ASCII
-		agent = strings.ToValidUTF8(agent, "")
-	}
-	s.client = Client{Address: c.ClientAddr(q.outer), UserAgent: agent}
+	s.client = Client{Address: clean(c.ClientAddr(q.outer), clientAddrBytes), UserAgent: clean(q.outer.UserAgent(), userAgentBytes)}
 	return s
 }
 
@@ -124,6 +118,17 @@ func errTooLate(what string) error {
 // beginning is the context of the save that is part of a response's beginning, and so
 // claims nothing.
 type beginning struct{ *request }
+
+// sessionID returns the id of the request's session; zero: none, or none that is stored.
+func (q *request) sessionID() ID {
+	if q == nil {
+		return ID{}
+	}
+	if s := q.session.Load(); s != nil {
+		return s.ID()
+	}
+	return ID{}
+}
 
 // sent reports whether a response has begun, be it an error in its place: no
 // token can go out any more.
@@ -269,6 +274,6 @@ func (q *request) finish() {
 		err = s.Err()
 	}
 	if err != nil {
-		q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
+		q.m.failures.tell(q.outer, failure{level: slog.LevelError, what: failedLateSave, session: s.ID(), err: err})
 	}
 }

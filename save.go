@@ -59,7 +59,7 @@ func (s *Session) refresh() {
 //
 // It ends with ctx, and after Config.SaveTimeout.
 //
-// Errors: ErrGone, the session has ended, or its secret by RenewStrict; ErrUnavailable;
+// Errors: ErrGone, the session has ended, as Ended tells, or its secret by RenewStrict; ErrUnavailable;
 // ErrCorrupt. With any but ErrGone the session is as before.
 func (s *Session) Refresh(ctx context.Context) error {
 	s.saving.Lock()
@@ -76,7 +76,7 @@ func (s *Session) Refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.m.config.SaveTimeout)
 	defer cancel()
 	asOf := protocol.MomentOf(s.m.now())
-	newest, _, err := s.m.records.Open(ctx, rec.ID)
+	newest, grave, err := s.m.records.Open(ctx, rec.ID)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (s *Session) Refresh(ctx context.Context) error {
 	case s.rec != rec: // signed out meanwhile
 		return fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
 	case newest == nil:
-		s.gone = true
+		s.gone, s.end = true, grave
 		return fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
 	}
 	s.fresh = true

@@ -41,6 +41,7 @@ type Session struct {
 	rekey    bool            // the verifier was made by a later key of the ring
 	exact    bool            // no op failed when view was made
 	replaced ID              // the session of the token, if a sign-in replaced it that can be repeated
+	end      *driver.Grave   // of the session of the token, if that has ended; else nil
 	fresh    bool            // rec was read from the store, or written, by this Session itself
 	flying   bool            // a save or sign-in has taken earlier ops along
 	visit

@@ -75,7 +75,7 @@ const (
 
 // Client tells who used a session last, as far as the server can see.
 type Client struct {
-	Address   string // an IP address without port, or what Config.ClientAddr says
+	Address   string // an IP address without port, or what Config.ClientAddr says; cut to 64 bytes
 	UserAgent string // cut to 256 bytes
 }
 

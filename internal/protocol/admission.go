@@ -1,9 +1,7 @@
 package protocol
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,9 +38,6 @@ type admission struct {
 	done  uint64    // operations, by then
 	most  int64     // the limit if it is no rush that lasts
 	rush  int       // spans without ease
-
-	refusals atomic.Int64 // in the current minute
-	logged   atomic.Int64 // its beginning, Unix nanoseconds
 }
 
 const (
@@ -53,7 +48,6 @@ const (
 	rushWait = 50 * time.Millisecond  // the same, if there are more than someOps
 	measured = 100 * time.Millisecond // at least, to know a rate
 	lasting  = 3                      // so many spans without ease are a rush that lasts
-	logMost  = 50                     // refusals a minute
 
 	oneDone = 1 << 24 // in count
 )
@@ -147,17 +141,4 @@ func (a *admission) measure(done uint64) {
 // within is how many of the operations that were done in a span are done in mostWait.
 func within(n uint64, span time.Duration) int64 {
 	return int64(float64(n) * mostWait.Seconds() / span.Seconds())
-}
-
-// tell reports whether a refusal is to be logged by itself. In a rush most aren't,
-// as a line for each would make things worse; their number is logged with the
-// first of a later minute.
-func (a *admission) tell(ctx context.Context, l *slog.Logger) bool {
-	now, since := time.Now().UnixNano(), a.logged.Load()
-	if now-since >= int64(time.Minute) && a.logged.CompareAndSwap(since, now) {
-		if n := a.refusals.Swap(0) - logMost; n > 0 {
-			l.ErrorContext(ctx, "cloakroom: further requests were refused, as more came than the store carried out", "requests", n)
-		}
-	}
-	return a.refusals.Add(1) <= logMost
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -21,6 +22,11 @@ func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndRea
 		return err
 	}
 	defer done()
+	return r.end(ctx, rec, why)
+}
+
+// end is End within Begin.
+func (r *Records) end(ctx context.Context, rec *driver.Record, why driver.EndReason) error {
 	if err := r.bury(ctx, rec.ID, graveOf(rec, why), rec); err != nil {
 		return err
 	}
@@ -83,6 +89,77 @@ func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
 		_ = r.leave(ctx, rec.Principal, id) // the burial is what counts
 	}
 	return nil
+}
+
+// EndOf ends a session if it is a principal's, also one that the principal's ledger
+// lost. It is carried through as End is.
+//
+// Errors: driver.ErrNotFound, with one text: the session is another's or another app's,
+// it has ended, it is corrupt, or there is none. That it has ended is confirmed first, if
+// it was the principal's: what is read may be a phantom. After driver.ErrUnavailable the
+// session may have ended or not.
+func (r *Records) EndOf(ctx context.Context, principal string, id driver.ID, why driver.EndReason) error {
+	ctx, done, err := r.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	now := r.clock.Now()
+	for n := 1; ; n++ {
+		rec, err := r.liveOf(ctx, principal, id, now)
+		switch {
+		case err == nil:
+			return r.end(ctx, rec, why)
+		case !errors.Is(err, errOvertaken):
+			return err
+		case !backOff(ctx, n):
+			return readError(id, err)
+		}
+	}
+}
+
+// errOvertaken says that what was read isn't what there is.
+var errOvertaken = errors.New("written meanwhile")
+
+// overtaken is the error of a burial at a version, or of a confirmation.
+func overtaken(id driver.ID, err error) error {
+	if answered(err) {
+		return fmt.Errorf("cloakroom: %v: %w", id, errOvertaken)
+	}
+	return readError(id, err)
+}
+
+// liveOf returns the record of a session if it is live and a principal's. Its errors are
+// those of EndOf, and errOvertaken.
+func (r *Records) liveOf(ctx context.Context, principal string, id driver.ID, now time.Time) (*driver.Record, error) {
+	rec, err := r.store.Get(ctx, id)
+	switch {
+	case driver.IsGone(rec, err):
+		if rec.Grave.App == r.app && rec.Grave.Principal == principal {
+			if err := r.confirmGrave(ctx, rec); err != nil {
+				return nil, overtaken(id, err)
+			}
+		}
+		return nil, errNotOf(principal, id)
+	case driver.IsNotFound(err), errors.Is(err, driver.ErrCorrupt):
+		return nil, errNotOf(principal, id)
+	case err != nil:
+		return nil, readError(id, err)
+	case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal:
+		return nil, errNotOf(principal, id)
+	}
+	switch over, err := r.endIfOver(ctx, rec, now, nil); {
+	case err != nil:
+		return nil, overtaken(id, err)
+	case over:
+		return nil, errNotOf(principal, id)
+	}
+	return rec, nil
+}
+
+// errNotOf is the error for an id that is of no live session of a principal's.
+func errNotOf(principal string, id driver.ID) error {
+	return fmt.Errorf("cloakroom: session %v of %q: %w", id, principal, driver.ErrNotFound)
 }
 
 // graveOf returns the grave of a session that is buried whatever its version:

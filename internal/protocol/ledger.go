@@ -187,20 +187,23 @@ func marshalWith(plain any, extra driver.ValueList) ([]byte, error) {
 	return append(append(b[:len(b)-1], ','), m[1:]...), nil // neither is empty
 }
 
-// CheckPrincipal returns a driver.ErrInvalid that says what is wrong with a principal,
+// ErrPrincipal says that a principal isn't one.
+var ErrPrincipal = fmt.Errorf("not a principal: %w", driver.ErrInvalid)
+
+// CheckPrincipal returns an ErrPrincipal that says what is wrong with a principal,
 // or nil. Methods of Records don't check it again.
 func CheckPrincipal(p string) error {
 	switch {
 	case p == "":
-		return fmt.Errorf("cloakroom: empty principal: %w", driver.ErrInvalid)
+		return fmt.Errorf("cloakroom: empty principal: %w", ErrPrincipal)
 	case len(p) > 512:
-		return fmt.Errorf("cloakroom: principal of %d bytes: at most 512 are allowed: %w", len(p), driver.ErrInvalid)
+		return fmt.Errorf("cloakroom: principal of %d bytes: at most 512 are allowed: %w", len(p), ErrPrincipal)
 	case !utf8.ValidString(p):
-		return fmt.Errorf("cloakroom: principal %q is not valid UTF-8: %w", p, driver.ErrInvalid)
+		return fmt.Errorf("cloakroom: principal %q is not valid UTF-8: %w", p, ErrPrincipal)
 	}
 	for _, r := range p {
 		if unicode.IsControl(r) {
-			return fmt.Errorf("cloakroom: principal %q has a control character: %w", p, driver.ErrInvalid)
+			return fmt.Errorf("cloakroom: principal %q has a control character: %w", p, ErrPrincipal)
 		}
 	}
 	return nil

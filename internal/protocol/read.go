@@ -38,7 +38,8 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 var ErrForeign = errors.New("not a session of this app")
 
 // Read returns the record of a session that is live. If the session has ended it
-// returns its grave, or neither if there is no grave. A session that is called over
+// returns its grave, or neither if there is no grave. One that is found to be over has
+// a grave that says EndExpired, at its deadline or now. A session that is called over
 // before its deadline has been buried, so it stays over (invariants 2 and 11). What
 // counts is when it was asked for, not when the store answers.
 //
@@ -63,7 +64,12 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 		over, err := r.endIfOver(ctx, rec, now, nil)
 		switch {
 		case over:
-			return nil, nil, nil
+			at := now
+			if rec.Deadline.Before(now) {
+				at = rec.Deadline
+			}
+			g := rec.GraveFor(driver.EndExpired, at, driver.WriteID{})
+			return nil, &g, nil
 		case err == nil:
 			r.skews.look(ctx, rec, now)
 			return rec, nil, nil

@@ -124,10 +124,6 @@ func (r *Records) Begin(ctx context.Context) (bound context.Context, done func()
 // Full reports whether a read that begins now would be turned down.
 func (r *Records) Full() bool { return r.load.full() }
 
-// TellRefusal reports whether a request that was turned down is to be logged by
-// itself; see admission.tell.
-func (r *Records) TellRefusal(ctx context.Context, l *slog.Logger) bool { return r.load.tell(ctx, l) }
-
 // bound returns the context of an operation that is carried through.
 func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)

@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -255,6 +256,24 @@ func end(c caller) {
 	}
 }
 
+// endDevice is a page of devices that ends session S2. Who is told that there is none
+// takes it for over.
+func endDevice(c caller) {
+	c.missing = false
+	c.request(c.tok, func(ctx context.Context, s *cloakroom.Session) error {
+		if s.Principal() == "" {
+			return nil
+		}
+		switch err := c.EndDevice(ctx, c.x.slots[2]); {
+		case err == nil:
+			c.note(effEnded, 2)
+		case errors.Is(err, cloakroom.ErrNotFound) && !c.missing:
+			c.note(effExpired, 2)
+		}
+		return nil
+	})
+}
+
 // loginLater signs in after the principal has been signed out everywhere, if it was:
 // whoever did that has to leave the session alone.
 func loginLater(c caller) {
@@ -331,10 +350,15 @@ const afterLogin = maxSaves - 1
 
 // visit makes a request with a token, and reports whether it was answered well.
 func (c caller) visit(tok string, f func(*cloakroom.Session) error) bool {
+	return c.request(tok, func(_ context.Context, s *cloakroom.Session) error { return f(s) })
+}
+
+// request is visit for what needs the request's context.
+func (c caller) request(tok string, f func(context.Context, *cloakroom.Session) error) bool {
 	req := httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/", nil)
 	req.AddCookie(&http.Cookie{Name: "__Host-Http-session", Value: tok})
 	w := httptest.NewRecorder()
-	c.Manager.With(func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error { return f(s) }).ServeHTTP(w, req)
+	c.Manager.With(func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error { return f(r.Context(), s) }).ServeHTTP(w, req)
 	return w.Code == http.StatusOK
 }
 

@@ -1,0 +1,189 @@
+package cloakroom
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the log of requests that failed.
+
+// failureLog logs requests that failed. In an outage all do, for the same reason, and a
+// line for each would make things worse. So there is one line a second for each kind of
+// failure, with the number of requests since the last.
+type failureLog struct {
+	logger *slog.Logger
+
+	mu     sync.Mutex
+	kinds  map[string]*failureKind
+	closed bool
+}
+
+// failureKind is the failures of one kind, as far as they haven't been logged.
+type failureKind struct {
+	logged   time.Time // the last line; zero: none was
+	requests int       // since then
+	last     failure
+	due      *time.Timer // the next line, if one has to wait; else nil
+}
+
+// failure is a request that failed.
+type failure struct {
+	level        slog.Level
+	what         string
+	method, path string // as the client sent them
+	session      ID     // zero: it has none that is stored
+	status       int    // 0: the response had begun
+	err          error
+}
+
+// logEvery is how often, at most, there is a line for one kind of failure.
+const logEvery = time.Second
+
+// The lines.
+const (
+	failedRequest     = "cloakroom: request failed"
+	failedApplication = "cloakroom: the application failed a request"
+	failedLate        = "cloakroom: a request failed after its response had begun"
+	failedLateSave    = "cloakroom: what a handler changed after its response had begun was not saved"
+)
+
+// tell logs a request that failed, now or within logEvery.
+func (l *failureLog) tell(r *http.Request, f failure) {
+	f.method, f.path = r.Method, r.URL.Path
+	kind := kindOf(f.err)
+	if kind == "" { // the application's errors have nothing in common
+		f.log(r.Context(), l.logger, kind, 1)
+		return
+	}
+	if n := l.count(f.what+kind, kind, f); n > 0 {
+		f.log(r.Context(), l.logger, kind, n)
+	}
+}
+
+// answered logs a request that is answered with an error, if that is worth a line.
+func (l *failureLog) answered(r *http.Request, session ID, status int, err error) {
+	f := failure{level: slog.LevelError, what: failedRequest, session: session, status: status, err: err}
+	switch {
+	case status == http.StatusRequestEntityTooLarge:
+		f.level = slog.LevelWarn
+	case status < http.StatusInternalServerError:
+		return
+	case kindOf(err) == "":
+		f.what = failedApplication
+	}
+	l.tell(r, f)
+}
+
+// count counts a failure. It returns the number of those that the caller has to log, 0
+// if that is left to a later line.
+func (l *failureLog) count(key, kind string, f failure) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.kinds[key]
+	if k == nil {
+		if l.kinds == nil {
+			l.kinds = make(map[string]*failureKind)
+		}
+		k = new(failureKind)
+		l.kinds[key] = k
+	}
+	k.requests++
+	k.last = f
+	now := time.Now()
+	switch soon := k.logged.Add(logEvery).Sub(now); {
+	case k.due != nil:
+		return 0
+	case soon <= 0:
+		return k.take(now)
+	case !l.closed: // nobody may come any more who logs it
+		k.due = time.AfterFunc(soon, func() { l.flush(k, kind) })
+	}
+	return 0
+}
+
+// take returns the number of failures that a line is about to tell of.
+func (k *failureKind) take(now time.Time) int {
+	n := k.requests
+	k.requests, k.logged, k.due = 0, now, nil
+	return n
+}
+
+// flush logs the failures of a kind that have waited for it.
+func (l *failureLog) flush(k *failureKind, kind string) {
+	l.mu.Lock()
+	f, n := k.last, k.take(time.Now())
+	l.mu.Unlock()
+	if n > 0 {
+		f.log(context.Background(), l.logger, kind, n)
+	}
+}
+
+// close logs what waits. What comes within logEvery of a line then goes untold.
+func (l *failureLog) close() {
+	l.mu.Lock()
+	l.closed = true
+	var late []func()
+	for _, k := range l.kinds {
+		if kind := kindOf(k.last.err); k.due != nil && k.due.Stop() {
+			late = append(late, func() { l.flush(k, kind) })
+		}
+	}
+	l.mu.Unlock()
+	for _, f := range late {
+		f()
+	}
+}
+
+// log writes the line of so many requests, of which f is the last.
+func (f failure) log(ctx context.Context, l *slog.Logger, kind string, requests int) {
+	list := make([]slog.Attr, 0, 8)
+	if f.status != 0 {
+		list = append(list, slog.Int("status", f.status))
+	}
+	if kind != "" {
+		list = append(list, slog.String("kind", kind), slog.Int("requests", requests))
+	}
+	list = append(list, slog.String("method", clean(f.method, methodBytes)), slog.String("path", clean(f.path, pathBytes)))
+	if !f.session.IsZero() {
+		list = append(list, slog.Any("session", f.session))
+	}
+	l.LogAttrs(ctx, f.level, f.what, append(list, slog.Any("error", f.err))...)
+}
+
+// kindOf returns which kind of failure of a session an error is, "" if it is an error of
+// the application's.
+func kindOf(err error) string {
+	for _, k := range [...]struct {
+		is   error
+		name string
+	}{
+		{ErrTooLarge, "too large"},
+		{ErrOverloaded, "overloaded"},
+		{driver.ErrNewer, "newer"},
+		{ErrUnknown, "unknown"},
+		{ErrClosed, "closed"},
+		{ErrUnavailable, "unavailable"},
+		{ErrCorrupt, "corrupt"},
+		{ErrTooLate, "too late"},
+		{ErrGone, "gone"},
+		{ErrConflict, "conflict"},
+		{ErrRevoked, "revoked"},
+		{ErrInvalid, "invalid"},
+	} {
+		if errors.Is(err, k.is) {
+			return k.name
+		}
+	}
+	return ""
+}
+
+// hungUp reports whether an error is no more than that the client has gone.
+func hungUp(r *http.Request, err error) bool {
+	return errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled)
+}

@@ -1,0 +1,266 @@
+package cloakroom_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// hangUps has readers hang up while the store reads for them, one after the other. It
+// returns the last status.
+func (r *rig) hangUps(g *guest, f page) (status int) {
+	for range 5 {
+		ctx, hangUp := context.WithCancel(context.Background())
+		reached := make(chan struct{}, 9)
+		r.store.heal()
+		r.store.hook(func(c *call) fate {
+			if c.op == "get" {
+				reached <- struct{}{}
+				<-c.ctx.Done() // the store itself says what that is
+			}
+			return pass
+		})
+		answered := later(func() int {
+			w := httptest.NewRecorder()
+			r.m.With(f).ServeHTTP(w, g.request(ctx))
+			return w.Code
+		})
+		<-reached
+		hangUp()
+		status = <-answered
+	}
+	return status
+}
+
+// A client that hangs up while its session, or anything else, is read is no error.
+func TestHangUpIsNoError(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		var told atomic.Int32
+		r := newRig(t, &cloakroom.Config{OnError: func(w http.ResponseWriter, _ *http.Request, status int, _ error) {
+			told.Add(1)
+			w.WriteHeader(status)
+		}})
+		ann := r.as(r.signedIn("ann"))
+		for name, c := range map[string]struct {
+			g *guest
+			f page
+		}{
+			"the session": {ann, look},
+			"signing in":  {r.guest(), loginAs("ann", nil)},
+			"the application": {r.guest(), func(_ http.ResponseWriter, req *http.Request, _ *cloakroom.Session) error {
+				_, err := r.store.Get(req.Context(), driver.LedgerID("session", "ann"))
+				return fmt.Errorf("my own query: %w", err)
+			}},
+		} {
+			if status := r.hangUps(c.g, c.f); status >= 500 || told.Load() > 0 {
+				t.Errorf("%s: after hang-ups the status is %d, and OnError was told %d times", name, status, told.Load())
+			}
+			time.Sleep(2 * time.Second)
+			if got := r.log.take(); got != "" {
+				t.Errorf("%s: hang-ups are logged: %s", name, got)
+			}
+		}
+		// A read that is given up while the client is there is one.
+		short, cancel := context.WithCancel(context.Background())
+		r.store.heal()
+		w := ann.do(func(_ http.ResponseWriter, req *http.Request, _ *cloakroom.Session) error {
+			cancel()
+			_, err := r.m.BeginLogin(short, "ann")
+			return err
+		})
+		if got := r.log.take(); w.Code != 503 || told.Load() != 1 || !strings.Contains(got, "level=ERROR") {
+			t.Errorf("given up by the application: %d, told %d times, logged %q", w.Code, told.Load(), got)
+		}
+		// So is an outage, in which a save fails whose client has gone.
+		ctx, hangUp := context.WithCancel(context.Background())
+		r.store.answer(isOp("create"), errFull)
+		r.guest().send(r.guest().request(ctx), func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+			visits.Set(s, 1)
+			hangUp()
+			return nil
+		})
+		if got := r.log.take(); !strings.Contains(got, "level=ERROR") {
+			t.Errorf("a save that failed, of a client that hung up: logged %q", got)
+		}
+	})
+}
+
+var requestsLogged = regexp.MustCompile(`kind="?([a-z ]+)"? requests=(\d+)`)
+
+// counted returns how many lines of the log there are of each kind, and of how many
+// requests.
+func counted(t *testing.T, log string) (lines, requests map[string]int) {
+	t.Helper()
+	lines, requests = map[string]int{}, map[string]int{}
+	for _, m := range requestsLogged.FindAllStringSubmatch(log, -1) {
+		n, err := strconv.Atoi(m[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[m[1]]++
+		requests[m[1]] += n
+	}
+	return lines, requests
+}
+
+// In an outage there is one line a second for each kind of failure, and in the end all
+// requests have been told of.
+func TestOutageIsToldOnceASecond(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		ways := map[string]error{
+			"unavailable": errNoAnswer,
+			"overloaded":  errFull,
+			"corrupt":     driver.ErrCorrupt,
+			"newer":       driver.ErrNewer,
+			"closed":      driver.ErrClosed,
+		}
+		g := r.as(r.stored(1))
+		r.store.hook(func(c *call) fate {
+			c.err = ways[c.ctx.Value(wayKey{}).(string)]
+			return answered
+		})
+		const each = 250
+		for range each {
+			for way := range ways {
+				g.send(g.request(context.WithValue(context.Background(), wayKey{}, way)), look)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		lines, _ := counted(t, r.log.String())
+		for way := range ways {
+			if n := lines[way]; n != 3 { // in 2.5 s
+				t.Errorf("%s: %d lines", way, n)
+			}
+		}
+		time.Sleep(time.Second)
+		lines, requests := counted(t, r.log.take())
+		for way := range ways {
+			if lines[way] != 4 || requests[way] != each {
+				t.Errorf("%s: %d lines tell of %d requests, want 4 and %d", way, lines[way], requests[way], each)
+			}
+		}
+		time.Sleep(time.Minute)
+		if got := r.log.take(); got != "" {
+			t.Errorf("later: %s", got)
+		}
+	})
+}
+
+type wayKey struct{}
+
+// What waits is told by Close, and nothing waits beyond it.
+func TestCloseTellsWhatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		log := new(logLines)
+		r := newRig(t, nil)
+		m, err := cloakroom.New(r.store, testKeyring(t), &cloakroom.Config{SweepEvery: -1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fail := func() {
+			m.Fail(httptest.NewRecorder(), r.guest().request(context.Background()), errNoAnswer)
+		}
+		for range 5 {
+			fail()
+		}
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		lines, requests := counted(t, log.take())
+		if lines["unavailable"] != 2 || requests["unavailable"] != 5 {
+			t.Errorf("%d lines of %d requests, want 2 of 5", lines["unavailable"], requests["unavailable"])
+		}
+		fail()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := log.take(); got != "" {
+			t.Errorf("after Close: %q", got)
+		}
+	})
+}
+
+// An error of the application's is answered and logged as such, each by itself.
+func TestErrorOfTheApplication(t *testing.T) {
+	r := newRig(t, nil)
+	g := r.as(r.stored(1))
+	for n := range 3 {
+		w := g.want(500, func(http.ResponseWriter, *http.Request, *cloakroom.Session) error {
+			return fmt.Errorf("database is gone, %d", n)
+		})
+		if strings.Contains(strings.ToLower(w.Body.String()), "session") {
+			t.Errorf("the visitor is told %q", w.Body)
+		}
+		got := r.log.take()
+		if !strings.Contains(got, fmt.Sprintf("database is gone, %d", n)) || !strings.Contains(got, "application") || strings.Contains(got, "kind=") {
+			t.Errorf("logged %q", got)
+		}
+	}
+	// A session's own fault isn't.
+	w := g.want(500, func(http.ResponseWriter, *http.Request, *cloakroom.Session) error { return cloakroom.ErrCorrupt })
+	if got := r.log.take(); !strings.Contains(w.Body.String(), "session") || strings.Contains(got, "application") {
+		t.Errorf("told %q, logged %q", w.Body, got)
+	}
+}
+
+// Lines have what a request was, without its query, and what a client typed can't forge
+// others.
+func TestFailureNamesTheRequest(t *testing.T) {
+	r := newRig(t, nil)
+	s := r.stored(1)
+	g := r.as(s)
+	req := g.request(t.Context())
+	req.Method = "POST" + strings.Repeat("X", 1<<10)
+	req.URL.Path = "/reset\x1b[2J\n\xff" + strings.Repeat("é", 1<<10)
+	req.URL.RawQuery = "token=secret"
+	g.send(req, func(http.ResponseWriter, *http.Request, *cloakroom.Session) error { return errors.New("broken") })
+	got := r.log.take()
+	for _, want := range []string{"method=POSTXX", "path=/reset[2Jéé", "session=" + s.ID().String(), "status=500", "error=broken"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	if strings.Contains(got, "secret") || len(got) > 1000 || strings.Count(got, "\n") != 1 {
+		t.Errorf("logged %d bytes: %s", len(got), got)
+	}
+	// After the response has begun as well.
+	g.want(200, func(w http.ResponseWriter, _ *http.Request, _ *cloakroom.Session) error {
+		w.WriteHeader(200)
+		return errors.New("broken")
+	})
+	if got := r.log.take(); !strings.Contains(got, "method=GET path=/ ") {
+		t.Errorf("late: %s", got)
+	}
+}
+
+// A session that becomes too large is a line: a warning, with the session and the sizes.
+func TestTooLargeIsLogged(t *testing.T) {
+	r := newRig(t, &cloakroom.Config{MaxBytes: 1000})
+	s := r.stored(1)
+	r.as(s).want(413, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+		hat.Set(s, strings.Repeat("x", 2000))
+		return nil
+	})
+	got := r.log.take()
+	for _, want := range []string{"level=WARN", "session=" + s.ID().String(), "status=413", "1000", "20", "path=/"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	if strings.Contains(got, "xxx") {
+		t.Errorf("the value is logged: %s", got)
+	}
+}
