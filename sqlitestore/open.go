@@ -118,7 +118,9 @@ func warnOfMode(path string, l *slog.Logger) {
 
 // isShared reports whether others than its owner have permissions on a file. On Windows
 // the folder decides.
-func isShared(info os.FileInfo) bool { return info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/' }
+func isShared(info os.FileInfo) bool {
+	return info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/'
+}
 
 // unwrapPath spares a message the path, which it has already.
 func unwrapPath(err error) error {
