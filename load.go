@@ -29,7 +29,7 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 		m.events.refused(ctx, ID(t.ID), RefusedAge)
 		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
 	}
-	s := m.newSession(new(Session), nil)
+	s := m.newSession(new(sessionMemory), nil)
 	s.at = protocol.MomentOf(now)
 	if err := m.load(ctx, s, t, now, actual); err != nil {
 		return nil, err

@@ -15,15 +15,14 @@ import (
 
 // This file is one request: its session, and the token in its response.
 
-// request is one request of one manager. It is the context of the inner request, so
-// that finding it costs nothing, and has that request in it, so that both are
-// allocated in one piece.
+// request is one request of one manager. It has the inner request in it, and that one's
+// context, so that all are allocated in one piece and finding it costs nothing.
 type request struct {
-	context.Context //nolint:containedctx // it is a context
-	m               *Manager
-	outer           *http.Request
-	r               http.Request
-	w               response
+	m     *Manager
+	outer *http.Request
+	ctx   requestContext
+	r     http.Request
+	w     response
 
 	session atomic.Pointer[Session] // once somebody got it; set with mu held
 	asked   atomic.Bool             // somebody does, or did
@@ -41,8 +40,15 @@ type request struct {
 	token atomic.Int32 // one of the following
 
 	// Memory for what nearly every request that is looked at needs.
-	first Session   // the one that is begun first, and hardly ever another
-	vary  [1]string // the response's Vary, which seldom has more
+	first sessionMemory // of the one that is begun first, and hardly ever another
+	vary  [1]string     // the response's Vary, which seldom has more
+}
+
+// requestContext is the context of the inner request. It points to the request, and isn't
+// it: whatever prints a context doesn't come to the header fields.
+type requestContext struct {
+	context.Context //nolint:containedctx // it is a context
+	q               *request
 }
 
 // The values of request.token: what the response has to say about the client's token.
@@ -56,11 +62,18 @@ const (
 type requestKey struct{ m *Manager }
 
 // Value implements context.Context.
-func (q *request) Value(key any) any {
-	if k, ok := key.(requestKey); ok && k.m == q.m {
-		return q
+func (c *requestContext) Value(key any) any {
+	switch k := key.(type) {
+	case requestKey:
+		if k.m == c.q.m {
+			return c.q
+		}
+	case clashKey:
+		if k.m.clashes(c.q.m) {
+			return c.q.m
+		}
 	}
-	return q.Context.Value(key)
+	return c.Context.Value(key)
 }
 
 // request returns the request that a context belongs to, nil if none.
@@ -71,12 +84,13 @@ func (m *Manager) request(ctx context.Context) *request {
 
 // newSession returns an empty session for the request.
 func (q *request) newSession() *Session {
-	s := &q.first
+	memory := &q.first
 	if q.begun { // and somebody may have it still
-		s = new(Session)
+		memory = new(sessionMemory)
 	}
 	q.begun = true
-	q.m.newSession(s, q)
+	q.m.noticeClash(q.ctx.Context)
+	s := q.m.newSession(memory, q)
 	c := q.m.config
 	s.active = !c.Background(q.outer)
 	agent := q.outer.UserAgent()
@@ -121,7 +135,7 @@ func errTooLate(what string) error {
 
 // beginning is the context of the save that is part of a response's beginning, and so
 // claims nothing.
-type beginning struct{ *request }
+type beginning struct{ *requestContext }
 
 // sent reports whether a response has begun, be it an error in its place: no
 // token can go out any more.
@@ -195,7 +209,7 @@ func (q *request) commit() error {
 	}
 	switch q.saveMode() {
 	case SaveOnce:
-		if err := s.Save(beginning{q}); err != nil {
+		if err := s.Save(beginning{&q.ctx}); err != nil {
 			return err
 		}
 	case SaveEach:
@@ -265,11 +279,11 @@ func (q *request) finish() {
 	var err error
 	switch q.saveMode() {
 	case SaveOnce:
-		err = s.Save(q)
+		err = s.Save(&q.ctx)
 	case SaveEach:
 		err = s.Err()
 	}
 	if err != nil {
-		q.m.config.Logger.ErrorContext(q, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
+		q.m.config.Logger.ErrorContext(&q.ctx, "cloakroom: what a handler changed after its response had begun was not saved", "error", err)
 	}
 }

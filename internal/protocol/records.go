@@ -136,6 +136,15 @@ func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)
 }
 
+// tell tells of ends that have happened, but of none twice.
+func (r *Records) tell(ctx context.Context, all ...ended) {
+	for _, e := range all {
+		if e.why != "" && r.endings.first(e.info.ID) && r.o.Ended != nil {
+			r.o.Ended(ctx, e.info, e.why)
+		}
+	}
+}
+
 // certain reports whether the store's error proves that the write which it answers
 // didn't happen, and never will. It says nothing of earlier attempts.
 func (r *Records) certain(err error) bool { return refused(err) || r.vouch.Answers && answered(err) }

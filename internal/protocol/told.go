@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"context"
 	"slices"
 	"sync"
 
@@ -49,15 +48,6 @@ const (
 	// mostUnsure is how many sessions are remembered whose end was not answered.
 	mostUnsure = 1024
 )
-
-// tell tells of ends that have happened, but of none twice.
-func (r *Records) tell(ctx context.Context, all ...ended) {
-	for _, e := range all {
-		if e.why != "" && r.endings.first(e.info.ID) && r.o.Ended != nil {
-			r.o.Ended(ctx, e.info, e.why)
-		}
-	}
-}
 
 // first reports whether the end of a session has yet to be told, and remembers it as
 // told.
