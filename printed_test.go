@@ -39,9 +39,9 @@ func (p planted) add(what string, b []byte) {
 	for _, text := range []string{
 		string(b), hex.EncodeToString(b), strings.ToUpper(hex.EncodeToString(b)),
 		base64.StdEncoding.EncodeToString(b), base64.RawURLEncoding.EncodeToString(b),
-		strings.Trim(fmt.Sprint(b), "[]"),                                                            // %v
-		strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", b), "[]byte{"), "}"),                // %#v
-		strings.Trim(fmt.Sprintf("%x", strings.Split(strings.Trim(fmt.Sprint(b), "[]"), " ")), "[]"), // of lists
+		strings.Trim(fmt.Sprintf("%d", b), "[]"),                                                            // %v
+		strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", b), "[]byte{"), "}"),                       // %#v
+		strings.Trim(fmt.Sprintf("%x", strings.Split(strings.Trim(fmt.Sprintf("%d", b), "[]"), " ")), "[]"), // of lists
 	} {
 		p[text] = what
 	}
@@ -393,7 +393,7 @@ type shoutError struct{ text string }
 
 func (e shoutError) Error() string { return "can't take " + e.text }
 
-func (s shout) MarshalJSON() ([]byte, error)  { return nil, shoutError{s.text} }
+func (s shout) MarshalJSON() ([]byte, error)  { return nil, shoutError(s) }
 func (s *shout) UnmarshalJSON(b []byte) error { return shoutError{string(b)} }
 
 // causes are an error and all that it unwraps to.

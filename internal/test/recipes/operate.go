@@ -3,6 +3,7 @@ package recipes
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"time"
 
@@ -36,7 +37,8 @@ func api(store cloakroom.Store, keyring *cloakroom.Keyring) (*cloakroom.Manager,
 func apiSignIn(manager *cloakroom.Manager) http.Handler {
 	return manager.With(func(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 		var in struct{ Name, Password string }
-		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&in); err != nil {
+		isJSON := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&in) == nil
+		if !isJSON {
 			http.Error(w, "not JSON", http.StatusBadRequest)
 			return nil
 		}
@@ -92,11 +94,7 @@ func export(ctx context.Context, principal string) (all []exported, err error) {
 		if err != nil {
 			return nil, err
 		}
-		e := exported{rec.Info(), map[string]json.RawMessage{}}
-		for name, value := range rec.Values.All() {
-			e.Values[name] = value
-		}
-		all = append(all, e)
+		all = append(all, exported{rec.Info(), maps.Collect(rec.Values.All())})
 	}
 	return all, nil
 }
