@@ -39,7 +39,7 @@ func NewAdmin(store Store, app string) *Admin {
 	const timeout = 10 * time.Second
 	records := protocol.New(store, protocol.Options{
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
-		Ended: func(context.Context, ID, EndReason) {}, Fault: faultTeller(slog.Default(), &Events{}),
+		Fault: faultTeller(slog.Default(), &Events{}),
 	})
 	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}, func() []driver.Problem { return nil }}
 }

@@ -200,9 +200,9 @@ func TestAdminDevices(t *testing.T) {
 
 func TestAdminRevoke(t *testing.T) {
 	var ended []cloakroom.ID
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
-		if why == cloakroom.EndRevoked {
-			ended = append(ended, id)
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, e cloakroom.Ending) {
+		if e.Reason == cloakroom.EndRevoked {
+			ended = append(ended, e.ID)
 		}
 	}}})
 	revoke := func(id cloakroom.ID) error { return r.m.Admin().Revoke(t.Context(), id) }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -58,7 +60,7 @@ func (o *op) apply(v *valueSet) error {
 		}
 		v.set(o.name, raw)
 	case opTx:
-		tx := &Tx{v: *v}
+		tx := &Tx{&txState{v: *v}}
 		tx.v.owned = false // what a failing function did is dropped
 		if err := errors.Join(o.tx(tx), tx.err()); err != nil {
 			return err
@@ -78,13 +80,37 @@ func (o *op) apply(v *valueSet) error {
 	return nil
 }
 
+// panicText returns what may be printed of a panic: what an application says in one may
+// tell a value.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("with a %T", p)
+}
+
+// panicSite says where the panic happened that the calling function recovers from.
+func panicSite() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if f.Function != "" && !strings.HasPrefix(f.Function, "runtime.") {
+			return fmt.Sprintf(" in %s, line %d", f.Function, f.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
 // replay returns what ops make of base, which stays as it is. A panic in a
 // function of the user's becomes an error, since replays may run in a goroutine
 // that the user knows nothing of.
 func replay(base driver.ValueList, ops []op) (result driver.ValueList, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, fmt.Errorf("cloakroom: an update function panicked: %v", p)
+			result, err = nil, fmt.Errorf("cloakroom: an update function panicked%s: %s", panicSite(), panicText(p))
 		}
 	}()
 	v := valueSet{list: base}

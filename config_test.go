@@ -68,7 +68,7 @@ func (e *deskEvents) all() *cloakroom.Events {
 		Created:   func(context.Context, cloakroom.Info) { e.add("created") },
 		SignedIn:  func(_ context.Context, i cloakroom.Info) { e.add("signed in %s", i.Principal) },
 		Renewed:   func(context.Context, cloakroom.Info) { e.add("renewed") },
-		Ended:     func(_ context.Context, _ cloakroom.ID, why cloakroom.EndReason) { e.add("ended %s", why) },
+		Ended:     func(_ context.Context, end cloakroom.Ending) { e.add("ended %s", end.Reason) },
 		SignedOut: func(_ context.Context, principal string) { e.add("signed out %s", principal) },
 		Refused: func(_ context.Context, id cloakroom.ID, why cloakroom.Refusal) {
 			if id.IsZero() {

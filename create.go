@@ -19,7 +19,7 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := m.newSession(new(Session), nil)
+	s := m.newSession(new(sessionMemory), nil)
 	s.at = protocol.MomentOf(rec.Created)
 	s.adopt(rec, secret, protocol.MomentOf(rec.Created))
 	m.events.created(ctx, rec.Info())

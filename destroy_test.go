@@ -139,8 +139,8 @@ func TestI2_DestroyWhileTheSessionIsBeingStored(t *testing.T) {
 
 func TestDestroyInARequest(t *testing.T) {
 	var ended []string
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
-		ended = append(ended, fmt.Sprint(id, " ", why))
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, e cloakroom.Ending) {
+		ended = append(ended, fmt.Sprint(e.ID, " ", e.Reason))
 	}}})
 	s := r.stored(1)
 	g := r.as(s)

@@ -29,8 +29,8 @@ func (r *rig) wantLives(what string, id cloakroom.ID) {
 
 func TestI2_EndDevice(t *testing.T) {
 	var told []string
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
-		told = append(told, fmt.Sprint(id, " ", why))
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, e cloakroom.Ending) {
+		told = append(told, fmt.Sprint(e.ID, " ", e.Reason))
 	}}})
 	mine, other, third := r.signedIn("ann"), r.signedIn("ann"), r.signedIn("ann")
 	late := r.open(other)

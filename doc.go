@@ -34,6 +34,9 @@
 // lost. A forged or outdated token never reaches the store. A store that is out of
 // reach is an error, not a sign-out.
 //
+// How common things are done, such as signing in by OpenID Connect, messages for the next
+// page, sockets and tests: docs/recipes.md in the repository.
+//
 // # Words
 //
 // A token is what the client holds. An id names a session; it is no credential

@@ -53,6 +53,52 @@ func TestDesignNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+// The Go of docs/recipes.md stands word for word in the package that tests it.
+func TestRecipesAreCode(t *testing.T) {
+	text, err := os.ReadFile("docs/recipes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("internal/test/recipes/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code []byte
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code = append(code, b...)
+	}
+	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(text, -1)
+	if len(blocks) < 10 || len(blocks) != bytes.Count(text, []byte("```go")) {
+		t.Errorf("%d blocks of Go are found", len(blocks))
+	}
+	for _, b := range blocks {
+		// A block may be of several places: whole declarations, with an empty line between.
+		for _, part := range declarations(string(b[1])) {
+			if !bytes.Contains(code, []byte(part+"\n")) {
+				t.Errorf("no file of internal/test/recipes has\n%s", part)
+			}
+		}
+	}
+}
+
+// declarations cuts Go where a declaration of the file begins, or its comment, behind an
+// empty line.
+func declarations(code string) (parts []string) {
+	begins := regexp.MustCompile(`\n\n(//|func|var|type|const)`)
+	for {
+		at := begins.FindStringIndex(code)
+		if at == nil {
+			return append(parts, strings.TrimSpace(code))
+		}
+		parts = append(parts, strings.TrimSpace(code[:at[0]]))
+		code = code[at[0]+2:]
+	}
+}
+
 // Each file of the repository that a document names or links to exists.
 func TestDocumentsNameFilesThatExist(t *testing.T) {
 	documents, err := filepath.Glob("docs/*.md")

@@ -180,7 +180,7 @@ var endings = map[string]ending{
 		}
 		return nil
 	}},
-	"the limit per principal": {why: cloakroom.EndRevoked, end: func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
+	"the limit per principal": {why: cloakroom.EndOverLimit, end: func(r *rig, _ *cloakroom.Session) *cloakroom.Session {
 		m := r.manager(&cloakroom.Config{MaxPerPrincipal: 1})
 		s, err := m.Create(context.Background())
 		if err == nil {

@@ -21,8 +21,12 @@ type Events struct {
 	SignedIn func(context.Context, Info)
 	// Renewed: the session's secret was replaced.
 	Renewed func(context.Context, Info)
-	// Ended: a session was ended by this process.
-	Ended func(context.Context, ID, EndReason)
+	// Ended: a session was ended by this process: signed out, revoked, over the limit,
+	// replaced by a sign-in, or found idle by a request. Each is told once, when it is
+	// certain that it has ended; RevokeAll and the limit tell of each session that they
+	// end. Not told are sessions whose sign-in failed, as nobody was told that they had
+	// begun.
+	Ended func(context.Context, Ending)
 	// SignedOut: all of a principal's sessions, but for exceptions, were ended.
 	SignedOut func(ctx context.Context, principal string)
 	// LedgerFault: what the store keeps of a principal's sessions was not what this
@@ -33,9 +37,19 @@ type Events struct {
 	// this clock is wrong, or that of the machine that used the session. It goes on, and
 	// its idle timeout comes late by that much.
 	ClockSkew func(ctx context.Context, id ID, ahead time.Duration)
-	// Refused: a token was not accepted, for a reason that may be an attack.
-	// The id is zero where the token didn't verify.
+	// Refused: a token was not accepted, for a reason that may be an attack, by a
+	// request or by Manager.Retrieve. The id is zero where the token didn't verify.
 	Refused func(context.Context, ID, Refusal)
+}
+
+// Ending is the end of a session.
+type Ending struct {
+	// Info is what was known of the session when it ended: who was signed in to it, and
+	// which client used it last. Of a session whose record couldn't be understood it is
+	// the ID, and perhaps the Principal. It is what this process had read last, so Seen
+	// and Expires may be older than what the store had.
+	Info
+	Reason EndReason
 }
 
 // Refusal says why a token was refused.
@@ -91,9 +105,9 @@ func (e *Events) renewed(ctx context.Context, i Info) {
 	}
 }
 
-func (e *Events) ended(ctx context.Context, id ID, why EndReason) {
+func (e *Events) ended(ctx context.Context, i Info, why EndReason) {
 	if e.Ended != nil {
-		e.Ended(ctx, id, why)
+		e.Ended(ctx, Ending{i, why})
 	}
 }
 

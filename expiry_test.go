@@ -242,8 +242,8 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 // Who finds a session expired, and ends it, tells so once.
 func TestExpiryIsAnEvent(t *testing.T) {
 	var ended []string
-	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
-		ended = append(ended, fmt.Sprint(id, " ", why))
+	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, e cloakroom.Ending) {
+		ended = append(ended, fmt.Sprint(e.ID, " ", e.Reason))
 	}}})
 	s := r.stored(1)
 	g := r.as(s)

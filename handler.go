@@ -37,9 +37,10 @@ func (m *Manager) Handler(h http.Handler) http.Handler {
 // inlined into another package doesn't inline WithContext, and then the copy that
 // this makes is allocated by itself.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
-	q := &request{Context: r.Context(), m: m, outer: r}
+	q := &request{m: m, outer: r}
+	q.ctx.Context, q.ctx.q = r.Context(), q
 	q.w.ResponseWriter, q.w.q = w, q
-	q.r = *r.WithContext(q)
+	q.r = *r.WithContext(&q.ctx)
 	if h := w.Header(); len(h) > 0 {
 		q.outside = h.Clone()
 	}

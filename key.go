@@ -55,7 +55,7 @@ func (k Key[T]) decode(raw json.RawMessage) (T, error) {
 	var t T
 	if err := json.Unmarshal(raw, &t); err != nil {
 		var zero T
-		return zero, &valueError{"decoded into", k.name, reflect.TypeFor[T](), err}
+		return zero, newValueError[T]("decoded into", k.name, err)
 	}
 	return t, nil
 }
@@ -70,7 +70,7 @@ func (k Key[T]) encode(t T) (json.RawMessage, error) {
 		err = checkText(v, raw)
 	}
 	if err != nil {
-		return nil, &valueError{"encoded from", k.name, reflect.TypeFor[T](), err}
+		return nil, newValueError[T]("encoded from", k.name, err)
 	}
 	return raw, checkDepth(k.name, raw)
 }
@@ -172,32 +172,41 @@ func (k Key[T]) Take(ctx context.Context, s *Session) (value T, ok bool, err err
 func (k Key[T]) Delete(v Values) { v.Unset(k.name) }
 
 // valueError says that a value can't be encoded or decoded, without telling the
-// value, which what encoding/json and types' own methods say often does.
+// value, which what encoding/json and types' own methods say often does. So it has no
+// Unwrap, which loggers call. errors.Is and errors.As find the cause all the same, for
+// who asks for it by name.
 type valueError struct {
 	what, name string
 	typ        reflect.Type
-	cause      error
+	cause      func() error // in a function, so that nothing that prints values finds it
 }
 
-func (e *valueError) Unwrap() error { return e.cause }
+// newValueError says that the value of a name can't be encoded or decoded.
+func newValueError[T any](what, name string, cause error) error {
+	return &valueError{what, name, reflect.TypeFor[T](), func() error { return cause }}
+}
+
+func (e *valueError) Is(target error) bool { return errors.Is(e.cause(), target) }
+func (e *valueError) As(target any) bool   { return errors.As(e.cause(), target) }
 
 func (e *valueError) Error() string {
 	text := fmt.Sprintf("cloakroom: value %q can't be %s %v", e.name, e.what, e.typ)
+	cause := e.cause()
 	var wrongType *json.UnmarshalTypeError
 	var unsupported *json.UnsupportedTypeError
 	switch {
-	case errors.As(e.cause, &wrongType):
+	case errors.As(cause, &wrongType):
 		kind, _, _ := strings.Cut(wrongType.Value, " ") // a number's value follows
 		text += fmt.Sprintf(": a JSON %s at byte %d doesn't fit %v", kind, wrongType.Offset, wrongType.Type)
 		if wrongType.Field != "" {
 			text += " in field " + wrongType.Field
 		}
-	case errors.As(e.cause, &unsupported):
+	case errors.As(cause, &unsupported):
 		text += fmt.Sprintf(": JSON has no %v", unsupported.Type)
-	case errors.Is(e.cause, errNotUTF8):
+	case errors.Is(cause, errNotUTF8):
 		text += ": " + errNotUTF8.Error()
 	default:
-		text += fmt.Sprintf(" (%T)", e.cause)
+		text += fmt.Sprintf(" (%T)", cause)
 	}
 	return text
 }

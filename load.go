@@ -17,14 +17,20 @@ import (
 // it counts as activity, of this moment: what is saved later doesn't.
 //
 // ErrNotFound: the token doesn't verify, or its session has ended or expired. It is an
-// *EndedError if it is known why and when.
+// *EndedError if it is known why and when. What is wrong with a token is told as in a
+// request (Events.Refused).
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	t, ok := m.keyring.ring.Load().Parse(m.scope, text)
 	now, actual := m.clock.Both()
-	if !ok || !m.inTime(ID(t.ID), now) {
+	switch {
+	case !ok:
+		m.events.refused(ctx, ID{}, RefusedForged)
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
+	case !m.inTime(ID(t.ID), now):
+		m.events.refused(ctx, ID(t.ID), RefusedAge)
+		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
 	}
-	s := m.newSession(new(Session), nil)
+	s := m.newSession(new(sessionMemory), nil)
 	s.at = protocol.MomentOf(now)
 	if err := m.load(ctx, s, t, now, actual); err != nil {
 		return nil, err

@@ -60,8 +60,8 @@ func TestI9_LoginChangesTheCredential(t *testing.T) {
 		SignedIn: func(_ context.Context, i cloakroom.Info) {
 			events = append(events, fmt.Sprint("in ", i.ID, " ", i.Principal))
 		},
-		Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
-			events = append(events, fmt.Sprint(id, " ", why))
+		Ended: func(_ context.Context, e cloakroom.Ending) {
+			events = append(events, fmt.Sprint(e.ID, " ", e.Reason))
 		},
 	}})
 	old := r.stored(1)

@@ -254,7 +254,7 @@ func TestI10_LimitSparesTheLive(t *testing.T) {
 				t.Errorf("what left the ledger isn't buried: %v", err)
 			}
 			r.signedIn("ann") // now it is the oldest
-			r.wantGrave(used.ID(), cloakroom.EndRevoked)
+			r.wantGrave(used.ID(), cloakroom.EndOverLimit)
 		})
 	}
 }
@@ -312,7 +312,7 @@ func TestI10_EndingIsShown(t *testing.T) {
 			r.store.heal()
 			r.wantOpen("while it can't be buried", first.Token(), true)
 			finish(r, g, other)
-			r.wantGrave(first.ID(), cloakroom.EndRevoked)
+			r.wantGrave(first.ID(), cloakroom.EndOverLimit)
 			if l := r.ledger("ann"); len(l.Ending) != 0 {
 				t.Errorf("the ledger still has %v", l.Ending)
 			}

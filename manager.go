@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -30,6 +31,7 @@ type Manager struct {
 	records   *protocol.Records
 	sweeper   *sweeper
 	failures  failureLog
+	clash     atomic.Pointer[driver.Problem] // with another manager; nil: none was met
 }
 
 // New makes a Manager. It does no I/O; the store may be out of reach. The store

@@ -28,7 +28,8 @@ type EndReason = driver.EndReason
 const (
 	EndDestroyed = driver.EndDestroyed // signed out, or ended by the application
 	EndReplaced  = driver.EndReplaced  // a sign-in moved it to a new session
-	EndRevoked   = driver.EndRevoked   // ended from elsewhere: signed out everywhere, or over the limit
+	EndRevoked   = driver.EndRevoked   // ended from elsewhere, such as signed out everywhere
+	EndOverLimit = driver.EndOverLimit // a sign-in found that the principal had too many
 	EndExpired   = driver.EndExpired   // found idle for too long
 	EndAbandoned = driver.EndAbandoned // a sign-in that failed took back its new session
 )

@@ -43,6 +43,9 @@ func (m *Manager) problems() (all []driver.Problem) {
 			"Let one manager on the store sweep, or run the store's Sweep from time to time.")
 	}
 	all = append(all, clockProblems(c)...)
+	if p := m.clash.Load(); p != nil {
+		all = append(all, *p)
+	}
 	if c.NotBefore.After(m.now()) {
 		all = append(all, driver.Problem{
 			Code: "not-before-future", Severity: driver.SeverityFail,

@@ -14,16 +14,15 @@ import (
 
 // This file is one request: its session, and the token in its response.
 
-// request is one request of one manager. It is the context of the inner request, so
-// that finding it costs nothing, and has that request in it, so that both are
-// allocated in one piece.
+// request is one request of one manager. It has the inner request in it, and that one's
+// context, so that all are allocated in one piece and finding it costs nothing.
 type request struct {
-	context.Context //nolint:containedctx // it is a context
-	m               *Manager
-	outer           *http.Request
-	r               http.Request
-	w               struct{ response }
-	outside         http.Header // what the response had when Handler began, if anything
+	m       *Manager
+	outer   *http.Request
+	ctx     requestContext
+	r       http.Request
+	w       struct{ response }
+	outside http.Header // what the response had when Handler began, if anything
 
 	session atomic.Pointer[Session] // once somebody got it; set with mu held
 	asked   atomic.Bool             // somebody does, or did
@@ -42,8 +41,15 @@ type request struct {
 	answered atomic.Bool  // an error was sent in the place of the response, as a whole
 
 	// Memory for what nearly every request that is looked at needs.
-	first Session   // the one that is begun first, and hardly ever another
-	vary  [1]string // the response's Vary, which seldom has more
+	first sessionMemory // of the one that is begun first, and hardly ever another
+	vary  [1]string     // the response's Vary, which seldom has more
+}
+
+// requestContext is the context of the inner request. It points to the request, and isn't
+// it: whatever prints a context doesn't come to the header fields.
+type requestContext struct {
+	context.Context //nolint:containedctx // it is a context
+	q               *request
 }
 
 // The values of request.token: what the response has to say about the client's token.
@@ -57,11 +63,18 @@ const (
 type requestKey struct{ m *Manager }
 
 // Value implements context.Context.
-func (q *request) Value(key any) any {
-	if k, ok := key.(requestKey); ok && k.m == q.m {
-		return q
+func (c *requestContext) Value(key any) any {
+	switch k := key.(type) {
+	case requestKey:
+		if k.m == c.q.m {
+			return c.q
+		}
+	case clashKey:
+		if k.m.clashes(c.q.m) {
+			return c.q.m
+		}
 	}
-	return q.Context.Value(key)
+	return c.Context.Value(key)
 }
 
 // request returns the request that a context belongs to, nil if none.
@@ -72,12 +85,13 @@ func (m *Manager) request(ctx context.Context) *request {
 
 // newSession returns an empty session for the request.
 func (q *request) newSession() *Session {
-	s := &q.first
+	memory := &q.first
 	if q.begun { // and somebody may have it still
-		s = new(Session)
+		memory = new(sessionMemory)
 	}
 	q.begun = true
-	q.m.newSession(s, q)
+	q.m.noticeClash(q.ctx.Context)
+	s := q.m.newSession(memory, q)
 	c := q.m.config
 	s.active = !c.Background(q.outer)
 	s.client = Client{Address: clean(c.ClientAddr(q.outer), clientAddrBytes), UserAgent: clean(q.outer.UserAgent(), userAgentBytes)}
@@ -117,7 +131,7 @@ func errTooLate(what string) error {
 
 // beginning is the context of the save that is part of a response's beginning, and so
 // claims nothing.
-type beginning struct{ *request }
+type beginning struct{ *requestContext }
 
 // sessionID returns the id of the request's session; zero: none, or none that is stored.
 func (q *request) sessionID() ID {
@@ -202,7 +216,7 @@ func (q *request) commit() error {
 	}
 	switch q.saveMode() {
 	case SaveOnce:
-		if err := s.Save(beginning{q}); err != nil {
+		if err := s.Save(beginning{&q.ctx}); err != nil {
 			return err
 		}
 	case SaveEach:
@@ -269,7 +283,7 @@ func (q *request) finish() {
 	var err error
 	switch q.saveMode() {
 	case SaveOnce:
-		err = s.Save(q)
+		err = s.Save(&q.ctx)
 	case SaveEach:
 		err = s.Err()
 	}

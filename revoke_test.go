@@ -59,9 +59,9 @@ func TestI10_RevokeAll(t *testing.T) {
 	var ended []cloakroom.ID
 	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{
 		SignedOut: func(_ context.Context, principal string) { out = append(out, principal) },
-		Ended: func(_ context.Context, id cloakroom.ID, why cloakroom.EndReason) {
-			if why == cloakroom.EndRevoked {
-				ended = append(ended, id)
+		Ended: func(_ context.Context, e cloakroom.Ending) {
+			if e.Reason == cloakroom.EndRevoked && e.Principal == "ann" {
+				ended = append(ended, e.ID)
 			}
 		},
 	}})
@@ -81,6 +81,10 @@ func TestI10_RevokeAll(t *testing.T) {
 		r.wantShut(s.ID(), s.Token())
 	}
 	r.wantDevices("ann", anns[2].ID())
+	want := []cloakroom.ID{anns[0].ID(), anns[1].ID(), anns[3].ID(), anns[4].ID()}
+	if !slices.Equal(sorted(ended), sorted(want)) {
+		t.Errorf("told of the ends of %v, want %v", ended, want)
+	}
 	r.wantLedger("ann", 1, 0)
 	r.wantOpen("after ann was signed out", bob.Token(), true)
 	r.wantOpen("after ann was signed out", nobody.Token(), true)
@@ -112,7 +116,7 @@ func TestEventsOfACallerThatHasGone(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{
 		SignedIn:  func(ctx context.Context, _ cloakroom.Info) { signedIn(ctx) },
 		SignedOut: func(ctx context.Context, _ string) { signedOut(ctx) },
-		Ended:     func(ctx context.Context, _ cloakroom.ID, _ cloakroom.EndReason) { ended(ctx) },
+		Ended:     func(ctx context.Context, _ cloakroom.Ending) { ended(ctx) },
 	}})
 	attempt, err := r.m.BeginLogin(t.Context(), "ann")
 	if err != nil {
@@ -121,17 +125,17 @@ func TestEventsOfACallerThatHasGone(t *testing.T) {
 	s := r.stored(1)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	for what, err := range map[string]error{
-		"Login":     s.Login(gone, "ann", &cloakroom.LoginOptions{Attempt: attempt}),
-		"RevokeAll": r.m.Admin().RevokeAll(gone, "ann"),
-		"Revoke":    r.m.Admin().Revoke(gone, r.stored(1).ID()),
-		"Destroy":   r.stored(1).Destroy(gone),
+	for _, err := range []error{
+		s.Login(gone, "ann", &cloakroom.LoginOptions{Attempt: attempt}),
+		r.m.Admin().RevokeAll(gone, "ann"),
+		r.m.Admin().Revoke(gone, r.stored(1).ID()),
+		r.stored(1).Destroy(gone),
 	} {
 		if err != nil {
-			t.Errorf("%s: %v", what, err)
+			t.Error(err)
 		}
 	}
-	if slices.Sort(told); !slices.Equal(told, []string{"Ended", "Ended", "Ended", "SignedIn", "SignedOut"}) {
+	if slices.Sort(told); !slices.Equal(told, []string{"Ended", "Ended", "Ended", "Ended", "SignedIn", "SignedOut"}) {
 		t.Errorf("told were %q", told)
 	}
 }
@@ -354,7 +358,7 @@ func TestI10_LimitPerPrincipal(t *testing.T) {
 		r.wantDevices("ann", want...)
 		r.wantLedger("ann", len(want), 0)
 		if i >= 3 {
-			r.wantGrave(all[i-3].ID(), cloakroom.EndRevoked)
+			r.wantGrave(all[i-3].ID(), cloakroom.EndOverLimit)
 			r.wantShut(all[i-3].ID(), all[i-3].Token())
 		}
 	}
@@ -402,7 +406,7 @@ func TestI10_LimitIsMadeUpFor(t *testing.T) {
 		r.wantLedger("ann", 1, 1)
 		r.store.heal()
 		last := r.signedIn("ann")
-		r.wantGrave(first.ID(), cloakroom.EndRevoked)
+		r.wantGrave(first.ID(), cloakroom.EndOverLimit)
 		r.wantDevices("ann", last.ID())
 		r.wantLedger("ann", 1, 0)
 	})

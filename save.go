@@ -291,7 +291,7 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Recor
 		return nil, barred.err
 	}
 	if b, own := ctx.(beginning); own {
-		ctx = b.request
+		ctx = b.requestContext
 	} else {
 		if err := s.q.claim(s, "begin it, or call Save,"); err != nil {
 			return nil, err

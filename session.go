@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -24,6 +23,17 @@ import (
 // different names don't disturb each other, of two values set for one name the later
 // save's stays, and Key.Update and Session.Update are run again.
 type Session struct {
+	*sessionState // behind a pointer, so that nothing that prints a Session comes to its secret and values
+}
+
+// sessionMemory is a Session and its state, allocated in one piece.
+type sessionMemory struct {
+	session Session
+	state   sessionState
+}
+
+// sessionState is what a Session is made of.
+type sessionState struct {
 	m *Manager
 	q *request // nil outside of requests
 
@@ -73,26 +83,20 @@ type visit struct {
 	strict string // of the record whose secret it was: see strictOf
 }
 
-// newSession makes of s, which is zero, an empty session that is not stored.
-func (m *Manager) newSession(s *Session, q *request) *Session {
+// newSession makes of memory, which is zero, an empty session that is not stored.
+func (m *Manager) newSession(memory *sessionMemory, q *request) *Session {
+	s := &memory.session
+	s.sessionState = &memory.state
 	s.m, s.q, s.rec, s.exact, s.active = m, q, m.empty, true, true
 	return s
 }
-
-// String returns what may be printed of a session: its id.
-func (s *Session) String() string { return "session " + s.ID().String() }
-
-// GoString returns what String does, for %#v.
-func (s *Session) GoString() string { return s.String() }
-
-// LogValue returns the id, for package log/slog.
-func (s *Session) LogValue() slog.Value { return slog.StringValue(s.ID().String()) }
 
 // ID returns the session's id. It is zero until the session is stored for the
 // first time.
 func (s *Session) ID() ID { return s.Info().ID }
 
-// Info returns the session's metadata as it was last read or saved.
+// Info returns the session's metadata as it was last read or saved. Before the session is
+// stored for the first time (IsNew) it is zero but for App: the zero Deadline is none.
 func (s *Session) Info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()

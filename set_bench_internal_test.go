@@ -26,7 +26,7 @@ func BenchmarkSet(b *testing.B) {
 func benchmarkSet[T any](t T) func(b *testing.B) {
 	return func(b *testing.B) {
 		key := NewKey[T]("key")
-		tx := &Tx{}
+		tx := &Tx{&txState{}}
 		b.ReportAllocs()
 		for b.Loop() {
 			key.Set(tx, t)

@@ -10,7 +10,11 @@ import (
 // Tx is the values of a session inside Session.Update and Admin.Update. It has
 // values only, so that nothing else can happen in a function that is run again
 // on a conflict. It is good during that function, in one goroutine.
-type Tx struct {
+type Tx struct{ *txState }
+
+// txState is what a Tx is made of. It is behind a pointer, so that nothing that prints a
+// Tx comes to the values.
+type txState struct {
 	v    valueSet
 	errs nameErrors
 }

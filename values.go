@@ -73,8 +73,8 @@ func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := json.Compact(&b, raw); err != nil {
-		return nil, fmt.Errorf("cloakroom: value %q is not valid JSON: %w", name, err)
+	if err := json.Compact(&b, raw); err != nil { // which quotes what it has met
+		return nil, fmt.Errorf("cloakroom: value %q is not valid JSON (%T)", name, err)
 	}
 	return b.Bytes(), nil
 }

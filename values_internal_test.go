@@ -65,9 +65,9 @@ func TestI3_ReplayLeavesBase(t *testing.T) {
 		{"tx, then set", []op{{kind: opTx, tx: func(tx *Tx) error { spoil(tx); return nil }}, set}, "a=5 z=9"},
 		{"tx that fails", []op{set, {kind: opTx, tx: func(tx *Tx) error { spoil(tx); return stop }}}, "error: stop"},
 		{"tx with a bad value", []op{{kind: opTx, tx: func(tx *Tx) error { spoil(tx); tx.SetRaw("x", nil); return nil }}}, `error: cloakroom: value "x" is not valid JSON`},
-		{"tx that panics", []op{set, {kind: opTx, tx: func(tx *Tx) error { spoil(tx); panic("oops") }}}, "error: cloakroom: an update function panicked: oops"},
+		{"tx that panics", []op{set, {kind: opTx, tx: func(tx *Tx) error { spoil(tx); panic("oops") }}}, "error: cloakroom: an update function panicked in github.com/cloakroom-go/cloakroom.TestI3_ReplayLeavesBase"},
 		{"change that fails", []op{set, {kind: opChange, name: "a", change: changeFunc(func(json.RawMessage, bool) (json.RawMessage, error) { return nil, stop })}}, "error: stop"},
-		{"change that panics", []op{set, {kind: opChange, name: "a", change: changeFunc(func(json.RawMessage, bool) (json.RawMessage, error) { panic(stop) })}}, "error: cloakroom: an update function panicked: stop"},
+		{"change that panics", []op{set, {kind: opChange, name: "a", change: changeFunc(func(json.RawMessage, bool) (json.RawMessage, error) { panic(stop) })}}, "error: cloakroom: an update function panicked in github.com/cloakroom-go/cloakroom.TestI3_ReplayLeavesBase"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			base := driver.NewValueList(map[string]json.RawMessage{"a": rawInt(1), "b": rawInt(2)})

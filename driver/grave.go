@@ -35,7 +35,8 @@ type EndReason string
 const (
 	EndDestroyed EndReason = "destroyed" // signed out, or ended by the application
 	EndReplaced  EndReason = "replaced"  // a sign-in moved it to a new session
-	EndRevoked   EndReason = "revoked"   // ended from elsewhere: signed out everywhere, or over the limit
+	EndRevoked   EndReason = "revoked"   // ended from elsewhere, such as signed out everywhere
+	EndOverLimit EndReason = "limit"     // a sign-in found that the principal had too many; earlier versions say "revoked"
 	EndExpired   EndReason = "expired"   // found idle for too long
 	EndAbandoned EndReason = "abandoned" // a sign-in that failed took back its new session
 )

@@ -11,7 +11,7 @@ import (
 // inClear returns the nodes on other machines that are sent a login over plain HTTP.
 func (c *client) inClear() (hosts []string) {
 	for _, n := range c.nodes.nodes {
-		if u := n.url; u.Scheme == "http" && (u.User != nil || c.header != "") && !isLoopback(u.Hostname()) {
+		if u := n.url; u.Scheme == "http" && (u.User != nil || c.header() != "") && !isLoopback(u.Hostname()) {
 			hosts = append(hosts, u.Host)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -58,12 +59,41 @@ type ClientConfig struct {
 	ConnectTimeout time.Duration
 }
 
+// withoutLogin returns an address without user and password.
+func withoutLogin(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(no URL)"
+	}
+	u.User = nil
+	return u.Redacted()
+}
+
+// printed is what may be printed of a ClientConfig.
+func (c ClientConfig) printed() string {
+	urls := make([]string, len(c.URLs))
+	for i, text := range c.URLs {
+		urls[i] = withoutLogin(text)
+	}
+	return "client of " + strings.Join(urls, ", ")
+}
+
+// Format implements fmt.Formatter: no login is printed, whatever the verb. package fmt
+// can't call it for a ClientConfig in another's unexported field: keep none there, or a
+// pointer.
+func (c ClientConfig) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.printed()) }
+
+// MarshalText is for encoding/json and log/slog: no login is encoded.
+func (c ClientConfig) MarshalText() ([]byte, error) { return []byte(c.printed()), nil }
+
 // client is what NewClient makes: Go's own HTTP transport, a choice of nodes and
 // a login.
 type client struct {
-	nodes  *pool
-	http   *http.Transport
-	header string // Authorization where the node's URL has none
+	nodes *pool
+	http  *http.Transport
+	// header is Authorization where the node's URL has none. It is in a function, so that
+	// nothing that prints values finds it.
+	header func() string
 	user   string // whom the engine sees, for messages
 }
 
@@ -108,12 +138,13 @@ func newClient(c ClientConfig) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cl := &client{nodes: newPool(urls, time.Now), http: transport, user: fmt.Sprintf("the user %q", user)}
+	header := ""
+	cl := &client{header: func() string { return header }, nodes: newPool(urls, time.Now), http: transport, user: fmt.Sprintf("the user %q", user)}
 	switch {
 	case c.APIKey != "":
-		cl.header, cl.user = "ApiKey "+c.APIKey, "the API key"
+		header, cl.user = "ApiKey "+c.APIKey, "the API key"
 	case c.User != "":
-		cl.header = basic(url.UserPassword(c.User, c.Password))
+		header = basic(url.UserPassword(c.User, c.Password))
 	case user == "":
 		cl.user = "requests without a login"
 	}
@@ -126,8 +157,8 @@ func (c *client) Perform(req *http.Request) (*http.Response, error) {
 	req.URL.Scheme, req.URL.Host, req.URL.Path = n.url.Scheme, n.url.Host, n.url.Path+req.URL.Path
 	if n.url.User != nil {
 		req.Header.Set("Authorization", basic(n.url.User))
-	} else if c.header != "" {
-		req.Header.Set("Authorization", c.header)
+	} else if header := c.header(); header != "" {
+		req.Header.Set("Authorization", header)
 	}
 	req.Header.Set("User-Agent", "cloakroom")
 	res, err := c.http.RoundTrip(req)
@@ -141,6 +172,15 @@ func (c *client) Perform(req *http.Request) (*http.Response, error) {
 	}
 	c.nodes.failed(n)
 	return nil, fmt.Errorf("%s://%s: %w", n.url.Scheme, n.url.Host, err)
+}
+
+// Format implements fmt.Formatter: no login is printed.
+func (c *client) Format(f fmt.State, _ rune) {
+	hosts := make([]string, len(c.nodes.nodes))
+	for i, n := range c.nodes.nodes {
+		hosts[i] = n.url.Scheme + "://" + n.url.Host
+	}
+	_, _ = io.WriteString(f, "client of "+strings.Join(hosts, ", "))
 }
 
 func basic(u *url.Userinfo) string {

@@ -43,6 +43,10 @@ var (
 	_ driver.Refresher = (*Store)(nil)
 )
 
+// Format implements fmt.Formatter: a store is printed as the beginning of its indices'
+// names.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "elasticstore %q", s.cfg.Index) }
+
 // New returns a Store on a client. A nil config is good for production. It does
 // no network I/O: what the engine needs is made before it is first used, or by
 // Setup. Close the Store when done; the client stays open.

@@ -62,7 +62,7 @@ type Store struct {
 	max    int64
 	count  atomic.Int64 // records and graves
 	last   atomic.Uint64
-	shards [shardCount]shard
+	shards *[shardCount]shard // behind a pointer, so that nothing that prints a Store comes to the records
 }
 
 var (
@@ -71,6 +71,11 @@ var (
 	_ driver.OwnedUpdater = (*Store)(nil)
 	_ driver.Assurer      = (*Store)(nil)
 )
+
+// Format implements fmt.Formatter: a store is printed without its records.
+func (s *Store) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "memstore of %d records and graves", s.count.Load())
+}
 
 const (
 	shardCount = 256
@@ -129,7 +134,7 @@ func (sh *shard) put(r *driver.Record) {
 
 // New returns an empty store. A nil config stands for the zero Config.
 func New(config *Config) *Store {
-	s := &Store{}
+	s := &Store{shards: new([shardCount]shard)}
 	if config != nil {
 		s.max = int64(config.MaxRecords)
 	}

@@ -33,6 +33,9 @@ var (
 	_ driver.Assurer   = (*Store)(nil)
 )
 
+// Format implements fmt.Formatter: a store is printed as its file's path.
+func (s *Store) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "sqlitestore %q", s.path) }
+
 // item is an op with the bytes that it holds while it waits.
 type item struct {
 	op    op

@@ -123,7 +123,7 @@ func testRecord(e *env) {
 	e.run("I13_grave_round_trip", func(e *env) {
 		for _, l := range []driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
 			for _, reason := range []driver.EndReason{driver.EndDestroyed, driver.EndReplaced,
-				driver.EndRevoked, driver.EndExpired, driver.EndAbandoned} {
+				driver.EndRevoked, driver.EndOverLimit, driver.EndExpired, driver.EndAbandoned} {
 				r := e.record(l)
 				r.Principal = "alice \u202e \"é\""
 				kept := e.mustCreate(r)

@@ -22,17 +22,20 @@ func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndRea
 		return err
 	}
 	defer done()
-	return r.end(ctx, rec, why)
+	e, err := r.end(ctx, rec, why)
+	r.tell(ctx, e)
+	return err
 }
 
-// end is End within Begin.
-func (r *Records) end(ctx context.Context, rec *driver.Record, why driver.EndReason) error {
-	if err := r.bury(ctx, rec.ID, graveOf(rec, why), rec); err != nil {
-		return err
+// end is End within Begin, without telling. It returns the end that is to be told, if it
+// ended something; so do others.
+func (r *Records) end(ctx context.Context, rec *driver.Record, why driver.EndReason) (ended, error) {
+	e := ended{rec.Info(), why}
+	if err := r.bury(ctx, rec.ID, graveOf(rec, why), rec, e); err != nil {
+		return ended{}, err
 	}
-	r.o.Ended(ctx, rec.ID, why)
 	r.leaveLedger(ctx, rec)
-	return nil
+	return e, nil
 }
 
 // EndEach ends several sessions that OpenEach returned, as End does. One whose record
@@ -40,12 +43,23 @@ func (r *Records) end(ctx context.Context, rec *driver.Record, why driver.EndRea
 //
 // After an error some may have ended: end them again.
 func (r *Records) EndEach(ctx context.Context, all []Opened, why driver.EndReason) error {
-	return eachParallel(len(all), func(i int) error {
-		if all[i].Record == nil {
-			return r.Revoke(ctx, all[i].ID)
+	ctx, done, err := r.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	list := make([]ended, len(all))
+	err = eachParallel(len(all), func(i int) (err error) {
+		rec := all[i].Record
+		if rec == nil {
+			list[i], err = r.revoke(ctx, all[i].ID)
+		} else {
+			list[i], err = r.end(ctx, rec, why)
 		}
-		return r.End(ctx, all[i].Record, why)
+		return err
 	})
+	r.tell(ctx, list...)
+	return err
 }
 
 // Revoke ends a session of the app by its id, live or not. Afterwards nothing can
@@ -64,31 +78,45 @@ func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
 		return err
 	}
 	defer done()
+	e, err := r.revoke(ctx, id)
+	r.tell(ctx, e)
+	return err
+}
+
+// revoke is Revoke of a session's id within Begin, without telling.
+func (r *Records) revoke(ctx context.Context, id driver.ID) (e ended, err error) {
 	rec, err := r.store.Get(ctx, id)
+	missing := driver.IsNotFound(err)
 	g := driver.Grave{Reason: driver.EndRevoked, Until: r.clock.Now().Add(driver.MaxLifetime)} // where the id doesn't tell
 	if made := id.Time(); !made.IsZero() {
 		g.Until = made.Add(id.Layout().MaxLifetime())
 	}
 	switch {
-	case errors.Is(err, driver.ErrGone):
-		return nil
-	case driver.IsNotFound(err), errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
+	case driver.IsGone(rec, err):
+		if err := r.confirmGrave(ctx, rec); err != nil { // what was read may be a phantom
+			return e, fmt.Errorf("cloakroom: ending %v: %w: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable, err)
+		}
+		e, _ = r.endings.ours(id, rec.Grave)
+		return e, nil
+	case missing, errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
 		rec = nil
 	case err != nil:
-		return readError(id, err)
+		return e, readError(id, err)
 	case rec.Kind != driver.KindSession || rec.App != r.app:
-		return fmt.Errorf("cloakroom: session %v of app %q: %w", id, r.app, driver.ErrNotFound)
+		return e, fmt.Errorf("cloakroom: session %v of app %q: %w", id, r.app, driver.ErrNotFound)
 	default:
 		g = graveOf(rec, driver.EndRevoked)
 	}
-	if err := r.bury(ctx, id, g, rec); err != nil {
-		return err
+	if !missing {
+		e = endedOf(id, rec, g)
 	}
-	r.o.Ended(ctx, id, driver.EndRevoked)
+	if err := r.bury(ctx, id, g, rec, e); err != nil {
+		return ended{}, err
+	}
 	if rec != nil && rec.Principal != "" {
 		_ = r.leave(ctx, rec.Principal, id) // the burial is what counts
 	}
-	return nil
+	return e, nil
 }
 
 // EndOf ends a session if it is a principal's, also one that the principal's ledger
@@ -109,7 +137,9 @@ func (r *Records) EndOf(ctx context.Context, principal string, id driver.ID, why
 		rec, err := r.liveOf(ctx, principal, id, now)
 		switch {
 		case err == nil:
-			return r.end(ctx, rec, why)
+			e, err := r.end(ctx, rec, why)
+			r.tell(ctx, e)
+			return err
 		case !errors.Is(err, errOvertaken):
 			return err
 		case !backOff(ctx, n):
@@ -138,6 +168,9 @@ func (r *Records) liveOf(ctx context.Context, principal string, id driver.ID, no
 		if rec.Grave.App == r.app && rec.Grave.Principal == principal {
 			if err := r.confirmGrave(ctx, rec); err != nil {
 				return nil, overtaken(id, err)
+			}
+			if e, ok := r.endings.ours(id, rec.Grave); ok {
+				r.tell(ctx, e)
 			}
 		}
 		return nil, errNotOf(principal, id)
@@ -170,10 +203,10 @@ func graveOf(rec *driver.Record, why driver.EndReason) driver.Grave {
 
 // bury ends a session whatever its version, and returns when it is answered. It tries
 // again while there is no answer. g says why and until when. known is the record as
-// it was last read, or nil.
-func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record) error {
+// it was last read, or nil. e is what is to be told of it, if anything.
+func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record, e ended) error {
 	for n := 1; ; n++ {
-		err := r.tryToBury(ctx, id, g, known)
+		err := r.tryToBury(ctx, id, g, known, e)
 		switch {
 		case err == nil:
 			return nil
@@ -189,11 +222,12 @@ func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known 
 // tryToBury buries a session whatever its version. As long as known is the newest, its
 // count and write ids go into the grave, so that a save that was under way learns
 // whether it was in time.
-func (r *Records) tryToBury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record) error {
+func (r *Records) tryToBury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record, e ended) error {
 	writeID := driver.NewWriteID()
 	if known == nil || r.store.Bury(ctx, id, known.GraveFor(g.Reason, r.clock.Now(), writeID), known.Version) != nil {
 		g.At, g.WriteIDs = r.clock.Now(), []driver.WriteID{writeID}
 		if err := r.store.Bury(ctx, id, g, driver.Version{}); err != nil {
+			r.endings.doubt(e, writeID)
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func (r *Records) finishEnding(ctx context.Context, principal string, ending []l
 	if len(ending) == 0 {
 		return nil
 	}
-	met, err := r.endNamed(ctx, principal, ending, how)
+	met, list, err := r.endNamed(ctx, principal, ending, how)
 	for i, m := range met {
 		if m == metForeign {
 			r.fault(ctx, principal, LedgerForeign, ending[i].ID)
@@ -43,6 +43,7 @@ func (r *Records) finishEnding(ctx context.Context, principal string, ending []l
 	if err != nil {
 		r.left.Store(true)
 	}
+	r.tell(ctx, list...)
 	return err
 }
 
@@ -56,15 +57,16 @@ const (
 	metForeign                 // it is not the principal's, and was left alone
 )
 
-// endNamed ends the sessions that are named as a principal's.
-func (r *Records) endNamed(ctx context.Context, principal string, named []ledgerEntry, how effort) ([]meeting, error) {
-	met := make([]meeting, len(named))
-	return met, eachParallel(len(named), func(i int) error {
+// endNamed ends the sessions that are named as a principal's, and returns what is to be
+// told of it.
+func (r *Records) endNamed(ctx context.Context, principal string, named []ledgerEntry, how effort) ([]meeting, []ended, error) {
+	met, list := make([]meeting, len(named)), make([]ended, len(named))
+	return met, list, eachParallel(len(named), func(i int) error {
 		for n := 1; ; n++ {
-			m, err := r.tryToEnd(ctx, principal, named[i])
+			m, e, err := r.tryToEnd(ctx, principal, named[i])
 			switch {
 			case err == nil:
-				met[i] = m
+				met[i], list[i] = m, e
 				return nil
 			case errors.Is(err, driver.ErrInvalid), errors.Is(err, driver.ErrClosed):
 				return fmt.Errorf("cloakroom: ending %v: %w", named[i].ID, err)
@@ -78,25 +80,38 @@ func (r *Records) endNamed(ctx context.Context, principal string, named []ledger
 // tryToEnd reads a session and buries it, if it is the principal's: a ledger that was
 // overwritten may name another's. Whose a record is that can't be understood isn't
 // known, and it is buried.
-func (r *Records) tryToEnd(ctx context.Context, principal string, e ledgerEntry) (meeting, error) {
+func (r *Records) tryToEnd(ctx context.Context, principal string, e ledgerEntry) (meeting, ended, error) {
 	rec, err := r.store.Get(ctx, e.ID)
-	met, g := metLive, driver.Grave{Reason: driver.EndRevoked, Until: e.deadline(), App: r.app, Principal: principal}
+	met, g := metLive, driver.Grave{Reason: e.reason(), Until: e.deadline(), App: r.app, Principal: principal}
 	switch {
 	case driver.IsGone(rec, err):
-		return metOver, r.confirmGrave(ctx, rec)
+		if err := r.confirmGrave(ctx, rec); err != nil {
+			return metNoAnswer, ended{}, err
+		}
+		if end, ok := r.endings.ours(e.ID, rec.Grave); ok { // by an earlier try
+			return metLive, end, nil
+		}
+		return metOver, ended{}, nil
 	case driver.IsNotFound(err):
 		met = metOver // but a create may still come
 		rec = nil
 	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
 		rec = nil
 	case err != nil:
-		return metNoAnswer, err
+		return metNoAnswer, ended{}, err
 	case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal:
-		return metForeign, nil
+		return metForeign, ended{}, nil
 	default:
-		g = graveOf(rec, driver.EndRevoked)
+		g = graveOf(rec, e.reason())
 	}
-	return met, r.tryToBury(ctx, e.ID, g, rec)
+	var end ended
+	if met == metLive {
+		end = endedOf(e.ID, rec, g)
+	}
+	if err := r.tryToBury(ctx, e.ID, g, rec, end); err != nil {
+		return metNoAnswer, ended{}, err
+	}
+	return met, end, nil
 }
 
 // confirmGrave returns nil if a grave that was read is certainly there.
@@ -112,11 +127,12 @@ func (r *Records) confirmGrave(ctx context.Context, grave *driver.Record) error 
 // that can't be learned now. Those that were idle for too long are buried first, at
 // the version that was judged. It reads them together.
 func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) (over, unread map[driver.ID]bool) {
-	is, errs := make([]bool, len(entries)), make([]error, len(entries))
+	is, list, errs := make([]bool, len(entries)), make([]ended, len(entries)), make([]error, len(entries))
 	_ = eachParallel(len(entries), func(i int) error {
-		is[i], errs[i] = r.endIfIdle(ctx, entries[i])
+		is[i], list[i], errs[i] = r.endIfIdle(ctx, entries[i])
 		return nil
 	})
+	r.tell(ctx, list...)
 	over, unread = make(map[driver.ID]bool), make(map[driver.ID]bool)
 	for i, e := range entries {
 		switch {
@@ -131,31 +147,31 @@ func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) (over, u
 
 // endIfIdle reports whether a session certainly opens no more. What can't be understood
 // may be live.
-func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, err error) {
+func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, end ended, err error) {
 	rec, err := r.store.Get(ctx, e.ID)
 	switch {
 	case driver.IsGone(rec, err):
-		return true, r.confirmGrave(ctx, rec)
+		return true, end, r.confirmGrave(ctx, rec)
 	case driver.IsNotFound(err): // lost, but a read alone doesn't prove it
-		return true, r.tryToBury(ctx, e.ID, driver.Grave{Reason: driver.EndExpired, Until: e.deadline(), App: r.app}, nil)
+		return true, end, r.tryToBury(ctx, e.ID, driver.Grave{Reason: driver.EndExpired, Until: e.deadline(), App: r.app}, nil, end)
 	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
-		return false, nil
+		return false, end, nil
 	case err != nil:
-		return false, err
+		return false, end, err
 	}
 	now := r.clock.Now()
 	if rec.Kind != driver.KindSession || !r.over(rec, now) {
-		return false, nil
+		return false, end, nil
 	}
 	// Past the deadline as well: other clocks may be behind.
 	err = r.store.Bury(ctx, e.ID, rec.ExpiredGrave(now), rec.Version)
 	switch {
 	case err == nil:
-		r.o.Ended(ctx, e.ID, driver.EndExpired)
+		return true, ended{rec.Info(), driver.EndExpired}, nil
 	case errors.Is(err, driver.ErrConflict): // used just now
-		return false, nil
+		return false, end, nil
 	}
-	return true, err
+	return true, end, err
 }
 
 // EndLeftovers ends the sessions that ledgers name as ending since more than

@@ -37,8 +37,19 @@ type ledger struct {
 type ledgerEntry struct {
 	ID       driver.ID `json:"id"`
 	Deadline int64     `json:"deadline"` // Unix milliseconds
+	// OverLimit: it is ending because of a limit. An older version that ends it says that
+	// it was revoked.
+	OverLimit bool `json:"limit,omitempty"`
 
 	extra driver.ValueList // as in a ledger
+}
+
+// reason returns why a session is ending.
+func (e ledgerEntry) reason() driver.EndReason {
+	if e.OverLimit {
+		return driver.EndOverLimit
+	}
+	return driver.EndRevoked
 }
 
 func (e ledgerEntry) deadline() time.Time { return time.UnixMilli(e.Deadline).UTC() }
@@ -131,6 +142,8 @@ func decodeEntries(raw json.RawMessage) ([]ledgerEntry, error) {
 		e.Deadline = *deadline
 		delete(members, "id")
 		delete(members, "deadline")
+		e.OverLimit = string(members["limit"]) == "true"
+		delete(members, "limit")
 		e.extra = driver.NewValueList(members)
 	}
 	return entries, nil

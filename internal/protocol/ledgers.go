@@ -140,6 +140,7 @@ func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generatio
 					return false
 				}
 				excess--
+				e.OverLimit = true
 				l.Ending = append(l.Ending, e)
 				return true
 			})

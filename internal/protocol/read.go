@@ -28,7 +28,7 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 	}
 	err := r.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version)
 	if err == nil {
-		r.o.Ended(ctx, rec.ID, driver.EndExpired)
+		r.tell(ctx, ended{rec.Info(), driver.EndExpired})
 	}
 	return err == nil, err
 }

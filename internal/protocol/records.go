@@ -46,6 +46,7 @@ type Records struct {
 	left      atomic.Bool  // see HasLeftovers
 	faults    atomic.Int64 // see Faults
 	skews     skews
+	endings   endings
 
 	mu     sync.Mutex
 	queues map[driver.ID]*Queue // that something is in, or that somebody holds
@@ -53,8 +54,8 @@ type Records struct {
 	work   sync.WaitGroup // the queues' goroutines, and what Begin began
 }
 
-// Options say how Records work. All fields are to be set, but for CacheFor, Fault, Ahead
-// and Clock, whose zero value is the real time.
+// Options say how Records work. All fields are to be set, but for CacheFor, Ended,
+// Fault, Ahead and Clock, whose zero value is the real time.
 type Options struct {
 	App         string
 	Clock       Clock
@@ -64,10 +65,12 @@ type Options struct {
 	CacheFor    time.Duration // how long a session is remembered; 0: not at all
 	Logger      *slog.Logger  // gets the errors that no caller is there for
 
-	// Ended is told of a session once it has been ended here: found idle, by End, by
-	// Revoke, or replaced by SignIn. Sessions that RevokeAll or a limit ends are not
-	// told one by one. The context is the operation's.
-	Ended func(context.Context, driver.ID, driver.EndReason)
+	// Ended is told of a session, once, when it has been ended here, whatever ended it.
+	// Not told are the new session of a sign-in that failed, and an end of which it isn't
+	// known whether it happened, unless that is learned by who ends the session again.
+	// What is known of the session may be no more than its id. The context is the
+	// operation's. nil: nobody is.
+	Ended func(context.Context, driver.Info, driver.EndReason)
 
 	// Fault is told what was wrong with a principal's ledger, and which session
 	// showed it, or the ledger. nil: nobody is.
@@ -127,6 +130,15 @@ func (r *Records) Full() bool { return r.load.full() }
 // bound returns the context of an operation that is carried through.
 func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)
+}
+
+// tell tells of ends that have happened, but of none twice.
+func (r *Records) tell(ctx context.Context, all ...ended) {
+	for _, e := range all {
+		if e.why != "" && r.endings.first(e.info.ID) && r.o.Ended != nil {
+			r.o.Ended(ctx, e.info, e.why)
+		}
+	}
 }
 
 // certain reports whether the store's error proves that the write which it answers

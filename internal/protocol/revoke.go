@@ -69,13 +69,14 @@ func (r *Records) endFound(ctx context.Context, principal string, generation dri
 	for i, rec := range found {
 		entries[i] = entryOf(rec)
 	}
-	met, e := r.endNamed(ctx, principal, entries, often)
+	met, list, e := r.endNamed(ctx, principal, entries, often)
 	for i, rec := range found {
 		// A sign-in that is under way has yet to enter its session, and will fail.
 		if settled := rec.Created.Add(r.o.Timeout + driver.ClockTolerance); met[i] == metLive && r.clock.Now().After(settled) {
 			r.fault(ctx, principal, LedgerIncomplete, rec.ID)
 		}
 	}
+	r.tell(ctx, list...)
 	return errors.Join(err, e)
 }
 

@@ -66,6 +66,9 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 	if err == nil && in.Old != nil {
 		err = r.retire(ctx, in)
 	}
+	if err == nil && in.Old != nil { // which stays so, whatever becomes of the rest
+		r.tell(ctx, ended{in.Old.Info(), driver.EndReplaced})
+	}
 	if err == nil && in.Also != nil {
 		err = r.EndEach(ctx, in.Also, driver.EndDestroyed)
 	}
@@ -81,7 +84,6 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 	// What can't be ended now is left to the next who writes the ledger.
 	_ = r.finishEnding(ctx, rec.Principal, ending, often)
 	if in.Old != nil {
-		r.o.Ended(ctx, in.Old.ID, driver.EndReplaced)
 		r.leaveLedger(ctx, in.Old)
 	}
 	return in.Next, nil
@@ -104,7 +106,7 @@ func (r *Records) abandon(ctx context.Context, next *driver.Record) {
 	// The context may have run out over what failed.
 	ctx, cancel := r.bound(ctx)
 	defer cancel()
-	if err := r.bury(ctx, next.ID, graveOf(next, driver.EndAbandoned), next); err != nil {
+	if err := r.bury(ctx, next.ID, graveOf(next, driver.EndAbandoned), next, ended{}); err != nil {
 		// Nobody has its token, and the ledger ends it with the others.
 		r.o.Logger.WarnContext(ctx, "cloakroom: a sign-in that failed leaves a session behind", "session", next.ID, "error", err)
 		return

@@ -38,6 +38,10 @@ func (w *world) check(x *explorer) string {
 		return "t: a note was told twice"
 	case x.sc.note && w.lostNote(x):
 		return "t: a note is gone, and nobody was told"
+	case w.toldTwice:
+		return "o: a process told of one end twice"
+	case strings.Contains(x.sc.props, "o") && w.untold(x):
+		return "o: nobody told of the end of a session"
 	case w.unsure:
 		return "n: a save was reported as unknown though nothing went wrong"
 	case w.spurious:
@@ -76,6 +80,11 @@ func (w *world) checkSession(x *explorer, slot uint16, r *recordInfo) string {
 	case !open && (x.sc.keep|w.later)&bit != 0:
 		return "k: " + name + " does not open though nobody ended it"
 	}
+	for _, told := range w.told {
+		if told&bit != 0 {
+			return "o: " + name + " is live, and somebody told that it has ended"
+		}
+	}
 	if r.note&w.taken != 0 {
 		return "t: a note that was told is there"
 	}
@@ -93,6 +102,28 @@ func (w *world) checkSession(x *explorer, slot uint16, r *recordInfo) string {
 		}
 	}
 	return ""
+}
+
+// untold reports whether all is done, without a fault, and a session has ended of which
+// nobody told.
+func (w *world) untold(x *explorer) bool {
+	if w.faults != x.sc.faults || w.crashes != x.sc.crashes {
+		return false
+	}
+	var told uint16
+	for i := range x.sc.clients {
+		if w.clients[i] != nodeDone {
+			return false
+		}
+		told |= w.told[i]
+	}
+	for slot := range uint16(maxSlots) {
+		r := &x.records[w.records[slot]]
+		if w.records[slot] != 0 && r.reason != "" && r.reason != cloakroom.EndAbandoned && told>>slot&1 == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // lostNote reports whether all are done and the note that was left last was told to

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -183,7 +184,29 @@ func (x *explorer) token(text string) uint16 {
 func (x *explorer) record(i recIndex) *driver.Record { return x.records[i].Record }
 
 func toJSON(v any) string {
-	b, err := json.Marshal(v)
+	// What is exported hides values where it is encoded: here all of it counts.
+	type record driver.Record
+	type grave driver.Grave
+	var of struct {
+		Record        *record
+		Grave         *grave
+		Values, Extra map[string]json.RawMessage
+	}
+	switch v := v.(type) {
+	case *driver.Record:
+		plain := record(*v)
+		of.Record, of.Values, of.Extra = &plain, maps.Collect(v.Values.All()), maps.Collect(v.Extra.All())
+		if g := v.Grave; g != nil {
+			plain := grave(*g)
+			of.Grave, of.Extra = &plain, maps.Collect(g.Extra.All())
+		}
+	case driver.Grave:
+		plain := grave(v)
+		of.Grave, of.Extra = &plain, maps.Collect(v.Extra.All())
+	default:
+		panic(fmt.Sprintf("explore: %T has no key", v))
+	}
+	b, err := json.Marshal(of)
 	if err != nil {
 		panic(err) // records can always be encoded
 	}

@@ -287,6 +287,9 @@ func (x *explorer) newClient(t *testing.T, i int) *client {
 		return x.sc.time(c.now)
 	}
 	config.Events = &cloakroom.Events{SignedIn: func(_ context.Context, i cloakroom.Info) { c.made = i.ID }}
+	if strings.Contains(x.sc.props, "o") {
+		config.Events.Ended = func(_ context.Context, e cloakroom.Ending) { c.note(effTold, x.slot(e.ID)) }
+	}
 	if spec.touches {
 		config.TouchEvery = -1
 	}

@@ -66,6 +66,9 @@ type ghost struct {
 	used       uint16 // sessions that a request has presented the token of, perhaps
 	afterwards uint16 // sessions in which something was saved after the sign-in that made them, perhaps
 
+	told      [maxClients]uint16 // sessions whose end a process told
+	toldTwice bool               // one of them, by one process
+
 	renewed      tokenSet // those that were renewed
 	renewedTwice bool     // one of them, with two new ones handed out
 	tokens       tokenSet // that a browser holds
@@ -116,6 +119,7 @@ const (
 	effUsed                          // args: slot; and was answered
 	effAfterwards                    // args: slot; something is saved after the sign-in that made it
 	effHanded                        // args: token; a browser has it
+	effTold                          // args: slot; the process told that it has ended
 )
 
 // learn takes over what client i tells.
@@ -181,6 +185,9 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.later |= 1 << e.args[0]
 		case effAfterwards:
 			g.afterwards |= 1 << e.args[0]
+		case effTold:
+			g.toldTwice = g.toldTwice || g.told[i]>>e.args[0]&1 == 1
+			g.told[i] |= 1 << e.args[0]
 		case effHanded:
 			g.tokens |= 1 << e.args[0]
 			g.newest = e.args[0]
