@@ -50,3 +50,19 @@ func TestReadsFromBeforeACut(t *testing.T) {
 		}
 	}
 }
+
+// Who signs in with a token whose session a node that was cut off doesn't know begins
+// with nothing. One that it knew gives its values.
+func TestSignInAtANodeThatWasCutOff(t *testing.T) {
+	create := history.Op{N: 1, Kind: history.Create, Outcome: history.Done, NewSession: 1, NewToken: 1, Call: 10, Return: 20}
+	update := history.Op{N: 2, Kind: history.Update, Outcome: history.Done, Session: 1, Token: 1, Call: 22, Return: 24}
+	login := history.Op{N: 3, Kind: history.Login, Outcome: history.Done, Session: 1, Token: 1, Again: true, Principal: "p", NewSession: 2, NewToken: 2, Call: 50, Return: 60}
+	read := history.Op{N: 4, Kind: history.Get, Outcome: history.Done, Session: 2, Token: 2, Values: &history.Values{}, Call: 70, Return: 80}
+	for since, broken := range map[int64]bool{0: true, 15: false, 30: true} {
+		login.Since = since
+		v := history.Check(history.Family{Ops: []history.Op{create, update, login, read}}, time.Minute)
+		if v.Undecided || v.Failed() != broken {
+			t.Errorf("cut off at %d: %+v, want broken: %v", since, v, broken)
+		}
+	}
+}

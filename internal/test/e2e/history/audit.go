@@ -110,9 +110,12 @@ func (a *auditor) updates(g *Op) {
 }
 
 // keeps reports whether a sign-in certainly takes the values along: it began with the
-// session of its token, since nothing else can have ended that.
+// session of its token, since that was there and nothing else can have ended it.
 func (a *auditor) keeps(login *Op) bool {
 	made := a.parent[login.Session]
+	if login.Again && login.Since > 0 && made != nil && made.Return >= login.Since {
+		return false // a node that was cut off may not have known the session
+	}
 	if made != nil && made.Principal != "" && made.Principal != login.Principal {
 		return false
 	}
