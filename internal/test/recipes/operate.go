@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -66,6 +67,11 @@ func rotate(keyring *cloakroom.Keyring, newSecret, oldSecret []byte) error {
 // everyoneOut refuses all sessions that were made up to now, by whatever machine.
 func everyoneOut(config *cloakroom.Config, now time.Time) {
 	config.NotBefore = now.Add(driver.ClockTolerance)
+}
+
+// behindProxies takes the client's address from who wrote it down: proxies in 10.0.0.0/8.
+func behindProxies(config *cloakroom.Config) {
+	config.ClientAddr = cloakroom.TrustedProxies(netip.MustParsePrefix("10.0.0.0/8"))
 }
 
 // private keeps neither the address nor the user agent.

@@ -240,3 +240,16 @@ func TestTwoManagers(t *testing.T) {
 		t.Error("sessions that a machine with a clock ahead makes now are let in")
 	}
 }
+
+func TestBehindProxies(t *testing.T) {
+	config := &cloakroom.Config{}
+	behindProxies(config)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Forwarded-For", "203.0.113.1, 192.0.2.7")
+	for from, want := range map[string]string{"10.1.2.3:4": "192.0.2.7", "192.0.2.99:4": "192.0.2.99"} {
+		r.RemoteAddr = from
+		if got := config.ClientAddr(r); got != want {
+			t.Errorf("from %s it is %q, want %q", from, got, want)
+		}
+	}
+}
