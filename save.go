@@ -190,92 +190,144 @@ func (s *Session) takeValue(ctx context.Context, name string, check func(json.Ra
 
 // save is Save with saving held. tx is an op that is dropped if it is refused.
 func (s *Session) save(ctx context.Context, tx *op) error {
+	b, err := s.beginSave(tx)
+	if b == nil {
+		return err
+	}
+	if b.stored {
+		err = b.change()
+	} else {
+		err = b.create(ctx)
+	}
+	b.settle(err)
+	return err
+}
+
+// saveUnderWay is a save, with what the session had when it began.
+type saveUnderWay struct {
+	s      *Session
+	tx     *op  // the last of ops; nil: none
+	mine   []op // to be logged again if they can't be saved
+	ops    []op
+	base   *driver.Record
+	stored bool
+	view   driver.ValueList // base's values with mine
+	exact  bool             // no op failed when view was made
+	visit  visit
+	asOf   protocol.Moment // of base; then of saved
+	fresh  bool            // base was read after the changes were asked for
+
+	saved   *driver.Record // what it came to; nil: nothing is there
+	skipped bool           // nothing had to be written
+}
+
+// beginSave takes the changes along. It returns nil if there is nothing to save, or
+// nothing can be.
+func (s *Session) beginSave(tx *op) (*saveUnderWay, error) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	mine := s.ops
 	ops := mine
 	if tx != nil {
 		ops = append(slices.Clip(mine), *tx)
 	}
 	if s.sunk == nil && len(ops) == 0 && !s.errs.lost() {
-		s.mu.Unlock()
-		return nil
+		return nil, nil
 	}
 	if err := s.err(); err != nil {
-		s.mu.Unlock()
-		return err
+		return nil, err
 	}
 	if s.gone {
-		s.mu.Unlock()
-		return fmt.Errorf("cloakroom: %w", ErrGone)
+		return nil, fmt.Errorf("cloakroom: %w", ErrGone)
 	}
-	base, stored := s.rec, s.stored
-	view, exact := s.view.list, s.exact
 	s.view.owned = false // the record that is written shares it
 	s.take()
-	visit, asOf := s.visit, s.asOf
-	// A request that saves once asks for its changes when it arrives.
-	fresh := s.fresh && s.q != nil && s.m.config.Save == SaveOnce
-	s.mu.Unlock()
+	return &saveUnderWay{
+		s: s, tx: tx, mine: mine, ops: ops, base: s.rec, stored: s.stored,
+		view: s.view.list, exact: s.exact, visit: s.visit, asOf: s.asOf,
+		// A request that saves once asks for its changes when it arrives.
+		fresh: s.fresh && s.q != nil && s.m.config.Save == SaveOnce,
+	}, nil
+}
 
-	var saved *driver.Record
-	var err error
-	written := true
-	if stored {
-		c := &protocol.Change{Base: base, AsOf: asOf, Seen: visit.seen(), MaySkip: true, Fresh: fresh}
-		c.Apply = func(next *driver.Record, now time.Time, untouched bool) (err error) {
-			if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
-				return err
-			}
-			switch {
-			case tx == nil && exact && untouched && next.Version == base.Version:
-				next.Values = view // computed already
-			default:
-				if next.Values, err = replay(next.Values, ops); err != nil {
-					return err
-				}
-			}
-			if err := s.m.checkSize(next); err != nil {
-				return err
-			}
-			s.m.freshen(next, visit, now)
-			if tx != nil && tx.take != nil {
-				c.Outcome = tx.take.raw
-			}
-			return nil
+// change writes the changes of a session that is stored.
+func (b *saveUnderWay) change() (err error) {
+	c := &protocol.Change{Base: b.base, AsOf: b.asOf, Seen: b.visit.seen(), MaySkip: true, Fresh: b.fresh}
+	c.Apply = func(next *driver.Record, now time.Time, untouched bool) error {
+		if err := b.apply(next, now, untouched); err != nil {
+			return err
 		}
-		if saved, err = s.m.records.Change(base.ID, c); err == nil {
-			asOf, written = c.AsOf, !c.Skipped
-			if raw, ok := c.Outcome.(json.RawMessage); ok {
-				tx.take.raw = raw
-			}
+		if b.takes() {
+			c.Outcome = b.tx.take.raw
 		}
-	} else if saved, err = s.createFrom(ctx, ops); saved != nil {
-		asOf = protocol.MomentOf(saved.Created)
+		return nil
 	}
+	if b.saved, err = b.s.m.records.Change(b.base.ID, c); err != nil {
+		return err
+	}
+	b.asOf, b.skipped = c.AsOf, c.Skipped
+	if raw, ok := c.Outcome.(json.RawMessage); ok {
+		b.tx.take.raw = raw
+	}
+	return nil
+}
 
+// takes reports whether the save takes a value.
+func (b *saveUnderWay) takes() bool { return b.tx != nil && b.tx.take != nil }
+
+// apply makes the changes on a state of the session. untouched is as in
+// protocol.Change.
+func (b *saveUnderWay) apply(next *driver.Record, now time.Time, untouched bool) (err error) {
+	m := b.s.m
+	if err := m.stillGood(next, b.visit.secret, b.visit.strict); err != nil {
+		return err
+	}
+	computed := b.tx == nil && b.exact && untouched && next.Version == b.base.Version
+	if computed {
+		next.Values = b.view
+	} else if next.Values, err = replay(next.Values, b.ops); err != nil {
+		return err
+	}
+	if err := m.checkSize(next); err != nil {
+		return err
+	}
+	m.freshen(next, b.visit, now)
+	return nil
+}
+
+// create stores a session that isn't yet.
+func (b *saveUnderWay) create(ctx context.Context) (err error) {
+	if b.saved, err = b.s.createFrom(ctx, b.ops); b.saved != nil {
+		b.asOf = protocol.MomentOf(b.saved.Created)
+	}
+	return err
+}
+
+// settle has the session show what the save came to.
+func (b *saveUnderWay) settle(err error) {
+	s := b.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flying = false
 	switch {
-	case s.rec != base && s.rec != saved: // signed out meanwhile
-		return err
-	case err == nil && saved != nil:
-		if s.fresh = true; written {
+	case s.rec != b.base && s.rec != b.saved: // signed out meanwhile
+	case err == nil && b.saved != nil:
+		s.fresh = true
+		if !b.skipped {
 			s.wrote, s.rekey = true, false
 		}
-		s.show(saved, asOf)
-	case err == nil && stored: // saved, and ended since
+		s.show(b.saved, b.asOf)
+	case err == nil && b.stored: // saved, and ended since
 		s.gone = true
 	case err == nil: // nothing was left to put in
 		s.project(nil)
 	case errors.Is(err, ErrUnknown):
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
 		s.gone = errors.Is(err, ErrGone)
-	case err != nil:
+	default:
 		s.gone = errors.Is(err, ErrGone) && s.barred == nil
-		s.untake(mine)
+		s.untake(b.mine)
 	}
-	return err
 }
 
 // createFrom stores a new session; with nothing to put in, it doesn't.

@@ -16,14 +16,35 @@ type decoder struct {
 	words []string
 	spans []span // of one document's values
 	extra []span // of the members that it has beside those that are known
-	text  []byte // of one document's strings, to be made one string of
-	texts []text
+	texts texts
 }
 
-// text is where a string goes, and where it ends in the text of all.
-type text struct {
+// texts are the strings of one document. They are set once all have been read, as parts
+// of one string, which is one allocation in the place of one each.
+type texts struct {
+	bytes []byte // of all, one after the other
+	parts []part
+}
+
+// part is where one of the strings goes, and where it ends among the bytes of all.
+type part struct {
 	into *string
 	end  int
+}
+
+// add puts a string at the end, for into.
+func (t *texts) add(text []byte, into *string) {
+	t.bytes = append(t.bytes, text...)
+	t.parts = append(t.parts, part{into, len(t.bytes)})
+}
+
+// set sets all strings, and forgets them.
+func (t *texts) set() {
+	all, from := string(t.bytes), 0
+	for _, p := range t.parts {
+		*p.into, from = all[from:p.end], p.end
+	}
+	t.bytes, t.parts = t.bytes[:0], t.parts[:0]
 }
 
 // span is where a value is.
@@ -126,15 +147,12 @@ func graveVersion(v driver.Version) driver.Version {
 func (d *decoder) read(s *scanner, into *document) {
 	keep := new(room)
 	*into = document{rec: &keep.rec}
-	d.text, d.texts, d.extra = d.text[:0], d.texts[:0], d.extra[:0]
+	d.extra = d.extra[:0]
 	s.object(func(name []byte) { d.member(s, name, into, keep) })
 	if len(d.extra) > 0 && s.err == nil {
 		keep.rec.Extra = copyExtra(s.data, d.extra)
 	}
-	all, from := string(d.text), 0
-	for _, t := range d.texts {
-		*t.into, from = all[from:t.end], t.end
-	}
+	d.texts.set()
 }
 
 func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
@@ -232,12 +250,13 @@ func copyExtra(data []byte, spans []span) driver.ValueList {
 	return driver.SortValues(extra)
 }
 
-// str reads a string, "" for null, that is set when the whole document is read.
+// str reads a string, "" for null, which is set once the whole document has been read.
 func (d *decoder) str(s *scanner, into *string) {
+	var text []byte
 	if !s.null() {
-		d.text = append(d.text, s.text()...)
+		text = s.text()
 	}
-	d.texts = append(d.texts, text{into, len(d.text)})
+	d.texts.add(text, into)
 }
 
 // word makes a string of what many documents are likely to say.

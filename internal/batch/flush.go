@@ -142,10 +142,12 @@ const (
 // gather lets what is about to come join the batch (rule 2). b.mu must be held,
 // and is released meanwhile.
 func (b *Batcher[T, R]) gather() {
-	had, idle := 0, 0
-	for n := 0; idle < idleYields && n < mostYields && !b.full(); n++ {
-		if idle++; had < b.queue.items {
-			had, idle = b.queue.items, 0
+	seen := 0 // items, at most
+	for n, idle := 0, 0; n < mostYields && idle < idleYields && !b.full(); n++ {
+		if b.queue.items > seen {
+			seen, idle = b.queue.items, 0
+		} else {
+			idle++
 		}
 		b.mu.Unlock()
 		runtime.Gosched()

@@ -96,35 +96,53 @@ func (a *admission) room(count uint64, times int64) bool {
 var ErrTooMany = fmt.Errorf("cloakroom: more operations are under way than the store carries out in time: %w: %w", driver.ErrOverloaded, driver.ErrUnavailable)
 
 // measure adapts the limit to the rate at which operations are done while there
-// are enough of them to keep the store busy.
+// are enough of them to keep the store busy. done is how many ever were.
 func (a *admission) measure(done uint64) {
 	if !a.mu.TryLock() {
 		return // somebody does
 	}
 	defer a.mu.Unlock()
-	now := time.Now()
-	n, span := done-a.done, now.Sub(a.since)
-	if a.busy.CompareAndSwap(false, true) {
-		a.since, a.done, a.most, a.rush = now, done, 0, 0
-		if span >= measured { // what it did at leisure it can do
-			a.most = within(n, span)
-		}
-		a.limit.Store(0)
-		return
+	s := span{now: time.Now(), done: done}
+	s.n, s.took = done-a.done, s.now.Sub(a.since)
+	switch {
+	case a.busy.CompareAndSwap(false, true):
+		a.beginRush(s)
+	case s.took >= measured:
+		a.adapt(s)
 	}
-	if span < measured {
-		return
+}
+
+// span is a time in which operations were done, up to now.
+type span struct {
+	now  time.Time
+	took time.Duration
+	done uint64 // ever
+	n    uint64 // in the span
+}
+
+// beginRush lets all in until a rate is known. What the store did at leisure it can do.
+func (a *admission) beginRush(s span) {
+	a.since, a.done, a.most, a.rush = s.now, s.done, 0, 0
+	if s.took >= measured {
+		a.most = within(s.n, s.took)
 	}
+	a.limit.Store(0)
+}
+
+// adapt sets the limits by what was done in a span, and begins the next.
+func (a *admission) adapt(s span) {
+	// The limit rises at once and falls by half, since a pause is no slow store.
 	first := a.limit.Load() == 0
-	if !first { // a pause is no slow store: little by little
+	if !first {
 		a.most /= 2
 	}
-	if n > 0 {
-		a.most = max(a.most, within(n, span))
+	if s.n > 0 {
+		a.most = max(a.most, within(s.n, s.took))
 	} else if first {
 		a.most = mostOps / 4
 	}
 	a.most = max(a.most, fewOps)
+	// A rush that lasts is one in which there was no ease for some spans.
 	fewer := max(a.most*int64(rushWait)/int64(mostWait), min(a.most, someOps))
 	a.ease.Store(fewer / 2)
 	if a.rush++; a.eased.Swap(false) {
@@ -135,7 +153,7 @@ func (a *admission) measure(done uint64) {
 	} else {
 		a.limit.Store(fewer)
 	}
-	a.since, a.done = now, done
+	a.since, a.done = s.now, s.done
 }
 
 // within is how many of the operations that were done in a span are done in mostWait.

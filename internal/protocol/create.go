@@ -42,13 +42,13 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 		case len(open) == 0: // somebody else was there first
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, driver.ErrGone)
 		}
-		seen, state, verdict, _ := r.learnOutcome(ctx, &driver.Record{ID: rec.ID}, open, err)
+		l := r.learnOutcome(ctx, &driver.Record{ID: rec.ID}, open, err)
 		switch {
-		case verdict == verdictApplied && seen != nil:
-			return seen, nil
-		case verdict == verdictUnknown && state != stateGrave:
+		case l.verdict == verdictApplied && l.rec != nil:
+			return l.rec, nil
+		case l.verdict == verdictUnknown && l.state != stateGrave:
 			return nil, errUnknown(rec.ID, err)
-		case state != stateMissing: // ended already, or made by someone else: ids are never reused
+		case l.state != stateMissing: // ended already, or made by someone else: ids are never reused
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, driver.ErrGone)
 		}
 	}

@@ -25,123 +25,229 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 	}
 	ctx.Begin(context.Background(), actual.Add(r.o.Timeout), nil)
 	defer ctx.End()
-	give := func(rec *driver.Record, err error) *driver.Record {
-		for _, c := range batch {
-			c.AsOf = MomentOf(now)
-			c.finish(rec, err)
-		}
-		return rec
+	w := &flushing{r: r, ctx: ctx, id: id, batch: batch, now: now, cur: cur, makeNew: batch[0].Make}
+	if cur == nil {
+		w.read()
+	} else {
+		w.checkApp()
 	}
-	justRead := false // cur was read by this flush, after all that is asked for
-	makeNew := batch[0].Make
-	known := cur != nil
-	if !known {
-		rec, err := r.store.Get(ctx, id)
-		switch {
-		case err == nil:
-			cur, justRead = rec, true
-		case driver.IsNotFound(err) && makeNew != nil:
-			cur = makeNew()
-		case driver.IsNotFound(err), driver.IsGone(rec, err):
-			return give(nil, errGone(id))
-		default:
-			return give(nil, readError(id, err))
-		}
+	for !w.done {
+		w.try()
 	}
-	if cur.App != r.app {
-		return give(nil, fmt.Errorf("cloakroom: %v belongs to another app: %w", id, driver.ErrGone))
+	return w.left
+}
+
+// flushing is a flush that is under way.
+type flushing struct {
+	r       *Records
+	ctx     context.Context
+	id      driver.ID
+	batch   []*Change // those that have no result yet
+	makeNew func() *driver.Record
+	now     time.Time
+
+	cur      *driver.Record // the newest state that is known
+	justRead bool           // by this flush, after all that is asked for
+
+	// open are the attempts that were sent, and neither refused for certain nor
+	// confirmed to have failed: each may have happened, or happen yet. An answer that is
+	// certain rules out its own attempt alone.
+	open []attempt
+
+	done bool
+	left *driver.Record // once it is done; nil: that isn't known
+}
+
+// read begins with the state that the store has.
+func (w *flushing) read() {
+	rec, err := w.r.store.Get(w.ctx, w.id)
+	switch {
+	case err == nil:
+		w.cur, w.justRead = rec, true
+	case driver.IsNotFound(err) && w.makeNew != nil:
+		w.cur = w.makeNew()
+	case driver.IsNotFound(err), driver.IsGone(rec, err):
+		w.fail(errGone(w.id))
+		return
+	default:
+		w.fail(readError(w.id, err))
+		return
 	}
-	// Sent, and neither refused for certain nor confirmed to have failed: each may have
-	// happened, or happen yet. An answer that is certain rules out its own attempt alone.
-	var open []attempt
-	for try := 0; ; try++ {
-		if try > 0 || !known { // time went by
-			now = r.clock.Now()
-		}
-		over, err := r.endIfOver(ctx, cur, now, batch)
-		if over {
-			// Past the deadline nothing was buried, so an earlier attempt is still
-			// unconfirmed.
-			if len(open) > 0 && !now.Before(cur.Deadline) {
-				return give(nil, errUnknown(id, nil))
-			}
-			return give(nil, fmt.Errorf("cloakroom: %v has expired: %w", id, driver.ErrGone))
-		}
-		if err == nil {
-			var next, saved *driver.Record
-			var refuses bool
-			if next, batch, refuses = r.merge(cur, batch, now, len(open) > 0); len(batch) == 0 {
-				return cur
-			}
-			// While an earlier attempt is unresolved nothing is skipped: it may yet happen.
-			if !refuses && len(open) == 0 && r.skippable(cur, next, batch) {
-				if justRead || allFresh(batch) {
-					for _, c := range batch {
-						c.Skipped = true
-					}
-					return give(cur, nil)
-				}
-				// Others may have changed it since it was read: it is asked for again. If
-				// that fails, the write tells more.
-				if rec, err := r.store.Get(ctx, id); err == nil {
-					cur, justRead = rec, true
-					continue
-				}
-			}
-			writeID := driver.NewWriteID()
-			if !refuses {
-				next.Writes++
-				next.WriteIDs = driver.PushWriteID(cur.WriteIDs, writeID)
-				saved, err = r.send(ctx, next)
-			}
-			switch {
-			case refuses, refused(err) && len(open) > 0:
-				// An earlier attempt may have happened, whatever a read shows. Once
-				// this write is acknowledged, it has not.
-				confirmed, e := r.confirm(ctx, cur)
-				if e == nil {
-					cur, open = confirmed, nil
-					continue
-				}
-				if refused(e) {
-					give(nil, errUnknown(id, e))
-					return cur
-				}
-				err = e
-			case err == nil:
-				return give(saved, nil)
-			case errors.Is(err, driver.ErrInvalid) && len(batch) > 1:
-				for _, c := range batch { // whose fault it is shows one by one
-					cur = r.flush(id, cur, []*Change{c}, now, time.Now())
-				}
-				return cur
-			case refused(err):
-				give(nil, errRefused(id, err))
-				return cur
-			case !r.certain(err):
-				open = append(open, attempt{id: writeID, base: cur.Writes, answered: answered(err)})
-				keepOutcomes(batch, writeID)
-			}
-		}
-		rec, state, verdict, pending := r.learnOutcome(ctx, cur, open, err)
-		switch {
-		case verdict == verdictApplied:
-			settleOutcomes(batch, pending[0].id)
-			return give(rec, nil) // nil if it was ended since
-		case verdict == verdictUnknown && len(open) == 0:
-			return give(nil, errUnread(id, err))
-		case verdict == verdictUnknown && state == stateGrave: // over, but perhaps after our write
-			return give(nil, fmt.Errorf("%w: %w", errUnknown(id, nil), driver.ErrGone))
-		case verdict == verdictUnknown:
-			return give(nil, errUnknown(id, err))
-		case state == stateGrave, state == stateMissing && makeNew == nil:
-			return give(nil, errGone(id))
-		case state == stateMissing:
-			rec = makeNew()
-		}
-		cur, open, justRead = rec, pending, state == stateLive
+	w.checkApp()
+	w.passTime()
+}
+
+// checkApp refuses a record of another app.
+func (w *flushing) checkApp() {
+	if w.cur.App != w.r.app {
+		w.fail(fmt.Errorf("cloakroom: %v belongs to another app: %w", w.id, driver.ErrGone))
 	}
 }
+
+// passTime notices that time went by, unless it is over.
+func (w *flushing) passTime() {
+	if !w.done {
+		w.now = w.r.clock.Now()
+	}
+}
+
+// try goes through the phases of a write once. It ends the flush, or leaves it to the
+// next try with what it has learned.
+func (w *flushing) try() {
+	defer w.passTime()
+	// An idle session is ended first, and its changes find it gone.
+	over, err := w.r.endIfOver(w.ctx, w.cur, w.now, w.batch)
+	if over {
+		w.expire()
+		return
+	}
+	if err != nil {
+		w.learn(err)
+		return
+	}
+	// The changes are made on the newest state that is known.
+	next, refuses := w.merge()
+	if len(w.batch) == 0 {
+		w.end(w.cur)
+		return
+	}
+	if refuses {
+		w.disprove()
+		return
+	}
+	// What changes nothing need not be written.
+	if w.skip(next) {
+		return
+	}
+	// The rest is written at the version that it was made on.
+	w.write(next)
+}
+
+// expire tells all that the session is over. Past its deadline nothing was buried, so
+// an earlier attempt is still unconfirmed.
+func (w *flushing) expire() {
+	if len(w.open) > 0 && !w.now.Before(w.cur.Deadline) {
+		w.fail(errUnknown(w.id, nil))
+		return
+	}
+	w.fail(fmt.Errorf("cloakroom: %v has expired: %w", w.id, driver.ErrGone))
+}
+
+// skip spares a write that would leave the values as they are, and reports whether this
+// try is over. While an earlier attempt is unresolved nothing is spared: it may yet
+// happen.
+func (w *flushing) skip(next *driver.Record) bool {
+	if len(w.open) > 0 || !w.r.skippable(w.cur, next, w.batch) {
+		return false
+	}
+	if w.justRead || allFresh(w.batch) {
+		for _, c := range w.batch {
+			c.Skipped = true
+		}
+		w.succeed(w.cur)
+		return true
+	}
+	// Others may have changed the record since it was read. So it is read again, and if
+	// that fails, the write tells more.
+	rec, err := w.r.store.Get(w.ctx, w.id)
+	if err != nil {
+		return false
+	}
+	w.cur, w.justRead = rec, true
+	return true
+}
+
+// write sends the next state, and judges the answer.
+func (w *flushing) write(next *driver.Record) {
+	writeID := driver.NewWriteID()
+	next.Writes++
+	next.WriteIDs = driver.PushWriteID(w.cur.WriteIDs, writeID)
+	saved, err := w.r.send(w.ctx, next)
+	switch {
+	case err == nil:
+		w.succeed(saved)
+	case refused(err) && len(w.open) > 0:
+		w.disprove()
+	case errors.Is(err, driver.ErrInvalid) && len(w.batch) > 1: // whose fault it is shows one by one
+		left := w.cur
+		for _, c := range w.batch {
+			left = w.r.flush(w.id, left, []*Change{c}, w.now, time.Now())
+		}
+		w.end(left)
+	case refused(err):
+		w.refuse(errRefused(w.id, err))
+	default:
+		if !w.r.certain(err) {
+			w.open = append(w.open, attempt{id: writeID, base: w.cur.Writes, answered: answered(err)})
+			keepOutcomes(w.batch, writeID)
+		}
+		w.learn(err)
+	}
+}
+
+// disprove goes on after a refusal while an earlier attempt is unresolved. That may have
+// happened, whatever a read shows, until the record has been written once more.
+func (w *flushing) disprove() {
+	confirmed, err := w.r.confirm(w.ctx, w.cur)
+	switch {
+	case err == nil:
+		w.cur, w.open = confirmed, nil
+	case refused(err):
+		w.refuse(errUnknown(w.id, err))
+	default:
+		w.learn(err)
+	}
+}
+
+// learn finds out what became of the attempts, given the last error, and goes on with
+// what there is now.
+func (w *flushing) learn(cause error) {
+	l := w.r.learnOutcome(w.ctx, w.cur, w.open, cause)
+	switch {
+	case l.verdict == verdictApplied:
+		settleOutcomes(w.batch, l.attempts[0].id)
+		w.succeed(l.rec) // nil if it was ended since
+		return
+	case l.verdict == verdictUnknown && len(w.open) == 0:
+		w.fail(errUnread(w.id, cause))
+		return
+	case l.verdict == verdictUnknown && l.state == stateGrave: // over, but perhaps after our write
+		w.fail(fmt.Errorf("%w: %w", errUnknown(w.id, nil), driver.ErrGone))
+		return
+	case l.verdict == verdictUnknown:
+		w.fail(errUnknown(w.id, cause))
+		return
+	case l.state == stateGrave, l.state == stateMissing && w.makeNew == nil:
+		w.fail(errGone(w.id))
+		return
+	}
+	w.cur, w.open, w.justRead = l.rec, l.attempts, l.state == stateLive
+	if l.state == stateMissing {
+		w.cur = w.makeNew()
+	}
+}
+
+// The ways in which a flush ends.
+
+// succeed tells all that the record was left in this state.
+func (w *flushing) succeed(rec *driver.Record) { w.tell(rec, nil); w.end(rec) }
+
+// fail tells all an error after which it isn't known what the record is.
+func (w *flushing) fail(err error) { w.tell(nil, err); w.end(nil) }
+
+// refuse tells all an error that leaves the record as it was.
+func (w *flushing) refuse(err error) { w.tell(nil, err); w.end(w.cur) }
+
+// tell gives all that have none yet their result.
+func (w *flushing) tell(rec *driver.Record, err error) {
+	for _, c := range w.batch {
+		c.AsOf = MomentOf(w.now)
+		c.finish(rec, err)
+	}
+}
+
+// end ends the flush.
+func (w *flushing) end(left *driver.Record) { w.done, w.left = true, left }
 
 // keepOutcomes keeps what the last run of each change of a batch left, since it may
 // turn out later that its write happened.
@@ -179,51 +285,56 @@ func allFresh(batch []*Change) bool {
 	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Fresh })
 }
 
-// merge makes the next state of a record of a batch of changes, and returns the
-// changes that are in it. It finishes those that refuse, that are needless, and that
-// nobody waits for any more. It takes them out of batch itself.
+// merge makes the next state of the record of the batch's changes. It finishes those
+// that refuse, that are needless, and that nobody waits for any more, and takes them out
+// of the batch.
 //
-// A change that is refused on top of changes not yet written goes back to the queue:
-// if those fail, the refusal was wrong. While an earlier attempt is unresolved
-// (inDoubt) no change may be refused. merge reports that one would be, and the caller
-// confirms the record first.
-func (r *Records) merge(cur *driver.Record, batch []*Change, now time.Time, inDoubt bool) (next *driver.Record, kept []*Change, refuses bool) {
-	batch = slices.DeleteFunc(batch, func(c *Change) bool {
-		gone := r.isAbandoned(c)
+// A change that is refused on top of changes not yet written goes back to the queue: if
+// those fail, the refusal was wrong. While an earlier attempt is unresolved no change may
+// be refused. merge reports that one would be, and the record has to be confirmed first.
+func (w *flushing) merge() (next *driver.Record, refuses bool) {
+	w.dropAbandoned()
+	next = new(driver.Record)
+	*next = *w.cur
+	merged := w.batch[:0]
+	var again []*Change
+	for i, c := range w.batch {
+		before := *next
+		err := c.Apply(next, w.now, len(merged) == 0)
+		if err == nil {
+			if !c.carries {
+				keepCarried(&before, next)
+			}
+			merged = append(merged, c)
+			continue
+		}
+		*next = before
+		switch {
+		case errors.Is(err, ErrNeedless):
+			c.finish(nil, nil)
+		case len(w.open) > 0:
+			w.batch = append(merged, w.batch[i:]...)
+			return nil, true
+		case len(merged) > 0:
+			again = append(again, c)
+		default:
+			c.finish(nil, err)
+		}
+	}
+	w.batch = merged
+	w.r.putBack(w.id, again)
+	return next, false
+}
+
+// dropAbandoned takes out the changes that nobody waits for any more.
+func (w *flushing) dropAbandoned() {
+	w.batch = slices.DeleteFunc(w.batch, func(c *Change) bool {
+		gone := w.r.isAbandoned(c)
 		if gone {
 			c.finish(nil, nil)
 		}
 		return gone
 	})
-	next = new(driver.Record)
-	*next = *cur
-	kept = batch[:0]
-	var again []*Change
-	for i := 0; i < len(batch); i++ {
-		c, before := batch[i], *next
-		if err := c.Apply(next, now, len(kept) == 0); err != nil {
-			*next = before
-			switch {
-			case errors.Is(err, ErrNeedless):
-				c.finish(nil, nil)
-				batch = slices.Delete(batch, i, i+1)
-				i--
-			case inDoubt: // and so nothing was taken out before
-				return nil, batch, true
-			case len(kept) > 0:
-				again = append(again, c)
-			default:
-				c.finish(nil, err)
-			}
-			continue
-		}
-		if !c.carries {
-			keepCarried(&before, next)
-		}
-		kept = append(kept, c)
-	}
-	r.putBack(cur.ID, again)
-	return next, kept, false
 }
 
 // send writes a record at its version, or creates it where it has none. It

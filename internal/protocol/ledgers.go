@@ -109,49 +109,13 @@ func (r *Records) writeLedger(principal string, mend bool, f func(*driver.Record
 // they are over don't count: the next sign-in makes up for them. It returns all that
 // are ending, for finishEnding.
 func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generation driver.WriteID, limit int, replaces []driver.ID) ([]ledgerEntry, error) {
-	var there []ledgerEntry
-	enter := func(looked bool, over, unread map[driver.ID]bool) (ledger, error) {
-		return r.changeLedger(rec.Principal, false, func(l *ledger, now time.Time) (time.Time, error) {
-			if l.Generation != generation {
-				return now, errRevoked(rec.Principal)
-			}
-			// A Rebuild may have entered it already.
-			l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool { return over[e.ID] || e.ID == rec.ID })
-			excess := 0
-			if limit > 0 {
-				excess = len(l.Live) + 1 - limit
-				for _, e := range l.Live {
-					if slices.Contains(replaces, e.ID) {
-						excess--
-					}
-				}
-				for _, e := range l.Live {
-					if unread[e.ID] {
-						excess--
-					}
-				}
-			}
-			if excess > 0 && !looked {
-				there = slices.DeleteFunc(slices.Clone(l.Live), func(e ledgerEntry) bool { return slices.Contains(replaces, e.ID) })
-				return now, errOverLimit
-			}
-			l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool {
-				if excess <= 0 || slices.Contains(replaces, e.ID) {
-					return false
-				}
-				excess--
-				e.OverLimit = true
-				l.Ending = append(l.Ending, e)
-				return true
-			})
-			l.Live = append(l.Live, entryOf(rec))
-			return rec.Deadline, nil
-		})
-	}
-	l, err := enter(false, nil, nil)
+	e := &entrance{rec: rec, generation: generation, limit: limit, replaces: replaces}
+	l, err := r.changeLedger(rec.Principal, false, e.enter)
 	if errors.Is(err, errOverLimit) && !errors.Is(err, driver.ErrUnknown) {
-		over, unread := r.overAmong(ctx, there)
-		l, err = enter(true, over, unread)
+		// Which of them are over costs a read of each, so it is asked for only now.
+		e.over, e.unread = r.overAmong(ctx, e.rivals)
+		e.looked = true
+		l, err = r.changeLedger(rec.Principal, false, e.enter)
 	}
 	if err != nil {
 		return nil, err
@@ -161,6 +125,66 @@ func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generatio
 	}
 	return l.Ending, nil
 }
+
+// entrance is a new session on its way into its principal's ledger.
+type entrance struct {
+	rec        *driver.Record
+	generation driver.WriteID
+	limit      int
+	replaces   []driver.ID
+
+	rivals       []ledgerEntry // those that would have to end, or are over, when the limit was met
+	looked       bool          // it is known which of them are over:
+	over, unread map[driver.ID]bool
+}
+
+// enter changes the ledger. errOverLimit: it has to be known first which sessions are
+// over.
+func (e *entrance) enter(l *ledger, now time.Time) (keep time.Time, err error) {
+	if l.Generation != e.generation {
+		return now, errRevoked(e.rec.Principal)
+	}
+	l.Live = slices.DeleteFunc(l.Live, func(there ledgerEntry) bool {
+		return e.over[there.ID] || there.ID == e.rec.ID // which a Rebuild may have entered
+	})
+	excess := e.excess(l.Live)
+	if excess > 0 && !e.looked {
+		e.rivals = slices.DeleteFunc(slices.Clone(l.Live), e.isReplaced)
+		return now, errOverLimit
+	}
+	l.Live = slices.DeleteFunc(l.Live, func(there ledgerEntry) bool {
+		if excess <= 0 || e.isReplaced(there) {
+			return false
+		}
+		excess--
+		there.OverLimit = true
+		l.Ending = append(l.Ending, there)
+		return true
+	})
+	l.Live = append(l.Live, entryOf(e.rec))
+	return e.rec.Deadline, nil
+}
+
+// excess returns how many are too many with the new one. Those that it replaces don't
+// count, nor those that couldn't be read.
+func (e *entrance) excess(live []ledgerEntry) int {
+	if e.limit <= 0 {
+		return 0
+	}
+	n := len(live) + 1 - e.limit
+	for _, there := range live {
+		if e.isReplaced(there) {
+			n--
+		}
+		if e.unread[there.ID] {
+			n--
+		}
+	}
+	return n
+}
+
+// isReplaced reports whether an entry is of a session that the new one replaces.
+func (e *entrance) isReplaced(there ledgerEntry) bool { return slices.Contains(e.replaces, there.ID) }
 
 // errOverLimit refuses a sign-in that is over the limit until it is known which
 // sessions are over.

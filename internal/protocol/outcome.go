@@ -11,6 +11,17 @@ import (
 // This file is how the outcome is learned of a write that met a conflict or was not
 // answered.
 
+// learned is what there is to know of a record after writes whose outcome wasn't known.
+type learned struct {
+	rec     *driver.Record // as it is now; nil unless it is live
+	state   recordState
+	verdict verdict
+
+	// attempts are those that may still happen; with verdictApplied the one that
+	// happened.
+	attempts []attempt
+}
+
 // learnOutcome re-reads a record after a write that met a conflict, or wasn't
 // answered, until it knows what became of the attempts. It asks again, backing
 // off, while the store doesn't answer, and for a while when what it reads has
@@ -21,21 +32,21 @@ import (
 // the state that was read is written once more, at its version. If that is
 // acknowledged, so is the state that it was written over.
 //
-// The attempts that it returns are those that may still happen, or with
-// verdictApplied the one that happened.
-func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) (*driver.Record, recordState, verdict, []attempt) {
+// cause is the error of the last write.
+func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) learned {
+	unread := learned{state: stateUnread, verdict: verdictUnknown}
 	conflict := answered(cause)
 	for n := 0; ; n++ {
 		if n > 0 || !conflict {
 			if !backOff(ctx, n) {
-				return nil, stateUnread, verdictUnknown, nil
+				return unread
 			}
 		}
 		rec, err := r.store.Get(ctx, cur.ID)
 		seen, ok := see(rec, err)
 		if !ok {
 			if errors.Is(err, driver.ErrNewer) || errors.Is(err, driver.ErrCorrupt) { // nor will it be readable soon
-				return nil, stateUnread, verdictUnknown, nil
+				return unread
 			}
 			continue
 		}
@@ -57,7 +68,7 @@ func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []a
 		case seen.state == stateGrave:
 			pending = nil // whatever is still on its way meets the grave
 		}
-		return rec, seen.state, v, pending
+		return learned{rec, seen.state, v, pending}
 	}
 }
 

@@ -117,54 +117,79 @@ func (r *Records) abandon(ctx context.Context, next *driver.Record) {
 // retire buries the old record at the version that was copied. A save that came
 // in between is taken over into the new record first.
 func (r *Records) retire(ctx context.Context, in *SignIn) error {
-	old, writeID := in.Old, driver.NewWriteID()
-	var open []attempt // stands for all that may have happened: they have one write id
+	t := &retirement{r: r, in: in, old: in.Old, writeID: driver.NewWriteID()}
 	for n := 1; ; n++ {
-		g := old.GraveFor(driver.EndReplaced, r.clock.Now(), writeID)
-		g.Successor, g.Extra = in.Next.ID, replacedExtra(old, in.Repeats)
-		err := r.store.Bury(ctx, old.ID, g, old.Version)
-		if err == nil {
-			r.refuseWaiting(old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", old.ID, driver.ErrGone))
-			return nil
-		}
-		if refused(err) && len(open) == 0 {
-			return errRefused(old.ID, err)
-		}
-		if !r.certain(err) {
-			open = []attempt{{id: writeID, base: old.Writes, answered: answered(err)}}
-		}
-		rec, state, verdict, pending := r.learnOutcome(ctx, old, open, err)
+		err := t.bury(ctx)
 		switch {
-		case verdict == verdictApplied:
+		case err == nil:
+			r.refuseWaiting(t.old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", t.old.ID, driver.ErrGone))
 			return nil
-		case state == stateUnread && len(open) == 0:
-			return errUnread(old.ID, err)
-		case state == stateUnread:
-			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
-		case state != stateLive: // somebody else ended it, whatever became of our attempts
-			return fmt.Errorf("cloakroom: %v was ended during sign-in: %w", old.ID, driver.ErrGone)
-		case verdict == verdictUnknown:
-			return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
-		case rec.Version == old.Version: // not yet
+		case refused(err) && len(t.open) == 0:
+			return errRefused(t.old.ID, err)
+		}
+		l := r.learnOutcome(ctx, t.old, t.open, err)
+		switch {
+		case l.verdict == verdictApplied:
+			return nil
+		case l.state == stateUnread:
+			return t.unknown(err)
+		case l.state != stateLive: // somebody else ended it, whatever became of our attempts
+			return fmt.Errorf("cloakroom: %v was ended during sign-in: %w", t.old.ID, driver.ErrGone)
+		case l.verdict == verdictUnknown:
+			return t.unknown(err)
+		case l.rec.Version == t.old.Version: // not yet
 			if !backOff(ctx, n) {
-				if len(open) == 0 {
-					return errUnread(old.ID, err)
-				}
-				return fmt.Errorf("%w: %w", errRetire, errUnknown(old.ID, err))
+				return t.unknown(err)
 			}
 		default:
-			if in.Check != nil {
-				if err := in.Check(rec); err != nil {
-					return err
-				}
-			}
-			if err := r.takeOver(in, rec); err != nil {
+			if err := t.follow(l.rec); err != nil {
 				return err
 			}
-			old = rec
 		}
-		open = pending
+		t.open = l.attempts
 	}
+}
+
+// retirement is the burial of a session that a sign-in replaces, while it is under way.
+type retirement struct {
+	r       *Records
+	in      *SignIn
+	old     *driver.Record // as the new record has taken it over
+	writeID driver.WriteID
+	open    []attempt // stands for all that may have happened: they have one write id
+}
+
+// bury sends the burial at the version that was taken over.
+func (t *retirement) bury(ctx context.Context) error {
+	g := t.old.GraveFor(driver.EndReplaced, t.r.clock.Now(), t.writeID)
+	g.Successor, g.Extra = t.in.Next.ID, replacedExtra(t.old, t.in.Repeats)
+	err := t.r.store.Bury(ctx, t.old.ID, g, t.old.Version)
+	if err != nil && !t.r.certain(err) {
+		t.open = []attempt{{id: t.writeID, base: t.old.Writes, answered: answered(err)}}
+	}
+	return err
+}
+
+// follow takes over what others made of the old session, which is to be buried as that.
+func (t *retirement) follow(old *driver.Record) error {
+	if t.in.Check != nil {
+		if err := t.in.Check(old); err != nil {
+			return err
+		}
+	}
+	if err := t.r.takeOver(t.in, old); err != nil {
+		return err
+	}
+	t.old = old
+	return nil
+}
+
+// unknown is the error for a session of which can't be learned whether it was buried.
+func (t *retirement) unknown(cause error) error {
+	if len(t.open) == 0 {
+		return errUnread(t.old.ID, cause)
+	}
+	return fmt.Errorf("%w: %w", errRetire, errUnknown(t.old.ID, cause))
 }
 
 // takeOver takes what others saved in the old session meanwhile over into the
