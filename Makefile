@@ -39,6 +39,7 @@ test-matrix:
 
 ## explore: all interleavings of the protocol with more faults, and with one rule taken out at a time
 explore:
+	$(GO) test -count=1 -timeout 1h -v ./internal/test/explore -explore.costly
 	$(GO) test -count=1 -timeout 3h -v ./internal/test/explore -explore.full -explore.limit 2000000 -explore.mutants
 
 ## torture: an hour and more of faults under checked histories; writes docs/reliability.md

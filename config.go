@@ -168,80 +168,110 @@ func (c *Config) withDefaults() (*Config, error) {
 	if c != nil {
 		d = *c
 	}
-	const day = 24 * time.Hour
-	for _, f := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"Lifetime", d.Lifetime}, {"AnonymousLifetime", d.AnonymousLifetime}, {"MaxLifetime", d.MaxLifetime},
-		{"RenewGrace", d.RenewGrace}, {"SaveTimeout", d.SaveTimeout}, {"CacheFor", d.CacheFor},
-	} {
-		if f.value < 0 {
-			return nil, fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
-		}
-	}
-	if len(d.App) > 128 {
-		return nil, fmt.Errorf("cloakroom: Config.App has %d bytes: at most 128 are allowed", len(d.App))
-	}
-	if !utf8.ValidString(d.App) || strings.ContainsFunc(d.App, unicode.IsControl) {
-		return nil, fmt.Errorf("cloakroom: Config.App is %q: it must be UTF-8 without control characters", d.App)
+	if err := d.checkGiven(); err != nil {
+		return nil, err
 	}
 	setDefault(&d.App, "session")
-	if d.Transport == nil {
-		d.Transport = Cookie{}
+	if err := d.setLifetimes(); err != nil {
+		return nil, err
 	}
-	if d.MaxLifetime == 0 {
-		setDefault(&d.Lifetime, 30*day)
-		setDefault(&d.AnonymousLifetime, 7*day)
-		d.MaxLifetime = max(d.Lifetime, d.AnonymousLifetime)
-	}
-	setDefault(&d.Lifetime, min(30*day, d.MaxLifetime))
-	setDefault(&d.AnonymousLifetime, min(7*day, d.MaxLifetime))
-	switch {
-	case d.MaxLifetime > MaxLifetime:
-		return nil, fmt.Errorf("cloakroom: a lifetime of %v is configured: at most %v (400 days) is allowed", d.MaxLifetime, MaxLifetime)
-	case d.Lifetime > d.MaxLifetime:
-		return nil, fmt.Errorf("cloakroom: Config.Lifetime is %v: at most MaxLifetime, %v, is allowed", d.Lifetime, d.MaxLifetime)
-	case d.AnonymousLifetime > d.MaxLifetime:
-		return nil, fmt.Errorf("cloakroom: Config.AnonymousLifetime is %v: at most MaxLifetime, %v, is allowed", d.AnonymousLifetime, d.MaxLifetime)
-	case d.Save < SaveOnce || d.Save > SaveManual:
-		return nil, fmt.Errorf("cloakroom: Config.Save is %d: use SaveOnce, SaveEach or SaveManual", d.Save)
-	}
-	setDefault(&d.IdleTimeout, day)
-	if d.IdleTimeout < 0 || d.IdleTimeout > MaxLifetime {
-		d.IdleTimeout = MaxLifetime // the deadline comes first
-	}
-	setDefault(&d.TouchEvery, min(d.IdleTimeout/10, time.Minute))
-	if d.TouchEvery >= d.IdleTimeout {
-		return nil, fmt.Errorf("cloakroom: Config.TouchEvery is %v: it must be less than IdleTimeout, %v, or active visitors are signed out", d.TouchEvery, d.IdleTimeout)
-	}
-	if longest := min(MaxCacheFor, d.IdleTimeout-1); d.CacheFor > longest {
-		return nil, fmt.Errorf("cloakroom: Config.CacheFor is %v: at most %v, and less than IdleTimeout, %v, is allowed, as a session that was ended elsewhere opens here for that long", d.CacheFor, MaxCacheFor, d.IdleTimeout)
+	if err := d.setIdleTimeout(); err != nil {
+		return nil, err
 	}
 	setDefault(&d.RenewGrace, 30*time.Second)
 	setDefault(&d.SaveTimeout, 5*time.Second)
 	setDefault(&d.SweepEvery, 10*time.Minute)
 	setDefault(&d.MaxBytes, 64<<10)
 	setDefault(&d.MaxPerPrincipal, 100)
-	if d.ClientAddr == nil {
-		d.ClientAddr = remoteHost
-	}
-	if d.Background == nil {
-		d.Background = func(*http.Request) bool { return false }
-	}
-	if d.OnError == nil {
-		d.OnError = plainError
-	}
-	if d.Events == nil {
-		d.Events = &Events{}
-	}
-	if d.Logger == nil {
-		d.Logger = slog.Default()
-	}
-	if d.Now == nil {
-		d.Now = time.Now
-	}
+	d.setFunctions()
 	return &d, nil
+}
+
+// checkGiven checks what is wrong whatever the defaults are.
+func (c *Config) checkGiven() error {
+	for _, f := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"Lifetime", c.Lifetime}, {"AnonymousLifetime", c.AnonymousLifetime}, {"MaxLifetime", c.MaxLifetime},
+		{"RenewGrace", c.RenewGrace}, {"SaveTimeout", c.SaveTimeout}, {"CacheFor", c.CacheFor},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
+		}
+	}
+	switch {
+	case len(c.App) > 128:
+		return fmt.Errorf("cloakroom: Config.App has %d bytes: at most 128 are allowed", len(c.App))
+	case !utf8.ValidString(c.App) || strings.ContainsFunc(c.App, unicode.IsControl):
+		return fmt.Errorf("cloakroom: Config.App is %q: it must be UTF-8 without control characters", c.App)
+	case c.Save < SaveOnce || c.Save > SaveManual:
+		return fmt.Errorf("cloakroom: Config.Save is %d: use SaveOnce, SaveEach or SaveManual", c.Save)
+	}
+	return nil
+}
+
+const day = 24 * time.Hour
+
+// setLifetimes completes the lifetimes. What is configured bounds the defaults.
+func (c *Config) setLifetimes() error {
+	if c.MaxLifetime == 0 {
+		setDefault(&c.Lifetime, 30*day)
+		setDefault(&c.AnonymousLifetime, 7*day)
+		c.MaxLifetime = max(c.Lifetime, c.AnonymousLifetime)
+	}
+	setDefault(&c.Lifetime, min(30*day, c.MaxLifetime))
+	setDefault(&c.AnonymousLifetime, min(7*day, c.MaxLifetime))
+	switch {
+	case c.MaxLifetime > MaxLifetime:
+		return fmt.Errorf("cloakroom: a lifetime of %v is configured: at most %v (400 days) is allowed", c.MaxLifetime, MaxLifetime)
+	case c.Lifetime > c.MaxLifetime:
+		return fmt.Errorf("cloakroom: Config.Lifetime is %v: at most MaxLifetime, %v, is allowed", c.Lifetime, c.MaxLifetime)
+	case c.AnonymousLifetime > c.MaxLifetime:
+		return fmt.Errorf("cloakroom: Config.AnonymousLifetime is %v: at most MaxLifetime, %v, is allowed", c.AnonymousLifetime, c.MaxLifetime)
+	}
+	return nil
+}
+
+// setIdleTimeout completes the idle timeout and what has to be shorter.
+func (c *Config) setIdleTimeout() error {
+	setDefault(&c.IdleTimeout, day)
+	if c.IdleTimeout < 0 || c.IdleTimeout > MaxLifetime {
+		c.IdleTimeout = MaxLifetime // the deadline comes first
+	}
+	setDefault(&c.TouchEvery, min(c.IdleTimeout/10, time.Minute))
+	if c.TouchEvery >= c.IdleTimeout {
+		return fmt.Errorf("cloakroom: Config.TouchEvery is %v: it must be less than IdleTimeout, %v, or active visitors are signed out", c.TouchEvery, c.IdleTimeout)
+	}
+	if longest := min(MaxCacheFor, c.IdleTimeout-1); c.CacheFor > longest {
+		return fmt.Errorf("cloakroom: Config.CacheFor is %v: at most %v, and less than IdleTimeout, %v, is allowed, as a session that was ended elsewhere opens here for that long", c.CacheFor, MaxCacheFor, c.IdleTimeout)
+	}
+	return nil
+}
+
+// setFunctions gives what is called and isn't given its default.
+func (c *Config) setFunctions() {
+	if c.Transport == nil {
+		c.Transport = Cookie{}
+	}
+	if c.ClientAddr == nil {
+		c.ClientAddr = remoteHost
+	}
+	if c.Background == nil {
+		c.Background = func(*http.Request) bool { return false }
+	}
+	if c.OnError == nil {
+		c.OnError = plainError
+	}
+	if c.Events == nil {
+		c.Events = &Events{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 }
 
 // setDefault gives a field that is zero a value.

@@ -198,59 +198,22 @@ type login struct {
 
 // prepare makes the new record from the old one, as that is now.
 func (l *login) prepare(ctx context.Context, principal string, lifetime time.Duration, remember bool) error {
-	s := l.s
-	s.mu.Lock()
-	err, gone, old, stored, barred, replaced := s.err(), s.gone, s.old, s.stored, s.barred, s.replaced
-	l.base, l.old, l.also, l.lost = s.rec, nil, nil, false
-	s.mu.Unlock()
-	switch {
-	case err != nil:
+	from, err := l.begin()
+	if err != nil {
 		return err
-	case gone && replaced.IsZero():
-		return fmt.Errorf("cloakroom: signing in: %w", ErrGone)
-	case old:
-		return errRenewed()
-	case barred != nil && barred.many:
-		return barred.err
-	case barred != nil:
-		l.also = barred.rivals
 	}
-	if stored {
-		var grave *driver.Grave
-		if l.old, grave, err = l.m.records.Read(ctx, l.base.ID); err != nil {
-			return err
-		}
-		switch {
-		case l.old != nil:
-		case grave != nil && l.m.mayRepeat(l.base.ID, grave, s.secret):
-			replaced = l.base.ID // just now, by a sign-in of the same moment
-		default:
-			return fmt.Errorf("cloakroom: signing in from %v: %w", l.base.ID, ErrGone)
-		}
+	if err := l.findOld(ctx, from, principal); err != nil {
+		return err
 	}
-	if l.old == nil && !replaced.IsZero() {
-		if l.old, err = l.m.records.Successor(ctx, replaced, principal); err != nil {
-			return err
-		}
-		l.lost = l.old != nil
-	}
+	s := l.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec != l.base {
 		return fmt.Errorf("cloakroom: signed out during sign-in: %w", ErrGone)
 	}
-	var values driver.ValueList
-	switch {
-	case l.lost:
-		values = protocol.Carried(l.old)
-	case l.old != nil:
-		if ok, _ := l.m.keyring.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
-			if token.Newer(l.old.Verifier) {
-				return errNewerVerifier(l.old.ID)
-			}
-			return errRenewed()
-		}
-		values = l.old.Values
+	values, err := l.valuesOfOld()
+	if err != nil {
+		return err
 	}
 	l.keep = l.old == nil || l.old.Principal == "" || l.old.Principal == principal
 	l.next = l.m.newRecord(principal, lifetime)
@@ -265,6 +228,71 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	}
 	l.ops, l.visit = s.take(), s.visit
 	return nil
+}
+
+// loginFrom is what a sign-in begins with, beside its record.
+type loginFrom struct {
+	stored   bool // the record is that of a session
+	replaced ID   // the session of the token, if a sign-in replaced it that can be repeated
+}
+
+// begin looks at the session, which may have been given up since.
+func (l *login) begin() (loginFrom, error) {
+	s := l.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l.base, l.old, l.also, l.lost = s.rec, nil, nil, false
+	switch err := s.err(); {
+	case err != nil:
+		return loginFrom{}, err
+	case s.gone && s.replaced.IsZero():
+		return loginFrom{}, fmt.Errorf("cloakroom: signing in: %w", ErrGone)
+	case s.old:
+		return loginFrom{}, errRenewed()
+	case s.barred != nil && s.barred.many:
+		return loginFrom{}, s.barred.err
+	case s.barred != nil:
+		l.also = s.barred.rivals
+	}
+	return loginFrom{s.stored, s.replaced}, nil
+}
+
+// findOld finds the record that is to be retired: the session's own, or that of a
+// sign-in whose answer was lost.
+func (l *login) findOld(ctx context.Context, from loginFrom, principal string) (err error) {
+	if from.stored {
+		var grave *driver.Grave
+		if l.old, grave, err = l.m.records.Read(ctx, l.base.ID); err != nil || l.old != nil {
+			return err
+		}
+		if grave == nil || !l.m.mayRepeat(l.base.ID, grave, l.s.secret) {
+			return fmt.Errorf("cloakroom: signing in from %v: %w", l.base.ID, ErrGone)
+		}
+		from.replaced = l.base.ID // just now, by a sign-in of the same moment
+	}
+	if from.replaced.IsZero() {
+		return nil
+	}
+	l.old, err = l.m.records.Successor(ctx, from.replaced, principal)
+	l.lost = l.old != nil
+	return err
+}
+
+// valuesOfOld returns the values that may go along; with the session's mu held.
+func (l *login) valuesOfOld() (driver.ValueList, error) {
+	switch {
+	case l.lost:
+		return protocol.Carried(l.old), nil
+	case l.old == nil:
+		return nil, nil
+	}
+	if ok, _ := l.m.keyring.ring.Load().Check(l.old.Verifier, claims(l.old), l.s.secret); !ok {
+		if token.Newer(l.old.Verifier) {
+			return nil, errNewerVerifier(l.old.ID)
+		}
+		return nil, errRenewed()
+	}
+	return l.old.Values, nil
 }
 
 func errRenewed() error {

@@ -17,7 +17,7 @@ import (
 // when requests are made before and answers are only counted, and what it does
 // with one operation per request.
 
-func engineCases() []Case {
+func engineCases() []Case { //nolint:funlen // a table of cases
 	const callers = 256
 	fewer := func(what, kind string) Row {
 		return Row{

@@ -155,7 +155,8 @@ func (d *decoder) read(s *scanner, into *document) {
 	d.texts.set()
 }
 
-func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) {
+// member reads one member of a document by its name.
+func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) { //nolint:funlen // a table of the members
 	r := into.rec
 	switch string(name) {
 	case "kind":

@@ -74,40 +74,22 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	if hosts := s.inClear(); len(hosts) > 0 {
 		problem("login-in-clear", driver.SeverityWarn, "Use https in ClientConfig.URLs, and change the password.", "%s", inClearMeaning(hosts))
 	}
-	there := map[string]bool{}
-	var periods []string
-	foreign := 0
-	for _, info := range list {
-		_, periodic := s.names.parse(info.name)
-		switch {
-		case !s.names.ours(info.name):
-			foreign++
-		case info.mark == nil:
-			problem("index-foreign", driver.SeverityFail, "Remove it, or choose another Config.Index.",
-				"The index %q has one of our names, but was not made by this package, or not with its template.", info.name)
-		default:
-			there[info.name] = true
-			if periodic {
-				periods = append(periods, info.name)
-			}
-		}
-	}
+	found := s.reportIndices(list, problem)
 	s.reportTemplate(ctx, problem)
 	whole := true
 	for _, index := range s.names.lasting() {
-		if !there[index] {
+		if !found.ours[index] {
 			whole = false
 			problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
 				"The index %q is missing.", index)
 		}
 	}
-	fact("indices", strconv.Itoa(len(there)))
-	if n := len(periods); n > 0 {
-		slices.Sort(periods)
-		fact("periods", fmt.Sprintf("%d, %s to %s", n, periods[0], periods[n-1]))
+	fact("indices", strconv.Itoa(len(found.ours)))
+	if n := len(found.periods); n > 0 {
+		fact("periods", fmt.Sprintf("%d, %s to %s", n, found.periods[0], found.periods[n-1]))
 	}
-	if foreign > 0 {
-		fact("indices of others that match", strconv.Itoa(foreign))
+	if found.foreign > 0 {
+		fact("indices of others that match", strconv.Itoa(found.foreign))
 	}
 	if !whole {
 		return nil // a count would fail
@@ -126,7 +108,39 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	return nil
 }
 
-func (s *Store) reportTemplate(ctx context.Context, problem func(code string, how driver.Severity, remedy, format string, args ...any)) {
+// tellProblem adds a problem to a report.
+type tellProblem func(code string, how driver.Severity, remedy, format string, args ...any)
+
+// foundIndices are the indices whose names match the pattern.
+type foundIndices struct {
+	ours    map[string]bool
+	periods []string // of ours, in order
+	foreign int
+}
+
+// reportIndices tells the indices of a list apart.
+func (s *Store) reportIndices(list []indexInfo, problem tellProblem) foundIndices {
+	found := foundIndices{ours: map[string]bool{}}
+	for _, info := range list {
+		_, periodic := s.names.parse(info.name)
+		switch {
+		case !s.names.ours(info.name):
+			found.foreign++
+		case info.mark == nil:
+			problem("index-foreign", driver.SeverityFail, "Remove it, or choose another Config.Index.",
+				"The index %q has one of our names, but was not made by this package, or not with its template.", info.name)
+		default:
+			found.ours[info.name] = true
+			if periodic {
+				found.periods = append(found.periods, info.name)
+			}
+		}
+	}
+	slices.Sort(found.periods)
+	return found
+}
+
+func (s *Store) reportTemplate(ctx context.Context, problem tellProblem) {
 	t, err := s.getTemplate(ctx)
 	var f *fault
 	switch {

@@ -62,27 +62,16 @@ func (a *answer) release() {
 	a.buf, a.body = nil, nil
 }
 
-// send makes a request and reads the answer. Its status is 2xx, or one that the
-// caller has declared to expect. Anything else is a fault.
-func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, error) {
-	f := func(err error, f fault) error {
-		f.text, f.cause = r.String()+": "+f.text, err
-		f.certain = f.certain || !r.write
-		return &f
-	}
-	if b := r.shared; b != nil && len(b.bytes) <= fewBytes {
-		r.body, r.shared = bytes.Clone(b.bytes), nil
-	}
+// build makes the HTTP request. Once it is over, its body can't be had again.
+func (r *request) build(ctx context.Context, over *atomic.Bool) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.path, bytes.NewReader(r.body))
 	if err != nil {
-		return nil, f(err, fault{text: "making the request", certain: true})
+		return nil, err
 	}
 	req.URL.RawQuery = r.query
 	req.Header.Set("Accept", typeJSON)
 	req.Header.Set("Accept-Encoding", "identity") // nodes are near; packing costs them more than sending
 	if b := r.shared; b != nil {
-		var over atomic.Bool // then the buffer may be another request's
-		defer over.Store(true)
 		req.Body, req.ContentLength = b.reader(), int64(len(b.bytes))
 		req.GetBody = func() (io.ReadCloser, error) {
 			if over.Load() {
@@ -97,6 +86,26 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 		req.Header.Set("Content-Type", typeLines)
 	} else {
 		req.Header.Set("Content-Type", typeJSON)
+	}
+	return req, nil
+}
+
+// send makes a request and reads the answer. Its status is 2xx, or one that the
+// caller has declared to expect. Anything else is a fault.
+func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, error) {
+	f := func(err error, f fault) error {
+		f.text, f.cause = r.String()+": "+f.text, err
+		f.certain = f.certain || !r.write
+		return &f
+	}
+	if b := r.shared; b != nil && len(b.bytes) <= fewBytes {
+		r.body, r.shared = bytes.Clone(b.bytes), nil
+	}
+	var over atomic.Bool // then a shared buffer may be another request's
+	defer over.Store(true)
+	req, err := r.build(ctx, &over)
+	if err != nil {
+		return nil, f(err, fault{text: "making the request", certain: true})
 	}
 	res, err := s.client.Perform(req)
 	if err != nil {

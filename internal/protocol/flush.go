@@ -25,14 +25,14 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 	}
 	ctx.Begin(context.Background(), actual.Add(r.o.Timeout), nil)
 	defer ctx.End()
-	w := &flushing{r: r, ctx: ctx, id: id, batch: batch, now: now, cur: cur, makeNew: batch[0].Make}
+	w := &flushing{r: r, id: id, batch: batch, now: now, cur: cur, makeNew: batch[0].Make}
 	if cur == nil {
-		w.read()
+		w.read(ctx)
 	} else {
 		w.checkApp()
 	}
 	for !w.done {
-		w.try()
+		w.try(ctx)
 	}
 	return w.left
 }
@@ -40,7 +40,6 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 // flushing is a flush that is under way.
 type flushing struct {
 	r       *Records
-	ctx     context.Context
 	id      driver.ID
 	batch   []*Change // those that have no result yet
 	makeNew func() *driver.Record
@@ -59,8 +58,8 @@ type flushing struct {
 }
 
 // read begins with the state that the store has.
-func (w *flushing) read() {
-	rec, err := w.r.store.Get(w.ctx, w.id)
+func (w *flushing) read(ctx context.Context) {
+	rec, err := w.r.store.Get(ctx, w.id)
 	switch {
 	case err == nil:
 		w.cur, w.justRead = rec, true
@@ -93,16 +92,16 @@ func (w *flushing) passTime() {
 
 // try goes through the phases of a write once. It ends the flush, or leaves it to the
 // next try with what it has learned.
-func (w *flushing) try() {
+func (w *flushing) try(ctx context.Context) {
 	defer w.passTime()
 	// An idle session is ended first, and its changes find it gone.
-	over, err := w.r.endIfOver(w.ctx, w.cur, w.now, w.batch)
+	over, err := w.r.endIfOver(ctx, w.cur, w.now, w.batch)
 	if over {
 		w.expire()
 		return
 	}
 	if err != nil {
-		w.learn(err)
+		w.learn(ctx, err)
 		return
 	}
 	// The changes are made on the newest state that is known.
@@ -112,15 +111,15 @@ func (w *flushing) try() {
 		return
 	}
 	if refuses {
-		w.disprove()
+		w.disprove(ctx)
 		return
 	}
 	// What changes nothing need not be written.
-	if w.skip(next) {
+	if w.skip(ctx, next) {
 		return
 	}
 	// The rest is written at the version that it was made on.
-	w.write(next)
+	w.write(ctx, next)
 }
 
 // expire tells all that the session is over. Past its deadline nothing was buried, so
@@ -136,7 +135,7 @@ func (w *flushing) expire() {
 // skip spares a write that would leave the values as they are, and reports whether this
 // try is over. While an earlier attempt is unresolved nothing is spared: it may yet
 // happen.
-func (w *flushing) skip(next *driver.Record) bool {
+func (w *flushing) skip(ctx context.Context, next *driver.Record) bool {
 	if len(w.open) > 0 || !w.r.skippable(w.cur, next, w.batch) {
 		return false
 	}
@@ -149,7 +148,7 @@ func (w *flushing) skip(next *driver.Record) bool {
 	}
 	// Others may have changed the record since it was read. So it is read again, and if
 	// that fails, the write tells more.
-	rec, err := w.r.store.Get(w.ctx, w.id)
+	rec, err := w.r.store.Get(ctx, w.id)
 	if err != nil {
 		return false
 	}
@@ -158,16 +157,16 @@ func (w *flushing) skip(next *driver.Record) bool {
 }
 
 // write sends the next state, and judges the answer.
-func (w *flushing) write(next *driver.Record) {
+func (w *flushing) write(ctx context.Context, next *driver.Record) {
 	writeID := driver.NewWriteID()
 	next.Writes++
 	next.WriteIDs = driver.PushWriteID(w.cur.WriteIDs, writeID)
-	saved, err := w.r.send(w.ctx, next)
+	saved, err := w.r.send(ctx, next)
 	switch {
 	case err == nil:
 		w.succeed(saved)
 	case refused(err) && len(w.open) > 0:
-		w.disprove()
+		w.disprove(ctx)
 	case errors.Is(err, driver.ErrInvalid) && len(w.batch) > 1: // whose fault it is shows one by one
 		left := w.cur
 		for _, c := range w.batch {
@@ -181,28 +180,28 @@ func (w *flushing) write(next *driver.Record) {
 			w.open = append(w.open, attempt{id: writeID, base: w.cur.Writes, answered: answered(err)})
 			keepOutcomes(w.batch, writeID)
 		}
-		w.learn(err)
+		w.learn(ctx, err)
 	}
 }
 
 // disprove goes on after a refusal while an earlier attempt is unresolved. That may have
 // happened, whatever a read shows, until the record has been written once more.
-func (w *flushing) disprove() {
-	confirmed, err := w.r.confirm(w.ctx, w.cur)
+func (w *flushing) disprove(ctx context.Context) {
+	confirmed, err := w.r.confirm(ctx, w.cur)
 	switch {
 	case err == nil:
 		w.cur, w.open = confirmed, nil
 	case refused(err):
 		w.refuse(errUnknown(w.id, err))
 	default:
-		w.learn(err)
+		w.learn(ctx, err)
 	}
 }
 
 // learn finds out what became of the attempts, given the last error, and goes on with
 // what there is now.
-func (w *flushing) learn(cause error) {
-	l := w.r.learnOutcome(w.ctx, w.cur, w.open, cause)
+func (w *flushing) learn(ctx context.Context, cause error) {
+	l := w.r.learnOutcome(ctx, w.cur, w.open, cause)
 	switch {
 	case l.verdict == verdictApplied:
 		settleOutcomes(w.batch, l.attempts[0].id)

@@ -20,8 +20,9 @@ import (
 )
 
 var (
-	full  = flag.Bool("explore.full", false, "explore with more faults and crashes, for minutes")
-	limit = flag.Int("explore.limit", 20_000_000, "states after which a scenario is cut")
+	costly = flag.Bool("explore.costly", false, "explore with all faults also where that takes long")
+	full   = flag.Bool("explore.full", false, "explore with more faults and crashes, for minutes")
+	limit  = flag.Int("explore.limit", 20_000_000, "states after which a scenario is cut")
 )
 
 func TestMain(m *testing.M) {

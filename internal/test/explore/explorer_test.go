@@ -35,6 +35,7 @@ type scenario struct {
 	limit      int // Config.MaxPerPrincipal; 0: the default
 
 	faults, crashes, maxTime uint8
+	costly                   bool   // one fault less will do for every day, as all take ten seconds and more
 	sweep                    uint16 // slots of what is swept
 	lag                      bool   // reads may be answered by a lagging copy
 	phantoms                 bool   // or by a node that was cut off, with a phantom: a write that it alone has

@@ -51,26 +51,9 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 		return err
 	}
 	progress.Printf("seed %d, %v, results in %s", *seed, *length, *results)
-	end := time.Now().Add(*length)
-	var errs []error
-	for i, s := range chosen {
-		if ctx.Err() != nil {
-			return errors.Join(append(errs, ctx.Err())...)
-		}
-		o := Options{Seed: *seed + int64(i), Until: share(end, chosen[i:]), Dir: *dir}
-		progress.Printf("=== %s, seed %d, %v", s.Name, o.Seed, time.Until(o.Until).Round(time.Second))
-		var tally Tally
-		err := testengine.Command(ctx, lines{progress}, func(t testengine.TB) { Do(t, s, o, func(t Tally) { tally = t }) })
-		if err != nil {
-			tally.Err = err
-			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
-		}
-		errs = append(errs, appendResult(*results, tally))
-		progress.Printf("--- %s: %s, %v, %d kills, %d pauses, %d cuts, %d restarts, stall %s %v\n%v", s.Name, tally.Result(),
-			tally.Took.Round(time.Second), tally.Kills, tally.Pauses, tally.Cuts, tally.Restarts, tally.StallText(), tally.Notes, &tally.History)
-		if err != nil {
-			progress.Print(err)
-		}
+	errs := doAll(ctx, chosen, Options{Seed: *seed, Until: time.Now().Add(*length), Dir: *dir}, *results, progress)
+	if ctx.Err() != nil {
+		return errors.Join(errs...)
 	}
 	if *page != "" {
 		tallies, err := readResults(*results)
@@ -84,6 +67,31 @@ func Main(ctx context.Context, args []string, out io.Writer) error {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// doAll runs scenarios one after the other, each with its share of the time and a seed
+// of its own.
+func doAll(ctx context.Context, chosen []Scenario, all Options, results string, progress *log.Logger) (errs []error) {
+	for i, s := range chosen {
+		if ctx.Err() != nil {
+			return append(errs, ctx.Err())
+		}
+		o := Options{Seed: all.Seed + int64(i), Until: share(all.Until, chosen[i:]), Dir: all.Dir}
+		progress.Printf("=== %s, seed %d, %v", s.Name, o.Seed, time.Until(o.Until).Round(time.Second))
+		var tally Tally
+		err := testengine.Command(ctx, lines{progress}, func(t testengine.TB) { Do(t, s, o, func(t Tally) { tally = t }) })
+		if err != nil {
+			tally.Err = err
+			errs = append(errs, fmt.Errorf("%s: %w", s.Name, err))
+		}
+		errs = append(errs, appendResult(results, tally))
+		progress.Printf("--- %s: %s, %v, %d kills, %d pauses, %d cuts, %d restarts, stall %s %v\n%v", s.Name, tally.Result(),
+			tally.Took.Round(time.Second), tally.Kills, tally.Pauses, tally.Cuts, tally.Restarts, tally.StallText(), tally.Notes, &tally.History)
+		if err != nil {
+			progress.Print(err)
+		}
+	}
+	return errs
 }
 
 // choose returns the scenarios whose names match.

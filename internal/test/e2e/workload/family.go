@@ -86,6 +86,22 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 			}
 		}
 	}
+	token = f.fit(rng, &d, token)
+	d.op.HangUp = d.op.How == InRequest && (d.op.Kind != history.Login || d.op.Attempt != nil) && rng.IntN(8) == 0
+	d.op.Quiet = o.Idle > 0 && d.op.Kind == history.Get
+	if d.op.Quiet {
+		d.op.How = InRequest
+	}
+	if d.op.Kind == history.Revoke && rng.IntN(3) == 0 {
+		d.record.Except = f.newestOf(d.op.Principal)
+	}
+	f.fill(&d, token)
+	return d
+}
+
+// fit draws the rest that an operation of its kind has, with mu held. It returns the
+// token that it comes with.
+func (f *family) fit(rng *rand.Rand, d *drawn, token int) int {
 	switch d.op.Kind {
 	case history.Create:
 		if token = 0; d.op.How != InRequest {
@@ -129,16 +145,7 @@ func (f *family) draw(rng *rand.Rand, o *Options) drawn {
 	case history.Begin, history.Revoke, history.Sweep:
 		d.op.How, d.op.Key, token = "", "", 0
 	}
-	d.op.HangUp = d.op.How == InRequest && (d.op.Kind != history.Login || d.op.Attempt != nil) && rng.IntN(8) == 0
-	d.op.Quiet = o.Idle > 0 && d.op.Kind == history.Get
-	if d.op.Quiet {
-		d.op.How = InRequest
-	}
-	if d.op.Kind == history.Revoke && rng.IntN(3) == 0 {
-		d.record.Except = f.newestOf(d.op.Principal)
-	}
-	f.fill(&d, token)
-	return d
+	return token
 }
 
 // fill completes what the numbers stand for, with mu held.
