@@ -178,7 +178,8 @@ func (l *login) undo() bool {
 // overtaken reports whether a sign-in failed because the session that it was to replace
 // isn't what it was. What there is now shows when it begins again.
 func (l *login) overtaken(err error) bool {
-	return errors.Is(err, protocol.ErrUsed) || l.old != nil && errors.Is(err, ErrGone) && !errors.Is(err, ErrUnknown)
+	ended := errors.Is(err, ErrGone) && !errors.Is(err, ErrUnknown)
+	return errors.Is(err, protocol.ErrUsed) || ended && l.old != nil
 }
 
 // login is one sign-in, with the records that it begins with and makes. protocol.SignIn

@@ -217,8 +217,8 @@ type saveUnderWay struct {
 	asOf   protocol.Moment // of base; then of saved
 	fresh  bool            // base was read after the changes were asked for
 
-	saved   *driver.Record // what it came to; nil: nothing is there
-	skipped bool           // nothing had to be written
+	write protocol.Change // of a session that is stored
+	saved *driver.Record  // what it came to; nil: nothing is there
 }
 
 // beginSave takes the changes along. It returns nil if there is nothing to save, or
@@ -252,28 +252,17 @@ func (s *Session) beginSave(tx *op) (*saveUnderWay, error) {
 
 // change writes the changes of a session that is stored.
 func (b *saveUnderWay) change() (err error) {
-	c := &protocol.Change{Base: b.base, AsOf: b.asOf, Seen: b.visit.seen(), MaySkip: true, Fresh: b.fresh}
-	c.Apply = func(next *driver.Record, now time.Time, untouched bool) error {
-		if err := b.apply(next, now, untouched); err != nil {
-			return err
-		}
-		if b.takes() {
-			c.Outcome = b.tx.take.raw
-		}
-		return nil
-	}
+	c := &b.write
+	c.Base, c.AsOf, c.Seen, c.MaySkip, c.Fresh, c.Apply = b.base, b.asOf, b.visit.seen(), true, b.fresh, b.apply
 	if b.saved, err = b.s.m.records.Change(b.base.ID, c); err != nil {
 		return err
 	}
-	b.asOf, b.skipped = c.AsOf, c.Skipped
+	b.asOf = c.AsOf
 	if raw, ok := c.Outcome.(json.RawMessage); ok {
 		b.tx.take.raw = raw
 	}
 	return nil
 }
-
-// takes reports whether the save takes a value.
-func (b *saveUnderWay) takes() bool { return b.tx != nil && b.tx.take != nil }
 
 // apply makes the changes on a state of the session. untouched is as in
 // protocol.Change.
@@ -292,6 +281,9 @@ func (b *saveUnderWay) apply(next *driver.Record, now time.Time, untouched bool)
 		return err
 	}
 	m.freshen(next, b.visit, now)
+	if b.tx != nil && b.tx.take != nil {
+		b.write.Outcome = b.tx.take.raw
+	}
 	return nil
 }
 
@@ -313,7 +305,7 @@ func (b *saveUnderWay) settle(err error) {
 	case s.rec != b.base && s.rec != b.saved: // signed out meanwhile
 	case err == nil && b.saved != nil:
 		s.fresh = true
-		if !b.skipped {
+		if !b.write.Skipped {
 			s.wrote, s.rekey = true, false
 		}
 		s.show(b.saved, b.asOf)

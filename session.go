@@ -39,31 +39,49 @@ type sessionState struct {
 
 	saving sync.Mutex // held by a save, sign-in or renewal; taken before mu
 
-	mu       sync.Mutex
-	rec      *driver.Record  // as it was last read or written; empty before that
-	asOf     protocol.Moment // when that was
-	stored   bool            // rec is in the store
-	wrote    bool            // and was written by this Session, which is activity enough
-	touched  bool            // or is being touched by it
-	gone     bool            // it has ended: saving is ErrGone
-	barred   *barrier        // nil: an anonymous session may be begun
-	old      bool            // the token came with the previous secret
-	rekey    bool            // the verifier was made by a later key of the ring
-	exact    bool            // no op failed when view was made
-	replaced ID              // the session of the token, if a sign-in replaced it that can be repeated
-	end      *driver.Grave   // of the session of the token, if that has ended; else nil
-	fresh    bool            // rec was read from the store, or written, by this Session itself
-	flying   bool            // a save or sign-in has taken earlier ops along
-	visit
-
-	view valueSet   // rec's values with ops
-	ops  []op       // not saved yet
-	errs nameErrors // values that can't be encoded or decoded
-	sunk error      // an error that no further save can mend
+	mu sync.Mutex // of what follows
+	known
+	credential
+	closing
+	activity
+	changes
 
 	// The memory that reading takes is here, so that all is allocated in one piece.
 	reading timeout.Context
 	queue   protocol.Queue // of the record, if no other request holds it
+}
+
+// known is the newest state that the request knows.
+type known struct {
+	rec    *driver.Record  // as it was last read or written; empty before that
+	asOf   protocol.Moment // when that was
+	stored bool            // rec is in the store
+	fresh  bool            // rec was read from the store, or written, by this Session itself
+}
+
+// credential is how the token opened the session, beside what visit has of it.
+type credential struct {
+	old   bool // it came with a previous secret
+	rekey bool // the verifier was made by a later key of the ring
+	visit
+}
+
+// visit is what a request tells about the session's use.
+type visit struct {
+	secret [16]byte        // of the token
+	strict string          // of the record whose secret it was: see strictOf
+	used   bool            // the token came from the client, with the current secret
+	active bool            // the visitor is at work: writing moves Seen
+	at     protocol.Moment // when the request came
+	client Client
+}
+
+// closing is what keeps the request from using the session, or from beginning one.
+type closing struct {
+	gone     bool          // it has ended: saving is ErrGone
+	barred   *barrier      // nil: an anonymous session may be begun
+	replaced ID            // the session of the token, if a sign-in replaced it that can be repeated
+	end      *driver.Grave // of the session of the token, if that has ended; else nil
 }
 
 // barrier keeps a request from beginning an anonymous session. It may sign in.
@@ -73,14 +91,20 @@ type barrier struct {
 	many   bool              // there are more than are read: nor can it sign in or out
 }
 
-// visit is what a request tells about the session's use.
-type visit struct {
-	secret [16]byte        // of the token
-	used   bool            // the token came from the client, with the current secret
-	active bool            // the visitor is at work: writing moves Seen
-	at     protocol.Moment // when the request came
-	client Client
-	strict string // of the record whose secret it was: see strictOf
+// activity is whether the visit has been recorded.
+type activity struct {
+	wrote   bool // with a write of this Session's
+	touched bool // or it is being recorded
+}
+
+// changes are those that have not been saved, and what is read with them.
+type changes struct {
+	view   valueSet   // rec's values with ops
+	exact  bool       // no op failed when view was made
+	ops    []op       // not saved yet
+	flying bool       // a save or sign-in has taken earlier ones along
+	errs   nameErrors // values that can't be encoded or decoded
+	sunk   error      // an error that no further save can mend
 }
 
 // newSession makes of memory, which is zero, an empty session that is not stored.

@@ -51,6 +51,12 @@ func (m *Manager) graceDue(rec *driver.Record) bool {
 	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace+driver.ClockTolerance))
 }
 
+// firstUseDue reports whether the visit is the first use of a new token, and that has to
+// be recorded.
+func (m *Manager) firstUseDue(rec *driver.Record, v visit) bool {
+	return v.used && (m.graceDue(rec) || protocol.IsUnused(rec))
+}
+
 // lateTouch is how long a touch waits at most for a save that it could go with.
 const lateTouch = time.Second
 
@@ -60,11 +66,14 @@ func (s *Session) touchDue() bool {
 	switch {
 	case !s.stored, s.gone, s.touched:
 		return false
-	case s.used && (s.rekey || s.m.graceDue(s.rec) || protocol.IsUnused(s.rec)):
+	case s.used && s.rekey, s.m.firstUseDue(s.rec, s.visit):
 		return true
 	}
-	at := s.at.Time()
-	return s.active && !s.wrote && at.After(s.rec.Seen) && at.Sub(s.rec.Seen) >= s.m.touchEvery(s.rec)
+	if !s.active || s.wrote {
+		return false
+	}
+	passed := s.at.Time().Sub(s.rec.Seen)
+	return passed > 0 && passed >= s.m.touchEvery(s.rec)
 }
 
 // touch records the visitor's activity, and what else is due, without waiting. It
@@ -82,7 +91,8 @@ func (s *Session) touch() {
 		if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 			return err
 		}
-		due := visit.active && visit.at.Time().After(next.Seen) || visit.used && (s.m.graceDue(next) || protocol.IsUnused(next))
+		moves := visit.active && visit.at.Time().After(next.Seen)
+		due := moves || s.m.firstUseDue(next, visit)
 		verifier := next.Verifier
 		s.m.freshen(next, visit, now)
 		if untouched && !due && bytes.Equal(verifier, next.Verifier) {
