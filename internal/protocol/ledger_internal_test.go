@@ -17,8 +17,8 @@ const (
 	idB = "AZqAAAAAAgICAgICAgICAg"
 )
 
-// The golden file has a ledger as this version writes it, and one with what a later
-// version could add.
+// The golden file has a ledger as this version writes it, one with what a later version
+// could add, and one that ends a session because of a limit.
 func TestLedgerGolden(t *testing.T) {
 	golden, err := os.ReadFile("testdata/ledgers.golden")
 	if err != nil {
@@ -36,6 +36,13 @@ func TestLedgerGolden(t *testing.T) {
 		}
 		if len(l.Live) != 2 || l.Live[0].ID.String() != idA || l.Live[1].ID.String() != idB || l.Live[1].Deadline != 1797897600000 || len(l.Ending) != 1 {
 			t.Errorf("%s is read as %+v", line, l)
+		}
+		why := driver.EndRevoked
+		if strings.Contains(line, `"limit":true`) {
+			why = driver.EndOverLimit
+		}
+		if got := l.Ending[0].reason(); got != why {
+			t.Errorf("%s ends it as %s, want %s", line, got, why)
 		}
 	}
 }
