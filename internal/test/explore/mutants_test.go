@@ -80,7 +80,7 @@ func codeMutants() []codeMutant {
 		{"a sign-in that is repeated retires the lost one though it is in use", []edit{{"internal/protocol/signin.go", "case in.Repeats && !IsUnused(old):", "case false:"}}, "login-unheard", "k"},
 		{"a sign-in that is repeated carries what was set after the lost one", []edit{{"internal/protocol/unused.go", "if string(raw) == unusedAsCarried {", "if true {"}}, "login-unheard", "v"},
 		{"a sign-in can't be repeated", []edit{{"login.go", "l.lost = l.old != nil\n", "l.old = nil\n"}}, "login-unheard", "a"},
-		{"a sign-in that is overtaken begins with nothing", []edit{{"login.go", "replaced = l.base.ID // just now", "_ = 0 // just now"}}, "login-clicks", "a"},
+		{"a sign-in that is overtaken begins with nothing", []edit{{"login.go", "from.replaced = l.base.ID // just now", "_ = 0 // just now"}}, "login-clicks", "a"},
 		{"a device that reads as ended isn't confirmed", []edit{{"internal/protocol/end.go", "if err := r.confirmGrave(ctx, rec); err != nil {\n\t\t\t\treturn nil, overtaken", "if err := error(nil); err != nil {\n\t\t\t\treturn nil, overtaken"}}, "end-device-phantom", "x"},
 		{"a page of devices ends whoever's session", []edit{{"internal/protocol/end.go", "rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal:", "rec.Kind != driver.KindSession || rec.App != r.app:"}}, "end-device-foreign", "k"},
 		{"a device is ended at the version that was read", []edit{{"internal/protocol/end.go", "\t\t\te, err := r.end(ctx, rec, why)\n\t\t\tr.tell(ctx, e)\n\t\t\treturn err\n", "\t\t\t_ = r.store.Bury(ctx, id, rec.GraveFor(why, now, driver.NewWriteID()), rec.Version)\n\t\t\treturn nil\n"}}, "end-device", "b"},
