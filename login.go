@@ -9,7 +9,6 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
-	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file is the sign-in, as the application sees it. internal/protocol/signin.go
@@ -209,7 +208,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	case gone && replaced.IsZero():
 		return fmt.Errorf("cloakroom: signing in: %w", ErrGone)
 	case old:
-		return errRenewed()
+		return errRenewed("signing in")
 	case barred != nil && barred.many:
 		return barred.err
 	case barred != nil:
@@ -244,11 +243,11 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	case l.lost:
 		values = protocol.Carried(l.old)
 	case l.old != nil:
-		if ok, _ := l.m.keyring.ring.Load().Check(l.old.Verifier, claims(l.old), s.secret); !ok {
-			if token.Newer(l.old.Verifier) {
-				return errNewerVerifier(l.old.ID)
-			}
-			return errRenewed()
+		switch ok, err := l.m.isCurrent(l.old, s.secret); {
+		case err != nil:
+			return err
+		case !ok:
+			return errRenewed("signing in")
 		}
 		values = l.old.Values
 	}
@@ -265,10 +264,6 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	}
 	l.ops, l.visit = s.take(), s.visit
 	return nil
-}
-
-func errRenewed() error {
-	return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 }
 
 // run carries the sign-in out.
