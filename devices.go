@@ -58,7 +58,7 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 // one, and if nobody is signed in. Fail answers it with 404. ErrConflict, the request
 // came with a token that has been renewed, or with several of which none is used.
 // ErrGone, the request's session has ended. ErrUnavailable: it may or may not have ended;
-// call it again.
+// call it again, and ErrNotFound says that it has.
 func (m *Manager) EndDevice(ctx context.Context, id ID) error {
 	s, err := m.Session(ctx)
 	if err != nil {
