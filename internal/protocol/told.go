@@ -7,8 +7,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is how it is told that sessions have ended: of each once, after the fact,
-// and in the goroutine of who asked for it.
+// This file is how it is told that sessions have ended: of each once, and after the
+// fact.
 
 // ended is the end of a session. The zero value is none.
 type ended struct {
