@@ -1,6 +1,10 @@
 package cloakroom
 
-import "github.com/cloakroom-go/cloakroom/driver"
+import (
+	"fmt"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
 
 // This file is the names of package driver that applications see.
 
@@ -12,8 +16,17 @@ type Store = driver.Store
 // URLs.
 type ID = driver.ID
 
-// ParseID reads an id from its text.
-func ParseID(s string) (ID, error) { return driver.ParseID(s) }
+// ParseID reads an id from its text, as a client sends it back.
+//
+// ErrNotFound: it is no id's text, so there is no session of that id, and Fail answers
+// as if one were asked for that has ended.
+func ParseID(s string) (ID, error) {
+	id, err := driver.ParseID(s)
+	if err != nil {
+		return ID{}, fmt.Errorf("cloakroom: %w: %w", err, ErrNotFound)
+	}
+	return id, nil
+}
 
 // Info is what there is to know of a session beside its values.
 type Info = driver.Info

@@ -204,7 +204,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		s.mu.Unlock()
 		return err
 	}
-	if s.gone {
+	if s.gone && s.stored { // else createFrom says so, if there is something to save
 		s.mu.Unlock()
 		return fmt.Errorf("cloakroom: %w", ErrGone)
 	}
@@ -272,7 +272,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
 		s.gone = errors.Is(err, ErrGone)
 	case err != nil:
-		s.gone = errors.Is(err, ErrGone) && s.barred == nil
+		s.gone = s.gone || errors.Is(err, ErrGone) && s.barred == nil
 		s.untake(mine)
 	}
 	return err
@@ -285,10 +285,13 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Recor
 		return nil, err
 	}
 	s.mu.Lock()
-	barred := s.barred
+	barred, gone := s.barred, s.gone
 	s.mu.Unlock()
-	if barred != nil {
+	switch {
+	case barred != nil:
 		return nil, barred.err
+	case gone: // a sign-in replaced it just now: the client may hold the new token
+		return nil, fmt.Errorf("cloakroom: %w", ErrGone)
 	}
 	if b, own := ctx.(beginning); own {
 		ctx = b.requestContext
