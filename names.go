@@ -28,10 +28,12 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-// Info is what there is to know of a session beside its values.
+// Info is what there is to know of a session beside its values: ID, App, Principal,
+// Created, Authenticated, Seen, Expires, Deadline, Persistent and Client.
 type Info = driver.Info
 
-// Client tells who used a session last, as far as the server can see.
+// Client tells who used a session last, as far as the server can see: Address and
+// UserAgent.
 type Client = driver.Client
 
 // EndReason says why a session ended.
