@@ -37,6 +37,8 @@ import (
 	"time"
 )
 
+// This file is Batcher: its configuration, and an operation's way from Do to the queue.
+
 // Result is the outcome of one item of a flush.
 type Result[R any] struct {
 	Value R     // returned by Do

@@ -6,6 +6,8 @@ import (
 	"fmt"
 )
 
+// This file is the errors of a Batcher.
+
 var (
 	// ErrNotSent tells that the operation was never handed to Flush, so it
 	// certainly had no effect. It is matched with errors.Is.

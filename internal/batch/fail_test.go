@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 )
 
+// This file tests Flush functions that fail.
+
 // failing returns a Batcher whose Flush calls fail for each batch that has the
 // item 0, with one flush held, items -1, 0 and 1 in the batch behind it, and
 // the answers to those.

@@ -10,6 +10,9 @@ import (
 	"testing/synctest"
 )
 
+// This file is the tests' common ground: an engine, and operations on goroutines of
+// their own.
+
 // engine is a Flush for tests. It doubles each item, remembers what it was
 // sent, and can be told to hold each flush until it is let go.
 type engine struct {

@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+// This file tests callers that leave before they have a result.
+
 func TestLeaveBeforeSent(t *testing.T) {
 	for _, test := range []struct {
 		name  string

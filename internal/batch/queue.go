@@ -1,5 +1,7 @@
 package batch
 
+// This file is the queue of operations that have not been sent.
+
 // call is one operation on its way from Do to a flush and back.
 type call[T, R any] struct {
 	item T
