@@ -19,7 +19,7 @@ type statements struct {
 	replace *sqlite.Stmt // a record at a version
 	version *sqlite.Stmt // read the version of a record or grave
 	bury    *sqlite.Stmt // a record or grave at a version
-	dig     *sqlite.Stmt // unconditionally
+	dig     *sqlite.Stmt // a grave for an id, whatever is there
 	remove  *sqlite.Stmt // a record or grave at a version
 	expire  *sqlite.Stmt // bury a record, for the sweep
 	spare   *sqlite.Stmt // move due: the sweep looks again later

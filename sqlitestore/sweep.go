@@ -19,7 +19,8 @@ const sweepRows = 64
 
 // Sweep buries sessions that are past Expires, and removes records and graves past their
 // deadline; see driver.Store. A session without Expires isn't buried, and a record
-// without a deadline isn't removed. Their space is used again; the file doesn't shrink.
+// without a deadline isn't removed. The space of removed rows is used again; the file
+// doesn't shrink.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	var report driver.SweepReport
 	after := due{at: math.MinInt64}

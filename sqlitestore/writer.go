@@ -32,9 +32,9 @@ type writer struct {
 // file. (Copying it from another connection, beside the saves, was not faster and gave
 // no better latencies: the file system makes the syncs of both files wait for each
 // other.) The next save starts the log anew if no reader is still in it. If some reader
-// always is, the log goes on growing. So the writer looks at its size now and then. If
-// the size is walLimit it waits for the readers, but not for long; if that is in vain,
-// it doesn't try again for a while.
+// always is, the log goes on growing. So the writer looks at the log's size now and
+// then. Once that is walLimit it waits for the readers, but not for long; if that is in
+// vain, it doesn't try again for a while.
 const (
 	checkpointPages = 2000
 	walLimit        = 32 << 20
