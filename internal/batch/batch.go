@@ -35,7 +35,7 @@ import (
 	"time"
 )
 
-// This file is Batcher: its configuration, and an operation's way from Do to the queue.
+// This file is Batcher: its configuration, and an operation's way from Do to its result.
 
 // This file is Batcher: its configuration, and an operation's way into the queue and back.
 
