@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+// This file is Context.
+
 // Context is a context that ends with its parent, at a time, or by End. It behaves as
 // that of context.WithDeadline, but makes no timer and no channel until somebody asks
 // for Done. Stores in memory never ask: a timer costs more than their whole read. A
