@@ -90,7 +90,8 @@ import (
 type (
 %s)
 
-// withOptional returns w as what has the optional interfaces of a set, and no others.
+// withOptional returns w as a type that has the optional interfaces of a set, and no
+// others.
 func withOptional(w *struct{ response }, set optional) http.ResponseWriter {
 	switch set {
 %s}
