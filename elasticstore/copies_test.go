@@ -191,7 +191,7 @@ func TestNoCopies(t *testing.T) {
 	wantAsked(t, &a, s, r, 1, 0)
 }
 
-// TestCopiesAreBounded by what they take, in documents and in records.
+// TestCopiesAreBounded: the copies' bytes are bounded, in documents and in records.
 func TestCopiesAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newCopies(64 << 10)

@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file tests what visitors of a site notice of troubles.
+// This file tests troubles as visitors of a site meet them.
 
 // site is a real Manager behind a real HTTP server.
 type site struct {

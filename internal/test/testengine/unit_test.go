@@ -16,6 +16,8 @@ import (
 	"time"
 )
 
+// This file tests everything that needs no engine.
+
 func environment(pairs ...string) lookup {
 	return func(name string) string {
 		for i := 0; i < len(pairs); i += 2 {
@@ -67,7 +69,7 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// TestGivenEngine checks what an address in the environment does, and that nothing is started then.
+// TestGivenEngine: an address in the environment is used, and nothing is started then.
 func TestGivenEngine(t *testing.T) {
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"cluster_name":"c","version":{"number":"9.9.9","distribution":"opensearch"}}`)
@@ -184,7 +186,7 @@ func TestResolve(t *testing.T) {
 	if err := compileNode(t.Context(), jdk{home: fakeJDK(t, "17")}, cache); err != nil {
 		t.Fatal(err)
 	}
-	script(t, filepath.Join(nodeDir(cache), nodeClass+".class"), "") // the fake compiler makes none
+	script(t, filepath.Join(nodeDir(cache), nodeClass+".class"), "") // the fake compiler makes no class
 	var c toolchain
 	if !c.load(cache, d) || c.classPath != jar {
 		t.Errorf("loaded %+v", c)
@@ -202,7 +204,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestStaleState checks that the address of an engine that is gone is not taken for an engine.
+// TestStaleState: the address of an engine that is gone is not taken for an engine.
 func TestStaleState(t *testing.T) {
 	if !supported {
 		t.Skip("no engines here")

@@ -6,7 +6,9 @@ import (
 	"strings"
 )
 
-// Variables of the environment; the package comment says what they mean.
+// This file decides whether a test without an engine is skipped or fails.
+
+// Variables of the environment; the package comment explains them.
 const (
 	envEngine  = "CLOAKROOM_TEST_ENGINE"
 	envRequire = "CLOAKROOM_REQUIRE_ENGINES"
@@ -18,14 +20,16 @@ const (
 // lookup reads the environment: os.Getenv, or a test's own.
 type lookup func(string) string
 
-// missingError says that this machine lacks what engines need. It is the only reason to skip a test.
+// missingError is the error of a machine that lacks the prerequisites of engines. It is
+// the only reason to skip a test.
 type missingError struct{ what string }
 
 func (e missingError) Error() string { return e.what }
 
 var errSystem = missingError{"engines are started on Linux, macOS and BSD only"}
 
-// verdict says what becomes of a test that can't have its engine: the message, and whether the test is skipped or fails.
+// verdict returns the message for a test that can't have its engine, and whether the
+// test is skipped or fails.
 func verdict(err error, env lookup) (message string, skip bool) {
 	if _, ok := errors.AsType[missingError](err); !ok {
 		return "testengine: " + err.Error(), false
@@ -38,7 +42,7 @@ func verdict(err error, env lookup) (message string, skip bool) {
 		err, how), true
 }
 
-// giveUp ends the test as the verdict says.
+// giveUp ends the test by the verdict.
 func giveUp(t TB, err error, env lookup) {
 	t.Helper()
 	message, skip := verdict(err, env)
