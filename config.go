@@ -50,8 +50,8 @@ type Config struct {
 
 	// TouchEvery is how often, at most, a request that changes nothing writes
 	// the time of the last activity. That goes with the request's save if there is one.
-	// Defaults to a tenth of IdleTimeout, and 1
-	// minute at most. Less than IdleTimeout. Negative: every request does.
+	// Less than IdleTimeout. Negative: every request does. Defaults to a tenth of
+	// IdleTimeout, and 1 minute at most.
 	TouchEvery time.Duration
 
 	// RenewGrace is how long the old secret stays good once the new one of a
@@ -82,13 +82,14 @@ type Config struct {
 	// What this manager and its Admin save and end is seen at once. What others
 	// do, such as another process on the same store, may go unnoticed here for
 	// CacheFor, counted from before the store was asked, by Now or the real clock,
-	// whichever comes first: an earlier state of the values is read, and a session that was signed out or revoked, a token that
-	// a sign-in replaced, or a renewed one's old secret, still opens. Nothing else
-	// is bounded by it: saves, sign-ins, renewals and sign-outs work on what the
-	// store has, so they neither write over what others saved nor bring anything
-	// back, and one that meets the end of its session fails with ErrGone. Limits
-	// in time, Devices and Admin are exact. While the store is out of reach,
-	// what is remembered is still read, for no longer than CacheFor.
+	// whichever comes first: an earlier state of the values is read, and a session
+	// that was signed out or revoked, a token that a sign-in replaced, or a renewed
+	// one's old secret, still opens. Nothing else is bounded by it: saves, sign-ins,
+	// renewals and sign-outs work on what the store has, so they neither write over
+	// what others saved nor bring anything back, and one that meets the end of its
+	// session fails with ErrGone. Limits in time, Devices and Admin are exact. While
+	// the store is out of reach, what is remembered is still read, for no longer than
+	// CacheFor.
 	//
 	// At most MaxCacheFor (1 hour), and less than IdleTimeout. Some seconds
 	// take most of the load off a store. Defaults to 0: each request asks.

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file is a visitor's own sessions: their list, and the end of one.
@@ -59,7 +58,7 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 // one, and if nobody is signed in. Fail answers it with 404. ErrConflict, the request
 // came with a token that has been renewed, or with several of which none is used.
 // ErrGone, the request's session has ended. ErrUnavailable: it may or may not have ended;
-// call it again.
+// call it again, and ErrNotFound says that it has.
 func (m *Manager) EndDevice(ctx context.Context, id ID) error {
 	s, err := m.Session(ctx)
 	if err != nil {
@@ -76,7 +75,7 @@ func (m *Manager) EndDevice(ctx context.Context, id ID) error {
 	case me.Principal == "":
 		return fmt.Errorf("cloakroom: session %v of %q: %w", id, me.Principal, ErrNotFound)
 	case old:
-		return errNotToEnd()
+		return errRenewed("ending a device")
 	}
 	reading, cancel := context.WithTimeout(ctx, m.config.SaveTimeout)
 	defer cancel()
@@ -86,20 +85,15 @@ func (m *Manager) EndDevice(ctx context.Context, id ID) error {
 	case now == nil:
 		return fmt.Errorf("cloakroom: ending a device from %v: %w", me.ID, ErrGone)
 	default:
-		if ok, _ := m.keyring.ring.Load().Check(now.Verifier, claims(now), secret); !ok {
-			if token.Newer(now.Verifier) {
-				return errNewerVerifier(now.ID)
-			}
-			return errNotToEnd()
+		switch ok, err := m.isCurrent(now, secret); {
+		case err != nil:
+			return err
+		case !ok:
+			return errRenewed("ending a device")
 		}
 	}
 	if id == me.ID {
 		return s.Destroy(ctx)
 	}
 	return m.records.EndOf(ctx, me.Principal, id, driver.EndRevoked)
-}
-
-// errNotToEnd says that a previous secret ends no other session.
-func errNotToEnd() error {
-	return fmt.Errorf("cloakroom: ending a device: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 }

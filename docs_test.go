@@ -53,6 +53,24 @@ func TestDesignNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+// Each test that SECURITY.md names for a claim exists.
+func TestSecurityNamesTestsThatExist(t *testing.T) {
+	text, err := os.ReadFile("SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := testNames(t)
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllSubmatch(text, -1)
+	for _, name := range named {
+		if !slices.Contains(tests, string(name[1])) {
+			t.Errorf("there is no test %s", name[1])
+		}
+	}
+	if len(named) < 40 {
+		t.Errorf("%d tests are named: are they still written as they were?", len(named))
+	}
+}
+
 // The Go of docs/recipes.md stands word for word in the package that tests it.
 func TestRecipesAreCode(t *testing.T) {
 	text, err := os.ReadFile("docs/recipes.md")
@@ -105,7 +123,7 @@ func TestDocumentsNameFilesThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, document := range append(documents, "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
+	for _, document := range append(documents, "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md") {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)

@@ -12,8 +12,8 @@ import (
 // Ended tells why and when the session has ended whose token the request presented, for
 // a page that says "you were signed out from another device". ok is false if it hasn't,
 // if none was presented, and where nobody knows any more: what has ended is known up to
-// its deadline, or a little longer. Of tokens that are forged or out of time, and of
-// those that a renewal replaced, it tells nothing.
+// its deadline, or a little longer. Of tokens that are forged or out of time it tells
+// nothing, nor of one that a renewal replaced while its session goes on.
 //
 // A session that expired has ended when that was found, by this request or by another,
 // or at its deadline. Of several tokens whose sessions have ended it is the one that

@@ -13,7 +13,7 @@ import (
 // wraps one of them and says what happened to which session.
 var (
 	// ErrNotFound: there is no such session. Stores return it for a record that
-	// is missing; Retrieve and Admin also for one that has ended or expired.
+	// is missing; Retrieve, EndDevice and Admin also for one that has ended or expired.
 	ErrNotFound = driver.ErrNotFound
 
 	// ErrGone: the session has ended, expired or been replaced by a sign-in, or a
@@ -49,8 +49,8 @@ var (
 	// ErrTooLarge: the session's values exceed Config.MaxBytes.
 	ErrTooLarge = errors.New("session too large")
 
-	// ErrTooLate: a session was to be begun, signed in or renewed after the response
-	// had begun, so that the client can't be given its token. Nothing was done, unless
+	// ErrTooLate: a session was to be begun, signed in, renewed or forgotten after the
+	// response had begun, so that the client can't be told. Nothing was done, unless
 	// ErrUnknown comes with it.
 	ErrTooLate = errors.New("session begun after the response's headers were sent")
 

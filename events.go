@@ -11,9 +11,10 @@ import (
 
 // Events are functions that are told what happens to sessions: for an audit
 // log, metrics or alarms. Each may be nil. They are called after the fact, in
-// the goroutine that did it: they should return soon. A response waits for what it has
-// to tell, and so for them: it fails if one writes it. Events of expiry in the store's
-// sweep, which nobody is there to see, are not told.
+// the goroutine that did it, several at a time: they should return soon. That need not
+// be a goroutine of a request, so a panic in one may end the process. A response waits
+// for what it has to tell, and so for them: it fails if one writes it. Events of expiry
+// in the store's sweep, which nobody is there to see, are not told.
 type Events struct {
 	// Created: a session was stored for the first time.
 	Created func(context.Context, Info)
@@ -22,10 +23,9 @@ type Events struct {
 	// Renewed: the session's secret was replaced.
 	Renewed func(context.Context, Info)
 	// Ended: a session was ended by this process: signed out, revoked, over the limit,
-	// replaced by a sign-in, or found idle by a request. Each is told once, when it is
-	// certain that it has ended; RevokeAll and the limit tell of each session that they
-	// end. Not told are sessions whose sign-in failed, as nobody was told that they had
-	// begun.
+	// replaced by a sign-in, or found idle. Each is told once, when it is certain that it
+	// has ended; RevokeAll and the limit tell of each session that they end. Not told are
+	// sessions whose sign-in failed, as nobody was told that they had begun.
 	Ended func(context.Context, Ending)
 	// SignedOut: all of a principal's sessions, but for exceptions, were ended.
 	SignedOut func(ctx context.Context, principal string)

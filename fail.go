@@ -34,8 +34,8 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	case q == nil:
 		m.answerError(w, r, nil, err)
 	case q.w.fail(err):
-	case q.w.state.Load() == responseSent && r.Context().Err() == nil: // else the client has gone, which is no fault
-		m.failures.tell(r, failure{level: slog.LevelError, what: failedLate, session: q.sessionID(), err: err})
+	case q.w.state.Load() == responseSent && !hasGone(q.outer): // else it can't be sent, which is no fault
+		m.failures.tell(q.outer, failure{level: slog.LevelError, what: failedLate, session: q.sessionID(), err: err})
 	}
 }
 

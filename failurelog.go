@@ -22,6 +22,7 @@ type failureLog struct {
 	mu     sync.Mutex
 	kinds  map[string]*failureKind
 	closed bool
+	late   sync.WaitGroup // the lines that have to wait
 }
 
 // failureKind is the failures of one kind, as far as they haven't been logged.
@@ -102,6 +103,7 @@ func (l *failureLog) count(key, kind string, f failure) int {
 	case soon <= 0:
 		return k.take(now)
 	case !l.closed: // nobody may come any more who logs it
+		l.late.Add(1)
 		k.due = time.AfterFunc(soon, func() { l.flush(k, kind) })
 	}
 	return 0
@@ -116,6 +118,7 @@ func (k *failureKind) take(now time.Time) int {
 
 // flush logs the failures of a kind that have waited for it.
 func (l *failureLog) flush(k *failureKind, kind string) {
+	defer l.late.Done()
 	l.mu.Lock()
 	f, n := k.last, k.take(time.Now())
 	l.mu.Unlock()
@@ -124,7 +127,8 @@ func (l *failureLog) flush(k *failureKind, kind string) {
 	}
 }
 
-// close logs what waits. What comes within logEvery of a line then goes untold.
+// close logs what waits, and returns when no line is under way that has waited. What
+// comes within logEvery of a line then goes untold.
 func (l *failureLog) close() {
 	l.mu.Lock()
 	l.closed = true
@@ -138,6 +142,7 @@ func (l *failureLog) close() {
 	for _, f := range late {
 		f()
 	}
+	l.late.Wait()
 }
 
 // log writes the line of so many requests, of which f is the last.
@@ -184,6 +189,7 @@ func kindOf(err error) string {
 }
 
 // hungUp reports whether an error is no more than that the client has gone.
-func hungUp(r *http.Request, err error) bool {
-	return errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled)
-}
+func hungUp(r *http.Request, err error) bool { return errors.Is(err, context.Canceled) && hasGone(r) }
+
+// hasGone reports whether the client has gone that a server's request is of.
+func hasGone(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }

@@ -193,6 +193,44 @@ func TestCloseTellsWhatWaits(t *testing.T) {
 	})
 }
 
+// slowLog takes half a second for each line.
+type slowLog struct {
+	slog.Handler
+	lines atomic.Int32
+}
+
+func (l *slowLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l *slowLog) Handle(context.Context, slog.Record) error {
+	time.Sleep(500 * time.Millisecond)
+	l.lines.Add(1)
+	return nil
+}
+
+// Close also waits for a line that is being written.
+func TestCloseWaitsForTheLog(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		log := &slowLog{Handler: slog.DiscardHandler}
+		r := newRig(t, nil)
+		m, err := cloakroom.New(r.store, testKeyring(t), &cloakroom.Config{SweepEvery: -1, Logger: slog.New(log)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fail := func() {
+			m.Fail(httptest.NewRecorder(), r.guest().request(context.Background()), errNoAnswer)
+		}
+		fail()
+		fail() // whose line waits for half a second more
+		time.Sleep(750 * time.Millisecond)
+		if err := m.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n := log.lines.Load(); n != 2 {
+			t.Errorf("when Close returns %d lines are written, want 2", n)
+		}
+	})
+}
+
 // An error of the application's is answered and logged as such, each by itself.
 func TestErrorOfTheApplication(t *testing.T) {
 	r := newRig(t, nil)
@@ -243,6 +281,36 @@ func TestFailureNamesTheRequest(t *testing.T) {
 	})
 	if got := r.log.take(); !strings.Contains(got, "method=GET path=/ ") {
 		t.Errorf("late: %s", got)
+	}
+}
+
+// Who has ended a context of its own, or has cut the path, is inside of Handler. The
+// client is there, and its request is what it sent.
+func TestLateFailureOfAnInnerRequest(t *testing.T) {
+	r := newRig(t, nil)
+	late := func(outer context.Context) string {
+		w, req := httptest.NewRecorder(), r.guest().request(outer)
+		req.URL.Path = "/app/page"
+		r.m.Handler(http.StripPrefix("/app", http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			w.WriteHeader(200)
+			ctx, cancel := context.WithCancel(req.Context())
+			cancel()
+			r.m.Fail(w, req.WithContext(ctx), errors.New("broken"))
+		}))).ServeHTTP(w, req)
+		return r.log.take()
+	}
+	if got := late(context.Background()); !strings.Contains(got, "after its response had begun") || !strings.Contains(got, "path=/app/page ") {
+		t.Errorf("logged %q", got)
+	}
+	ctx, timesOut := context.WithTimeout(context.Background(), 0) // by something around Handler
+	defer timesOut()
+	if got := late(ctx); !strings.Contains(got, "after its response had begun") {
+		t.Errorf("out of time: logged %q", got)
+	}
+	gone, hangUp := context.WithCancel(context.Background())
+	hangUp()
+	if got := late(gone); got != "" {
+		t.Errorf("of a client that hung up: logged %q", got)
 	}
 }
 

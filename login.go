@@ -9,7 +9,6 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
-	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file is the sign-in, as the application sees it. internal/protocol/signin.go
@@ -249,7 +248,7 @@ func (l *login) begin() (loginFrom, error) {
 	case s.gone && s.replaced.IsZero():
 		return loginFrom{}, fmt.Errorf("cloakroom: signing in: %w", ErrGone)
 	case s.old:
-		return loginFrom{}, errRenewed()
+		return loginFrom{}, errRenewed("signing in")
 	case s.barred != nil && s.barred.many:
 		return loginFrom{}, s.barred.err
 	case s.barred != nil:
@@ -287,17 +286,13 @@ func (l *login) valuesOfOld() (driver.ValueList, error) {
 	case l.old == nil:
 		return nil, nil
 	}
-	if ok, _ := l.m.keyring.ring.Load().Check(l.old.Verifier, claims(l.old), l.s.secret); !ok {
-		if token.Newer(l.old.Verifier) {
-			return nil, errNewerVerifier(l.old.ID)
-		}
-		return nil, errRenewed()
+	switch ok, err := l.m.isCurrent(l.old, l.s.secret); {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, errRenewed("signing in")
 	}
 	return l.old.Values, nil
-}
-
-func errRenewed() error {
-	return fmt.Errorf("cloakroom: signing in: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
 }
 
 // run carries the sign-in out.

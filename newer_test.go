@@ -13,19 +13,24 @@ import (
 )
 
 // rewrite changes the record of a session in the store, as another version of the
-// package could have written it.
+// package could have written it. A touch of the request before may come in between.
 func (r *rig) rewrite(id cloakroom.ID, change func(*driver.Record)) {
 	r.Helper()
-	rec, err := r.kept(id)
-	if err != nil {
-		r.Fatal(err)
-	}
-	next := *rec
-	next.Writes++
-	next.WriteIDs = driver.PushWriteID(rec.WriteIDs, driver.NewWriteID())
-	change(&next)
-	if _, err := r.store.Store.Update(r.Context(), &next); err != nil {
-		r.Fatal(err)
+	for n := 1; ; n++ {
+		rec, err := r.kept(id)
+		if err != nil {
+			r.Fatal(err)
+		}
+		next := *rec
+		next.Writes++
+		next.WriteIDs = driver.PushWriteID(rec.WriteIDs, driver.NewWriteID())
+		change(&next)
+		switch _, err := r.store.Store.Update(r.Context(), &next); {
+		case err == nil:
+			return
+		case n == 5 || !errors.Is(err, driver.ErrConflict):
+			r.Fatal(err)
+		}
 	}
 }
 

@@ -117,13 +117,28 @@ func (m *Manager) stillGood(rec *driver.Record, secret [16]byte, strict string) 
 	if strictOf(rec) == strict {
 		return nil
 	}
-	if ok, _ := m.keyring.ring.Load().Check(rec.Verifier, claims(rec), secret); ok {
-		return nil
+	ok, err := m.isCurrent(rec, secret)
+	if err == nil && !ok {
+		err = errEnded(rec.ID)
 	}
-	if token.Newer(rec.Verifier) {
-		return errNewerVerifier(rec.ID)
+	return err
+}
+
+// isCurrent reports whether a secret is a record's current one.
+//
+// driver.ErrNewer: a newer version made the verifier, so nobody here can tell.
+func (m *Manager) isCurrent(rec *driver.Record, secret [16]byte) (bool, error) {
+	ok, _ := m.keyring.ring.Load().Check(rec.Verifier, claims(rec), secret)
+	if !ok && token.Newer(rec.Verifier) {
+		return false, errNewerVerifier(rec.ID)
 	}
-	return errEnded(rec.ID)
+	return ok, nil
+}
+
+// errRenewed is the error of what takes the current secret, where the request came with
+// another.
+func errRenewed(doing string) error {
+	return fmt.Errorf("cloakroom: %s: the request's token has been renewed, repeat it with the new one: %w", doing, ErrConflict)
 }
 
 // errNewerVerifier is the error where it would take a newer version to tell whether a

@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,6 +29,23 @@ func (s *Session) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.Strin
 
 // LogValue returns the id, for package log/slog.
 func (s *Session) LogValue() slog.Value { return slog.StringValue(s.ID().String()) }
+
+// Format implements fmt.Formatter, as that of the record, and says if it is ending.
+func (s SessionOf) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprint(f, s.Record)
+	if s.Ending {
+		_, _ = io.WriteString(f, ", ending")
+	}
+}
+
+// MarshalJSON encodes what the record's does, and whether it is ending.
+func (s SessionOf) MarshalJSON() ([]byte, error) {
+	b, err := json.Marshal(s.Record)
+	if err != nil || s.Record == nil {
+		return b, err
+	}
+	return fmt.Appendf(b[:len(b)-1], `,"Ending":%v}`, s.Ending), nil
+}
 
 // Format implements fmt.Formatter: of the values it tells the names.
 func (t *Tx) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, t.v.list) }

@@ -302,6 +302,32 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 }
 
+// What is printed of a session in a list says as much as the list: also that it is ending.
+func TestPrintedSessionIsEnding(t *testing.T) {
+	r := newRig(t, nil)
+	rec, err := r.kept(r.signedIn("ann").ID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ending := range []bool{false, true} {
+		var got struct {
+			ID     cloakroom.ID
+			Values []string
+			Ending *bool
+		}
+		b, err := json.Marshal(cloakroom.SessionOf{Record: rec, Ending: ending})
+		if err == nil {
+			err = json.Unmarshal(b, &got)
+		}
+		if err != nil || got.ID != rec.ID || got.Ending == nil || *got.Ending != ending {
+			t.Errorf("ending %v: as JSON it is %s, %v", ending, b, err)
+		}
+		if text := fmt.Sprint(cloakroom.SessionOf{Record: rec, Ending: ending}); !strings.Contains(text, rec.ID.String()) || strings.Contains(text, "ending") != ending {
+			t.Errorf("ending %v: printed it is %s", ending, text)
+		}
+	}
+}
+
 // Each exported type of each package is among those that are printed, but for
 // interfaces, functions and other names of the same type.
 func TestAllTypesArePrinted(t *testing.T) {

@@ -9,13 +9,12 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
-	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file is the renewal: a new secret for a session, in place.
 
 // errNotCurrent says that the secret is no longer the current one.
-var errNotCurrent = fmt.Errorf("cloakroom: renewing: the request's token has been renewed, repeat it with the new one: %w", ErrConflict)
+var errNotCurrent = errRenewed("renewing")
 
 // Renew gives the session a new secret, and so a new token, in place: do it
 // when privileges change. The old one stays good until Config.RenewGrace and
@@ -85,14 +84,13 @@ func (s *Session) renew(ctx context.Context, strict bool) (err error) {
 	m := s.m
 	c := &protocol.Change{Base: rec, AsOf: asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, _ bool) error {
 		m.freshen(next, visit, now)
-		ring := m.keyring.ring.Load()
-		if ok, _ := ring.Check(next.Verifier, claims(next), visit.secret); !ok {
-			if token.Newer(next.Verifier) {
-				return errNewerVerifier(next.ID)
-			}
+		switch ok, err := m.isCurrent(next, visit.secret); {
+		case err != nil:
+			return err
+		case !ok:
 			return errNotCurrent
 		}
-		return replaceSecret(ring, next, visit.secret, secret, now, strict, m.config.RenewGrace)
+		return replaceSecret(m.keyring.ring.Load(), next, visit.secret, secret, now, strict, m.config.RenewGrace)
 	}}
 	saved, err := m.records.Change(rec.ID, c)
 	if err == nil && saved == nil {

@@ -59,8 +59,8 @@ func (s *Session) refresh() {
 //
 // It ends with ctx, and after Config.SaveTimeout.
 //
-// Errors: ErrGone, the session has ended, as Ended tells, or its secret by RenewStrict; ErrUnavailable;
-// ErrCorrupt. With any but ErrGone the session is as before.
+// Errors: ErrGone, the session has ended, as Ended tells, or its secret by RenewStrict;
+// ErrUnavailable; ErrCorrupt. With any but ErrGone the session is as before.
 func (s *Session) Refresh(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()

@@ -2,6 +2,7 @@ package dancer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
+
+// This file is examples of taking over from an application in Perl.
 
 // From the application's file to sessions that run. With is_lazy: 1 the after hook saves.
 func ExampleOpen() {
@@ -67,4 +70,22 @@ session_options:
 	// [http://search.example:9200] my_index dancer.session 336h0m0s
 	// t4hHBaIB85E4Kglfp2y8 <nil>
 	// dancer: the value's signature is not verified
+}
+
+// An id is signed as the old module does it, so that old processes take the cookie.
+func ExampleSigner() {
+	signer, err := dancer.NewSigner("ldjaldjaklsdanm.m", 10)
+	if err != nil {
+		log.Fatal(err)
+	}
+	value, err := signer.Sign("t4hHBaIB85E4Kglfp2y8")
+	fmt.Println(len(value), err) // hash, salt and id
+	id, err := signer.Verify(value)
+	fmt.Println(id, err)
+	_, err = signer.Verify("x" + value[1:])
+	fmt.Println("not verified:", errors.Is(err, dancer.ErrNotVerified))
+	// Output:
+	// 40 <nil>
+	// t4hHBaIB85E4Kglfp2y8 <nil>
+	// not verified: true
 }

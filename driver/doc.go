@@ -26,8 +26,8 @@
 // # What is stored
 //
 // Texts, those of Record, Grave and the names in a ValueList, are compared byte by
-// byte. They are UTF-8: the Manager sees to it. A principal or a name that isn't, a store refuses
-// with ErrInvalid rather than change it.
+// byte. They are UTF-8: the Manager sees to it. A principal or a name that isn't, a
+// store refuses with ErrInvalid rather than change it.
 //
 // Times are UTC, to the millisecond. The zero time means "none" and must come back
 // as such; the Unix epoch is a time like any other. Values are JSON, which comes

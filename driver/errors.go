@@ -15,7 +15,7 @@ import (
 // connection or a full disk. For the Manager, errors that it doesn't know are the same.
 var (
 	// ErrNotFound: there is no such session. Stores return it for a record that
-	// is missing; Retrieve and Admin also for one that has ended or expired.
+	// is missing; Retrieve, EndDevice and Admin also for one that has ended or expired.
 	ErrNotFound = errors.New("not found")
 
 	// ErrGone: the session has ended, expired or been replaced by a sign-in.

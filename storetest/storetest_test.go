@@ -6,22 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
-	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
-
-func Example() {
-	// In a store's own tests:
-	_ = func(t *testing.T) {
-		storetest.Run(t, storetest.Harness{
-			Open: func(testing.TB) driver.Store { return memstore.New(nil) },
-		})
-	}
-}
 
 // TestSuite runs the suite on a sound store for which the harness can do all.
 // That of memstore is in its own package.

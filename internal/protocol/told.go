@@ -7,8 +7,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the memory of ends: each is told once, when it is certain, in the
-// goroutine that ended the session (Options.Ended).
+// This file is the memory of ends (Options.Ended): each is told once, when it is certain.
 
 // ended is the end of a session. Zero: no end.
 type ended struct {
