@@ -22,7 +22,7 @@ func statusOf(err error) int {
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrRevoked):
 		return http.StatusConflict
-	case errors.Is(err, ErrTooLarge):
+	case errors.Is(err, ErrTooLarge), isBodyTooLarge(err):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, protocol.ErrPrincipal):
 		return http.StatusBadRequest
@@ -50,6 +50,16 @@ func plainError(w http.ResponseWriter, _ *http.Request, status int, err error) {
 		text = "Your session changed while this request was under way. Please reload."
 	case http.StatusRequestEntityTooLarge:
 		text = "The session has no room for that."
+		if isBodyTooLarge(err) {
+			text = "The request is too large."
+		}
 	}
 	http.Error(w, text, status)
+}
+
+// isBodyTooLarge reports whether an error is that of an http.MaxBytesReader, which says
+// what the client did wrong and not what the application did.
+func isBodyTooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
 }

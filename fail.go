@@ -12,9 +12,9 @@ import (
 //
 //   - 503 with Retry-After, if the store is unavailable,
 //   - 409, if the session ended or changed under the request,
-//   - 413, if it became too large,
+//   - 413, if it became too large, or the request's body is (http.MaxBytesReader),
 //   - 400, if a principal isn't one: see Session.Login,
-//   - 404, if there is no such session (ErrNotFound),
+//   - 404, if there is no such session (ErrNotFound), or an id is none (ParseID),
 //   - 500 else: an error of the application's, or one of its faults, such as a login
 //     attempt that is another principal's (ErrInvalid).
 //
@@ -26,8 +26,10 @@ import (
 // Errors of 500 and more are logged, with the request's method and path; 413 is a
 // warning. Those of sessions have a kind, such as "unavailable", and of each kind there
 // is one line a second with the number of requests since the last. An application's
-// errors are logged one by one. That a client hung up while its session was read is no
-// error: nothing is logged, and OnError isn't called.
+// errors are logged one by one. That a client hung up is no error, be it that the session
+// was being read or that the handler returns the request context's error, wrapped or not
+// (context.Canceled): nothing is logged, and OnError isn't called. Of a client that has
+// gone in the midst of a response nothing is logged either.
 func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	q := m.request(r.Context())
 	switch {

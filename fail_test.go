@@ -122,6 +122,8 @@ func TestI7_FailedSaveAtTheEndGivesTheErrorPage(t *testing.T) {
 
 func TestFailStatus(t *testing.T) {
 	broken := errors.New("broken")
+	_, noID := cloakroom.ParseID("junk")
+	_, tooLarge := io.ReadAll(http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader("form")), 1))
 	for _, test := range []struct {
 		err    error
 		status int
@@ -137,7 +139,9 @@ func TestFailStatus(t *testing.T) {
 		{cloakroom.ErrConflict, 409, false, false},
 		{cloakroom.ErrRevoked, 409, false, false},
 		{cloakroom.ErrTooLarge, 413, false, true},
+		{fmt.Errorf("reading the form: %w", tooLarge), 413, false, true},
 		{cloakroom.ErrNotFound, 404, false, false},
+		{noID, 404, false, false},
 		{cloakroom.ErrCorrupt, 500, false, true},
 		{cloakroom.ErrTooLate, 500, false, true},
 		{cloakroom.ErrInvalid, 500, false, true},

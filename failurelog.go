@@ -161,8 +161,8 @@ func (f failure) log(ctx context.Context, l *slog.Logger, kind string, requests 
 	l.LogAttrs(ctx, f.level, f.what, append(list, slog.Any("error", f.err))...)
 }
 
-// kindOf returns which kind of failure of a session an error is, "" if it is an error of
-// the application's.
+// kindOf returns which kind of failure an error is that many requests may have in common,
+// "" if it is an error of the application's.
 func kindOf(err error) string {
 	for _, k := range [...]struct {
 		is   error
@@ -184,6 +184,9 @@ func kindOf(err error) string {
 		if errors.Is(err, k.is) {
 			return k.name
 		}
+	}
+	if isBodyTooLarge(err) {
+		return "body too large"
 	}
 	return ""
 }

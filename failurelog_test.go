@@ -98,6 +98,28 @@ func TestHangUpIsNoError(t *testing.T) {
 	})
 }
 
+// That a page was too slow for an http.TimeoutHandler is no hang-up: why is in the log.
+func TestFailAfterATimeoutIsLogged(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		for name, cause := range map[string]func(context.Context) error{
+			"the timeout": context.Context.Err,
+			"another":     func(context.Context) error { return errors.New("broken") },
+		} {
+			h := r.m.Handler(http.TimeoutHandler(r.m.With(func(_ http.ResponseWriter, req *http.Request, _ *cloakroom.Session) error {
+				time.Sleep(2 * impatience)
+				return fmt.Errorf("asking the database: %w", cause(req.Context()))
+			}), impatience, "too slow"))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r.guest().request(t.Context()))
+			time.Sleep(2 * impatience)
+			if got := r.log.take(); w.Code != 503 || strings.Count(got, "asking the database") != 1 || !strings.Contains(got, "level=ERROR") {
+				t.Errorf("%s: got %d, logged %q", name, w.Code, got)
+			}
+		}
+	})
+}
+
 var requestsLogged = regexp.MustCompile(`kind="?([a-z ]+)"? requests=(\d+)`)
 
 // counted returns how many lines of the log there are of each kind, and of how many

@@ -16,6 +16,9 @@ import (
 // client gets an error (Fail) in the place of the response. What is changed
 // later is saved when h returns.
 //
+// Where an http.TimeoutHandler is inside of h, that returns before the page does. What
+// the page sets after it is saved by Session.Save alone.
+//
 // If h panics, nothing more is saved, whoever recovers further out. What recovers inside
 // of h, as most routers can, is none of that: h answers then, and what had been changed
 // before the panic is saved with the answer. Recover outside of Handler, or call

@@ -19,7 +19,8 @@ import (
 
 // KeyringFile reads a ring from a file: a secret a line, in base64, the one that
 // signs first; empty lines and lines that start with # don't count. If there is
-// no such file, it is made with one new secret, readable by its owner only.
+// no such file, it is made with one new secret, readable by its owner only. For a further
+// line: openssl rand -base64 32.
 //
 // Links are followed. The file that is opened has to be a regular one that belongs to
 // the user of this process or to root, and that nobody else can read or write.
@@ -46,7 +47,7 @@ func KeyringFile(path string) (*Keyring, error) {
 		}
 		secret, err := base64.StdEncoding.DecodeString(line)
 		if err != nil {
-			return nil, fmt.Errorf("cloakroom: key file %s, line %d: not base64", path, n)
+			return nil, fmt.Errorf("cloakroom: key file %s, line %d: not base64, as of 32 random bytes: openssl rand -base64 32 prints some", path, n)
 		}
 		secrets = append(secrets, secret)
 	}
@@ -95,7 +96,7 @@ func makeKeyFile(path string) error {
 		return err
 	}
 	defer func() { _ = os.Remove(tmp.Name()) }()
-	_, err = fmt.Fprintf(tmp, "# Secrets of cloakroom's tokens, one a line; the first signs, all verify.\n%s\n",
+	_, err = fmt.Fprintf(tmp, "# Secrets of cloakroom's tokens, one a line; the first signs, all verify. To make one: openssl rand -base64 32\n%s\n",
 		base64.StdEncoding.EncodeToString(secret[:]))
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err != nil {
 		return err

@@ -133,3 +133,50 @@ func TestI4_LateRequestAfterSignOut(t *testing.T) {
 		}
 	})
 }
+
+// Nor does one that comes with the token that a sign-in replaced. But where nothing would
+// be saved, as on a page that shows a message if there is one, it isn't refused.
+func TestI4_LateRequestAfterSignIn(t *testing.T) {
+	for _, mode := range []cloakroom.SaveMode{cloakroom.SaveOnce, cloakroom.SaveEach} {
+		r := newRig(t, &cloakroom.Config{Save: mode})
+		s := r.stored(3)
+		late := r.as(s)
+		r.as(s).want(200, loginAs("ann", nil))
+		for name, c := range map[string]struct {
+			status int
+			page   page
+		}{
+			"a value": {409, visit},
+			"no message": {200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+				text, ok, err := flash.Take(req.Context(), s)
+				if text != "" || ok {
+					t.Errorf("a late request is told %q, %v", text, ok)
+				}
+				return err
+			}},
+			"a value taken back": {200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+				visits.Delete(s)
+				return nil
+			}},
+			"a value by Update": {200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+				r.wantErr("Update", s.Update(req.Context(), func(tx *cloakroom.Tx) error { visits.Set(tx, 1); return nil }), cloakroom.ErrGone)
+				return nil
+			}},
+			"a message beside a value": {409, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+				visits.Set(s, 1)
+				_, ok, err := flash.Take(req.Context(), s)
+				if ok {
+					t.Error("a late request is told a message")
+				}
+				if err == nil {
+					err = s.Err()
+				}
+				return err
+			}},
+		} {
+			if w := late.want(c.status, c.page); len(w.Result().Cookies()) != 0 {
+				t.Errorf("%s: a late request got cookies: %v", name, w.Result().Cookies())
+			}
+		}
+	}
+}

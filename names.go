@@ -1,6 +1,10 @@
 package cloakroom
 
-import "github.com/cloakroom-go/cloakroom/driver"
+import (
+	"fmt"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
 
 // This file is the names of package driver that applications see.
 
@@ -12,13 +16,24 @@ type Store = driver.Store
 // URLs.
 type ID = driver.ID
 
-// ParseID reads an id from its text.
-func ParseID(s string) (ID, error) { return driver.ParseID(s) }
+// ParseID reads an id from its text, as a client sends it back.
+//
+// ErrNotFound: it is no id's text, so there is no session of that id, and Fail answers
+// as if one were asked for that has ended.
+func ParseID(s string) (ID, error) {
+	id, err := driver.ParseID(s)
+	if err != nil {
+		return ID{}, fmt.Errorf("cloakroom: %w: %w", err, ErrNotFound)
+	}
+	return id, nil
+}
 
-// Info is what there is to know of a session beside its values.
+// Info is what there is to know of a session beside its values: ID, App, Principal,
+// Created, Authenticated, Seen, Expires, Deadline, Persistent and Client.
 type Info = driver.Info
 
-// Client tells who used a session last, as far as the server can see.
+// Client tells who used a session last, as far as the server can see: Address and
+// UserAgent.
 type Client = driver.Client
 
 // EndReason says why a session ended.

@@ -237,7 +237,7 @@ func (s *Session) beginSave(tx *op) (*saveUnderWay, error) {
 	if err := s.err(); err != nil {
 		return nil, err
 	}
-	if s.gone {
+	if s.gone && s.stored { // else createFrom says so, if there is something to save
 		return nil, fmt.Errorf("cloakroom: %w", ErrGone)
 	}
 	s.view.owned = false // the record that is written shares it
@@ -317,7 +317,7 @@ func (b *saveUnderWay) settle(err error) {
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
 		s.gone = errors.Is(err, ErrGone)
 	default:
-		s.gone = errors.Is(err, ErrGone) && s.barred == nil
+		s.gone = s.gone || errors.Is(err, ErrGone) && s.barred == nil
 		s.untake(b.mine)
 	}
 }
@@ -329,10 +329,13 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Recor
 		return nil, err
 	}
 	s.mu.Lock()
-	barred := s.barred
+	barred, gone := s.barred, s.gone
 	s.mu.Unlock()
-	if barred != nil {
+	switch {
+	case barred != nil:
 		return nil, barred.err
+	case gone: // a sign-in replaced it just now: the client may hold the new token
+		return nil, fmt.Errorf("cloakroom: %w", ErrGone)
 	}
 	if b, own := ctx.(beginning); own {
 		ctx = b.requestContext

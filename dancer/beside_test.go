@@ -19,10 +19,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
-// This file is that new sessions and the old index can exist at once: whatever new
-// ones do, the old index stays as it is, and none of its documents is taken for one.
+// This file tests that new sessions and the old index can exist at once: the old index
+// never changes, and none of its documents is taken for a new session.
 
-// life is all that sessions do.
+// life makes sessions do everything that they can.
 func (a *app) life() {
 	a.Helper()
 	t, ctx := a.TB, a.Context()
@@ -77,11 +77,11 @@ func (a *app) life() {
 	}
 }
 
-// decoys are what a new document has at its top, to be taken for one.
+// decoys are members of a new document, by which an old one might be taken for one.
 const decoys = `,"kind":"session","app":"my_session","deadline":1,"expires":1,"principal":"ann"`
 
-// oldIndex makes the old module's index, before sessions are opened: with documents as
-// it writes them, and the mapping that comes of those by itself.
+// oldIndex makes the old module's index before sessions are opened: with its documents,
+// and the mapping that the engine derives from them.
 func (l *lab) oldIndex() {
 	l.Helper()
 	signer, err := dancer.NewSigner(oldSecret, 0)
@@ -94,8 +94,9 @@ func (l *lab) oldIndex() {
 	l.call(http.MethodPost, "/"+l.index+"/_refresh", "")
 }
 
-// state is all that there is to see of an index: a line each for settings and mapping,
-// for how often it was written to, and for each document with its versions.
+// state returns everything that can be seen of an index: a line for settings, one for
+// the mapping, one for the number of writes, and one for each document with its
+// versions.
 func (l *lab) state(index string) string {
 	l.Helper()
 	var b strings.Builder
@@ -112,7 +113,7 @@ func (l *lab) state(index string) string {
 	return b.String()
 }
 
-// wantState checks that an index is what it was.
+// wantState checks that an index hasn't changed.
 func (l *lab) wantState(index, before string) {
 	l.Helper()
 	was, is := strings.Split(before, "\n"), strings.Split(l.state(index), "\n")
@@ -127,9 +128,9 @@ func (l *lab) wantState(index, before string) {
 	}
 }
 
-// The old index is byte for byte what it was when all of a session's life has gone by,
-// and the sweep with it: documents, versions, mapping, settings, and how often it was
-// written to.
+// TestOldIndexIsLeftAlone: after a whole life of sessions, and the sweep, the old index
+// is byte for byte the same: documents, versions, mapping, settings, and the number of
+// writes.
 func TestOldIndexIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, lazy := range []string{"0", "1"} {
@@ -141,8 +142,9 @@ func TestOldIndexIsLeftAlone(t *testing.T) {
 	}
 }
 
-// The sweep removes new sessions that are over, which the old document left to the
-// engine's ttl, and nothing of the old ones, however long they are over.
+// TestSweepAndTheOldIndex: the sweep removes new sessions that are over, which the old
+// document left to the engine's ttl. It removes none of the old ones, however long they
+// are over.
 func TestSweepAndTheOldIndex(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -168,8 +170,8 @@ func TestSweepAndTheOldIndex(t *testing.T) {
 	l.wantState(l.index, before)
 }
 
-// No request names the old index, nor anything by which an engine would take it for
-// meant. And each index is made before it is written to, with the mapping of ours.
+// TestRequestsNameNewIndicesOnly: no request names the old index, or a pattern that
+// matches it. Each index is made, with our mapping, before it is written to.
 func TestRequestsNameNewIndicesOnly(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -251,8 +253,8 @@ func TestRequestsNameNewIndicesOnly(t *testing.T) {
 	}
 }
 
-// The old name may be an alias, even of an index whose name is like the new ones'; or
-// not be there at all.
+// TestOldIndexAsAnAliasOrAbsent: the old name may be an alias, even of an index whose
+// name is like the new ones'. It may also not exist.
 func TestOldIndexAsAnAliasOrAbsent(t *testing.T) {
 	t.Parallel()
 	for _, behind := range []string{"_old", "-old", "-1"} {
@@ -270,7 +272,7 @@ func TestOldIndexAsAnAliasOrAbsent(t *testing.T) {
 	}
 }
 
-// An engine that makes no index by itself is as good.
+// TestWithoutAutoCreateIndex: an engine that makes no index by itself is as good.
 func TestWithoutAutoCreateIndex(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

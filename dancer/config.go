@@ -17,42 +17,42 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
-// This file is the configuration, and where it is read from.
+// This file is the configuration, and the files that it is read from.
 
-// Config is what an application's config.yml says of its sessions. LoadConfig makes
+// Config is the settings of sessions in an application's config.yml. LoadConfig makes
 // it. It never shows a secret or password, however it is printed or encoded.
 type Config struct {
 	// Environment is the name of the environment, such as "production".
 	Environment string
 
-	// Files are the files that were read: config.yml, and the environment's if
-	// there is one.
+	// Files are the files that were read: config.yml, and the environment's if it
+	// exists.
 	Files []string
 
 	// Servers are the addresses of the engine's nodes, as URLs with a port and
 	// without a login. ClientConfig adds the logins.
 	Servers []string
 
-	// Timeout is how long one request to the engine may take. 0: not set.
+	// Timeout bounds the time of one request to the engine. 0: not set.
 	Timeout time.Duration
 
-	// Index and Type are where the old module keeps its documents.
+	// Index and Type are the old module's place for documents.
 	Index, Type string
 
-	// Lazy is is_lazy: true if the application saves its sessions itself, by
-	// calling flush. It is false where it isn't set, as documented; the module
-	// then takes 1.
+	// Lazy is is_lazy: true if the application saves its sessions itself, by calling
+	// flush. If is_lazy isn't set, Lazy is false, as documented; the module then takes
+	// 1.
 	Lazy bool
 
-	// Cookie is how the session's cookie is sent.
+	// Cookie is the settings of the session's cookie.
 	Cookie Cookie
 
-	// Warnings are about settings that have no effect here, or another one than
-	// they seem to have: in the order of files and lines.
+	// Warnings are about settings that have no effect here, or another effect than it
+	// seems, in the order of files and lines.
 	Warnings []Warning
 
 	signer *Signer
-	login  func(server string) *url.Userinfo // in a function, so that nothing that prints values finds it
+	login  func(server string) *url.Userinfo // a function, so that printing a Config shows no login
 }
 
 // Cookie is Dancer's settings of the session's cookie.
@@ -60,8 +60,8 @@ type Cookie struct {
 	// Name is session_name. Defaults to "dancer.session".
 	Name string
 
-	// Expires is session_expires: how long the browser keeps the cookie. 0:
-	// until it ends. At most cloakroom.MaxLifetime.
+	// Expires is session_expires: the time for which the browser keeps the cookie. 0:
+	// until the browser ends. At most cloakroom.MaxLifetime.
 	Expires time.Duration
 
 	// Secure is session_secure: the cookie travels by HTTPS alone.
@@ -74,18 +74,18 @@ type Cookie struct {
 	// Domain is session_domain. Defaults to "": the host alone.
 	Domain string
 
-	// SameSite is session_same_site, as the old application sent it. 0: not set.
-	// Dancer 1.3521 then sends SameSite=None. Browsers refuse None but for Secure
-	// cookies; Config.NewCookie has Lax in its place then.
+	// SameSite is session_same_site, as the old application sent it. 0: not set; Dancer
+	// 1.3521 then sends SameSite=None. Browsers refuse None for cookies that aren't
+	// Secure; Config.NewCookie then has Lax in its place.
 	SameSite http.SameSite
 }
 
-// Warning is something about a setting that is no error.
+// Warning is a remark on a setting that is no error.
 type Warning struct {
 	File    string
 	Line    int    // 0: the file as a whole
 	Setting string // such as "session_options.connection.transport"
-	Text    string // what is the matter, as a sentence about the setting
+	Text    string // the remark, as a sentence about the setting
 }
 
 func (w Warning) String() string {
@@ -96,12 +96,12 @@ func (w Warning) String() string {
 	return fmt.Sprintf("%s: %s %s", where, w.Setting, w.Text)
 }
 
-// Signer returns what signs and verifies the values of the old module's cookies:
-// signing.secret and signing.length.
+// Signer returns the Signer of the old module's cookies: of signing.secret and
+// signing.length.
 func (c *Config) Signer() *Signer { return c.signer }
 
-// ClientConfig returns how to reach the engine: Servers, with their logins. The
-// result shows them.
+// ClientConfig returns the client's configuration: Servers, with their logins. The
+// result shows the logins.
 func (c *Config) ClientConfig() elasticstore.ClientConfig {
 	urls := make([]string, len(c.Servers))
 	for i, server := range c.Servers {
@@ -117,32 +117,30 @@ func (c *Config) ClientConfig() elasticstore.ClientConfig {
 	return elasticstore.ClientConfig{URLs: urls}
 }
 
-// StoreConfig returns the store's settings as far as config.yml has them: Index and
-// Timeout.
+// StoreConfig returns the store's settings that config.yml has: Index and Timeout.
 func (c *Config) StoreConfig() elasticstore.Config {
 	return elasticstore.Config{Index: c.Index, RequestTimeout: c.Timeout}
 }
 
-// LoadOptions are for LoadConfig. The zero LoadOptions, and nil, are good.
+// LoadOptions are options of LoadConfig. The zero LoadOptions, and nil, are good.
 type LoadOptions struct {
-	// Environment is the environment's name. Defaults to what Dancer takes: the
-	// setting environment of config.yml, the variables DANCER_ENVIRONMENT and
-	// PLACK_ENV, or "development".
+	// Environment is the environment's name. Defaults to Dancer's choice: the setting
+	// environment of config.yml, the variables DANCER_ENVIRONMENT and PLACK_ENV, or
+	// "development".
 	Environment string
 }
 
 // LoadConfig reads the config.yml of a Dancer application, and the file of its
-// environment: environments/NAME.yml beside it, or in the folder that the setting
-// envdir or the variable DANCER_ENVDIR names. That file may be missing, unless
-// require_environment is set; if the environment was named, and isn't "development" by
-// default, that is a warning.
+// environment: environments/NAME.yml beside it, or in the folder that the setting envdir
+// or the variable DANCER_ENVDIR names. The environment's file may be missing, unless
+// require_environment is set. If it is missing and the environment isn't just the
+// default "development", that is a warning.
 //
-// The environment's settings are merged over the others as Dancer does it since
-// 1.3127: groups of settings are merged setting by setting, and of lists and texts
-// the environment's stay.
+// The environment's settings are merged over the others as Dancer does it since 1.3127:
+// groups setting by setting; lists and texts are replaced.
 //
-// An error about settings is a *ConfigError. It names all that is wrong, a line
-// each, with file and line number, and has the warnings.
+// An error about settings is a *ConfigError. It names every fault, a line each, with
+// file and line number, and has the warnings.
 func LoadConfig(path string, o *LoadOptions) (*Config, error) {
 	var options LoadOptions
 	if o != nil {
@@ -222,7 +220,7 @@ func load(path string, o LoadOptions, getenv func(string) string, file func(stri
 	return c, nil
 }
 
-// plain returns a text as it is, or in quotes if they escape anything in it.
+// plain returns a text as it is, or in quotes if that escapes anything.
 func plain(text string) string {
 	if q := strconv.Quote(text); q != `"`+text+`"` {
 		return q

@@ -23,9 +23,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
+// This file tests how a config.yml is read.
+
 var update = flag.Bool("update", false, "write what comes out into testdata/config")
 
-// archive reads a text that holds files, each behind a line "-- NAME --".
+// archive splits a text into files, each behind a line "-- NAME --".
 func archive(text string) map[string]string {
 	files, name := map[string]string{}, ""
 	for line := range strings.Lines(text) {
@@ -55,7 +57,7 @@ func loadText(text string) (*Config, error) {
 	return loadFiles(map[string]string{"config.yml": text}, nil, "")
 }
 
-// printed is a Config as a text.
+// printed returns a Config as text.
 func printed(c *Config, err error) string {
 	b := new(strings.Builder)
 	if err != nil {
@@ -122,8 +124,8 @@ session_options:
   is_lazy:    0                   # (off by default)
 `
 
-// TestUsage: the text of the module's documentation, with the client's settings in
-// the place of its placeholder, below connection or where the placeholder is.
+// TestUsage: the text of the module's documentation is read. The client's settings
+// replace its placeholder, or stand below connection.
 func TestUsage(t *testing.T) {
 	for _, line := range []string{`  servers: "127.0.0.1:9200"`, `    servers: "127.0.0.1:9200"`} {
 		c, err := loadText(strings.Replace(usage, "  ... settings to pass to ElasticSearch", line, 1))
@@ -206,7 +208,7 @@ func TestRecordedCookies(t *testing.T) {
 			want.Expires = sent.Expires.Sub(date)
 		}
 		switch {
-		case v.Dancer == "1.3121": // knows no session_same_site
+		case v.Dancer == "1.3121": // it knows no session_same_site
 			want.SameSite = c.Cookie.SameSite
 		case setting != "" && strings.Contains(setting, "same_site"):
 			want.SameSite = sent.SameSite
@@ -242,7 +244,7 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-// TestFiles: files that are no settings, or hardly.
+// TestFiles: files that hold no settings, or hardly any.
 func TestFiles(t *testing.T) {
 	const good = "session: ElasticSearch\nsession_options:\n  signing:\n    secret: s3cr3t-text\n"
 	bomb := "a0: &a0 [x,x]\n"
@@ -300,7 +302,7 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestSecretText: a secret is the text that Perl read.
+// TestSecretText: a secret is the text that Perl reads.
 func TestSecretText(t *testing.T) {
 	for yaml, want := range map[string]string{
 		"0123": "0123", "1e3": "1e3", "0x10": "0x10", "0o17": "0o17", "1_000": "1_000", "yes": "yes", "1.50": "1.50", "0": "0", "00": "00",
@@ -326,7 +328,7 @@ func TestSecretText(t *testing.T) {
 	}
 }
 
-// TestNothingShowsTheSecret prints a Config in all ways there are.
+// TestNothingShowsTheSecret prints a Config in every way.
 func TestNothingShowsTheSecret(t *testing.T) {
 	const secret, password = "Zm9v-secret-\u00a7", "pa55-w0rd"
 	c, err := loadText("session: ElasticSearch\nsession_domain: x.example\nsession_expires: '" + secret + "'\nsession_options:\n  connection:\n    servers: ['me:" + password +
@@ -394,8 +396,7 @@ func walk(v reflect.Value, b *bytes.Buffer, seen map[uintptr]bool) {
 	}
 }
 
-// FuzzLoadConfig: nothing panics, nothing shows the secret, and what is read makes
-// sense.
+// FuzzLoadConfig: nothing panics, nothing shows the secret, and the result makes sense.
 func FuzzLoadConfig(f *testing.F) {
 	cases, err := filepath.Glob("testdata/config/*.txt")
 	if err != nil {
@@ -425,7 +426,7 @@ func FuzzLoadConfig(f *testing.F) {
 		}
 		c, err := loadFiles(files, nil, "development")
 		if err != nil {
-			// Texts of ours have no such character, so that what has it is the file's.
+			// Our own texts have no such character, so a text with it is from the file.
 			if secret := "\u00a7se-cr-et\u00a7"; strings.Contains(err.Error(), secret) && strings.Contains(main, "secret: "+secret) {
 				t.Errorf("an error shows the secret: %v", err)
 			}
@@ -464,7 +465,7 @@ func FuzzLoadConfig(f *testing.F) {
 	})
 }
 
-// TestValuesBelowSigning: whatever stands there may be the secret, and is in no error.
+// TestValuesBelowSigning: any text there may be the secret, so no error has it.
 func TestValuesBelowSigning(t *testing.T) {
 	const head = "session: ElasticSearch\nsession_expires: zecret-1\nsession_same_site: zecret-1\nsession_options:\n  index: zecret-1/\n"
 	for _, signing := range []string{
@@ -490,7 +491,7 @@ func TestValuesBelowSigning(t *testing.T) {
 	}
 }
 
-// TestSettingErrors: the error of LoadConfig comes apart.
+// TestSettingErrors: LoadConfig's error unwraps to one for each setting.
 func TestSettingErrors(t *testing.T) {
 	_, err := loadText("session: ElasticSearch\nsession_same_site: Sometimes\nsession_options:\n  index: \"\"\n  signing: {secret: x}\n")
 	joined, ok := err.(interface{ Unwrap() []error })

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// This file is the settings of the old client, which say how to reach the engine.
+// This file reads the settings of the old client, which name the engine's addresses.
 
 func (r *settingsReader) connection(v *value, c *Config) {
 	logins := map[string]*url.Userinfo{}
@@ -83,7 +83,7 @@ func (r *settingsReader) clientSetting(v *value, name, setting string, c *Config
 	}
 }
 
-// servers are the addresses: a text, or a list of them.
+// servers reads the addresses: a text, or a list of them.
 func (r *settingsReader) servers(v *value, setting string, logins map[string]*url.Userinfo, c *Config) {
 	var texts []*value
 	switch {
@@ -133,8 +133,8 @@ func (r *settingsReader) servers(v *value, setting string, logins map[string]*ur
 	}
 }
 
-// address takes the address of a node apart. What is wrong with it doesn't repeat
-// it, as there may be a password in it.
+// address takes a node's address apart. The problem doesn't repeat the address, which
+// may hold a password.
 func address(text string) (server string, user *url.Userinfo, problem string) {
 	text = strings.TrimSpace(text)
 	if text == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file is Dancer's settings of the session's cookie.
+// This file reads Dancer's settings of the session's cookie.
 
 func (r *settingsReader) cookie(settings *value, c *Cookie) {
 	*c = Cookie{Name: "dancer.session", HTTPOnly: true}
@@ -29,7 +29,7 @@ func (r *settingsReader) cookie(settings *value, c *Cookie) {
 		}
 	}
 	if v := settings.get("session_is_http_only"); v.is(scalar) {
-		// Dancer compares it with 0, and text that is no number is 0 then.
+		// Dancer compares the text with 0. Text that is no number is 0 then.
 		if c.HTTPOnly = perlNumber.MatchString(v.text); !c.HTTPOnly {
 			r.warn(v, "session_is_http_only", "is %s, so Dancer let scripts see the cookie. cloakroom's are always HttpOnly", quoted(v.text))
 		}
@@ -56,7 +56,7 @@ func (r *settingsReader) cookie(settings *value, c *Cookie) {
 	}
 }
 
-// perlNumber is a text that is another number than 0 to Perl.
+// perlNumber matches a text that Perl takes for a number other than 0.
 var perlNumber = regexp.MustCompile(`^\s*[-+]?(?:0*[1-9]|0*\.0*[1-9])`)
 
 func (r *settingsReader) expires(v *value, c *Cookie) {
@@ -83,9 +83,9 @@ var (
 	amount       = regexp.MustCompile(`(?i)^\s*([-+]?\d+(?:[.,]\d+)?)\s*([a-zA-Z]+)(?:\s*(?:,|and)\s*)*`)
 )
 
-// duration returns the seconds of a duration as Dancer::Cookie reads it: a number of
+// duration returns the seconds of a duration in Dancer::Cookie's form: a number of
 // seconds, 1:30 or 1:30:00, or numbers with units, of which m is a minute and M a month.
-// Whole seconds are what it sends.
+// Dancer sends whole seconds.
 func duration(text string) (seconds float64, ok bool) {
 	if m := plainSeconds.FindStringSubmatch(text); m != nil {
 		text = m[1] + "s"

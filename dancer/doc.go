@@ -1,6 +1,6 @@
-// Package dancer takes over from the Perl module Dancer::Session::ElasticSearch: it
-// reads the config.yml of a Dancer 1 application, opens sessions by it, and reads the
-// signed ids in the old cookies of its visitors.
+// Package dancer replaces the Perl module Dancer::Session::ElasticSearch: it reads the
+// config.yml of a Dancer 1 application, opens sessions by it, and reads the signed ids
+// in its visitors' old cookies.
 //
 //	sessions, err := dancer.Open(ctx, "config.yml", nil)
 //	http.ListenAndServe(addr, sessions.Handler(sessions.AfterHook(mux)))
@@ -16,15 +16,15 @@
 // # Sessions
 //
 // Open gives sessions of package cloakroom, in indices of package elasticstore, beside
-// the old ones: those of the setting index "my_index" live in my_index-*, and have a
-// cookie and keys of their own. my_index and the old cookie are left alone, so that old
-// and new processes can run at once.
+// the old ones. For the setting index "my_index" they live in my_index-*, with a cookie
+// and keys of their own. my_index and the old cookie are left alone, so that old and new
+// processes can run at once.
 //
 // # Signed ids
 //
-// A Signer makes and verifies what the module makes and verifies, byte for byte. Its
-// comment has the format. The module took an empty secret, with which anybody can
-// sign; here it is an error.
+// A Signer signs and verifies ids as the module does, byte for byte. Its comment has the
+// format. The module accepted an empty secret, with which anybody can sign; here it is
+// an error.
 //
 // # The configuration
 //
@@ -48,40 +48,41 @@
 //	session_domain: ".shop.example"      # defaults to the host
 //	session_same_site: "Lax"             # Strict, Lax or None
 //
-// An address may have http:// or https:// in front of it, a path behind it, and a
-// login, as https://USER:PASSWORD@HOST:9200. What else stands in session_options, or
-// begins with session_, is named by a warning. So are the client's other settings,
-// with the reason why they aren't needed. All other settings are Dancer's own and are
-// left alone.
+// An address may have http:// or https:// in front of it, a path behind it, and a login,
+// as https://USER:PASSWORD@HOST:9200. A warning names every other setting in
+// session_options, or whose name begins with session_. The client's other settings get a
+// warning with the reason why they aren't needed. All other settings are Dancer's own
+// and are left alone.
 //
-// session_expires is a number of seconds, or what [Dancer::Cookie] understands: "+2h",
-// "2 hours", "1 day and 3 hours", "1:30". Then m is a minute, M a month of 30 days, and
-// y a year of 365.
+// session_expires is a number of seconds, or a text that [Dancer::Cookie] understands:
+// "+2h", "2 hours", "1 day and 3 hours", "1:30". In these m is a minute, M a month of 30
+// days, and y a year of 365.
 //
 // # How Perl reads it
 //
-// Every scalar is text: 0123, 1e3, 0x10, yes and true are what stands there. A plain ~,
-// or nothing, is undefined. "", 0 and what is undefined are false, all other text is
-// true: also no, off and false, which a warning says. That is how YAML.pm reads files,
-// Dancer's default. Where YAML::XS reads something else, there is a warning, or an error
-// if nobody can tell what the application saw: names that stand twice, several
-// documents, escapes in a secret that YAML.pm doesn't know. Neither merges what << names.
+// Every scalar is text: 0123, 1e3, 0x10, yes and true are taken literally. A plain ~, or
+// nothing, is undefined. "", 0 and undefined are false. All other text is true: also no,
+// off and false, for which there is a warning. That is how YAML.pm, Dancer's default,
+// reads files. Where YAML::XS reads something else there is a warning, or an error if
+// nobody can tell the application's value: names that stand twice, several documents,
+// escapes in a secret that YAML.pm doesn't know. Neither merges the settings that <<
+// names.
 //
-// YAML.pm takes some texts that aren't YAML, such as a: b: c. They are errors: put
-// quotes around the value.
+// YAML.pm accepts some texts that aren't YAML, such as a: b: c. Here they are errors:
+// put quotes around the value.
 //
-// Secrets and passwords are shown nowhere: in no error, no warning, and not by a Config
-// that is printed or encoded.
+// Secrets and passwords are shown nowhere: in no error, in no warning, and not by a
+// Config that is printed or encoded.
 //
 // # Where this is known from
 //
-// What the module does was recorded, from version 1.007 on Dancer 1.3521 and 1.3121:
-// testdata/vectors.json. Its documentation says that is_lazy is off by default; the
-// module takes 1, and we take what is documented. How files are merged, read and
-// found is in Dancer::Config, durations are in Dancer::Cookie, the cookie's settings in
-// Dancer::Session::Abstract, of 1.3512; that environments are merged setting by
-// setting since 1.3127 is in Dancer's Changes. The client's settings are in
-// ElasticSearch::Transport, and what becomes of scalars in YAML::Loader, of YAML.pm.
+// The module's behaviour was recorded, from version 1.007 on Dancer 1.3521 and 1.3121:
+// testdata/vectors.json. Its documentation says that is_lazy is off by default, but the
+// module takes 1; we follow the documentation. Dancer::Config, of 1.3512, shows how
+// files are found, read and merged, Dancer::Cookie shows durations, and
+// Dancer::Session::Abstract the cookie's settings. Dancer's Changes tell that
+// environments are merged setting by setting since 1.3127. The client's settings are in
+// ElasticSearch::Transport, and the reading of scalars is in YAML::Loader, of YAML.pm.
 //
 // [Dancer::Cookie]: https://metacpan.org/pod/Dancer::Cookie
 package dancer

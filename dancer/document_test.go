@@ -20,7 +20,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
 
-// This file is that docs/from-dancer.md, and the README's part of it, are true.
+// This file tests that docs/from-dancer.md, and the README's part on it, are true.
 
 func read(t *testing.T, path string) string {
 	t.Helper()
@@ -31,7 +31,7 @@ func read(t *testing.T, path string) string {
 	return strings.ReplaceAll(string(text), "\r\n", "\n")
 }
 
-// section is a document's text below a heading.
+// section returns a document's text below a heading.
 func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, below, ok := strings.Cut(text, "\n"+heading+"\n")
@@ -47,7 +47,7 @@ var (
 	codeSpan = regexp.MustCompile("`([^`]+)`")
 )
 
-// blocks are the fenced blocks of a language.
+// blocks returns the fenced blocks of a language.
 func blocks(text, language string) (all []string) {
 	for _, m := range fenced.FindAllStringSubmatch(text, -1) {
 		if m[1] == language {
@@ -57,7 +57,7 @@ func blocks(text, language string) (all []string) {
 	return all
 }
 
-// columns are the code spans in the columns of a name, of all tables.
+// columns returns the code spans in the columns of a name, of all tables.
 func columns(text, name string) (all []string) {
 	at := -1
 	for line := range strings.Lines(text) {
@@ -73,7 +73,7 @@ func columns(text, name string) (all []string) {
 				}
 			}
 			if at < 0 {
-				at = len(cells) // none of this table
+				at = len(cells) // this table has no such column
 			}
 			continue
 		}
@@ -86,7 +86,7 @@ func columns(text, name string) (all []string) {
 	return all
 }
 
-// What is Go in the document compiles.
+// TestDocumentCompiles: the document's Go code compiles.
 func TestDocumentCompiles(t *testing.T) {
 	t.Parallel()
 	text := read(t, "../docs/from-dancer.md")
@@ -128,19 +128,19 @@ func TestDocumentCompiles(t *testing.T) {
 		Importer: importer.ForCompiler(fset, "gc", exported(t, imports)),
 		Error: func(err error) {
 			var e types.Error
-			if !errors.As(err, &e) || !e.Soft { // a variable that isn't used is soft
+			if !errors.As(err, &e) || !e.Soft { // an unused variable is a soft error
 				t.Errorf("docs/from-dancer.md: %v: %s", err, lineOf(b.String(), fset.Position(e.Pos).Line))
 			}
 		},
 	}
-	_, _ = conf.Check("document", fset, []*ast.File{file}, nil) // Error is told
+	_, _ = conf.Check("document", fset, []*ast.File{file}, nil) // the errors go to conf.Error
 }
 
 func lineOf(text string, n int) string {
 	return strings.TrimSpace(strings.Split(text, "\n")[n-1])
 }
 
-// exported returns where the compiler keeps what packages export.
+// exported returns a look-up of the compiler's export data.
 func exported(t *testing.T, packages []string) importer.Lookup {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}"}, packages...)...)
@@ -163,8 +163,8 @@ func exported(t *testing.T, packages []string) importer.Lookup {
 	}
 }
 
-// The tests that the document names exist. Each row of what goes wrong there names
-// one, and each method has one.
+// TestDocumentNamesTests: the tests that the document names exist. Each row of faults of
+// the old module names one, and each method has one.
 func TestDocumentNamesTests(t *testing.T) {
 	t.Parallel()
 	text := read(t, "../docs/from-dancer.md")
@@ -197,7 +197,7 @@ func TestDocumentNamesTests(t *testing.T) {
 			t.Errorf("no test is named in: %s", line)
 		}
 	}
-	if rows != 13 { // as many as were measured
+	if rows != 13 { // the number that was measured
 		t.Errorf("the table of what goes wrong there has %d rows", rows)
 	}
 	for _, method := range []string{"create", "flush", "retrieve", "destroy", "is_lazy", "_es", "init", "_verify", "_sign", "_hash"} {
@@ -210,7 +210,7 @@ func TestDocumentNamesTests(t *testing.T) {
 	}
 }
 
-// The README's config.yml is one.
+// TestReadmeConfig: the README's config.yml can be loaded.
 func TestReadmeConfig(t *testing.T) {
 	t.Parallel()
 	part := section(t, read(t, "../README.md"), "## From Dancer::Session::ElasticSearch")

@@ -15,7 +15,7 @@ import (
 
 // This file is examples of taking over from an application in Perl.
 
-// From the application's file to sessions that run. With is_lazy: 1 the after hook saves.
+// This runs sessions by the application's file. With is_lazy: 1 the after hook saves.
 func ExampleOpen() {
 	sessions, err := dancer.Open(context.Background(), "config.yml", nil)
 	if err != nil {
@@ -33,7 +33,7 @@ func ExampleOpen() {
 	log.Print(http.ListenAndServe("127.0.0.1:8080", sessions.Handler(sessions.AfterHook(mux))))
 }
 
-// An application's settings, and the value of a cookie that the old module signed.
+// This reads an application's settings, and a cookie's value that the old module signed.
 func ExampleLoadConfig() {
 	dir, err := os.MkdirTemp("", "shop")
 	if err != nil {

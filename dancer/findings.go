@@ -10,14 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// This file is errors and warnings about settings, and what they may show.
+// This file collects errors and warnings about settings, and keeps secrets out of them.
 
-// findings are what is wrong with the settings, and what is worth to be told.
+// findings are the errors and warnings about the settings.
 type findings struct {
-	files    []string // in the order that they were read in
+	files    []string // in the order of reading
 	errors   []finding
 	warnings []finding
-	hidden   []string // texts that are not to be shown
+	hidden   []string // texts that must not be shown
 }
 
 type finding struct {
@@ -28,13 +28,13 @@ type finding struct {
 	args    []any
 }
 
-// quoted is a text of the file, for the arguments of a finding.
+// quoted is an argument of a finding: a text of the file.
 type quoted string
 
-// guarded is a text that may repeat one of the file, for the same.
+// guarded is an argument of a finding: a text that may repeat one of the file.
 type guarded string
 
-// named is a setting's path, for the same: its last name is told.
+// named is an argument of a finding: a setting's path, of which the last name is told.
 type named string
 
 func (f *findings) fail(file string, line int, setting, format string, args ...any) {
@@ -45,7 +45,7 @@ func (f *findings) warn(file string, line int, setting, format string, args ...a
 	f.warnings = append(f.warnings, finding{file, line, setting, format, args})
 }
 
-// guard has a setting's value be shown nowhere if it is a secret, nor a login in it.
+// guard keeps a setting's value from being shown if it is a secret, and any login in it.
 func (f *findings) guard(setting, text string) {
 	hide := func(text string) {
 		if text != "" {
@@ -53,8 +53,8 @@ func (f *findings) guard(setting, text string) {
 		}
 	}
 	if setting == signingGroup || strings.HasPrefix(setting, signingGroup+".") {
-		// Whatever stands there may be the secret, under a wrong name too; but for
-		// what can be nothing but a length.
+		// Any text here may be the secret, also under a wrong name, except a number that
+		// can only be a length.
 		if !smallNumber.MatchString(text) {
 			hide(text)
 		}
@@ -79,8 +79,8 @@ func (f *findings) guard(setting, text string) {
 	}
 }
 
-// guardName does the same for the name of a setting below signing, as secret:TEXT
-// without a space between is a name. Names that look like names are told.
+// guardName does the same for the name of a setting below signing: secret:TEXT without a
+// space between is a name. Names that look like names are told.
 func (f *findings) guardName(group, name string) {
 	if group == signingGroup && len(name) > 3 && !plainName.MatchString(name) {
 		f.hidden = append(f.hidden, name)
@@ -95,7 +95,7 @@ var (
 	plainName   = regexp.MustCompile(`^[A-Za-z_-]{1,20}$`)
 )
 
-// show returns a text of the file as it may be shown.
+// show returns a text of the file in a form that may be shown.
 func (f *findings) show(text string) string {
 	for _, h := range f.hidden {
 		if strings.Contains(text, h) || strings.Contains(h, text) && len(text) > 3 {
@@ -109,8 +109,8 @@ func (f *findings) show(text string) string {
 	return fmt.Sprintf("%q", text)
 }
 
-// name returns a setting's name as it may be shown. Those that this package knows
-// are its own words.
+// name returns a setting's name in a form that may be shown. Names that this package
+// knows are its own words.
 func (f *findings) name(setting string) string {
 	parent, name := "", setting
 	if known[setting] {
@@ -156,7 +156,7 @@ func (f *findings) sorted(all []finding) []finding {
 	return all
 }
 
-// told returns the warnings.
+// told returns the warnings in a form that may be shown.
 func (f *findings) told() []Warning {
 	var all []Warning
 	for _, p := range f.sorted(f.warnings) {
@@ -168,11 +168,11 @@ func (f *findings) told() []Warning {
 	return all
 }
 
-// ConfigError is LoadConfig's error where settings are wrong: all that are. It wraps
-// its Errors.
+// ConfigError is LoadConfig's error if settings are wrong. It has all of their errors,
+// and wraps them.
 type ConfigError struct {
 	Errors   []*SettingError // in the order of files and lines
-	Warnings []Warning       // as Config has them, as far as the files were read
+	Warnings []Warning       // as in Config, as far as the files were read
 }
 
 // Error implements error, with a line for each of Errors.
@@ -193,13 +193,12 @@ func (e *ConfigError) Unwrap() []error {
 	return all
 }
 
-// SettingError is something that is wrong with a setting. ConfigError has one for
-// each.
+// SettingError is one error in a ConfigError.
 type SettingError struct {
 	File    string
 	Line    int    // 0: the file as a whole
-	Setting string // such as "session_options.signing.secret"; "" if it is none
-	Text    string // what is wrong, as a sentence about the setting or file
+	Setting string // such as "session_options.signing.secret"; "" if the error is about no setting
+	Text    string // the fault, as a sentence about the setting or file
 }
 
 // Error implements error.

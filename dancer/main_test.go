@@ -27,12 +27,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
-// This file is what tests of sessions that run have in common: a real engine, an
+// This file is the common ground of tests of running sessions: a real engine, an
 // application's config.yml, a store that counts, a browser.
 
 func TestMain(m *testing.M) {
-	// Tests wait for an engine rather than compute: more run at once than there are
-	// cores, unless the command line says otherwise.
+	// Tests wait for an engine more than they compute. So more run at once than there
+	// are cores, unless the command line sets another number.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patient   = time.Minute // for what is to go well: a busy machine is no failure
+	patient   = time.Minute // for operations that must succeed: a busy machine is no failure
 	oldSecret = "ldjaldjaklsdanm.m"
 )
 
@@ -52,9 +52,9 @@ var (
 // lab is a real engine, and an application whose index no other test has.
 type lab struct {
 	testing.TB
-	url   string // of the engine
-	index string // of the old module
-	dir   string // of config.yml
+	url   string // the engine's
+	index string // the old module's
+	dir   string // the folder of config.yml
 }
 
 func newLab(t testing.TB) *lab {
@@ -108,7 +108,7 @@ func indented(text string) string {
 	return "  " + strings.ReplaceAll(text, "\n", "\n  ")
 }
 
-// app is sessions that run, as one process has them.
+// app is one process's running sessions.
 type app struct {
 	*lab
 	*dancer.Sessions
@@ -116,7 +116,7 @@ type app struct {
 	log *lines
 }
 
-// open runs the sessions of a configuration. Nothing is swept but by the test.
+// open runs the sessions of a configuration. Only the test sweeps.
 func (l *lab) open(path string, o *dancer.OpenOptions) *app {
 	l.Helper()
 	var options dancer.OpenOptions
@@ -174,7 +174,7 @@ func (l *lab) try(method, path, body string) (status int, answer []byte) {
 	return res.StatusCode, answer
 }
 
-// call is try for what has to succeed.
+// call is try for a request that must succeed.
 func (l *lab) call(method, path, body string) []byte {
 	l.Helper()
 	status, answer := l.try(method, path, body)
@@ -199,7 +199,7 @@ func (l *lab) indices() []string {
 	return slices.Sorted(maps.Keys(decoded[map[string]any](l, answer)))
 }
 
-// document is one as the engine has it.
+// document is a document in the engine's answer.
 type document struct {
 	Index  string          `json:"_index"`
 	ID     string          `json:"_id"`
@@ -209,7 +209,7 @@ type document struct {
 	Source json.RawMessage `json:"_source"`
 }
 
-// documents returns all that is in some indices, sorted.
+// documents returns all documents of some indices, sorted.
 func (l *lab) documents(indices string) []document {
 	l.Helper()
 	l.call(http.MethodPost, "/"+indices+"/_refresh", "")
@@ -226,7 +226,7 @@ func (l *lab) news() []document {
 	return l.documents(l.index + "-*")
 }
 
-// kept returns the document of a session, as the engine has it.
+// kept returns the document of a session from the engine.
 func (l *lab) kept(id cloakroom.ID) document {
 	l.Helper()
 	for _, d := range l.news() {
@@ -244,7 +244,7 @@ func (d document) members(l *lab) map[string]json.RawMessage {
 	return decoded[map[string]json.RawMessage](l, d.Source)
 }
 
-// wantValue checks a value that the engine keeps.
+// wantValue checks a value in the engine.
 func (l *lab) wantValue(id cloakroom.ID, name, want string) {
 	l.Helper()
 	d := l.kept(id)
@@ -253,7 +253,7 @@ func (l *lab) wantValue(id cloakroom.ID, name, want string) {
 	}
 }
 
-// counted is a store that counts what goes to the one it wraps.
+// counted is a store that counts the operations on the one it wraps.
 type counted struct {
 	cloakroom.Store
 	mu  sync.Mutex
@@ -311,7 +311,7 @@ func (a *app) wantOps(what, want string) {
 	}
 }
 
-// lines keeps what is logged.
+// lines keeps the log.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -329,10 +329,10 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// page is what the tests' handlers are.
+// page is the type of the tests' handlers.
 type page = func(http.ResponseWriter, *http.Request, *cloakroom.Session) error
 
-// browser is one without a network: it keeps cookies by their names.
+// browser is a browser without a network: it keeps cookies by their names.
 type browser struct {
 	mu      sync.Mutex
 	cookies map[string]string
@@ -361,14 +361,14 @@ func (b *browser) do(h http.Handler) *http.Response {
 	return res
 }
 
-// with returns a copy of the browser, as a request in parallel is.
+// with returns a copy of the browser, for a request in parallel.
 func (b *browser) with() *browser {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return &browser{cookies: maps.Clone(b.cookies)}
 }
 
-// visit makes one request, which the application answers, and checks the status.
+// visit makes one request, which f answers, and checks the status.
 func (a *app) visit(b *browser, status int, f page) *http.Response {
 	a.Helper()
 	res := b.do(a.Handler(a.AfterHook(a.With(f))))
@@ -379,7 +379,7 @@ func (a *app) visit(b *browser, status int, f page) *http.Response {
 	return res
 }
 
-// stored makes a session with a value in it, and saves that.
+// stored makes a session with a value in it, and saves it.
 func (a *app) stored(n int) *cloakroom.Session {
 	a.Helper()
 	s, err := a.Create(a.Context())

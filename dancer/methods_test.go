@@ -21,7 +21,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the methods that the old document names, a test each, on a real engine.
+// This file tests the methods that the old document names, one test each, on a real
+// engine.
 
 // create: creates a new session, and returns it.
 func TestMethod_create(t *testing.T) {
@@ -70,7 +71,7 @@ func TestMethod_flush(t *testing.T) {
 	if _, err := a.Flush(t.Context()); err == nil {
 		t.Error("outside of a request Flush flushed something")
 	}
-	s := a.stored(1) // there it is Save
+	s := a.stored(1) // the Session's own method is Save
 	count.Set(s, 2)
 	l.wantValue(s.ID(), "count", "1")
 	if err := s.Save(t.Context()); err != nil {
@@ -111,13 +112,13 @@ func TestMethod_retrieve(t *testing.T) {
 	a.wantOps("forged tokens", "nothing")
 }
 
-// destroy: removes the session from the engine. What is left is a grave: it holds
-// no value and no verifier, and refuses what comes late.
+// destroy: removes the session from the engine. A grave remains: it holds no value and
+// no verifier, and refuses late writes.
 func TestMethod_destroy(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	var created *driver.Record
-	var ahead atomic.Int64 // of the clock
+	var ahead atomic.Int64 // offset of the clock
 	a := l.open(l.config("is_lazy: 1", ""), &dancer.OpenOptions{
 		Adjust: func(c *cloakroom.Config) {
 			c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
@@ -192,8 +193,8 @@ func TestMethod_destroy(t *testing.T) {
 	if err := a.Admin().Revoke(t.Context(), id); err != nil {
 		t.Error(err)
 	}
-	// A late request of the browser begins nothing, lest its cookie replace that of the
-	// next sign-in; afterwards the old cookie is nobody's.
+	// A late request of the browser begins no session, lest its cookie replace that of
+	// the next sign-in. Afterwards the old cookie opens nothing.
 	a.visit(late, 409, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		color.Set(s, "late")
 		return nil
@@ -261,7 +262,7 @@ func TestMethod_is_lazy(t *testing.T) {
 	l.wantValue(s.ID(), "count", "104")
 }
 
-// _es: the handle to the engine, which the settings have reached.
+// _es: the handle to the engine, to which the settings apply.
 func TestMethod__es(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -315,7 +316,7 @@ func TestMethod__es(t *testing.T) {
 }
 
 // init: the document's _id is the session's id. It is made before the save, so that a
-// save whose answer was lost is found again, and isn't done twice.
+// save whose answer was lost is found, and isn't done twice.
 func TestMethod_init(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -402,7 +403,7 @@ func TestMethod__hash(t *testing.T) {
 	if got := signer.Hash(id, salt); got+salt+id != value {
 		t.Errorf("Hash(%q, %q) is %q, and the signed id %q", id, salt, got, value)
 	}
-	if got := signer.Hash("t4hHBaIB85E4Kglfp2y8", "84ospJPzsM"); got != "f49cb62faf" { // as the old module has it
+	if got := signer.Hash("t4hHBaIB85E4Kglfp2y8", "84ospJPzsM"); got != "f49cb62faf" { // the old module's result
 		t.Errorf("the recorded hash is %q", got)
 	}
 	other, err := dancer.NewSigner("another", 0)
@@ -414,7 +415,7 @@ func TestMethod__hash(t *testing.T) {
 	}
 }
 
-// spied is a store that shows creations, and may lose their answers.
+// spied is a store that shows creations to the test, and may lose their answers.
 type spied struct {
 	cloakroom.Store
 	create  func(*driver.Record)

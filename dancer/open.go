@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
-// This file makes running sessions of a configuration.
+// This file makes running sessions from a configuration.
 
 // Sessions are the sessions that a config.yml describes, running.
 type Sessions struct {
@@ -24,57 +24,58 @@ type Sessions struct {
 	// Store is the handle to the engine, the old module's _es.
 	Store *elasticstore.Store
 
-	// Config is what was read, with its warnings.
+	// Config is the configuration, with its warnings.
 	Config *Config
 
-	// KeyFile is the file that the keyring was read from; "" if OpenOptions gave
-	// one.
+	// KeyFile is the file that the keyring was read from; "" if OpenOptions gave the
+	// keyring.
 	KeyFile string
 }
 
-// OpenOptions are for Open. The zero OpenOptions, and nil, are good.
+// OpenOptions are options of Open. The zero OpenOptions, and nil, are good.
 type OpenOptions struct {
-	// Load says how the function Open reads the configuration.
+	// Load is the options with which the function Open reads the configuration.
 	Load LoadOptions
 
-	// Keyring signs the new tokens. Where several machines share the sessions,
-	// give all of them the same. Defaults to that of KeyFile.
+	// Keyring signs the new tokens. If several machines share the sessions, give all of
+	// them the same. Defaults to that of KeyFile.
 	Keyring *cloakroom.Keyring
 
-	// KeyFile is the file of the keyring, which is made on first use. Defaults to
+	// KeyFile is the file of the keyring. It is made on first use. Defaults to
 	// "session.keys" beside config.yml.
 	KeyFile string
 
-	// Adjust changes what was made of config.yml, before the Manager is made:
-	// SaveOnce in the place of what is_lazy says, or an Events. Defaults to none.
+	// Adjust changes the settings that config.yml gave, before the Manager is made:
+	// SaveOnce in place of is_lazy's mode, or an Events. Defaults to none.
 	Adjust func(*cloakroom.Config)
 
-	// AdjustStore does the same for the store and its client: a CAFile, Replicas,
-	// or another Index. OneIndex is refused, and an Index with which new sessions
+	// AdjustStore does the same for the store and its client: a CAFile, Replicas, or
+	// another Index. OneIndex is refused, and so is an Index with which new sessions
 	// would live in the old module's. Defaults to none.
 	AdjustStore func(*elasticstore.ClientConfig, *elasticstore.Config)
 
-	// Wrap returns what the Manager has for its store, such as one that counts and
-	// passes on to the one it is given. Admin.Report tells of the engine only if that
-	// is a driver.Inspector as well. Close closes the Store itself. Defaults to the
-	// Store.
+	// Wrap returns the Manager's store, such as one that counts operations and passes
+	// them on to the given store. Admin.Report tells about the engine only if the result
+	// is a driver.Inspector. Close closes the given store itself. Defaults to the given
+	// store.
 	Wrap func(cloakroom.Store) cloakroom.Store
 
-	// Logger gets the warnings about settings, and what the Manager and the store
-	// have to tell. Defaults to slog.Default().
+	// Logger gets the warnings about settings, and the Manager's and the store's
+	// messages. Defaults to slog.Default().
 	Logger *slog.Logger
 }
 
-// Open reads a Dancer application's config.yml and gives its sessions, ready for
-// use: new ones, signed with fresh keys, in indices of their own.
+// Open reads a Dancer application's config.yml and returns its sessions, ready for use:
+// new ones, signed with fresh keys, in indices of their own.
 //
-// The setting type names the app, index the indices: with index "my_index" sessions
-// live in my_index-*, and the index my_index itself stays the old module's, which is
-// read at most. is_lazy: 0 is cloakroom.SaveEach, is_lazy: 1 cloakroom.SaveManual,
-// for which AfterHook is what flushed. The secret of signing only verifies old
+// The setting type names the app, and index the indices. With index "my_index" sessions
+// live in my_index-*; the index my_index stays the old module's, and is at most read.
+// is_lazy: 0 is cloakroom.SaveEach. is_lazy: 1 is cloakroom.SaveManual, for which
+// AfterHook saves as the old after hook did. The secret of signing only verifies old
 // cookies; see Config.Signer.
 //
-// The engine needn't be within reach. Close the Sessions at the end.
+// The engine needn't be within reach. Open fails for a wrong configuration, with a
+// *ConfigError for wrong settings. Close the Sessions at the end.
 func Open(ctx context.Context, path string, o *OpenOptions) (*Sessions, error) {
 	var load *LoadOptions
 	if o != nil {
@@ -87,7 +88,7 @@ func Open(ctx context.Context, path string, o *OpenOptions) (*Sessions, error) {
 	return c.Open(ctx, o)
 }
 
-// Open gives the sessions of a configuration that LoadConfig has read, as the function
+// Open returns the sessions of a configuration that LoadConfig has read, as the function
 // Open does.
 func (c *Config) Open(ctx context.Context, o *OpenOptions) (s *Sessions, err error) {
 	var options OpenOptions
@@ -146,14 +147,14 @@ func openStore(ctx context.Context, c *Config, options *OpenOptions) (*elasticst
 	return elasticstore.Open(ctx, client, &config)
 }
 
-// Close ends the Manager and then the store.
+// Close closes the Manager and then the store.
 func (s *Sessions) Close() error { return errors.Join(s.Manager.Close(), s.Store.Close()) }
 
-// Flush saves the session of the request that the context belongs to, and returns
-// it, as the old flush did. With is_lazy: 0 there is nothing left to save. A session
-// that was destroyed, or that nothing was put into, stays out of the engine.
+// Flush saves the session of the context's request, and returns it, as the old flush
+// did. With is_lazy: 0 everything is saved already. A session that was destroyed, or
+// that has no values yet, stays out of the engine.
 //
-// Errors are those of Manager.Session and Session.Save.
+// Its errors are those of Manager.Session and Session.Save.
 func (s *Sessions) Flush(ctx context.Context) (*cloakroom.Session, error) {
 	session, err := s.Session(ctx)
 	if err != nil {
@@ -162,31 +163,32 @@ func (s *Sessions) Flush(ctx context.Context) (*cloakroom.Session, error) {
 	return session, session.Save(ctx)
 }
 
-// AfterHook is the after hook that the old documentation has applications write for
-// is_lazy: 1: it flushes what h changed. Put it around all handlers, or around some:
+// AfterHook is the after hook that the old documentation prescribes for is_lazy: 1. It
+// flushes the changes of h. Put it around all handlers, or around some:
 //
 //	http.ListenAndServe(addr, s.Handler(s.AfterHook(mux)))
 //
-// Dancer runs the hook when the handler has returned, and sends the response then.
-// Here a response may begin before, and so the hook flushes before its first byte;
-// if that fails, the client gets the error in the place of the response. What is
-// changed later is flushed when h returns, or logged if it can't be. A session that
-// is begun after the first byte is lost, since the client can't be given its cookie
-// any more: flushing it is cloakroom.ErrTooLate, which is logged. To answer in pieces,
-// begin the session before, or Flush it.
+// Dancer runs the hook when the handler has returned, and then sends the response. Here
+// a response may begin before, so the hook flushes before its first byte. If that fails,
+// the client gets the error in place of the response. Later changes are flushed when h
+// returns; a failure is logged. A session that begins after the first byte is lost,
+// since the client can't be given its cookie any more: flushing it is
+// cloakroom.ErrTooLate, which is logged. To answer in pieces, begin the session before,
+// or Flush it.
 //
-// A request that doesn't ask for its session costs nothing, and one that changes
-// nothing writes nothing. A panic that reaches AfterHook saves nothing, nor does an
-// answer of Fail: in the old module the worker's next request could do so.
+// A request that doesn't ask for its session costs nothing, and one that changes nothing
+// writes nothing. If h panics through AfterHook, or answers by Fail, nothing is saved;
+// in the old module the worker's next request could still save it.
 //
 // With is_lazy: 0 it does nothing. It is cloakroom.Manager.AutoSave.
 func (s *Sessions) AfterHook(h http.Handler) http.Handler { return s.AutoSave(h) }
 
-// ManagerConfig returns the Manager's settings as far as config.yml has them.
+// ManagerConfig returns the Manager's settings that config.yml has.
 //
-// session_expires was the time since the last response: the browser forgot the
-// cookie then. So it is the idle timeout, and cookies outlive the browser. A sign-in
-// with LoginOptions.Remember has none, unless LoginOptions.IdleTimeout says otherwise.
+// session_expires was the time after the last response at which the browser forgot the
+// cookie. So here it is the idle timeout, and cookies outlive the browser. A sign-in
+// with LoginOptions.Remember has no idle timeout, unless LoginOptions.IdleTimeout sets
+// one.
 func (c *Config) ManagerConfig() cloakroom.Config {
 	const day = 24 * time.Hour
 	m := cloakroom.Config{App: c.Type, Save: cloakroom.SaveEach, Transport: c.NewCookie()}
@@ -201,20 +203,20 @@ func (c *Config) ManagerConfig() cloakroom.Config {
 	return m
 }
 
-// NewCookie returns how new tokens travel. The cookie has the root's default name:
+// NewCookie returns the transport of new tokens. The cookie has the root's default name:
 // "__Host-Http-session" with session_secure: 1, "__Secure-session" if there is a
-// session_domain as well, "session" for plain HTTP. If that is session_name, if only
-// but for upper and lower case, "session" in it becomes "cloakroom".
+// session_domain as well, "session" for plain HTTP. If session_name is the same, upper
+// and lower case aside, "session" in it becomes "cloakroom".
 //
-// So neither cookie is taken for the other, nor replaced by it. The old one is left
-// alone, neither read nor deleted: while both kinds of processes run, each kind's
-// visitors keep theirs, and can go back.
+// So neither cookie is taken for the other, nor replaced by it. The old one is neither
+// read nor deleted: while both kinds of processes run, each kind's visitors keep their
+// cookie, and can go back.
 func (c *Config) NewCookie() cloakroom.Cookie {
 	k := cloakroom.Cookie{
 		SameSite: c.Cookie.SameSite, Insecure: !c.Cookie.Secure, Domain: c.Cookie.Domain,
 		RememberAnonymous: c.Cookie.Expires > 0,
 	}
-	if k.SameSite == http.SameSiteNoneMode && k.Insecure { // no browser keeps such a one
+	if k.SameSite == http.SameSiteNoneMode && k.Insecure { // no browser keeps such a cookie
 		k.SameSite = http.SameSiteLaxMode
 	}
 	prefix := "__Host-Http-"

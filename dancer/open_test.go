@@ -17,9 +17,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
-// This file is what Open makes of a config.yml.
+// This file tests the sessions that Open makes from a config.yml.
 
-// One call, and its sessions run: with a key file of their own beside the
+// TestOpen: one call opens running sessions, with a key file of their own beside the
 // configuration, which the next process uses as well.
 func TestOpen(t *testing.T) {
 	t.Parallel()
@@ -66,7 +66,7 @@ func TestOpenOptions(t *testing.T) {
 		t.Errorf("the key file is %q: %v", a.KeyFile, err)
 	}
 
-	l = newLab(t) // a template for part of another's names is refused
+	l = newLab(t) // the engine refuses a template for part of another's names
 	ring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,8 @@ func TestOpenOptions(t *testing.T) {
 	}
 }
 
-// What Open refuses, by itself or because the parts do. No secret is in it.
+// TestOpenErrors: Open refuses wrong options, by itself or because the parts do. No
+// error has a secret in it.
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -173,7 +174,8 @@ func TestOpenErrors(t *testing.T) {
 	}
 }
 
-// An engine that is out of reach is no error of Open, but of who needs it.
+// TestOpenInAnOutage: an engine that is out of reach is no error of Open, but of the
+// operations that need it.
 func TestOpenInAnOutage(t *testing.T) {
 	t.Parallel()
 	gone := httptest.NewServer(nil)
@@ -185,7 +187,7 @@ func TestOpenInAnOutage(t *testing.T) {
 	}
 }
 
-// The cookie has the root's default name, unless that is the old one's.
+// TestCookieName: the cookie has the root's default name, unless the old one has it.
 func TestCookieName(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -219,7 +221,7 @@ func TestCookieName(t *testing.T) {
 		if got := set(); got != test.want {
 			t.Errorf("%q sets the cookie %q, want %q", test.settings, got, test.want)
 		}
-		if got := set(); got != "" { // it was taken, in spite of the old one
+		if got := set(); got != "" { // the new cookie was accepted beside the old one
 			t.Errorf("%q sets the cookie %q once more", test.settings, got)
 		}
 		if b.cookies[old] == "" {
@@ -242,7 +244,7 @@ func TestCookieName(t *testing.T) {
 	}
 }
 
-// The attributes that config.yml sets are the new cookie's.
+// TestCookieAttributes: the new cookie has the attributes that config.yml sets.
 func TestCookieAttributes(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -280,7 +282,7 @@ func TestCookieAttributes(t *testing.T) {
 	if got := a.visit(b, 200, begin).Cookies()[0].MaxAge; got != 14*24*3600 {
 		t.Errorf("the cookie lasts for %d seconds, want two weeks", got)
 	}
-	for _, remember := range []bool{false, true} { // which is the application's to say
+	for _, remember := range []bool{false, true} { // the application's choice
 		c := a.visit(b, 200, func(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 			return s.Login(r.Context(), "ann", &cloakroom.LoginOptions{Remember: remember})
 		}).Cookies()[0]
@@ -290,7 +292,8 @@ func TestCookieAttributes(t *testing.T) {
 	}
 }
 
-// AfterHook with all that there is between a handler and its client.
+// TestAfterHook: AfterHook, with everything that stands between a handler and its
+// client.
 func TestAfterHook(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -372,7 +375,8 @@ func TestAfterHook(t *testing.T) {
 	}
 }
 
-// A configuration that was read is opened without another look at its file.
+// TestOpenOfAConfig: a configuration that was read is opened without reading its file
+// again.
 func TestOpenOfAConfig(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -384,7 +388,7 @@ func TestOpenOfAConfig(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	config.Cookie.Name = "session" // so the new cookie has another
+	config.Cookie.Name = "session" // so the new cookie has another name
 	s, err := config.Open(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// This file is what each setting means.
+// This file gives each setting its meaning.
 
 // The groups of settings.
 const (
@@ -15,7 +15,7 @@ const (
 	signingGroup    = "session_options.signing"
 )
 
-// known are the settings that are read, or that there is something to say about.
+// known are the settings that are read, or for which there is a special warning.
 var known = func() map[string]bool {
 	m := map[string]bool{}
 	for group, names := range map[string][]string{
@@ -35,15 +35,15 @@ var known = func() map[string]bool {
 // clientSettings are the arguments of the client, ElasticSearch 0.66, as documented.
 var clientSettings = []string{"servers", "transport", "timeout", "max_requests", "no_refresh", "deflate", "trace_calls"}
 
-// defaultServer is the client's.
+// defaultServer is the old client's default.
 const defaultServer = "http://127.0.0.1:9200"
 
-// minimal are the settings that there must be, for messages.
+// minimal is the required settings, for messages.
 const minimal = `session: "ElasticSearch" and session_options with signing: and below it secret: "..."`
 
 const mergeRemedy = "is a name like others to Perl's YAML modules, which merge nothing: write the settings out"
 
-// settingsReader makes a Config of settings.
+// settingsReader makes a Config from settings.
 type settingsReader struct{ found *findings }
 
 func (r *settingsReader) fail(v *value, setting, format string, args ...any) {
@@ -68,7 +68,7 @@ func (r *settingsReader) read(settings *value, c *Config) {
 	r.options(settings, c)
 }
 
-// engine reports whether the session engine is the one that these settings are for.
+// engine reports whether the setting session names the engine of these settings.
 func (r *settingsReader) engine(settings *value) bool {
 	v := settings.get("session")
 	text := r.text(v, "session")
@@ -89,7 +89,7 @@ func (r *settingsReader) engine(settings *value) bool {
 			words[i] = strings.ToUpper(word[:1]) + word[1:]
 		}
 	}
-	switch class := strings.Join(words, ""); { // as Dancer makes it
+	switch class := strings.Join(words, ""); { // in Dancer's form
 	case class == "ElasticSearch":
 		return true
 	case strings.EqualFold(class, "ElasticSearch"):
@@ -100,7 +100,7 @@ func (r *settingsReader) engine(settings *value) bool {
 	return false
 }
 
-// options are those of the module.
+// options reads the module's options.
 func (r *settingsReader) options(settings *value, c *Config) {
 	v := settings.get(optionsGroup)
 	c.Index, c.Type = "session", "session"
@@ -120,7 +120,7 @@ func (r *settingsReader) options(settings *value, c *Config) {
 	r.unknown(v, optionsGroup, func(name string) string {
 		switch {
 		case slices.Contains(clientSettings, name) && beside:
-			return "" // read as if it stood below connection
+			return "" // read as if below connection
 		case slices.Contains(clientSettings, name):
 			return "has no effect here: it belongs below connection"
 		case name == "secret" || name == "length":
@@ -149,7 +149,7 @@ func (r *settingsReader) options(settings *value, c *Config) {
 	r.signing(signing, place, c)
 }
 
-// besideConnection returns the client's settings where they stand beside an empty
+// besideConnection returns the client's settings if they stand beside an empty
 // connection, and not below it. The module's documentation shows them there.
 func (r *settingsReader) besideConnection(options *value) *value {
 	v := &value{file: options.file, line: options.line, kind: group}
@@ -242,14 +242,14 @@ func (r *settingsReader) text(v *value, setting string) string {
 	return ""
 }
 
-// ambiguous warns of words that are other values to YAML::XS.
+// ambiguous warns of words that YAML::XS takes for other values.
 func (r *settingsReader) ambiguous(v *value, setting string) {
 	if v.plain && (v.text == "null" || v.text == "true" || v.text == "false") {
 		r.warn(v, setting, "is text to YAML.pm, as here, and another value to YAML::XS. Put it in quotes if text is meant")
 	}
 }
 
-// truth returns whether a value is true to Perl.
+// truth reports whether a value is true to Perl.
 func (r *settingsReader) truth(v *value, setting string) bool {
 	switch {
 	case v.is(undef):
@@ -265,7 +265,8 @@ func (r *settingsReader) truth(v *value, setting string) bool {
 	return perlTrue(v.text)
 }
 
-// groupOf reports whether a value is a group of settings, or none at all.
+// groupOf reports whether a value is a group of settings. If it is neither that nor
+// undefined, that is an error.
 func (r *settingsReader) groupOf(v *value, setting string) bool {
 	if v.is(group) {
 		if m := v.get(mergeKey); m != nil {
@@ -280,7 +281,7 @@ func (r *settingsReader) groupOf(v *value, setting string) bool {
 	return false
 }
 
-// unknown warns of the settings of a group that nothing is known of.
+// unknown warns of the unknown settings of a group.
 func (r *settingsReader) unknown(v *value, setting string, why func(name string) string) {
 	if !v.is(group) {
 		return
@@ -303,7 +304,7 @@ func (r *settingsReader) unknown(v *value, setting string, why func(name string)
 // perlTrue reports whether a text is true to Perl.
 func perlTrue(text string) bool { return text != "" && text != "0" }
 
-// perlOr returns a text if it is true to Perl, else "".
+// perlOr returns a text if it is true to Perl, and otherwise "".
 func perlOr(text string) string {
 	if perlTrue(text) {
 		return text

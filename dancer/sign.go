@@ -13,11 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// This file is the ids that the old module signed, which are its cookies' values.
+// This file signs and verifies ids as the old module did; its cookies' values are signed
+// ids.
 
 const (
-	// DefaultLength is the length of hash and salt where signing.length is not
-	// set, or 0.
+	// DefaultLength is the length of hash and salt if signing.length is 0 or not set.
 	DefaultLength = 10
 
 	// MaxLength is the longest length: a hash has no more characters.
@@ -25,8 +25,8 @@ const (
 
 	saltAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-	// stripped is what Perl's unpack takes off the end of a part with the letter A,
-	// where a text is bytes: white space of ASCII, and NUL.
+	// stripped is the bytes that Perl's unpack takes off the end of a part with the
+	// letter A, where a text is bytes: white space of ASCII, and NUL.
 	stripped = "\x00\t\n\v\f\r "
 )
 
@@ -34,37 +34,37 @@ const (
 // and length, or it holds no id.
 var ErrNotVerified = errors.New("dancer: the value's signature is not verified")
 
-// Signer signs ids, and verifies them, as the old module does. A signed id is
-// the value of its cookie, before percent-encoding:
+// Signer signs and verifies ids as the old module does. A signed id is the value of a
+// cookie, before percent-encoding:
 //
 //	value = hash + salt + id
 //	hash  = first LENGTH characters of hex(HMAC-SHA1(key = secret + salt, message = id))
 //	salt  = LENGTH characters of . / 0-9 A-Z a-z
 //	id    = the _id of the session's document
 //
-// Hex digits are lower case. Nothing separates the parts: they are told by
-// position.
+// Hex digits are lower case. Nothing separates the parts: their position tells them
+// apart.
 //
 // The format is that of Dancer::Session::ElasticSearch 1.007, byte for byte. It
 // was recorded from the module; testdata/vectors.json has the recordings.
 //
-// A signature of the default length has 40 bits, and whoever knows the secret can
-// sign. So a value that verifies names a document, and is no more than that.
+// A signature of the default length has 40 bits, and whoever knows the secret can sign.
+// So a verified value names a document, and proves no more than that.
 //
 // A Signer is safe for concurrent use. It never shows its secret. The zero Signer
-// verifies nothing and can't sign: NewSigner makes Signers.
+// verifies nothing and can't sign; NewSigner makes Signers.
 type Signer struct {
-	secret func() []byte // in a function, so that nothing that prints values finds it
+	secret func() []byte // a function, so that printing a Signer shows no secret
 	length int
 }
 
-// NewSigner makes a Signer. The secret is signing.secret, as the application's
-// Perl read it: each character up to U+00FF is one byte of Latin-1. The module
-// fails to sign with any other, so they are errors here.
+// NewSigner makes a Signer. The secret is signing.secret, as the application's Perl read
+// it: each character up to U+00FF is one byte of Latin-1. The module fails to sign with
+// any other character, so such a secret is an error here.
 //
-// Length is signing.length, 1 to MaxLength; 0 is DefaultLength.
+// Length is signing.length, 1 to MaxLength; 0 means DefaultLength.
 //
-// An empty secret is an error. The module takes it, and then anybody can sign.
+// An empty secret is an error. The module accepts it, and then anybody can sign.
 func NewSigner(secret string, length int) (*Signer, error) {
 	if length == 0 {
 		length = DefaultLength
@@ -85,8 +85,8 @@ func NewSigner(secret string, length int) (*Signer, error) {
 	return &Signer{secret: func() []byte { return key }, length: length}, nil
 }
 
-// latin1 returns the bytes that a text has in Perl, where it is a key. Its error
-// doesn't show the text.
+// latin1 returns the bytes of a text that is a key in Perl. Its error doesn't show the
+// text.
 func latin1(text string) ([]byte, error) {
 	if !utf8.ValidString(text) {
 		return nil, errors.New("is not valid UTF-8")
@@ -101,7 +101,7 @@ func latin1(text string) ([]byte, error) {
 	return key, nil
 }
 
-// Length returns how many characters hash and salt have.
+// Length returns the number of characters of the hash, which is also that of the salt.
 func (s *Signer) Length() int {
 	if s == nil {
 		return 0
@@ -109,13 +109,13 @@ func (s *Signer) Length() int {
 	return s.length
 }
 
-// usable reports whether NewSigner made it.
+// usable reports whether NewSigner made s.
 func (s *Signer) usable() bool { return s != nil && s.secret != nil }
 
 // Sign returns the signed form of an id, with a new salt.
 //
-// An id that is empty, or ends with white space or NUL, is an error: Verify
-// wouldn't return it.
+// An id that is empty, or ends with white space or NUL, is an error: Verify wouldn't
+// return it.
 func (s *Signer) Sign(id string) (string, error) {
 	switch {
 	case !s.usable():
@@ -136,9 +136,9 @@ func (s *Signer) Sign(id string) (string, error) {
 
 // Verify returns the id of a signed value, or ErrNotVerified.
 //
-// It takes what the module takes. White space of ASCII and NUL are taken off the
-// end of each part first, so that "VALUE\n" is as good as VALUE. Any salt will do.
-// A hash in upper case is refused, and so is a value without an id, which the
+// It accepts the values that the module accepts. First it takes white space of ASCII and
+// NUL off the end of each part, so "VALUE\n" is as good as VALUE. It accepts any salt.
+// It refuses a hash in upper case. It also refuses a value without an id, which the
 // module verifies and then fails to look up.
 //
 // The id may be any text: take care where you put it.
@@ -155,8 +155,8 @@ func (s *Signer) Verify(value string) (string, error) {
 	return id, nil
 }
 
-// Hash returns the hash of an id with a salt, of which both are taken as they are. That
-// of the zero Signer is "".
+// Hash returns the hash of an id with a salt. It uses both unchanged. That of the zero
+// Signer is "".
 func (s *Signer) Hash(id, salt string) string {
 	if !s.usable() {
 		return ""

@@ -10,7 +10,9 @@ import (
 	"testing"
 )
 
-// recordings are what was recorded from the old module; "about" in the file says how.
+// This file tests signed ids against recordings of the old module.
+
+// recordings are the recordings of the old module; "about" in the file describes them.
 type recordings struct {
 	Signing, Sessions []struct {
 		Dancer, Secret string
@@ -66,7 +68,7 @@ func TestRecordedSignatures(t *testing.T) {
 			continue
 		}
 		if v.Secret == "" {
-			// Refused here. The module's hash is made all the same.
+			// An empty secret is refused here. The module's hash is made all the same.
 			if err == nil {
 				t.Error("an empty secret was taken")
 			}
@@ -103,21 +105,21 @@ func dancerValue(wire string) (value string) {
 	return value
 }
 
-// accepts1_3521 is what Dancer 1.3521 asks of an id before the module sees it.
-// cloakroom doesn't: 27 % of the module's own cookies fail it.
+// accepts1_3521 is the form that Dancer 1.3521 demands of an id before the module sees
+// it. cloakroom doesn't: 27 % of the module's own cookies lack it.
 var accepts1_3521 = regexp.MustCompile(`^[A-Za-z0-9_~-]+\n?$`)
 
-// TestRecordedTampering: a value opens a document where it did in Dancer. The engine
-// was asked for it there.
+// TestRecordedTampering: a value opens a document exactly if Dancer asked the engine for
+// it.
 func TestRecordedTampering(t *testing.T) {
 	asked := regexp.MustCompile(`^GET /[^/]+/[^/]+/(\S+) -> `)
 	accepted := 0
 	for _, v := range recorded(t).Tampered {
-		if v.Secret == "" { // of the cases that the recording adds last
+		if v.Secret == "" { // cases that the recording adds last
 			v.Secret, v.Length = "ldjaldjaklsdanm.m", 10
 		}
 		want := ""
-		begun := false // with a session that this value has nothing to do with
+		begun := false // with a session other than this value's
 		for _, line := range v.ES {
 			if strings.HasPrefix(line, "POST ") {
 				begun = true
@@ -149,7 +151,8 @@ func TestRecordedTampering(t *testing.T) {
 	}
 }
 
-// TestStripping: what Perl 5.36 takes off, found with unpack("A5A*", …) for each byte.
+// TestStripping: the same bytes are stripped as by Perl 5.36, found with unpack("A5A*",
+// …) for each byte.
 func TestStripping(t *testing.T) {
 	s := signer(t, "secret", 4)
 	for c := range 256 {
@@ -200,7 +203,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// TestZeroSigner: one that NewSigner didn't make verifies and signs nothing.
+// TestZeroSigner: a Signer that NewSigner didn't make verifies and signs nothing.
 func TestZeroSigner(t *testing.T) {
 	for _, s := range []*Signer{nil, {}, new(Config).Signer()} {
 		for _, value := range []string{"", "x", strings.Repeat("f", 50)} {
@@ -217,7 +220,8 @@ func TestZeroSigner(t *testing.T) {
 	}
 }
 
-// TestSalts: every character of the alphabet at every position, about equally often.
+// TestSalts: every character of the alphabet comes at every position, about equally
+// often.
 func TestSalts(t *testing.T) {
 	s := signer(t, "secret", MaxLength)
 	count := map[byte]int{}
@@ -255,7 +259,8 @@ func signer(t testing.TB, secret string, length int) *Signer {
 	return s
 }
 
-// FuzzSigner: what was signed verifies; what verifies, Hash makes again.
+// FuzzSigner: a signed value verifies, and Hash makes the hash of a verified value
+// again.
 func FuzzSigner(f *testing.F) {
 	r := recorded(f)
 	for _, v := range r.Signing {
@@ -287,7 +292,7 @@ func FuzzSigner(f *testing.F) {
 				t.Errorf("Verify(%q) is %q, of which Hash makes %q", value, got, h)
 			}
 		}
-		// With the right hash in front any value verifies that has an id.
+		// With the right hash in front, any value that has an id verifies.
 		if n := s.Length(); len(value) > 2*n {
 			salt, rest := strings.TrimRight(value[n:2*n], stripped), strings.TrimRight(value[2*n:], stripped)
 			if got, err := s.Verify(s.Hash(rest, salt) + value[n:]); got != rest || (err == nil) != (rest != "") {

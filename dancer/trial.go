@@ -13,13 +13,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
-// This file finds the settings that Dancer took and that no sessions can be made of: it
-// makes some, with nothing behind them.
+// This file finds settings that Dancer accepted and that no sessions can be made of: it
+// makes some, without an engine.
 
-// try fails the settings that the store and the Manager refuse.
+// try adds an error for each setting that the store or the Manager refuses.
 func (r *settingsReader) try(settings *value, c *Config) {
 	const indexSetting, typeSetting, domainSetting = optionsGroup + ".index", optionsGroup + ".type", "session_domain"
-	const maxApp = 128 // bytes of cloakroom.Config.App
+	const maxApp = 128 // the most bytes of cloakroom.Config.App
 	options := settings.get(optionsGroup)
 	fine := func(setting string) bool {
 		return !slices.ContainsFunc(r.found.errors, func(f finding) bool { return f.setting == setting })
@@ -51,7 +51,7 @@ func (r *settingsReader) try(settings *value, c *Config) {
 	}
 }
 
-// tryManager returns the error of making a Manager.
+// tryManager makes a Manager, and returns the error.
 func tryManager(config cloakroom.Config) error {
 	config.Logger, config.SweepEvery = slog.New(slog.DiscardHandler), -1
 	var secret [32]byte
@@ -77,7 +77,7 @@ func emptyStore(index string) (*elasticstore.Store, error) {
 	return elasticstore.New(noEngine{}, &elasticstore.Config{Index: index, CopyBytes: -1, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// noEngine is the client of an engine that isn't there.
+// noEngine is the client of no engine.
 type noEngine struct{}
 
 // Perform implements elasticstore.Client.

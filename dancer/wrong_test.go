@@ -20,11 +20,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
 
-// This file is what goes wrong with the old module, and can't here, on a real engine.
-// docs/from-dancer.md has the table.
+// This file tests the faults of the old module, which can't happen here, on a real
+// engine. docs/from-dancer.md has the table.
 
-// What the first visit sets is there in the second. Who only reads leaves nothing, and
-// what is left of visitors who never come back goes.
+// TestFirstVisit: values that the first visit sets are there in the second. A visitor
+// who only reads leaves nothing. Sessions of visitors who never come back are removed.
 func TestFirstVisit(t *testing.T) {
 	t.Parallel()
 	for _, lazy := range []string{"0", "1"} {
@@ -67,8 +67,8 @@ func TestFirstVisit(t *testing.T) {
 	}
 }
 
-// Whoever forges a cookie, of either kind and name, gets a session with a fresh id,
-// which works, and costs the engine nothing before that.
+// TestForgedCookie: a visitor with a forged cookie, of either kind and name, gets a
+// session with a fresh id. It works, and costs the engine nothing before that.
 func TestForgedCookie(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -105,7 +105,8 @@ func TestForgedCookie(t *testing.T) {
 	}
 }
 
-// A good cookie whose document is gone makes no document of its id again.
+// TestDocumentGone: a good cookie whose document is gone never makes a document of its
+// id again.
 func TestDocumentGone(t *testing.T) {
 	t.Parallel()
 	for _, lazy := range []string{"0", "1"} {
@@ -140,7 +141,7 @@ func TestParallelWriters(t *testing.T) {
 		s := apps[0].stored(0)
 		b := apps[0].as(s)
 		var mu sync.Mutex
-		var told []string // the names that were acknowledged
+		var told []string // the acknowledged names
 		unknown := 0
 		var wg sync.WaitGroup
 		for writer := range 4 {
@@ -157,7 +158,7 @@ func TestParallelWriters(t *testing.T) {
 					switch res.StatusCode {
 					case http.StatusOK:
 						told = append(told, name)
-					case http.StatusServiceUnavailable: // too many wrote in between to tell: it is said
+					case http.StatusServiceUnavailable: // too many wrote in between: the answer says that the outcome is unknown
 						unknown++
 					default:
 						t.Errorf("status %d", res.StatusCode)
@@ -183,8 +184,8 @@ func TestParallelWriters(t *testing.T) {
 	}
 }
 
-// What one session keeps under a name doesn't bind another; and any name, and any JSON
-// comes back as it was.
+// TestTypesBindNobody: a session's type of a value doesn't bind another session. Any
+// name, and any JSON, comes back unchanged.
 func TestTypesBindNobody(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -220,7 +221,7 @@ func TestTypesBindNobody(t *testing.T) {
 		t.Errorf("the mapping was\n%s\nand is\n%s", before, after)
 	}
 
-	big64 := cloakroom.NewKey[*big.Int]("big") // text there
+	big64 := cloakroom.NewKey[*big.Int]("big") // text in the other session
 	s := a.stored(1)
 	want, _ := new(big.Int).SetString("123456789012345678901234567890", 10)
 	big64.Set(s, want)
@@ -230,8 +231,8 @@ func TestTypesBindNobody(t *testing.T) {
 	l.wantValue(s.ID(), "big", want.String())
 }
 
-// Whoever reads the index can use no session: no text of the documents is a token, nor
-// part of one together with an id.
+// TestIndexOpensNothing: a reader of the index can't use any session. No text of the
+// documents is a token, or part of one together with an id.
 func TestIndexOpensNothing(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -291,8 +292,9 @@ func TestIndexOpensNothing(t *testing.T) {
 	}
 }
 
-// Every cookie that is handed out can be used: it consists of characters that nothing
-// on the way escapes or refuses. There, 27 % of new cookies could never be.
+// TestEveryCookieCanBeUsed: every new cookie can be used, since nothing on the way
+// escapes or refuses its characters. Of the old module's cookies 27 % could never be
+// used.
 func TestEveryCookieCanBeUsed(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -330,8 +332,8 @@ func TestEveryCookieCanBeUsed(t *testing.T) {
 	}
 }
 
-// What one process saves the next request sees in another. What a request that panicked
-// had changed is saved by none.
+// TestWorkersKeepNoCopies: the next request sees one process's save in another process.
+// No process saves the changes of a request that panicked.
 func TestWorkersKeepNoCopies(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -379,8 +381,8 @@ func TestWorkersKeepNoCopies(t *testing.T) {
 	})
 }
 
-// While the engine is out of reach a visitor gets 503 and no empty session, keeps the
-// cookie, and afterwards everything is there.
+// TestEngineDown: while the engine is out of reach a visitor gets 503 and no empty
+// session, and keeps the cookie. Afterwards everything is there.
 func TestEngineDown(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

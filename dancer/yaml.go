@@ -11,11 +11,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// This file is a file of settings as Dancer's YAML modules read it: every scalar is
-// text. What they read differently from each other, or from YAML 1.2, is an error
-// or a warning where it matters.
+// This file reads a file of settings as Dancer's YAML modules do: every scalar is text.
+// Where these modules differ from each other, or from YAML 1.2, there is an error or a
+// warning if it matters.
 
-// kind is what a value is to Perl.
+// kind is the kind of a value in Perl.
 type kind int
 
 const (
@@ -61,8 +61,8 @@ func (v *value) get(name string) *value {
 	return nil
 }
 
-// merged returns left with right merged in, as Hash::Merge::Simple does: hashes
-// are merged, of all else right's is taken.
+// merged returns left with right merged in, as Hash::Merge::Simple does: hashes are
+// merged; any other value of left is replaced.
 func merged(left, right *value) *value {
 	if !left.is(group) || !right.is(group) {
 		return right
@@ -89,8 +89,8 @@ func keeps(left, right *value) bool {
 	})
 }
 
-// maxFile bounds a file of settings, maxNodes and maxDepth what is made of it: aliases
-// can make much of little.
+// maxFile bounds a file of settings in bytes. maxNodes and maxDepth bound its values,
+// since aliases can make much of little.
 const (
 	maxFile  = 1 << 20
 	maxNodes = 10_000
@@ -105,8 +105,8 @@ type reader struct {
 	found *findings
 }
 
-// read returns the settings of a file that the session has to do with. What is wrong
-// with the file goes to the findings; then the result is nil.
+// read returns the settings of a file that concern the session. The faults of the file
+// go to the findings; then the result is nil.
 func read(file string, text []byte, found *findings) *value {
 	found.files = append(found.files, file)
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -165,7 +165,7 @@ func read(file string, text []byte, found *findings) *value {
 	return r.group(top, top.Line, 0, "", relevant)
 }
 
-// relevant are the settings at the top that are read. Others are Dancer's own.
+// relevant reports whether a setting at the top is read. Others are Dancer's own.
 func relevant(name string) bool {
 	return name == "session" || strings.HasPrefix(name, "session_") ||
 		name == "environment" || name == "envdir" || name == "require_environment" || name == mergeKey
@@ -174,9 +174,8 @@ func relevant(name string) bool {
 // mergeKey is YAML 1.1's. Perl's modules take it for a name like others.
 const mergeKey = "<<"
 
-// value returns a node's value, nil where something is wrong with it. The line is
-// that of its name, or of the item of a list: an alias may stand there for a node that is
-// elsewhere.
+// value returns a node's value, nil if it is faulty. line is that of the value's name,
+// or of the item of a list: the node itself may be an alias's, and stand elsewhere.
 func (r *reader) value(n *yaml.Node, line, depth int, setting string) *value {
 	if r.nodes++; r.nodes > maxNodes {
 		if r.nodes == maxNodes+1 {
@@ -218,7 +217,7 @@ func (r *reader) value(n *yaml.Node, line, depth int, setting string) *value {
 	return v
 }
 
-// hash returns a mapping's value, with the names alone that only allows.
+// group returns a mapping's value, with only those names that only allows.
 func (r *reader) group(n *yaml.Node, line, depth int, setting string, only func(string) bool) *value {
 	v := &value{file: r.file, line: line, kind: group}
 	seen := map[string]int{}
@@ -257,8 +256,8 @@ func join(setting, name string) string {
 	return setting + "." + name
 }
 
-// oddEscape reports whether a scalar in double quotes has an escape that YAML.pm
-// leaves as it stands. It knows \" and the following.
+// oddEscape reports whether a scalar in double quotes has an escape that YAML.pm leaves
+// as it stands. It knows \" and the following.
 func (r *reader) oddEscape(n *yaml.Node) bool {
 	const known = `\"never0aftx`
 	if n.Line < 1 || n.Line > len(r.lines) {
@@ -280,8 +279,7 @@ func (r *reader) oddEscape(n *yaml.Node) bool {
 	return false
 }
 
-// yamlProblems are what the library says, and what we say. What isn't among them may
-// quote the file.
+// yamlProblems are the library's messages and ours. Other messages may quote the file.
 var yamlProblems = []struct{ library, ours string }{
 	{"mapping values are not allowed", `there is a ": " where no setting can begin: put the value in quotes, or correct the indentation`},
 	{"could not find expected ':'", `there is no ":" behind a setting's name`},
@@ -300,13 +298,13 @@ var yamlProblems = []struct{ library, ours string }{
 	{"incompatible YAML document", "it says to be another YAML than 1.1 or 1.2: take the %YAML line out"},
 }
 
-// placeholder begins a line of the module's documentation that is no YAML.
+// placeholder begins a line of the module's documentation that isn't YAML.
 const (
 	placeholder       = "... settings"
 	placeholderRemedy = `is the placeholder of the module's documentation: write the client's settings in its place, such as servers: "127.0.0.1:9200"`
 )
 
-// broken tells of a file that isn't YAML, without repeating any of it.
+// broken adds the error of a file that isn't YAML, without repeating any of it.
 func (r *reader) broken(err error) {
 	for i, line := range r.lines {
 		if strings.HasPrefix(strings.TrimSpace(line), placeholder) {

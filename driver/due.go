@@ -2,21 +2,22 @@ package driver
 
 import "time"
 
-// This file is what a sweep does, and what a compare-and-set fails with, as far as one
-// record tells. Stores that leave neither to their engine use it.
+// This file is the judgement of one record by a sweep and by a compare-and-set, for
+// stores that leave neither to their engine.
 
-// Due is what a sweep has to do with a record or a grave; see Store.Sweep.
+// Due is a sweep's verdict on a record or a grave; see Store.Sweep.
 type Due uint8
 
-// What is due.
+// The verdicts.
 const (
 	DueNothing Due = iota
 	DueBurial      // it is a session past Expires
 	DueRemoval     // it is past Deadline, or a grave past Until, and the clock tolerance
 )
 
-// Due returns what a sweep at the time now has to do. Nothing is past the zero time.
-// Whether a session of a newer format is idle is for a newer process to say.
+// Due returns the verdict of a sweep at the time now. Nothing is past the zero time. A
+// session of a newer format is never DueBurial: only a newer process can judge whether
+// it is idle.
 func (r *Record) Due(now time.Time) Due {
 	end := r.Deadline
 	if r.Grave != nil {
@@ -31,9 +32,9 @@ func (r *Record) Due(now time.Time) Due {
 	return DueNothing
 }
 
-// CheckVersion returns what Store.Update at a version fails with where r is what is
-// there, or nil if it doesn't fail. A nil record is that nothing is there. No record is
-// at the zero version.
+// CheckVersion returns the error of Store.Update at version v if the store keeps r under
+// the id, or nil if the update succeeds. A nil r means that the store keeps nothing. No
+// record is at the zero version.
 func (r *Record) CheckVersion(v Version) error {
 	switch {
 	case r == nil:

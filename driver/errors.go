@@ -7,20 +7,20 @@ import (
 
 // This file is the errors that stores return.
 
-// The errors that callers tell apart, with errors.Is. What a store returns wraps
-// one of them, or the context's error, and says what happened to which record. It
-// never quotes a value, a verifier or a password, nor do the errors that it wraps.
+// The errors that callers tell apart, with errors.Is. A store's error wraps one of them,
+// or the context's error, and names the operation and the record. It never quotes a
+// value, a verifier or a password, nor do the errors that it wraps.
 //
-// ErrUnavailable is for all that says nothing of the record, such as a lost
-// connection or a full disk. For the Manager, errors that it doesn't know are the same.
+// ErrUnavailable is for failures that tell nothing about the record, such as a lost
+// connection or a full disk. The Manager treats errors that it doesn't know the same.
 var (
-	// ErrNotFound: there is no such session. Stores return it for a record that
-	// is missing; Retrieve, EndDevice and Admin also for one that has ended or expired.
+	// ErrNotFound: there is no such session. Stores return it for a record that is
+	// missing; Retrieve, EndDevice and Admin also for one that has ended or expired.
 	ErrNotFound = errors.New("not found")
 
-	// ErrGone: the session has ended, expired or been replaced by a sign-in.
-	// Nothing that is saved into it will ever be seen; start a new one. Stores
-	// return it for a grave, and for nothing else.
+	// ErrGone: the session has ended, expired or been replaced by a sign-in. Nobody will
+	// ever see values that are saved into it; start a new session. Stores return it for
+	// a grave, and for nothing else.
 	ErrGone = errors.New("session has ended")
 
 	// ErrExists: a store already keeps a record, or a grave, of this id.
@@ -30,25 +30,24 @@ var (
 	// the request carries a token that has been renewed meanwhile.
 	ErrConflict = errors.New("changed by someone else")
 
-	// ErrUnavailable: the store did not answer. Try again later; cookies are
-	// left alone. Without ErrOverloaded it leaves open whether a write happened.
+	// ErrUnavailable: the store did not answer. Try again later; cookies are left alone.
+	// Without ErrOverloaded it leaves open whether a write happened.
 	ErrUnavailable = errors.New("store unavailable")
 
-	// ErrUnknown: a write was sent, and whether it happened could not be
-	// learned in time. It always comes with ErrUnavailable. A store may return
-	// ErrUnavailable alone.
+	// ErrUnknown: a write was sent, and its outcome could not be learned in time. It
+	// always comes with ErrUnavailable. A store may return ErrUnavailable alone.
 	ErrUnknown = errors.New("outcome unknown")
 
-	// ErrOverloaded: the store's queue is full, or more operations are under way
-	// than it carries out in time. Nothing was sent: the operation certainly did
-	// not happen. It always comes with ErrUnavailable.
+	// ErrOverloaded: the store's queue is full, or more operations are under way than it
+	// can carry out in time. Nothing was sent: the operation certainly did not happen.
+	// It always comes with ErrUnavailable.
 	ErrOverloaded = errors.New("store overloaded")
 
 	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
 	ErrInvalid = errors.New("invalid record")
 
-	// ErrCorrupt: what the store keeps under this id can't be understood.
-	// Manager.Fresh starts a new session in its place.
+	// ErrCorrupt: the record under this id can't be understood. Manager.Fresh starts a
+	// new session in its place.
 	ErrCorrupt = errors.New("corrupt record")
 
 	// ErrClosed: the store or the manager has been closed.

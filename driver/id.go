@@ -11,24 +11,23 @@ import (
 
 // This file is ID, the name of a session.
 
-// ID names a session. It is no credential: it may be shown, logged and put
-// into URLs.
+// ID names a session. It is no credential: it may be shown, logged and put into URLs.
 //
-// Its 16 bytes are the time of its making in Unix milliseconds (6 bytes, big
-// endian), a layout (1 byte) and 9 random bytes. Ids of layouts that are not
-// made from a time, ledgers and imports, are derived: all bytes but the layout
-// come from a hash. The id of a session is never used for another. A ledger that
-// was removed is made again under its id. Stores don't check ids: they keep what
-// they are given, and the last bytes of all ids are evenly spread.
+// Its 16 bytes are the time of its making in Unix milliseconds (6 bytes, big endian), a
+// layout (1 byte) and 9 random bytes. Ids of ledgers and imports are not made from a
+// time but derived: all bytes but the layout come from a hash. The id of a session is
+// never used for another. A ledger that was removed is made again under its id. Stores
+// don't check ids: they keep those that they are given. The last bytes of all ids are
+// evenly spread.
 //
-// The text of an id tells capitals from small letters, and may begin with "-" or
-// "_". Where those don't do for a name, as in some file systems, take the bytes.
+// The text of an id is case-sensitive, and may begin with "-" or "_". Where that doesn't
+// do for a name, as in some file systems, use the bytes.
 type ID [16]byte
 
 const layoutAt = 6
 
-// NewID makes a new id from a time, in one of the layouts hour to month. It
-// takes its randomness from crypto/rand.
+// NewID makes a new id from a time, in one of the layouts hour to month. It takes its
+// randomness from crypto/rand.
 func NewID(l Layout, now time.Time) ID {
 	var id ID
 	putMillis(&id, now)
@@ -42,8 +41,8 @@ func LedgerID(app, principal string) ID {
 	return DerivedID(LayoutLedger, "cloakroom ledger v1", app, principal)
 }
 
-// DerivedID hashes length-prefixed parts (SHA-256, cut to 15 bytes) around a
-// layout byte.
+// DerivedID makes an id from a hash of length-prefixed parts (SHA-256, cut to 15 bytes)
+// and a layout byte.
 func DerivedID(l Layout, parts ...string) ID {
 	h := sha256.New()
 	var n [4]byte
@@ -67,8 +66,8 @@ func putMillis(id *ID, t time.Time) {
 // Layout returns the id's layout.
 func (id ID) Layout() Layout { return Layout(id[layoutAt]) }
 
-// Time returns when the id was made, to the millisecond, in UTC. It is the
-// zero time for derived ids, which don't tell.
+// Time returns the time of the id's making, to the millisecond, in UTC. For derived ids,
+// which have none, it returns the zero time.
 func (id ID) Time() time.Time {
 	switch id.Layout() {
 	case LayoutLedger, LayoutImport:
@@ -78,8 +77,8 @@ func (id ID) Time() time.Time {
 	return time.UnixMilli(int64(ms)).UTC()
 }
 
-// Period returns the period of time, in UTC, that the id's record is kept in:
-// from start, inclusive, to end. ok is false for layouts without periods.
+// Period returns the period of time, in UTC, in which the id's record is kept: from
+// start, inclusive, to end, exclusive. ok is false for layouts without periods.
 func (id ID) Period() (start, end time.Time, ok bool) {
 	return id.Layout().Period(id.Time())
 }
@@ -105,8 +104,8 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ParseID reads an id from its text. It accepts exactly what String returns,
-// with a layout that is known.
+// ParseID reads an id from its text. It accepts exactly the results of String for known
+// layouts, and otherwise returns an error that quotes s.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != base64.RawURLEncoding.EncodedLen(len(id)) {

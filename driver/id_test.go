@@ -17,7 +17,7 @@ import (
 
 var updateGolden = flag.Bool("update", false, "write the golden files anew; a change of them makes stored sessions unreadable")
 
-// golden compares with a file in testdata, byte by byte.
+// goldenFile compares with a file in testdata, byte by byte.
 func goldenFile(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -53,8 +53,8 @@ var layouts = []struct {
 	{driver.LayoutImport, 7, "import", 400 * aDay, false, false},
 }
 
-// TestLayoutRegistry holds the numbers, which are in stored ids, and what each
-// layout is.
+// TestLayoutRegistry guards the numbers of layouts, which are in stored ids, and their
+// meaning.
 func TestLayoutRegistry(t *testing.T) {
 	now := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	for _, tt := range layouts {
@@ -136,7 +136,7 @@ func TestLayoutFor(t *testing.T) {
 	}
 }
 
-// TestPeriod looks at both sides of the boundaries, in UTC whatever the zone.
+// TestPeriod tests both sides of the boundaries, in UTC whatever the zone.
 func TestPeriod(t *testing.T) {
 	at := func(s string) time.Time {
 		t.Helper()
@@ -185,8 +185,8 @@ func TestPeriod(t *testing.T) {
 	}
 }
 
-// TestPeriodsTile walks through some years: each moment lies in its period,
-// each period ends where the next starts.
+// TestPeriodsTile walks through some years: each moment lies in its period, and each
+// period ends where the next starts.
 func TestPeriodsTile(t *testing.T) {
 	for _, l := range []driver.Layout{driver.LayoutHour, driver.LayoutDay, driver.LayoutWeek, driver.LayoutMonth} {
 		from, to := time.Date(2023, 12, 25, 3, 4, 5, 6e6, time.UTC), time.Date(2029, 1, 10, 0, 0, 0, 0, time.UTC)
@@ -234,8 +234,7 @@ func TestIDTime(t *testing.T) {
 	}
 }
 
-// TestNewID: the layout is where it belongs, and all other bytes behind it are
-// drawn at random.
+// TestNewID: the layout is at its place, and all bytes behind it are random.
 func TestNewID(t *testing.T) {
 	now := time.Date(2026, 11, 23, 1, 2, 3, 0, time.UTC)
 	const n = 2000
@@ -270,7 +269,8 @@ func TestNewID(t *testing.T) {
 	}
 }
 
-// TestIDOrder: ids of a later time sort behind, which stores rely on.
+// TestIDOrder: ids of a later time sort behind those of an earlier one. Stores rely on
+// it.
 func TestIDOrder(t *testing.T) {
 	now := time.UnixMilli(1_800_000_000_000)
 	for _, step := range []time.Duration{time.Millisecond, time.Second, 40 * aDay} {
@@ -312,8 +312,7 @@ func TestIDText(t *testing.T) {
 
 // TestParseIDStrict writes a good id in other ways.
 func TestParseIDStrict(t *testing.T) {
-	// Zeros at the end, so that a text which lacks them is the same but for
-	// its length.
+	// Zeros at the end, so that a text which lacks them differs only in length.
 	id := driver.ID{1, 2, 3, 0xfb, 0xff, 6, byte(driver.LayoutDay), 0xf8, 9}
 	text := id.String()
 	if got, err := driver.ParseID(text); err != nil || got != id {
@@ -400,8 +399,8 @@ func FuzzIDRoundTrip(f *testing.F) {
 	})
 }
 
-// TestLedgerIDGolden: a ledger that is looked for under another id than it was
-// stored under is as good as lost.
+// TestLedgerIDGolden guards the ids of ledgers: under another id a stored ledger would
+// be lost.
 func TestLedgerIDGolden(t *testing.T) {
 	var b bytes.Buffer
 	for _, s := range [][2]string{
@@ -414,8 +413,8 @@ func TestLedgerIDGolden(t *testing.T) {
 	goldenFile(t, "ledgerids.golden", b.Bytes())
 }
 
-// TestLedgerID: whatever differs, also by where the app ends and the principal
-// starts, has another ledger.
+// TestLedgerID: any other app or principal has another ledger, also where only the
+// boundary between the two differs.
 func TestLedgerID(t *testing.T) {
 	seen := map[driver.ID]string{}
 	for _, s := range [][2]string{

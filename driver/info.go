@@ -4,9 +4,9 @@ import "time"
 
 // This file is Info: a record without its values, for applications.
 
-// Info is what there is to know of a session beside its values. Of a session that isn't
-// stored yet all but App is zero. So its Deadline has not passed, though time.Until says
-// so: look at the ID first.
+// Info is a session's metadata: a record without its values and verifiers. For a session
+// that isn't stored yet, all fields but App are zero. Its zero Deadline has not passed,
+// though time.Until says so: look at the ID first.
 type Info struct {
 	ID            ID
 	App           string

@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// This file is the layouts: which period of time an id's record is kept by.
+// This file is the layouts, which assign ids to periods of time.
 
-// Layout says how a record is laid out in stores that keep records by periods
-// of time: which period an id belongs to is a matter of the id alone. Other stores
-// ignore it. What a record is, a session or a ledger, its Kind says and not its
-// layout.
+// Layout assigns a record to a period of time, in stores that keep records by periods.
+// The period depends on the id alone. Other stores ignore the layout. A record's Kind,
+// and not its layout, tells a session from a ledger.
 type Layout uint8
 
 // The layouts. A store takes ids of all of them.
@@ -24,13 +23,13 @@ const (
 	LayoutImport Layout = 7 // a session adopted from elsewhere; derived
 )
 
-// MaxLifetime is the longest lifetime that a session can be given: 400
-// days, which is also how long browsers keep a cookie at most (RFC 6265bis).
+// MaxLifetime is the longest lifetime that a session can have: 400 days. Browsers keep
+// no cookie for longer (RFC 6265bis).
 const MaxLifetime = 400 * 24 * time.Hour
 
-// ClockTolerance is how far the clocks of the machines that share a store may
-// lie apart. Ids from further in the future are refused, and nothing is
-// removed from a store before this much time has passed since its deadline.
+// ClockTolerance bounds the difference between the clocks of the machines that share a
+// store. Ids from further in the future are refused. Nothing is removed from a store
+// before this time has passed since its deadline.
 const ClockTolerance = 2 * time.Minute
 
 type layoutInfo struct {
@@ -72,8 +71,8 @@ func layoutOf(l Layout) (layoutInfo, bool) {
 	return layoutInfo{}, false
 }
 
-// LayoutFor returns the layout for sessions that live no longer than lifetime:
-// the shortest period that still makes only some dozens of live periods.
+// LayoutFor returns the layout for sessions that live no longer than lifetime: the
+// shortest period of which only some dozens are live at a time.
 func LayoutFor(lifetime time.Duration) Layout {
 	for l := LayoutHour; l < LayoutMonth; l++ {
 		if info, _ := layoutOf(l); lifetime <= info.longest {
@@ -91,13 +90,14 @@ func (l Layout) String() string {
 	return fmt.Sprintf("layout %d", uint8(l))
 }
 
-// MaxLifetime returns how long a session of this layout can live.
+// MaxLifetime returns the longest lifetime of a session of this layout; 0 for unknown
+// layouts.
 func (l Layout) MaxLifetime() time.Duration {
 	info, _ := layoutOf(l)
 	return info.longest
 }
 
-// Period returns the layout's period that t lies in; see ID.Period.
+// Period returns the layout's period that contains t; see ID.Period.
 func (l Layout) Period(t time.Time) (start, end time.Time, ok bool) {
 	info, known := layoutOf(l)
 	if !known || info.period == nil {

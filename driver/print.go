@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// This file is how what holds values and verifiers is printed and encoded: without them.
-// All of fmt's verbs say the same. Names of values are shown.
+// This file prints and encodes records, graves and values without their secrets. All
+// verbs of package fmt print the same. Names of values are shown.
 //
-// package fmt calls no methods of what is in others' unexported fields. So have a pointer
-// there: of that it prints the address alone.
+// Package fmt calls no methods of values in unexported fields of other structs. So keep
+// a pointer in such a field: package fmt prints only its address.
 
 // Format implements fmt.Formatter.
 func (v Value) Format(f fmt.State, _ rune) {
@@ -27,10 +27,10 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	}{v.Name, len(v.JSON)})
 }
 
-// UnmarshalJSON is an error, since MarshalJSON leaves the value itself out.
+// UnmarshalJSON always fails, since MarshalJSON leaves out the value itself.
 func (v *Value) UnmarshalJSON([]byte) error { return errors.New("driver: a Value's JSON has no value") }
 
-// names are those of the values.
+// names returns the values' names.
 func (l ValueList) names() []string {
 	names := make([]string, len(l))
 	for i := range l {
@@ -39,7 +39,8 @@ func (l ValueList) names() []string {
 	return names
 }
 
-// Format implements fmt.Formatter: the names, and the bytes of all together.
+// Format implements fmt.Formatter. It prints the names, and the bytes of all values
+// together.
 func (l ValueList) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "values %q (%d bytes)", l.names(), l.Bytes())
 }
@@ -53,7 +54,7 @@ func (r Record) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "record %v at version %v: %s of app %q, principal %q, %v", r.ID, r.Version, string(r.Kind), r.App, r.Principal, r.Values)
 }
 
-// MarshalJSON encodes what Info has, the kind and the values' names.
+// MarshalJSON encodes the fields of Info, the kind, the values' names and the grave.
 func (r Record) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Info
@@ -63,7 +64,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	}{r.Info(), r.Kind, r.Values.names(), r.Grave})
 }
 
-// UnmarshalJSON is an error, since MarshalJSON leaves the values and the verifier out.
+// UnmarshalJSON always fails, since MarshalJSON leaves out the values and the verifier.
 func (r *Record) UnmarshalJSON([]byte) error {
 	return errors.New("driver: a Record's JSON has neither values nor verifier: a store encodes the fields by itself")
 }
@@ -76,7 +77,7 @@ func (g Grave) Format(f fmt.State, _ rune) {
 	}
 }
 
-// MarshalJSON encodes the grave without what its Extra keeps.
+// MarshalJSON encodes the grave without Extra and without its write ids.
 func (g Grave) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		Reason         EndReason

@@ -7,8 +7,8 @@ import (
 
 // This file is the query of a Search, and the order of its results.
 
-// Query selects records. Fields left at zero don't restrict, but for Kind. Others
-// have to match exactly. A record whose time is zero comes before all times.
+// Query selects records. Zero fields don't restrict, except for Kind. Other fields must
+// match exactly. A record whose time is zero comes before all times.
 type Query struct {
 	Kind      Kind // "" stands for KindSession
 	App       string
@@ -21,8 +21,8 @@ type Query struct {
 	Limit int    // at most this many records; 0: all
 }
 
-// Cursor is a place in the order of Search: that of a record seen before, which
-// need not be there any more.
+// Cursor is the place of a record in the order of Search. The record need not exist any
+// more.
 type Cursor struct {
 	Created time.Time
 	ID      ID
@@ -31,8 +31,8 @@ type Cursor struct {
 // Cursor returns the record's place in the order of Search.
 func (r *Record) Cursor() Cursor { return Cursor{r.Created, r.ID} }
 
-// Compare orders cursors by Created, then by the text of ID, byte by byte. It
-// returns what cmp.Compare does.
+// Compare orders cursors by Created, then by the text of ID, byte by byte. Its result is
+// as that of cmp.Compare.
 func (c Cursor) Compare(d Cursor) int {
 	if n := c.Created.Compare(d.Created); n != 0 {
 		return n
@@ -40,8 +40,8 @@ func (c Cursor) Compare(d Cursor) int {
 	return strings.Compare(c.ID.String(), d.ID.String())
 }
 
-// Matches reports whether the query selects the record, its Limit aside. It selects
-// no grave. Stores that can't leave the question to an engine use it.
+// Matches reports whether the query selects the record, its Limit aside. It selects no
+// grave. Stores use it if their engine can't judge.
 func (q Query) Matches(r *Record) bool {
 	kind := q.Kind
 	if kind == "" {

@@ -32,8 +32,8 @@ func TestWriteIDText(t *testing.T) {
 	}
 }
 
-// TestWriteIDTextStrict: a write id that can be written in two ways could be looked for
-// in vain.
+// TestWriteIDTextStrict: a write id has only one text. With two, a search for it could
+// fail.
 func TestWriteIDTextStrict(t *testing.T) {
 	good := driver.WriteID{0xfb, 0xff, 0xfe, 1, 2, 3, 4}
 	text := good.String()
@@ -84,8 +84,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestRecordInfo gives each field of Info another value, so that none can be
-// taken for its neighbour.
+// TestRecordInfo gives each field of Info a value of its own, so that none can be taken
+// for another.
 func TestRecordInfo(t *testing.T) {
 	at := func(n int64) time.Time { return time.UnixMilli(n).UTC() }
 	r := &driver.Record{
@@ -107,8 +107,8 @@ func TestRecordInfo(t *testing.T) {
 	}
 }
 
-// TestCursorOrder: by the time of making, then by the id's text, whose order
-// is not that of its bytes.
+// TestCursorOrder: the order is by the time of making, then by the id's text, whose
+// order is not that of its bytes.
 func TestCursorOrder(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	low, high := driver.ID{0x00}, driver.ID{0xfc} // "A…" and "_…"
@@ -177,7 +177,7 @@ func TestQueryMatches(t *testing.T) {
 	}
 }
 
-// TestPushWriteID: newest first, cut, and never in the slice that it was given,
+// TestPushWriteID: the result is newest first and cut, and never shares the given slice,
 // which the store shares.
 func TestPushWriteID(t *testing.T) {
 	var ids []driver.WriteID

@@ -16,15 +16,15 @@ type Value struct {
 	JSON json.RawMessage // valid JSON
 }
 
-// ValueList is a record's values, sorted by name (byte by byte), one for each
-// name. Lists are shared between records, requests and stores: they are never
-// changed, but replaced, as With and Without do. The zero ValueList is empty.
+// ValueList is a record's values, sorted by name (byte by byte), one for each name.
+// Lists are shared between records, requests and stores: they are never changed, but
+// replaced, as With and Without do. The zero ValueList is empty.
 //
-// It takes half the memory of a map of a session's few values, and is copied in
-// one piece.
+// For a session's few values it takes half the memory of a map, and is copied in one
+// piece.
 type ValueList []Value
 
-// NewValueList returns the list of a map's values. The values are shared.
+// NewValueList returns the list of a map's values. It shares their bytes.
 func NewValueList(values map[string]json.RawMessage) ValueList {
 	if len(values) == 0 {
 		return nil
@@ -36,11 +36,11 @@ func NewValueList(values map[string]json.RawMessage) ValueList {
 	return SortValues(l)
 }
 
-// SortValues makes a list of values in any order, which it changes in place: for
-// stores that read them one by one. Of several with one name the last stays.
+// SortValues makes a list of values in any order, and changes them in place: for stores
+// that read them one by one. Of several values of one name the last stays.
 func SortValues(values []Value) ValueList {
 	for i := 1; i < len(values); i++ {
-		if values[i-1].Name >= values[i].Name { // else it is one already
+		if values[i-1].Name >= values[i].Name { // otherwise values is a list already
 			slices.SortStableFunc(values, func(a, b Value) int { return cmp.Compare(a.Name, b.Name) })
 			return lastOfEach(values)
 		}
@@ -59,8 +59,8 @@ func lastOfEach(sorted []Value) []Value {
 	return kept
 }
 
-// Get returns a value as JSON, nil if there is none of that name. The bytes are
-// shared: don't change them.
+// Get returns a value as JSON, nil if there is none of that name. The bytes are shared:
+// don't change them.
 func (l ValueList) Get(name string) json.RawMessage {
 	if i, ok := l.Find(name); ok {
 		return l[i].JSON
@@ -79,7 +79,7 @@ func (l ValueList) All() iter.Seq2[string, json.RawMessage] {
 	}
 }
 
-// With returns the list with a value set, in a new one. The value is shared.
+// With returns a new list with a value set. It shares the value's bytes.
 func (l ValueList) With(name string, value json.RawMessage) ValueList {
 	i, ok := l.Find(name)
 	if ok {
@@ -95,8 +95,7 @@ func (l ValueList) With(name string, value json.RawMessage) ValueList {
 	return next
 }
 
-// Without returns the list without a value, in a new one if there was such a
-// value.
+// Without returns the list without a value: a new list if there was such a value.
 func (l ValueList) Without(name string) ValueList {
 	i, ok := l.Find(name)
 	if !ok {
@@ -106,9 +105,9 @@ func (l ValueList) Without(name string) ValueList {
 	return append(append(next, l[:i]...), l[i+1:]...)
 }
 
-// Find returns where a name is, or where it belongs.
+// Find returns the index of a name and true, or the index where it belongs and false.
 func (l ValueList) Find(name string) (int, bool) {
-	const few = 8 // are looked through faster than divided
+	const few = 8 // a linear search of these is faster
 	if len(l) <= few {
 		for i := range l {
 			if l[i].Name >= name {
@@ -120,7 +119,7 @@ func (l ValueList) Find(name string) (int, bool) {
 	return slices.BinarySearchFunc(l, name, func(v Value, name string) int { return strings.Compare(v.Name, name) })
 }
 
-// Bytes returns how many bytes the names and values have.
+// Bytes returns the number of bytes of the names and values.
 func (l ValueList) Bytes() int {
 	n := 0
 	for i := range l {

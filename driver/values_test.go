@@ -12,8 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestValueList sets and removes values by chance, beside a map, and looks at
-// every list that came before.
+// TestValueList sets and removes values at random, beside a map, and checks that no
+// earlier list changes.
 func TestValueList(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -49,7 +49,7 @@ func TestValueList(t *testing.T) {
 	}
 }
 
-// TestSortValues: of several values by one name the last stays.
+// TestSortValues: of several values of one name the last stays.
 func TestSortValues(t *testing.T) {
 	v := func(name, value string) driver.Value {
 		return driver.Value{Name: name, JSON: json.RawMessage(value)}

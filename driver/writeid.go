@@ -8,26 +8,24 @@ import (
 
 // This file is WriteID, the name of one write.
 
-// MaxWriteIDs is how many write ids a record keeps. A write whose answer was lost
-// can be told from one that never happened while no more than MaxWriteIDs others
-// follow.
+// MaxWriteIDs bounds the write ids that a record keeps. A write whose answer was lost
+// can be told from one that never happened while at most MaxWriteIDs writes, itself
+// included, follow the state that it was based on.
 const MaxWriteIDs = 8
 
-// WriteID is the random nonce of one write. A writer that doesn't know whether its
-// write happened finds the answer by looking for its write id in the record.
-// Stores keep write ids, in their order, and make none, but for that of
-// ExpiredGrave. The zero WriteID is one like any other.
+// WriteID is the random nonce of one write. A writer that doesn't know its write's
+// outcome looks for its write id in the record. Stores keep write ids in their order,
+// and make none except for ExpiredGrave. The zero WriteID is one like any other.
 type WriteID [8]byte
 
-// NewWriteID draws one from crypto/rand.
+// NewWriteID returns a new write id, from crypto/rand.
 func NewWriteID() WriteID {
 	var w WriteID
 	_, _ = rand.Read(w[:]) // never fails (crypto/rand)
 	return w
 }
 
-// PushWriteID returns a list with one more in front, cut to MaxWriteIDs, in a new
-// slice.
+// PushWriteID returns a new slice with w in front of list, cut to MaxWriteIDs.
 func PushWriteID(list []WriteID, w WriteID) []WriteID {
 	out := make([]WriteID, 1, min(len(list)+1, MaxWriteIDs))
 	out[0] = w
@@ -55,6 +53,6 @@ func (w *WriteID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// textEncoding is how ids and write ids are written. Strict makes a copy, which is
-// not to be made for each.
+// textEncoding is the encoding of ids and write ids. Strict copies the encoding, so it
+// is called once.
 var textEncoding = base64.RawURLEncoding.Strict()

@@ -12,15 +12,17 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestI8Troubles has every operation meet every trouble, checks what it tells
-// of it, and that it goes as before once the trouble ends, by itself.
+// This file runs every operation under every trouble of troubles_test.go, and checks
+// the errors.
+
+// TestI8Troubles runs every operation under every trouble. It checks the errors, and
+// that everything works again by itself once the trouble ends.
 func TestI8Troubles(t *testing.T) {
 	t.Parallel()
 	meet(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }
 
-// warm has everything made that a store needs for sessions of some days, which
-// takes an engine long that has just begun.
+// warm makes the indices for sessions of some days. A fresh engine needs long for it.
 func warm(t testing.TB, s *Store, days ...time.Time) {
 	t.Helper()
 	eventually(t, func() error { return s.Setup(testContext(t)) })
@@ -30,8 +32,8 @@ func warm(t testing.TB, s *Store, days ...time.Time) {
 	}
 }
 
-// meet has a store live through troubles that are answered, and one with less
-// patience through those that aren't: what hangs is to make room for the next.
+// meet runs a store through troubles in which the engine answers. A store with less
+// patience goes through the troubles that hang, so that they end soon.
 func meet(t *testing.T, l *lab, troubles []trouble) {
 	p := newProxy(t, l)
 	answered := l.open(t, p.client(t), nil)
@@ -48,7 +50,7 @@ func meet(t *testing.T, l *lab, troubles []trouble) {
 				}
 			}
 			if !tr.all {
-				// A sweep is to have a reason to look at the index.
+				// Give a sweep a reason to look at the index.
 				next, _ := s.names.holding(driver.LayoutDay, w.read.Created.AddDate(0, 0, 1))
 				l.remove(t, next.index)
 			}
@@ -61,8 +63,8 @@ func meet(t *testing.T, l *lab, troubles []trouble) {
 	}
 }
 
-// ward are records, each for one operation, in an index that is to have trouble,
-// and some in others.
+// ward is a set of records, each for one operation, in the index that will have trouble,
+// and some in other indices.
 type ward struct {
 	index                           string
 	read, update, bury, end, create *driver.Record
@@ -80,11 +82,11 @@ func newWard(t testing.TB, s *Store) *ward {
 		grave: driver.Grave{Reason: driver.EndRevoked, At: now, Until: now.Add(24 * time.Hour), Writes: 2},
 	}
 	w.index = s.names.of(w.read.ID)
-	mustCreate(t, s, session(driver.LayoutImport, now.Add(-2*time.Hour))) // to be swept
+	mustCreate(t, s, session(driver.LayoutImport, now.Add(-2*time.Hour))) // for the sweep
 	return w
 }
 
-// during makes all operations at once, so that they share requests.
+// during runs all operations at once, so that they share requests.
 func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 	t.Helper()
 	var wg sync.WaitGroup
@@ -110,8 +112,8 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 	if tr.hangs {
 		says = nil
 	}
-	// What goes on trying is cut off, and asked again if that came too early to
-	// learn the reason.
+	// An operation that goes on trying is cut off, and called again if that came too
+	// early to learn the reason.
 	try := func(op string, want outcome, f func(context.Context) error) {
 		wg.Go(func() {
 			for wait := 300 * time.Millisecond; ; wait *= 2 {
@@ -129,8 +131,8 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 			}
 		})
 	}
-	// These are made once, as they may have happened, unless they certainly did not:
-	// because the engine turns them down, or for want of time before they were sent.
+	// These are called once, since they may have happened, unless they certainly did
+	// not: the engine turned them down, or the time ended before they were sent.
 	once := func(op string, want outcome, f func(context.Context) error) {
 		switch {
 		case want == down:
@@ -173,8 +175,8 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 		}
 		return err
 	})
-	// A sweep ends by itself, and does what it can. It is made again if it ran out
-	// of time elsewhere, as over an index that the engine takes long to make.
+	// A sweep ends by itself, and does as much as it can. It is called again if it ran
+	// out of time elsewhere, as when the engine takes long to make an index.
 	wg.Go(func() {
 		ctx := context.Background()
 		if tr.all {
@@ -196,7 +198,7 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 		}
 	})
 	if !tr.all {
-		wg.Go(func() { // what shares requests with all that
+		wg.Go(func() { // these share requests with the others
 			got := w.beside
 			if err := unhurried(t, func(ctx context.Context) (err error) { got, err = s.Get(ctx, got.ID); return err }); err != nil || got.Version != w.beside.Version {
 				t.Errorf("get from another index: %v", err)
@@ -213,8 +215,8 @@ func (w *ward) during(t *testing.T, s *Store, tr *trouble) {
 	wg.Wait()
 }
 
-// unhurried makes an operation again that an engine under load took too long
-// over. Whatever else goes wrong is its error.
+// unhurried repeats an operation for which an engine under load took too long. It
+// returns any other error.
 func unhurried(t testing.TB, f func(context.Context) error) error {
 	t.Helper()
 	ctx := testContext(t)
@@ -225,8 +227,8 @@ func unhurried(t testing.TB, f func(context.Context) error) error {
 	}
 }
 
-// saveAnew updates a record, which has to go well, but may take its time: then it
-// is read anew, since it may have been done.
+// saveAnew updates a record, which must succeed in the end. After a timeout it reads the
+// record anew, since the update may have been done.
 func saveAnew(t testing.TB, s *Store, r *driver.Record, v string) error {
 	t.Helper()
 	now := r
@@ -242,7 +244,7 @@ func saveAnew(t testing.TB, s *Store, r *driver.Record, v string) error {
 	})
 }
 
-// told is which of the outcomes of an outage an error tells.
+// told returns the outcome that an error tells.
 func told(err error) outcome {
 	switch {
 	case err == nil:
@@ -264,7 +266,7 @@ func searchAll(ctx context.Context, s *Store) error {
 	return nil
 }
 
-// after checks that everything is as it was told, and goes again by itself.
+// after checks that every record is as its error told, and that everything works again.
 func (w *ward) after(t *testing.T, s *Store, tr *trouble) {
 	t.Helper()
 	get := func(id driver.ID) (r *driver.Record, err error) {

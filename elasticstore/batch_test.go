@@ -13,7 +13,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestOperationsAreGathered counts what 256 callers cost.
+// This file tests how operations share requests.
+
+// TestOperationsAreGathered counts the requests of 256 callers.
 func TestOperationsAreGathered(t *testing.T) {
 	t.Parallel()
 	_, f, s, r := faultyStore(t)
@@ -51,8 +53,8 @@ func TestOperationsAreGathered(t *testing.T) {
 	}
 }
 
-// TestReadsJoinOnlyTheUnsent: a read that begins after a write was acknowledged
-// never sees what was there before it.
+// TestReadsJoinOnlyTheUnsent: a read that begins after a write was acknowledged never
+// sees the state before it.
 func TestReadsJoinOnlyTheUnsent(t *testing.T) {
 	t.Parallel()
 	_, f, s, r := faultyStore(t)
@@ -94,8 +96,8 @@ func TestReadsJoinOnlyTheUnsent(t *testing.T) {
 	}
 }
 
-// TestQueueIsBounded: an engine that hangs doesn't pile up memory, and what
-// isn't sent is said not to have happened.
+// TestI8QueueIsBounded: an engine that hangs doesn't pile up memory. Operations that
+// aren't sent are told not to have happened.
 func TestI8QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -131,8 +133,8 @@ func TestI8QueueIsBounded(t *testing.T) {
 	}
 }
 
-// TestWaitersLeave: who gives up leaves the batch undisturbed, and is told
-// whether the write may have been sent.
+// TestWaitersLeave: a caller that gives up doesn't disturb the batch, and is told
+// whether its write may have been sent.
 func TestWaitersLeave(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -175,8 +177,8 @@ func TestWaitersLeave(t *testing.T) {
 	})
 }
 
-// TestAbandonedWritesKeepTheirDocuments: a flush that outlives its callers may
-// send their documents once more, by when other writes have come and gone.
+// TestAbandonedWritesKeepTheirDocuments: a flush that outlives its callers may send
+// their documents once more, after other writes have come and gone.
 func TestAbandonedWritesKeepTheirDocuments(t *testing.T) {
 	t.Parallel()
 	_, f, s, _ := faultyStore(t)
@@ -219,7 +221,7 @@ func TestAbandonedWritesKeepTheirDocuments(t *testing.T) {
 	}
 }
 
-// TestTimeout: a hanging engine costs an operation a bounded time, also without
+// TestTimeout: an operation on an engine that hangs ends in a bounded time, also without
 // a deadline of the caller's.
 func TestTimeout(t *testing.T) {
 	f := newFaulty(nil)

@@ -15,9 +15,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// The benchmarks have 2000 sessions with 700 bytes of values, as a web shop
-// might. "store" is what a Store does; "engine" is what the same client and
-// engine do with requests that were made before and answers that nobody reads.
+// This file is the benchmarks. They have 2000 sessions with 700 bytes of values, as a
+// web shop might. "store" is a Store. "engine" is the same client and engine with
+// prepared requests, whose answers nobody reads: the limit of a Store.
 const (
 	benchSessions = 2000
 	benchValues   = 700
@@ -64,8 +64,7 @@ func benchStore(b *testing.B) (*lab, *Store, []*driver.Record) {
 	return l, s, records
 }
 
-// callers shares b.N operations among callers that ask again as soon as they
-// are answered.
+// callers shares b.N operations among callers. Each begins its next operation at once.
 func callers(b *testing.B, s *Store, n int, op func(caller, i int) error) {
 	b.Helper()
 	b.ReportAllocs()
@@ -136,7 +135,8 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// ceiling makes requests of n documents each, 4 in flight, and counts documents.
+// ceiling makes requests of n documents each, 4 in flight, until it has done b.N
+// documents.
 func (l *lab) ceiling(b *testing.B, n int, request func(i int) error) {
 	b.Helper()
 	requests := (b.N + n - 1) / n
@@ -184,7 +184,7 @@ func BenchmarkUpdate(b *testing.B) {
 			per := len(records) / n
 			turn := make([]int, n)
 			callers(b, s, n, func(c, _ int) error {
-				r := records[c*per+turn[c]%per] // nobody else's
+				r := records[c*per+turn[c]%per] // no other caller's
 				turn[c]++
 				v, err := s.Update(b.Context(), r)
 				r.Version = v
@@ -271,7 +271,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkReadDocs reads the answer to an _mget of 64; the figures are of one.
+// BenchmarkReadDocs reads the answer to an _mget of 64 documents; the figures are for
+// one.
 func BenchmarkReadDocs(b *testing.B) {
 	const n = 64
 	var targets []target
@@ -299,7 +300,7 @@ func BenchmarkReadDocs(b *testing.B) {
 	}
 }
 
-// BenchmarkReadItems reads the answer to a bulk request of 64; the figures are of
+// BenchmarkReadItems reads the answer to a bulk request of 64 items; the figures are for
 // one.
 func BenchmarkReadItems(b *testing.B) {
 	const n = 64

@@ -7,19 +7,20 @@ import (
 	"sync/atomic"
 )
 
-// body is the body of a request, in a buffer that is used again once nobody
-// reads it any more. A transport may go on reading for a while after it has
-// returned; it closes what it read from when it is done. Who never does only
-// keeps the buffer from being used again.
+// This file is the bodies of requests, in buffers that are used again.
+
+// body is the body of a request. Its buffer is used again once nobody reads it any
+// more. A transport may go on reading after it has returned, and closes its reader
+// when it is done. A transport that never does so only keeps the buffer from reuse.
 type body struct {
 	bytes []byte
-	users atomic.Int32 // the sender, and those who read
+	users atomic.Int32 // the sender and the readers
 }
 
 var bodies = sync.Pool{New: func() any { return new(body) }}
 
-// newBody returns an empty body with room for n bytes. It is the caller's until
-// it calls leave.
+// newBody returns an empty body with room for n bytes. The caller owns it until it
+// calls leave.
 func newBody(n int) *body {
 	b := bodies.Get().(*body)
 	b.users.Store(1)
@@ -37,15 +38,14 @@ func (b *body) leave() {
 	}
 }
 
-// reader returns a reader of the whole body, for which the sender must not have
-// left yet.
+// reader returns a reader of the whole body. The sender must not have left yet.
 func (b *body) reader() io.ReadCloser {
 	b.users.Add(1)
 	return &bodyReader{body: b}
 }
 
-// bodyReader reads a body until it is closed, and nothing after that: by then
-// the buffer may be another request's.
+// bodyReader reads a body. Once closed it reads nothing, since the buffer may by then
+// be another request's.
 type bodyReader struct {
 	mu   sync.Mutex
 	body *body // nil: closed

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestBodyIsReadWhole has readers come and go while buffers are used again: no
-// reader may see what another body holds.
+// TestBodyIsReadWhole reuses buffers while readers come and go: no reader may see
+// another body's bytes.
 func TestBodyIsReadWhole(t *testing.T) {
 	var wg sync.WaitGroup
 	for c := range byte(8) {

@@ -11,6 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
+// This file is the flush of writes: a _bulk request, and its answer, item by item.
+
 type writeResult = batch.Result[driver.Version]
 
 // writeAll is the flush of writes, by _bulk.
@@ -41,7 +43,7 @@ func allFailed(items []*write, err error) []writeResult {
 	return results
 }
 
-// writeHalves sends what was too large for one request in two.
+// writeHalves sends items that were too large for one request in two.
 func (s *Store) writeHalves(ctx context.Context, items []*write) []writeResult {
 	if len(items) == 1 {
 		return allFailed(items, &refusal{large: true, text: fmt.Sprintf("the document of %d bytes is larger than the engine, "+
@@ -51,8 +53,8 @@ func (s *Store) writeHalves(ctx context.Context, items []*write) []writeResult {
 	return append(s.writeAll(ctx, items[:half]), s.writeAll(ctx, items[half:])...)
 }
 
-// bulkBody makes the body of a bulk request: a line for each action, and one for
-// its document.
+// bulkBody makes the body of a bulk request: for each write a line with its action,
+// and a line with its document if it has one.
 func bulkBody(items []*write) *body {
 	n := 0
 	for _, w := range items {
@@ -84,8 +86,8 @@ func bulkBody(items []*write) *body {
 	return body
 }
 
-// readItems reads the answer to a bulk request. If its items are not exactly
-// those of the request, in order, then nothing is known of any.
+// readItems reads the answer to a bulk request. If the answer's items are not exactly
+// those of the request, in order, nothing is known of any write.
 func readItems(r *request, body []byte, items []*write) ([]writeResult, error) {
 	results := make([]writeResult, 0, len(items))
 	sc := scanner{data: body}
@@ -154,7 +156,7 @@ func (s *scanner) bulkItem(i *bulkItem) {
 
 var errNotThere = errors.New("nothing there")
 
-// result says what an item's answer means.
+// result turns an item of the answer into the write's result.
 func (i *bulkItem) result(r *request, w *write) writeResult {
 	if i.err == nil {
 		switch i.status {

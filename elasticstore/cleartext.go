@@ -8,7 +8,8 @@ import (
 
 // This file is logins that travel without TLS.
 
-// inClear returns the nodes on other machines that are sent a login over plain HTTP.
+// inClear returns the hosts of nodes on other machines to which the client sends a
+// login over plain HTTP.
 func (c *client) inClear() (hosts []string) {
 	for _, n := range c.nodes.nodes {
 		if u := n.url; u.Scheme == "http" && (u.User != nil || c.header() != "") && !isLoopback(u.Hostname()) {
@@ -23,7 +24,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-// tellInClear warns of a login that others can read on the way, once for a store.
+// tellInClear warns, once for a store, of a login that others can read on the way.
 func (s *Store) tellInClear() {
 	if hosts := s.inClear(); len(hosts) > 0 {
 		s.cfg.Logger.Warn("elasticstore: the login goes to other machines over plain HTTP, where whoever is on the way reads it; use https", "nodes", hosts)

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// A login that goes to another machine over plain HTTP is told once, with the node and
-// without the login.
+// TestLoginInClear: a login that goes to another machine over plain HTTP is told once,
+// with the node and without the login.
 func TestLoginInClear(t *testing.T) {
 	for _, c := range []struct {
 		config ClientConfig
-		want   string // the nodes that are named; "": nothing is told
+		want   string // the nodes that are told; "": none
 	}{
 		{ClientConfig{URLs: []string{"http://engine.example:9200"}, User: "ann", Password: "hidden"}, "engine.example:9200"},
 		{ClientConfig{URLs: []string{"http://ann:hidden@192.0.2.7:9200"}}, "192.0.2.7:9200"},

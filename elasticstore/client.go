@@ -17,14 +17,17 @@ import (
 	"time"
 )
 
+// This file is Client, which sends requests, and the package's own client with its
+// configuration.
+
 // Client sends requests to a cluster. The clients that Elasticsearch and
 // OpenSearch publish have this method. Requests have a path and no host: the
-// client fills in scheme, host and login.
+// client fills in scheme, host and login. Stores call it from many goroutines.
 //
 // A client of your own must not repeat requests with writes by itself (in
-// go-elasticsearch: DisableRetry), and should allow as many idle connections to
-// a host as twice Config.InFlight. If it can't verify that it speaks to the
-// engine that it was made for, it may refuse the other family's.
+// go-elasticsearch: DisableRetry). It should allow twice Config.InFlight idle
+// connections to a host. A client that checks which product answers may refuse the
+// other family's.
 type Client interface {
 	Perform(*http.Request) (*http.Response, error)
 }
@@ -33,8 +36,8 @@ type Client interface {
 type ClientConfig struct {
 	// URLs are the addresses of some or all nodes, such as
 	// "https://node1.example:9200", with a path if a proxy wants one. Requests
-	// go to them in turn; a node that fails is left alone for a while. A user
-	// and password may stand in a URL.
+	// go to the nodes in turn; one that fails is left alone for a while. A URL may
+	// hold a user and password.
 	URLs []string
 
 	// User and Password are for the nodes whose URLs have none. Default to no
@@ -45,17 +48,17 @@ type ClientConfig struct {
 	// "encoded". Defaults to none.
 	APIKey string
 
-	// CAFile, or CA, has the PEM certificates of the authorities that signed
-	// those of the nodes. They replace the system's. Default to the system's.
+	// CAFile names a file of PEM certificates, and CA holds them: those of the
+	// authorities that signed the nodes' certificates. They replace the system's.
+	// Default to the system's.
 	CAFile string
 	CA     []byte
 
-	// TLS has further settings, such as a certificate of the client. It is
-	// copied. Defaults to Go's.
+	// TLS has further settings, such as a client certificate. It is copied. Defaults
+	// to Go's.
 	TLS *tls.Config
 
-	// ConnectTimeout is how long it may take to connect to a node. Defaults to
-	// 3 s.
+	// ConnectTimeout bounds the time to connect to a node. Defaults to 3 s.
 	ConnectTimeout time.Duration
 }
 
@@ -69,7 +72,7 @@ func withoutLogin(text string) string {
 	return u.Redacted()
 }
 
-// printed is what may be printed of a ClientConfig.
+// printed describes a ClientConfig without its secrets.
 func (c ClientConfig) printed() string {
 	urls := make([]string, len(c.URLs))
 	for i, text := range c.URLs {
@@ -78,28 +81,29 @@ func (c ClientConfig) printed() string {
 	return "client of " + strings.Join(urls, ", ")
 }
 
-// Format implements fmt.Formatter: no login is printed, whatever the verb. package fmt
-// can't call it for a ClientConfig in another's unexported field: keep none there, or a
-// pointer.
+// Format implements fmt.Formatter: no login is printed, whatever the verb. Package fmt
+// can't call it for a ClientConfig in an unexported field of another struct: keep a
+// pointer there, or none.
 func (c ClientConfig) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.printed()) }
 
-// MarshalText is for encoding/json and log/slog: no login is encoded.
+// MarshalText implements encoding.TextMarshaler, for encoding/json and log/slog: no
+// login is encoded.
 func (c ClientConfig) MarshalText() ([]byte, error) { return []byte(c.printed()), nil }
 
-// client is what NewClient makes: Go's own HTTP transport, a choice of nodes and
-// a login.
+// client is the Client that NewClient makes: Go's own HTTP transport, a choice of
+// nodes and a login.
 type client struct {
 	nodes *pool
 	http  *http.Transport
-	// header is Authorization where the node's URL has none. It is in a function, so that
-	// nothing that prints values finds it.
+	// header returns the Authorization for nodes whose URL has no login. It is a
+	// function, so that printing a client shows no secret.
 	header func() string
-	user   string // whom the engine sees, for messages
+	user   string // the login's name, for messages
 }
 
 // NewClient returns a client for a cluster of either family. It does no network
-// I/O, never repeats a request, and doesn't ask which product answers. It needs
-// no closing. Its errors never hold a password.
+// I/O. The client never repeats a request, doesn't ask which product answers, and
+// needs no closing. Errors never hold a password.
 func NewClient(c ClientConfig) (Client, error) {
 	cl, err := newClient(c)
 	if err != nil {
@@ -167,7 +171,7 @@ func (c *client) Perform(req *http.Request) (*http.Response, error) {
 		c.nodes.answered(n)
 		return res, nil
 	case errors.Is(req.Context().Err(), context.Canceled):
-		c.nodes.leave(n) // somebody gave up: the node may be well
+		c.nodes.leave(n) // the caller gave up: the node may be well
 		return nil, err
 	}
 	c.nodes.failed(n)
@@ -188,7 +192,7 @@ func basic(u *url.Userinfo) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(u.Username()+":"+password))
 }
 
-// login names whom the engine sees.
+// login returns the login's name, for messages.
 func (c *client) login() string { return c.user }
 
 // close frees the connections that are idle.

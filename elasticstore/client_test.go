@@ -84,7 +84,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 }
 
-// TestLogins checks what is sent, and what a refusal says.
+// TestLogins checks the login that is sent, and the error of one that is refused.
 func TestLogins(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -154,7 +154,7 @@ func TestTLS(t *testing.T) {
 		}
 		_ = s.Close()
 	}
-	// Without it nothing will ever go, so Open says so at once.
+	// Nothing will ever work without it, so Open fails at once.
 	_, err := Open(testContext(t), ClientConfig{URLs: []string{server.URL}}, lab.config(nil))
 	if err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown authority: %v", err)
@@ -170,7 +170,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestNotSentIsCertain: who could not connect has written nothing.
+// TestNotSentIsCertain: a write that could not connect certainly has not happened.
 func TestNotSentIsCertain(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
@@ -209,7 +209,7 @@ func closedPort(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// TestSeveralNodes has one node of two that is down: nobody notices.
+// TestSeveralNodes: of two nodes one is down, and nobody notices.
 func TestSeveralNodes(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -279,7 +279,8 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// TestGivingUpIsNoFailure: a node isn't left out because a caller hung up.
+// TestGivingUpIsNoFailure: a caller that gives up doesn't make the pool leave a node
+// out.
 func TestGivingUpIsNoFailure(t *testing.T) {
 	t.Parallel()
 	begun := make(chan struct{})

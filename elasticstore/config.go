@@ -6,81 +6,80 @@ import (
 	"time"
 )
 
+// This file is the configuration of a Store, its defaults and its bounds.
+
 // Config says how a Store works. The zero Config, and nil, are good for
 // production.
 type Config struct {
-	// Index is what the names of all indices of the store begin with. Lower
-	// case letters, digits, '.', '_' and '-', a letter or digit first; at most
-	// 200 bytes. Two stores in one cluster need names of which none is the
-	// other with "-" and more behind it. Defaults to "session".
+	// Index begins the names of all the store's indices. It has lower case letters,
+	// digits, '.', '_' and '-', a letter or digit first, and at most 200 bytes. Of two
+	// stores in one cluster, neither Index may be the other's followed by "-" and more.
+	// Defaults to "session".
 	Index string
 
-	// OneIndex keeps everything in one index, named Index, instead of one
-	// index for each period of time. Sweeping then deletes document by document,
-	// which costs the engine far more than to drop a period's index: use it for
-	// a few thousand sessions. Records of one arrangement are not found by the
-	// other. Defaults to false.
+	// OneIndex keeps everything in one index, named Index, instead of an index for
+	// each period. A sweep then deletes document by document, which costs the engine
+	// far more than dropping a period's index: use it for a few thousand sessions.
+	// Neither arrangement finds records of the other. Defaults to false.
 	OneIndex bool
 
 	// Shards is the number of primary shards of new indices. Defaults to 1,
 	// which serves thousands of saves a second.
 	Shards int
 
-	// Replicas is the number of copies beside the primary that new indices
-	// have. Negative: none. Defaults to 0: one copy as soon as the cluster has a
+	// Replicas is the number of copies that new indices have beside the primary. A
+	// negative number means none. Defaults to 0: one copy as soon as the cluster has a
 	// second node for it (auto_expand_replicas 0-1).
 	Replicas int
 
-	// RefreshInterval is how far Search, Sweep and Inspector may trail behind
-	// what was acknowledged; Get never does. Shorter costs more on every save.
-	// Whole milliseconds. Defaults to 5 s.
+	// RefreshInterval bounds how far Search, Sweep and Inspector trail behind
+	// acknowledged writes, in whole milliseconds. Get never trails. A shorter interval
+	// costs more on every save. Defaults to 5 s.
 	RefreshInterval time.Duration
 
-	// InFlight is how many requests with reads, and how many with writes, may
-	// be under way at once. Defaults to 4.
+	// InFlight bounds the requests with reads that may be under way at once, and
+	// likewise those with writes. Defaults to 4.
 	InFlight int
 
-	// MaxItems is how many reads or writes one request carries at most.
-	// Defaults to 256.
+	// MaxItems bounds the reads or writes in one request. Defaults to 256.
 	MaxItems int
 
-	// MaxBytes is how many bytes of records one request carries at most; a
-	// record that is larger goes alone. Keep it well below the engine's
-	// http.max_content_length (100 MB, unless somebody changed it). Defaults to
-	// 4 MiB.
+	// MaxBytes bounds the bytes of records in one request; a larger record goes alone.
+	// Keep it well below the engine's http.max_content_length (100 MB by default).
+	// Defaults to 4 MiB.
 	MaxBytes int
 
-	// QueueItems bounds the reads, and the writes, that wait to be sent;
-	// QueueBytes the bytes of those writes. Beyond, operations fail at once with
+	// QueueItems bounds the reads that wait to be sent, and likewise the writes.
+	// QueueBytes bounds the bytes of those writes. Operations beyond fail at once with
 	// driver.ErrOverloaded. Default to 10,000 and 64 MiB.
 	QueueItems, QueueBytes int
 
-	// CopyBytes is how much memory the records take at most that are kept to
-	// be compared with: where the engine's version is still that of the copy,
-	// Get reads the version alone. No read rests on a copy that the engine
-	// wasn't asked about. Negative: none are kept. Defaults to 32 MiB, some
-	// 25,000 sessions.
+	// CopyBytes bounds the memory of the copies that the Store keeps of records. Get
+	// of such a record asks the engine for the version alone, and for the whole
+	// document only if the copy is stale. No read rests on a copy without asking the
+	// engine. A negative number means no copies. Defaults to 32 MiB, some 25,000
+	// sessions.
 	CopyBytes int
 
-	// RequestTimeout is how long one request to the engine may take. An
-	// operation with its retries ends after twice that, or with its context.
-	// Longer than callers wait is of no use: a node that hangs holds up others
-	// until it is noticed. Defaults to 5 s.
+	// RequestTimeout bounds the time of one request to the engine. An operation with
+	// its retries ends after twice that, or with its context. A timeout longer than
+	// callers wait is of no use: until it ends, a node that hangs holds up other
+	// operations. Defaults to 5 s.
 	RequestTimeout time.Duration
 
-	// Logger gets what has no caller to be told: a node that lags behind, a
-	// foreign index among ours, a period that was dropped. Defaults to
+	// Logger is told of events that no caller can be told of: an index that is
+	// missing, a foreign index among ours, a period that was dropped. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
 
 	// For tests.
 	now      func() time.Time // defaults to time.Now
 	settings map[string]any   // further settings of indices
-	patience time.Duration    // how long a lagging node is asked again; defaults to lagPatience
+	patience time.Duration    // replaces lagPatience
 }
 
-// lagPatience is how long an index that should be there may be unknown to the
-// nodes that are asked. 1.4 s was seen.
+// lagPatience bounds the time for which nodes are asked again that don't know an index
+// which should be there. A lag of 1.4 s was seen.
 const lagPatience = 3 * time.Second
 
 // withDefaults returns a checked copy.
@@ -144,8 +143,8 @@ func (c *Config) withDefaults() (Config, error) {
 	return d, nil
 }
 
-// checkIndex refuses names that the engines refuse, and some more that would be
-// a nuisance in addresses and patterns.
+// checkIndex refuses names that the engines refuse, and some that would be a nuisance
+// in addresses and patterns.
 func checkIndex(name string) error {
 	const most = 200
 	if len(name) > most {

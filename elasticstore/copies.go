@@ -9,41 +9,41 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/lru"
 )
 
-// Copies of documents
+// This file is the copies of records that reads compare with, as ETags do in HTTP.
 //
-// A Store keeps what it read or wrote lately. A read of one of these asks the
-// engine for the version alone, which is realtime like any other _mget, and costs
-// the engine less than half: if the version is still the copy's then so is the
-// document, since no two states of it have the same. It is as with ETags in HTTP.
-// If it isn't, the whole document is read. So no read rests on a copy alone.
+// A Store keeps copies of records that it read or wrote lately. A read of such a
+// record asks the engine for the version alone, by _mget, which is realtime. That costs
+// the engine less than half of a full read. No two states of a document have the same
+// version, so if the version is the copy's, the copy is current. Otherwise the whole
+// document is read. So no read rests on a copy alone.
 //
-// Where processes take turns with a session each finds its copy stale, and the
-// question has cost a request more. So a copy that was found stale isn't asked about
-// until a read in full has shown that it would have been right.
+// Where processes take turns with a session, each finds its copy stale and makes one
+// request more. So a copy that was found stale isn't asked about until a full read has
+// shown that it would have been right.
 //
 // Measured on 2 cores beside OpenSearch 2.19, with prepared bodies of 64 ids and 4
 // in flight: 225,000 documents/s with their source, 520,000 without.
 
-// copies are those that are kept.
+// copies are the copies of one Store. They may be used concurrently.
 type copies struct {
-	none bool // are kept
+	none bool // no copies are kept
 
 	mu  sync.Mutex
 	all *lru.Cache[driver.ID, *kept]
 }
 
-// kept is what a document was at a version.
+// kept is the copy of a document at a version.
 type kept struct {
 	version driver.Version // the engine's
-	stale   bool           // was found so when it was read last; under copies.mu
+	stale   bool           // the next read is to be a full one; under copies.mu
 
-	read     sync.Once // of what was written, when it is first asked for
+	read     sync.Once // decodes a written document at its first use
 	document []byte
 	rec      *driver.Record
 	err      error
 }
 
-// record returns the copy as a read in full would.
+// record returns the copy as a full read would.
 func (k *kept) record(id driver.ID) (*driver.Record, error) {
 	k.read.Do(func() {
 		if k.rec == nil {
@@ -54,7 +54,7 @@ func (k *kept) record(id driver.ID) (*driver.Record, error) {
 	return k.rec, k.err
 }
 
-// newCopies makes room for so many bytes; none if they aren't positive.
+// newCopies returns copies of at most bound bytes; none if bound isn't positive.
 func newCopies(bound int) *copies {
 	return &copies{none: bound <= 0, all: lru.New[driver.ID, *kept](bound)}
 }
@@ -69,15 +69,15 @@ func (c *copies) of(id driver.ID) *kept {
 	return nil
 }
 
-// wrote keeps a document that was acknowledged.
+// wrote keeps the document of an acknowledged write.
 func (c *copies) wrote(w *write, v driver.Version) {
 	if !c.none {
 		c.keep(w.id, &kept{version: v, document: bytes.Clone(w.document)}, lru.LeastBytes+len(w.document), false)
 	}
 }
 
-// found keeps a record that was read in full, and learns from it whether the copy
-// was worth something.
+// found keeps a record from a full read, marked as stale if the copy before it had
+// another version.
 func (c *copies) found(r *driver.Record) {
 	if !c.none {
 		c.keep(r.ID, &kept{version: r.Version, rec: r}, sizeOf(r), true)
@@ -90,7 +90,7 @@ func (c *copies) keep(id driver.ID, next *kept, size int, found bool) {
 	if old, ok := c.all.Peek(id); ok {
 		age := compareVersions(old.version, next.version)
 		if age > 0 {
-			return // another answer overtook this one
+			return // a newer answer came first
 		}
 		next.stale = old.stale
 		if found {
@@ -100,7 +100,7 @@ func (c *copies) keep(id driver.ID, next *kept, size int, found bool) {
 	c.all.Put(id, next, size)
 }
 
-// doubt has the next read of a document read it in full.
+// doubt makes the next read of a document a full one.
 func (c *copies) doubt(id driver.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -109,7 +109,7 @@ func (c *copies) doubt(id driver.ID) {
 	}
 }
 
-// forget drops the copy of a document that is no record any more.
+// forget drops the copy of a document that isn't a record any more.
 func (c *copies) forget(id driver.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,8 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// asked counts the reads that a store sent, and those of them that were for the
-// version alone.
+// asked counts a store's reads, and those of them that asked for the version alone.
 type asked struct{ reads, versions atomic.Int64 }
 
 func (a *asked) watch(f *faulty) {
@@ -27,10 +26,10 @@ func (a *asked) watch(f *faulty) {
 	}))
 }
 
-// take returns how many there were since it was called last.
+// take returns the counts since the last call.
 func (a *asked) take() (reads, versions int64) { return a.reads.Swap(0), a.versions.Swap(0) }
 
-// wantAsked reads a record by way of a store, and checks what that asked.
+// wantAsked reads a record through a store, and checks the requests that this made.
 func wantAsked(t *testing.T, a *asked, s *Store, want *driver.Record, reads, versions int64) {
 	t.Helper()
 	a.take()
@@ -43,7 +42,7 @@ func wantAsked(t *testing.T, a *asked, s *Store, want *driver.Record, reads, ver
 	}
 }
 
-// saved updates a record and returns it as it is then.
+// saved updates a record, and returns it with its new version.
 func saved(t *testing.T, s *Store, r *driver.Record, value string) *driver.Record {
 	t.Helper()
 	u := update(r, value)
@@ -55,8 +54,8 @@ func saved(t *testing.T, s *Store, r *driver.Record, value string) *driver.Recor
 	return u
 }
 
-// TestReadsOfCopies: what a store has read or written it asks for the version
-// alone, and what it returns is always the newest.
+// TestReadsOfCopies: a store asks for the version alone of records that it has read or
+// written, and always returns the newest.
 func TestReadsOfCopies(t *testing.T) {
 	t.Parallel()
 	l, f, s, r := faultyStore(t)
@@ -71,7 +70,7 @@ func TestReadsOfCopies(t *testing.T) {
 	r = saved(t, other, r, "2")
 	wantAsked(t, &a, s, r, 2, 1) // the copy is stale
 	r = saved(t, other, r, "3")
-	wantAsked(t, &a, s, r, 1, 0) // which it isn't asked about again
+	wantAsked(t, &a, s, r, 1, 0) // a stale copy isn't asked about again
 	r = saved(t, s, r, "4")
 	r = saved(t, other, r, "5")
 	wantAsked(t, &a, s, r, 1, 0)
@@ -79,8 +78,8 @@ func TestReadsOfCopies(t *testing.T) {
 	wantAsked(t, &a, s, r, 1, 1)
 }
 
-// TestI2CopiesOfTheEnded: a session that was ended elsewhere isn't answered from
-// its copy, nor one that isn't there any more.
+// TestI2CopiesOfTheEnded: a copy never answers for a session that was ended elsewhere,
+// or that isn't there any more.
 func TestI2CopiesOfTheEnded(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
@@ -114,8 +113,8 @@ func mustBury(t *testing.T, s *Store, r *driver.Record) {
 	}
 }
 
-// TestCopiesOfAnIndexThatWasLost: an index that is made anew counts from the start
-// again, and may come to the version of a copy with something else.
+// TestCopiesOfAnIndexThatWasLost: an index that is made anew counts its versions from
+// the start, and may reach a copy's version with another document.
 func TestCopiesOfAnIndexThatWasLost(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
@@ -136,8 +135,8 @@ func TestCopiesOfAnIndexThatWasLost(t *testing.T) {
 	}
 }
 
-// TestCopiesAmongOthers: one request may be for whole documents and for versions
-// alone, in one index and in several.
+// TestCopiesAmongOthers: one request may ask for whole documents and for versions alone,
+// in one index and in several.
 func TestCopiesAmongOthers(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
@@ -166,7 +165,8 @@ func TestCopiesAmongOthers(t *testing.T) {
 			}
 		}
 	}
-	// Who comes without a copy gets the document along with who has one.
+	// A reader without a copy gets the document, and so does one with a copy in the same
+	// request.
 	with, without := at(known), at(known)
 	without.known = nil
 	for _, both := range [][]target{{with, without}, {without, with}} {
@@ -178,7 +178,7 @@ func TestCopiesAmongOthers(t *testing.T) {
 	}
 }
 
-// TestNoCopies: none are kept if that is the wish.
+// TestNoCopies: a negative CopyBytes keeps none.
 func TestNoCopies(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -208,7 +208,7 @@ func TestCopiesAreBounded(t *testing.T) {
 	}
 }
 
-// TestCopiesOvertaken: an answer that comes late doesn't take the place of a newer.
+// TestCopiesOvertaken: an answer that comes late doesn't replace a newer copy.
 func TestCopiesOvertaken(t *testing.T) {
 	t.Parallel()
 	c := newCopies(64 << 10)

@@ -10,29 +10,31 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// decoder reads the documents of one answer, one after the other. It knows the
-// words that they share, so that each is kept once.
+// This file decodes documents into records and graves.
+
+// decoder reads the documents of one answer, one after the other. Words that several
+// of them share are kept once.
 type decoder struct {
 	words []string
 	spans []span // of one document's values
-	extra []span // of the members that it has beside those that are known
+	extra []span // of its unknown members
 	texts texts
 }
 
-// texts are the strings of one document. They are set once all have been read, as parts
-// of one string, which is one allocation in the place of one each.
+// texts are the strings of one document. They are set once all are read, as parts of
+// one string: one allocation for all of them.
 type texts struct {
 	bytes []byte // of all, one after the other
 	parts []part
 }
 
-// part is where one of the strings goes, and where it ends among the bytes of all.
+// part is one string of texts: its destination, and its end among the bytes of all.
 type part struct {
 	into *string
 	end  int
 }
 
-// add puts a string at the end, for into.
+// add appends a string, for into.
 func (t *texts) add(text []byte, into *string) {
 	t.bytes = append(t.bytes, text...)
 	t.parts = append(t.parts, part{into, len(t.bytes)})
@@ -47,13 +49,14 @@ func (t *texts) set() {
 	t.bytes, t.parts = t.bytes[:0], t.parts[:0]
 }
 
-// span is where a value is.
+// span is the place of a value in an answer.
 type span struct {
 	name     string
 	from, to int
 }
 
-// document is what a decoder has read. Only its id is part of the answer.
+// document is a document as a decoder read it. Of its slices only id is part of the
+// answer.
 type document struct {
 	rec   *driver.Record
 	grave driver.Grave
@@ -61,14 +64,15 @@ type document struct {
 	raw   []byte
 }
 
-// room is a record and what nearly every record refers to, in one piece.
+// room is the memory for a record and for the slices that nearly every record has, in
+// one allocation.
 type room struct {
 	rec      driver.Record
 	writeIDs [driver.MaxWriteIDs]driver.WriteID
-	verifier [36]byte // what base64 needs for 34
+	verifier [36]byte // base64 needs these to decode 34
 }
 
-// decode reads a document by itself.
+// decode reads a single document.
 func decode(id driver.ID, source []byte, v driver.Version) (*driver.Record, error) {
 	sc := scanner{data: source}
 	var d document
@@ -79,8 +83,9 @@ func decode(id driver.ID, source []byte, v driver.Version) (*driver.Record, erro
 	return d.record(id, v)
 }
 
-// cantRead says why a document can't be read, given the error that its decoder met
-// somewhere in it: what is of a newer format need not look like what is known.
+// cantRead returns the reason why a document can't be read. err is the decoder's error
+// somewhere in it. A document of a newer format may differ anywhere from the known
+// ones, so cantRead looks for its format first.
 func cantRead(source []byte, err error) error {
 	sc := scanner{data: source}
 	var raw []byte
@@ -99,9 +104,8 @@ func cantRead(source []byte, err error) error {
 	return err
 }
 
-// record makes of a document what it says about an id: a record, or one with a
-// grave. The error is driver.ErrNewer, or says what is wrong, and doesn't tell what
-// the document holds.
+// record makes a record of a document, or a record with a grave. Its error is
+// driver.ErrNewer, or names the fault without the document's contents.
 func (d *document) record(id driver.ID, v driver.Version) (*driver.Record, error) {
 	if d.rec == nil {
 		return nil, errors.New("it is empty")
@@ -134,16 +138,16 @@ func (d *document) record(id driver.ID, v driver.Version) (*driver.Record, error
 	return nil, errors.New("it is of no known kind")
 }
 
-// graveMark is set in the version that a grave is read with. The engine would
-// let a compare-and-set at a grave's version overwrite it; with the mark we know
-// such a version without asking.
+// graveMark is set in the version of a grave that was read. The engine would let a
+// compare-and-set at a grave's version overwrite the grave; the mark tells such a
+// version without asking.
 const graveMark = 1 << 63
 
 func graveVersion(v driver.Version) driver.Version {
 	return driver.Version{Term: v.Term | graveMark, Seq: v.Seq}
 }
 
-// read reads one document. What is wrong with it is the scanner's error.
+// read reads one document. Its faults are the scanner's error.
 func (d *decoder) read(s *scanner, into *document) {
 	keep := new(room)
 	*into = document{rec: &keep.rec}
@@ -211,7 +215,7 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) { 
 		r.WriteIDs = keep.writeIDs[:0]
 		s.array(func() {
 			w := s.writeID()
-			if len(r.WriteIDs) < driver.MaxWriteIDs*8 { // more than anybody wrote
+			if len(r.WriteIDs) < driver.MaxWriteIDs*8 { // more than any version writes
 				r.WriteIDs = append(r.WriteIDs, w)
 			}
 		})
@@ -225,7 +229,7 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) { 
 		into.grave.Reason = driver.EndReason(s.str())
 	case "successor":
 		into.grave.Successor = s.id()
-	default: // of a later version, or somebody's own
+	default: // a later version's, or an operator's
 		word := d.word(name)
 		s.peek()
 		from := s.pos
@@ -234,8 +238,8 @@ func (d *decoder) member(s *scanner, name []byte, into *document, keep *room) { 
 	}
 }
 
-// copyExtra makes a list of members in a copy of their own, as values does. They may
-// lie anywhere among the others.
+// copyExtra returns members as a list, in a copy of their own, as values does. They
+// may stand anywhere in the document.
 func copyExtra(data []byte, spans []span) driver.ValueList {
 	n := 0
 	for _, p := range spans {
@@ -251,7 +255,7 @@ func copyExtra(data []byte, spans []span) driver.ValueList {
 	return driver.SortValues(extra)
 }
 
-// str reads a string, "" for null, which is set once the whole document has been read.
+// str reads a string, "" for null. It sets into once the whole document is read.
 func (d *decoder) str(s *scanner, into *string) {
 	var text []byte
 	if !s.null() {
@@ -260,7 +264,8 @@ func (d *decoder) str(s *scanner, into *string) {
 	d.texts.add(text, into)
 }
 
-// word makes a string of what many documents are likely to say.
+// word returns text as a string, and keeps it, since other documents are likely to
+// have the same.
 func (d *decoder) word(text []byte) string {
 	for _, w := range d.words {
 		if w == string(text) {
@@ -275,8 +280,8 @@ func (d *decoder) word(text []byte) string {
 	return w
 }
 
-// values reads values into a copy of their own, so that a record kept for long
-// doesn't keep the whole answer that it came in.
+// values reads values into a copy of their own, so that a record doesn't keep the
+// whole answer in memory.
 func (d *decoder) values(s *scanner) driver.ValueList {
 	if s.null() {
 		return nil
@@ -332,8 +337,8 @@ func (s *scanner) bytes(b []byte) []byte {
 
 func (s *scanner) writeID() (w driver.WriteID) {
 	text := s.text()
-	// A character more makes whole groups of four, which are decoded faster. What
-	// it adds are zeros, unless the text has a bit too many.
+	// One more character completes the groups of four, which decodes faster. It adds
+	// zeros, unless the text has bits that no write id has.
 	var padded [12]byte
 	var decoded [16]byte // the decoder wants room
 	copy(padded[:], text)

@@ -14,7 +14,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// A document is a record as JSON. What is empty is left out. Times are Unix
+// This file is the form of documents, and encodes records and graves into it.
+//
+// A document is a record as JSON. Empty members are left out. Times are Unix
 // milliseconds.
 //
 //	{"kind": "session", "app": "shop", "principal": "alice", "id": "AZq…",
@@ -24,11 +26,11 @@ import (
 //	 "writes": 3, "revs": ["…", "…", "…"],
 //	 "values": {"cart": ["coat"]}}
 //
-// Values that an engine refuses to take as JSON, such as an object that has a
-// name twice, are in raw instead of values, in base64.
+// Values that an engine refuses as JSON, such as an object that has a name twice, are
+// in "raw" instead of "values", in base64.
 //
-// A grave has the end of its time as its deadline, so that one query finds all
-// that is over:
+// A grave's deadline is the end of its time, so that one query finds all documents
+// that are over:
 //
 //	{"kind": "grave", "app": "shop", "principal": "alice", "id": "AZq…",
 //	 "deadline": 1797897600000, "at": 1795305700000, "reason": "replaced",
@@ -37,15 +39,15 @@ import (
 // Its kind alone keeps a grave out of searches for an app or a principal: each
 // query asks for one kind.
 //
-// Members that this version doesn't know are the record's, or the grave's, Extra.
-// They come last, in order of name. Later versions add members with new names to
-// the document itself, and to none of the objects in it. A member "format" says
-// that a later version is needed to read the document (driver.CheckFormat). id,
-// kind and deadline have been the same in every format.
+// Members that this version doesn't know are the Extra of the record or the grave.
+// They come last, in order of name. Later versions add members to the document
+// itself, and to none of the objects in it. A member "format" tells that only a later
+// version can read the document (driver.CheckFormat). id, kind and deadline are the
+// same in every format.
 const kindGrave driver.Kind = "grave"
 
-// own reports whether a name is one of those above, in either kind of document. As
-// they mean what they mean there, none of them can be in Extra.
+// own reports whether a name is one of those above, in either kind of document. None
+// of them can be in Extra.
 func own(name string) bool {
 	switch name {
 	case "kind", "app", "principal", "id", "created", "authenticated", "seen", "expires", "deadline",
@@ -174,7 +176,7 @@ func appendRecord(b []byte, r *driver.Record, raw bool) ([]byte, error) {
 	return append(w.b, '}'), nil
 }
 
-// sizeOfList is what a list takes in a document.
+// sizeOfList returns the bytes that a list takes in a document.
 func sizeOfList(l driver.ValueList) int { return l.Bytes() + len(l)*len(`"":,`) }
 
 // extra appends the members of Extra.
@@ -230,8 +232,9 @@ func (w *writer) values(values driver.ValueList, raw bool) error {
 	return nil
 }
 
-// appendLine appends JSON without line breaks, which would end the document in
-// a bulk request. Where JSON may have any, they mean nothing.
+// appendLine appends JSON with spaces in place of line breaks, which would end the
+// document in a bulk request. JSON has line breaks only between tokens, so its meaning
+// stays.
 func appendLine(b []byte, v json.RawMessage) []byte {
 	start := len(b)
 	b = append(b, v...)

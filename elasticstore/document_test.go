@@ -17,8 +17,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestValuesAreExact: values come back byte for byte, but for line breaks; also
-// those that engines refuse as JSON, which differ from one to the next.
+// TestValuesAreExact: values come back byte for byte except for line breaks, also values
+// that engines refuse as JSON. Engines differ in those.
 func TestValuesAreExact(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
@@ -165,8 +165,8 @@ func TestDocument(t *testing.T) {
 		&driver.Record{ID: id, Version: driver.Version{Term: 2 | graveMark, Seq: 3}, Grave: &g}, back.Version)
 }
 
-// updateGolden has the golden files written anew. Earlier versions wrote documents without
-// what is new in them: those must still be read.
+// updateGolden writes the golden files anew. Keep the old ones as well if the form
+// grows: documents of earlier versions must still be read.
 var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
 // golden compares with a file, byte by byte.
@@ -187,7 +187,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// TestGoldenDocuments guards each kind of document, and what each is read back as.
+// TestGoldenDocuments guards each kind of document, and the record that it is read as.
 func TestGoldenDocuments(t *testing.T) {
 	at := time.UnixMilli(1795305600123).UTC()
 	id, err := driver.ParseID("AaIAAAAAAgECAwQFBgcICQ")
@@ -245,7 +245,7 @@ func TestGoldenDocuments(t *testing.T) {
 	golden(t, "documents.golden", b.Bytes())
 }
 
-// TestGoldenMapping guards the mapping. Whoever changes it raises format.
+// TestGoldenMapping guards the mapping. If you change the mapping, raise format.
 func TestGoldenMapping(t *testing.T) {
 	text, err := json.MarshalIndent(mapping(markOfOurs{Format: format, Lifetime: 5}), "", "  ")
 	if err != nil {
@@ -254,8 +254,8 @@ func TestGoldenMapping(t *testing.T) {
 	golden(t, "mapping.json", append(text, '\n'))
 }
 
-// TestOwnNames: all that a document can have is in the list of own names, or is read
-// as Extra.
+// TestOwnNames: every member that a document can have is one of the own names, or is
+// read as Extra.
 func TestOwnNames(t *testing.T) {
 	id := driver.NewID(driver.LayoutDay, time.Now())
 	for name, value := range map[string]string{
@@ -334,8 +334,8 @@ func decodeAllocs(t *testing.T, id driver.ID, source []byte) float64 {
 	})
 }
 
-// TestNewerDocuments: a document of a newer format need not look like anything that
-// this version knows; but if it is a grave that can be read, it is one.
+// TestNewerDocuments: a document of a newer format need not resemble anything that this
+// version knows. But if it is a grave that can be read, it is a grave.
 func TestNewerDocuments(t *testing.T) {
 	id, err := driver.ParseID("AaIAAAAAAgECAwQFBgcICQ")
 	if err != nil {
@@ -373,8 +373,8 @@ func TestNewerDocuments(t *testing.T) {
 	}
 }
 
-// TestDecodeCopies keeps records from holding on to the answer that they
-// came in, and guards the cost.
+// TestDecodeCopies: records don't hold on to the answer that they came in. It guards the
+// allocations as well.
 func TestDecodeCopies(t *testing.T) {
 	r := benchRecord()
 	document, err := encodeRecord(r, false)
@@ -402,7 +402,8 @@ func TestDecodeCopies(t *testing.T) {
 	}
 }
 
-// TestDecodeText: each string finds its place, and of several the last stays.
+// TestDecodeText: each string lands in its field, and of several for one field the last
+// stays.
 func TestDecodeText(t *testing.T) {
 	docs := new(decoder)
 	for _, c := range []struct{ document, principal, address, agent string }{
@@ -460,7 +461,7 @@ func FuzzScanner(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		// What is JSON is read as a whole, and by name.
+		// JSON is read as a whole, and by name.
 		s := scanner{data: data}
 		raw := s.skip()
 		err := s.end()
@@ -479,7 +480,7 @@ func FuzzScanner(f *testing.F) {
 				t.Fatalf("%q: %q, %v; want %q", data, got, err, want)
 			}
 		}
-		// What isn't comes to an end as well.
+		// Reading anything else ends as well.
 		var d document
 		s = scanner{data: data}
 		new(decoder).read(&s, &d)

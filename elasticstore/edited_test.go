@@ -12,10 +12,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestI12EditedByHand has a visitor's document edited in every way. It opens
-// nothing that it didn't open before, the visitor next to it notices nothing,
-// and what can't be understood is an error of its own, with the cookie left
-// alone.
+// This file tests documents that somebody edited by hand.
+
+// TestI12EditedByHand edits a visitor's document in every way. An edited document opens
+// nothing that it didn't open before, and the next visitor notices nothing. One that
+// can't be understood is an error of its own, and the cookie stays.
 func TestI12EditedByHand(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -125,7 +126,7 @@ func TestI12EditedByHand(t *testing.T) {
 					t.Error("the cookie has changed")
 				}
 				v.want(t, "/add", fmt.Sprintf(" %d", n+1))
-				// What isn't ours is still there after the save.
+				// Members that aren't ours are still there after the save.
 				var saved struct {
 					Source document `json:"_source"`
 				}

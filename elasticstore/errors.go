@@ -14,19 +14,22 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// fault is why a request, or one item of it, was not carried out, and what is
-// known of it. Outcomes that callers tell apart, such as a conflict, are no
+// This file is failures: how an engine's errors are read, whether each rules out that a
+// write was executed, whether to try again, and which errors of package driver callers
+// get.
+
+// fault is the reason why a request, or one item of it, was not carried out, with what
+// it tells of the outcome. Outcomes that callers tell apart, such as a conflict, are no
 // faults.
 type fault struct {
 	text  string
 	cause error
 
-	// certain: nothing was executed. Otherwise a write may have been, now or
-	// later.
+	// certain: nothing was executed. Otherwise a write may have been, or may yet be.
 	certain bool
-	// again says whether asking again may help.
+	// again says whether trying again may help.
 	again again
-	// settings: no outage, but something that the operator has to mend.
+	// settings: no outage, but a fault that the operator must mend.
 	settings bool
 	// forbidden: the login lacks a privilege.
 	forbidden bool
@@ -36,7 +39,7 @@ type again uint8
 
 const (
 	never  again = iota
-	thrice       // nobody there: to wait long for that would only pile up requests
+	thrice       // nobody there: a longer wait would only pile up requests
 	always       // busy: until the caller's time is over
 )
 
@@ -50,8 +53,8 @@ func (f *fault) Error() string {
 	return f.text + ": " + f.cause.Error()
 }
 
-// Unwrap returns the cause, unless that is the end of a context: it was a
-// request's own, which says nothing about the caller's.
+// Unwrap returns the cause, unless that is the end of a context: it was the request's
+// own context, and says nothing about the caller's.
 func (f *fault) Unwrap() error {
 	if errors.Is(f.cause, context.DeadlineExceeded) || errors.Is(f.cause, context.Canceled) {
 		return nil
@@ -60,23 +63,23 @@ func (f *fault) Unwrap() error {
 }
 
 var (
-	// errNoIndex: the index that an item is for is not known to the node.
+	// errNoIndex: the node that was asked doesn't know the item's index.
 	errNoIndex = errors.New("no such index")
-	// errVersion: a compare-and-set, or a create, found something else.
+	// errVersion: a compare-and-set found another version, or a create found a document.
 	errVersion = errors.New("version conflict")
 )
 
-// refusal is what the engine says of a document that it doesn't take.
+// refusal is the engine's reason to refuse a document.
 type refusal struct {
 	text    string
-	large   bool // for its size: another form doesn't help
+	large   bool // for its size: another form won't help
 	mapping bool // for the index's mapping
 }
 
 func (r *refusal) Error() string { return r.text }
 
-// unavailable turns what went wrong with an operation into what callers know.
-// sent tells that a write may have been executed.
+// unavailable turns a failure into an error that callers know. sent tells that a write
+// may have been executed.
 func unavailable(err error, sent bool) error {
 	switch {
 	case errors.Is(err, driver.ErrUnavailable), errors.Is(err, driver.ErrClosed):
@@ -87,8 +90,8 @@ func unavailable(err error, sent bool) error {
 	return fmt.Errorf("%w: %w", driver.ErrUnavailable, err)
 }
 
-// fromBatch translates the errors of a Batcher itself. sent tells whether the
-// operation may have been sent; ok is false for errors of Flush.
+// fromBatch translates a Batcher's own errors. sent tells whether the operation may have
+// been sent; ok is false for errors of Flush.
 func fromBatch(ctx context.Context, err error) (sent, ok bool, own error) {
 	switch {
 	case errors.Is(err, batch.ErrClosed):
@@ -106,7 +109,7 @@ func fromBatch(ctx context.Context, err error) (sent, ok bool, own error) {
 	return false, false, nil
 }
 
-// performFault says what it means that a request had no answer.
+// performFault makes the fault of a request that had no answer.
 func performFault(ctx context.Context, what string, err error) *fault {
 	f := &fault{text: what, cause: err, again: thrice}
 	var dial *net.OpError
@@ -122,8 +125,8 @@ func performFault(ctx context.Context, what string, err error) *fault {
 	return f
 }
 
-// isTLS reports whether a connection failed for its certificates or because one
-// side doesn't speak TLS: nothing was sent, and it won't be better next time.
+// isTLS reports whether a connection failed because of its certificates, or because one
+// side doesn't speak TLS. Then nothing was sent, and trying again won't help.
 func isTLS(err error) bool {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
@@ -131,16 +134,16 @@ func isTLS(err error) bool {
 		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
 }
 
-// said is what an engine says of a failure, of a request or of an item.
+// said is an engine's description of a failure, of a request or of an item.
 type said struct {
 	status int
 	kind   string // such as index_not_found_exception
 	reason string
-	index  string // whose it is, if that is told
+	index  string // the index that failed, if the engine names it
 }
 
-// said reads an error. What it says of its causes only matters where it says
-// nothing itself, as searches do.
+// said reads an error. It takes the cause instead if the error itself gives no reason,
+// as in searches.
 func (s *scanner) said() said { return s.saidTo(3) }
 
 func (s *scanner) saidTo(depth int) (e said) {
@@ -183,7 +186,7 @@ func (s *scanner) saidTo(depth int) (e said) {
 	return e
 }
 
-// String is fit for logs: engines quote documents in their reasons.
+// String is fit for logs: it cuts the documents that engines quote in their reasons.
 func (e said) String() string {
 	reason := e.reason
 	for _, quote := range []string{" at [Source", "Preview of field's value", ". Original value", " in document with id"} {
@@ -219,15 +222,15 @@ func (e said) rejected() bool {
 	return false
 }
 
-// fault says what it means that an engine answers so. write tells that the
-// request, or item, would have written.
+// fault makes the fault of an engine's error. write tells that the request, or item,
+// would have written.
 func (e said) fault(what string, write bool) *fault {
 	f := &fault{text: what + ": " + e.String(), again: never}
 	switch {
 	case e.rejected():
 		f.certain, f.again = true, always
 	case e.kind == "cluster_block_exception", e.kind == "index_create_block_exception":
-		f.again = always // not certain: it may be the second try of the engine's own
+		f.again = always // not certain: the engine may have retried inside
 		if remedy := e.blockRemedy(); remedy != "" {
 			f.certain, f.again = true, never
 			f.text += "; " + remedy
@@ -248,7 +251,7 @@ func (e said) fault(what string, write bool) *fault {
 		f.again = always
 		f.text += "; a shard has no copy that works: GET /_cluster/allocation/explain tells why"
 	case e.status == http.StatusTooManyRequests:
-		f.again = always // from whom? not certain
+		f.again = always // not certain: the sender isn't known
 	case e.status >= 500, e.status == 0:
 		f.again = always
 	case e.status >= 400:
@@ -260,9 +263,9 @@ func (e said) fault(what string, write bool) *fault {
 	return f
 }
 
-// blockRemedy says what to do about a block that stays until somebody, or an
-// engine that watches its disks, takes it back; "" for those that pass by
-// themselves, as during an election.
+// blockRemedy returns the remedy for a block that stays until somebody, or an engine
+// that watches its disks, removes it. It returns "" for blocks that pass by themselves,
+// as during an election.
 func (e said) blockRemedy() string {
 	has := func(text string) bool { return strings.Contains(e.reason, text) }
 	switch {
@@ -280,9 +283,8 @@ func (e said) blockRemedy() string {
 	return ""
 }
 
-// foreignMapping reports whether a document was refused for what the index's
-// mapping makes of members that all documents have. A name that the engine keeps
-// for itself can only be from Extra.
+// foreignMapping reports whether the index's mapping made the engine refuse members that
+// all documents have. Only Extra can have a name that the engine keeps for itself.
 func (e said) foreignMapping() bool {
 	if strings.Contains(e.reason, "failed to parse field [_") {
 		return false
@@ -295,7 +297,7 @@ func (e said) foreignMapping() bool {
 	return false
 }
 
-// refused reports whether an item failed for what is in its document.
+// refused reports whether an item failed because of its document.
 func (e said) refused() bool {
 	if e.status != http.StatusBadRequest {
 		return false
@@ -324,7 +326,7 @@ func parseError(status int, body []byte) (said, bool) {
 	return e, found && s.end() == nil
 }
 
-// excerpt is the beginning of a body that is none of an engine's.
+// excerpt returns the beginning of a body that isn't an engine's.
 func excerpt(body []byte) string {
 	body = bytes.TrimSpace(body)
 	return fmt.Sprintf("%.80q", body[:min(len(body), 80)])

@@ -20,7 +20,7 @@ func ExampleOpen() {
 		URLs: []string{"http://127.0.0.1:9200"},
 	}, &elasticstore.Config{Index: "shop-session", RefreshInterval: time.Second})
 	if err != nil {
-		log.Fatal(err) // it is wrongly configured; an engine that is down is no error
+		log.Fatal(err) // the configuration is wrong; an engine that is down is no error
 	}
 	defer store.Close()
 	sessions, err := cloakroom.New(store, keyring, nil)

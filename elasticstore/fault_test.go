@@ -18,7 +18,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// sender is what alters a request or its answer.
+// This file tests single failures: requests, items and answers that a client in between
+// alters.
+
+// sender sends a request, and may alter it or its answer.
 type sender = func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error)
 
 // onKind alters requests of one kind only.
@@ -48,7 +51,7 @@ func instead(res func() *http.Response) sender {
 	return func(*http.Request, []byte, func() (*http.Response, error)) (*http.Response, error) { return res(), nil }
 }
 
-// edited lets the engine do it and changes the answer.
+// edited lets the engine execute the request, and changes the answer.
 func edited(change func(string) string) sender {
 	return func(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 		res, err := send()
@@ -59,7 +62,7 @@ func edited(change func(string) string) sender {
 	}
 }
 
-// broken lets the engine do it and loses the answer.
+// broken lets the engine execute the request, and loses the answer.
 func broken(_ *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 	res, err := send()
 	if err != nil {
@@ -74,7 +77,7 @@ const (
 	unavailableBody = `{"error":{"root_cause":[],"type":"cluster_block_exception","reason":"blocked by: [SERVICE_UNAVAILABLE/2/no master];"},"status":503}`
 )
 
-// faultyStore is a store with one record in it, through a client that alters.
+// faultyStore makes a store with one record in it, on a client that may alter requests.
 func faultyStore(t *testing.T) (*lab, *faulty, *Store, *driver.Record) {
 	t.Helper()
 	l := newLab(t)
@@ -83,7 +86,8 @@ func faultyStore(t *testing.T) (*lab, *faulty, *Store, *driver.Record) {
 	return l, f, s, mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 }
 
-// wantError checks which of the errors that callers tell apart an error is.
+// wantError checks that an error is each of want, and none of the others that callers
+// tell apart.
 func wantError(t testing.TB, err error, want ...error) {
 	t.Helper()
 	if bad := tells(err, want...); bad != nil {
@@ -91,8 +95,8 @@ func wantError(t testing.TB, err error, want ...error) {
 	}
 }
 
-// tells returns nil if an error is each of those that are wanted, and none of the
-// others that callers tell apart.
+// tells returns nil if an error is each of want, and none of the others that callers
+// tell apart.
 func tells(err error, want ...error) error {
 	told := []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict, driver.ErrCorrupt,
 		driver.ErrInvalid, driver.ErrUnavailable, driver.ErrUnknown, driver.ErrOverloaded, driver.ErrClosed}
@@ -105,7 +109,7 @@ func tells(err error, want ...error) error {
 	return nil
 }
 
-// brief is a context for operations that are to fail.
+// brief returns a context for operations that are to fail.
 func brief(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -113,8 +117,9 @@ func brief(t testing.TB) context.Context {
 	return ctx
 }
 
-// fails has an operation fail that never happens and would be tried for ever: it
-// is cut off, and made again if that came too early for what it is to tell.
+// fails checks the error of an operation that never succeeds and would be tried for
+// ever. It cuts the operation off, and calls it again if that came too early for the
+// wanted error.
 func fails(t testing.TB, f func(context.Context) error, want ...error) {
 	t.Helper()
 	for wait := 300 * time.Millisecond; ; wait *= 2 {
@@ -128,7 +133,7 @@ func fails(t testing.TB, f func(context.Context) error, want ...error) {
 	}
 }
 
-// update raises a value of a record.
+// update returns a record with another value.
 func update(r *driver.Record, v string) *driver.Record {
 	u := *r
 	u.Values = driver.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(v)})
@@ -150,19 +155,18 @@ func TestRejectedRequestsAreRepeated(t *testing.T) {
 	if err != nil || got.Version != v {
 		t.Fatalf("Get: %v, version %v, want %v", err, got.Version, v)
 	}
-	// Where it goes on, nothing has happened, and that is known.
+	// If the rejections go on, the write certainly hasn't happened.
 	f.set(rejected)
 	fails(t, func(ctx context.Context) error { _, err := s.Update(ctx, got); return err }, driver.ErrUnavailable)
 	fails(t, func(ctx context.Context) error { _, err := s.Get(ctx, r.ID); return err }, driver.ErrUnavailable)
 }
 
-// itemError makes an item of a bulk answer fail, and says that it wasn't done.
+// itemError makes one item of a bulk answer fail, and keeps the item from the engine.
 func itemError(id driver.ID, status int, kind, reason string) sender {
 	return itemErrors(id.String(), status, kind, reason)
 }
 
-// itemErrors makes all the items fail whose action has the text, an id or an
-// index.
+// itemErrors makes all items fail whose action contains text, an id or an index.
 func itemErrors(text string, status int, kind, reason string) sender {
 	return func(req *http.Request, sent []byte, send func() (*http.Response, error)) (*http.Response, error) {
 		// The engine must not see the item.
@@ -232,7 +236,8 @@ func TestRejectedItemIsRepeatedAlone(t *testing.T) {
 	}
 }
 
-// TestOneItemOfManyFails has one write of a batch forbidden, in a 200.
+// TestOneItemOfManyFails: one write of a batch is forbidden, in an answer with the
+// status 200.
 func TestOneItemOfManyFails(t *testing.T) {
 	t.Parallel()
 	_, f, s, _ := faultyStore(t)
@@ -271,8 +276,8 @@ func TestOneItemOfManyFails(t *testing.T) {
 	}
 }
 
-// TestUnknownOutcomes has writes whose answers are lost or make no sense: that
-// is never guessed.
+// TestUnknownOutcomes: a write's answer is lost or makes no sense, and the outcome is
+// never guessed.
 func TestUnknownOutcomes(t *testing.T) {
 	t.Parallel()
 	_, f, s, _ := faultyStore(t)
@@ -324,7 +329,7 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 }
 
-// TestUnconditionalBurialIsRepeated: it may be, whatever became of it.
+// TestUnconditionalBurialIsRepeated: a burial may be repeated whatever its outcome was.
 func TestUnconditionalBurialIsRepeated(t *testing.T) {
 	t.Parallel()
 	_, f, s, r := faultyStore(t)
@@ -343,8 +348,8 @@ func TestUnconditionalBurialIsRepeated(t *testing.T) {
 	wantError(t, err, driver.ErrUnavailable, driver.ErrUnknown)
 }
 
-// TestConflictUnread has a conflict whose reason can't be read: since engines
-// retry internally, it may have been the write itself.
+// TestConflictUnread: a conflict's reason can't be read. Engines retry inside, so the
+// conflict may be with the write itself.
 func TestConflictUnread(t *testing.T) {
 	t.Parallel()
 	_, f, s, r := faultyStore(t)
@@ -356,7 +361,7 @@ func TestConflictUnread(t *testing.T) {
 		driver.ErrUnavailable, driver.ErrUnknown)
 }
 
-// TestAnswersToReads has reads that are answered wrongly, once and always.
+// TestAnswersToReads: reads get wrong answers, once and always.
 func TestAnswersToReads(t *testing.T) {
 	t.Parallel()
 	_, f, s, r := faultyStore(t)
@@ -404,7 +409,7 @@ func TestI12PoisonedRecordFailsAlone(t *testing.T) {
 			document = fmt.Sprintf(document, poor.ID)
 		}
 		l.put(t, s, poor.ID, document)
-		// Both in one request, whatever the batcher does.
+		// All in one request, however the batcher gathers.
 		results := s.readAll(testContext(t), []target{
 			{index: s.names.of(r.ID), id: r.ID}, {index: s.names.of(poor.ID), id: poor.ID}, {index: s.names.of(r.ID), id: r.ID},
 		})
@@ -422,7 +427,7 @@ func TestI12PoisonedRecordFailsAlone(t *testing.T) {
 		if !strings.Contains(err.Error(), poor.ID.String()) {
 			t.Errorf("the error doesn't name the id: %v", err)
 		}
-		// What is corrupt can be buried, which is the way out.
+		// A corrupt record can be buried, which is the way out.
 		if err := s.Bury(testContext(t), poor.ID, driver.Grave{Reason: driver.EndDestroyed, Until: r.Deadline}, driver.Version{}); err != nil {
 			t.Fatal(err)
 		}

@@ -15,16 +15,19 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// indices remembers which indices are there and ours, so that each is looked
-// for once in a process.
+// This file finds and makes indices, and remembers which are there.
+
+// indices remembers the store's indices that are known to be there, so that a process
+// looks for each once.
 type indices struct {
 	mu    sync.RWMutex
 	known map[string]*once
-	// lifetimes are the longest that were written, in milliseconds, by layout.
+	// lifetimes are the longest lifetimes of written records, in milliseconds, by
+	// layout.
 	lifetimes [8]atomic.Int64
 }
 
-// get returns what is known of an index.
+// get returns the state of an index.
 func (x *indices) get(index string, now func() time.Time) *once {
 	x.mu.RLock()
 	o := x.known[index]
@@ -55,7 +58,8 @@ func (x *indices) forget(index string) {
 	}
 }
 
-// keepOnly drops what is known of indices that are gone.
+// keepOnly drops the state of indices that keep doesn't want, except those that are
+// being made.
 func (x *indices) keepOnly(keep func(index string) bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -66,7 +70,7 @@ func (x *indices) keepOnly(keep func(index string) bool) {
 	})
 }
 
-// lived takes note of a lifetime.
+// lived notes the lifetime of a record that is written.
 func (x *indices) lived(id driver.ID, deadline time.Time) {
 	if deadline.IsZero() || id.Time().IsZero() || int(id.Layout()) >= len(x.lifetimes) {
 		return
@@ -78,7 +82,7 @@ func (x *indices) lived(id driver.ID, deadline time.Time) {
 	}
 }
 
-// longest returns the longest lifetime of a layout that was written.
+// longest returns the longest lifetime of a layout's written records.
 func (x *indices) longest(l driver.Layout) time.Duration {
 	if int(l) >= len(x.lifetimes) {
 		return 0
@@ -86,7 +90,7 @@ func (x *indices) longest(l driver.Layout) time.Duration {
 	return time.Duration(x.lifetimes[l].Load()) * time.Millisecond
 }
 
-// ensure sees to it that an index is there and ours.
+// ensure finds or makes an index.
 func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration) error {
 	o := s.indices.get(index, s.cfg.now)
 	if o.ok.Load() {
@@ -103,7 +107,7 @@ func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration
 			if err != nil || made {
 				return err
 			}
-			// It is there, but the node that was asked first didn't know yet.
+			// It exists, but the node that was asked first didn't know it yet.
 			if !b.pause(ctx) {
 				return &fault{certain: true, text: fmt.Sprintf("the index %q is there and not there: the nodes don't agree", index)}
 			}
@@ -111,15 +115,15 @@ func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration
 	})
 }
 
-// indexInfo is what a listing tells of an index.
+// indexInfo is one index of a listing.
 type indexInfo struct {
 	name   string
 	mark   *markOfOurs // nil: not ours
 	shards int
 }
 
-// listIndices returns the indices that match, sorted by name; none for a name
-// that doesn't exist.
+// listIndices returns the indices that match a pattern, sorted by name. A name that
+// doesn't exist matches none.
 func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, error) {
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
@@ -154,8 +158,7 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	return list, nil
 }
 
-// checkIndex reports whether an index is there. If it is and isn't ours, that
-// is an error.
+// checkIndex reports whether an index is there. One that isn't ours is an error.
 func (s *Store) checkIndex(ctx context.Context, index string) (bool, error) {
 	list, err := s.listIndices(ctx, index)
 	if err != nil || len(list) == 0 {
@@ -175,8 +178,8 @@ func (s *Store) checkIndex(ctx context.Context, index string) (bool, error) {
 	return true, nil
 }
 
-// createIndex makes an index with all that the template would give it. made is
-// false if it is there already.
+// createIndex makes an index with everything that the template would give it. made is
+// false if the index is there already.
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
 	body, err := json.Marshal(object{
 		"settings": s.indexSettings(),

@@ -12,8 +12,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Summarize counts the records that a query selects; see driver.Inspector.
-// It trails as Search does.
+// This file is Summarize and Report, for operators.
+
+// Summarize counts the records that a query selects; see driver.Inspector. It trails
+// acknowledged writes by Config.RefreshInterval, as Search does.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	sum, err := s.summarize(ctx, q)
 	if err != nil {
@@ -42,8 +44,8 @@ func (s *Store) summarize(ctx context.Context, q driver.Query) (sum driver.Summa
 	return sum, nil
 }
 
-// Report tells which engine it is, what is in it and what is wrong with it; see
-// driver.Inspector. It makes nothing.
+// Report names the engine, the store's indices and counts, and the problems it found;
+// see driver.Inspector. It makes no index or template.
 func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
@@ -114,11 +116,12 @@ type tellProblem func(code string, how driver.Severity, remedy, format string, a
 // foundIndices are the indices whose names match the pattern.
 type foundIndices struct {
 	ours    map[string]bool
-	periods []string // of ours, in order
+	periods []string // names of ours, in order
 	foreign int
 }
 
-// reportIndices tells the indices of a list apart.
+// reportIndices sorts a listing into ours and others, and reports foreign indices that
+// have our names.
 func (s *Store) reportIndices(list []indexInfo, problem tellProblem) foundIndices {
 	found := foundIndices{ours: map[string]bool{}}
 	for _, info := range list {
@@ -145,7 +148,7 @@ func (s *Store) reportTemplate(ctx context.Context, problem tellProblem) {
 	var f *fault
 	switch {
 	case errors.As(err, &f) && f.forbidden:
-		// The login has no right to see it, nor any need.
+		// The login has no right to see it, and doesn't need one.
 	case err != nil:
 		problem("template-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
 			"The index template %q can't be read: %v.", s.names.template(), err)
@@ -159,7 +162,7 @@ func (s *Store) reportTemplate(ctx context.Context, problem tellProblem) {
 	}
 }
 
-// engine returns the engine's name and version, if it may be known.
+// engine returns the engine's name and version, if the login may see them.
 func (s *Store) engine(ctx context.Context) (string, error) {
 	a, err := s.ask(ctx, request{method: http.MethodGet, path: "/"}, http.StatusForbidden, http.StatusMethodNotAllowed)
 	if err != nil {

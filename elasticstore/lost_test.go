@@ -10,10 +10,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestI8LostIndex has somebody wipe the engine. Whose session was in the index
-// of a period that can't have been dropped isn't signed out, but told that there
-// is trouble, until the operator has done what the error says, or the period is
-// two days past.
+// This file tests indices that were deleted, or that have another mapping.
+
+// TestI8LostIndex: somebody wipes the engine. A visitor whose session was in the index
+// of a period that can't have been dropped isn't signed out, but told of an outage. That
+// lasts until the operator follows the error's advice, or the period is two days past.
 func TestI8LostIndex(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -46,15 +47,15 @@ func TestI8LostIndex(t *testing.T) {
 			t.Errorf("the error doesn't tell %q: %v", text, err)
 		}
 	}
-	// In two days it is over by itself.
+	// In two days the outage is over by itself.
 	today := now
 	now = now.AddDate(0, 0, 2)
 	_, err = s.Get(testContext(t), yesterday.ID)
 	wantError(t, err, driver.ErrNotFound)
 	now = today
-	// Nobody else is any the worse for it: today's index is made again.
+	// Other visitors are not affected: today's index is made again.
 	site.visitor().want(t, "/add", " 1")
-	// The operator does as told, and has the visitor begin anew.
+	// The operator follows the advice, and the visitor begins anew.
 	if err := s.Setup(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -69,9 +70,9 @@ func TestI8LostIndex(t *testing.T) {
 	}
 }
 
-// TestI8ForeignMapping has the index of a period with somebody else's mapping, or
-// one of another release, that doesn't take our documents: no record is called
-// invalid for it, visitors are told of trouble, and the operator what to do.
+// TestI8ForeignMapping: a period's index has somebody else's mapping, or another
+// release's, which doesn't take our documents. No record is called invalid for it.
+// Visitors are told of an outage, and the operator is told the remedy.
 func TestI8ForeignMapping(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

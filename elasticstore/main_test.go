@@ -23,27 +23,30 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
+// This file is the tests' common ground: a real engine, stores on it, and clients that
+// alter what passes.
+
 func TestMain(m *testing.M) {
-	// Tests wait for an engine rather than compute: more run at once than there
-	// are cores, unless the command line says otherwise.
+	// Tests wait for an engine more than they compute. So more run at once than there
+	// are cores, unless the command line sets another number.
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	leaktest.Main(m)
 }
 
-// patient is how long is waited for what is to go well: a busy machine, where it
-// takes an engine seconds to make an index, is no failure.
+// patient bounds the wait for operations that must succeed. A busy machine, on which an
+// engine needs seconds to make an index, is no failure.
 const patient = time.Minute
 
-// lab is a real engine, and a name on it that no other test has.
+// lab is a real engine, and an index name on it that no other test has.
 type lab struct {
 	url    string
 	client Client
 	index  string
 }
 
-// newLab deletes all that the test left on the engine when it ends.
+// newLab makes a lab. When the test ends, everything it left on the engine is deleted.
 func newLab(t testing.TB) *lab {
 	t.Helper()
 	return newLabAt(t, testengine.Shared(t))
@@ -99,8 +102,8 @@ func (l *lab) templates(t testing.TB) map[string]bool {
 	return names
 }
 
-// call makes a request and returns the answer, whose status has to be one of
-// those that are wanted; none means 200 or 201.
+// call makes a request and returns the answer. Its status must be one of want, or 200 or
+// 201 if want is empty.
 func (l *lab) call(t testing.TB, method, path, body string, want ...int) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patient)
@@ -139,7 +142,7 @@ func (l *lab) getJSON(t testing.TB, path string) map[string]any {
 	return v
 }
 
-// refresh makes all that was written visible to searches.
+// refresh makes all writes visible to searches.
 func (l *lab) refresh(t testing.TB) {
 	t.Helper()
 	l.call(t, http.MethodPost, "/"+l.index+"*/_refresh", "")
@@ -157,7 +160,7 @@ func (l *lab) exists(t testing.TB, index string) bool {
 	return slices.Contains(l.list(t), index)
 }
 
-// config is the one that tests use. change may be nil.
+// config returns the tests' configuration. change may be nil.
 func (l *lab) config(change func(*Config)) *Config {
 	c := &Config{Index: l.index, RequestTimeout: patient, Logger: slog.New(slog.DiscardHandler)}
 	if change != nil {
@@ -198,13 +201,12 @@ func testContext(t testing.TB) context.Context {
 	return ctx
 }
 
-// slow reports whether an error tells of nothing but an engine, or a machine, that
-// takes its time.
+// slow reports whether an error tells only that an engine, or a machine, was slow.
 func slow(err error) bool {
 	return err != nil && (errors.Is(err, context.DeadlineExceeded) || strings.Contains(err.Error(), "in time"))
 }
 
-// session makes a session's record as of now.
+// session makes a session's record that begins now.
 func session(l driver.Layout, now time.Time) *driver.Record {
 	now = now.UTC().Truncate(time.Millisecond)
 	r := &driver.Record{
@@ -231,7 +233,7 @@ func mustCreate(t testing.TB, s *Store, r *driver.Record) *driver.Record {
 	return &c
 }
 
-// faulty is a client that alters what passes through it.
+// faulty is a client that may alter requests and answers.
 type faulty struct {
 	Client
 	mu    sync.Mutex
@@ -241,7 +243,7 @@ type faulty struct {
 
 func newFaulty(c Client) *faulty { return &faulty{Client: c, count: map[string]int{}} }
 
-// set changes what is altered; nil for nothing.
+// set sets the function that alters; nil alters nothing.
 func (f *faulty) set(alter func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

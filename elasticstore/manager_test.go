@@ -12,6 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file tests a Manager on this store.
+
 func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	t.Helper()
 	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
@@ -30,8 +32,8 @@ func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	return m
 }
 
-// TestI1NoSaveIsLostNorDoubled has two processes save into one session while
-// every fifth answer to a write is lost.
+// TestI1NoSaveIsLostNorDoubled: two processes save into one session while every fifth
+// answer to a write is lost.
 func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -84,7 +86,7 @@ func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
 	}
 }
 
-// TestI10SignOutEverywhere uses the ledger's index.
+// TestI10SignOutEverywhere signs out everywhere, on a real index of ledgers.
 func TestI10SignOutEverywhere(t *testing.T) {
 	t.Parallel()
 	_, s := newStore(t)

@@ -10,7 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// names tells which index a record lives in. That is a matter of its id alone:
+// This file is the names of indices.
+
+// names gives the index of a record. It depends on the record's id alone:
 //
 //	hour    session-2026.11.22-13
 //	day     session-2026.11.22
@@ -19,7 +21,7 @@ import (
 //	ledger  session-principals
 //	import  session-imports
 //
-// With one index, all are in session.
+// With one index, all are in the index session.
 type names struct {
 	prefix string
 	one    bool
@@ -32,10 +34,10 @@ type period struct {
 	start, end time.Time
 }
 
-// known reports whether a layout is one that this package has a place for.
+// known reports whether this package has a place for a layout.
 func known(l driver.Layout) bool { return l.MaxLifetime() > 0 }
 
-// of returns the name of the index that an id's record lives in.
+// of returns the name of the index of an id's record.
 func (n names) of(id driver.ID) string {
 	l := id.Layout()
 	if n.one {
@@ -50,10 +52,10 @@ func (n names) of(id driver.ID) string {
 	if start, _, ok := id.Period(); ok {
 		return n.at(l, start)
 	}
-	return n.prefix // not reached: known says so
+	return n.prefix // not reached: known layouts are all above
 }
 
-// periodic reports whether the id's record lives in the index of a period.
+// periodic reports whether an id's record lives in a period's index.
 func (n names) periodic(id driver.ID) bool {
 	switch id.Layout() {
 	case driver.LayoutHour, driver.LayoutDay, driver.LayoutWeek, driver.LayoutMonth:
@@ -62,7 +64,7 @@ func (n names) periodic(id driver.ID) bool {
 	return false
 }
 
-// at returns the name of the index of a layout's period that begins at start.
+// at returns the name of a layout's index for the period that begins at start.
 func (n names) at(l driver.Layout, start time.Time) string {
 	b := make([]byte, 0, len(n.prefix)+len("-2026.11.22-13"))
 	b = append(b, n.prefix...)
@@ -94,7 +96,7 @@ func (n names) at(l driver.Layout, start time.Time) string {
 	return string(b)
 }
 
-// holding returns the layout's period that t lies in.
+// holding returns the period of a layout that contains t.
 func (n names) holding(l driver.Layout, t time.Time) (period, bool) {
 	start, end, ok := l.Period(t)
 	if !ok || n.one {
@@ -134,7 +136,7 @@ func scan(text, format string, into ...any) bool {
 	return n == len(into) && err == nil
 }
 
-// lasting are the indices that belong to no period. Setup makes them.
+// lasting returns the indices that belong to no period. Setup makes them.
 func (n names) lasting() []string {
 	if n.one {
 		return []string{n.prefix}
@@ -142,13 +144,13 @@ func (n names) lasting() []string {
 	return []string{n.prefix + "-principals", n.prefix + "-imports"}
 }
 
-// ours reports whether an index has one of the names that the store gives.
+// ours reports whether an index has one of the store's names.
 func (n names) ours(index string) bool {
 	_, ok := n.parse(index)
 	return ok || slices.Contains(n.lasting(), index)
 }
 
-// pattern matches all the indices; the template has it.
+// pattern returns a pattern that matches all the store's indices; the template has it.
 func (n names) pattern() string {
 	if n.one {
 		return n.prefix
@@ -156,7 +158,7 @@ func (n names) pattern() string {
 	return n.prefix + "-*"
 }
 
-// template is the name of the index template.
+// template returns the name of the index template.
 func (n names) template() string {
 	if n.one {
 		return n.prefix
@@ -164,9 +166,10 @@ func (n names) template() string {
 	return n.prefix + "-periods"
 }
 
-// searched is what a search looks through: all the indices, and as little as
-// patterns allow of what isn't ours. Another's index may have other types for the
-// members that are sorted by, which fails the search: session-2 must not match.
+// searched returns the patterns that searches use. They match all the store's indices,
+// and as few of others as patterns allow: an index of others may have other types for
+// the members that searches sort by, which fails the search. So session-2 must not
+// match.
 func (n names) searched() string {
 	if n.one {
 		return n.prefix

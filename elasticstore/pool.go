@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// pool picks the node of the next request: in turn, leaving out those that
-// failed lately. When a node's rest is over it gets one request, and no other
-// before that was answered: if it hangs, it takes only this one along.
+// This file chooses a node for each request.
+
+// pool picks the node of the next request: in turn, leaving out those that failed
+// lately. When a node's rest is over it gets one request, and no other until that is
+// answered. So a node that hangs holds up one request only.
 type pool struct {
 	now func() time.Time
 
@@ -20,8 +22,8 @@ type pool struct {
 type node struct {
 	url      *url.URL
 	failures int       // in a row
-	until    time.Time // left out so long
-	asked    int       // requests under way since a rest was over
+	until    time.Time // the end of its rest
+	asked    int       // requests under way to a node that failed
 }
 
 const (
@@ -37,9 +39,9 @@ func newPool(urls []*url.URL, now func() time.Time) *pool {
 	return p
 }
 
-// next returns a node. Where all have failed, it is the one whose rest ends
-// first: somebody has to find out. One of answered, failed or leave has to be
-// called afterwards.
+// next returns a node. If all rest, it returns the one with the fewest requests under
+// way, and of these the one whose rest ends first: somebody has to try. The caller must
+// then call one of answered, failed and leave.
 func (p *pool) next() *node {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -62,15 +64,15 @@ func (p *pool) next() *node {
 	return best
 }
 
-// answered takes note that a node works.
+// answered notes that a node works.
 func (p *pool) answered(n *node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n.failures, n.until, n.asked = 0, time.Time{}, 0
 }
 
-// failed takes note that a node doesn't. While it rests, further failures are
-// those of requests that were under way: they don't lengthen the rest.
+// failed notes that a node doesn't work. Failures during its rest come from requests
+// that were under way, and don't lengthen the rest.
 func (p *pool) failed(n *node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +85,7 @@ func (p *pool) failed(n *node) {
 	n.failures++
 }
 
-// leave takes note that a request ended without telling anything of the node.
+// leave notes that a request ended without telling anything about the node.
 func (p *pool) leave(n *node) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

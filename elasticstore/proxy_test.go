@@ -11,6 +11,9 @@ import (
 	"testing"
 )
 
+// This file is a proxy between a store and the engine, which fails as proxies and
+// networks do.
+
 // proxy stands between a store and the engine, over real connections, and fails
 // as proxies and networks do.
 type proxy struct {
@@ -56,7 +59,7 @@ func newProxy(t testing.TB, l *lab) *proxy {
 	return p
 }
 
-// set changes how requests are answered; nil for as the engine does.
+// set changes the answers; nil gives the engine's.
 func (p *proxy) set(a answering) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,17 +11,19 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// target is a document to be read.
+// This file is Get, and the flush of reads: an _mget request, and its answer.
+
+// target is a document to read.
 type target struct {
 	index string
 	id    driver.ID
-	known *kept // what it is if the engine has it at this one's version still; or nil
+	known *kept // a copy to compare with, or nil
 }
 
 type readResult = batch.Result[*driver.Record]
 
-// Get returns the record of an id; see driver.Store. Reads that meet go out
-// together. A read that comes back from the engine is the newest state.
+// Get returns the record of an id; see driver.Store. Concurrent reads share requests. A
+// record that Get returns was the newest state in the engine when it was asked.
 func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	bounded, done, err := s.begin(ctx)
 	if err == nil {
@@ -37,7 +39,7 @@ func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	return nil, result(ctx, "get", id, err, false)
 }
 
-// get reads one record, again while that may help.
+// get reads one record, and tries again while that may help.
 func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if !known(id.Layout()) {
 		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrNotFound, id.Layout())
@@ -49,14 +51,14 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 		}
 	}
 	b := s.backoff()
-	var missing time.Time // since when the index has been unknown
+	var missing time.Time // when the index was first found missing
 	for {
 		rec, err := s.reads.Do(ctx, t)
 		if err == nil {
 			if t.known == nil || t.known.version != rec.Version {
 				s.copies.found(rec)
 			}
-			return rec, nil // before what costs memory
+			return rec, nil // before the variables below cost memory
 		}
 		var f *fault
 		switch {
@@ -66,8 +68,8 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 			if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
 				return nil, driver.ErrNotFound
 			}
-			// If it is gone, then the next write is to make it as it should be,
-			// which the engine by itself may not.
+			// If the index is gone, ensure must make it at the next write: an index that
+			// the engine makes by itself may lack our settings.
 			s.lost(t.index)
 			if missing.IsZero() {
 				missing = time.Now()
@@ -89,21 +91,21 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	}
 }
 
-// lost takes note that an index isn't there. If it is made anew then it counts its
-// versions anew.
+// lost notes that an index is missing. If it is made anew, it counts its versions from
+// the start.
 func (s *Store) lost(index string) {
 	s.indices.forget(index)
 	s.copies.forgetAll()
 }
 
-// droppable reports whether a period's index could have been dropped by a
-// sweep, so that its absence means that its records are gone.
+// droppable reports whether a sweep could have dropped a period's index. If so, a
+// missing index means that its records are gone.
 func droppable(start, end, now time.Time) bool {
 	return now.After(end.Add(end.Sub(start)))
 }
 
-// indexOf returns the name of the index that an id's record lives in. Most are
-// in the one that was asked for last, whose name is remembered.
+// indexOf returns the name of the index of an id's record. It remembers the last one,
+// since most records are in the same.
 func (s *Store) indexOf(id driver.ID) string {
 	if !s.names.periodic(id) {
 		return s.names.of(id)
@@ -117,9 +119,9 @@ func (s *Store) indexOf(id driver.ID) string {
 	return p.index
 }
 
-// lostIndex is the fault of an index that should be there and isn't. To take
-// its sessions for ended would sign everyone out, for a node that lags behind or
-// for a mistake that a snapshot may mend.
+// lostIndex is the fault of an index that is missing and should be there. To call its
+// sessions ended would sign everyone out because a node lags behind, or because of a
+// mistake that a snapshot may mend.
 func (s *Store) lostIndex(index string) error {
 	if s.notes.first("lost " + index) {
 		s.cfg.Logger.Error("elasticstore: an index is missing that should be there", "index", index)
@@ -141,7 +143,7 @@ func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 			first[t.id] = at
 			unique = append(unique, t)
 		} else if unique[at].known != t.known {
-			unique[at].known = nil // in full, which is good for both
+			unique[at].known = nil // a full read serves both
 		}
 		place[i] = at
 	}
@@ -156,13 +158,13 @@ func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 	return results
 }
 
-// sameCopy has all readers read a shard from the same one of its copies. A write
-// that is under way has reached some copies and not others: who reads now here,
-// now there, sees it and then doesn't.
+// sameCopy makes all readers of a shard ask the same one of its copies. A write under
+// way has reached some copies and not others: a reader that changes copies would see it
+// and then not.
 const sameCopy = "preference=cloakroom"
 
-// multiGet reads documents by _mget, which is realtime: of those that are known
-// the version alone. Its error is one of all of them.
+// multiGet reads documents by _mget, which is realtime. Of targets with a copy it reads
+// the version alone. An error concerns all targets.
 func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, error) {
 	r := request{method: http.MethodPost, path: "/_mget", query: sameCopy}
 	oneIndex, known := true, 0
@@ -220,9 +222,9 @@ func (s *Store) multiGet(ctx context.Context, targets []target) ([]readResult, e
 	return s.readDocs(&r, a.body, targets)
 }
 
-// readDocs reads the answer to _mget. One item that makes no sense spoils the
-// answer: there is no telling whose it is. One document that makes no sense
-// spoils itself.
+// readDocs reads the answer to _mget. An item that makes no sense spoils the whole
+// answer, since nobody can tell whose it is. A document that makes no sense spoils only
+// itself.
 func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResult, error) {
 	results := make([]readResult, 0, len(targets))
 	sc := scanner{data: body}
@@ -264,7 +266,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 type hit struct {
 	index, id []byte
 	doc       document
-	unread    error // what is wrong with doc
+	unread    error // why doc can't be read
 	version   driver.Version
 	found     bool
 	err       *said
@@ -287,7 +289,7 @@ func (d *decoder) hit(s *scanner, h *hit) {
 			start := s.pos
 			d.read(s, &h.doc)
 			if s.err != nil {
-				// The document may be at fault, and not the answer around it.
+				// The document may be at fault, and the answer around it good.
 				err := s.err
 				s.err, s.pos = nil, start
 				h.unread = cantRead(s.skip(), err)
@@ -305,7 +307,7 @@ func (d *decoder) hit(s *scanner, h *hit) {
 	})
 }
 
-// record reads the document of a hit.
+// record returns the record of a hit.
 func (h *hit) record(id driver.ID) (*driver.Record, error) {
 	if h.version.Term == 0 || h.version.Term >= graveMark {
 		return nil, fmt.Errorf("%w: without a version", driver.ErrCorrupt)
@@ -321,7 +323,7 @@ func (h *hit) record(id driver.ID) (*driver.Record, error) {
 	return rec, nil
 }
 
-// unreadable is the error of a document that can't be read.
+// unreadable returns the error of a document that can't be read.
 func (h *hit) unreadable(err error) error {
 	if errors.Is(err, driver.ErrNewer) {
 		return fmt.Errorf("the document in %q: %w", h.index, err)
@@ -329,10 +331,10 @@ func (h *hit) unreadable(err error) error {
 	return fmt.Errorf("%w: the document in %q can't be read: %w", driver.ErrCorrupt, h.index, err)
 }
 
-// errStale: a record isn't at the version of its copy any more.
+// errStale: a record is no longer at the version of its copy.
 var errStale = errors.New("the copy is stale")
 
-// result turns an item of _mget into what Get returns, or errStale.
+// result turns an item of _mget into Get's result, or errStale.
 func (h *hit) result(r *request, t *target) readResult {
 	switch {
 	case h.err != nil && h.err.kind == "index_not_found_exception":

@@ -16,33 +16,34 @@ import (
 	"time"
 )
 
+// This file sends a request, reads its answer, and waits between attempts.
+
 const (
 	typeJSON  = "application/json"
 	typeLines = "application/x-ndjson"
 )
 
-// mostAnswer is the largest answer that is read, far above what a full batch of
-// large sessions makes.
+// mostAnswer bounds the answers that are read, in bytes. A full batch of large sessions
+// stays far below.
 const mostAnswer = 512 << 20
 
 // request is one request to the engine.
 type request struct {
 	method, path, query string
 	body                []byte
-	shared              *body // in place of body: belongs to whoever makes the request
+	shared              *body // in place of body; the caller of send owns it
 	lines               bool  // the body is newline-delimited
 	write               bool  // it may write records
 }
 
-// fewBytes is up to where a shared body is copied. From a reader that package http
-// knows it sends header and body as one, and so a lone operation takes some 5 % less
-// time; for the bodies of batches the copy costs more than that.
+// fewBytes bounds the shared bodies that are copied. Package net/http sends header and
+// body as one if it knows the body's reader, which makes a lone operation some 5 %
+// faster. For the bodies of batches the copy costs more than that.
 const fewBytes = 4 << 10
 
 func (r *request) String() string { return r.method + " " + r.path }
 
-// answer is what came back, read to its end. Nothing of body may be kept after
-// release.
+// answer is an answer, read to its end. Nothing of body may be kept after release.
 type answer struct {
 	status int
 	body   []byte
@@ -51,7 +52,7 @@ type answer struct {
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// mostKept is the largest buffer that is kept to be used again.
+// mostKept is the largest buffer that is used again, in bytes.
 const mostKept = 8 << 20
 
 func (a *answer) release() {
@@ -62,7 +63,7 @@ func (a *answer) release() {
 	a.buf, a.body = nil, nil
 }
 
-// build makes the HTTP request. Once it is over, its body can't be had again.
+// build makes the HTTP request. Once over is set, GetBody fails.
 func (r *request) build(ctx context.Context, over *atomic.Bool) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.path, bytes.NewReader(r.body))
 	if err != nil {
@@ -70,7 +71,7 @@ func (r *request) build(ctx context.Context, over *atomic.Bool) (*http.Request, 
 	}
 	req.URL.RawQuery = r.query
 	req.Header.Set("Accept", typeJSON)
-	req.Header.Set("Accept-Encoding", "identity") // nodes are near; packing costs them more than sending
+	req.Header.Set("Accept-Encoding", "identity") // nodes are near; compressing costs them more than sending
 	if b := r.shared; b != nil {
 		req.Body, req.ContentLength = b.reader(), int64(len(b.bytes))
 		req.GetBody = func() (io.ReadCloser, error) {
@@ -90,8 +91,8 @@ func (r *request) build(ctx context.Context, over *atomic.Bool) (*http.Request, 
 	return req, nil
 }
 
-// send makes a request and reads the answer. Its status is 2xx, or one that the
-// caller has declared to expect. Anything else is a fault.
+// send sends a request and reads the answer. The answer's status is 2xx or one of
+// expect; any other is a fault.
 func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, error) {
 	f := func(err error, f fault) error {
 		f.text, f.cause = r.String()+": "+f.text, err
@@ -101,7 +102,7 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 	if b := r.shared; b != nil && len(b.bytes) <= fewBytes {
 		r.body, r.shared = bytes.Clone(b.bytes), nil
 	}
-	var over atomic.Bool // then a shared buffer may be another request's
+	var over atomic.Bool // once set, a shared buffer may be another request's
 	defer over.Store(true)
 	req, err := r.build(ctx, &over)
 	if err != nil {
@@ -116,7 +117,7 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 	if res == nil || res.Body == nil {
 		return nil, f(nil, fault{text: "the client returned no answer", again: thrice})
 	}
-	defer func() { _ = res.Body.Close() }() // read to its end, or given up
+	defer func() { _ = res.Body.Close() }() // the answer is read, or given up
 	a := &answer{status: res.StatusCode, buf: buffers.Get().(*bytes.Buffer)}
 	a.buf.Reset()
 	if n := res.ContentLength; n > 0 && n < mostAnswer {
@@ -142,7 +143,7 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 	return a, nil
 }
 
-// checkAnswer tells an engine's answer from others, and success from failure.
+// checkAnswer tells an engine's answers from others', and success from failure.
 func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []int) error {
 	if slices.Contains(expect, a.status) {
 		return nil
@@ -166,7 +167,7 @@ func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []
 	e, ok := parseError(a.status, body)
 	if !ok && len(body) > 0 && body[0] != '{' {
 		e.reason = excerpt(body)
-		if a.status != http.StatusUnauthorized { // security plugins say no more than that
+		if a.status != http.StatusUnauthorized { // security plugins answer it in plain text
 			e.reason = "not from Elasticsearch or OpenSearch: " + e.reason
 		}
 	}
@@ -182,7 +183,7 @@ func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []
 	return f
 }
 
-// login names whom the engine sees, without secrets.
+// login returns the login's name, without secrets.
 func (s *Store) login() string {
 	if c, ok := s.client.(interface{ login() string }); ok {
 		return c.login()
@@ -190,7 +191,7 @@ func (s *Store) login() string {
 	return "the client's login"
 }
 
-// malformed is the fault of an answer that is an engine's but makes no sense.
+// malformed returns the fault of an engine's answer that makes no sense.
 func malformed(r *request, format string, args ...any) *fault {
 	return &fault{text: r.String() + ": answer not understood: " + fmt.Sprintf(format, args...), certain: !r.write, again: thrice}
 }
@@ -199,8 +200,8 @@ func malformed(r *request, format string, args ...any) *fault {
 type backoff struct {
 	closing <-chan struct{} // ends the waiting
 	tries   int
-	lost    int    // of these, such as are made thrice at most
-	last    *fault // what was waited for last
+	lost    int    // tries after faults that allow three
+	last    *fault // the fault before the last wait
 }
 
 func (s *Store) backoff() backoff { return backoff{closing: s.closing} }
@@ -210,8 +211,8 @@ const (
 	mostWait  = time.Second
 )
 
-// wait waits after a fault and reports whether to try again: not if that
-// doesn't help, and not beyond the end of ctx.
+// wait waits after a fault, and reports whether to try again. It returns false if that
+// won't help, or if ctx would end before the wait.
 func (b *backoff) wait(ctx context.Context, f *fault) bool {
 	switch f.again {
 	case never:
@@ -228,8 +229,7 @@ func (b *backoff) wait(ctx context.Context, f *fault) bool {
 	return true
 }
 
-// after makes an error that only tells of the end of the time also tell what it
-// was spent on.
+// after adds the last fault to an error that only tells that the time is over.
 func (b *backoff) after(err error) error {
 	if b.last == nil {
 		return err
@@ -256,7 +256,7 @@ func (b *backoff) pause(ctx context.Context) bool {
 	}
 }
 
-// ask sends a request that may be repeated, thrice at most.
+// ask sends a request that may be repeated, at most three times.
 func (s *Store) ask(ctx context.Context, r request, expect ...int) (*answer, error) {
 	b := s.backoff()
 	for {

@@ -12,8 +12,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// managerAt makes a Manager whose clock goes so far behind, and that waits so
-// long for the store. All have the same keyring.
+// This file tests signing out everywhere while nodes lag behind or indices are red.
+
+// managerAt makes a Manager whose clock is behind by behind, and that waits for the
+// store for patience. All managers have the same keyring.
 func managerAt(t testing.TB, s *Store, behind, patience time.Duration) *cloakroom.Manager {
 	t.Helper()
 	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
@@ -35,7 +37,7 @@ func managerAt(t testing.TB, s *Store, behind, patience time.Duration) *cloakroo
 	return m
 }
 
-// hasty is how long is waited for what isn't to go well.
+// hasty bounds the wait for operations that must fail.
 const hasty = time.Second
 
 // signIn signs alice in and returns her token.
@@ -51,7 +53,7 @@ func signIn(t testing.TB, m *cloakroom.Manager) string {
 	return s.Token()
 }
 
-// tryToSignIn signs in with a ticket that was taken before.
+// tryToSignIn signs in with a ticket of an earlier BeginLogin.
 func tryToSignIn(t testing.TB, m *cloakroom.Manager, ticket cloakroom.LoginAttempt) (token string, err error) {
 	t.Helper()
 	s, err := m.Create(testContext(t))
@@ -89,8 +91,7 @@ func idOf(t testing.TB, m *cloakroom.Manager, token string) driver.ID {
 	return s.ID()
 }
 
-// lags answers as a node does that doesn't know an index yet, which the others
-// have.
+// lags answers as a node that doesn't know an index yet, which the other nodes have.
 func lags(index string) sender {
 	const kind, reason = "index_not_found_exception", "no such index"
 	bulk := itemErrors(index, 404, kind, reason)
@@ -124,9 +125,9 @@ func lags(index string) sender {
 	}
 }
 
-// TestI10LaggingNode has everybody signed out through a node that doesn't know
-// the index of a new period, in which sessions of that principal are: while it
-// lags for a little, and for longer than anybody waits.
+// TestI10LaggingNode signs everybody out through a node that doesn't know the index of a
+// new period, which has sessions of that principal. The node lags for a little, and for
+// longer than anybody waits.
 func TestI10LaggingNode(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -146,13 +147,13 @@ func TestI10LaggingNode(t *testing.T) {
 	if !errors.Is(err, driver.ErrUnavailable) {
 		t.Fatalf("RevokeAll through a node that lags: %v", err)
 	}
-	// Who checked the old password is too late, wherever he completes.
+	// A sign-in that checked the old password is too late, on any manager.
 	for _, m := range []*cloakroom.Manager{ahead, managerAt(t, behind, 0, hasty)} {
 		if token, err := tryToSignIn(t, m, ticket); err == nil || opens(t, ahead, token) {
 			t.Errorf("a sign-in that began before is done: %v", err)
 		}
 	}
-	// Called again it waits for the node, and ends them all.
+	// A second call waits for the node, and ends all sessions.
 	lagging := times(20, lags(index))
 	f.set(lagging)
 	if err := managerAt(t, behind, 0, patient).Admin().RevokeAll(testContext(t), "alice"); err != nil {
@@ -163,14 +164,14 @@ func TestI10LaggingNode(t *testing.T) {
 			t.Error("a session opens after everybody was signed out")
 		}
 	}
-	// A sign-in waits for it as well.
+	// A sign-in waits for the node as well.
 	f.set(times(20, lags(index)))
 	if token := signIn(t, managerAt(t, behind, 0, patient)); !opens(t, ahead, token) {
 		t.Error("a sign-in through a node that lagged opens nothing")
 	}
 }
 
-// revokeInTrouble has sessions of two days, and an index red meanwhile.
+// revokeInTrouble is a principal's sessions of two days, of which an index turns red.
 type revokeInTrouble struct {
 	*lab
 	store      *Store
@@ -186,7 +187,7 @@ func newRevokeInTrouble(t testing.TB, l *lab) *revokeInTrouble {
 	s := l.open(t, nil, nil)
 	warm(t, s, days...)
 	yesterday := managerAt(t, s, 24*time.Hour, patient)
-	// What waits for an index that is red is to get out of the others' way.
+	// Operations that wait for a red index must end soon, for the sake of the others.
 	short := l.open(t, nil, func(c *Config) { c.RequestTimeout = 2 * time.Second })
 	warm(t, short, days...)
 	r := &revokeInTrouble{lab: l, store: short, today: managerAt(t, s, 0, patient), hasty: managerAt(t, short, 0, hasty)}
@@ -199,7 +200,7 @@ func newRevokeInTrouble(t testing.TB, l *lab) *revokeInTrouble {
 	return r
 }
 
-// ended checks that, with the engine well again, everybody can be signed out.
+// ended checks that everybody can be signed out once the engine is well again.
 func (r *revokeInTrouble) ended(t testing.TB, more ...string) {
 	t.Helper()
 	if err := r.today.Admin().RevokeAll(testContext(t), "alice"); err != nil {
@@ -213,7 +214,7 @@ func (r *revokeInTrouble) ended(t testing.TB, more ...string) {
 	if token, err := tryToSignIn(t, r.today, r.ticket); !errors.Is(err, cloakroom.ErrRevoked) || opens(t, r.today, token) {
 		t.Errorf("a sign-in that began before: %v", err)
 	}
-	// Nothing is left that nobody knows of.
+	// No session is left that the ledger doesn't know.
 	r.refresh(t)
 	for rec, err := range r.today.Admin().Search(testContext(t), driver.Query{Principal: "alice"}) {
 		t.Errorf("a session is left: %v, %v", rec, err)
@@ -233,7 +234,7 @@ func (r *revokeInTrouble) periodRed(t testing.TB, red func(testing.TB, *lab, str
 	if _, err := tryToSignIn(t, r.today, r.ticket); !errors.Is(err, cloakroom.ErrRevoked) {
 		t.Errorf("a sign-in that began before: %v", err)
 	}
-	// Who knows the new password gets in, though it takes the manager all its time
+	// A sign-in with the new password succeeds, though the manager spends all its time
 	// to find that the others still can't be ended.
 	fresh := ""
 	for wait := 3 * time.Second; fresh == ""; wait *= 2 {
@@ -255,7 +256,7 @@ func (r *revokeInTrouble) periodRed(t testing.TB, red func(testing.TB, *lab, str
 	r.ended(t, fresh)
 }
 
-// principalsRed: it can't be told who is signed in where.
+// principalsRed: the ledgers can't be read.
 func (r *revokeInTrouble) principalsRed(t testing.TB, red func(testing.TB, *lab, string) func()) {
 	t.Helper()
 	heal := red(t, r.lab, r.index+"-principals")

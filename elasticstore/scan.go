@@ -11,12 +11,13 @@ import (
 	"unicode/utf8"
 )
 
-// scanner reads one JSON text from front to back. The answers to gathered
-// requests are large, and a general decoder takes longer over them than the
-// engine takes to send them.
+// This file reads JSON.
+
+// scanner reads one JSON text from front to back. The answers to gathered requests are
+// large, and a general decoder needs longer to read them than the engine to send them.
 //
-// The first error stays, and all that is read after it is zero. What is skipped
-// is checked for its brackets and strings only: engines check what they store.
+// The first error stays, and everything read after it is zero. Of skipped values only
+// the brackets and strings are checked: engines check what they store.
 type scanner struct {
 	data []byte
 	pos  int
@@ -44,7 +45,7 @@ func (s *scanner) peek() byte {
 	return s.space()
 }
 
-// space is peek where there may be white space.
+// space is peek for input that may begin with white space.
 func (s *scanner) space() byte {
 	for ; s.pos < len(s.data); s.pos++ {
 		switch c := s.data[s.pos]; c {
@@ -56,7 +57,7 @@ func (s *scanner) space() byte {
 	return 0
 }
 
-// expect passes over one byte.
+// expect consumes one byte.
 func (s *scanner) expect(want byte) {
 	if s.peek() == want {
 		s.pos++
@@ -73,7 +74,7 @@ func (s *scanner) unexpected(want byte) {
 	}
 }
 
-// null passes over a null, if that is next.
+// null consumes a null, and reports whether it did.
 func (s *scanner) null() bool {
 	if s.peek() == 'n' && bytes.HasPrefix(s.data[s.pos:], []byte("null")) {
 		s.pos += len("null")
@@ -82,8 +83,8 @@ func (s *scanner) null() bool {
 	return false
 }
 
-// object calls member for each member of an object, which has to read the value.
-// The name is only good until then. null has no members.
+// object calls member for each member of an object. member must read the value; name is
+// valid only until then. null has no members.
 func (s *scanner) object(member func(name []byte)) {
 	if s.null() {
 		return
@@ -108,7 +109,7 @@ func (s *scanner) object(member func(name []byte)) {
 	s.expect('}')
 }
 
-// array calls element for each element, which has to read it. null has none.
+// array calls element for each element of an array. element must read it. null has none.
 func (s *scanner) array(element func()) {
 	if s.null() {
 		return
@@ -128,7 +129,8 @@ func (s *scanner) array(element func()) {
 	s.expect(']')
 }
 
-// token passes over a string and returns it as it is written, with its quotes.
+// token consumes a string, and returns its text in the input, quotes and escapes
+// included.
 func (s *scanner) token() []byte {
 	s.peek()
 	start := s.pos
@@ -152,7 +154,7 @@ func (s *scanner) token() []byte {
 	return nil
 }
 
-// text reads a string. What it returns may be part of the data.
+// text reads a string. The result may be part of the data.
 func (s *scanner) text() []byte {
 	// Names, ids and the like are short and plain.
 	if s.peek() == '"' {
@@ -181,8 +183,8 @@ func (s *scanner) text() []byte {
 // ASCII without quotes, backslashes and control characters.
 func plain(b []byte) int {
 	n := 0
-	// Eight at a time: each of these has the high bit of a byte set where there is
-	// such a byte, and maybe of those after it.
+	// Eight at a time. Each of these words has the high bit of a byte set where a byte
+	// ends the run, and perhaps of bytes after it.
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; n+8 <= len(b); n += 8 {
 		x := binary.LittleEndian.Uint64(b[n:])
@@ -197,7 +199,7 @@ func plain(b []byte) int {
 	return n
 }
 
-// skip passes over a value and returns it as it is written.
+// skip consumes a value, and returns its text in the input.
 func (s *scanner) skip() []byte {
 	c := s.peek()
 	start := s.pos
@@ -221,7 +223,7 @@ func (s *scanner) skip() []byte {
 	return s.data[start:s.pos]
 }
 
-// nested passes over an object or an array.
+// nested consumes an object or an array.
 func (s *scanner) nested() []byte {
 	start, depth := s.pos, 0
 	for s.pos < len(s.data) {
@@ -254,8 +256,7 @@ func ends(c byte) bool {
 	return false
 }
 
-// digits reads a number that is nothing but digits, unless it is so long that it
-// might be too large.
+// digits reads a number that consists of digits only, and is too short to be too large.
 func (s *scanner) digits() (n uint64, ok bool) {
 	s.peek()
 	const most = 18
@@ -319,7 +320,7 @@ func (s *scanner) boolean() bool {
 	return false
 }
 
-// end checks that nothing follows, and returns the first error of all.
+// end checks that nothing follows, and returns the first error.
 func (s *scanner) end() error {
 	if s.err == nil && (s.peek() != 0 || s.pos < len(s.data)) {
 		s.failf("more than one value")

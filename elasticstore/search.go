@@ -12,15 +12,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Pages begin small, since nobody knows how large the records are.
+// This file is Search, counts, and Refresh, all of which ask every shard.
+
+// Pages begin small, since the size of the records isn't known yet.
 const (
 	firstPage = 100
 	mostPage  = 1000
 	pageBytes = 16 << 20
 )
 
-// Search yields records in the order of Cursor.Compare; see driver.Store. It
-// trails what was acknowledged by Config.RefreshInterval.
+// Search yields records in the order of Cursor.Compare; see driver.Store. It trails
+// acknowledged writes by Config.RefreshInterval. A document that can't be read is logged
+// and passed over.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
 		after, size, left := afterCursor(q.After), firstPage, q.Limit
@@ -89,7 +92,7 @@ func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMe
 	})
 }
 
-// searched reads the document of a search's hit.
+// searched reads the document of a hit of a search.
 func (s *Store) searched(h *hit) (*driver.Record, error) {
 	id, err := driver.ParseID(string(h.id))
 	if err != nil || s.names.of(id) != string(h.index) {
@@ -98,14 +101,14 @@ func (s *Store) searched(h *hit) (*driver.Record, error) {
 	return h.record(id)
 }
 
-// afterCursor is where a search begins.
+// afterCursor returns a search_after that continues behind a cursor; nil for the start.
 func afterCursor(c driver.Cursor) json.RawMessage {
 	if c == (driver.Cursor{}) {
 		return nil
 	}
 	ms, id := c.Created.UnixMilli(), c.ID.String()
 	if !time.UnixMilli(ms).Equal(c.Created) {
-		id = "~" // behind all that were created in that millisecond
+		id = "~" // behind all ids of that millisecond
 	}
 	return fmt.Appendf(nil, "[%d,%q]", ms, id)
 }
@@ -116,7 +119,7 @@ func sortBy(field, kind string) object {
 
 func term(field, value string) object { return object{"term": object{field: value}} }
 
-// between restricts a time; a zero one doesn't.
+// between restricts a time to from and to; a zero one doesn't restrict.
 func between(field string, from, to time.Time) object {
 	r := object{}
 	if !from.IsZero() {
@@ -128,8 +131,8 @@ func between(field string, from, to time.Time) object {
 	return object{"range": object{field: r}}
 }
 
-// ceilMillis returns t in milliseconds. Records are kept to the millisecond, so
-// one is before t if it is before the next whole one.
+// ceilMillis returns t in milliseconds, rounded up. Records' times are whole
+// milliseconds: one is before t if it is before ceilMillis(t).
 func ceilMillis(t time.Time) int64 {
 	ms := t.UnixMilli()
 	if time.UnixMilli(ms).Before(t) {
@@ -148,7 +151,7 @@ func lacks(field string) object {
 	return object{"bool": object{"must_not": object{"exists": object{"field": field}}}}
 }
 
-// selected is a query, but for After and Limit, as the engine has it.
+// selected returns a Query, without After and Limit, in the engine's form.
 func selected(q driver.Query) object {
 	kind := q.Kind
 	if kind == "" {
@@ -170,16 +173,16 @@ func selected(q driver.Query) object {
 	return allOf(filters...)
 }
 
-// page is what one request of a search found.
+// page is the result of one request of a search.
 type page[T any] struct {
 	items []T
-	hits  int // with those that were passed over
+	hits  int // including those that were passed over
 	bytes int
 	last  json.RawMessage // where the next page begins
 }
 
-// search makes one request for hits and has each converted, or passed over. The
-// answer is either whole or an error: no shard is left out.
+// search makes one request for hits, and converts each or passes it over. The answer is
+// whole or an error: no shard is left out.
 func search[T any](ctx context.Context, s *Store, indices string, query object, convert func(*hit) (T, bool)) (page[T], error) {
 	text, err := json.Marshal(query)
 	if err != nil {
@@ -224,7 +227,7 @@ func (s *Store) count(ctx context.Context, indices string, query object) (int64,
 	return n, err
 }
 
-// countShards counts documents, and tells how many shards answered.
+// countShards counts documents, and returns how many shards answered.
 func (s *Store) countShards(ctx context.Context, indices string, query object) (n int64, answered int, err error) {
 	text, err := json.Marshal(object{"query": query})
 	if err != nil {
@@ -238,7 +241,7 @@ func (s *Store) countShards(ctx context.Context, indices string, query object) (
 	return found.count, int(found.shards), err
 }
 
-// shards is what an answer tells of the shards that were asked.
+// shards is an answer's account of the shards that were asked.
 type shards struct {
 	there                     bool
 	total, successful, failed int64
@@ -272,12 +275,12 @@ func (s *scanner) shards() shards {
 	return sh
 }
 
-// askShards makes a request that all shards have to answer. An engine with
-// shards missing may well answer 200, with nothing found and none failed. hits
-// reads the member of that name; it may be called again with another answer.
+// askShards makes a request that all shards must answer. An engine that lacks shards may
+// answer 200, with nothing found and none failed. hits reads the member of that name; it
+// may be called again with another answer.
 //
-// It tries for as long as an operation may take, also for a Sweep, which has no
-// end of its own and other indices to look after.
+// It tries for as long as an operation may take, also for a Sweep, which has no end of
+// its own and other indices to look after.
 func (s *Store) askShards(ctx context.Context, r request, hits func(*scanner)) (total, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.RequestTimeout)
 	defer cancel()
@@ -321,7 +324,7 @@ func (s *Store) askShards(ctx context.Context, r request, hits func(*scanner)) (
 	}
 }
 
-// total is what shards found together.
+// total is the sum over the shards.
 type total struct{ count, shards int64 }
 
 func readShards(r *request, body []byte, hits func(*scanner)) (t total, f *fault) {
@@ -372,8 +375,8 @@ func readShards(r *request, body []byte, hits func(*scanner)) (t total, f *fault
 	return t, nil
 }
 
-// Refresh has searches show all that was acknowledged before; see driver.Refresher. It
-// is an error if a shard fails.
+// Refresh makes all acknowledged writes visible to searches; see driver.Refresher. If a
+// shard fails, Refresh fails.
 func (s *Store) Refresh(ctx context.Context) error {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {

@@ -12,46 +12,49 @@ import (
 	"time"
 )
 
-// format is the version of the mapping, and of the template that has it. A template
-// of an older one is replaced and a newer one left alone: so two versions at work on
-// one engine don't replace each other's in turn, and that which stays is the newer.
-// Indices keep the mapping that they were made with, so a version works with those
-// of all formats, side by side in one search. It says nothing of documents, which
-// have been the same in all of them; see driver.CheckFormat.
+// This file is Setup: the mapping, the index template, and the indices of no period.
+
+// format is the version of the mapping, and of the template that has it. Setup replaces
+// an older template and leaves a newer one alone: so two versions at work on one engine
+// don't replace each other's in turn, and the newer stays. Indices keep the mapping that
+// they were made with. A version works with indices of all formats, side by side in one
+// search. format says nothing of documents, which are the same in all formats; see
+// driver.CheckFormat.
 //
-//	1  times are dates, and what no query asks for is not mentioned
-//	2  times are numbers, and what no query will ask for is passed over
+//	1  times are dates, and members that no query asks for are not mentioned
+//	2  times are numbers, and members that no query will ask for are disabled
 const format = 2
 
-// mark is what says in a mapping's _meta that it is ours.
+// mark is the member of a mapping's _meta that shows that the mapping is ours.
 type mark struct {
 	Cloakroom *markOfOurs `json:"cloakroom,omitempty"`
 }
 
 type markOfOurs struct {
 	Format int `json:"format"`
-	// Settings is what the template was made from. An operator's changes in
-	// the template itself stay until that changes.
+	// Settings are those that the template was made from. An operator's changes in the
+	// template itself stay until they change.
 	Settings string `json:"settings,omitempty"`
-	// Lifetime is the longest lifetime, in milliseconds, that was known when an
-	// index was made. Sweep keeps the index so much longer.
+	// Lifetime is the longest lifetime, in milliseconds, that was known when the index
+	// was made. Sweep keeps the index that much longer.
 	Lifetime int64 `json:"lifetime,omitempty"`
 }
 
 type object = map[string]any
 
-// mapping indexes only what queries need, since each field costs on every save.
+// mapping indexes only the members that queries need, since each field costs on every
+// save.
 //
-// Times are numbers: to an engine a date is a text, which it reads by a calendar
-// each time. A search goes through both, as either is a number of milliseconds when
-// it is sorted and compared (TestMixedMappings).
+// Times are numbers, because an engine reads a date by a calendar each time. A search
+// goes through both: either is a number of milliseconds when it is sorted and compared
+// (TestMixedMappings).
 //
-// What no query will ask for is passed over unread, whatever it is ("enabled":
-// false): that costs less than a member of no mapped name, which the engine looks
-// for first. In an index that says so of a name it can't be indexed any more. So
-// nothing is said of names that a later version may want to find records by: the
-// members that are spoken for (driver.ExtraLabels and its likes), and those of
-// graves alone (at, reason, successor), which no save has to pay for.
+// Members that no query will ask for are disabled ("enabled": false). The engine passes
+// over a disabled member unread, which costs less than a member that the mapping doesn't
+// name, for which the engine looks first. An index can't index a member any more once
+// its mapping has disabled it. So the mapping doesn't name members that a later version
+// may want to find records by: those reserved for it (driver.ExtraLabels and its likes),
+// and those of graves alone (at, reason, successor), which no save has to pay for.
 func mapping(m markOfOurs) object {
 	term := object{"type": "keyword", "doc_values": false}
 	time := object{"type": "long", "doc_values": false}
@@ -70,7 +73,7 @@ func mapping(m markOfOurs) object {
 	return object{"_meta": mark{&m}, "dynamic": false, "properties": properties}
 }
 
-// indexed reports whether the mapping has the engine read a member of this name.
+// indexed reports whether the mapping makes the engine read a member of this name.
 func indexed(name string) bool {
 	switch name {
 	case "id", "kind", "app", "principal", "created", "expires", "deadline":
@@ -94,11 +97,10 @@ func (s *Store) indexSettings() object {
 	return object{"index": set}
 }
 
-// Setup makes what the engine has to have: the index template, in its present
-// form, and the indices that belong to no period. It may be called at any time,
-// from many processes at once. Without it the same is done before the first
-// operation that needs it, but then a login that may not see index templates
-// does with the indices alone.
+// Setup makes the index template, in its present form, and the indices that belong to no
+// period. It may be called at any time, from many processes at once. Without it the
+// first operation that needs them does the same, except that a login that may not see
+// index templates then does with the indices alone.
 func (s *Store) Setup(ctx context.Context) error {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
@@ -114,7 +116,7 @@ func (s *Store) Setup(ctx context.Context) error {
 	return nil
 }
 
-// setUp does what Setup says, whatever is known already.
+// setUp does Setup's work, whether or not it was done before.
 func (s *Store) setUp(ctx context.Context) error {
 	if err := s.putTemplate(ctx); err != nil {
 		return err
@@ -129,7 +131,7 @@ func (s *Store) setUp(ctx context.Context) error {
 	return nil
 }
 
-// prepare sees to it that Setup's work is done, for an operation that needs it.
+// prepare does Setup's work once, for an operation that needs it.
 func (s *Store) prepare(ctx context.Context) error {
 	if s.ready.ok.Load() {
 		return nil
@@ -140,8 +142,8 @@ func (s *Store) prepare(ctx context.Context) error {
 		switch {
 		case err == nil:
 		case errors.As(err, &f) && f.forbidden:
-			// Indices are made with all that the template has. It only matters
-			// for one that is swept away while somebody writes to it.
+			// Indices are made with everything that the template has. The template only
+			// matters for an index that is swept while somebody writes to it.
 			if s.notes.first("template") {
 				s.cfg.Logger.Warn("elasticstore: not allowed to see or make the index template; run setup with a login that is",
 					"template", s.names.template(), "error", err)
@@ -158,8 +160,8 @@ func (s *Store) prepare(ctx context.Context) error {
 	})
 }
 
-// onceFor does a thing once for all, again while that may help and there is
-// time: that of ctx, and of an operation at most.
+// onceFor does f once for all callers, and repeats it while that may help, until ctx or
+// the time of an operation ends.
 func (s *Store) onceFor(ctx context.Context, o *once, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.cfg.RequestTimeout)
 	defer cancel()
@@ -202,7 +204,7 @@ func (s *Store) putTemplate(ctx context.Context) error {
 		query := ""
 		switch {
 		case !there.found:
-			query = "create=true" // not over what another makes meanwhile
+			query = "create=true" // never replaces one that another process makes meanwhile
 		case there.mark == nil:
 			return &fault{certain: true, settings: true, text: fmt.Sprintf(
 				"the index template %q is not one of this package: remove it, or choose another Config.Index", name)}
@@ -227,7 +229,7 @@ func (s *Store) putTemplate(ctx context.Context) error {
 				"the engine refuses the index template %q for %q: %v; if another template has the same indices, remove it or choose another Config.Index",
 				name, s.names.pattern(), e)}
 		}
-		// Perhaps another process made it just now: look again.
+		// Perhaps another process has just made it: look again.
 	}
 	return nil
 }
@@ -285,8 +287,8 @@ func readMark(meta json.RawMessage) *markOfOurs {
 	return m.Cloakroom
 }
 
-// checkMissing returns nil if an engine says "not found", and a fault if it is
-// somebody else, such as a proxy without a back end.
+// checkMissing returns nil if an engine says "not found", and a fault if somebody else
+// does, such as a proxy without a back end.
 func (s *Store) checkMissing(r *request, a *answer) error {
 	if _, ok := parseError(a.status, a.body); ok {
 		return nil
@@ -294,8 +296,8 @@ func (s *Store) checkMissing(r *request, a *answer) error {
 	return &fault{text: fmt.Sprintf("%v: status 404, not from Elasticsearch or OpenSearch", r), certain: !r.write, again: thrice}
 }
 
-// timeoutQuery is the engine's own time limit, which ends before ours, so that
-// the answer tells what happened.
+// timeoutQuery returns the engine's own time limit. It ends before ours, so that the
+// answer tells the outcome.
 func (s *Store) timeoutQuery() string {
 	d := s.cfg.RequestTimeout * 3 / 4
 	return "timeout=" + url.QueryEscape(fmt.Sprintf("%dms", max(d/time.Millisecond, 1)))

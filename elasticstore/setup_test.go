@@ -39,7 +39,7 @@ func TestSetupFromManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestSetupIsDoneOnce counts what the first operations cost, and the next.
+// TestSetupIsDoneOnce counts the requests of the first operations, and of the next.
 func TestSetupIsDoneOnce(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -99,7 +99,7 @@ func TestTemplateIsUpgraded(t *testing.T) {
 		return string(l.call(t, http.MethodGet, "/_index_template/"+name, ""))
 	}
 	made := settings()
-	// One of ours without the settings of this configuration is replaced.
+	// A template of ours without this configuration's settings is replaced.
 	put(1)
 	if err := s.Setup(testContext(t)); err != nil {
 		t.Fatal(err)
@@ -157,11 +157,11 @@ func TestForeignTemplatesAndIndices(t *testing.T) {
 			if !strings.Contains(err.Error(), c.text) {
 				t.Errorf("the error of a write doesn't tell %q: %v", c.text, err)
 			}
-			// It goes well as soon as the operator has mended it: Open says
-			// what is wrong until then.
+			// Open succeeds as soon as the operator has mended it. Until then it names
+			// the fault.
 			eventually(t, func() error {
 				s, err := Open(testContext(t), ClientConfig{URLs: []string{l.url}}, l.config(func(cfg *Config) { cfg.OneIndex = c.one }))
-				if err == nil { // the engine said nothing yet
+				if err == nil { // the engine gave no answer yet
 					return errors.Join(errors.New("Open is content"), s.Close())
 				}
 				if !strings.Contains(err.Error(), c.text) {
@@ -173,8 +173,8 @@ func TestForeignTemplatesAndIndices(t *testing.T) {
 	}
 }
 
-// TestHigherTemplate has a foreign template that wins: indices are made with
-// all that they need, so it doesn't matter.
+// TestHigherTemplate: a foreign template takes precedence. That doesn't matter, since
+// indices are made with everything that they need.
 func TestHigherTemplate(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -199,7 +199,7 @@ func TestHigherTemplate(t *testing.T) {
 	}
 }
 
-// TestForbiddenTemplate has a login without the right to index templates.
+// TestForbiddenTemplate: the login has no right to index templates.
 func TestForbiddenTemplate(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -209,15 +209,15 @@ func TestForbiddenTemplate(t *testing.T) {
 		return replyJSON(403, `{"error":{"type":"security_exception","reason":"no permissions for [indices:admin/index_template/get] and User [name=app]"},"status":403}`)
 	})))
 	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
-	err := s.Setup(testContext(t)) // whose purpose it is
+	err := s.Setup(testContext(t)) // the template is its purpose
 	wantError(t, err, driver.ErrUnavailable)
 	if !strings.Contains(err.Error(), "privilege") {
 		t.Errorf("the error doesn't tell what is missing: %v", err)
 	}
 }
 
-// TestSetupInAnOutage: a failed one isn't remembered for long, and many callers
-// make one attempt.
+// TestI8SetupInAnOutage: a failed setup isn't remembered for long, and many callers
+// share one attempt.
 func TestI8SetupInAnOutage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -292,13 +292,12 @@ func TestIndexMeta(t *testing.T) {
 	}
 }
 
-// TestVanishedIndex has the index of a period deleted under a store that knows
-// it.
+// TestVanishedIndex: a period's index is deleted under a store that knows it.
 func TestVanishedIndex(t *testing.T) {
 	t.Parallel()
 	l, f, s, r := faultyStore(t)
 	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
-	// The engine makes it anew, through the template.
+	// The engine makes the index anew, through the template.
 	again := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	if list, err := s.listIndices(testContext(t), s.names.of(r.ID)); err != nil || len(list) != 1 || list[0].mark == nil {
 		t.Errorf("the index that came by itself is not ours: %v, %v", list, err)
@@ -309,7 +308,7 @@ func TestVanishedIndex(t *testing.T) {
 	_, err := s.Get(testContext(t), r.ID)
 	wantError(t, err, driver.ErrNotFound)
 
-	// The engine is forbidden to make indices by itself.
+	// The engine may not make indices by itself.
 	l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
 	next := session(driver.LayoutDay, time.Now())
 	f.set(onKind("_bulk", times(1, itemError(next.ID, 404, "index_not_found_exception", "no such index and [action.auto_create_index] is [false]"))))
@@ -320,8 +319,7 @@ func TestVanishedIndex(t *testing.T) {
 	}
 }
 
-// TestLaggingNode has a node that doesn't know an index yet: its records are not
-// gone.
+// TestI8LaggingNode: a node doesn't know an index yet. Its records are not gone.
 func TestI8LaggingNode(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -355,7 +353,8 @@ func TestI8LaggingNode(t *testing.T) {
 		}
 		_, err = s.Update(testContext(t), &driver.Record{ID: r.ID, Kind: r.Kind, Version: driver.Version{Term: 1, Seq: 999}})
 		wantError(t, err, driver.ErrUnavailable, driver.ErrUnknown)
-		// Once the period could have been dropped, it means that they are gone.
+		// Once the period could have been dropped, a missing index means that its
+		// records are gone.
 		_, end, ok := r.ID.Period()
 		if !ok {
 			end = now
@@ -368,7 +367,7 @@ func TestI8LaggingNode(t *testing.T) {
 			wantError(t, err, driver.ErrUnavailable)
 		}
 	}
-	// A search that meets such a node.
+	// A search meets such a node.
 	f.set(onKind("_search", times(1, instead(func() *http.Response {
 		return replyJSON(404, `{"error":{"type":"index_not_found_exception","reason":"no such index [x-imports]"},"status":404}`)
 	}))))
@@ -379,8 +378,8 @@ func TestI8LaggingNode(t *testing.T) {
 	}
 }
 
-// TestOpenInAnOutage: a deployment during an outage starts, and works when the
-// engine does.
+// TestI8OpenInAnOutage: a deployment during an outage starts, and works when the engine
+// does.
 func TestI8OpenInAnOutage(t *testing.T) {
 	t.Parallel()
 	s, err := Open(context.Background(), ClientConfig{URLs: []string{"http://alice:hunter2@127.0.0.1:1"}}, (&lab{index: "x"}).config(nil))
@@ -397,8 +396,8 @@ func TestI8OpenInAnOutage(t *testing.T) {
 	}
 }
 
-// TestI8SetupGoesOn: an attempt that runs out of time over something slow isn't
-// the last, as long as the operation has time.
+// TestI8SetupGoesOn: after an attempt that runs out of time there is another, as long as
+// the operation has time.
 func TestI8SetupGoesOn(t *testing.T) {
 	t.Parallel()
 	s, err := New(newFaulty(nil), (&lab{index: "x"}).config(nil))

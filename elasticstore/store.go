@@ -13,28 +13,31 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// Store keeps records in Elasticsearch or OpenSearch. Make one with Open or New.
+// This file is Store: how it is made and closed, and how an operation begins and ends.
+
+// Store is a driver.Store that keeps records in Elasticsearch or OpenSearch. Make one
+// with Open or New. Its methods may be called concurrently.
 type Store struct {
 	client Client
-	owned  *client // made by Open
+	owned  *client // the client if Open made it
 	cfg    Config
 	names  names
 	reads  *batch.Batcher[target, *driver.Record]
 	writes *batch.Batcher[*write, driver.Version]
 
-	copies *copies // of records, for reads to compare with
+	copies *copies // records for reads to compare with
 
-	ready   once    // Setup, when it is needed
-	indices indices // those that are known to be there, and ours
+	ready   once    // Setup's work
+	indices indices // ours that are known to be there
 	notes   notes
 
 	lastPeriod atomic.Pointer[period] // see indexOf
-	alarms     *timeout.Alarms        // of operations whose time is over
+	alarms     *timeout.Alarms        // end operations whose time is over
 
 	mu      sync.RWMutex // guards closed against operations that begin
 	closed  bool
-	closing chan struct{}  // closed with it
-	running sync.WaitGroup // operations
+	closing chan struct{}  // closed when closed is set
+	running sync.WaitGroup // operations under way
 }
 
 var (
@@ -43,13 +46,13 @@ var (
 	_ driver.Refresher = (*Store)(nil)
 )
 
-// Format implements fmt.Formatter: a store is printed as the beginning of its indices'
-// names.
+// Format implements fmt.Formatter. It prints Config.Index, and no secrets.
 func (s *Store) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "elasticstore %q", s.cfg.Index) }
 
-// New returns a Store on a client. A nil config is good for production. It does
-// no network I/O: what the engine needs is made before it is first used, or by
-// Setup. Close the Store when done; the client stays open.
+// New returns a Store on a client. A nil config means the defaults. New fails only for a
+// wrong configuration, and does no network I/O: Setup, or the first operation that needs
+// them, makes the template and the indices. Close the Store when done; the client stays
+// open.
 func New(c Client, config *Config) (*Store, error) {
 	if c == nil {
 		return nil, errors.New("elasticstore: the client is nil")
@@ -78,12 +81,12 @@ func New(c Client, config *Config) (*Store, error) {
 
 // Open makes a client and a Store on it, and sets the engine up.
 //
-// It fails if the configuration is wrong, or if the engine says so: a login
-// that isn't accepted or lacks a privilege that is needed, indices or a template
-// that are not the store's. It doesn't fail if the engine can't be reached, or is in
-// trouble, but returns a Store that works as soon as the engine does: so a
-// deployment during an outage starts. The Logger is told. Open waits for the
-// engine no longer than ctx allows, and 5 seconds.
+// It fails if the configuration is wrong, or if the engine's answer shows that it is: it
+// doesn't accept the login, the login lacks a privilege that is needed, or indices or a
+// template are not the store's. It doesn't fail if the engine is in trouble or can't be
+// reached. It then tells the Logger, and returns a Store that works as soon as the
+// engine does: so a deployment during an outage starts. Open waits for the engine until
+// ctx ends, for 5 seconds at most.
 func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	cl, err := newClient(c)
 	if err != nil {
@@ -99,7 +102,7 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	if err := s.prepare(ctx); err != nil {
 		var f *fault
 		if errors.As(err, &f) && f.settings {
-			_ = s.Close() // never fails
+			_ = s.Close() // always nil
 			return nil, opError("open", err)
 		}
 		s.cfg.Logger.Warn("elasticstore: the engine can't be set up yet; trying again when it is needed", "error", err)
@@ -107,9 +110,9 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	return s, nil
 }
 
-// Close lets the operations that have begun finish, but not try again, and makes
-// all others return ErrClosed. A Sweep or Search that is under way ends early,
-// with ErrClosed. It doesn't close a client that was given to New. It returns nil.
+// Close waits for the operations that have begun; they don't try again. All later ones
+// return ErrClosed. A Sweep or Search under way ends early, with ErrClosed. Close
+// doesn't close a client that was given to New. It always returns nil.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if !s.closed {
@@ -127,8 +130,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// begin begins an operation, which is bounded in time. Unless there is an error,
-// done has to be called at its end.
+// begin begins an operation, and bounds its time. Unless begin fails, the caller must
+// call done at the end.
 func (s *Store) begin(ctx context.Context) (limited context.Context, done func(), err error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -144,8 +147,7 @@ func (s *Store) begin(ctx context.Context) (limited context.Context, done func()
 	return c, func() { c.End(); s.running.Done() }, nil
 }
 
-// beginLong begins an operation that takes as long as it takes, and ends with
-// Close.
+// beginLong begins an operation of unbounded time. Close ends it.
 func (s *Store) beginLong(ctx context.Context) (long context.Context, done func(), err error) {
 	_, finished, err := s.begin(ctx)
 	if err != nil {
@@ -167,7 +169,7 @@ func (s *Store) beginLong(ctx context.Context) (long context.Context, done func(
 	}, nil
 }
 
-// contextError says how ctx ended.
+// contextError returns how ctx ended, with the cause.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if cause != nil && !errors.Is(cause, err) {
@@ -176,13 +178,13 @@ func contextError(ctx context.Context) error {
 	return err
 }
 
-// opError names the operation that failed, and the store.
+// opError adds the store and the operation to an error.
 func opError(op string, err error) error {
 	return fmt.Errorf("elasticstore: %s: %w", op, err)
 }
 
-// result makes an operation's error out of what went wrong. ctx is the
-// caller's; sent tells that a write may have been executed, now or later.
+// result turns an operation's failure into its error. ctx is the caller's. sent tells
+// that a write may have been executed, or may yet be.
 func result(ctx context.Context, op string, id driver.ID, err error, sent bool) error {
 	for _, known := range []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
 		driver.ErrCorrupt, driver.ErrNewer, driver.ErrInvalid, driver.ErrClosed, driver.ErrOverloaded} {
@@ -199,15 +201,15 @@ func result(ctx context.Context, op string, id driver.ID, err error, sent bool) 
 	return fmt.Errorf("elasticstore: %s %v: %w", op, id, unavailable(err, sent))
 }
 
-// once does a thing once for all who need it, for as long as it fails: one
-// attempt at a time, not too often, and for as many callers as come.
+// once does a thing once for all callers, and again after a failure. It makes one
+// attempt at a time, with pauses between them; concurrent callers share an attempt.
 type once struct {
 	now func() time.Time
 
 	ok       atomic.Bool
 	mu       sync.Mutex
 	attempt  *attempt
-	failed   *attempt // the last one
+	failed   *attempt // the last attempt that failed
 	failures int
 	notYet   time.Time
 }
@@ -222,8 +224,8 @@ const (
 	mostRetry  = 2 * time.Second
 )
 
-// do returns when f has succeeded, or has failed once more, or just now. f runs
-// by itself: the end of ctx only ends the waiting.
+// do returns nil once f has succeeded, and an error once f has failed again, or if it
+// failed just now. The end of ctx ends the wait and not f.
 func (o *once) do(ctx context.Context, run func(f func()), f func() error) error {
 	if o.ok.Load() {
 		return nil
@@ -251,7 +253,7 @@ func (o *once) do(ctx context.Context, run func(f func()), f func() error) error
 	case <-a.done:
 		return a.err
 	case <-ctx.Done():
-		// It goes on, and who has more time than ctx may wait for it again.
+		// The attempt goes on; a caller with more time may wait for it again.
 		return &fault{certain: true, again: always, text: "while the engine was being set up", cause: contextError(ctx)}
 	}
 }
@@ -271,7 +273,7 @@ func (o *once) finish(a *attempt) {
 	o.failures++
 }
 
-// succeed takes note that it was done otherwise.
+// succeed notes that the thing was done by other means.
 func (o *once) succeed() { o.ok.Store(true) }
 
 // forget makes the next caller do it again.
@@ -280,13 +282,14 @@ func (o *once) forget() { o.ok.Store(false) }
 // detached runs f for an operation that has begun. Close waits for it.
 func (s *Store) detached(f func()) { s.running.Go(f) }
 
-// notes are what was logged already.
+// notes are the events that were logged already.
 type notes struct {
 	mu   sync.Mutex
 	seen map[string]bool
 }
 
-// first reports whether this is the first time for what.
+// first reports whether this is the first time for what. After some 1000 it is always
+// false.
 func (n *notes) first(what string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
-// TestStore is the conformance suite, with an index for each period of time, and
-// with one index for all and without copies.
+// TestStore runs the conformance suite: with an index for each period, and with one
+// index for everything and no copies.
 func TestStore(t *testing.T) {
 	for _, arrangement := range []struct {
 		name string
@@ -23,8 +23,8 @@ func TestStore(t *testing.T) {
 }
 
 func conform(whole *testing.T, one bool) {
-	// Families use a lab one after the other: most of the time would go into
-	// making indices.
+	// Families of tests reuse a lab, one after the other. Otherwise making indices would
+	// take most of the time.
 	labs := map[driver.Store]*lab{}
 	var free []*lab
 	change := func(c *Config) {
@@ -32,7 +32,7 @@ func conform(whole *testing.T, one bool) {
 			c.CopyBytes = -1
 		}
 		c.settings = map[string]any{"gc_deletes": "0s"}
-		c.patience = 300 * time.Millisecond // no node lags behind
+		c.patience = 300 * time.Millisecond // no node of the lab lags behind
 	}
 	storetest.Run(whole, storetest.Harness{
 		Patience: patient,
@@ -63,8 +63,8 @@ func conform(whole *testing.T, one bool) {
 		},
 		Settle: func(t testing.TB, s driver.Store) { labs[s].refresh(t) },
 		ForgetTombstones: func(t testing.TB, s driver.Store) {
-			// With gc_deletes at 0 a refresh drops what the engine remembers
-			// of deleted documents, and a merge what is left of them on disk.
+			// With gc_deletes at 0, a refresh drops the engine's memory of deleted
+			// documents, and a merge drops their rest on disk.
 			labs[s].call(t, http.MethodPost, "/"+labs[s].index+"*/_forcemerge?max_num_segments=1", "")
 			labs[s].refresh(t)
 		},
@@ -75,7 +75,7 @@ func conform(whole *testing.T, one bool) {
 	})
 }
 
-// empty leaves indices that stay as if nothing had been in them, and no others.
+// empty removes all documents from the indices that stay, and all other indices.
 func (l *lab) empty(t testing.TB, stay []string) {
 	t.Helper()
 	l.refresh(t)

@@ -10,13 +10,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Sweep ends what is over at the time now; see driver.Store.
+// This file is the sweep.
+
+// Sweep buries expired sessions and removes records past their deadline, at the time
+// now; see driver.Store.
 //
-// The indices of periods are dropped whole, once their period, one more of it
-// and the longest lifetime have passed, and no deadline in them lies ahead. In
-// the other indices expired sessions are buried, and what is past its deadline
-// is deleted, one by one. The next period's index is made for each layout in
-// use. Trouble with one index doesn't keep Sweep from the others.
+// Sweep drops a period's index whole, once the period, one more period and the longest
+// lifetime have passed and no deadline in the index lies ahead. In the other indices it
+// buries expired sessions, and deletes records past their deadline, one by one. It makes
+// the next period's index of each layout in use. A failure on one index doesn't keep
+// Sweep from the others.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	var report driver.SweepReport
 	long, done, err := s.beginLong(ctx)
@@ -52,8 +55,7 @@ func (s *Store) sweepError(ctx, long context.Context, err error) error {
 	return searchError(ctx, "sweep", err)
 }
 
-// sweepPeriods drops the indices of periods that are over, and makes those that
-// come next.
+// sweepPeriods drops the indices of periods that are over, and makes the next ones.
 func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *driver.SweepReport, fail func(error)) error {
 	list, err := s.listIndices(ctx, s.names.pattern())
 	if err != nil {
@@ -66,7 +68,7 @@ func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *driver.
 		p, ok := s.names.parse(info.name)
 		switch {
 		case !ok:
-			continue // of no period, or nobody knows whose
+			continue // of no period, or not one of our names
 		case info.mark == nil:
 			if s.notes.first("foreign " + info.name) {
 				s.cfg.Logger.Warn("elasticstore: an index that isn't this package's has the name of a period's; it is left alone", "index", info.name)
@@ -94,8 +96,8 @@ func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *driver.
 	return nil
 }
 
-// makeNext makes the index of a layout's next period, if the layout is in use:
-// to make it when the period begins would hold up all who come first.
+// makeNext makes the index of a layout's next period, if the layout is in use. Made only
+// when the period begins, it would hold up all operations that come first.
 func (s *Store) makeNext(ctx context.Context, l driver.Layout, now time.Time, there map[string]*indexInfo) error {
 	p, _ := s.names.holding(l, now)
 	current := there[p.index]
@@ -114,7 +116,7 @@ func (s *Store) makeNext(ctx context.Context, l driver.Layout, now time.Time, th
 	return s.ensure(ctx, next.index, lifetime)
 }
 
-// dropPeriod drops the index of a period if all in it is over.
+// dropPeriod drops a period's index if all its records are over.
 func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now time.Time) (bool, error) {
 	lifetime := time.Duration(info.mark.Lifetime) * time.Millisecond
 	if !now.After(p.end.Add(p.end.Sub(p.start)).Add(lifetime)) {
@@ -123,7 +125,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 	if err := s.refresh(ctx, info.name); err != nil {
 		return false, err
 	}
-	// Without a deadline nothing is ever over.
+	// A record without a deadline is never over.
 	live := anyOf(object{"range": object{"deadline": object{"gte": ceilMillis(now.Add(-driver.ClockTolerance))}}}, lacks("deadline"))
 	n, asked, err := s.countShards(ctx, info.name, live)
 	switch {
@@ -147,9 +149,8 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 	return true, nil
 }
 
-// refresh makes all of an index visible to searches. Copies that are nowhere
-// allocated don't count among those that failed; a search is asked of all
-// shards anyway.
+// refresh makes all of an index visible to searches. Copies that are allocated nowhere
+// don't count as failed; searches ask all shards anyway.
 func (s *Store) refresh(ctx context.Context, index string) error {
 	r := request{method: http.MethodPost, path: "/" + index + "/_refresh"}
 	a, err := s.ask(ctx, r)
@@ -175,7 +176,7 @@ func (s *Store) refresh(ctx context.Context, index string) error {
 	return nil
 }
 
-// over is a document that a sweep found to be over, at the version of the hit.
+// over is a document that may be over, at the version of the hit.
 type over struct {
 	id      driver.ID
 	version driver.Version
@@ -183,8 +184,8 @@ type over struct {
 	grave   bool
 }
 
-// sweepDocuments ends what is over in an index that belongs to no period.
-// Searches trail, so each end is a compare-and-set on what was found.
+// sweepDocuments ends the records that are over in an index of no period. Searches
+// trail, so each end is a compare-and-set at the version that was found.
 func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time, report *driver.SweepReport) error {
 	const size = 500
 	removable := now.Add(-driver.ClockTolerance)
@@ -202,8 +203,8 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 		found, err := search(ctx, s, index, query, func(h *hit) (o over, ok bool) {
 			rec, err := s.searched(h)
 			if errors.Is(err, driver.ErrNewer) && h.unread == nil {
-				// It has a deadline as all have. Whether it is idle is for a newer
-				// process to say.
+				// A deadline is the same in all formats. Whether the session is idle is
+				// for a newer process to judge.
 				id, _ := driver.ParseID(string(h.id)) // as searched did
 				rec, err = &driver.Record{ID: id, Deadline: h.doc.rec.Deadline}, nil
 			}
@@ -238,7 +239,7 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 	}
 }
 
-// end judges a document and makes the write that ends it; nil if it isn't over.
+// end returns the write that ends a document; nil if it isn't over.
 func (o *over) end(index string, now time.Time) (*write, error) {
 	deadline := o.rec.Deadline
 	if o.grave {
@@ -259,8 +260,8 @@ func (o *over) end(index string, now time.Time) (*write, error) {
 	return nil, nil
 }
 
-// endAll sends the ends that a sweep has found. To send one again is safe
-// whatever became of it: it only ever happens at the version that was judged.
+// endAll sends a sweep's writes. To send one again is always safe: it only happens at
+// the version that was judged.
 func (s *Store) endAll(ctx context.Context, ends []*write, report *driver.SweepReport) error {
 	b := s.backoff()
 	var since time.Time // when the trouble began
@@ -279,7 +280,7 @@ func (s *Store) endAll(ctx context.Context, ends []*write, report *driver.SweepR
 			case r.Err == nil:
 				report.Buried++
 			case errors.Is(r.Err, errVersion), errors.Is(r.Err, errNotThere), errors.Is(r.Err, errNoIndex):
-				// It isn't as it was judged: the next sweep looks again.
+				// It has changed since it was judged: the next sweep looks again.
 			case errors.As(r.Err, &f):
 				failed = append(failed, w)
 			default:

@@ -19,17 +19,17 @@ func (l *lab) sweep(t testing.TB, s *Store, now time.Time) driver.SweepReport {
 	return r
 }
 
-// TestSweepDropsPeriods has periods of which all is over, and others.
+// TestSweepDropsPeriods has periods in which everything is over, and others.
 func TestSweepDropsPeriods(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
 	now := time.Now().UTC()
 	day := func(n int) time.Time { return now.AddDate(0, 0, -n) }
-	// Ten days ago, two days of lifetime each.
+	// Made ten days ago, with a lifetime of two days.
 	dead := session(driver.LayoutDay, day(10))
 	dead.Deadline = dead.Created.Add(48 * time.Hour)
 	mustCreate(t, s, dead)
-	// The same age, but one of its sessions lives, and of another its grave.
+	// About as old, but one of the sessions lives, and the grave of another.
 	alive := session(driver.LayoutDay, day(11))
 	alive.Deadline = alive.Created.Add(48 * time.Hour)
 	alive = mustCreate(t, s, alive)
@@ -45,17 +45,17 @@ func TestSweepDropsPeriods(t *testing.T) {
 	if err := s.Bury(testContext(t), grave.ID, driver.Grave{Reason: driver.EndDestroyed, Until: now.Add(time.Hour)}, driver.Version{}); err != nil {
 		t.Fatal(err)
 	}
-	// Everything over, but not for as long as the largest lifetime.
+	// Everything is over, but not for as long as the longest lifetime.
 	other := l.open(t, nil, nil)
 	recent := session(driver.LayoutDay, day(4))
 	recent.Deadline = recent.Created.Add(72 * time.Hour)
 	mustCreate(t, other, recent)
 	mustCreate(t, other, session(driver.LayoutDay, day(10)))
-	// Without a deadline it is never over.
+	// A record without a deadline is never over.
 	endless := session(driver.LayoutDay, day(13))
 	endless.Deadline = time.Time{}
 	mustCreate(t, s, endless)
-	// The deadline is over only when the tolerance has passed as well.
+	// A deadline is over only once the clock tolerance has passed as well.
 	edge := session(driver.LayoutHour, day(2))
 	edge.Deadline = now.Add(-driver.ClockTolerance + time.Minute)
 	mustCreate(t, s, edge)
@@ -75,8 +75,7 @@ func TestSweepDropsPeriods(t *testing.T) {
 	_, err := s.Get(testContext(t), dead.ID)
 	wantError(t, err, driver.ErrNotFound)
 
-	// A late write brings the index back, through the template; it goes with
-	// the next sweep.
+	// A late write brings the index back, through the template. The next sweep drops it.
 	_, err = other.Update(testContext(t), &driver.Record{ID: dead.ID, Kind: dead.Kind, Version: driver.Version{Term: 1, Seq: 7}})
 	wantError(t, err, driver.ErrNotFound)
 	if err := other.Bury(testContext(t), dead.ID, driver.Grave{Reason: driver.EndRevoked, Until: day(8)}, driver.Version{}); err != nil {
@@ -91,7 +90,7 @@ func TestSweepDropsPeriods(t *testing.T) {
 	}
 }
 
-// TestI14SweepAsksAllShards: nothing is dropped on the word of some of them.
+// TestI14SweepAsksAllShards: nothing is dropped on the word of some of the shards.
 func TestI14SweepAsksAllShards(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
@@ -115,7 +114,7 @@ func TestI14SweepAsksAllShards(t *testing.T) {
 			index := s.names.of(r.ID)
 			mustCreate(t, s, r)
 			f.set(c.alter)
-			eventually(t, func() error { // it may run out of time before it gets there
+			eventually(t, func() error { // the sweep may run out of time before
 				report, err := short.Sweep(testContext(t), now)
 				if err == nil || report.Dropped != 0 || !l.exists(t, index) {
 					t.Fatalf("Sweep: %+v, %v", report, err)
@@ -133,7 +132,7 @@ func TestI14SweepAsksAllShards(t *testing.T) {
 	}
 }
 
-// TestSweepGoesOn: trouble with one index doesn't keep it from the others.
+// TestSweepGoesOn: trouble with one index doesn't keep a sweep from the others.
 func TestSweepGoesOn(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -168,11 +167,11 @@ func TestSweepLeavesForeignIndicesAlone(t *testing.T) {
 	for _, suffix := range foreign {
 		l.call(t, http.MethodPut, "/"+l.index+suffix, "")
 	}
-	// One with the name of a period, but not made by this package.
+	// An index with a period's name that this package did not make.
 	l.call(t, http.MethodDelete, "/_index_template/"+s.names.template(), "")
 	l.call(t, http.MethodPut, "/"+l.index+"-2020.01.01", "")
 	foreign = append(foreign, "-2020.01.01")
-	// Ones by whose members nothing can be sorted.
+	// Indices whose members can't be sorted by.
 	for _, suffix := range []string{"-2", "-2020"} {
 		l.call(t, http.MethodPut, "/"+l.index+suffix, `{"mappings":{"properties":{"id":{"type":"text"},"created":{"type":"text"}}}}`)
 		foreign = append(foreign, suffix)
@@ -232,7 +231,7 @@ func TestSweepMakesTheNextPeriod(t *testing.T) {
 	}
 }
 
-// TestI14SweepJudgesVersions: a search may show what has been saved over since.
+// TestI14SweepJudgesVersions: a search may show a state that was since saved over.
 func TestI14SweepJudgesVersions(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -252,7 +251,7 @@ func TestI14SweepJudgesVersions(t *testing.T) {
 	}
 	f := newFaulty(l.client)
 	other := l.open(t, f, nil)
-	f.set(onKind("_bulk", times(1, broken))) // done, but the answer is lost
+	f.set(onKind("_bulk", times(1, broken))) // executed, but the answer is lost
 	report, err := other.Sweep(testContext(t), now)
 	if err != nil || report.Buried != 0 {
 		t.Errorf("Sweep: %+v, %v", report, err)

@@ -14,7 +14,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// noEngine is a Store without one.
+// This file tests that operations end in time without a timer of their own.
+
+// noEngine makes a Store without an engine.
 func noEngine(t *testing.T, answer func(req *http.Request, body []byte) (*http.Response, error)) *Store {
 	f := newFaulty(nil)
 	f.set(func(req *http.Request, body []byte, _ func() (*http.Response, error)) (*http.Response, error) {
@@ -23,7 +25,7 @@ func noEngine(t *testing.T, answer func(req *http.Request, body []byte) (*http.R
 	return (&lab{index: "x"}).open(t, f, nil)
 }
 
-// TestCloseStopsTimers: what has ended operations doesn't go on after Close.
+// TestCloseStopsTimers: the timers that end operations stop with Close.
 func TestCloseStopsTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := noEngine(t, nil)
@@ -46,8 +48,8 @@ func TestCloseStopsTimers(t *testing.T) {
 	})
 }
 
-// watched is a context that is told when package context makes another of it,
-// with a timer or without.
+// watched is a context that notices when package context derives another from it, with a
+// timer or without.
 type watched struct {
 	context.Context
 	t    *testing.T
@@ -62,8 +64,8 @@ func (w watched) AfterFunc(func()) (stop func() bool) {
 	return func() bool { return true }
 }
 
-// TestManagerMakesNoTimer: a manager's timeout and the store's share a timer with
-// others, so that nobody makes one for an operation.
+// TestManagerMakesNoTimer: the timeouts of managers and stores share timers, so no
+// operation makes one.
 func TestManagerMakesNoTimer(t *testing.T) {
 	t.Parallel()
 	asked := 0

@@ -7,7 +7,10 @@ import (
 	"testing"
 )
 
-// outcome is what an operation comes to while there is trouble.
+// This file lists the troubles of an engine and of what stands before it, with the
+// outcome of each operation.
+
+// outcome is an operation's result during trouble.
 type outcome uint8
 
 const (
@@ -17,47 +20,47 @@ const (
 	other          // anything else, which is never right
 )
 
-// trouble is a state of an engine, or of what stands before it.
+// trouble is a state of an engine, or of a proxy before it.
 type trouble struct {
 	name string
-	// begin brings it about, for the index of a period or for all requests, and
-	// returns what ends it.
+	// begin causes the trouble, for a period's index or for all requests, and returns a
+	// function that ends it.
 	begin func(t testing.TB, e *troubled) (end func())
 
 	get, update, create, bury, search, sweep, report outcome
 
-	all   bool // it is every request's, not that of one index
-	hangs bool // writes are not answered, in place of being turned down
+	all   bool // all requests have it, not those of one index
+	hangs bool // writes are not answered, instead of turned down
 
-	// says is what the errors have to tell.
+	// says are texts that the errors must contain.
 	says []string
-	// reported is what Report tells of it, if it can.
+	// reported is the problem that Report must tell, if it can.
 	reported string
 }
 
-// troubled is an engine with trouble to come.
+// troubled is an engine that will have trouble.
 type troubled struct {
 	*lab
 	*proxy
-	index string // whose trouble it is
+	index string // the index that will have trouble
 }
 
-// explain is what the errors about shards refer to.
+// explain is in all errors about shards.
 const explain = "/_cluster/allocation/explain"
 
-// turnedDown is a trouble in which writes certainly don't happen.
+// turnedDown makes a trouble one in which writes certainly don't happen.
 func turnedDown(t trouble) trouble {
 	t.update, t.create, t.bury = down, down, down
 	return t
 }
 
-// unread is a trouble in which nothing can be read.
+// unread makes a trouble one in which nothing can be read.
 func unread(t trouble) trouble {
 	t.get, t.search, t.sweep = down, down, down
 	return t
 }
 
-// indexTroubles are those that one index can have on an engine that is well.
+// indexTroubles are the troubles that one index can have on an engine that is well.
 func indexTroubles() []trouble {
 	return []trouble{
 		blocked("read_only_allow_delete", turnedDown(trouble{says: []string{"free disk space", "index.blocks.read_only_allow_delete"}})),
@@ -75,8 +78,8 @@ func indexTroubles() []trouble {
 	}
 }
 
-// blocked is the trouble of an index with a block, as the engine sets it for a
-// disk that is full, and people for their own reasons.
+// blocked is the trouble of an index with a block. An engine sets it when its disk is
+// full, and people for their own reasons.
 func blocked(name string, t trouble) trouble {
 	t.name = name
 	t.begin = func(tb testing.TB, e *troubled) func() {
@@ -91,11 +94,11 @@ func (l *lab) settings(t testing.TB, index, settings string) {
 	l.call(t, http.MethodPut, "/"+index+"/_settings", settings)
 }
 
-// answering is how a proxy answers a request.
+// answering answers a request at a proxy.
 type answering = func(w http.ResponseWriter, r *http.Request, forward func() *http.Response)
 
-// proxyTroubles are those that come between us and an engine that is well, or
-// that only an engine under load has.
+// proxyTroubles are those between us and an engine that is well, and those that only an
+// engine under load has.
 func proxyTroubles() []trouble {
 	hangs := through("no answer", nil)
 	hangs.hangs = true
@@ -148,7 +151,7 @@ func through(name string, a answering, says ...string) trouble {
 	}
 }
 
-// replies has every request answered like this.
+// replies is the trouble that every request gets this answer.
 func replies(name string, status int, contentType, body string, says ...string) trouble {
 	return through(name, func(w http.ResponseWriter, _ *http.Request, _ func() *http.Response) {
 		w.Header().Set("Content-Type", contentType)
@@ -157,7 +160,8 @@ func replies(name string, status int, contentType, body string, says ...string) 
 	}, says...)
 }
 
-// partly has searches answered by some of the shards: with 200 all the same.
+// partly is the trouble that only some of the shards answer a search, yet with the
+// status 200.
 func partly(name, old, instead string, says ...string) trouble {
 	t := through(name, func(w http.ResponseWriter, r *http.Request, forward func() *http.Response) {
 		res := forward()

@@ -14,8 +14,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// mappingOfFormat1 is what the first version made its indices with, as its template
-// had it.
+// This file tests indices and documents that an earlier version made.
+
+// mappingOfFormat1 is the mapping of the first version's template and indices.
 const mappingOfFormat1 = `{"_meta":{"cloakroom":{"format":1}},"dynamic":false,"properties":{` +
 	`"id":{"type":"keyword","index":false},"kind":{"type":"keyword","doc_values":false},` +
 	`"app":{"type":"keyword","doc_values":false},"principal":{"type":"keyword","doc_values":false},` +
@@ -29,7 +30,7 @@ func (l *lab) oldIndex(t testing.TB, index string) {
 		`{"settings":{"index":{"number_of_shards":1,"auto_expand_replicas":"0-1"}},"mappings":%s}`, mappingOfFormat1))
 }
 
-// oldDocument is what the first version wrote of a record, which had no Extra.
+// oldDocument returns the first version's document of a record; it had no Extra.
 func oldDocument(t testing.TB, r *driver.Record) string {
 	t.Helper()
 	document, err := encodeRecord(r, false)
@@ -39,9 +40,8 @@ func oldDocument(t testing.TB, r *driver.Record) string {
 	return string(document)
 }
 
-// TestMixedMappings has indices of format 1, with documents as the first version
-// wrote them, beside those that this version makes. All is found, in order, page by
-// page, whichever index it is in.
+// TestMixedMappings has indices of format 1, with documents of the first version, beside
+// indices of this version. A search finds everything, in order, page by page, from both.
 func TestMixedMappings(t *testing.T) {
 	t.Parallel()
 	for _, oldFirst := range []bool{true, false} {
@@ -64,7 +64,8 @@ func TestMixedMappings(t *testing.T) {
 					r.ID = driver.NewID(driver.LayoutImport, now)
 					r.ID[0] = byte(i)
 				}
-				// Many of one moment, in both indices, and some times that are early.
+				// Many records have the same time, in both indices, and some an early
+				// one.
 				r.Created = now.Add(-time.Duration(i%4) * time.Second)
 				switch i {
 				case 7, 8:
@@ -144,7 +145,7 @@ func TestMixedMappings(t *testing.T) {
 				}
 			}
 
-			// Each is saved, buried and swept where it is.
+			// Each record is saved, buried and swept in its own index.
 			for _, r := range all[:10] {
 				u := update(r, `"saved"`)
 				v, err := s.Update(testContext(t), u)
@@ -166,7 +167,7 @@ func TestMixedMappings(t *testing.T) {
 				t.Errorf("a sweep reports %+v, want 5 buried", report)
 			}
 			l.refresh(t)
-			// The next period may be among them, as the first sweep makes it.
+			// The next period may be among the dropped, since the first sweep makes it.
 			if report := l.sweep(t, s, now.AddDate(0, 1, 0)); report.Removed != 6 || report.Dropped < 2 {
 				t.Errorf("a sweep reports %+v, want 6 removed and 2 periods dropped", report)
 			}
@@ -181,8 +182,8 @@ func cursors(records []*driver.Record) (list []string) {
 	return list
 }
 
-// TestTemplateOfFormat1 is upgraded. The first version leaves the new one alone, as
-// its number is lower, and goes on with the indices that come from it.
+// TestTemplateOfFormat1: the template is upgraded. The first version leaves the new one
+// alone, since its own number is lower, and works with the indices that come from it.
 func TestTemplateOfFormat1(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
@@ -206,8 +207,8 @@ func TestTemplateOfFormat1(t *testing.T) {
 		t.Fatal(err)
 	}
 	there, err = s.getTemplate(testContext(t))
-	// What the first version asks before it leaves a template alone, and before it
-	// uses an index.
+	// The first version asks this before it leaves a template alone, and before it uses
+	// an index.
 	if err != nil || there.mark == nil || there.mark.Format <= 1 {
 		t.Errorf("%+v, %v", there, err)
 	}
@@ -222,8 +223,8 @@ func TestTemplateOfFormat1(t *testing.T) {
 	}
 }
 
-// TestMembersOfOthers: what an operator adds to a document stays, also in its forms
-// for values that engines refuse, and in graves.
+// TestMembersOfOthers: members that an operator adds to a document stay, also beside
+// values that engines refuse, and in graves.
 func TestMembersOfOthers(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)

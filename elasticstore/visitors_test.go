@@ -17,6 +17,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file tests what visitors of a site notice of troubles.
+
 // site is a real Manager behind a real HTTP server.
 type site struct {
 	m      *cloakroom.Manager
@@ -24,10 +26,10 @@ type site struct {
 	n      cloakroom.Key[int]
 
 	mu     sync.Mutex
-	errors []error // of the answers that were none
+	errors []error // of requests that failed
 }
 
-// newSite makes a site that waits so long for the store. All sites have the same
+// newSite makes a site that waits for the store for patience. All sites have the same
 // keyring.
 func newSite(t testing.TB, s *Store, patience time.Duration) *site {
 	t.Helper()
@@ -75,7 +77,7 @@ func newSite(t testing.TB, s *Store, patience time.Duration) *site {
 	return site
 }
 
-// told is all that went wrong, since it was asked last.
+// told returns all errors since the last call.
 func (s *site) told() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,8 +94,8 @@ type visitor struct {
 
 func (s *site) visitor() *visitor { return &visitor{site: s} }
 
-// ask makes a request. cookie tells whether the answer had anything to say about
-// the visitor's cookie.
+// ask makes a request. cookie tells whether the answer set or deleted the visitor's
+// cookie.
 func (v *visitor) ask(t testing.TB, path string) (status int, body string, cookie bool) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, v.site.server.URL+path, http.NoBody)
@@ -122,7 +124,7 @@ func (v *visitor) ask(t testing.TB, path string) (status int, body string, cooki
 	return res.StatusCode, string(text), cookie
 }
 
-// want makes a request that has to go well.
+// want makes a request that must succeed.
 func (v *visitor) want(t testing.TB, path, body string) {
 	t.Helper()
 	if status, got, _ := v.ask(t, path); status != http.StatusOK || got != body {
@@ -130,8 +132,8 @@ func (v *visitor) want(t testing.TB, path, body string) {
 	}
 }
 
-// outage makes a request to a site, perhaps another one, that has to be answered
-// by 503, with the cookie left alone.
+// outage makes a request to a site, perhaps another than the visitor's. The answer must
+// be 503 and leave the cookie alone.
 func (v *visitor) outage(t testing.TB, at *site, path string) {
 	t.Helper()
 	home := v.site
@@ -142,12 +144,12 @@ func (v *visitor) outage(t testing.TB, at *site, path string) {
 	}
 }
 
-// meetVisitors has the visitors of a site live through troubles.
+// meetVisitors runs a site and its visitors through troubles.
 func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 	p := newProxy(t, l)
 	s := l.open(t, p.client(t), nil)
 	warm(t, s, time.Now())
-	// What is to go well may take its time; what isn't, needn't.
+	// Requests that must succeed have time; those that must fail get little.
 	site, hasty := newSite(t, s, patient), newSite(t, s, hasty)
 	for _, tr := range troubles {
 		t.Run(tr.name, func(t *testing.T) {
@@ -178,7 +180,7 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 					adds.outage(t, hasty, "/add")
 				}
 			})
-			wg.Go(func() { // who comes anew gets no cookie for what isn't kept
+			wg.Go(func() { // a new visitor gets no cookie for a session that isn't saved
 				if v := site.visitor(); tr.create != fine {
 					v.outage(t, hasty, "/add")
 				} else {
@@ -186,7 +188,7 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 				}
 			})
 			signedOut := tr.get == fine && tr.bury == fine
-			wg.Go(func() { // who isn't signed out isn't told so
+			wg.Go(func() { // a visitor who isn't signed out isn't told so
 				if signedOut {
 					leaves.want(t, "/out", " 0")
 				} else {
@@ -203,7 +205,7 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 				switch {
 				case v == leaves && signedOut:
 					v.want(t, "/look", " 0")
-				case v == leaves && tr.bury == unsure, v == adds && tr.update == unsure: // who knows
+				case v == leaves && tr.bury == unsure, v == adds && tr.update == unsure: // either is right
 					if status, _, _ := v.ask(t, "/look"); status != http.StatusOK {
 						t.Errorf("visitor %d afterwards: %d", i, status)
 					}
@@ -220,16 +222,15 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 	}
 }
 
-// TestI8VisitorsInTrouble: whatever trouble there is, it is 503 with the cookie
-// left alone, never a sign-out, and never called saved.
+// TestI8VisitorsInTrouble: every trouble is a 503 that leaves the cookie alone. It is
+// never a sign-out, and nothing is called saved.
 func TestI8VisitorsInTrouble(t *testing.T) {
 	t.Parallel()
 	meetVisitors(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }
 
-// TestI1FloodStage has visitors save all the time while the engine blocks writes
-// for a disk that is full, twice: what was acknowledged is there, and nothing
-// else happened.
+// TestI1FloodStage: visitors save all the time while the engine blocks writes, twice,
+// for a disk that is full. Everything acknowledged is there, and nothing else happened.
 func TestI1FloodStage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -247,7 +248,7 @@ func TestI1FloodStage(t *testing.T) {
 	for range visitors {
 		wg.Go(func() {
 			v := site.visitor()
-			saved, unsure := 0, 0 // what was acknowledged, and what may have come on top
+			saved, unsure := 0, 0 // acknowledged, and perhaps done on top
 			check := func(body string) {
 				var n int
 				if _, err := fmt.Sscan(body, &n); err != nil || n < saved || n > saved+unsure {

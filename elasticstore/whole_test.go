@@ -18,7 +18,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
-// TestI8WholeEngine has troubles that only an engine of our own may have: red
+// This file tests troubles of a whole engine, on an engine of its own.
+
+// TestI8WholeEngine has the troubles that only an engine of our own may have: red
 // shards, blocks on the whole cluster, requests that are too large for it.
 func TestI8WholeEngine(t *testing.T) {
 	t.Parallel()
@@ -40,8 +42,8 @@ func TestI8WholeEngine(t *testing.T) {
 	t.Run("open", func(t *testing.T) { openBlocked(t, newLabAt(t, e.URL())) })
 }
 
-// turnRed makes an index red with all that is in it: its shard can't be opened
-// until what was taken from the engine's data is back.
+// turnRed makes an index red, with everything in it: its shard can't be opened until
+// heal puts back the files that were taken from the engine's data.
 func turnRed(t testing.TB, l *lab, data, index string) (heal func()) {
 	t.Helper()
 	var uuid string
@@ -101,8 +103,8 @@ func (l *lab) cluster(t testing.TB, settings string) {
 	l.call(t, http.MethodPut, "/_cluster/settings", settings)
 }
 
-// tooLarge has the engine itself refuse requests for their size, some for now
-// and some for good.
+// tooLarge: the engine itself refuses requests for their size, some for now and some for
+// good.
 func tooLarge(t *testing.T, l *lab) {
 	s := l.open(t, nil, nil)
 	of := func(kb int) *driver.Record {
@@ -117,12 +119,12 @@ func tooLarge(t *testing.T, l *lab) {
 		t.Errorf("the error doesn't name the setting: %v", err)
 	}
 	var wg sync.WaitGroup
-	for range 40 { // more than fits into one request
+	for range 40 { // they don't fit into one request
 		wg.Go(func() { mustCreate(t, s, of(50)) })
 	}
 	wg.Wait()
 
-	// Memory is short: that passes.
+	// Memory is short for a while.
 	l.cluster(t, `{"transient":{"network.breaker.inflight_requests.limit":"20kb"}}`)
 	poor := of(50)
 	fails(t, func(ctx context.Context) error { _, err := s.Create(ctx, poor); return err }, driver.ErrUnavailable)

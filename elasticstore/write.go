@@ -10,32 +10,34 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// write is one document on its way to the engine. It isn't changed between being
-// queued and being answered.
+// This file is Create, Update and Bury, and a write's way to the engine.
+
+// write is one document on its way to the engine. It doesn't change between entering the
+// queue and its answer.
 type write struct {
 	index    string
 	id       driver.ID
 	action   action
 	at       driver.Version // of actions that compare
-	document []byte         // none to delete
+	document []byte         // empty for deleteAt
 }
 
 type action uint8
 
 const (
-	createNew   action = iota // if nothing is there
-	replaceAt                 // what is there at a version
-	replaceAny                // whatever is there, or nothing
-	deleteAt                  // what is there at a version
-	actionCount               // how many there are
+	createNew   action = iota // if there is no document
+	replaceAt                 // the document at a version
+	replaceAny                // any document, or none
+	deleteAt                  // the document at a version
+	actionCount               // the number of actions
 )
 
-// name is how a bulk request calls the action.
+// name returns the action's name in a bulk request.
 func (a action) name() string {
 	return [actionCount]string{"create", "index", "index", "delete"}[a]
 }
 
-// size is about what the write takes in a bulk request.
+// size estimates the write's bytes in a bulk request.
 func (w *write) size() int { return len(w.document) + len(w.index) + 120 }
 
 // Create stores a new record; see driver.Store.
@@ -65,7 +67,7 @@ func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver
 	if v.IsZero() {
 		action = replaceAny
 	}
-	v.Term &^= graveMark // a grave's is as good
+	v.Term &^= graveMark // a burial may replace a grave at its version
 	sent := false
 	bounded, done, err := s.begin(ctx)
 	if err == nil {
@@ -102,21 +104,21 @@ func (s *Store) store(ctx context.Context, r *driver.Record, a action) (v driver
 	return v, sent, err
 }
 
-// spareWrites are writes, with their memory for a document, that have succeeded:
-// every flush that had them is over. Those of a caller that gave up may still be
-// on their way.
+// spareWrites are writes that succeeded, kept for the memory of their documents. Every
+// flush that had them is over. The write of a caller that gave up may still be on its
+// way, and isn't among them.
 var spareWrites = sync.Pool{New: func() any { return new(write) }}
 
-// mostDocument is the largest document whose memory is used again.
+// mostDocument is the largest document whose memory is used again, in bytes.
 const mostDocument = 64 << 10
 
-// carryOut writes a document, again where the engine certainly hasn't, and finds
-// out what a version conflict means. A record, if it is one and has values, goes
-// out once more in the form that every engine takes if the other is refused.
+// carryOut writes a document, tries again if the engine certainly hasn't executed the
+// write, and finds out the reason of a version conflict. If the engine refuses a record
+// that has values, carryOut sends it once more in the form that every engine takes.
 func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *driver.Record) (v driver.Version, sent bool, err error) {
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
-		// No record is at such a version, and the engine isn't to be asked: a
-		// grave is at its own.
+		// No record is at such a version. The engine must not be asked: a grave is at
+		// its own.
 		return v, false, s.conflict(ctx, w)
 	}
 	if err := s.prepare(ctx); err != nil {
@@ -124,7 +126,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 	}
 	s.indices.lived(w.id, deadline)
 	b := s.backoff()
-	var missing time.Time // since when the index has been unknown
+	var missing time.Time // when the index was first found missing
 	for {
 		if err := s.ensure(ctx, w.index, s.indices.longest(w.id.Layout())); err != nil {
 			return v, sent, err
@@ -132,7 +134,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 		v, err = s.writes.Do(ctx, w)
 		if err == nil {
 			s.copies.wrote(w, v)
-			return v, false, nil // before what costs memory
+			return v, false, nil // before the variables below cost memory
 		}
 		var f *fault
 		var refused *refusal
@@ -143,7 +145,7 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 			}
 			return v, true, err
 		case errors.Is(err, errNoIndex):
-			// Swept away since this process last looked, or a node lags behind.
+			// A sweep dropped it since this process last looked, or a node lags behind.
 			s.lost(w.index)
 			if missing.IsZero() {
 				missing = time.Now()
@@ -170,14 +172,14 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 			if maybe, ok, own := fromBatch(ctx, err); ok {
 				return v, sent || maybe, b.after(own)
 			}
-			return v, true, err // the flush broke off
+			return v, true, err // the flush failed
 		}
 	}
 }
 
-// refuse is the error of a document that is refused in its plainest form, in
-// which no value can be the reason. Either the record is to blame, for ever, or
-// an index that isn't as this package makes them.
+// refuse returns the error of a document that is refused in its plainest form, in which
+// no value can be the reason. Either the record can never be stored, or the index isn't
+// one that this package made.
 func (s *Store) refuse(w *write, r *refusal) error {
 	if r.mapping {
 		return &fault{certain: true, cause: r, text: fmt.Sprintf("the index %q refuses documents of this package, so its mapping is another's: "+
@@ -186,7 +188,8 @@ func (s *Store) refuse(w *write, r *refusal) error {
 	return fmt.Errorf("%w: %w", driver.ErrInvalid, r)
 }
 
-// conflict finds out what a write met instead of the version it was for.
+// conflict returns the error of a write that didn't find its version: it reads what is
+// there.
 func (s *Store) conflict(ctx context.Context, w *write) error {
 	s.copies.doubt(w.id)
 	_, err := s.get(ctx, w.id)

@@ -7,7 +7,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what the store tells operators.
+// This file is Summarize and Report, for operators.
 
 // Summarize counts the records that a query selects; see driver.Inspector.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
@@ -27,7 +27,7 @@ func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 	return sum, nil
 }
 
-// Report tells how many records and graves are kept; see driver.Inspector.
+// Report counts records and graves; see driver.Inspector.
 func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	records, graves := 0, 0
 	err := s.each(ctx, "report", func(e entry) {

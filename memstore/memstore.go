@@ -8,32 +8,30 @@
 //
 // # Durability
 //
-// None. What is acknowledged lasts until Close or the end of the process.
+// None. An acknowledged write lasts until Close or the end of the process.
 //
 // # Consistency
 //
-// Each operation happens at one moment, between its call and its return. Search
-// and Summarize go through the records part by part: what is written meanwhile
-// may be in their answer or not, but what was acknowledged before they began
-// is.
+// Each operation happens at one moment, between its call and its return. Search and
+// Summarize go through the records part by part. Their answer has every write that was
+// acknowledged before they began, and may have writes made meanwhile.
 //
 // # Concurrency
 //
-// Records are spread over locks by their ids, so that callers rarely wait for
-// each other. The store starts no goroutines.
+// Records are spread over locks by their ids, so callers rarely wait for each other. The
+// store starts no goroutines.
 //
 // # Memory
 //
-// The records that were written last, some 4,000 of them, are kept as they are:
-// Get hands out the very record and allocates nothing. Others are packed, into
-// their values' size and some 300 bytes, and Get unpacks them, which takes
-// one or two microseconds; the write of such a one packs another.
+// The records that were written last, some 4,000, are kept as they are: Get returns the
+// very record and allocates nothing. Other records are packed, into the size of their
+// values and some 300 bytes. Get unpacks them, which takes one or two microseconds. A
+// write of a packed record packs another.
 //
 // # Limits
 //
-// The number of records and graves can be bounded by Config.MaxRecords; their
-// size is not. Search sorts all that the query selects before it yields the
-// first.
+// Config.MaxRecords can bound the number of records and graves; their size has no bound.
+// Search sorts all records that the query selects before it yields the first.
 //
 // # Deviations from the contract
 //
@@ -49,20 +47,23 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Config holds what can be chosen about a Store. The zero value is fine.
+// This file is Store: its shards, and the operations on one record.
+
+// Config says how a Store works. The zero value is fine.
 type Config struct {
-	// MaxRecords is how many records and graves are kept at most. When so many
-	// are, writes that would add one fail with driver.ErrOverloaded;
-	// others, and Sweep, which makes room, go on. Defaults to 0: no limit.
+	// MaxRecords bounds the number of records and graves. At the bound, writes that
+	// would add one fail with driver.ErrOverloaded; other writes, and Sweep, which makes
+	// room, go on. Defaults to 0: no bound.
 	MaxRecords int
 }
 
-// Store keeps records in memory. Its methods are safe for concurrent use.
+// Store is a driver.Store that keeps records in memory. Make one with New. Its methods
+// may be called concurrently.
 type Store struct {
 	max    int64
 	count  atomic.Int64 // records and graves
 	last   atomic.Uint64
-	shards *[shardCount]shard // behind a pointer, so that nothing that prints a Store comes to the records
+	shards *[shardCount]shard // behind a pointer, so that printing a Store never reaches the records
 }
 
 var (
@@ -72,37 +73,38 @@ var (
 	_ driver.Assurer      = (*Store)(nil)
 )
 
-// Format implements fmt.Formatter: a store is printed without its records.
+// Format implements fmt.Formatter. It prints the number of records and graves, and none
+// of them.
 func (s *Store) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "memstore of %d records and graves", s.count.Load())
 }
 
 const (
 	shardCount = 256
-	// freshCount is how many records of a shard are not packed.
+	// freshCount is the number of records of a shard that are not packed.
 	freshCount = 16
 )
 
-// shard is a part of the records. Graves are among them, as records that have
-// one. A record is in one of the maps, which are nil once the store is closed.
-// Records are never changed, but replaced: readers hold them without a lock.
+// shard is a part of the records. Graves are among them, as records with a Grave. A
+// record is in one of the two maps, which are nil once the store is closed. Records are
+// never changed, but replaced: readers hold them without a lock.
 type shard struct {
 	mu     sync.RWMutex
-	fresh  map[driver.ID]*driver.Record // those written last, without graves
+	fresh  map[driver.ID]*driver.Record // the records written last, no graves
 	packed map[driver.ID]packed
-	turn   [freshCount]driver.ID // of what is fresh, the one at next for longest
+	turn   [freshCount]driver.ID // the ids in fresh; the oldest is at next
 	next   int
 	_      [64]byte // keeps two locks out of one cache line
 }
 
-// state is what decides whether a record may be replaced. The zero state is that
-// there is none.
+// state decides whether a record may be replaced. The zero state means that the id has
+// nothing.
 type state struct {
 	version driver.Version
 	grave   bool
 }
 
-// state returns that of an id, with the lock held.
+// state returns the state of an id. sh.mu must be held.
 func (sh *shard) state(id driver.ID) state {
 	if r := sh.fresh[id]; r != nil {
 		return state{version: r.Version}
@@ -113,10 +115,10 @@ func (sh *shard) state(id driver.ID) state {
 	return state{}
 }
 
-// put keeps a record in the place of that of its id. It may have to pack another.
+// put keeps a record in place of its id's earlier one. It may have to pack another.
 func (sh *shard) put(r *driver.Record) {
 	switch {
-	case r.Grave != nil: // hardly anybody will ask for it
+	case r.Grave != nil: // rarely read again
 		delete(sh.fresh, r.ID)
 		sh.packed[r.ID] = pack(r)
 		return
@@ -132,7 +134,7 @@ func (sh *shard) put(r *driver.Record) {
 	sh.fresh[r.ID] = r
 }
 
-// New returns an empty store. A nil config stands for the zero Config.
+// New returns an empty store. A nil config means the zero Config.
 func New(config *Config) *Store {
 	s := &Store{shards: new([shardCount]shard)}
 	if config != nil {
@@ -145,8 +147,8 @@ func New(config *Config) *Store {
 	return s
 }
 
-// Close forgets all records. Methods return driver.ErrClosed from then on.
-// It waits for nothing, always succeeds, and can be called again.
+// Close forgets all records. From then on methods return driver.ErrClosed. It waits for
+// nothing, always returns nil, and can be called again.
 func (s *Store) Close() error {
 	for i := range s.shards {
 		sh := &s.shards[i]
@@ -157,8 +159,7 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// shard returns the part that an id belongs to. The last byte is random in ids
-// of every layout.
+// shard returns the shard of an id. The last byte is random in ids of every layout.
 func (s *Store) shard(id driver.ID) *shard { return &s.shards[id[len(id)-1]] }
 
 // next returns a version that no record of this store has had.
@@ -168,13 +169,13 @@ func (s *Store) next() driver.Version {
 
 func version(seq uint64) driver.Version { return driver.Version{Term: 1, Seq: seq} }
 
-// fail says what could not be done with which record, and why.
+// fail adds the operation and the id to an error.
 func fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("memstore: %s %s: %w", op, id, err)
 }
 
-// Assurances vouches for reads, as there is one copy of everything, and for answers,
-// as each operation is carried out once.
+// Assurances vouches for reads, since there is one copy of everything, and for answers,
+// since each operation is carried out once.
 func (s *Store) Assurances() driver.Assurances {
 	return driver.Assurances{Reads: true, Answers: true}
 }
@@ -206,7 +207,7 @@ func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	return known(r)
 }
 
-// known returns a record that is not a grave, unless it is of a newer format.
+// known returns a record that is not a grave, or an error if it is of a newer format.
 func known(r *driver.Record) (*driver.Record, error) {
 	if err := driver.CheckFormat(r.Extra); err != nil {
 		return nil, fail("get", r.ID, err)
@@ -214,7 +215,7 @@ func known(r *driver.Record) (*driver.Record, error) {
 	return r, nil
 }
 
-// Create stores a record that is not there yet; see driver.Store.
+// Create stores a new record; see driver.Store.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, func(old state) error {
 		if old != (state{}) {
@@ -224,15 +225,14 @@ func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, e
 	})
 }
 
-// Update replaces a record that is at r.Version; see driver.Store.
+// Update replaces a record at r.Version; see driver.Store.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, func(old state) error {
 		return isAt(old, r.Version)
 	})
 }
 
-// UpdateOwned replaces a record that is at r.Version by r itself; see
-// driver.OwnedUpdater.
+// UpdateOwned replaces a record at r.Version by r itself; see driver.OwnedUpdater.
 func (s *Store) UpdateOwned(ctx context.Context, r *driver.Record) error {
 	at := r.Version
 	return s.keep(ctx, "update", r, func(old state) error { return isAt(old, at) })
@@ -249,7 +249,7 @@ func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver
 	return err
 }
 
-// isAt tells why a compare-and-set on version v fails, if it does.
+// isAt returns the error of a compare-and-set on version v, nil if it succeeds.
 func isAt(old state, v driver.Version) error {
 	switch {
 	case old == state{}:
@@ -262,10 +262,10 @@ func isAt(old state, v driver.Version) error {
 	return nil
 }
 
-// write stores a copy of r, with a new version, if check agrees to what it
+// write stores a copy of r, with a new version, if check accepts the state that it
 // replaces.
 func (s *Store) write(ctx context.Context, op string, r *driver.Record, check func(old state) error) (driver.Version, error) {
-	kept := *r // shallow: what r points to is the store's by contract
+	kept := *r // shallow: by contract the lists of r are the store's
 	err := s.keep(ctx, op, &kept, check)
 	if err != nil {
 		return driver.Version{}, err
@@ -273,7 +273,7 @@ func (s *Store) write(ctx context.Context, op string, r *driver.Record, check fu
 	return kept.Version, nil
 }
 
-// keep stores r, with a new version, if check agrees to what it replaces.
+// keep stores r, with a new version, if check accepts the state that it replaces.
 func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check func(old state) error) error {
 	if err := ctx.Err(); err != nil {
 		return fail(op, r.ID, err)
@@ -303,7 +303,7 @@ func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check fun
 	return nil
 }
 
-// checkDepth refuses what a durable store couldn't keep.
+// checkDepth refuses a record that a durable store couldn't keep.
 func checkDepth(r *driver.Record) error {
 	if r.Grave != nil {
 		return driver.CheckDepth(r.Grave.Extra)
@@ -311,14 +311,14 @@ func checkDepth(r *driver.Record) error {
 	return driver.CheckDepth(r.Values, r.Extra)
 }
 
-// entry is a record or a grave that each found: as much of it as packed.head
-// tells at least, good until the next.
+// entry is a record or a grave that each found. It has at least the fields that
+// packed.head sets, and is valid until the next.
 type entry struct {
 	*driver.Record
-	packed packed // if its text isn't nil
+	packed packed // the packed record, if its text isn't nil
 }
 
-// whole returns all of the record.
+// whole returns the whole record.
 func (e entry) whole() *driver.Record {
 	if e.packed.text == nil {
 		return e.Record
@@ -326,8 +326,8 @@ func (e entry) whole() *driver.Record {
 	return e.packed.unpack(e.ID)
 }
 
-// each calls f with every record and grave of a shard, with its lock held. It
-// reports false if the store is closed.
+// each calls f with every record and grave of a shard; sh.mu must be held. It returns
+// false if the store is closed.
 func (sh *shard) each(f func(entry)) bool {
 	for _, r := range sh.fresh {
 		f(entry{Record: r})
@@ -340,8 +340,8 @@ func (sh *shard) each(f func(entry)) bool {
 	return sh.packed != nil
 }
 
-// each calls f with every record and grave. f holds up writers: it must be quick
-// and must not call the store.
+// each calls f with every record and grave. f holds up writers: it must be quick and
+// must not call the store.
 func (s *Store) each(ctx context.Context, op string, f func(entry)) error {
 	for i := range s.shards {
 		if err := ctx.Err(); err != nil {

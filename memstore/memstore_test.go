@@ -73,7 +73,7 @@ func TestMaxRecords(t *testing.T) {
 		t.Errorf("Get of what was refused: error %v, want ErrNotFound", err)
 	}
 
-	// What adds nothing goes on.
+	// Writes that add nothing go on.
 	if _, err := s.Create(ctx, kept[0]); !errors.Is(err, driver.ErrExists) {
 		t.Errorf("Create of what is there: error %v, want ErrExists", err)
 	}
@@ -88,7 +88,7 @@ func TestMaxRecords(t *testing.T) {
 		t.Errorf("Report of a full store: %+v, error %v, want one problem that names MaxRecords", report, err)
 	}
 
-	// Sweep makes room, for one.
+	// Sweep makes room for one.
 	swept, err := s.Sweep(ctx, day.Add(10*time.Minute))
 	if err != nil || swept.Removed != 1 {
 		t.Fatalf("Sweep: %+v, error %v, want the grave removed", swept, err)
@@ -127,7 +127,7 @@ func TestMaxRecordsIsExact(t *testing.T) {
 	}
 }
 
-// TestGetShares checks that a Get hands out what is kept, without a copy.
+// TestGetShares: Get returns the kept record itself, without a copy.
 func TestGetShares(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New(nil)
@@ -152,7 +152,7 @@ func TestGetShares(t *testing.T) {
 	}
 }
 
-// TestSweepLeavesTheTimeless: no time means that nothing is due.
+// TestSweepLeavesTheTimeless: a record without times is never due.
 func TestSweepLeavesTheTimeless(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New(nil)
@@ -276,7 +276,7 @@ func filled(b *testing.B) (*memstore.Store, []driver.ID) {
 	return s, ids
 }
 
-// TestKeep: it does what Update does, with the very record.
+// TestKeep: UpdateOwned does the same as Update, with the record itself.
 func TestKeep(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New(nil)

@@ -9,15 +9,17 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// packed is a record or a grave in little memory, most of it in one piece
-// without pointers, which the garbage collector passes over. Its text begins with
-// a byte of flags and the version; the rest is as pack writes it.
+// This file packs records into little memory.
+
+// packed is a record or a grave in little memory. Most of it is one piece without
+// pointers, over which the garbage collector passes. Its text begins with a byte of
+// flags and the version; the rest is in pack's form.
 type packed struct {
 	text   []byte
 	common unique.Handle[common]
 }
 
-// common is what many records have in common, kept once.
+// common is the fields that many records share, kept once.
 type common struct {
 	kind       driver.Kind
 	app, agent string
@@ -27,11 +29,10 @@ type common struct {
 const (
 	isGrave byte = 1 << iota
 	isPersistent
-	hasExtra // which few have
+	hasExtra // for few records
 )
 
-// pack packs a record. Times are kept to the millisecond, and as what lies
-// between them.
+// pack packs a record. Times are kept to the millisecond, as distances to each other.
 func pack(r *driver.Record) packed {
 	var room [2048]byte // most records fit
 	b, c := room[:0], common{kind: r.Kind, app: r.App, agent: r.Client.UserAgent}
@@ -88,7 +89,7 @@ func appendBytes[T ~string | ~[]byte](b []byte, t T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(t))), t...)
 }
 
-// appendTime writes a time by its distance to another; 0 stands for none.
+// appendTime appends a time as its distance to another; 0 stands for no time.
 func appendTime(b []byte, t time.Time, from int64) []byte {
 	if t.IsZero() {
 		return append(b, 0)
@@ -108,13 +109,13 @@ func appendHistory(b []byte, writes uint64, ids []driver.WriteID) []byte {
 	return b
 }
 
-// state returns what a compare-and-set asks for.
+// state returns the state that a compare-and-set asks for.
 func (p packed) state() state {
 	u := unpacker(p.text[1:])
 	return state{grave: p.text[0]&isGrave != 0, version: version(u.number())}
 }
 
-// unpack makes the record of an id again.
+// unpack returns the record of an id.
 func (p packed) unpack(id driver.ID) *driver.Record {
 	r := new(driver.Record)
 	u, c := p.head(id, r), p.common.Value()
@@ -139,8 +140,8 @@ func (p packed) unpack(id driver.ID) *driver.Record {
 	return r
 }
 
-// head sets what queries and sweeps ask for, the times, and of a grave Until
-// and At. What it returns has the rest.
+// head sets the fields that queries and sweeps need: the times, and of a grave Until and
+// At. The unpacker that it returns has the rest.
 func (p packed) head(id driver.ID, r *driver.Record) unpacker {
 	flags, u := p.text[0], unpacker(p.text[1:])
 	*r = driver.Record{ID: id, Version: version(u.number())}
@@ -159,10 +160,10 @@ func (p packed) head(id driver.ID, r *driver.Record) unpacker {
 	return u
 }
 
-// unpacker is what hasn't been unpacked yet.
+// unpacker is the text that hasn't been unpacked yet.
 type unpacker []byte
 
-// take returns the next n bytes, which nobody can append to in place.
+// take returns the next n bytes. An append to them copies them.
 func (u *unpacker) take(n int) []byte {
 	b := (*u)[:n:n]
 	*u = (*u)[n:]
@@ -175,7 +176,7 @@ func (u *unpacker) number() uint64 {
 	return v
 }
 
-// bytes returns nil for none.
+// bytes reads a list of bytes, nil for none.
 func (u *unpacker) bytes() []byte {
 	n := int(u.number()) //nolint:gosec // a length that appendBytes wrote
 	if n == 0 {

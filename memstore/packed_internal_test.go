@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// full returns a record with each of its fields set, but for Grave.
+// full returns a record with each of its fields set, except Grave.
 func full(t *testing.T) *driver.Record {
 	t.Helper()
 	now := time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)
@@ -88,8 +88,8 @@ func TestPacked(t *testing.T) {
 	same("empty grave", &driver.Record{ID: whole.ID, Version: whole.Version, Grave: &driver.Grave{}})
 }
 
-// TestFresh: the records that were written last are not packed, and all others
-// are, however they came to be written.
+// TestFresh: the records that were written last are not packed, and all others are,
+// whichever way they were written.
 func TestFresh(t *testing.T) {
 	s := New(nil)
 	defer func() { _ = s.Close() }()
@@ -147,7 +147,7 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestPackedNewer: a record of a newer format is as much one when it is packed.
+// TestPackedNewer: a packed record of a newer format is still recognized as such.
 func TestPackedNewer(t *testing.T) {
 	s := New(nil)
 	defer func() { _ = s.Close() }()

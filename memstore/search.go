@@ -11,9 +11,8 @@ import (
 
 // This file is Search.
 
-// Search yields records in the order of Cursor.Compare; see driver.Store.
-// What it yields was selected before the first element; the store may be used
-// meanwhile.
+// Search yields records in the order of Cursor.Compare; see driver.Store. It selects all
+// of them before it yields the first. The store may be used meanwhile.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
 		var found []*driver.Record

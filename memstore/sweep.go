@@ -10,9 +10,9 @@ import (
 
 // This file is the sweep.
 
-// Sweep buries the sessions that are past Expires and removes what is past its
-// deadline; see driver.Store. A session without Expires, and what has no
-// deadline, stays.
+// Sweep buries sessions that are past Expires, and removes records and graves past their
+// deadline; see driver.Store. A session without Expires isn't buried, and a record
+// without a deadline isn't removed.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	var report driver.SweepReport
 	for i := range s.shards {
@@ -26,9 +26,8 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 	return report, nil
 }
 
-// sweep sweeps one shard. It looks for what is over with readers going on, and
-// ends it afterwards where it hasn't changed. It returns false if the store is
-// closed.
+// sweep sweeps one shard. It finds records that are over while readers go on, and then
+// ends those that haven't changed. It returns false if the store is closed.
 func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool {
 	type judged struct {
 		id      driver.ID
@@ -41,7 +40,7 @@ func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool
 	open := sh.each(func(e entry) {
 		j := judged{e.ID, e.Version, e.Due(now), driver.Grave{}}
 		if j.due == driver.DueBurial {
-			r := e.whole() // of which the head alone was judged
+			r := e.whole() // the verdict saw only its head
 			if j.due = r.Due(now); j.due == driver.DueBurial {
 				j.grave = r.ExpiredGrave(now)
 			}

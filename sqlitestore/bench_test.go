@@ -17,8 +17,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// benchRecords is how many sessions there are in benchmarks.
-// CLOAKROOM_BENCH_RECORDS says otherwise.
+// benchRecords returns the number of sessions in benchmarks, which
+// CLOAKROOM_BENCH_RECORDS may set.
 func benchRecords(b *testing.B) int {
 	if text := os.Getenv("CLOAKROOM_BENCH_RECORDS"); text != "" {
 		n, err := strconv.Atoi(text)
@@ -30,7 +30,7 @@ func benchRecords(b *testing.B) int {
 	return 20_000
 }
 
-// sample is a session as they are: 700 bytes of values, signed in.
+// sample returns a typical session: 700 bytes of values, signed in.
 func sample(i int) *driver.Record {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	r := &driver.Record{
@@ -61,7 +61,7 @@ func sample(i int) *driver.Record {
 	return r
 }
 
-// save makes of r what a request's save does.
+// save changes r as a request's save does.
 func save(r *driver.Record) {
 	r.Writes++
 	r.WriteIDs = nextWriteIDs(r.WriteIDs)
@@ -88,7 +88,7 @@ func filled(b *testing.B, n int) (*Store, []*driver.Record) {
 	return s, records
 }
 
-// share has callers do n things, each its share of them.
+// share lets callers do n things, each its share of them.
 func share(b testing.TB, callers, n int, f func(caller, i int) error) {
 	b.Helper()
 	var next atomic.Int64
@@ -135,8 +135,8 @@ func BenchmarkSave(b *testing.B) {
 	}
 }
 
-// BenchmarkBare is what SQLite does by itself with the same rows: a loop of
-// prepared updates, so many to a transaction. Compare it with BenchmarkSave.
+// BenchmarkBare is SQLite by itself with the same rows: a loop of prepared updates, size
+// of them in a transaction. Compare it with BenchmarkSave.
 func BenchmarkBare(b *testing.B) {
 	for _, size := range []int{1, 64, 256} {
 		b.Run(fmt.Sprintf("batch=%d", size), func(b *testing.B) {
@@ -228,7 +228,7 @@ func BenchmarkMixed(b *testing.B) {
 	perSecond(b, "ops")
 }
 
-// nextWriteIDs returns write ids with a new one in front, as every write leaves them.
+// nextWriteIDs returns write ids with a new one in front, as after a write.
 func nextWriteIDs(ids []driver.WriteID) []driver.WriteID {
 	r := driver.Record{WriteIDs: ids}
 	return r.ExpiredGrave(time.Time{}).WriteIDs

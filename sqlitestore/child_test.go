@@ -20,8 +20,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// Some tests need other processes. Those are this test binary again, which then
-// does one of these instead of running tests.
+// children are programs for tests that need other processes. Such a process is this test
+// binary, which runs one of these instead of the tests.
 var children = map[string]func(args []string) error{
 	"increment": childIncrement,
 	"write":     childWrite,
@@ -89,7 +89,7 @@ func (c *child) line(t testing.TB) string {
 	return c.out.Text()
 }
 
-// done waits until the child has ended, which must be well.
+// done waits until the child has ended, which must succeed.
 func (c *child) done(t testing.TB) {
 	t.Helper()
 	for c.out.Scan() {
@@ -115,8 +115,8 @@ func session() *driver.Record {
 	}
 }
 
-// increment adds one to a session's counter, as often as asked, by so many
-// callers, and returns how often somebody else came first.
+// increment adds one to a session's counter, times times, by so many callers. It returns
+// the number of conflicts.
 func increment(s *sqlitestore.Store, id driver.ID, callers, times int) (conflicts int, err error) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -179,8 +179,8 @@ func childIncrement(args []string) error {
 	return errors.Join(err, s.Close())
 }
 
-// childWrite saves in 64 sessions of its own until it is killed, and prints
-// what was acknowledged: path.
+// childWrite saves in 64 sessions of its own until it is killed, and prints each
+// acknowledged save: path.
 func childWrite(args []string) error {
 	s, err := sqlitestore.Open(context.Background(), args[0], nil)
 	if err != nil {
@@ -213,8 +213,8 @@ func childWrite(args []string) error {
 
 const visits = 25
 
-// visit opens a file, saves and reads a session, and closes it, from two
-// goroutines, again and again.
+// visit opens a file, saves and reads a session, and closes the file, again and again,
+// from two goroutines.
 func visit(path string) error {
 	errs := make(chan error)
 	for range 2 {

@@ -6,34 +6,33 @@ import (
 	"time"
 )
 
-// Config holds what can be chosen about a Store. The zero value is made for
-// production; set fields only for a reason.
+// This file is the configuration of a Store and its defaults.
+
+// Config says how a Store works. The zero value is made for production; set fields only
+// for a reason.
 type Config struct {
-	// Readers is how many reads can go on at a time, each on a connection of
-	// its own; further ones wait for their turn. Sessions that are looked up
-	// take GOMAXPROCS of them at most, and those that wait for one share it.
-	// Defaults to GOMAXPROCS, but at least 4.
+	// Readers bounds the reads at a time, each on a connection of its own. Further reads
+	// wait for their turn. Get uses GOMAXPROCS of the connections at most; calls that
+	// wait share them. Defaults to GOMAXPROCS, but at least 4.
 	Readers int
 
-	// MaxBatch is how many saves share one transaction, and so one sync to the
-	// disk, at most. Defaults to 256.
+	// MaxBatch bounds the saves that share one transaction, and so one sync to the disk.
+	// Defaults to 256.
 	MaxBatch int
 
-	// QueueItems and QueueBytes bound the saves that wait for their
-	// transaction: by number, and by the bytes of their values. What would go
-	// beyond fails at once, with driver.ErrOverloaded. Default to 16384 and
-	// 64 MiB.
+	// QueueItems and QueueBytes bound the saves that wait for their transaction, by
+	// number and by the bytes of their values. A save beyond fails at once with
+	// driver.ErrOverloaded. Default to 16384 and 64 MiB.
 	QueueItems int
 	QueueBytes int
 
-	// BusyTimeout is how long a save waits for other processes that write to
-	// the file, before it fails with driver.ErrUnavailable and, as nothing was
+	// BusyTimeout bounds a save's wait for other processes that write to the file. A
+	// save that waits longer fails with driver.ErrUnavailable and, since nothing was
 	// sent, driver.ErrOverloaded. Defaults to 5 seconds.
 	BusyTimeout time.Duration
 
-	// Logger gets warnings: of records that can't be understood and are passed
-	// over by Search. Ids are logged, values never. Defaults to
-	// slog.Default().
+	// Logger is warned of records that can't be understood, over which Search passes.
+	// Ids are logged, values never. Defaults to slog.Default().
 	Logger *slog.Logger
 }
 

@@ -10,11 +10,14 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// openConn opens a connection to a file that is there. It never waits for
-// locks by itself: retry does, which knows for how long.
+// This file is connections to the file: opening them, running statements, and waiting
+// for locks.
+
+// openConn opens a connection to an existing file. The connection doesn't wait for
+// locks: retry does, since it knows for how long.
 func openConn(path string) (*sqlite.Conn, error) {
-	// Without OpenCreate a file that is gone is an error; without OpenURI a
-	// path is a path, whatever it begins with.
+	// Without OpenCreate a missing file is an error. Without OpenURI a path is never
+	// taken for a URI.
 	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
 	if err != nil {
 		return nil, err
@@ -23,7 +26,7 @@ func openConn(path string) (*sqlite.Conn, error) {
 	return c, nil
 }
 
-// execute runs one statement that is not needed again and has no result.
+// execute runs one statement that has no result and isn't kept.
 func execute(c *sqlite.Conn, sql string) error {
 	return sqlitex.ExecuteTransient(c, sql, nil)
 }
@@ -46,7 +49,8 @@ func queryInt(c *sqlite.Conn, sql string) (n int64, err error) {
 	return n, err
 }
 
-// transact calls f in a transaction that may write, and ends it as end says.
+// transact calls f in a transaction that may write, and ends it with the statement end.
+// If f or end fails, it rolls back.
 func transact(c *sqlite.Conn, end string, f func() error) error {
 	err := execute(c, "BEGIN IMMEDIATE")
 	if err != nil {
@@ -70,19 +74,19 @@ func run(s *sqlite.Stmt) error {
 	return err
 }
 
-// Between two attempts to get a lock retry pauses for firstPause to begin with, for a
-// tenth less each time, and for lastPause in the end.
+// Pauses of retry between two attempts. The first is firstPause; each is a tenth shorter
+// than the one before, down to lastPause.
 const (
 	firstPause = 800 * time.Microsecond
 	lastPause  = 50 * time.Microsecond
 )
 
-// retry calls f again as long as it fails because another connection holds a
-// lock, until patience or ctx ends. SQLite keeps no queue of those who wait. Where
-// another process commits one batch after the other, the lock is free for some
-// microseconds at a time, and SQLite's own waiting, which sleeps for up to 100 ms,
-// rarely meets them. So retry asks often; and the more often the longer it has waited,
-// so that those who wait longest are the likeliest to get their turn.
+// retry calls f until it no longer fails because another connection holds a lock, or
+// until patience or ctx ends. SQLite keeps no queue of waiting connections. If another
+// process commits one batch after the other, the lock is free for some microseconds at a
+// time. SQLite's own waiting sleeps for up to 100 ms and rarely meets them. So retry
+// asks often, and more often the longer it has waited: the longest wait has the best
+// chance.
 func retry(ctx context.Context, patience time.Duration, f func() error) error {
 	err := f()
 	if !isBusy(err) {

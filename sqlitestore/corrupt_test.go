@@ -14,8 +14,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// TestCorrupt has an operator edit rows so that they can't be understood. Each
-// fails alone, by name; the rest is as before.
+// This file tests rows that an operator edited by hand.
+
+// TestCorrupt: an operator edits rows so that they can't be understood. Each fails
+// alone, by name; the others are not affected.
 func TestCorrupt(t *testing.T) {
 	edits := map[string]string{
 		"values no JSON":     `data = 'hello'`,
@@ -54,7 +56,7 @@ func TestCorrupt(t *testing.T) {
 		if !strings.Contains(log.String(), r.ID.String()) || strings.Contains(log.String(), "hello") {
 			t.Errorf("%s: Search logged %q", name, log.String())
 		}
-		// It can be written over, and ended.
+		// It can be overwritten, and ended.
 		u := *r
 		u.Version = v
 		if v, err = s.Update(t.Context(), &u); err != nil {
@@ -66,8 +68,8 @@ func TestCorrupt(t *testing.T) {
 		}
 	}
 
-	// Ids that are none: there is no way to ask for them, but the sweep ends
-	// them. The same with graves.
+	// Texts that are no ids: nobody can ask for them, but the sweep ends them. The same
+	// with graves.
 	for i, id := range []string{"x", "", strings.Repeat("é", 11), "AAAAAAAAAAAAAAAAAAAAAA"} {
 		r := session()
 		if _, err := s.Create(t.Context(), r); err != nil {
@@ -79,8 +81,8 @@ func TestCorrupt(t *testing.T) {
 		}
 	}
 	want(t, s, good.ID)
-	// The good one and the two records are buried. The others are graves, but
-	// still due when their sessions would have expired.
+	// The good session and the two records are buried. The others are graves, but still
+	// due when their sessions would have expired.
 	report, err := s.Sweep(t.Context(), good.Expires.Add(time.Second))
 	if want := (driver.SweepReport{Buried: 3, Removed: 2}); err != nil || report != want {
 		t.Errorf("Sweep: %+v, %v; want %+v", report, err, want)
@@ -92,7 +94,7 @@ func TestCorrupt(t *testing.T) {
 		t.Errorf("%s records are left", n)
 	}
 
-	// A grave that can't be understood is still a grave for all who write.
+	// For all writers, a grave that can't be understood is still a grave.
 	r := session()
 	v, err := s.Create(t.Context(), r)
 	if err != nil {

@@ -13,8 +13,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestDeepRows: rows that earlier versions, or operators, wrote deeper than may be
-// kept now are read where they can be, and the visitor can sign out.
+// This file tests rows whose JSON is deeper than this version writes.
+
+// TestDeepRows: an earlier version or an operator wrote a row deeper than this version
+// may. It is read if it can be, and the visitor can sign out.
 func TestDeepRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	s := open(t, path, nil)
@@ -77,7 +79,8 @@ func TestDeepRows(t *testing.T) {
 				if _, err := s.Get(t.Context(), sess.ID()); got != 500 || !errors.Is(err, driver.ErrCorrupt) {
 					t.Errorf("reading: %d, %v", got, err)
 				}
-				// The session can't be had, so nor can its Destroy; who knows its id ends it.
+				// The session can't be opened, so its Destroy can't be called. Revoke
+				// ends it by its id.
 				if err := m.Admin().Revoke(t.Context(), sess.ID()); err != nil {
 					t.Errorf("Revoke: %v", err)
 				}
@@ -89,8 +92,8 @@ func TestDeepRows(t *testing.T) {
 			if got != 200 {
 				t.Errorf("reading: %d", got)
 			}
-			// What can't be given back by all stores isn't written again, but it can be
-			// taken out.
+			// A value that not all stores can give back isn't written again, but it can
+			// be deleted.
 			want := 200
 			if tt.levels > driver.MaxDepth {
 				want = 500

@@ -12,7 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// told are the errors that mean the same inside and outside of this package.
+// This file turns SQLite's errors into those of package driver, with a remedy.
+
+// told are the errors that leave this package unchanged.
 var told = []error{
 	driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
 	driver.ErrInvalid, driver.ErrCorrupt, driver.ErrClosed, driver.ErrUnavailable,
@@ -23,8 +25,8 @@ func isTold(err error) bool {
 	return slices.ContainsFunc(told, func(t error) bool { return errors.Is(err, t) })
 }
 
-// fail says what could not be done, with which record if there is one, and why.
-// The errors of an open store leave the package through here.
+// fail names the operation that failed, the record if there is one, and the reason. All
+// errors of an open store pass through it.
 func (s *Store) fail(op string, id driver.ID, err error) error {
 	if !id.IsZero() {
 		op += " " + id.String()
@@ -40,9 +42,9 @@ func (s *Store) fail(op string, id driver.ID, err error) error {
 	return fmt.Errorf("sqlitestore: %s: %w", op, err)
 }
 
-// explain says what an error of SQLite's means for the file, and the remedy.
-// All but one are about the state of the file, not about what was asked for.
-// They are ErrUnavailable: nobody must be signed out because of them.
+// explain adds the meaning for the file, and the remedy, to an error of SQLite. All but
+// one concern the state of the file and not the request. These are ErrUnavailable, so
+// that nobody is signed out because of them.
 func explain(path string, err error) error {
 	var why string
 	switch sqlite.ErrCode(err).ToPrimary() {
@@ -68,24 +70,24 @@ func explain(path string, err error) error {
 	return fmt.Errorf("%w: "+why+": %w", driver.ErrUnavailable, path, err)
 }
 
-// notBegun says that an operation waited in vain for its turn to write, so nothing
-// was sent.
+// notBegun is the error of an operation that didn't get its turn to write in time, so
+// that nothing was sent.
 func notBegun(err error) error {
 	return fmt.Errorf("%w: %w: it didn't get to write in time: %w", driver.ErrUnavailable, driver.ErrOverloaded, err)
 }
 
-// errMoved says that saves would go to a file that nobody finds again.
+// errMoved is the error of saves into a file that nobody would find again.
 func errMoved(path string) error {
 	return fmt.Errorf("%w: %s is not the file that was opened: it was moved, deleted or replaced; restart the program",
 		driver.ErrUnavailable, path)
 }
 
-// refusal says why Open doesn't take a file, with the remedy.
+// refusal is the reason why Open doesn't take a file, with the remedy.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// openError is for the errors of Open.
+// openError turns an error into one of Open.
 func openError(path string, err error) error {
 	var refused refusal
 	if errors.As(err, &refused) || isTold(err) {

@@ -18,6 +18,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file guards the form of the file, byte by byte.
+
 // golden makes the file that testdata/v1.sql describes.
 func golden(t *testing.T) string {
 	t.Helper()
@@ -80,13 +82,12 @@ func TestGoldenFile(t *testing.T) {
 	}
 }
 
-// updateGolden has the golden files written anew. Files that were written by an earlier
-// version must still be read: v1.sql stays as it is.
+// updateGolden writes the golden files anew. v1.sql always stays as it is: files of an
+// earlier version must still be read.
 var updateGolden = flag.Bool("update", false, "write the golden files anew")
 
-// TestGoldenWritten compares what a new file has in it, to the byte, with what this
-// version is known to write; and its schema with that of an old file brought up to
-// date.
+// TestGoldenWritten compares a new file's content, to the byte, with the golden one, and
+// its schema with that of an old file brought up to date.
 func TestGoldenWritten(t *testing.T) {
 	s := openTest(t, nil)
 	ms := func(n int64) time.Time { return time.UnixMilli(n).UTC() }
@@ -161,7 +162,7 @@ func TestGoldenWritten(t *testing.T) {
 	}
 }
 
-// dump returns what is in a file, as SQL.
+// dump returns a file's content, as SQL.
 func dump(c *sqlite.Conn) (text string, err error) {
 	var b strings.Builder
 	for _, pragma := range []string{"application_id", "user_version"} {

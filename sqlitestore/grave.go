@@ -9,15 +9,15 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is a grave as the column of that name has it, a JSON object:
+// This file is the form of graves. The column grave has one as a JSON object:
 //
 //	{"reason": "replaced", "at": 1750000000000, "until": 1752592000000,
 //	 "successor": "AZg…", "app": "shop", "principal": "alice", "writes": 8, "revs": ["…", …]}
 //
-// Times are Unix milliseconds. Members that this version doesn't know are the
-// grave's Extra, behind the others. Later versions add members to the object
-// itself, and to no other. The columns of the row are empty: a version that
-// doesn't know app and principal left them so, and then no search finds a grave.
+// Times are Unix milliseconds. Members that this version doesn't know are the grave's
+// Extra, and come last. Later versions add members to the object itself, and to no
+// other. The other columns of the row are empty: an earlier version, which doesn't know
+// app and principal, left them so, and so no search finds a grave.
 
 type grave struct {
 	Reason    driver.EndReason `json:"reason"`
@@ -30,7 +30,7 @@ type grave struct {
 	Revs      []driver.WriteID `json:"revs"`
 }
 
-// member returns where a member goes, nil if this version doesn't know it.
+// member returns the field of a member, nil if this version doesn't know it.
 func (j *grave) member(name string) any {
 	switch name {
 	case "reason":

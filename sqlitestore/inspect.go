@@ -12,9 +12,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// Summarize counts the records that a query selects; see driver.Inspector.
-// It counts entries of an index, unless the query restricts Expires, which no
-// index has: then it reads all records of the kind, some seconds a million.
+// This file is Summarize and Report, for operators.
+
+// Summarize counts the records that a query selects; see driver.Inspector. It counts
+// entries of an index, unless the query restricts Expires, which has no index: then it
+// reads all records of the kind, some seconds for a million.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	c := newCondition(q)
 	queries := []string{"SELECT count(*), count(nullif(principal, '')) FROM records WHERE " + c.where}
@@ -45,7 +47,7 @@ func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 	return sum, nil
 }
 
-// Report tells the size of the file and what is in it; see driver.Inspector.
+// Report tells the size of the file and the number of its records; see driver.Inspector.
 // It counts all rows of an index.
 func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	report := driver.Report{Engine: "SQLite " + sqlite.Version}
@@ -103,7 +105,7 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 	return report, nil
 }
 
-// size spells a number of bytes for people.
+// size spells a number of bytes.
 func size(n int64) string {
 	const unit = 1 << 10
 	if n < unit {

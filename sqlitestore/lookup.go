@@ -11,32 +11,33 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// lookups are the reads of single records. As many as there are processors go
-// on at a time, each carried out by its own caller, so that one that comes
-// alone costs nothing more. What comes meanwhile waits, and the next whose turn
-// it is carries out those that wait together with its own, in one transaction.
-// That begins after all who get an answer from it have asked: no answer is older
-// than its question.
+// This file is the reads of single records, which share transactions.
+
+// lookups are the reads of single records. As many as there are processors run at a
+// time, each by its own caller, so a lone one costs nothing more. Others wait. When a
+// waiting look-up's turn comes, it leads: it carries out others that wait together with
+// its own, in one transaction. That transaction begins after they all have asked, so no
+// answer is older than its question.
 //
-// Each transaction has system calls for its locks, and after a commit of the
-// writer, pages to read anew. And connections share a lock inside SQLite, that of
-// the page cache: whoever met it taken, the writer too, waited behind all
-// goroutines that were ready to run. On 2 processors 64 callers who only read are
-// answered 1.6 times as fast as with a transaction for each.
+// Each transaction costs system calls for its locks, and after a commit of the writer
+// pages to read anew. Besides, connections share a lock inside SQLite, that of the page
+// cache: a goroutine that met it taken, even the writer's, had to wait behind all that
+// were ready to run. On 2 processors, 64 callers who only read are answered 1.6 times as
+// fast as with a transaction for each.
 type lookups struct {
 	readers *pool
-	most    int // at a time
+	most    int // running at a time
 
 	shared atomic.Int64 // transactions of more than one; for tests
 
 	mu      sync.Mutex
-	leading int       // going on
+	leading int       // look-ups that lead
 	waiting []*lookup // in order of arrival
 
 	spare sync.Pool // of *lookup, each with an empty turn
 }
 
-// lookup is one that waits.
+// lookup is a look-up that waits.
 type lookup struct {
 	id    driver.ID
 	turn  chan turn // has room for one
@@ -46,8 +47,8 @@ type lookup struct {
 // found is what was read.
 type found struct {
 	record *driver.Record
-	data   []byte // its values, for the caller to decode
-	ok     bool   // there was one
+	data   []byte // its values; the caller decodes them
+	ok     bool   // there was a record
 	err    error
 }
 
@@ -56,14 +57,14 @@ type turn bool
 
 const (
 	answered turn = false
-	leads    turn = true // it is to carry itself out, and others
+	leads    turn = true // it carries out itself and others
 )
 
-// mostTogether is how many look-ups share a transaction at most: nobody works for
-// others for long.
+// mostTogether bounds the look-ups that share a transaction, so that no caller works
+// long for others.
 const mostTogether = 64
 
-// errBroken is the answer of look-ups whose transaction ended in a panic.
+// errBroken is the answer of look-ups whose shared transaction ended in a panic.
 var errBroken = errors.New("the transaction that it shared broke off")
 
 func newLookups(readers *pool, most int) *lookups {
@@ -95,15 +96,15 @@ func (l *lookups) find(ctx context.Context, id driver.ID) found {
 		return found{err: ctx.Err()}
 	}
 	select {
-	case t := <-w.turn: // it came just in time
+	case t := <-w.turn: // the turn came just in time
 		return l.take(ctx, w, t)
 	default:
-		// Whoever carries it out still has w, so it must not be used again.
+		// The look-up that leads still has w, so it must not be used again.
 		return found{err: ctx.Err()}
 	}
 }
 
-// take ends a look-up whose turn has come.
+// take continues a look-up whose turn has come: it is answered, or it leads.
 func (l *lookups) take(ctx context.Context, w *lookup, t turn) found {
 	id, f := w.id, w.found
 	w.found = found{}
@@ -114,8 +115,8 @@ func (l *lookups) take(ctx context.Context, w *lookup, t turn) found {
 	return f
 }
 
-// leave takes back a look-up that still waits, and reports whether it did. If it
-// didn't, then its turn has come if it is to lead; else it may be still to come.
+// leave withdraws a look-up that still waits, and reports whether it did. If it didn't,
+// a turn to lead has come already, but an answer may be still to come.
 func (l *lookups) leave(w *lookup) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,7 +127,7 @@ func (l *lookups) leave(w *lookup) bool {
 	return i >= 0
 }
 
-// lead carries out a look-up, and those that wait.
+// lead carries out a look-up and others that wait.
 func (l *lookups) lead(ctx context.Context, id driver.ID) found {
 	defer l.pass()
 	r, err := l.readers.take(ctx)
@@ -142,7 +143,7 @@ func (l *lookups) lead(ctx context.Context, id driver.ID) found {
 	return r.together(id, others)
 }
 
-// cut takes those that share the transaction of the one that leads.
+// cut takes from the queue those that share the leader's transaction.
 func (l *lookups) cut() []*lookup {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +153,7 @@ func (l *lookups) cut() []*lookup {
 	return others
 }
 
-// pass has the first that waits lead, if there is one.
+// pass makes the first that waits lead, if there is one.
 func (l *lookups) pass() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,7 +192,7 @@ func (r *reader) together(id driver.ID, others []*lookup) found {
 	return own
 }
 
-// end ends a transaction, in which nothing was written.
+// end ends a transaction that wrote nothing.
 func (r *reader) end() {
 	if err := run(r.commit); err != nil && !r.conn.AutocommitEnabled() {
 		_ = execute(r.conn, "ROLLBACK")

@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// crowd is look-ups of a store with one reader, which is lent out: one leads and
-// waits for it, the others wait for the one.
+// crowd is look-ups on a store whose one reader is lent out. One look-up leads and waits
+// for the reader; the others wait for it.
 type crowd struct {
 	*Store
 	t      *testing.T
@@ -38,14 +38,14 @@ func newCrowd(t *testing.T, records []*driver.Record) *crowd {
 		t.Fatal(err)
 	}
 	c := &crowd{Store: s, t: t, reader: r}
-	t.Cleanup(c.giveBack) // or Close waits for it
+	t.Cleanup(c.giveBack) // otherwise Close waits for it
 	return c
 }
 
 // giveBack lets the look-ups begin.
 func (c *crowd) giveBack() { c.back.Do(func() { c.readers.put(c.reader) }) }
 
-// ask has somebody look up a record, and returns when that waits.
+// ask begins a look-up, and returns when it waits.
 func (c *crowd) ask(ctx context.Context, id driver.ID, then func(*driver.Record, error)) {
 	c.t.Helper()
 	leading, waiting := c.state()
@@ -53,7 +53,7 @@ func (c *crowd) ask(ctx context.Context, id driver.ID, then func(*driver.Record,
 	c.until(func(l, w int) bool { return l+w == leading+waiting+1 })
 }
 
-// askAll has somebody look up each record, and checks their errors.
+// askAll begins a look-up of each record, and checks their errors.
 func (c *crowd) askAll(records []*driver.Record, want string, ok func(error) bool) {
 	c.t.Helper()
 	for i, r := range records {
@@ -85,9 +85,8 @@ func (c *crowd) until(ok func(leading, waiting int) bool) {
 	}
 }
 
-// TestLookupsTogether has more look-ups wait than share a transaction: each gets
-// its own answer, and sees what was saved before it asked, and what was saved
-// while it waited.
+// TestLookupsTogether: more look-ups wait than can share a transaction. Each gets its
+// own answer, and sees every save from before it asked and while it waited.
 func TestLookupsTogether(t *testing.T) {
 	records := samples(mostTogether + 10)
 	c := newCrowd(t, records[1:])
@@ -130,8 +129,8 @@ func TestLookupsTogether(t *testing.T) {
 	c.rests()
 }
 
-// TestLookupNotOlderThanAsked has a record saved, and then looked up, while a
-// transaction that began before is under way: it doesn't get its answer from that.
+// TestLookupNotOlderThanAsked: a record is saved and then looked up while an earlier
+// transaction is under way. The look-up isn't answered from that transaction.
 func TestLookupNotOlderThanAsked(t *testing.T) {
 	records := samples(3)
 	c := newCrowd(t, records)
@@ -179,7 +178,7 @@ func (c *crowd) change(r *driver.Record) error {
 	return err
 }
 
-// rests fails unless nobody leads or waits, and the store answers.
+// rests checks that no look-up leads or waits, and that the store answers.
 func (c *crowd) rests() {
 	c.t.Helper()
 	if leading, waiting := c.state(); leading != 0 || waiting != 0 {
@@ -190,8 +189,8 @@ func (c *crowd) rests() {
 	}
 }
 
-// TestLookupLeaves has look-ups end while they wait, and the one end that leads:
-// the others are answered.
+// TestLookupLeaves: look-ups end while they wait, and so does the one that leads. The
+// others are answered.
 func TestLookupLeaves(t *testing.T) {
 	records := samples(4)
 	c := newCrowd(t, records)
@@ -215,15 +214,15 @@ func TestLookupLeaves(t *testing.T) {
 		})
 	}
 	leave()
-	left.Wait() // with no reader there
+	left.Wait() // while no reader is free
 	c.until(func(leading, waiting int) bool { return leading == 1 && waiting == 1 })
 	c.giveBack()
 	c.wg.Wait()
 	c.rests()
 }
 
-// TestLookupLeavesLate has a look-up end while another carries it out: it doesn't
-// wait for that.
+// TestLookupLeavesLate: a look-up's context ends while another carries it out. It
+// doesn't wait for that.
 func TestLookupLeavesLate(t *testing.T) {
 	records := samples(2)
 	c := newCrowd(t, records)
@@ -235,12 +234,12 @@ func TestLookupLeavesLate(t *testing.T) {
 	ctx, leave := context.WithCancel(t.Context())
 	left := make(chan error, 1)
 	c.ask(ctx, records[1].ID, func(_ *driver.Record, err error) { left <- err })
-	w := c.lookups.cut() // as a transaction that hangs would
+	w := c.lookups.cut() // take it as a transaction that hangs would
 	leave()
 	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Errorf("whose context has ended: %v", err)
 	}
-	w[0].turn <- answered // there is room, though nobody waits
+	w[0].turn <- answered // must not block, though nobody waits
 	c.giveBack()
 	c.wg.Wait()
 	c.rests()
@@ -260,8 +259,8 @@ func TestLookupsClosed(t *testing.T) {
 	}
 }
 
-// TestLookupsFail has a transaction that can't begin: all who share it are told.
-// The next one goes well.
+// TestLookupsFail: a transaction can't begin. All that share it get the error, and the
+// next one succeeds.
 func TestLookupsFail(t *testing.T) {
 	records := samples(3)
 	c := newCrowd(t, records)
@@ -275,7 +274,7 @@ func TestLookupsFail(t *testing.T) {
 	c.rests()
 }
 
-// TestLookupsPanic has the one that leads panic: those who share its transaction
+// TestLookupsPanic: the look-up that leads panics. Those that share its transaction
 // don't wait for ever.
 func TestLookupsPanic(t *testing.T) {
 	records := samples(3)

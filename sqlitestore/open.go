@@ -12,11 +12,15 @@ import (
 	"sync"
 )
 
-// Open opens the store in the file at path and creates the file, readable for
-// its owner alone, if it isn't there. Several stores, in several processes, may
-// have the same file open. The context bounds how long Open waits for them.
+// This file is Open: it checks the path, makes the file and opens its connections.
+
+// Open opens the store in the file at path. If the file isn't there, Open creates it,
+// readable for its owner alone. Several stores, in several processes, may have the same
+// file open; Open waits for them until ctx ends. Open fails if path is no place for a
+// file, if the file isn't a store's or is of a later version, or if it can't be read and
+// written.
 //
-// A nil config stands for the zero Config, which is made for production.
+// A nil config means the defaults.
 func Open(ctx context.Context, path string, config *Config) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, openError(path, err)
@@ -48,7 +52,7 @@ func Open(ctx context.Context, path string, config *Config) (*Store, error) {
 	return newStore(path, cfg, w, readers), nil
 }
 
-// checkPath refuses what SQLite would not keep in a file of this name.
+// checkPath refuses names for which SQLite would not make a file of that name.
 func checkPath(path string) error {
 	const instead = "; for sessions in memory use package memstore"
 	switch {
@@ -64,17 +68,17 @@ func checkPath(path string) error {
 	return nil
 }
 
-// creating makes createFile wait for itself. See there.
+// creating lets one createFile run at a time. See there.
 var creating sync.Mutex
 
-// createFile makes the file, with mode 0600 whatever the umask, if it isn't
-// there yet. SQLite would make it readable for all; and it gives the files
-// beside it, -wal and -shm, the mode that it finds.
+// createFile makes the file, if it isn't there yet, with mode 0600 whatever the umask.
+// SQLite would make it readable for all. SQLite gives the files beside it, -wal and
+// -shm, the same mode.
 //
-// Closing a file drops all locks that the process has on it, even those that
-// SQLite took through another descriptor. So this happens to new files only,
-// before anybody can have one, and to one at a time: nobody gets to see the
-// file before it was closed. No other code of this package ever opens it.
+// When a process closes a file it loses all its locks on it, even those that SQLite took
+// through another descriptor. So createFile opens new files only, before anybody can
+// have locks, and one at a time: nobody sees the file before it is closed. No other code
+// of this package opens it.
 func createFile(path string) error {
 	creating.Lock()
 	defer creating.Unlock()
@@ -107,9 +111,8 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// warnOfMode tells of a file that was there and that others than its owner have
-// permissions on: it holds everybody's values. It is not changed, as somebody may have
-// meant it.
+// warnOfMode warns if others than its owner have permissions on a file that existed: it
+// holds everybody's values. It doesn't change them, since they may be intended.
 func warnOfMode(path string, l *slog.Logger) {
 	if info, err := os.Stat(path); err == nil && isShared(info) {
 		l.Warn("sqlitestore: others than its owner have permissions on the file, which holds what is in all sessions: run chmod 600 on it and on those beside it, -wal and -shm", "file", path, "mode", info.Mode().Perm())
@@ -117,12 +120,12 @@ func warnOfMode(path string, l *slog.Logger) {
 }
 
 // isShared reports whether others than its owner have permissions on a file. On Windows
-// the folder decides.
+// it is always false: there the folder decides.
 func isShared(info os.FileInfo) bool {
 	return info.Mode().Perm()&0o077 != 0 && filepath.Separator == '/'
 }
 
-// unwrapPath spares a message the path, which it has already.
+// unwrapPath removes the path from an error whose message names it elsewhere.
 func unwrapPath(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err

@@ -16,7 +16,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// asNobody runs f without root's rights over files, if it has them.
+// asNobody runs f without root's rights over files.
 func asNobody(t *testing.T, f func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -66,12 +66,12 @@ func TestReadOnly(t *testing.T) {
 	}
 
 	chmod(dir, 0o555)
-	check("permissions of its folder") // nothing there, nothing can be made
+	check("permissions of its folder") // no file, and none can be made
 	chmod(dir, 0o755)
 	if err := open(t, path, nil).Close(); err != nil {
 		t.Fatal(err)
 	}
-	check("can't be opened") // mode 0600, of somebody else
+	check("can't be opened") // mode 0600, another owner
 	chmod(path, 0o444)
 	check("can't be written to")
 	chmod(path, 0o666)
@@ -111,8 +111,7 @@ func TestUmask(t *testing.T) {
 	}
 }
 
-// childFull fills a disk of its own, a small tmpfs in a mount namespace of its
-// own: folder.
+// childFull fills a disk of its own, a small tmpfs in its own mount namespace: folder.
 func childFull(args []string) error {
 	if err := syscall.Mount("none", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return err

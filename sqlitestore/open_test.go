@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// refused opens a path that must be refused, for a reason that says all of this.
+// refused opens a path that must be refused, with an error that contains all of says.
 func refused(t *testing.T, path string, says ...string) error {
 	t.Helper()
 	s, err := sqlitestore.Open(t.Context(), path, nil)
@@ -89,8 +89,8 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-// TestDamagedFile has a file whose pages were overwritten. Nobody must be signed
-// out by that, so it is an outage.
+// TestDamagedFile: a file's pages were overwritten. That is an outage, so that nobody is
+// signed out by it.
 func TestDamagedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	s := open(t, path, nil)
@@ -205,7 +205,7 @@ func TestFileMode(t *testing.T) {
 	}
 }
 
-// TestOpenAtOnce has many open the same new file.
+// TestOpenAtOnce: many open the same new file at once.
 func TestOpenAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	r := session()
@@ -250,8 +250,8 @@ func TestOpenContext(t *testing.T) {
 	}
 }
 
-// TestMovedFile has the file go away under a store. A save into a file that
-// nobody finds again must not be acknowledged.
+// TestMovedFile: the file goes away under a store. A save into a file that nobody finds
+// again must not be acknowledged.
 func TestMovedFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows doesn't let open files go")

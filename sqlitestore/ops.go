@@ -6,21 +6,23 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// statements are those of the connection that writes. What they do is decided
-// by their WHERE alone: each item of a batch happens whole or not at all, and
-// leaves the transaction to the others.
+// This file is the writes: their statements, and the operations of a batch.
+
+// statements are the statements of the connection that writes. Each decides by its WHERE
+// alone. So each item of a batch happens whole or not at all, and doesn't disturb the
+// others.
 type statements struct {
 	begin, commit, rollback *sqlite.Stmt
 
-	insert  *sqlite.Stmt // a record where there is nothing
-	save    *sqlite.Stmt // a record at a version, with all indexed columns as they were
+	insert  *sqlite.Stmt // a record for a new id
+	save    *sqlite.Stmt // a record at a version, all indexed columns unchanged
 	replace *sqlite.Stmt // a record at a version
-	version *sqlite.Stmt // what is there
-	bury    *sqlite.Stmt // what is there at a version, a grave included
-	dig     *sqlite.Stmt // a grave, whatever is there
+	version *sqlite.Stmt // read the version of a record or grave
+	bury    *sqlite.Stmt // a record or grave at a version
+	dig     *sqlite.Stmt // a grave for an id, whatever is there
 	remove  *sqlite.Stmt // a record or grave at a version
-	expire  *sqlite.Stmt // bury, for the sweep
-	spare   *sqlite.Stmt // have the sweep look again later
+	expire  *sqlite.Stmt // bury a record, for the sweep
+	spare   *sqlite.Stmt // move due: the sweep looks again later
 }
 
 func (s *statements) prepare(c *sqlite.Conn) error {
@@ -65,11 +67,11 @@ func (s *statements) prepare(c *sqlite.Conn) error {
 	return nil
 }
 
-// op is one item of a batch. It runs inside the writer's transaction. An error
-// that isn't one of those told says that the transaction is broken.
+// op is one item of a batch. It runs inside the writer's transaction. An error that
+// isn't one of told means that the transaction is broken.
 type op func(w *writer) (outcome, error)
 
-// outcome is what came of an op.
+// outcome is the result of an op.
 type outcome struct {
 	version driver.Version
 	report  driver.SweepReport
@@ -106,12 +108,12 @@ func update(r *row, v driver.Version) op {
 				return outcome{}, err
 			}
 		}
-		return outcome{}, driver.ErrConflict // not reached: v is there
+		return outcome{}, driver.ErrConflict // not reached: the update would have changed it
 	}
 }
 
-// check returns nil if the record of an id is at a version, and otherwise what
-// a compare-and-set on it fails with.
+// check returns nil if the record of an id is at a version, and otherwise the error of a
+// compare-and-set on it.
 func (w *writer) check(id string, v driver.Version) error {
 	s := w.stmts.version
 	s.BindText(1, id)
@@ -134,8 +136,8 @@ func (w *writer) check(id string, v driver.Version) error {
 	return nil
 }
 
-// bury buries a record, or a grave anew, at a version, or with the zero one whatever is there.
-// grave is encoded, due is that of the grave.
+// bury buries a record, or replaces a grave, at a version; with the zero version
+// unconditionally. grave is encoded, and due is the grave's.
 func bury(id, grave string, due int64, v driver.Version) op {
 	return func(w *writer) (outcome, error) {
 		s := w.stmts.dig

@@ -10,7 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// plan returns how SQLite would carry out a query.
+// This file tests that queries use the indexes, and when the sweep looks at rows.
+
+// plan returns SQLite's plan for a query.
 func plan(t *testing.T, c *sqlite.Conn, sql string) string {
 	t.Helper()
 	stmt, _, err := c.PrepareTransient("EXPLAIN QUERY PLAN " + sql)
@@ -31,8 +33,8 @@ func plan(t *testing.T, c *sqlite.Conn, sql string) string {
 	}
 }
 
-// TestPlans checks that nothing is sorted, and that what should go by an index
-// does, from the place on where a page begins.
+// TestPlans checks that nothing is sorted, and that queries use their index from the
+// place where a page begins.
 func TestPlans(t *testing.T) {
 	s := openTest(t, nil)
 	now := time.Now()
@@ -81,8 +83,8 @@ func dueIn(t *testing.T, s *Store, id driver.ID) int64 {
 	return due
 }
 
-// TestDue checks the column that the sweep goes by: saves leave it alone as
-// long as they can, the sweep moves it on, and it is never too late.
+// TestDue checks the column due: saves leave it alone as long as they can, the sweep
+// moves it on, and it is never too late.
 func TestDue(t *testing.T) {
 	s := openTest(t, nil)
 	r := sample(0)
@@ -140,7 +142,7 @@ func TestDue(t *testing.T) {
 	sweep(end.Add(time.Nanosecond), driver.SweepReport{Removed: 1})
 }
 
-// TestSweepMany sweeps more than fits into one transaction, while saves go on.
+// TestSweepMany sweeps more records than one transaction takes, while saves go on.
 func TestSweepMany(t *testing.T) {
 	s := openTest(t, nil)
 	records := samples(10*sweepRows + 7)

@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
+// This file tests several processes on one file.
+
 // TestTwoProcesses has two processes increment one counter, two stores in each.
 func TestTwoProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
@@ -29,7 +31,7 @@ func TestTwoProcesses(t *testing.T) {
 			errs <- err
 		}()
 	}
-	// Stores that come and go in this process must not take the locks along.
+	// Stores that are opened and closed in this process must not drop its locks.
 	if err := visit(path); err != nil {
 		t.Error(err)
 	}
@@ -49,7 +51,7 @@ func TestTwoProcesses(t *testing.T) {
 	}
 }
 
-// TestKill kills a process that writes. What it was told is saved must be there.
+// TestKill kills a process that writes. Every acknowledged save must be there.
 func TestKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	for range 3 {
@@ -89,8 +91,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestOpenAndClose has stores come and go in two processes, so that the last to
-// leave removes the log while the next comes in. Nobody may notice.
+// TestOpenAndClose: two processes open and close stores, so that the last to leave
+// removes the log while the next opens the file. Nobody may notice.
 func TestOpenAndClose(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sessions.db")
 	other := start(t, "visit", path)

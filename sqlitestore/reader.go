@@ -12,15 +12,17 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the connections that read, and the pool that lends them.
+
 // reader is a connection that reads.
 type reader struct {
 	conn               *sqlite.Conn
 	get, begin, commit *sqlite.Stmt
-	app                string // that of the record read last
+	app                string // the app of the record read last
 }
 
-// openReader opens a connection for reading. Its statements must always be
-// reset: an open one keeps its view of the file, and nothing newer is seen.
+// openReader opens a connection for reading. Its statements must always be reset: an
+// open one keeps its view of the file, and sees nothing newer.
 func openReader(path string) (*reader, error) {
 	c, err := openConn(path)
 	if err != nil {
@@ -84,7 +86,7 @@ func (r *reader) find(id driver.ID) (f found) {
 	return f
 }
 
-// pool lends readers.
+// pool lends readers. It may be used concurrently.
 type pool struct {
 	free    chan *reader
 	size    int // readers, free or not
@@ -109,7 +111,7 @@ func (p *pool) add(path string) error {
 	return err
 }
 
-// take lends a reader, which put gives back.
+// take lends a reader; put gives it back.
 func (p *pool) take(ctx context.Context) (*reader, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -134,9 +136,8 @@ func (p *pool) take(ctx context.Context) (*reader, error) {
 
 func (p *pool) put(r *reader) { p.free <- r }
 
-// long runs a query that may take its time on a reader. It ends with ctx, or
-// when the pool is closed. Short queries go without: watching a context takes a
-// goroutine.
+// long runs a query that may take long. The query ends with ctx, or when the pool is
+// closed. Short queries don't use it, since watching a context costs a goroutine.
 func (p *pool) long(ctx context.Context, f func(r *reader) error) error {
 	r, err := p.take(ctx)
 	if err != nil {

@@ -11,8 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// row is a record as it is bound to statements: made by the caller, outside of
-// the one writer.
+// This file binds records to statements and scans them from rows.
+
+// row is a record in the form that statements take. Its caller makes it, so that the one
+// writer needn't.
 type row struct {
 	rec   *driver.Record
 	id    string
@@ -43,7 +45,7 @@ func newRow(r *driver.Record) (*row, error) {
 	}, nil
 }
 
-// size is about how many bytes the row holds while it waits.
+// size estimates the bytes that the row holds while it waits.
 func (w *row) size() int { return len(w.data) + len(w.extra) }
 
 // The parameters that statements share, by number.
@@ -72,7 +74,7 @@ const (
 	pSeq
 )
 
-// bind binds what a statement that writes a whole record has for it.
+// bind binds the parameters of a statement that writes a whole record.
 func (w *row) bind(s *sqlite.Stmt) {
 	r := w.rec
 	s.BindText(pID, w.id)
@@ -101,9 +103,9 @@ func (w *row) bind(s *sqlite.Stmt) {
 	}
 }
 
-// bindTime binds a time, and NULL for the zero time, so that the epoch is still
-// a time. Only created is never NULL: rows are compared by it, which NULL
-// doesn't stand for. Its zero time is a number like any other.
+// bindTime binds a time, or NULL for the zero time, so that the epoch remains a time.
+// Only created is never NULL: rows are compared by it, and NULL can't be compared. Its
+// zero time is a number like any other.
 func bindTime(s *sqlite.Stmt, param int, t time.Time) {
 	if t.IsZero() {
 		s.BindNull(param)
@@ -120,9 +122,9 @@ func bindBlob(s *sqlite.Stmt, param int, b []byte) {
 	s.BindBytes(param, b)
 }
 
-// columns are what scan reads, in its order. In the row data is the last but extra,
-// and few rows have that: what stands behind the values of a long row has to be
-// looked for on other pages. That there is nothing stands at its front.
+// columns are the columns that scan reads, in its order. In the row, data is the last
+// but extra, which few rows have: SQLite must look on other pages for columns behind the
+// values of a long row. The front of the row tells that extra is NULL.
 const columns = `term, seq, kind, app, principal, created, authenticated, seen, expires, deadline,
 	verifier, previous, previous_ends, persistent, address, user_agent, writes, revs, grave, extra, data`
 
@@ -150,9 +152,9 @@ const (
 	cData
 )
 
-// scan reads a record from the statement's row. app is one that the row is
-// likely to have: most rows share theirs, and need no copy of it. An error is
-// driver.ErrNewer, or says why the row can't be understood.
+// scan reads a record from the statement's row. app is the app that the row is likely to
+// have: most rows share one, and need no copy of it. The error is driver.ErrNewer, or
+// the reason why the row can't be understood.
 func scan(s *sqlite.Stmt, id driver.ID, app string) (*driver.Record, error) {
 	r, data, err := scanRow(s, id, app)
 	if err == nil && r.Grave == nil {
@@ -163,15 +165,15 @@ func scan(s *sqlite.Stmt, id driver.ID, app string) (*driver.Record, error) {
 	return r, err
 }
 
-// scanRow is scan for who decodes the values of a record, which aren't a grave's,
-// when the connection is somebody else's.
+// scanRow is scan without decoding the values, for callers that do so after they have
+// given the connection back. A grave has no values.
 func scanRow(s *sqlite.Stmt, id driver.ID, app string) (r *driver.Record, data []byte, err error) {
 	r = &driver.Record{ID: id, Version: scanVersion(s)}
 	if !s.ColumnIsNull(cGrave) {
 		r.Grave, err = decodeGrave(columnBytes(s, cGrave))
 		return r, nil, err
 	}
-	// What is of a newer format need not look like anything else below.
+	// A row of a newer format need not resemble this version's in the columns below.
 	if r.Extra, err = scanExtra(s, cExtra); err != nil {
 		return nil, nil, err
 	}
@@ -196,7 +198,7 @@ func scanRow(s *sqlite.Stmt, id driver.ID, app string) (r *driver.Record, data [
 	return r, columnBytes(s, cData), nil
 }
 
-// scanExtra reads what a row has beyond the other columns, and checks its format.
+// scanExtra reads the column extra, and checks the row's format.
 func scanExtra(s *sqlite.Stmt, col int) (driver.ValueList, error) {
 	if s.ColumnIsNull(col) {
 		return nil, nil
@@ -229,8 +231,8 @@ func columnTime(s *sqlite.Stmt, col int) time.Time {
 
 func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
 
-// columnText returns a text column, and likely itself if that is what it holds,
-// which spares a copy.
+// columnText returns a text column. If it equals likely, it returns likely itself, which
+// saves a copy.
 func columnText(s *sqlite.Stmt, col int, likely string) string {
 	var b [64]byte
 	if n := s.ColumnLen(col); n == len(likely) && n <= len(b) && string(b[:s.ColumnBytes(col, b[:])]) == likely {
@@ -248,12 +250,11 @@ func columnBytes(s *sqlite.Stmt, col int) []byte {
 	return b[:s.ColumnBytes(col, b)]
 }
 
-// never is the due of what is never over.
+// never is the due of records that are never over.
 const never = math.MaxInt64
 
-// dueOf returns when the sweep has to look at a record, which is over not a
-// millisecond earlier: at a session's Expires, and otherwise when it may be
-// removed.
+// dueOf returns when the sweep must look at a record: at a session's Expires, and
+// otherwise when the record may be removed. The record isn't over a millisecond earlier.
 func dueOf(kind driver.Kind, expires, deadline time.Time) int64 {
 	due := removable(deadline)
 	if kind == driver.KindSession && !expires.IsZero() {
@@ -262,7 +263,7 @@ func dueOf(kind driver.Kind, expires, deadline time.Time) int64 {
 	return due
 }
 
-// removable returns when what has this deadline may be removed.
+// removable returns when a record of this deadline may be removed.
 func removable(deadline time.Time) int64 {
 	if deadline.IsZero() {
 		return never
@@ -270,9 +271,9 @@ func removable(deadline time.Time) int64 {
 	return deadline.Add(driver.ClockTolerance).UnixMilli()
 }
 
-const writeIDSize = 11 // as text
+const writeIDSize = 11 // bytes, as text
 
-// encodeWriteIDs spells write ids as text with blanks between them.
+// encodeWriteIDs encodes write ids as text, separated by blanks.
 func encodeWriteIDs(ids []driver.WriteID) string {
 	if len(ids) == 0 {
 		return ""

@@ -6,37 +6,38 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
+// This file is the schema of the file, and the steps that bring an older one up to
+// date.
+
 // applicationID marks the file as ours, for this package and for the file
 // command. It spells "clkr".
 const applicationID = 0x636c6b72
 
-// migrations make the schema, and are those steps that programs from before can't
-// work with. The number of those applied is the file's user_version, and so the
-// least that a program must know to use the file. Never change one that was
-// released: add another. Better, add an addition.
+// migrations make the schema. Each is a step that earlier programs can't work with. The
+// number of those applied is the file's user_version, and so the least that a program
+// must know to use the file. Never change a released migration: add another. Better, add
+// an addition.
 //
-// The table has rowids, and rows are found by them: rows of some hundred bytes
-// in a WITHOUT ROWID table leave room for four in each inner page of its tree,
-// and updates took four times as long. AUTOINCREMENT never gives a rowid twice,
-// not even one whose row is gone. So the rowid and a counter in the row make a
-// version that never repeats for an id, and nothing has to be written for it
-// but the row itself.
+// The table has rowids, and rows are found by them. In a WITHOUT ROWID table, rows of
+// some hundred bytes leave room for four in each inner page of its tree, and updates
+// took four times as long. AUTOINCREMENT never gives a rowid twice, not even that of a
+// deleted row. So the rowid and a counter in the row make a version that never repeats
+// for an id, and needs no write but the row itself.
 //
-// An index costs a save as much as the row, unless none of its columns is in
-// the UPDATE's SET list. So that none is, the common UPDATE lists only what
-// changes in a session's life, demands in its WHERE that the rest is as it was,
-// and leaves other cases to a second statement (measured: 2.5 to 4 times as
-// fast). With expires that would not do, as it moves with each save. So the
-// sweep goes by due: no record is over before it. Saves leave it alone as long
-// as that holds, and the sweep moves it on when it finds that a session has
-// been used meanwhile: once in its idle timeout rather than with each save.
+// An index costs a save as much as the row, unless none of its columns is in the
+// UPDATE's SET list. So the common UPDATE lists only the columns that change in a
+// session's life. Its WHERE demands that the others are unchanged; other cases go to a
+// second statement (measured: 2.5 to 4 times as fast). That would not work with an index
+// on expires, which moves with each save. So the sweep goes by due: no record is over
+// before it. Saves leave due alone as long as that holds. When the sweep finds that a
+// session has been used meanwhile, it moves due on: once in the idle timeout instead of
+// at each save.
 //
-// That leaves three indexes beside the id, which cost creates and endings only:
-// records_due for the sweep, records_order for Search, records_principal for
-// Search by principal, which sessions that nobody is signed in to are not part
-// of. Graves, which have no kind, are in neither of the last two. Both end in
-// app, though no search goes by it in them: so other apps' rows are passed over,
-// and all are counted, without a look at the table.
+// That leaves three indexes beside the id, which cost only creates and ends. records_due
+// serves the sweep, records_order Search, and records_principal Search by principal; the
+// last has no sessions without a principal. Graves, which have no kind, are in neither
+// of the last two. Both end in app, though no search uses it as a key: so SQLite passes
+// over other apps' rows, and counts all, without reading the table.
 var migrations = [][]string{{`
 CREATE TABLE records (
 	term          INTEGER PRIMARY KEY AUTOINCREMENT, -- the version: term,
@@ -68,20 +69,20 @@ CREATE TABLE records (
 	WHERE kind <> '' AND principal <> ''`,
 }}
 
-// additions are the steps that programs from before can work with, which during a
-// deployment, and after it was taken back, they do: columns that may be NULL. They
-// leave user_version as it is, which is why those programs don't refuse the file,
-// and have no number: whether one was made shows in the table. A program makes
-// those that it knows, and leaves others alone.
+// additions are the steps that earlier programs can work with, as they do during a
+// deployment and after it was taken back: columns that may be NULL. They leave
+// user_version as it is, so those programs don't refuse the file. They have no number:
+// the table itself shows whether one was made. A program makes the additions that it
+// knows, and leaves others alone.
 //
-// For that to hold, each statement of a program names its columns. Its INSERT
-// leaves the others NULL, and its UPDATE leaves them as they are; so what they say
-// must stay true when the rest of the row changes. A statement that was prepared
-// before a column was added is prepared anew by SQLite itself.
+// For that to hold, each statement of a program names its columns. Its INSERT leaves the
+// others NULL, and its UPDATE leaves them as they are. So the content of an added column
+// must stay true when the rest of the row changes. SQLite itself prepares a statement
+// anew that was prepared before a column was added.
 //
-// SQLite looks at all rows when it adds a column to a STRICT table, though it
-// writes none: about two seconds for a million, in which nobody else writes. They
-// stand behind data in the row (see columns).
+// SQLite reads all rows when it adds a column to a STRICT table, though it writes none:
+// about two seconds for a million, in which nobody else writes. Added columns stand
+// behind data in the row (see columns).
 var additions = []addition{
 	// The record's Extra: a JSON object, NULL for none. A grave's is in grave.
 	{"extra", `ALTER TABLE records ADD COLUMN extra TEXT`},
@@ -96,8 +97,8 @@ func (a addition) made(c *sqlite.Conn) (bool, error) {
 	return n > 0, err
 }
 
-// schemaVersion returns how many migrations the file has had, 0 if it is empty. It
-// runs inside a transaction, as others may be making the schema.
+// schemaVersion returns the number of migrations that the file has had, 0 if it is
+// empty. It runs inside a transaction, since other processes may be making the schema.
 func schemaVersion(c *sqlite.Conn) (int, error) {
 	app, err := queryInt(c, "PRAGMA application_id")
 	if err != nil {
@@ -127,7 +128,7 @@ func schemaVersion(c *sqlite.Conn) (int, error) {
 }
 
 // migrate brings the schema up to date. It runs inside a transaction that writes, so
-// that of all who open the file one makes each step.
+// that each step is made once.
 func migrate(c *sqlite.Conn) error {
 	version, err := schemaVersion(c)
 	if err != nil {

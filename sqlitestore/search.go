@@ -11,16 +11,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// A page of a search. Its reader goes back to the pool before anything of it is
-// yielded, so a slow consumer holds up nobody, and may use the store meanwhile.
+// This file is Search.
+
+// Bounds of a page of a search. The page's reader goes back to the pool before a record
+// is yielded. So a slow consumer holds up nobody, and may use the store meanwhile.
 const (
 	pageRows  = 500
 	pageBytes = 4 << 20
 )
 
-// Search yields records in the order of Cursor.Compare; see driver.Store. It
-// reads page by page: what was acknowledged before it began is in its answer,
-// what is written meanwhile may be.
+// Search yields records in the order of Cursor.Compare; see driver.Store. It reads page
+// by page: it finds every write that was acknowledged before it began, and may find
+// those made meanwhile. A row that can't be read is logged and passed over.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
 		c, after, left := newCondition(q), placeOf(q.After), q.Limit
@@ -51,11 +53,11 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 // page is a part of a search's answer.
 type page struct {
 	records []*driver.Record
-	end     place // of the last row, readable or not
-	more    bool  // there may be more behind it
+	end     place // the last row's place, readable or not
+	more    bool  // there may be another page
 }
 
-// page reads the next page, of at most so many rows.
+// page reads the next page, of at most rows rows.
 func (s *Store) page(ctx context.Context, c condition, after *place, rows int) (p page, err error) {
 	if after != nil {
 		c = c.and("(created, id) > (?, ?)", after.created, after.id)
@@ -72,7 +74,7 @@ func (s *Store) page(ctx context.Context, c condition, after *place, rows int) (
 			p.more = n == rows || bytes >= pageBytes
 			if rec, err := scanWithID(stmt, p.end.id, r.app); err != nil {
 				s.log.WarnContext(ctx, "sqlitestore: search passes over a record", "id", p.end.id, "error", err)
-			} else if rec.Grave == nil { // nobody but an operator makes such rows
+			} else if rec.Grave == nil { // a grave with a kind, which only an operator makes
 				p.records = append(p.records, rec)
 				r.app = rec.App
 			}
@@ -92,8 +94,7 @@ func scanWithID(stmt *sqlite.Stmt, text, app string) (*driver.Record, error) {
 	return scan(stmt, id, app)
 }
 
-// each runs a query and calls f with the statement at each row, until it
-// returns false.
+// each runs a query, and calls f at each row until it returns false.
 func (r *reader) each(sql string, args []any, f func(*sqlite.Stmt) bool) error {
 	stmt, err := r.conn.Prepare(sql)
 	if err != nil {
@@ -118,8 +119,8 @@ func (r *reader) each(sql string, args []any, f func(*sqlite.Stmt) bool) error {
 	}
 }
 
-// condition is a query as SQL, but for its After. The texts are few, so that
-// connections can keep the statements.
+// condition is a Query as SQL, without After. There are few texts, so connections can
+// keep their statements.
 type condition struct {
 	where string
 	args  []any // int64 or string
@@ -152,18 +153,18 @@ func newCondition(q driver.Query) condition {
 	return c
 }
 
-// and returns the condition with a term more. c stays as it is.
+// and returns the condition with one more term. It doesn't change c.
 func (c condition) and(term string, args ...any) condition {
 	return condition{c.where + " AND " + term, append(slices.Clip(c.args), args...)}
 }
 
-// place is a place in the order of Search, of a row that may be unreadable.
+// place is a row's place in the order of Search. The row may be unreadable.
 type place struct {
 	created int64
 	id      string
 }
 
-// placeOf returns the place that a query begins behind, nil for the start.
+// placeOf returns the place behind which a search begins; nil for the start.
 func placeOf(c driver.Cursor) *place {
 	if c == (driver.Cursor{}) {
 		return nil
@@ -175,8 +176,8 @@ func placeOf(c driver.Cursor) *place {
 	return p
 }
 
-// ceilMillis returns the first millisecond that is not before t. The stored
-// times are whole milliseconds: one of them is before t if it is before that.
+// ceilMillis returns t in milliseconds, rounded up. Stored times are whole milliseconds:
+// one is before t if it is before ceilMillis(t).
 func ceilMillis(t time.Time) int64 {
 	ms := t.UnixMilli()
 	if t.Nanosecond()%int(time.Millisecond) != 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestSearchPages has pages end for either reason, and rows that can't be read
-// at their ends.
+// TestSearchPages: pages end for either reason, with rows at their ends that can't be
+// read.
 func TestSearchPages(t *testing.T) {
 	s := openTest(t, nil)
 	records := samples(2*pageRows + 1)
@@ -57,8 +57,8 @@ func TestSearchPages(t *testing.T) {
 	}
 }
 
-// TestSearchHoldsNothing has consumers that stop in the middle for long. All
-// readers must be free meanwhile, and the log must be able to start anew.
+// TestSearchHoldsNothing: consumers pause in the middle for long. Meanwhile all readers
+// must be free, and the log must be able to start anew.
 func TestSearchHoldsNothing(t *testing.T) {
 	s := openTest(t, &Config{Readers: 2})
 	for _, err := range createAll(s, samples(5)) {
@@ -85,8 +85,8 @@ func TestSearchHoldsNothing(t *testing.T) {
 	search()
 }
 
-// TestLongQueryEnds has a query that takes for ever: it ends with its context,
-// and with the store.
+// TestLongQueryEnds: a query that would take for ever ends with its context, and with
+// the store.
 func TestLongQueryEnds(t *testing.T) {
 	const forever = "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 	s := openTest(t, nil)
@@ -121,7 +121,7 @@ func TestLongQueryEnds(t *testing.T) {
 	}
 }
 
-// TestCloseKeeps closes a store while many save. What was acknowledged is there
+// TestCloseKeeps closes a store while many save. Every acknowledged save is there
 // afterwards.
 func TestCloseKeeps(t *testing.T) {
 	s := openTest(t, nil)
@@ -163,8 +163,8 @@ func TestCloseKeeps(t *testing.T) {
 	t.Logf("%d of %d were saved", kept, len(records))
 }
 
-// TestCursorBetween begins behind a time that no record can have, since it lies
-// between two milliseconds.
+// TestCursorBetween begins a search behind a time between two milliseconds, which no
+// record can have.
 func TestCursorBetween(t *testing.T) {
 	s := openTest(t, nil)
 	r := sample(0)

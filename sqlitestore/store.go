@@ -13,8 +13,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// Store keeps records in an SQLite file. Its methods are safe for concurrent
-// use.
+// This file is Store: its operations, and how saves reach the writer.
+
+// Store is a driver.Store that keeps records in an SQLite file. Make one with Open. Its
+// methods may be called concurrently.
 type Store struct {
 	path    string
 	log     *slog.Logger
@@ -40,11 +42,11 @@ func (s *Store) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "sqlitestore
 type item struct {
 	op    op
 	size  int
-	claim *atomic.Int32 // whose the item is; nil: it can't be taken back
+	claim *atomic.Int32 // who has the item; nil: it can't be taken back
 }
 
-// Whose an item is that was handed to the writer. Before its transaction has begun
-// the caller can take it back, and then nothing has happened.
+// The states of an item's claim. Until the item's transaction has begun the caller can
+// take the item back, and then nothing has happened.
 const (
 	waiting int32 = iota
 	begun
@@ -56,7 +58,7 @@ func (i item) begins() bool {
 	return i.claim == nil || i.claim.CompareAndSwap(waiting, begun) || i.claim.Load() == begun
 }
 
-// save hands an op to the writer, and waits for what comes of it.
+// save hands an op to the writer, and waits for its outcome.
 func (s *Store) save(ctx context.Context, o op, size int) (outcome, error) {
 	i := item{op: o, size: size, claim: new(atomic.Int32)}
 	out, err := s.saves.Do(ctx, i)
@@ -83,13 +85,12 @@ func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
 	return s
 }
 
-// maxBatchBytes keeps a transaction well below what the page cache holds: a
-// larger one would be written in parts.
+// maxBatchBytes keeps a transaction well below the size of the page cache. SQLite would
+// write a larger one in parts.
 const maxBatchBytes = 8 << 20
 
-// Close finishes the saves that were accepted and closes the file. Methods
-// return driver.ErrClosed from then on. Calling it again is fine, and waits
-// as well.
+// Close finishes the accepted saves and closes the file. From then on methods return
+// driver.ErrClosed. A further call waits as well, and returns the same error.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.saves.Close()
@@ -100,10 +101,10 @@ func (s *Store) Close() error {
 	return s.closeErr
 }
 
-// Assurances vouches for reads: a commit is seen by all once it is in the file, and
-// lasts. It vouches for answers as well: an item that is refused has changed nothing,
-// and what is sent again is what was rolled back. Of a transaction whose commit fails
-// no item is told what it met.
+// Assurances vouches for reads: once a commit is in the file, everybody sees it, and it
+// lasts. It vouches for answers as well: a refused item has changed nothing, and an item
+// is repeated only after a rollback. If a transaction's commit fails, none of its items
+// is told which version it met.
 func (s *Store) Assurances() driver.Assurances {
 	return driver.Assurances{Reads: true, Answers: true}
 }
@@ -119,7 +120,7 @@ func (s *Store) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 
 func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	f := s.lookups.find(ctx, id)
-	if isBusy(f.err) { // some moments when another process opens or closes the file
+	if isBusy(f.err) { // for moments, when another process opens or closes the file
 		f.err = retry(ctx, s.readers.busy, func() error {
 			f = s.lookups.find(ctx, id)
 			return f.err
@@ -140,12 +141,12 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	return f.record, nil
 }
 
-// Create stores a record that is not there yet; see driver.Store.
+// Create stores a new record; see driver.Store.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "create", r, create)
 }
 
-// Update replaces a record that is at r.Version; see driver.Store.
+// Update replaces a record at r.Version; see driver.Store.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
 	return s.write(ctx, "update", r, func(w *row) op { return update(w, r.Version) })
 }

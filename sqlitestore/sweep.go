@@ -11,13 +11,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// sweepRows is how many records a sweep ends in one go. Saves get their turn in
-// between.
+// This file is the sweep.
+
+// sweepRows is the number of records that a sweep ends in one transaction. Saves get
+// their turn in between.
 const sweepRows = 64
 
-// Sweep buries the sessions that are past Expires and removes what is past its
-// deadline; see driver.Store. A session without Expires, and what has no
-// deadline, stays. The space is used again; the file does not shrink.
+// Sweep buries sessions that are past Expires, and removes records and graves past their
+// deadline; see driver.Store. A session without Expires isn't buried, and a record
+// without a deadline isn't removed. The space of removed rows is used again; the file
+// doesn't shrink.
 func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	var report driver.SweepReport
 	after := due{at: math.MinInt64}
@@ -39,13 +42,13 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 	}
 }
 
-// due is what the sweep has to look at: its place among all that is due, and
-// what is to be done with it.
+// due is a row that the sweep must look at: its place among all that are due, and its
+// verdict.
 type due struct {
 	at, term, seq int64
 	verdict       verdict
-	grave         string // to bury: with this grave
-	next          int64  // to bury or spare: due again then
+	grave         string // for expire: the grave
+	next          int64  // for expire and spare: the new due
 }
 
 type verdict int
@@ -53,15 +56,14 @@ type verdict int
 const (
 	remove verdict = iota
 	expire         // bury
-	spare          // it has been used since its due was set
-	leave          // a newer version has to judge it
+	spare          // the session was used since its due was set
+	leave          // a newer version must judge it
 )
 
 const dueSQL = `SELECT due, term, seq, grave IS NOT NULL, kind, expires, deadline, writes, revs, app, principal, extra
 	FROM records WHERE due < ? AND (due, term) > (?, ?) ORDER BY due, term LIMIT ?`
 
-// due returns the next few records and graves that were due before limit,
-// behind after.
+// due returns the next sweepRows rows that are due before limit, behind after.
 func (s *Store) due(ctx context.Context, after due, now time.Time) (list []due, err error) {
 	limit := ceilMillis(now)
 	err = s.readers.long(ctx, func(r *reader) error {
@@ -74,10 +76,10 @@ func (s *Store) due(ctx context.Context, after due, now time.Time) (list []due, 
 	return list, err
 }
 
-// judge says what a sweep does with a row of Store.due. A record that can't be
-// understood goes as any other: its times are all that matters. Of one of a newer
-// format only the deadline does. Its due is left as well, since nobody may make it
-// later than what a newer version goes by.
+// judge returns a sweep's verdict on a row of Store.due. A record that can't be
+// understood is treated as any other, since only its times matter. Of a record of a
+// newer format only the deadline matters. Its due stays, since only a newer version may
+// move it.
 func judge(stmt *sqlite.Stmt, limit int64, now time.Time) due {
 	d := due{
 		at:   stmt.ColumnInt64(0),
@@ -110,7 +112,7 @@ func isNewer(stmt *sqlite.Stmt, extra int) bool {
 	return errors.Is(err, driver.ErrNewer)
 }
 
-// end carries out what was judged, each at the version that was judged.
+// end carries out verdicts, each at the version that was judged.
 func end(list []due) op {
 	return func(w *writer) (out outcome, err error) {
 		for _, d := range list {

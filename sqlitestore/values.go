@@ -10,13 +10,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// A record's values are one JSON object in one column, and so is its Extra, so that
-// they can be read in the sqlite3 shell. Both ways are written out here: encoding/json would go
-// over each value three times, and that is most of what a save costs outside
-// of SQLite. The raw texts are kept byte for byte, since a number's spelling or
-// a lone surrogate's escape has no other form to survive in.
+// This file encodes and decodes a record's values and its Extra. Each is one JSON object
+// in one column, so that the sqlite3 shell can read them. Both directions are written
+// out here, since encoding/json would read each value three times, which would be most
+// of a save's cost outside of SQLite. The raw texts are kept byte for byte: a number's
+// spelling, or the escape of a lone surrogate, would otherwise be lost.
 
-// encodeValues makes the JSON object of a list.
+// encodeValues encodes a list as a JSON object.
 func encodeValues(values driver.ValueList) (string, error) {
 	if len(values) == 0 {
 		return "{}", nil
@@ -65,7 +65,7 @@ func writeName(b *strings.Builder, name string) error {
 	return nil
 }
 
-// plain reports whether a text is its own spelling between JSON's quotes.
+// plain reports whether a text needs no escapes between JSON's quotes.
 func plain[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -83,7 +83,7 @@ func decodeValues(text []byte) (driver.ValueList, error) {
 	if !json.Valid(text) {
 		return nil, errors.New("it is not valid JSON")
 	}
-	// From here on only what valid JSON can look like matters.
+	// The text is valid JSON: the code below relies on it.
 	i := skipSpace(text, 0)
 	if text[i] != '{' {
 		return nil, errors.New("it is JSON, but not an object")
@@ -126,7 +126,7 @@ func skipSpace(text []byte, i int) int {
 	return i
 }
 
-// skipValue returns where the value that begins at i ends.
+// skipValue returns the end of the value that begins at i.
 func skipValue(text []byte, i int) int {
 	depth := 0
 	for {
@@ -141,7 +141,7 @@ func skipValue(text []byte, i int) int {
 			depth++
 		case '}', ']':
 			depth--
-		case ',', ':', ' ', '\n', '\t', '\r': // only met inside, see below
+		case ',', ':', ' ', '\n', '\t', '\r': // only inside an object or array, see below
 		default: // a number or a literal
 			for !ends(text[i+1]) {
 				i++

@@ -14,9 +14,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// firstVersion has the statements of the version before there were additions, word
-// for word, prepared on a connection of its own. It is what goes on during a
-// deployment.
+// This file tests files that processes of several versions use.
+
+// firstVersion has the statements of the version before there were additions, word for
+// word, prepared on a connection of its own. It stands for a process that keeps running
+// during a deployment.
 type firstVersion struct {
 	conn                                                              *sqlite.Conn
 	insert, save, replace, bury, dig, expire, spare, remove, get, due *sqlite.Stmt
@@ -100,7 +102,7 @@ func (f *firstVersion) bind(s *sqlite.Stmt, r *driver.Record) {
 	}
 }
 
-// write runs a statement that has to change one row.
+// write runs a statement that must change one row.
 func (f *firstVersion) write(t *testing.T, s *sqlite.Stmt) {
 	t.Helper()
 	if err := run(s); err != nil || f.conn.Changes() != 1 {
@@ -123,9 +125,9 @@ func (f *firstVersion) entomb(t *testing.T, s *sqlite.Stmt, r *driver.Record) {
 	f.write(t, s)
 }
 
-// TestTwoVersionsAtOnce has a process of the first version go on with a file that
-// this one opens: with statements that it prepared before, and with new ones. Each
-// reads what the other wrote, and what only this version knows stays.
+// TestTwoVersionsAtOnce: a process of the first version goes on with a file that this
+// version opens, with statements that it prepared before and with new ones. Each reads
+// the other's rows, and Extra, which only this version knows, stays.
 func TestTwoVersionsAtOnce(t *testing.T) {
 	path := golden(t)
 	before := openFirstVersion(t, path)
@@ -142,14 +144,14 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 					t.Fatalf("%v\n got %+v\nwant %+v", err, got, w)
 				}
 			}
-			// One of theirs.
+			// A record of theirs.
 			theirs := sample(0)
 			f.bind(f.insert, theirs)
 			f.write(t, f.insert)
 			theirs.Version = driver.Version{Term: uint64(f.conn.LastInsertRowID()), Seq: 1}
 			want(theirs)
 
-			// One of ours, saved by them in both ways.
+			// A record of ours, which they save in both ways.
 			ours := sample(1)
 			ours.Extra = driver.ValueList{{Name: driver.ExtraLabels, JSON: json.RawMessage(`{"a":"b"}`)}}
 			v, err := s.Create(t.Context(), ours)
@@ -183,7 +185,7 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 			}
 			want(&next)
 
-			// Their graves, of ours and of theirs, have nothing of the record's.
+			// Their graves, of our record and of theirs, keep nothing of the record.
 			third := sample(2)
 			third.Extra = ours.Extra
 			if third.Version, err = s.Create(t.Context(), third); err != nil {
@@ -201,7 +203,7 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 				}
 			}
 
-			// Our grave, which they read and dig anew.
+			// Our grave, which they read and bury anew.
 			if err := s.Bury(t.Context(), third.ID, ours.GraveFor(driver.EndDestroyed, ours.Seen, driver.WriteID{3}), driver.Version{}); err != nil {
 				t.Fatal(err)
 			}
@@ -226,8 +228,8 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 	}
 }
 
-// TestUpgradeAtOnce has many open a file of the first version, from two more
-// processes as well, while a process of that version writes.
+// TestUpgradeAtOnce: many open a file of the first version at once, also from two more
+// processes, while a process of that version writes.
 func TestUpgradeAtOnce(t *testing.T) {
 	path := golden(t)
 	f := openFirstVersion(t, path)
@@ -270,8 +272,8 @@ func TestUpgradeAtOnce(t *testing.T) {
 	}
 }
 
-// TestColumnsOfALaterVersion: what a later version keeps in columns of its own
-// stays, whatever this one writes.
+// TestColumnsOfALaterVersion: a later version's columns keep their content, whatever
+// this version writes.
 func TestColumnsOfALaterVersion(t *testing.T) {
 	s := openTest(t, nil)
 	for _, sql := range []string{
@@ -338,8 +340,8 @@ func TestColumnsOfALaterVersion(t *testing.T) {
 	}
 }
 
-// TestNewerRows: a row of a newer format need not look like anything that this
-// version knows.
+// TestNewerRows: a row of a newer format need not resemble anything that this version
+// knows.
 func TestNewerRows(t *testing.T) {
 	s := openTest(t, nil)
 	for _, edit := range []string{
@@ -374,8 +376,8 @@ func TestNewerRows(t *testing.T) {
 	}
 }
 
-// TestGraveMembers: what a grave's JSON has beside what this version knows comes
-// back, however it is written.
+// TestGraveMembers: unknown members of a grave's JSON come back, however they are
+// written.
 func TestGraveMembers(t *testing.T) {
 	for text, want := range map[string]*driver.Grave{
 		`{}`: {},

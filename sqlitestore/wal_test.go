@@ -13,17 +13,19 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestSQLiteVersion keeps go.mod from going back: up to SQLite 3.51.2 a file
-// could be damaged when one connection committed while another copied the log
-// (https://sqlite.org/wal.html#walresetbug). The driver by itself asks for less.
+// This file tests the write-ahead log.
+
+// TestSQLiteVersion keeps go.mod from going back. Up to SQLite 3.51.2, a file could be
+// damaged when one connection committed while another copied the log
+// (https://sqlite.org/wal.html#walresetbug). The driver alone requires an older version.
 func TestSQLiteVersion(t *testing.T) {
 	if sqlite.VersionNumber < 3_051_003 {
 		t.Errorf("SQLite %s can damage files: require a later modernc.org/sqlite", sqlite.Version)
 	}
 }
 
-// TestLogBesideReaders saves beside readers that never pause. The log must
-// start anew all the same.
+// TestLogBesideReaders saves beside readers that never pause. The log must start anew
+// all the same.
 func TestLogBesideReaders(t *testing.T) {
 	s := openTest(t, nil)
 	records := samples(200)
@@ -66,8 +68,8 @@ func TestLogBesideReaders(t *testing.T) {
 	}
 }
 
-// TestLogBesideLongReader has another process read without an end, so that the
-// log can't start anew. Saves go on, and the log shrinks afterwards.
+// TestLogBesideLongReader: another process reads without end, so the log can't start
+// anew. Saves go on, and the log shrinks afterwards.
 func TestLogBesideLongReader(t *testing.T) {
 	s := openTest(t, nil)
 	c := operator(t, s)
@@ -86,8 +88,8 @@ func TestLogBesideLongReader(t *testing.T) {
 	}
 	look := func() {
 		t.Helper()
-		s.writer.walLook = time.Time{} // nothing is being saved, so nobody uses it
-		for range 2 {                  // the first finds the log so long, the second starts it anew
+		s.writer.walLook = time.Time{} // no save is under way, so nobody else uses it
+		for range 2 {                  // the first finds the log too long, the second starts it anew
 			if _, err := s.Create(t.Context(), sample(1)); err != nil {
 				t.Fatal(err)
 			}

@@ -13,25 +13,28 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// writer is the one connection that writes. One flush at a time uses it.
+// This file is the connection that writes: group commit, and the size of the write-
+// ahead log.
+
+// writer is the one connection that writes. At most one flush uses it at a time.
 type writer struct {
 	conn  *sqlite.Conn
 	path  string
-	file  os.FileInfo // of what was opened
+	file  os.FileInfo // the file that was opened
 	busy  time.Duration
 	stmts statements
 
 	commits atomic.Int64 // transactions that wrote; for tests
-	walLook time.Time    // when the log's size is looked at again
+	walLook time.Time    // when to look at the log's size again
 }
 
-// The write-ahead log is copied into the file by the commit that finds it grown
-// to checkpointPages. (To copy it from another connection, beside the saves, was
-// not faster and gave no better latencies: the file system makes the syncs of
-// both files wait for each other.) The next save starts the log anew if no
-// reader is still in it. Where some reader always is, it goes on growing. So the
-// writer looks at its size now and then, and if it is walLimit waits for them;
-// but not for long, and if that is in vain, not again for a while.
+// The commit that finds the write-ahead log grown to checkpointPages copies it into the
+// file. (Copying it from another connection, beside the saves, was not faster and gave
+// no better latencies: the file system makes the syncs of both files wait for each
+// other.) The next save starts the log anew if no reader is still in it. If some reader
+// always is, the log goes on growing. So the writer looks at the log's size now and
+// then. Once that is walLimit it waits for the readers, but not for long; if that is in
+// vain, it doesn't try again for a while.
 const (
 	checkpointPages = 2000
 	walLimit        = 32 << 20
@@ -56,8 +59,8 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 			err = retry(ctx, cfg.BusyTimeout, f)
 		}
 	}
-	// Whose file it is, and whether it can be written to, shows before anything
-	// is changed in it.
+	// Check whose file it is, and that it can be written to, before anything in it is
+	// changed.
 	try(func() error {
 		return transact(c, "ROLLBACK", func() error {
 			_, err := schemaVersion(c)
@@ -76,8 +79,8 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 		"PRAGMA trusted_schema = 0",
 		"PRAGMA temp_store = MEMORY",
 		"PRAGMA cache_size = -32000",
-		// What was in an ended session is overwritten, where that takes no
-		// further page: it costs nothing that could be measured.
+		// Overwrite the content of an ended session where that needs no further page:
+		// this costs nothing measurable.
 		"PRAGMA secure_delete = FAST",
 		fmt.Sprintf("PRAGMA wal_autocheckpoint = %d", checkpointPages),
 		fmt.Sprintf("PRAGMA journal_size_limit = %d", walLimit/2),
@@ -97,8 +100,8 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 	return w, err
 }
 
-// flush carries out a batch in one transaction. If an item breaks it, each item
-// gets a transaction of its own, so that only that one fails.
+// flush carries out a batch in one transaction. If an item breaks the transaction, each
+// item gets a transaction of its own, so that only that item fails.
 func (w *writer) flush(ctx context.Context, ops []item) []batch.Result[outcome] {
 	results := make([]batch.Result[outcome], len(ops))
 	end := time.Now().Add(w.busy)
@@ -114,9 +117,9 @@ func (w *writer) flush(ctx context.Context, ops []item) []batch.Result[outcome] 
 	return results
 }
 
-// transaction carries out ops in one transaction. It returns false if one of
-// them broke it: then all is rolled back, and the results are those of ops that
-// didn't happen.
+// transaction carries out ops in one transaction. If an op breaks it, transaction
+// returns false: everything is rolled back, and the results are those of ops that didn't
+// happen.
 func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, results []batch.Result[outcome]) bool {
 	if err := w.begin(ctx, end); err != nil {
 		giveAll(results, err)
@@ -125,7 +128,7 @@ func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, res
 	wrote := false
 	for i, o := range ops {
 		if !o.begins() {
-			results[i].Err = context.DeadlineExceeded // nobody is there to be told
+			results[i].Err = context.DeadlineExceeded // its caller has left
 			continue
 		}
 		var err error
@@ -140,7 +143,7 @@ func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, res
 		results[i].Err = err
 	}
 	if err := run(w.stmts.commit); err != nil {
-		// Even so it may be on the disk, and be found there after a crash.
+		// Even so the commit may be on the disk, and be found there after a crash.
 		giveAll(results, fmt.Errorf("the commit failed, its outcome is unknown: %w", errors.Join(err, w.rollback())))
 		return true
 	}
@@ -158,7 +161,7 @@ func giveAll(results []batch.Result[outcome], err error) {
 
 // begin begins a transaction that writes, when no other process has one.
 func (w *writer) begin(ctx context.Context, end time.Time) error {
-	if err := w.rollback(); err != nil { // should an earlier one have failed
+	if err := w.rollback(); err != nil { // in case an earlier one failed
 		return err
 	}
 	if info, err := os.Stat(w.path); err != nil || !os.SameFile(info, w.file) {
@@ -174,8 +177,8 @@ func (w *writer) begin(ctx context.Context, end time.Time) error {
 	return err
 }
 
-// rollback ends the transaction if there is one: with some errors SQLite has
-// ended it by itself.
+// rollback ends the transaction if there is one. After some errors SQLite has ended it
+// by itself.
 func (w *writer) rollback() error {
 	if w.conn.AutocommitEnabled() {
 		return nil
@@ -183,8 +186,8 @@ func (w *writer) rollback() error {
 	return run(w.stmts.rollback)
 }
 
-// limitWAL keeps the write-ahead log from growing for ever. Errors don't matter
-// here: the next save meets them, or the next look.
+// limitWAL keeps the write-ahead log from growing for ever. It ignores errors: the next
+// save, or the next look, meets them again.
 func (w *writer) limitWAL() {
 	now := time.Now()
 	if now.Before(w.walLook) {

@@ -48,8 +48,8 @@ func do(t testing.TB, c *sqlite.Conn, sql string) {
 	}
 }
 
-// createAll creates sessions at the same time, one batch if the writer is held
-// up meanwhile, and returns their errors.
+// createAll creates sessions at the same time, in one batch if the writer is held up
+// meanwhile, and returns their errors.
 func createAll(s *Store, records []*driver.Record) []error {
 	errs := make([]error, len(records))
 	var wg sync.WaitGroup
@@ -68,7 +68,7 @@ func samples(n int) []*driver.Record {
 	return records
 }
 
-// TestGroupCommit has many save at once: far fewer commits than saves.
+// TestGroupCommit: many save at once, with far fewer commits than saves.
 func TestGroupCommit(t *testing.T) {
 	s := openTest(t, nil)
 	const callers, times = 64, 30
@@ -97,8 +97,8 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// TestPoisonedItem has a batch in which some items break the transaction, in
-// all ways in which a statement can. The others must be saved.
+// TestPoisonedItem: some items of a batch break the transaction, in all ways in which a
+// statement can. The others must be saved.
 func TestPoisonedItem(t *testing.T) {
 	for _, how := range []string{"ABORT", "FAIL", "ROLLBACK"} {
 		t.Run(how, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestPoisonedItem(t *testing.T) {
 	}
 }
 
-// TestTooLarge has a record beyond SQLite's own limit among others.
+// TestTooLarge: one record among others is beyond SQLite's own limit.
 func TestTooLarge(t *testing.T) {
 	s := openTest(t, nil)
 	s.writer.conn.Limit(sqlite.LimitLength, 30_000)
@@ -147,7 +147,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// TestFull has SQLite say that the disk is full.
+// TestFull: SQLite reports a full disk.
 func TestFull(t *testing.T) {
 	s := openTest(t, nil)
 	pages, err := queryInt(s.writer.conn, "PRAGMA page_count")
@@ -179,14 +179,14 @@ func TestFull(t *testing.T) {
 		t.Errorf("%d were kept, %d failed", kept, failed)
 	}
 
-	// An update that doesn't fit leaves what was there.
+	// An update that doesn't fit changes nothing.
 	small := sample(0)
 	do(t, s.writer.conn, fmt.Sprintf("PRAGMA max_page_count = %d", pages+40))
 	v, err := s.Create(t.Context(), small)
 	if err != nil {
 		t.Fatal(err)
 	}
-	do(t, s.writer.conn, "PRAGMA max_page_count = 1") // SQLite makes that what there is
+	do(t, s.writer.conn, "PRAGMA max_page_count = 1") // SQLite raises it to the present size
 	u := *small
 	u.Version = v
 	u.Values = driver.NewValueList(map[string]json.RawMessage{"big": json.RawMessage(`"` + strings.Repeat("x", 90_000) + `"`)})
@@ -196,7 +196,7 @@ func TestFull(t *testing.T) {
 	if got, err := s.Get(t.Context(), small.ID); err != nil || got.Version != v || len(got.Values) != len(small.Values) {
 		t.Errorf("after an update that failed: %v, %v", got, err)
 	}
-	// Ending a session takes no room.
+	// Ending a session needs no room.
 	if err := s.Bury(t.Context(), small.ID, driver.Grave{Until: small.Deadline}, v); err != nil {
 		t.Errorf("Bury: %v", err)
 	}
@@ -212,8 +212,8 @@ func TestFull(t *testing.T) {
 	}
 }
 
-// TestBusy has another process hold the lock: saves wait, but not for ever, and
-// reads go on.
+// TestBusy: another process holds the lock. Saves wait, but not for ever, and reads go
+// on.
 func TestBusy(t *testing.T) {
 	s := openTest(t, &Config{BusyTimeout: 50 * time.Millisecond})
 	r := sample(0)
@@ -238,9 +238,9 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// TestOutOfTimeBeforeItsTurn has saves give up while another process holds the lock,
-// one that the writer has and one that waits behind it. They are told that they did
-// not happen, and never do.
+// TestOutOfTimeBeforeItsTurn: two saves give up while another process holds the lock,
+// one that the writer has and one that waits behind it. Both are told that they did not
+// happen, and never do.
 func TestOutOfTimeBeforeItsTurn(t *testing.T) {
 	s := openTest(t, nil)
 	r := sample(0)
@@ -273,8 +273,8 @@ func TestOutOfTimeBeforeItsTurn(t *testing.T) {
 	}
 }
 
-// TestCommitFails has a commit fail: no item of its transaction is told what it met,
-// since that may have been another of its items, which is undone.
+// TestCommitFails: a commit fails. No item of its transaction is told which version it
+// met, since that may be another item's, which is undone.
 func TestCommitFails(t *testing.T) {
 	s := openTest(t, nil)
 	r := sample(0)
@@ -346,8 +346,8 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// TestPoolContext has all readers lent out: waiting for one ends with the
-// context, or with the store.
+// TestPoolContext: all readers are lent out. Waiting for one ends with the context, or
+// with the store.
 func TestPoolContext(t *testing.T) {
 	s := openTest(t, &Config{Readers: 2})
 	var lent []*reader

@@ -18,13 +18,16 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the command line: it runs commands, tells their errors without secrets,
+// and gives the exit code.
+
 // commands is the command line.
 type commands struct {
 	Demo   demoCommand    `cmd:"" help:"A small shop to look behind: sessions, and what they cost."`
 	Dancer dancerCommands `cmd:"" help:"From Dancer::Session::ElasticSearch: its config.yml, its cookies."`
 }
 
-// terminal is what commands see of the outside.
+// terminal is a command's arguments, input and outputs, and the context that ends it.
 type terminal struct {
 	ctx            context.Context //nolint:containedctx // kong hands commands one value
 	args           []string
@@ -32,12 +35,13 @@ type terminal struct {
 	stdout, stderr io.Writer
 }
 
-// say tells the user something. That nobody listens is no reason to stop.
+// say tells the user something. It ignores errors: without a listener the command goes
+// on.
 func (t *terminal) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.stdout, format+"\n", args...)
 }
 
-// warn tells the user of something that isn't as it should be.
+// warn tells the user of a problem.
 func (t *terminal) warn(format string, args ...any) {
 	_, _ = fmt.Fprintf(t.stderr, format+"\n", args...)
 }
@@ -62,10 +66,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		kong.Name("cloakroom"),
 		kong.Description("Shows and tends sessions of the Go package cloakroom."),
 		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { helped = true }), // kong goes on afterwards
+		kong.Exit(func(int) { helped = true }), // kong goes on after Exit
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
 	)
-	if err != nil { // a mistake in commands
+	if err != nil { // a mistake in the type commands
 		t.warn("cloakroom: %v", err)
 		return exitFailed
 	}
@@ -82,7 +86,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err == nil:
 	case errors.Is(err, errTold):
 		return exitFailed
-	case ctx.Err() != nil && errors.Is(err, context.Canceled): // told to stop before it had begun
+	case ctx.Err() != nil && errors.Is(err, context.Canceled): // stopped before it began
 	default:
 		t.warn("cloakroom: %s", harmless(hide(args, err.Error())))
 		if _, ok := errors.AsType[usageError](err); ok {
@@ -98,10 +102,10 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errTold is the error of a command that has told what is wrong.
+// errTold is the error of a command that has told the problem itself.
 var errTold = errors.New("it was told")
 
-// hint tells where to read on.
+// hint names the command that shows help.
 func hint(err error) string {
 	command := "cloakroom"
 	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Command() != "" {
@@ -111,14 +115,14 @@ func hint(err error) string {
 	return `Run "` + command + ` --help" to see what can be given.`
 }
 
-// fromEnv is how the parser tells of a variable, with all of its value.
+// fromEnv matches the parser's mention of a variable, with all of its value.
 var fromEnv = regexp.MustCompile(`(?s)\(from envar (\w+)=".*"\)`)
 
-// unexpected is how the parser tells of an argument that no command asked for.
+// unexpected matches the parser's mention of an argument that no command takes.
 var unexpected = regexp.MustCompile(`(?s)unexpected argument .*`)
 
-// hide takes what may hold a password out of a message: the values of environment
-// variables, and URLs and cookies that were put in the wrong place.
+// hide takes possible passwords out of a message: the values of environment variables,
+// and URLs and cookies that were put in the wrong place.
 func hide(args []string, message string) string {
 	message = strings.ReplaceAll(message, "expected value value", "expected a value") // the parser's name for a type that it doesn't know
 	message = fromEnv.ReplaceAllString(message, "(in $$$1)")
@@ -143,7 +147,7 @@ func hide(args []string, message string) string {
 	return message
 }
 
-// harmless writes control characters so that a terminal doesn't obey them.
+// harmless escapes control characters, so that a terminal doesn't obey them.
 func harmless(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -172,7 +176,7 @@ func (d *duration) UnmarshalText(text []byte) error {
 	if days, ok := strings.CutSuffix(string(text), "d"); ok {
 		var n int
 		n, err = strconv.Atoi(days)
-		n = min(n, 1000) // not too much for a time.Duration
+		n = min(n, 1000) // keeps a time.Duration from overflowing
 		v = time.Duration(n) * day
 		if errors.Is(err, strconv.ErrRange) {
 			err = nil

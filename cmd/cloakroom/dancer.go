@@ -15,7 +15,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// This file is a Dancer application's config.yml, as all commands read it.
+// This file reads a Dancer application's config.yml for all commands.
 
 // dancerCommands is "cloakroom dancer".
 type dancerCommands struct {
@@ -28,8 +28,8 @@ func loadDancer(path, environment string) (*dancer.Config, error) {
 	return dancer.LoadConfig(path, &dancer.LoadOptions{Environment: environment})
 }
 
-// newCookie returns the cookie that a new visitor gets of the sessions that a
-// config.yml describes. It makes such sessions in memory, and begins one.
+// newCookie returns the cookie that a new visitor gets under a config.yml. It begins a
+// session in memory for that.
 func newCookie(config *dancer.Config) (*http.Cookie, error) {
 	var secret [32]byte
 	_, _ = rand.Read(secret[:]) // never fails (crypto/rand)
@@ -43,7 +43,7 @@ func newCookie(config *dancer.Config) (*http.Cookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = sessions.Close() }() // nothing is in flight
+	defer func() { _ = sessions.Close() }() // no save is in flight
 	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "/", nil)
 	if err != nil {
 		return nil, err
@@ -56,15 +56,15 @@ func newCookie(config *dancer.Config) (*http.Cookie, error) {
 	return http.ParseSetCookie(http.Header(answer).Get("Set-Cookie"))
 }
 
-// headers is a response of which the headers are kept.
+// headers is a response that keeps only its headers.
 type headers http.Header
 
 func (h headers) Header() http.Header         { return http.Header(h) }
 func (h headers) Write(p []byte) (int, error) { return len(p), nil }
 func (h headers) WriteHeader(int)             {}
 
-// dancerErrors are the errors of a config.yml, one for each setting that is wrong:
-// LoadConfig joins them.
+// dancerErrors returns the errors of a config.yml, which LoadConfig joins: one for each
+// wrong setting.
 func dancerErrors(err error) []errorLine {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -84,7 +84,7 @@ func dancerError(err error) errorLine {
 	return errorLine{Type: "error", Text: strings.TrimPrefix(err.Error(), "dancer: ")}
 }
 
-// dancerWarnings are the warnings beside the errors of a config.yml.
+// dancerWarnings returns the warnings beside the errors of a config.yml.
 func dancerWarnings(err error) []dancer.Warning {
 	if e, ok := errors.AsType[*dancer.ConfigError](err); ok {
 		return e.Warnings
@@ -109,7 +109,7 @@ func dancerFailure(err error) error {
 	return fmt.Errorf("%d settings can't be used:%s%s", len(all), strings.Join(lines, ""), warnings)
 }
 
-// hasLogin reports whether a login is in any of the servers' addresses.
+// hasLogin reports whether any of the servers' addresses has a login.
 func hasLogin(config *dancer.Config) bool {
 	for _, address := range config.ClientConfig().URLs {
 		if u, err := url.Parse(address); err == nil && u.User != nil {

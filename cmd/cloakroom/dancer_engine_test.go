@@ -19,6 +19,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
+// This file tests the demo with the documented config.yml, on a real engine.
+
 // usage is the text of the module's documentation.
 const usage = `session:       "ElasticSearch"
 session_options:
@@ -53,8 +55,9 @@ func engineCall(t *testing.T, method, address, body string) []byte {
 	return answer
 }
 
-// The documented configuration, as it is documented: the shop's sessions live in
-// my_index-*, outlive a kill, and my_index with the old module's sessions is left alone.
+// TestDancerOnEngine runs the demo on the documented configuration. The shop's sessions
+// live in my_index-* and outlive a kill. my_index, with the old module's sessions, is
+// left alone.
 func TestDancerOnEngine(t *testing.T) {
 	for _, lazy := range []string{"0", "1"} {
 		t.Run("is_lazy "+lazy, func(t *testing.T) { testDancerOnEngine(t, lazy) })
@@ -64,7 +67,7 @@ func TestDancerOnEngine(t *testing.T) {
 func testDancerOnEngine(t *testing.T, lazy string) {
 	noDancerVariables(t)
 	engine := testengine.Shared(t)
-	// A name of its own for each run, as the engine is shared.
+	// Each run has a name of its own, since the engine is shared.
 	index := fmt.Sprintf("my_index%d", time.Now().UnixNano())
 	const oldID, oldCookie = "t4hHBaIB85E4Kglfp2y8", "f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8"
 	t.Cleanup(func() {
@@ -172,7 +175,7 @@ func testDancerOnEngine(t *testing.T, lazy string) {
 	}
 }
 
-// shopPage returns the page that a form leads to, or that of a GET without one.
+// shopPage returns the page that a form leads to, or without a form that of a GET.
 func shopPage(t *testing.T, v *http.Client, address string, form url.Values) string {
 	t.Helper()
 	method := http.MethodGet

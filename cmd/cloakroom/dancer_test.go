@@ -19,6 +19,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
 
+// This file tests "cloakroom dancer config" and "cloakroom dancer verify".
+
 // secretText is signing.secret in the module's documentation, and in these tests.
 const secretText = "ldjaldjaklsdanm.m"
 
@@ -30,7 +32,7 @@ func command(t *testing.T, input string, args ...string) (exit int, stdout, stde
 	return exit, out.String(), err.String()
 }
 
-// noDancerVariables takes out of the environment what Dancer looks for there.
+// noDancerVariables removes Dancer's variables from the environment.
 func noDancerVariables(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{secretVariable, "DANCER_ENVIRONMENT", "DANCER_ENVDIR", "PLACK_ENV"} {
@@ -39,7 +41,8 @@ func noDancerVariables(t *testing.T) {
 	}
 }
 
-// objects reads lines of JSON. The last, and no other, is of the type "result".
+// objects reads lines of JSON, and checks that the last, and no other, has the type
+// "result".
 func objects(t *testing.T, text string) []map[string]any {
 	t.Helper()
 	var all []map[string]any
@@ -90,8 +93,8 @@ func archive(t *testing.T, path, folder string) {
 	}
 }
 
-// Every configuration that package dancer is tested with: people and programs are told
-// the same, and never the secret.
+// TestDancerConfigs runs every configuration that package dancer is tested with. People
+// and programs are told the same, and never the secret.
 func TestDancerConfigs(t *testing.T) {
 	noDancerVariables(t)
 	cases, err := filepath.Glob("../../dancer/testdata/config/*.txt")
@@ -147,7 +150,7 @@ func TestDancerConfigs(t *testing.T) {
 	}
 }
 
-// What is told in Go compiles.
+// TestGoCodeCompiles: the Go code that is told compiles.
 func TestGoCodeCompiles(t *testing.T) {
 	noDancerVariables(t)
 	for _, c := range [][]string{{"usage.yml"}, {"full.yml"}, {"full.yml", "--environment", "development"}, {"logins.yml"}} {
@@ -167,7 +170,7 @@ func TestGoCodeCompiles(t *testing.T) {
 	}
 }
 
-// No setting is left out of what is told in Go.
+// TestGoCodeIsComplete: the Go code that is told has every setting.
 func TestGoCodeIsComplete(t *testing.T) {
 	noDancerVariables(t)
 	for _, file := range []string{"usage.yml", "full.yml", "logins.yml"} {
@@ -217,7 +220,7 @@ func runVerify(t *testing.T, input string, flags ...string) (exit int, stdout, s
 	return command(t, input, append([]string{"dancer", "verify"}, flags...)...)
 }
 
-// What the module signed is verified, as it was recorded.
+// TestVerifyRecorded verifies the recorded values that the old module signed.
 func TestVerifyRecorded(t *testing.T) {
 	text, err := os.ReadFile("../../dancer/testdata/vectors.json")
 	if err != nil {
@@ -235,7 +238,7 @@ func TestVerifyRecorded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	for _, v := range recorded.Signing {
 		if v.Secret == "" || v.Length == 0 {
-			continue // refused here, or never verified there
+			continue // refused here, or never verified by the old module
 		}
 		if err := os.WriteFile(file, []byte(v.Secret), 0o600); err != nil {
 			t.Fatal(err)
@@ -251,7 +254,7 @@ func TestVerifyRecorded(t *testing.T) {
 	}
 }
 
-// A secret's file may begin with a byte order mark.
+// TestVerifySecretFileWithBOM: a secret's file may begin with a byte order mark.
 func TestVerifySecretFileWithBOM(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte("\ufeff"+secretText+"\r\n"), 0o600); err != nil {
@@ -263,7 +266,8 @@ func TestVerifySecretFileWithBOM(t *testing.T) {
 	}
 }
 
-// Warnings are told beside errors, and an environment's name stays in its line.
+// TestDancerConfigWarnings: warnings are told beside errors, and an environment's name
+// stays in its line.
 func TestDancerConfigWarnings(t *testing.T) {
 	noDancerVariables(t)
 	path := filepath.Join(t.TempDir(), "config.yml")
@@ -295,7 +299,7 @@ func TestDancerConfigWarnings(t *testing.T) {
 	}
 }
 
-// Lines of all kinds.
+// TestVerifyLines verifies lines of all kinds.
 func TestVerifyLines(t *testing.T) {
 	const value, id = "f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8", "t4hHBaIB85E4Kglfp2y8"
 	signer, err := dancer.NewSigner(secretText, 0)
@@ -334,7 +338,7 @@ func TestVerifyLines(t *testing.T) {
 		"latin 1 hash":    {"\xe9" + value, "refused: it doesn't begin", `"reason":"it doesn't begin`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Between two good ones, so that nothing gets out of step.
+			// The line stands behind a good one, so that lines and answers stay in step.
 			_, stdout, _ := runVerify(t, value+"\n"+c.input)
 			lines := strings.Split(strings.TrimSuffix(stdout, "\n"), "\n")
 			if len(lines) != 2 || lines[0] != `line 1: id "`+id+`"` || !strings.HasPrefix(lines[1], "line 2: "+c.want) {
@@ -351,7 +355,7 @@ func TestVerifyLines(t *testing.T) {
 	}
 }
 
-// A hundred thousand lines, answered while they come.
+// TestVerifyStream: a hundred thousand lines are answered while they arrive.
 func TestVerifyStream(t *testing.T) {
 	noDancerVariables(t)
 	t.Setenv(secretVariable, secretText)
@@ -377,7 +381,7 @@ func TestVerifyStream(t *testing.T) {
 		}
 		io.WriteString(toCommand, value+"\n")
 	}
-	ask("first") // and its answer doesn't wait for more
+	ask("first") // its answer doesn't wait for more lines
 	if !answers.Scan() || answers.Text() != `{"type":"value","line":1,"ok":true,"id":"first"}` {
 		t.Fatalf("%q %v", answers.Text(), answers.Err())
 	}
@@ -401,7 +405,7 @@ func TestVerifyStream(t *testing.T) {
 	}
 }
 
-// One that is stopped doesn't say that all was verified.
+// TestVerifyStopped: a command that is stopped doesn't say that all was verified.
 func TestVerifyStopped(t *testing.T) {
 	for _, flag := range []string{"", "--json"} {
 		noDancerVariables(t)
@@ -414,7 +418,7 @@ func TestVerifyStopped(t *testing.T) {
 		if exit := run(ctx, strings.Fields("dancer verify "+flag), in, stdout, stderr); exit != exitFailed {
 			t.Errorf("exit %d\n%s\n%s", exit, stdout, stderr)
 		}
-		toCommand.Close() // the read that is under way
+		toCommand.Close() // ends the read under way
 		if flag == "" {
 			if want := "cloakroom: after 1 verified and 0 refused: stopped before the end of the standard input\n"; stderr.String() != want {
 				t.Errorf("%q, want %q", stderr, want)
@@ -428,7 +432,7 @@ func TestVerifyStopped(t *testing.T) {
 	}
 }
 
-// A standard input that can't be read is no end of it.
+// TestVerifyBrokenInput: a read error on standard input isn't taken for its end.
 func TestVerifyBrokenInput(t *testing.T) {
 	noDancerVariables(t)
 	t.Setenv(secretVariable, secretText)
@@ -446,8 +450,8 @@ func TestVerifyBrokenInput(t *testing.T) {
 	}
 }
 
-// FuzzVerify: each line is answered, those that are refused are not repeated, and both
-// outputs agree.
+// FuzzVerify: each line is answered, refused values are not repeated, and both outputs
+// agree.
 func FuzzVerify(f *testing.F) {
 	f.Add("f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8\r\n\n%41\x00")
 	f.Fuzz(func(t *testing.T, input string) {

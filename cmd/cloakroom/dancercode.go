@@ -12,10 +12,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
 
-// This file is what a config.yml means, in Go.
+// This file writes a config.yml's meaning as Go code.
 
-// goCode returns a file in Go that makes the same sessions as dancer.Open does of a
-// config.yml. Secrets and logins are taken from the environment.
+// goCode returns a Go file that makes the same sessions as dancer.Open makes of a
+// config.yml. The file takes secrets and logins from the environment.
 func goCode(config *dancer.Config) (string, error) {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -67,14 +67,15 @@ func goCode(config *dancer.Config) (string, error) {
 	return string(code), err
 }
 
-// keyFile is the name of the file that dancer.Open keeps the keys in, beside
-// config.yml.
+// keyFile is the name of the file, beside config.yml, in which dancer.Open keeps the
+// keys.
 const keyFile = "session.keys"
 
-// newIndices names the indices that new sessions live in.
+// newIndices returns the pattern of the indices in which new sessions live.
 func newIndices(config *dancer.Config) string { return config.Index + "-*" }
 
-// goURLs returns the field URLs, and those of the login if all servers have the same.
+// goURLs returns the field URLs, and the login's fields if all servers have the same
+// login.
 func goURLs(config *dancer.Config) (urls, login string) {
 	users := map[string]int{}
 	addresses := config.ClientConfig().URLs
@@ -102,7 +103,7 @@ func goURLs(config *dancer.Config) (urls, login string) {
 	return urls + "\n},", login
 }
 
-// goSave returns the field Save, and what would be better.
+// goSave returns the field Save, with a comment that names a better mode.
 func goSave(mode cloakroom.SaveMode) string {
 	if mode == cloakroom.SaveManual {
 		return "// SaveOnce is better: it saves by itself, with one read and one write a request.\n" +
@@ -135,7 +136,7 @@ func goCookie(c cloakroom.Cookie) string {
 	return s + "}"
 }
 
-// sameSites are names of the modes of SameSite.
+// sameSites are the names of SameSite's modes.
 var sameSites = map[http.SameSite]struct{ code, text string }{
 	http.SameSiteStrictMode: {"SameSiteStrictMode", "Strict"},
 	http.SameSiteLaxMode:    {"SameSiteLaxMode", "Lax"},

@@ -26,7 +26,7 @@ func (*dancerConfigCommand) Help() string {
 Exit codes: 0 it can be used; 1 it can't, and each error is told with its file and line; 2 the command line is wrong, and nothing is answered.`
 }
 
-// Run tells what a config.yml means.
+// Run tells the meaning of a config.yml.
 func (c *dancerConfigCommand) Run(t *terminal) error {
 	config, err := loadDancer(c.File, c.Environment)
 	var code string
@@ -59,7 +59,7 @@ func (c *dancerConfigCommand) Run(t *terminal) error {
 	return nil
 }
 
-// sayConfig tells people.
+// sayConfig tells it to people.
 func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code string) {
 	say := func(name, format string, args ...any) {
 		t.say("%-13s %s", name, harmless(fmt.Sprintf(format, args...)))
@@ -97,7 +97,7 @@ func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code str
 	t.say("\ndancer.Open makes these sessions of the file. Without the file, in Go:\n\n%s", harmless(strings.TrimSuffix(code, "\n")))
 }
 
-// plain returns a text as it is, or in quotes if they escape anything in it.
+// plain returns a text as it is, or in quotes if that escapes anything.
 func plain(text string) string {
 	if q := strconv.Quote(text); q != `"`+text+`"` {
 		return q
@@ -105,7 +105,7 @@ func plain(text string) string {
 	return text
 }
 
-// savingLines tell in words when changes are saved, and what would be better.
+// savingLines tell when changes are saved, and which mode would be better.
 func savingLines(config *dancer.Config) []string {
 	if config.Lazy {
 		return []string{
@@ -179,7 +179,7 @@ func span(d time.Duration) string {
 	return d.String()
 }
 
-// configLine is what was understood, in JSON. Times are in seconds.
+// configLine is the settings as understood, in JSON. Times are in seconds.
 type configLine struct {
 	Type        string      `json:"type"` // config
 	Environment string      `json:"environment"`
@@ -194,7 +194,7 @@ type configLine struct {
 	Lazy        bool        `json:"isLazy"`
 	Save        string      `json:"save"`
 	BetterSave  string      `json:"betterSave"`
-	Idle        float64     `json:"idle,omitempty"` // a session lives without a visit
+	Idle        float64     `json:"idle,omitempty"` // the idle timeout
 	OldCookie   cookieLine  `json:"oldCookie"`
 	NewCookie   cookieLine  `json:"newCookie"`
 }
@@ -226,7 +226,7 @@ type codeLine struct {
 	Code string `json:"code"`
 }
 
-// configResult is how it went.
+// configResult is the command's result.
 type configResult struct {
 	Type     string `json:"type"` // result
 	OK       bool   `json:"ok"`
@@ -234,7 +234,7 @@ type configResult struct {
 	Errors   int    `json:"errors"`
 }
 
-// emitConfig tells programs.
+// emitConfig tells it to programs.
 func emitConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code string) {
 	m, old := config.ManagerConfig(), config.Cookie
 	line := configLine{

@@ -28,7 +28,7 @@ func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*open
 	shop := demo.Build(config)
 	sessions, err := local.Open(ctx, &dancer.OpenOptions{
 		Wrap:   shop.Wrap,
-		Logger: config.Logger, // which gets the warnings
+		Logger: config.Logger, // also gets the warnings
 		Adjust: shop.Adjust,
 	})
 	if err != nil {
@@ -40,8 +40,8 @@ func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*open
 	return &opened{Shop: shop, store: sessions, config: config, keyFile: sessions.KeyFile, notes: notes}, nil
 }
 
-// forPlainHTTP returns a configuration without what has browsers refuse the cookie at
-// the demo's address, and tells what that is.
+// forPlainHTTP returns a configuration without the settings for which browsers would
+// refuse the cookie at the demo's address, and notes that name them.
 func forPlainHTTP(config *dancer.Config) (local *dancer.Config, notes []string) {
 	c := *config
 	if c.Cookie.Secure {

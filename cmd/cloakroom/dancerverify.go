@@ -58,7 +58,7 @@ func (c *dancerVerifyCommand) Run(t *terminal, flags *kong.Context) error {
 		var l inputLine
 		select {
 		case l = <-lines:
-		default: // nothing is there yet: show what is known
+		default: // no line is there yet: show the answers so far
 			if err := out.flush(); err != nil {
 				return fmt.Errorf("writing the answers: %w", err)
 			}
@@ -87,7 +87,7 @@ func (c *dancerVerifyCommand) Run(t *terminal, flags *kong.Context) error {
 	}
 }
 
-// given are the names of the flags that the command line has.
+// given returns the names of the flags on the command line.
 func given(c *kong.Context) []string {
 	var names []string
 	for _, p := range c.Path {
@@ -98,7 +98,7 @@ func given(c *kong.Context) []string {
 	return names
 }
 
-// signer makes what verifies. The note is something about the secret to tell.
+// signer makes the Signer. The note is for the user, about the secret.
 func (c *dancerVerifyCommand) signer(flags []string) (s *dancer.Signer, note string, err error) {
 	usage := func(format string, args ...any) (*dancer.Signer, string, error) {
 		return nil, "", usageError{fmt.Errorf(format, args...)}
@@ -138,7 +138,7 @@ func (c *dancerVerifyCommand) signer(flags []string) (s *dancer.Signer, note str
 	return s, note, err
 }
 
-// readSecret reads a secret's file, and tells if it took a line end off.
+// readSecret reads a secret's file. The note tells if it removed a line end.
 func readSecret(path string) (secret, note string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -159,8 +159,8 @@ func readSecret(path string) (secret, note string, err error) {
 	return secret, note, nil
 }
 
-// verify returns the id of a line's value, or why there is none. The reason holds
-// nothing of the value, which may open a session of the old application.
+// verify returns the id of a line's value, or the reason why there is none. The reason
+// holds nothing of the value, which may open a session of the old application.
 func verify(s *dancer.Signer, l inputLine) (id, reason string) {
 	n := s.Length()
 	if l.long {
@@ -169,7 +169,7 @@ func verify(s *dancer.Signer, l inputLine) (id, reason string) {
 	value := percentDecoded(l.text)
 	id, err := s.Verify(value)
 	if err != nil && value != l.text {
-		id, err = s.Verify(l.text) // it was plain, and an id may hold what looks encoded
+		id, err = s.Verify(l.text) // a plain value: an id may look encoded
 	}
 	switch {
 	case err == nil:
@@ -186,8 +186,7 @@ func verify(s *dancer.Signer, l inputLine) (id, reason string) {
 	return "", "the signature is wrong: it was made with another secret or length, or the value was changed"
 }
 
-// percentDecoded decodes what is percent-encoded. As in Dancer, a % that begins
-// nothing encoded stays.
+// percentDecoded decodes percent-encoding. As in Dancer, a % that begins no code stays.
 func percentDecoded(text string) string {
 	if !strings.Contains(text, "%") {
 		return text
@@ -223,20 +222,20 @@ type verifyOutput interface {
 	note(text string)
 	value(line int, id, reason string) error
 	flush() error
-	// end tells the result, and an error that ended it early. It returns what the
-	// command returns.
+	// end tells the result, and an error that ended the command early. It returns the
+	// command's error.
 	end(result verifyResult, err error) error
 }
 
-// verifyResult is how it went.
+// verifyResult is the command's result.
 type verifyResult struct {
 	Type     string `json:"type"` // result
-	OK       bool   `json:"ok"`   // all was verified
+	OK       bool   `json:"ok"`   // all values were verified
 	Verified int    `json:"verified"`
 	Refused  int    `json:"refused"`
 }
 
-// verifyText tells people.
+// verifyText tells the answers to people.
 type verifyText struct {
 	t *terminal
 	w *bufio.Writer
@@ -272,7 +271,7 @@ func (o *verifyText) end(r verifyResult, err error) error {
 	return nil
 }
 
-// verifyJSON tells programs.
+// verifyJSON tells the answers to programs.
 type verifyJSON struct {
 	t *terminal
 	w *bufio.Writer

@@ -15,6 +15,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 )
 
+// This file is "cloakroom demo".
+
 // demoCommand is "cloakroom demo".
 type demoCommand struct {
 	Addr        string      `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
@@ -25,16 +27,16 @@ type demoCommand struct {
 	Lifetime    duration    `env:"CLOAKROOM_LIFETIME" placeholder:"TIME" help:"How long a session lives at most, such as 12h or 7d. Default: 7d, and 30d once signed in."`
 }
 
-// openPatience is how long opening the store may take. An engine that doesn't
-// answer is left for later.
+// openPatience bounds the time to open the store. The demo goes on without an engine
+// that doesn't answer, and finds it later.
 const openPatience = 10 * time.Second
 
-// opened is a shop that is open, and what to tell of it.
+// opened is an open shop, with facts to tell of it.
 type opened struct {
 	*demo.Shop
 	store   io.Closer
 	config  demo.Config
-	keyFile string // "" if the keys are in none
+	keyFile string // "" if no file has the keys
 	notes   []string
 }
 
@@ -54,7 +56,7 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = listener.Close() }() // again, if it was served
+	defer func() { _ = listener.Close() }() // a second time if it was served
 
 	config := demo.Config{Idle: time.Duration(c.Idle), Lifetime: time.Duration(c.Lifetime), Logger: logger}
 	open := c.openStore
@@ -145,7 +147,7 @@ func isLoopback(a net.Addr) bool {
 	return ok && t.IP.IsLoopback()
 }
 
-// cause spares a message what listening says of itself.
+// cause removes the part of an error in which net repeats the address.
 func cause(err error) error {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return e.Err

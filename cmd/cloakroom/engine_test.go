@@ -16,6 +16,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
+// This file tests the demo on an engine that comes and goes.
+
 // door is an address in front of an engine that can be shut.
 type door struct {
 	net.Listener
@@ -88,7 +90,7 @@ func (d *door) set(open bool) {
 	}
 }
 
-// removeIndices removes what a test made in an engine.
+// removeIndices removes a test's indices from an engine.
 func removeIndices(t *testing.T, engine, index string) {
 	t.Helper()
 	call := func(method, path string) []byte {
@@ -126,8 +128,8 @@ func removeIndices(t *testing.T, engine, index string) {
 	}
 }
 
-// The demo starts while its engine is out of reach, answers 503, and needs no
-// help to go on once the engine is there. Nobody is signed out by an outage.
+// TestEngine: the demo starts while its engine is out of reach, answers 503, and goes on
+// by itself once the engine is there. An outage signs nobody out.
 func TestEngine(t *testing.T) {
 	engine := testengine.Shared(t)
 	index := fmt.Sprintf("demotest%d", time.Now().UnixNano())
@@ -179,8 +181,8 @@ func TestEngine(t *testing.T) {
 	}
 }
 
-// waitForCount repeats an increment for as long as it is answered with 503, and
-// returns the count.
+// waitForCount repeats an increment while it is answered with 503, and returns the
+// count.
 func waitForCount(t *testing.T, v *http.Client, base string) int {
 	t.Helper()
 	late := time.Now().Add(time.Minute)

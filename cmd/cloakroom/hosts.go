@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// This file is which names a server answers to. A page elsewhere can have a name of its
-// own point to this machine (DNS rebinding), and its scripts would then read what the
-// server says. It can't do so with an address, nor with localhost.
+// This file refuses requests that name the server by a foreign name. A page elsewhere
+// can have a name of its own point to this machine (DNS rebinding); its scripts could
+// then read the server's answers. A page can't do that with an address, or with
+// localhost.
 
-// onlyTo passes on the requests that name the server by an address, by localhost, or as
-// addr does, which has the form HOST:PORT. It refuses all others.
+// onlyTo passes on requests that name the server by an address, by localhost, or as addr
+// does, which has the form HOST:PORT. It refuses all others.
 func onlyTo(addr string, h http.Handler) http.Handler {
-	own, _, _ := net.SplitHostPort(addr) // it is of that form
+	own, _, _ := net.SplitHostPort(addr) // addr has that form
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if host := hostOf(r); !isAddress(host) && !isLocalhost(host) && (own == "" || !strings.EqualFold(host, own)) {
 			http.Error(w, "This server isn't known by that name. Open it by its address, or by the name in --addr.", http.StatusMisdirectedRequest)

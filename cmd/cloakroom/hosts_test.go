@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A name that a page elsewhere made point here is refused; how people reach the server
-// isn't.
+// TestForeignHosts: a name that a page elsewhere made point here is refused. The names
+// that people use are not.
 func TestForeignHosts(t *testing.T) {
 	for _, tt := range []struct {
 		addr, host string

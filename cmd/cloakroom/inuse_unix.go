@@ -7,5 +7,7 @@ import (
 	"syscall"
 )
 
-// isInUse reports whether somebody else listens there already.
+// This file recognizes an address that is in use, on Unix.
+
+// isInUse reports whether listening failed because the address is in use.
 func isInUse(err error) bool { return errors.Is(err, syscall.EADDRINUSE) }

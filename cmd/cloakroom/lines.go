@@ -9,19 +9,18 @@ import (
 
 // This file reads lines of any length.
 
-// maxLine is how many bytes of a line are kept.
+// maxLine bounds the bytes that are kept of a line.
 const maxLine = 64 << 10
 
-// inputLine is a line, or the error that there are no more for.
+// inputLine is a line, or the error that ends the lines.
 type inputLine struct {
 	text string // without its line end, LF or CR LF
-	long bool   // there is more of it
+	long bool   // the line has more bytes than text
 	err  error
 }
 
-// readLines reads the lines of r, of which the last may have no line end. At the end
-// comes io.EOF or another error. It stops when the context ends, but for a read that
-// is under way.
+// readLines sends the lines of r, of which the last may have no line end, and then
+// io.EOF or another error. It stops when the context ends, but can't interrupt a read.
 func readLines(ctx context.Context, r io.Reader) <-chan inputLine {
 	lines := make(chan inputLine, 256)
 	go func() {
@@ -41,7 +40,7 @@ func readLines(ctx context.Context, r io.Reader) <-chan inputLine {
 	return lines
 }
 
-// readLine reads one line. What is too much of it is read and dropped.
+// readLine reads one line, and drops its bytes beyond maxLine.
 func readLine(b *bufio.Reader) inputLine {
 	text, err := b.ReadSlice('\n')
 	l := inputLine{text: string(text)}
@@ -50,7 +49,7 @@ func readLine(b *bufio.Reader) inputLine {
 		_, err = b.ReadSlice('\n')
 	}
 	switch {
-	case errors.Is(err, io.EOF) && len(l.text) > 0: // the next read says so again
+	case errors.Is(err, io.EOF) && len(l.text) > 0: // the next read returns EOF again
 	case err != nil:
 		return inputLine{err: err}
 	}
@@ -58,7 +57,7 @@ func readLine(b *bufio.Reader) inputLine {
 	return l
 }
 
-// withoutLineEnd takes one line end off, LF or CR LF.
+// withoutLineEnd removes one line end, LF or CR LF.
 func withoutLineEnd(text string) string {
 	n := len(text)
 	if n > 0 && text[n-1] == '\n' {

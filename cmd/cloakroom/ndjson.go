@@ -10,11 +10,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/dancer"
 )
 
-// This file is answers for programs: JSON objects, one a line. Each has a "type", and
+// This file writes answers for programs: JSON objects, one a line. Each has a "type";
 // the last has the type "result".
 
-// jsonLine returns an object as a line. Characters that a terminal might obey are
-// escaped.
+// jsonLine returns an object as a line. It escapes characters that a terminal might
+// obey.
 func jsonLine(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -37,7 +37,8 @@ func jsonLine(v any) ([]byte, error) {
 	return line, nil
 }
 
-// emit writes an object as a line. That nobody listens is no reason to stop.
+// emit writes an object as a line. It ignores errors: without a listener the command
+// goes on.
 func (t *terminal) emit(v any) {
 	line, err := jsonLine(v)
 	if err != nil { // a mistake in the object's type
@@ -47,7 +48,7 @@ func (t *terminal) emit(v any) {
 	_, _ = t.stdout.Write(line)
 }
 
-// errorLines tells an error of a command as objects.
+// errorLines returns an error of a command as objects.
 func (t *terminal) errorLines(err error) []errorLine {
 	all := dancerErrors(err)
 	for i := range all {
@@ -56,7 +57,7 @@ func (t *terminal) errorLines(err error) []errorLine {
 	return all
 }
 
-// warningLines tells warnings as objects.
+// warningLines returns warnings as objects.
 func (t *terminal) warningLines(warnings []dancer.Warning) []warningLine {
 	all := make([]warningLine, len(warnings))
 	for i, w := range warnings {

@@ -22,8 +22,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 )
 
-// TestMain lets the test's own program be the command, for tests that need a
-// process to kill.
+// This file tests the demo as a process that is killed and stopped.
+
+// TestMain lets the test's own program be the command, for tests that need a process to
+// kill.
 func TestMain(m *testing.M) {
 	if os.Getenv("CLOAKROOM_TEST_MAIN") == "1" {
 		main()
@@ -38,7 +40,7 @@ type child struct {
 	cmd    *exec.Cmd
 	url    string
 	stderr *watcher
-	lines  chan string // of its standard output; closed at the end
+	lines  chan string // lines of its standard output; closed at the end
 }
 
 // start starts "cloakroom demo" and waits until it is open.
@@ -75,7 +77,7 @@ func start(t *testing.T, home string, args ...string) *child {
 	return c
 }
 
-// waitFor returns the next line that begins like this.
+// waitFor returns the next line that begins with beginning.
 func (c *child) waitFor(beginning string) string {
 	c.t.Helper()
 	late := time.NewTimer(30 * time.Second)
@@ -102,7 +104,7 @@ func (c *child) signal(s os.Signal) {
 	}
 }
 
-// wait waits for the end and returns how it came.
+// wait waits for the process's end, and returns its state.
 func (c *child) wait() *os.ProcessState {
 	c.t.Helper()
 	for range c.lines { // before Wait, which closes the pipe
@@ -151,8 +153,8 @@ func count(t *testing.T, c *http.Client, base string, want int) {
 	}
 }
 
-// move takes a visitor's cookies along to another port of the same host. Cookies
-// don't tell ports apart, but the test shouldn't need to know.
+// move gives a visitor's cookies to another port of the same host. Cookies don't tell
+// ports apart, but the test shouldn't rely on that.
 func move(t *testing.T, c *http.Client, from, to string) {
 	t.Helper()
 	a, err1 := url.Parse(from)
@@ -163,7 +165,7 @@ func move(t *testing.T, c *http.Client, from, to string) {
 	c.Jar.SetCookies(b, c.Jar.Cookies(a))
 }
 
-// What was answered is kept, however the process ends.
+// TestRestart: every answered change is kept, however the process ends.
 func TestRestart(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -205,7 +207,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A kill in the middle of many changes loses none that was answered.
+// TestKillDuringIncrements: a kill in the middle of many changes loses none that was
+// answered.
 func TestKillDuringIncrements(t *testing.T) {
 	home := t.TempDir()
 	first := start(t, home)
@@ -252,7 +255,7 @@ func TestKillDuringIncrements(t *testing.T) {
 	}
 }
 
-// A request that is under way when the signal comes is finished. A second signal
+// TestSignals: a request under way when the signal comes is finished. A second signal
 // doesn't wait for it.
 func TestSignals(t *testing.T) {
 	for _, second := range []bool{false, true} {
@@ -292,7 +295,8 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// Connections that a browser opens ahead of need don't hold the end up.
+// TestUnusedConnections: connections that a browser opens ahead of need don't delay the
+// end.
 func TestUnusedConnections(t *testing.T) {
 	c := start(t, t.TempDir(), "--store", "memory:")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.url, "http://"))
@@ -300,7 +304,7 @@ func TestUnusedConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ask(t, visitor(t), "GET", c.url+"/api/static") // by now the server knows the other
+	ask(t, visitor(t), "GET", c.url+"/api/static") // by now the server knows the unused one
 	c.signal(os.Interrupt)
 	begun := time.Now()
 	if got := c.wait().ExitCode(); got != 0 {

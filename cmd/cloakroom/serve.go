@@ -11,12 +11,14 @@ import (
 	"time"
 )
 
-// stopPatience is how long requests that are under way may take once the program
-// is told to stop. Saves of a session end earlier.
+// This file serves HTTP until the program is told to stop.
+
+// stopPatience bounds the time of requests under way once the program is told to stop.
+// Saves of a session end earlier.
 const stopPatience = 15 * time.Second
 
-// serve serves a handler until the context ends. It calls stopping then, lets the
-// requests that are under way finish, and returns.
+// serve serves a handler until the context ends. Then it calls stopping, lets the
+// requests under way finish, and returns.
 func serve(ctx context.Context, l net.Listener, h http.Handler, logger *slog.Logger, stopping func()) error {
 	unused := newUnused()
 	server := &http.Server{
@@ -48,8 +50,8 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, logger *slog.Log
 	return err
 }
 
-// unused are the connections on which no request has come yet. Browsers open
-// such ahead of need, and Shutdown would wait seconds for them.
+// unused are the connections that have had no request yet. Browsers open such
+// connections ahead of need, and Shutdown would wait seconds for them.
 type unused struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]bool
@@ -72,7 +74,7 @@ func (u *unused) watch(c net.Conn, state http.ConnState) {
 	}
 }
 
-// close closes them, and those that come from now on.
+// close closes these connections, and all that come later.
 func (u *unused) close() {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -14,11 +14,13 @@ import (
 	"testing"
 )
 
-// TestTranscripts runs the commands in testdata/*.txt. Each begins with "$ " and
-// perhaps settings of the environment; then come its input ("in:"), its output, line by
-// line, of which * stands for anything, and its exit code. Standard output ("out:")
-// and errors ("err:") are compared separately. A demo is stopped once it is open. The
-// folder $DANCER is a copy of testdata/dancer.
+// This file compares commands and their output with transcripts.
+
+// TestTranscripts runs the commands in testdata/*.txt. Each begins with "$ ", perhaps
+// with settings of the environment. Then come its input ("in:"), its output line by
+// line, in which * stands for anything, and its exit code. Standard output ("out:") and
+// errors ("err:") are compared separately. A demo is stopped once it is open. The folder
+// $DANCER is a copy of testdata/dancer.
 func TestTranscripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("paths and messages of the system are those of Unix")
@@ -140,7 +142,7 @@ func compare(t *testing.T, name, got string, want []string) {
 	}
 }
 
-// watcher keeps what is written, and says when a word is found in it.
+// watcher keeps the written bytes, and signals once it finds a word in them.
 type watcher struct {
 	mu    sync.Mutex
 	b     bytes.Buffer
@@ -164,7 +166,7 @@ func (w *watcher) String() string {
 	return w.b.String()
 }
 
-// A signal before the demo is open is no failure either.
+// TestStoppedEarly: a signal before the demo is open is no failure either.
 func TestStoppedEarly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -2,33 +2,31 @@
 // ones, for engines whose cost per request or per sync to disk is far above
 // their cost per item.
 //
-// A [Batcher] sends the first operation at once. Those that arrive while
-// flushes are in flight gather, and the next flush takes its share of what
-// waits, up to a limit of items and of bytes. Nothing lingers for more to come: an
-// idle Batcher adds no latency, a busy one fills its batches by itself, and an
-// idle one has no goroutine.
+// A [Batcher] sends the first operation at once. Operations that arrive while flushes
+// are in flight gather. The next flush takes its share of them, up to a limit of items
+// and of bytes. No operation waits for more to come: an idle Batcher adds no latency,
+// and a busy one fills its batches by itself. An idle Batcher has no goroutine.
 //
 // # What a flush may contain
 //
-// An operation only ever joins a batch that has not been sent: [Batcher.Do]
-// adds to the queue of unsent operations, and a flush takes its items off that
-// queue before it calls Config.Flush. So each operation begins after the call
-// of Do that asked for it. A read made through Do sees everything that was
-// complete in the engine before Do was called; it is never answered from a
-// request that was already under way.
+// An operation only ever joins a batch that has not been sent. [Batcher.Do] adds it to
+// the queue of unsent operations, and a flush takes its items off that queue before it
+// calls Config.Flush. So each operation is sent after the call of Do that asked for it.
+// A read through Do sees everything that was complete in the engine before Do was
+// called; it is never answered from a request that was already under way.
 //
 // # Order
 //
-// The queue is first in, first out: batches are cut from it in the order of
-// arrival, and keep that order inside. With InFlight above 1 the flushes then
-// run side by side, and nothing orders one against another. A caller that
-// needs one operation to come after another waits for the first to return.
+// The queue is first in, first out: batches are cut from it in the order of arrival, and
+// keep that order inside. With InFlight above 1 flushes run side by side, and nothing
+// orders one against another. A caller that needs one operation to come after another
+// waits for the first to return.
 //
 // # Certain and uncertain outcomes
 //
-// An error that matches [ErrNotSent] tells that the operation was never handed
-// to Flush, so it had no effect. Any other error leaves that open, unless
-// Flush itself gave the error as the outcome of this one item.
+// An error that matches [ErrNotSent] tells that the operation was never handed to Flush,
+// so it had no effect. Any other error leaves the outcome open, unless Flush itself
+// returned it for this item.
 package batch
 
 import (
@@ -37,42 +35,43 @@ import (
 	"time"
 )
 
+// This file is Batcher: its configuration, and an operation's way from Do to its result.
+
+// This file is Batcher: its configuration, and an operation's way into the queue and back.
+
 // Result is the outcome of one item of a flush.
 type Result[R any] struct {
 	Value R     // returned by Do
 	Err   error // returned by Do as it is; nil for success
 }
 
-// Config describes a [Batcher]. Only Flush is needed; a limit that is zero or
-// negative means what its comment says.
+// Config describes a [Batcher]. Only Flush is required. Limits that are zero or negative
+// mean no limit, except for InFlight.
 type Config[T, R any] struct {
-	// Flush carries out items and returns one Result for each, in the same
-	// order. It is called from up to InFlight goroutines at once. Its context
-	// belongs to no caller: it carries no values, and ends only after
-	// FlushTimeout.
+	// Flush carries out items and returns one Result for each, in the same order. It is
+	// called from up to InFlight goroutines at once. Its context is no caller's: it
+	// carries no values, and ends only after FlushTimeout.
 	//
-	// Flush must return soon after its context ends, since nothing else bounds
-	// it, and must not keep items after it has returned: the slice is used
-	// again. It must not call Do or Close of the same Batcher, which may wait
-	// for this very flush.
+	// Flush must return soon after its context ends, since nothing else bounds it. It
+	// must not keep items after it has returned: the slice is used again. It must not
+	// call Do or Close of the same Batcher, which may wait for this very flush.
 	//
-	// If Flush panics, ends its goroutine, or returns a wrong number of
-	// results, then every item of that flush gets an error, and the Batcher
-	// goes on with the next.
+	// If Flush panics, ends its goroutine, or returns a wrong number of results, every
+	// item of that flush gets an error, and the Batcher goes on with the next.
 	Flush func(ctx context.Context, items []T) []Result[R]
 
-	// Size returns the bytes that an item counts for MaxBytes and QueueBytes.
-	// It is called once per item, from the goroutine that called Do. Negative
-	// counts as 0. Nil: every item counts as 0.
+	// Size returns the bytes that an item counts for MaxBytes and QueueBytes. It is
+	// called once per item, from the goroutine that called Do. Negative results count as
+	// 0. If Size is nil, every item counts as 0.
 	Size func(item T) int
 
 	// MaxItems and MaxBytes limit one flush. A single item above MaxBytes is
 	// sent alone. Zero: no limit.
 	MaxItems, MaxBytes int
 
-	// QueueItems and QueueBytes bound all that waits unsent; what would go
-	// beyond is refused with ErrFull. Items already sent do not count. An item
-	// above QueueBytes is always refused. Zero: no bound.
+	// QueueItems and QueueBytes bound the unsent items; Do refuses an item beyond with
+	// ErrFull. Items already sent do not count. An item above QueueBytes is always
+	// refused. Zero: no bound.
 	QueueItems, QueueBytes int
 
 	// InFlight is the number of flushes that may run at once. Zero: 1.
@@ -89,8 +88,8 @@ type Batcher[T, R any] struct {
 	cfg   Config[T, R]
 	calls sync.Pool // of *call[T, R], each with an empty done channel
 
-	// flushers counts the running flusher goroutines. While the queue isn't
-	// empty there is at least one, so it cannot rise from zero after Close.
+	// flushers counts the running flusher goroutines. While the queue isn't empty there
+	// is at least one. So after Close it cannot rise from zero.
 	flushers sync.WaitGroup
 
 	mu      sync.Mutex
@@ -114,9 +113,9 @@ func New[T, R any](c Config[T, R]) *Batcher[T, R] {
 	return &Batcher[T, R]{cfg: c}
 }
 
-// Bounded is a context that ends when either of two channels is closed, and has
-// one for both only for who asks for it: that one costs a timer for each
-// operation, while these can be shared.
+// Bounded is a context that ends when either of two channels is closed. It makes one
+// channel of both only if asked for Done: that costs a timer for each operation, while
+// contexts can share these two.
 type Bounded interface {
 	context.Context
 	// Ends returns the two channels. Once one of them is closed, Err isn't nil.
@@ -124,7 +123,7 @@ type Bounded interface {
 }
 
 // Ends returns the channels that tell the end of ctx: those of a [Bounded], and
-// else its Done and nil.
+// otherwise Done and nil.
 func Ends(ctx context.Context) (done, late <-chan struct{}) {
 	if e, ok := ctx.(Bounded); ok {
 		return e.Ends()
@@ -138,16 +137,16 @@ func Ends(ctx context.Context) (done, late <-chan struct{}) {
 //   - ErrFull or ErrClosed, at once, when the item was not accepted.
 //   - The end of ctx. The error wraps ctx.Err() and the cause of ctx. If the
 //     item had not been sent it never will be, and the error also matches
-//     ErrNotSent. If it had been sent then the flush goes on undisturbed, and
-//     the outcome is unknown.
+//     ErrNotSent. If it had been sent, the flush goes on undisturbed, and the
+//     outcome is unknown.
 //   - An error that all items of the flush share, because Flush panicked (a
 //     [*PanicError]) or broke its contract. The outcome is unknown.
 //
-// If ctx is a [Bounded], then it is asked for its Ends and not for its Done.
+// If ctx is a [Bounded], Do asks for its Ends and not for its Done.
 //
-// A ctx that has already ended is never queued. A cause of ctx that itself
-// matches ErrNotSent, being the failure of some other operation, is named in
-// the text but not wrapped, so that it says nothing about this one.
+// A ctx that has already ended is never queued. A cause of ctx may itself match
+// ErrNotSent, as the failure of another operation. Its text is part of the error, but it
+// is not wrapped, so that it says nothing about this operation.
 func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
 	var zero R
 	if ctx.Err() != nil {
@@ -175,19 +174,19 @@ func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
 		return zero, leaveError(ctx, false)
 	}
 	select {
-	case r := <-c.done: // it came just in time: better than not knowing
+	case r := <-c.done: // the result came just in time
 		b.recycle(c)
 		return r.Value, r.Err
 	default:
-		// The flusher still holds c and will send on its channel, so c must
-		// not be used again. The garbage collector gets both.
+		// The flusher still holds c and will send on its channel, so c must not be used
+		// again.
 		return zero, leaveError(ctx, true)
 	}
 }
 
-// Close refuses new operations from now on and returns once everything that
-// was accepted before has finished and no goroutine of b is left. That takes
-// no longer than the flushes do. Calling it again waits the same way.
+// Close refuses new operations from now on. It returns once all accepted operations have
+// finished and no goroutine of b is left, which takes no longer than the flushes do. A
+// further call waits the same way.
 func (b *Batcher[T, R]) Close() {
 	b.mu.Lock()
 	b.closed = true
@@ -201,7 +200,7 @@ func (b *Batcher[T, R]) Close() {
 	}
 }
 
-// enqueue accepts c, and sees to it that some flusher will take it.
+// enqueue queues c, and makes sure that a flusher will take it.
 func (b *Batcher[T, R]) enqueue(c *call[T, R]) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

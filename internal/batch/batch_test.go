@@ -18,7 +18,7 @@ func TestNewNeedsFlush(t *testing.T) {
 	New(Config[int, int]{})
 }
 
-// A single Do takes as long as its flush and not an instant more.
+// TestNoIdleLatency: a single Do takes as long as its flush, and not an instant more.
 func TestNoIdleLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const cost = 200 * time.Microsecond
@@ -59,8 +59,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// What is asked for during a flush is not part of that flush, so a read sees
-// what was complete before it was asked for.
+// TestReadAfterWrite: an operation that is asked for during a flush is not part of it.
+// So a read sees everything that was complete before it was asked for.
 func TestReadAfterWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		value := "old"
@@ -123,7 +123,7 @@ func TestMaxBytes(t *testing.T) {
 					MaxBytes: 10,
 				})
 				defer b.Close()
-				ask(t.Context(), b, 1) // the others gather behind it
+				ask(t.Context(), b, 1) // other items gather behind it
 				askAll(t.Context(), b, test.items...)
 				e.letGo(1 + len(test.want))
 				e.sent(t, append([][]int{{1}}, test.want...)...)
@@ -267,7 +267,7 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
-// A flusher that leaves something behind has it flushed beside its own.
+// TestBurst: if a flusher leaves items behind, another flushes them beside it.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{hold: make(chan struct{})}
@@ -288,9 +288,9 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// Beside others a flush starts only for enough items.
+// TestEnough: beside others a flush starts only for enough items.
 func TestEnough(t *testing.T) {
-	// setup has a flush of the item 0 in flight, until let is closed.
+	// setup starts a flush of the item 0, in flight until let is closed.
 	setup := func(t *testing.T) (e *engine, b *Batcher[int, int], let chan struct{}) {
 		let = make(chan struct{})
 		e = &engine{}
@@ -367,8 +367,8 @@ func TestEnough(t *testing.T) {
 	})
 }
 
-// Each flush takes its share of many that wait, and a further one starts only if
-// it carries as many.
+// TestFairShare: each flush takes its share of many waiting items, and a further flush
+// starts only if it carries as many.
 func TestFairShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{hold: make(chan struct{})}

@@ -11,15 +11,14 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// The engine of the benchmarks: far dearer per request than per item.
+// The benchmarks' engine costs far more per request than per item.
 const (
 	perFlush = 200 * time.Microsecond
 	perItem  = 2 * time.Microsecond
 )
 
-// engine takes the time that an engine would take for n items. time.Sleep is
-// too coarse for that on some systems; this one is exact, and lets everyone
-// else run meanwhile.
+// engine takes an engine's time for n items. time.Sleep is too coarse on some systems;
+// this is exact, and lets everyone else run meanwhile.
 func engine(n int) {
 	end := time.Now().Add(perFlush + time.Duration(n)*perItem)
 	for time.Now().Before(end) {
@@ -27,15 +26,15 @@ func engine(n int) {
 	}
 }
 
-// BenchmarkEngine is what one item costs without a Batcher: compare it with
-// BenchmarkDo at one caller.
+// BenchmarkEngine is the cost of one item without a Batcher: compare it with BenchmarkDo
+// at one caller.
 func BenchmarkEngine(b *testing.B) {
 	for b.Loop() {
 		engine(1)
 	}
 }
 
-// BenchmarkDo reports how full the batches get.
+// BenchmarkDo reports the size of the batches.
 func BenchmarkDo(b *testing.B) {
 	for _, inFlight := range []int{1, 2, 4} {
 		for _, callers := range []int{1, 16, 256} {
@@ -46,8 +45,7 @@ func BenchmarkDo(b *testing.B) {
 	}
 }
 
-// BenchmarkOverhead has an engine that costs nothing, so what is left is the
-// cost of the Batcher.
+// BenchmarkOverhead measures the Batcher alone: its engine costs nothing.
 func BenchmarkOverhead(b *testing.B) {
 	for _, callers := range []int{1, 256} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
@@ -56,8 +54,7 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 }
 
-// benchmark shares b.N operations among callers that ask again as soon as they
-// are answered.
+// benchmark shares b.N operations among callers. Each begins its next operation at once.
 func benchmark(b *testing.B, inFlight, callers int, engine func(n int)) {
 	var flushes atomic.Int64
 	bt := batch.New(batch.Config[int, int]{

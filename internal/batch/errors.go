@@ -6,6 +6,8 @@ import (
 	"fmt"
 )
 
+// This file is the errors of a Batcher.
+
 var (
 	// ErrNotSent tells that the operation was never handed to Flush, so it
 	// certainly had no effect. It is matched with errors.Is.
@@ -25,7 +27,7 @@ var (
 // PanicError is given to every item of a flush whose Flush panicked. The
 // outcome of the items is unknown.
 type PanicError struct {
-	Value any    // what was passed to panic
+	Value any    // the argument of panic
 	Stack []byte // of the panicking goroutine, as debug.Stack prints it
 }
 
@@ -34,8 +36,8 @@ func (e *PanicError) Error() string {
 	return fmt.Sprintf("batch: panic in Flush, outcome unknown: %v\n\n%s", e.Value, e.Stack)
 }
 
-// Unwrap returns the panic value if it is an error. One that matches
-// ErrNotSent is held back, since these items were sent.
+// Unwrap returns the panic value if it is an error. It withholds one that matches
+// ErrNotSent, since these items were sent.
 func (e *PanicError) Unwrap() error {
 	if err, ok := e.Value.(error); ok && !errors.Is(err, ErrNotSent) {
 		return err
@@ -43,13 +45,13 @@ func (e *PanicError) Unwrap() error {
 	return nil
 }
 
-// leaveError tells why a waiter left before it had a result.
+// leaveError returns the error of a caller that leaves before it has a result.
 func leaveError(ctx context.Context, sent bool) error {
 	why, cause := ctx.Err(), context.Cause(ctx)
 	switch {
 	case errors.Is(cause, ErrNotSent):
-		// The failure of another operation ended ctx, as in an errgroup.
-		// Wrapped, it would claim that this one was not sent either.
+		// The failure of another operation ended ctx, as in an errgroup. If it were
+		// wrapped, the error would claim that this operation was not sent either.
 		why = fmt.Errorf("%w (%v)", why, cause) //nolint:errorlint // see above
 	case !errors.Is(cause, why):
 		why = fmt.Errorf("%w: %w", why, cause)
@@ -62,7 +64,7 @@ func leaveError(ctx context.Context, sent bool) error {
 	return fmt.Errorf("%w: %w", ErrNotSent, why)
 }
 
-// countError tells that Flush returned a wrong number of results.
+// countError is the error if Flush returned a wrong number of results.
 func countError(got, want int) error {
 	return fmt.Errorf("batch: Flush returned %d results for %d items, outcome unknown", got, want)
 }

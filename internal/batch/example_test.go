@@ -9,15 +9,14 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// Lookups of single keys share requests to a store that is asked for many keys
-// at once.
+// Look-ups of single keys share requests to a store that takes many keys at once.
 func Example() {
 	stock := map[string]int{"hat": 3, "coat": 1}
 	errUnknown := errors.New("unknown article")
 
 	b := batch.New(batch.Config[string, int]{
 		Flush: func(ctx context.Context, keys []string) []batch.Result[int] {
-			// Here goes one request for all keys, bounded by ctx.
+			// Here one request is sent for all keys, bounded by ctx.
 			results := make([]batch.Result[int], len(keys))
 			for i, key := range keys {
 				n, ok := stock[key]

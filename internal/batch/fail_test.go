@@ -11,9 +11,11 @@ import (
 	"testing/synctest"
 )
 
-// failing returns a Batcher whose Flush calls fail for each batch that has the
-// item 0, with one flush held, items -1, 0 and 1 in the batch behind it, and
-// the answers to those.
+// This file tests Flush functions that fail.
+
+// failing returns a Batcher whose Flush calls fail for each batch that has the item 0.
+// One flush is held; the items -1, 0 and 1 are in the batch behind it. all are their
+// answers.
 func failing(t *testing.T, fail func(items []int) []Result[int]) (*engine, *Batcher[int, int], []*answer) {
 	e := &engine{hold: make(chan struct{})}
 	b := New(Config[int, int]{
@@ -30,8 +32,8 @@ func failing(t *testing.T, fail func(items []int) []Result[int]) (*engine, *Batc
 	return e, b, askAll(t.Context(), b, -1, 0, 1)
 }
 
-// goesOn checks that all answers failed alike, none as ErrNotSent, and that
-// the item queued behind them, and later ones, are served.
+// goesOn checks that all answers failed alike, none as ErrNotSent, and that the item
+// queued behind them and later ones are answered.
 func goesOn(t *testing.T, e *engine, b *Batcher[int, int], all []*answer, check func(error) bool) {
 	t.Helper()
 	behind := ask(t.Context(), b, 5)
@@ -95,7 +97,8 @@ func TestGoexit(t *testing.T) {
 	})
 }
 
-// Goexit with nothing behind it leaves a Batcher that starts again by itself.
+// TestGoexitAlone: after a Goexit with nothing queued the Batcher starts again by
+// itself.
 func TestGoexitAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exit := true

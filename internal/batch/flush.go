@@ -8,53 +8,53 @@ import (
 	"time"
 )
 
-// When a flush starts
+// This file is flushes: when one starts, which items it takes, and how it ends.
 //
-// The plain scheme starts a flush whenever something waits and fewer than
-// InFlight run. It cuts poor batches just when load is high: a flush of 64
-// hands out its results, its callers come back one by one, and the first of
-// them takes the free slot alone. Four rules mend that, none with a delay.
+// The plain scheme starts a flush whenever an item waits and fewer than InFlight flushes
+// run. It cuts poor batches just when load is high. A flush of 64 hands out its results,
+// its callers come back one by one, and the first of them takes the free slot alone.
+// Four rules mend that, none with a delay.
 //
-//  1. One flusher at a time is about to take a batch. Further ones start only
-//     for what it leaves behind. This is what the others build on.
-//  2. If other flushes are in flight, or the last batch had more than one item,
-//     that flusher lets the goroutines that are ready to run go first, and again
-//     for as long as more items come of it. Callers that were just handed their
-//     results get to queue again before the batch is cut. (Go's scheduler comes
-//     back to who yielded after some 60 others, so once isn't enough.)
-//  3. Beside others a flush starts only if it would carry fewItems, and its fair
-//     share: 1/InFlight of all items that wait or are in flight. A full batch
-//     always may. Less than that gathers until it is enough, or until no flush is
-//     in flight.
-//  4. A batch takes no more than its fair share of all that wait or are in
-//     flight, unless that is less than fewItems: so the engine has others to work
-//     on while the results of one are read and its callers come back.
+//   1. One flusher at a time is about to take a batch. Another starts only for the
+//      items that it leaves behind. The other rules build on this.
+//   2. If other flushes are in flight, or the last batch had more than one item,
+//      that flusher first yields to the goroutines that are ready to run, and again
+//      for as long as more items arrive. So callers that have just got their results
+//      can queue again before the batch is cut. (Go's scheduler returns to a goroutine
+//      that yielded after some 60 others, so one yield isn't enough.)
+//   3. Beside others a flush starts only if it would carry fewItems, and its fair
+//      share: 1/InFlight of all items that wait or are in flight. A full batch may
+//      always start. Fewer items gather until they are enough, or until no flush is
+//      in flight.
+//   4. A batch takes no more than its fair share of all items that wait or are in
+//      flight, unless that is less than fewItems. So the engine has other batches to
+//      work on while the results of one are read and its callers come back.
 //
-// A lone caller meets none of these, and pays nothing. A flush that is in flight
-// for longer than longFlight hangs, it seems, and is left out of account from then
-// on: so it holds up others for twice that at most.
+// A lone caller meets none of these rules, and pays nothing. A flush in flight for
+// longer than longFlight is taken to hang, and counts no more. So it holds up others for
+// twice that at most.
 //
-// Measured on 2 cores beside OpenSearch, 4 in flight: 256 callers made batches of
-// 76 with one yield and two slots free to take, and make such of 63 and of even
-// sizes by these rules; 16 callers of a store with one writer, 8 and now 15. 64
-// visitors who read and write over HTTP make batches of 16 reads and 26 writes:
-// with flushes side by side for as few as 24 it was 10 and 20, and a sixth more
-// processor time; beside an engine that has run for long enough to be compiled, 16
-// to 48 come to the same. 4 callers get their answers as fast as when each had a flush
-// of its own. Two or three in flight left a tenth of the processors idle, six or
-// eight cost more for their number than they gained.
+// Measured on 2 cores beside OpenSearch, 4 in flight. With one yield, and two slots free
+// for any caller, 256 callers made batches of 76; by these rules they make batches of
+// 63, of even sizes. 16 callers of a store with one writer made batches of 8, and make
+// batches of 15 by these rules. 64 visitors who read and write over HTTP make batches of
+// 16 reads and 26 writes. With fewItems at 24 these were 10 and 20, at a sixth more
+// processor time; on an engine that has run long enough for its code to be compiled,
+// values from 16 to 48 come to the same. 4 callers get their answers as fast as with a
+// flush for each. With two or three in flight a tenth of the processors was idle; six or
+// eight in flight cost more than they gained.
 
 // flight holds the buffers of one flusher.
 type flight[T, R any] struct {
 	calls []*call[T, R]
 	items []T // of calls, in the same order
 	began time.Time
-	hangs bool // for longer than longFlight; out of account
+	hangs bool // in flight for longer than longFlight: not counted
 }
 
-// mayStart reports whether a flusher should go and take a batch now. It holds
-// whenever the queue isn't empty and nothing is in flight or about to take, so
-// nothing waits for ever. b.mu must be held.
+// mayStart reports whether a flusher should take a batch now. It is true whenever the
+// queue isn't empty and no flush is in flight or about to start, so no item waits for
+// ever. b.mu must be held.
 func (b *Batcher[T, R]) mayStart() bool {
 	if b.queue.items == 0 || b.taker || len(b.air) >= b.cfg.InFlight {
 		return false
@@ -62,8 +62,8 @@ func (b *Batcher[T, R]) mayStart() bool {
 	return b.full() || b.enough()
 }
 
-// enough reports whether what waits is enough for a flush beside those in flight
-// (rule 3). b.mu must be held.
+// enough reports whether enough items wait for a flush beside those in flight (rule 3).
+// b.mu must be held.
 func (b *Batcher[T, R]) enough() bool {
 	flights, items := 0, 0
 	for _, f := range b.air {
@@ -76,7 +76,7 @@ func (b *Batcher[T, R]) enough() bool {
 	return flights == 0 || n >= fewItems && n*b.cfg.InFlight >= n+items
 }
 
-// watch looks after longFlight whether what waits, waits for a flush that hangs.
+// watch has look called after longFlight, if items wait that another flush could take.
 // b.mu must be held.
 func (b *Batcher[T, R]) watch() {
 	if b.watched == nil && b.queue.items > 0 && !b.taker && len(b.air) < b.cfg.InFlight {
@@ -84,7 +84,7 @@ func (b *Batcher[T, R]) watch() {
 	}
 }
 
-// look leaves flushes that hang out of account.
+// look stops counting flushes that hang.
 func (b *Batcher[T, R]) look() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,8 +96,7 @@ func (b *Batcher[T, R]) look() {
 	b.start()
 }
 
-// full reports whether the queue holds a batch that cannot grow. b.mu must be
-// held.
+// full reports whether the queue holds a batch that cannot grow. b.mu must be held.
 func (b *Batcher[T, R]) full() bool {
 	return b.cfg.MaxItems > 0 && b.queue.items >= b.cfg.MaxItems ||
 		b.cfg.MaxBytes > 0 && b.queue.bytes >= b.cfg.MaxBytes
@@ -113,8 +112,8 @@ func (b *Batcher[T, R]) start() {
 	b.watch()
 }
 
-// run is a flusher: it takes and flushes batches as long as any is due. It
-// begins with b.taker set on its behalf.
+// run is a flusher: it takes and flushes batches as long as one is due. Whoever starts
+// it has set b.taker for it.
 func (b *Batcher[T, R]) run() {
 	defer b.flushers.Done()
 	for again := true; again; {
@@ -123,23 +122,23 @@ func (b *Batcher[T, R]) run() {
 	}
 }
 
-// fewItems is about how many items it takes until a flush costs more for its
-// items than for being one. 64 was measured to cost more, and so was 24 beside an
-// engine that had just started.
+// fewItems is about the number of items from which on a flush costs more for its items
+// than for being one. 64 was measured to cost more, and so was 24 on an engine that had
+// just started.
 const fewItems = 48
 
-// longFlight is longer than a flush takes if nothing is wrong with the engine.
+// longFlight is longer than a flush takes on an engine that is well.
 const longFlight = 100 * time.Millisecond
 
-// A flusher that gathers yields until that has brought nothing new for
-// idleYields times: another thread may still be at the callers that were woken.
-// mostYields ends it should new callers come without end.
+// Bounds of a gathering flusher's yields. It stops after idleYields that brought nothing
+// new; several, since another thread may still be waking callers. It stops after
+// mostYields if new callers come without end.
 const (
 	idleYields = 3
 	mostYields = 48
 )
 
-// gather lets what is about to come join the batch (rule 2). b.mu must be held,
+// gather lets items that are about to arrive join the batch (rule 2). b.mu must be held,
 // and is released meanwhile.
 func (b *Batcher[T, R]) gather() {
 	seen := 0 // items, at most
@@ -155,7 +154,7 @@ func (b *Batcher[T, R]) gather() {
 	}
 }
 
-// most is how many items the next batch may have (rule 4). b.mu must be held.
+// most returns the most items that the next batch may have (rule 4). b.mu must be held.
 func (b *Batcher[T, R]) most() int {
 	share := (b.queue.items + b.flying + b.cfg.InFlight - 1) / b.cfg.InFlight
 	most := max(share, fewItems)
@@ -165,8 +164,7 @@ func (b *Batcher[T, R]) most() int {
 	return most
 }
 
-// take cuts the next batch off the queue. It returns nil if all waiters have
-// left.
+// take cuts the next batch off the queue. It returns nil if all callers have left.
 func (b *Batcher[T, R]) take() *flight[T, R] {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -194,12 +192,12 @@ func (b *Batcher[T, R]) take() *flight[T, R] {
 	b.air = append(b.air, f)
 	b.flying += len(f.items)
 	b.last = len(f.items)
-	b.start() // for what is left behind
+	b.start() // for the items left behind
 	return f
 }
 
-// flush carries out one batch and hands out its results, whatever Flush does.
-// It reports whether this flusher should take another batch.
+// flush carries out one batch and hands out its results, even if Flush fails. It reports
+// whether this flusher should take another batch.
 func (b *Batcher[T, R]) flush(f *flight[T, R]) (again bool) {
 	var results []Result[R]
 	err, returned := errGoexit, false
@@ -209,7 +207,7 @@ func (b *Batcher[T, R]) flush(f *flight[T, R]) (again bool) {
 			err, alive = &PanicError{Value: v, Stack: debug.Stack()}, true
 		}
 		if !returned {
-			f.items = nil // something that Flush started may still read them
+			f.items = nil // goroutines of Flush may still read them
 		}
 		f.hand(results, err)
 		again = b.land(f, alive)
@@ -234,8 +232,8 @@ func (b *Batcher[T, R]) call(items []T) ([]Result[R], error) {
 	return results, nil
 }
 
-// hand gives each waiter its result, or err if that isn't nil. A call belongs
-// to its waiter again from the moment it is sent its result.
+// hand gives each caller its result, or err if that isn't nil. A call belongs to its
+// caller again once its result is sent.
 func (f *flight[T, R]) hand(results []Result[R], err error) {
 	for i, c := range f.calls {
 		if err != nil {
@@ -246,8 +244,8 @@ func (f *flight[T, R]) hand(results []Result[R], err error) {
 	}
 }
 
-// land ends a flight. It reports whether its flusher should take another
-// batch; if the flusher is not alive, land starts one in its place.
+// land ends a flight. It reports whether its flusher should take another batch. If the
+// flusher is not alive, land starts another if one is due.
 func (b *Batcher[T, R]) land(f *flight[T, R], alive bool) (again bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -279,7 +277,7 @@ func (b *Batcher[T, R]) buffers() *flight[T, R] {
 // keep empties f and keeps it for a later batch. b.mu must be held.
 func (b *Batcher[T, R]) keep(f *flight[T, R]) {
 	clear(f.calls)
-	clear(f.items) // don't keep what the items refer to alive
+	clear(f.items) // so that the buffer keeps nothing alive
 	f.calls, f.items = f.calls[:0], f.items[:0]
 	b.spare = append(b.spare, f)
 }

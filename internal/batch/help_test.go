@@ -10,15 +10,18 @@ import (
 	"testing/synctest"
 )
 
-// engine is a Flush for tests. It doubles each item, remembers what it was
-// sent, and can be told to hold each flush until it is let go.
+// This file is the tests' common ground: an engine, and operations on goroutines of
+// their own.
+
+// engine is a Flush for tests. It doubles each item, remembers the items of each flush,
+// and can hold flushes until letGo.
 type engine struct {
 	hold chan struct{} // if not nil, each flush takes one token to return
 
 	mu      sync.Mutex
 	batches [][]int
 	now     int // flushes under way
-	most    int // the highest that now ever was
+	most    int // the highest value of now
 }
 
 func (e *engine) flush(_ context.Context, items []int) []Result[int] {
@@ -40,8 +43,8 @@ func (e *engine) flush(_ context.Context, items []int) []Result[int] {
 	return results
 }
 
-// letGo ends n held flushes, in no special order if more are held, and waits
-// until what follows from it has come to rest.
+// letGo ends n held flushes, in no special order if more are held, and waits until
+// everything has come to rest.
 func (e *engine) letGo(n int) {
 	for range n {
 		e.hold <- struct{}{}
@@ -59,16 +62,15 @@ func (e *engine) sent(t *testing.T, want ...[]int) {
 	}
 }
 
-// answer is what Do returned, once done is closed.
+// answer is the result of Do, once done is closed.
 type answer struct {
 	done  chan struct{}
 	value int
 	err   error
 }
 
-// ask calls Do on a goroutine of its own, and returns when that has come to
-// rest: queued, held in a flush, or answered. So items are queued in the order
-// of the calls of ask.
+// ask calls Do on a goroutine of its own, and returns when the item is queued, held in a
+// flush, or answered. So items are queued in the order of the calls of ask.
 func ask(ctx context.Context, b *Batcher[int, int], item int) *answer {
 	a := &answer{done: make(chan struct{})}
 	go func() {
@@ -107,8 +109,8 @@ func (a *answer) is(t *testing.T, value int) {
 	}
 }
 
-// atRest checks that nothing is queued or in flight in b, that no goroutine
-// of it is left, and that it keeps nothing alive.
+// atRest checks that nothing is queued or in flight in b, that b has no goroutine left,
+// and that it keeps nothing alive.
 func atRest[T comparable, R any](t *testing.T, b *Batcher[T, R]) {
 	t.Helper()
 	b.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"time"
 )
 
+// This file tests callers that leave before they have a result.
+
 func TestLeaveBeforeSent(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -58,7 +60,7 @@ func TestLeaveBeforeSent(t *testing.T) {
 	}
 }
 
-// The only waiter leaves when a flusher is already on its way.
+// TestLeaveBeforeTaken: the only caller leaves when a flusher is already on its way.
 func TestLeaveBeforeTaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{}
@@ -138,8 +140,8 @@ func TestEndedContextIsNeverQueued(t *testing.T) {
 	})
 }
 
-// A context that ends because some other operation was refused says nothing
-// about this one.
+// TestCauseIsErrorOfOtherOperation: a context that ends because another operation was
+// refused says nothing about this one.
 func TestCauseIsErrorOfOtherOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &engine{hold: make(chan struct{})}
@@ -160,7 +162,8 @@ func TestCauseIsErrorOfOtherOperation(t *testing.T) {
 	})
 }
 
-// A result that has arrived is better news than the end of the context.
+// TestResultBeatsEndOfContext: if both the result and the end of the context have come,
+// Do returns the result.
 func TestResultBeatsEndOfContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Config[context.CancelFunc, int]{

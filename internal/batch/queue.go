@@ -1,12 +1,14 @@
 package batch
 
+// This file is the queue of operations that have not been sent.
+
 // call is one operation on its way from Do to a flush and back.
 type call[T, R any] struct {
 	item T
 	size int // bytes
 
-	// done gets exactly one result if the call is sent, none otherwise. Its
-	// buffer of one lets the flusher go on when the waiter has left.
+	// done gets exactly one result if the call is sent, none otherwise. It has a buffer
+	// of one, so that the flusher goes on when the caller has left.
 	done chan Result[R]
 
 	// Guarded by Batcher.mu.
@@ -24,17 +26,17 @@ func (b *Batcher[T, R]) newCall(item T, size int) *call[T, R] {
 	return c
 }
 
-// recycle keeps c for a later operation. Only the waiter may call it, and only
-// if no flusher will touch c again: because c never left the queue, or because
-// its one result has been received.
+// recycle keeps c for a later operation. Only c's caller may call it, and only if no
+// flusher will touch c again: because c never was sent, or because its one result has
+// been received.
 func (b *Batcher[T, R]) recycle(c *call[T, R]) {
 	var none T
-	c.item = none // don't keep what it refers to alive
+	c.item = none // so that the pool keeps nothing alive
 	b.calls.Put(c)
 }
 
-// queue holds the calls that have not been sent, in order of arrival. It is a
-// linked list so that a waiter can leave from the middle at once.
+// queue holds the calls that have not been sent, in order of arrival. It is a linked
+// list, so that a caller can leave from the middle at once.
 type queue[T, R any] struct {
 	head, tail   *call[T, R]
 	items, bytes int

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// TestStress has hundreds of callers with contexts that end at any time, and a
-// Flush that fails in every way. Each item must be answered to its own caller,
-// and sent once or, if so told, never.
+// TestStress: hundreds of callers have contexts that end at any time, and Flush fails in
+// every way. Each item must be answered to its own caller. It must be sent once, or
+// never if its caller is told so.
 func TestStress(t *testing.T) {
 	t.Run("real time", func(t *testing.T) { stress(t, false) })
 	t.Run("fake time", func(t *testing.T) {
@@ -115,13 +115,13 @@ func stress(t *testing.T, fakeTime bool) {
 		if errors.Is(err, ErrNotSent) {
 			want = 0
 		}
-		// The flush of an item whose caller left may not have begun yet, so
-		// that one is looked at in the end.
+		// The flush of an item whose caller left may not have begun yet, so such items
+		// are checked in the end.
 		if kind != 4 && sent[id].Load() != want {
 			t.Errorf("item %d was sent %d times, want %d: %v", id, sent[id].Load(), want, err)
 		}
 		if want == 0 {
-			sent[id].Add(1) // shows if it is sent later
+			sent[id].Add(1) // so that a later sending shows
 		}
 	}
 	var wg sync.WaitGroup

@@ -2,7 +2,7 @@ package lru
 
 import "testing"
 
-// TestBound: it keeps what was used last, within its bytes.
+// TestBound: a cache keeps the values that were used last, within its bytes.
 func TestBound(t *testing.T) {
 	for _, test := range []struct{ bytes, most int }{
 		{0, 100}, {LeastBytes, 100}, {2 * LeastBytes, 50}, {100 * LeastBytes / 16, 16}, {100*LeastBytes/16 + 1, 0},
@@ -34,7 +34,7 @@ func TestPeekIsNoUse(t *testing.T) {
 	}
 }
 
-// TestReplace counts a value once, as large as it is now.
+// TestReplace: a value that is replaced counts once, by its present size.
 func TestReplace(t *testing.T) {
 	c := New[string, int](100 * LeastBytes)
 	c.Put("a", 1, 5*LeastBytes)
@@ -56,7 +56,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// TestNoRoom: then nothing is kept, and nothing goes wrong.
+// TestNoRoom: without room nothing is kept, and nothing goes wrong.
 func TestNoRoom(t *testing.T) {
 	for _, bound := range []int{0, -1} {
 		c := New[int, int](bound)

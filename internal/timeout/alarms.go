@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// Alarms share a timer among all who end at about the same time. Make them with
-// NewAlarms.
+// This file is Alarms: channels that share timers.
+
+// Alarms are channels that are closed at a time. Those of about the same time share a
+// timer. They may be used concurrently. Make them with NewAlarms.
 type Alarms struct {
 	step time.Duration
-	from time.Time // what steps are counted from
+	from time.Time // the start of the first step
 
 	mu  sync.Mutex
-	set map[int64]alarm // those that have not gone off, by the step at which they do
+	set map[int64]alarm // alarms that have not gone off, by their step
 }
 
 type alarm struct {
@@ -20,17 +22,17 @@ type alarm struct {
 	timer *time.Timer
 }
 
-// leastStep is the shortest step: more timers than that would serve nobody.
+// leastStep is the shortest step: shorter ones would only make more timers.
 const leastStep = time.Millisecond
 
-// NewAlarms returns alarms of which each goes off up to a step, or leastStep if
-// that is longer, after the time that it was asked for. There are never more timers
-// than steps in the longest time asked for.
+// NewAlarms returns alarms that go off up to a step after their time. A step shorter
+// than leastStep is taken as leastStep. There are never more timers than steps in the
+// longest time asked for.
 func NewAlarms(step time.Duration) *Alarms {
 	return &Alarms{step: max(step, leastStep), from: time.Now(), set: map[int64]alarm{}}
 }
 
-// at returns a channel that is closed at a time, or up to a step later.
+// at returns a channel that is closed at end, or up to a step later.
 func (a *Alarms) at(end time.Time) <-chan struct{} {
 	n := int64(end.Sub(a.from)/a.step) + 1
 	a.mu.Lock()
@@ -48,7 +50,8 @@ func (a *Alarms) at(end time.Time) <-chan struct{} {
 	return late
 }
 
-// Stop stops the timers. Nothing may wait for them any more.
+// Stop stops the timers. Their channels are never closed, so nobody may wait for them
+// any more.
 func (a *Alarms) Stop() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -12,8 +12,8 @@ func (a *Alarms) count() int {
 	return len(a.set)
 }
 
-// TestAlarms asks for alarms in any order. Each goes off in its step, and those
-// of one step are one.
+// TestAlarms asks for alarms in any order. Each goes off in its step, and those of one
+// step share a timer.
 func TestAlarms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAlarms(step)
@@ -65,7 +65,8 @@ func TestAlarmsStop(t *testing.T) {
 	})
 }
 
-// TestAlarmsOfNoStep: times may be so short that a part of them is none.
+// TestAlarmsOfNoStep: a timeout may be so short that a fraction of it, as a step, is
+// zero.
 func TestAlarmsOfNoStep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := NewAlarms(0)

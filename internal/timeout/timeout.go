@@ -1,5 +1,5 @@
-// Package timeout bounds operations in time, at the cost of a timer only where
-// somebody waits, and then of one that many share.
+// Package timeout bounds operations in time. It makes a timer only if somebody waits,
+// and then one that many share.
 package timeout
 
 import (
@@ -8,13 +8,15 @@ import (
 	"time"
 )
 
-// Context is a context that ends with its parent, at a time, or by End. It does
-// what that of context.WithDeadline does, but makes no timer and no channel until
-// somebody asks for Done, which stores in memory never do: a timer costs more than
-// such a store's whole read. A batcher doesn't either: it is a batch.Bounded.
+// This file is Context.
+
+// Context is a context that ends with its parent, at a time, or by End. It behaves as
+// that of context.WithDeadline, but makes no timer and no channel until somebody asks
+// for Done. Stores in memory never ask: a timer costs more than their whole read. A
+// batcher doesn't either, since a Context is a batch.Bounded.
 //
-// The zero Context is one that has not begun. It must not be copied. After Begin
-// its methods may be called from any number of goroutines at once.
+// The zero Context has not begun. It must not be copied. After Begin its methods may be
+// called from any number of goroutines at once.
 type Context struct {
 	context.Context //nolint:containedctx // it is a context; nil: not begun
 	end             time.Time
@@ -22,7 +24,7 @@ type Context struct {
 
 	mu    sync.Mutex
 	ended bool
-	timed *timer // nil: nobody has asked for it
+	timed *timer // nil until somebody asks for it
 }
 
 // timer is the same context with a timer.
@@ -31,13 +33,13 @@ type timer struct {
 	stop            context.CancelFunc
 }
 
-// Begin makes a zero Context one that runs until end. The alarms are for Ends;
-// nil: whoever asks for that gets a timer of the Context's own.
+// Begin makes a zero Context one that runs until end. Ends uses alarms; if they are nil,
+// it uses a timer of the Context's own.
 func (c *Context) Begin(parent context.Context, end time.Time, alarms *Alarms) {
 	c.Context, c.end, c.alarms = parent, end, alarms
 }
 
-// End releases what the context holds, and whoever waits for Done. It may be
+// End releases the context's resources, and wakes those that wait for Done. It may be
 // called more than once.
 func (c *Context) End() {
 	c.mu.Lock()
@@ -69,12 +71,12 @@ func (c *Context) lazily() bool {
 	return c.timed == nil && !c.ended && time.Until(c.end) > 0
 }
 
-// Ends implements batch.Bounded: one of the channels is closed when the parent
-// ends, the other when the time is over or up to the alarms' step later. End
-// closes neither, its own or a parent's: it is for when nothing waits any more.
+// Ends implements batch.Bounded. The first channel is closed when the parent ends. The
+// second is closed when the time is over, or up to a step of the alarms later. End
+// closes neither, nor does a parent's End: it is called when nobody waits any more.
 //
-// A parent that is a Context too isn't asked for its Done, so it makes no timer:
-// its own parent's channel and the earlier of the two times stand in for it.
+// A parent that is a Context too isn't asked for its Done, so it makes no timer. Its own
+// parent's channel, and the earlier of the two times, stand in for it.
 func (c *Context) Ends() (done, late <-chan struct{}) {
 	if c.alarms == nil {
 		return c.Done(), nil
@@ -108,8 +110,8 @@ func (c *Context) Err() error {
 	return c.withTimer().Err()
 }
 
-// Value implements context.Context. Once there is a timer it asks that context,
-// in which package context finds its own.
+// Value implements context.Context. Once there is a timer it asks the context with the
+// timer, in which package context finds its own.
 func (c *Context) Value(key any) any {
 	if c.lazily() {
 		return c.Context.Value(key)

@@ -21,8 +21,8 @@ func start(parent context.Context, d time.Duration, alarms *Alarms) *Context {
 	return c
 }
 
-// TestIsWithTimeout has a Context and the one that it stands for go through the
-// same.
+// TestIsWithTimeout puts a Context, and the context.WithTimeout that it stands for,
+// through the same events.
 func TestIsWithTimeout(t *testing.T) {
 	type key struct{}
 	const span = time.Minute
@@ -137,8 +137,8 @@ func TestWakes(t *testing.T) {
 	}
 }
 
-// TestEnds waits for one of the channels, as a batcher does, which makes no timer
-// of a Context's own, nor of one that it was made from.
+// TestEnds waits for one of the channels, as a batcher does. That makes no timer of the
+// Context's own, nor of a Context above it.
 func TestEnds(t *testing.T) {
 	const never = time.Hour
 	for _, test := range []struct {
@@ -146,7 +146,7 @@ func TestEnds(t *testing.T) {
 		own, outer, cancel time.Duration // ends
 		foreign            time.Duration // of a context of another kind between
 		want               time.Duration
-		alarm              bool // it is woken by one, up to a step later
+		alarm              bool // an alarm ends the wait, up to a step later
 	}{
 		{"time", time.Minute, never, never, never, time.Minute, true},
 		{"the outer's time", never, time.Minute, never, never, time.Minute, true},
@@ -199,7 +199,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// TestEndsWithoutAlarms: they are Done, which also End closes.
+// TestEndsWithoutAlarms: without alarms Ends gives Done, which End closes as well.
 func TestEndsWithoutAlarms(t *testing.T) {
 	c := start(t.Context(), time.Hour, nil)
 	done, late := c.Ends()
@@ -212,8 +212,8 @@ func TestEndsWithoutAlarms(t *testing.T) {
 	}
 }
 
-// TestInABatch: whoever waits for a batch leaves it at the end of the time, and is
-// told whether it was sent.
+// TestInABatch: a caller that waits for a batch leaves it when its time is over, and is
+// told whether its item was sent.
 func TestInABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		let := make(chan struct{})

@@ -13,8 +13,8 @@ var (
 	fuzzOld = []byte("the old secret of the fuzz tests, 32 or more")
 )
 
-// FuzzParse takes any text for a token. What is accepted is exactly what the
-// key that signed it would say again.
+// FuzzParse takes any text for a token. If it is accepted, the key that signed it signs
+// it to the same text.
 func FuzzParse(f *testing.F) {
 	scope := token.NewScope("session", "cookie")
 	both, current, old := mustRing(f, fuzzNew, fuzzOld), mustRing(f, fuzzNew), mustRing(f, fuzzOld)
@@ -55,7 +55,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzSigned signs any bytes well, so that what follows the MAC is reached.
+// FuzzSigned signs any bytes well, so that the code behind the check of the MAC is
+// reached.
 func FuzzSigned(f *testing.F) {
 	f.Add([]byte{1}, "session", "cookie")
 	f.Add([]byte(strings.Repeat("\x01", 34)), "session", "cookie")
@@ -112,7 +113,7 @@ func FuzzCheck(f *testing.F) {
 		if ok != want || old != wantOld {
 			t.Errorf("ok %v, old %v; by hand ok %v, old %v", ok, old, want, wantOld)
 		}
-		// What the ring makes of these claims is what it accepts.
+		// The ring accepts the verifier that it makes of these claims.
 		made := r.Verifier(c, s.secret)
 		if string(made) != string(plainVerifier(fuzzNew, c, s.secret)) {
 			t.Errorf("verifier %x, by hand another", made)
@@ -123,7 +124,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// Benchmarks: every request with a session pays for these.
+// Every request with a session pays for these.
 func BenchmarkParse(b *testing.B) {
 	r, scope, _, text := good(b)
 	b.ReportAllocs()

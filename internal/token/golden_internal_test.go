@@ -30,7 +30,7 @@ func TestSubKeysGolden(t *testing.T) {
 	golden(t, "subkeys.golden", b.Bytes())
 }
 
-// TestScopeGolden guards what a token's MAC covers beside its bytes.
+// TestScopeGolden guards the scope that a token's MAC covers beside its bytes.
 func TestScopeGolden(t *testing.T) {
 	var b bytes.Buffer
 	for _, s := range [][2]string{{"session", "cookie"}, {"shop", "bearer"}, {"", ""}, {"Gästebuch", "cookie"}} {
@@ -57,5 +57,5 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// Golden lets the tests of package token_test share the flag.
+// Golden shares golden, and its flag, with package token_test.
 var Golden = golden

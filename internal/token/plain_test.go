@@ -15,8 +15,8 @@ import (
 // This file knows the formats from their description alone. It uses nothing of
 // the package but its types, so that a slip in the package can't hide.
 
-// sub is a sub-key: HKDF-SHA-256 (RFC 5869) without a salt, its two steps
-// written out. One block of output is enough for all that is derived.
+// sub returns a sub-key: HKDF-SHA-256 (RFC 5869) without a salt, its two steps written
+// out. One block of output is enough for every key here.
 func sub(secret []byte, label string, n int) []byte {
 	extract := hmac.New(sha256.New, make([]byte, sha256.Size))
 	extract.Write(secret)
@@ -26,7 +26,7 @@ func sub(secret []byte, label string, n int) []byte {
 	return expand.Sum(nil)[:n]
 }
 
-// prefixed is a string behind its length, in 4 bytes.
+// prefixed returns a string behind its length, in 4 bytes.
 func prefixed(s string) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(s))), s...)
 }
@@ -41,7 +41,7 @@ func sum(key []byte, parts ...[]byte) []byte {
 
 func plainHint(secret []byte) []byte { return sub(secret, "cloakroom key hint v1", 1) }
 
-// plainToken is a token as it is described.
+// plainToken makes a token by the description.
 func plainToken(secret []byte, app, transport string, id, sessionSecret [16]byte) string {
 	b := append([]byte{1}, plainHint(secret)...)
 	b = append(b, id[:]...)
@@ -51,7 +51,7 @@ func plainToken(secret []byte, app, transport string, id, sessionSecret [16]byte
 	return base64.URLEncoding.WithPadding(base64.NoPadding).EncodeToString(append(b, mac[:16]...))
 }
 
-// plainVerifier is a verifier as it is described.
+// plainVerifier makes a verifier by the description.
 func plainVerifier(secret []byte, c token.Claims, sessionSecret [16]byte) []byte {
 	number := func(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 	if c.OwnIdle {
@@ -142,8 +142,8 @@ func mustRing(t testing.TB, secrets ...[]byte) *token.Ring {
 	return r
 }
 
-// TestFormatsByHand compares tokens and verifiers with ones that are computed
-// from the description of their bytes.
+// TestFormatsByHand compares tokens and verifiers with those that are computed from the
+// description of their bytes.
 func TestFormatsByHand(t *testing.T) {
 	for _, s := range append(samples(), samples2()...) {
 		t.Run(fmt.Sprint(s.name, s.claims.OwnIdle), func(t *testing.T) {
@@ -155,8 +155,8 @@ func TestFormatsByHand(t *testing.T) {
 			if got, want := r.Verifier(s.claims, s.secret), plainVerifier(s.ring[0], s.claims, s.secret); string(got) != string(want) {
 				t.Errorf("verifier\n%x, by hand\n%x", got, want)
 			}
-			// The same by each of the ring's keys, as another process with
-			// another order of secrets would make them.
+			// The same with each of the ring's keys, as another process with another
+			// order of secrets would make them.
 			for i, secret := range s.ring {
 				text := plainToken(secret, s.app, s.transport, s.claims.ID, s.secret)
 				want := token.Token{ID: s.claims.ID, Secret: s.secret, Old: i > 0}
@@ -172,7 +172,7 @@ func TestFormatsByHand(t *testing.T) {
 	}
 }
 
-// TestFormatNumbers holds the sizes that the design names.
+// TestFormatNumbers guards the sizes that design.md names.
 func TestFormatNumbers(t *testing.T) {
 	s := samples()[0]
 	r := mustRing(t, s.ring...)

@@ -6,43 +6,43 @@ import (
 	"encoding/binary"
 )
 
-// This file is what a record keeps of secrets that renewals replaced.
+// This file is the entries that a record keeps of replaced secrets.
 
 const (
-	// MaxReplaced is how many replaced secrets a record keeps at most.
+	// MaxReplaced bounds the replaced secrets that a record keeps.
 	MaxReplaced = 8
 
 	previousVersion = 2
 	replacedSize    = 8 + 8 + 1 + verifierSize
 )
 
-// The state of a replaced secret is a set of these.
+// The bits of a replaced secret's state.
 const (
-	stateEnded = 1 << iota // it opens nothing; its proof is the digest of what it was
+	stateEnded = 1 << iota // it opens nothing; its proof is the digest of the earlier one
 	stateV1                // its proof is a verifier of version 1
 	statesEnd
 )
 
-// Replaced is what a record keeps of a secret that a renewal replaced. Times are Unix
+// Replaced is a record's entry of a secret that a renewal replaced. Times are Unix
 // milliseconds.
 type Replaced struct {
-	At   int64 // when it was replaced; its proof covers that, but not if V1
-	Ends int64 // from when on it means nothing; not covered
+	At   int64 // the time of the renewal; the proof covers it, unless V1
+	Ends int64 // from then on it means nothing; not covered
 
 	state byte
 	hint  byte
 	sum   [sha256.Size]byte
 }
 
-// Replace returns what is to be kept of a secret that is replaced at a time. It is
-// made by the ring's first key.
+// Replace returns the entry of a secret that is replaced at a time. The ring's first key
+// makes it.
 func (r *Ring) Replace(c Claims, secret [16]byte, at, ends int64) Replaced {
 	k := &r.keys[0]
 	return Replaced{At: at, Ends: ends, hint: k.hint, sum: k.proveReplaced(c, secret, at)}
 }
 
-// IsReplaced reports whether e was made of these claims and this secret by a key of
-// the ring, at the time that e says. It is true of an ended one as well.
+// IsReplaced reports whether a key of the ring made e from these claims and this secret,
+// at e.At. It also does if e has ended.
 func (r *Ring) IsReplaced(e *Replaced, c Claims, secret [16]byte) bool {
 	for i := range r.keys {
 		k := &r.keys[i]
@@ -63,15 +63,15 @@ func (r *Ring) IsReplaced(e *Replaced, c Claims, secret [16]byte) bool {
 	return false
 }
 
-// V1 reports whether an older version replaced the secret. When it did isn't known:
-// At is not covered.
+// V1 reports whether an older version of this module replaced the secret. Then At is
+// unknown, since no proof covers it.
 func (e *Replaced) V1() bool { return e.state&stateV1 != 0 }
 
-// Ended reports whether the secret opens nothing, and is kept only for its requests to
-// be known.
+// Ended reports whether the secret opens nothing, and is kept only so that requests with
+// it are recognized.
 func (e *Replaced) Ended() bool { return e.state&stateEnded != 0 }
 
-// End ends it, unless it has ended. There is no way back.
+// End ends the secret for good. It does nothing if the secret has ended.
 func (e *Replaced) End() {
 	if !e.Ended() {
 		e.state |= stateEnded
@@ -79,8 +79,8 @@ func (e *Replaced) End() {
 	}
 }
 
-// AppendPrevious appends what a record keeps of replaced secrets, newest first. Those
-// beyond MaxReplaced, which are the oldest, are dropped.
+// AppendPrevious appends entries of replaced secrets, newest first, in a record's form.
+// It drops those beyond MaxReplaced, which are the oldest.
 func AppendPrevious(b []byte, list []Replaced) []byte {
 	b = append(b, previousVersion)
 	for _, e := range list[:min(len(list), MaxReplaced)] {
@@ -91,14 +91,14 @@ func AppendPrevious(b []byte, list []Replaced) []byte {
 	return b
 }
 
-// ParsePrevious returns the replaced secrets that a record keeps, none if they are not
-// as AppendPrevious writes them. ends is when the record says that all of them have
-// ended: none ends later. newer reports that a later version wrote them, so that they
-// can't be judged.
+// ParsePrevious reads a record's entries of replaced secrets. It returns none if they
+// are not in AppendPrevious's form. No entry ends later than ends, which the record
+// gives for all of them. newer tells that a later version wrote them, so that they can't
+// be judged.
 func ParsePrevious(b []byte, ends int64) (list []Replaced, newer bool) {
 	n := len(b) / replacedSize
 	switch {
-	case len(b) == verifierSize: // of version 1, which kept the last one only
+	case len(b) == verifierSize: // version 1, which kept the last one only
 		return []Replaced{{Ends: ends, state: stateV1, hint: b[0], sum: [sha256.Size]byte(b[1:])}}, false
 	case len(b) > verifierSize && b[0] > previousVersion:
 		return nil, true
@@ -126,7 +126,7 @@ func (k *key) proveReplaced(c Claims, secret [16]byte, at int64) [sha256.Size]by
 	return k.proof.sum(m)
 }
 
-// ended returns the proof of an ended secret from what it was.
+// ended returns the proof of a secret that ends, given its proof before.
 func ended(sum [sha256.Size]byte) [sha256.Size]byte {
 	return sha256.Sum256(append([]byte("cloakroom ended v1"), sum[:]...))
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// plainReplaced is an entry of a replaced secret as it is described.
+// plainReplaced makes an entry of a replaced secret by the description.
 func plainReplaced(ringSecret []byte, c token.Claims, secret [16]byte, at, ends int64, over bool) []byte {
 	number := func(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 	mac := sum(sub(ringSecret, "cloakroom verifier key v1", 32),
@@ -26,7 +26,7 @@ func plainReplaced(ringSecret []byte, c token.Claims, secret [16]byte, at, ends 
 	return slices.Concat(number(at), number(ends), []byte{state}, plainHint(ringSecret), mac)
 }
 
-// TestPreviousGolden guards the exact bytes of what is kept of replaced secrets.
+// TestPreviousGolden guards the exact bytes of entries of replaced secrets.
 func TestPreviousGolden(t *testing.T) {
 	var b bytes.Buffer
 	for _, s := range samples() {
@@ -44,8 +44,8 @@ func TestPreviousGolden(t *testing.T) {
 	token.Golden(t, "previous.golden", b.Bytes())
 }
 
-// TestPreviousByHand compares entries with ones that are computed from the description
-// of their bytes, by each key of the ring.
+// TestPreviousByHand compares entries with those that are computed from the description
+// of their bytes, for each key of the ring.
 func TestPreviousByHand(t *testing.T) {
 	const at, ends = 1_700_000_000_003, 1_700_003_600_003
 	for _, s := range samples() {
@@ -54,7 +54,7 @@ func TestPreviousByHand(t *testing.T) {
 		for _, over := range []bool{false, true} {
 			if over {
 				e.End()
-				e.End() // once more changes nothing
+				e.End() // a second End changes nothing
 			}
 			want := append([]byte{2}, plainReplaced(s.ring[0], s.claims, s.secret, at, ends, over)...)
 			if got := token.AppendPrevious(nil, []token.Replaced{e}); !bytes.Equal(got, want) {
@@ -73,8 +73,8 @@ func TestPreviousByHand(t *testing.T) {
 	}
 }
 
-// A replaced secret's proof can't be put in the place of a verifier, nor a verifier in
-// its place, nor can it be moved, made younger, or begin to open again.
+// TestPreviousCovers: a replaced secret's proof can't be put in the place of a verifier,
+// nor a verifier in its place. It can't be moved, made younger, or made to open again.
 func TestPreviousCovers(t *testing.T) {
 	s := samples()[1]
 	r := mustRing(t, s.ring...)
@@ -100,7 +100,7 @@ func TestPreviousCovers(t *testing.T) {
 	for i := range good {
 		forged := slices.Clone(good)
 		forged[i] ^= 1
-		wantOpen := i >= 8 && i < 16 // its end isn't covered
+		wantOpen := i >= 8 && i < 16 // the end isn't covered
 		if e := parse(forged); r.IsReplaced(e, s.claims, s.secret) != wantOpen {
 			t.Errorf("byte %d changed: known %v", i, !wantOpen)
 		}
@@ -134,8 +134,9 @@ func TestPreviousCovers(t *testing.T) {
 	}
 }
 
-// What is read is what was written, with ends that the record bounds. What no version
-// writes is nothing, and what a later one writes is known for that.
+// TestPreviousRead: entries are read as they were written, with ends that the record
+// bounds. A form that no version writes gives none, and a later version's is recognized
+// as such.
 func TestPreviousRead(t *testing.T) {
 	s := samples()[0]
 	r := mustRing(t, s.ring...)
@@ -181,7 +182,7 @@ func TestPreviousRead(t *testing.T) {
 			t.Errorf("%s: read %+v, newer %v", c.name, got, newer)
 		}
 	}
-	for first := range 256 { // that of version 1 may begin with any number
+	for first := range 256 { // an entry of version 1 may begin with any number
 		b := append([]byte{byte(first)}, full[1:33]...)
 		if got, newer := token.ParsePrevious(b, 1); len(got) != 1 || newer {
 			t.Errorf("33 bytes that begin with %d: %v, newer %v", first, got, newer)
@@ -189,7 +190,7 @@ func TestPreviousRead(t *testing.T) {
 	}
 }
 
-// FuzzPrevious takes any bytes for what is kept of replaced secrets.
+// FuzzPrevious takes any bytes for entries of replaced secrets.
 func FuzzPrevious(f *testing.F) {
 	r := mustRing(f, fuzzNew, fuzzOld)
 	s := samples()[1]

@@ -7,9 +7,11 @@ import (
 	"sync"
 )
 
-// subKey is a key of HMAC-SHA-256. To begin a MAC costs two blocks of SHA-256
-// and half a dozen allocations, more than all that is covered here: so those that
-// have been used are kept, begun.
+// This file is keys of HMAC-SHA-256, and computations with them.
+
+// subKey is a key of HMAC-SHA-256. To begin a MAC costs two blocks of SHA-256 and half a
+// dozen allocations, more than to read all the bytes that are covered here. So it keeps
+// used computations, begun anew.
 type subKey struct {
 	bytes []byte
 	macs  sync.Pool // of *mac
@@ -18,7 +20,7 @@ type subKey struct {
 // mac is one computation.
 type mac struct {
 	hash hash.Hash
-	text []byte // to be covered; empty at first
+	text []byte // the bytes to cover; empty at first
 	out  [sha256.Size]byte
 }
 
@@ -32,7 +34,7 @@ func (k *subKey) mac() *mac {
 	return &mac{hash: hmac.New(sha256.New, k.bytes), text: make([]byte, 0, 128)}
 }
 
-// sum returns the MAC of m.text. m is the sub-key's again.
+// sum returns the MAC of m.text, and takes m back.
 func (k *subKey) sum(m *mac) [sha256.Size]byte {
 	m.hash.Write(m.text)
 	m.hash.Sum(m.out[:0])

@@ -1,5 +1,5 @@
-// Package token makes and reads what clients hold, and what records hold in
-// its place.
+// Package token makes and reads tokens, which clients hold, and verifiers, which records
+// hold in place of the secret.
 //
 // A token is 50 bytes, written as base64url without padding, 67 characters:
 //
@@ -9,27 +9,26 @@
 //	secret 16  random; no store learns it
 //	MAC    16  HMAC-SHA-256 over scope and the 34 bytes before it, cut
 //
-// A verifier is what a record keeps, so that a copy of the store opens no session
-// and an edited record opens for nobody. That of version 1 is 33 bytes:
+// A record keeps a verifier, so that a copy of the store opens no session, and an edited
+// record opens for nobody. A verifier of version 1 is 33 bytes:
 //
 //	hint    1  which key of the ring proves
 //	MAC    32  HMAC-SHA-256 over the secret and the record's metadata
 //
-// That of version 2 is 34 bytes. It is that of records, and only those, whose session
-// has an idle timeout of its own, which the MAC covers, with the ledger's generation:
+// A verifier of version 2 is 34 bytes. A record has one exactly if its session has an
+// idle timeout of its own. Its MAC also covers that timeout and the ledger's generation:
 //
 //	version 1  always 2
 //	hint    1  as in version 1
 //	MAC    32  as in version 1, with another label
 //
-// Version 1 is told by its length. Verifiers of later versions are longer, and
-// begin with the number of their version. So an older process knows that it can't
-// check one (Newer), and doesn't take it for one that refuses the secret. Nobody
-// gains by that: a verifier comes from the store and not from the client, and one
-// that is newer opens nothing.
+// Version 1 is told by its length. Verifiers of later versions are longer, and begin
+// with their version. So an older process knows that it can't check one (Newer), and
+// doesn't take it for a verifier that refuses the secret. Nobody gains by that: a
+// verifier comes from the store and not from the client, and a newer one opens nothing.
 //
-// What a record keeps of secrets that renewals replaced is at version 2: that number,
-// and behind it 1 to 8 entries of 50 bytes, newest first:
+// The secrets that renewals replaced are kept in a form of its own, version 2: that
+// number, and behind it 1 to 8 entries of 50 bytes, newest first:
 //
 //	replaced  8  when, in Unix milliseconds
 //	ends      8  from when on it means nothing, the same
@@ -38,9 +37,9 @@
 //	MAC      32  HMAC-SHA-256 over the secret, the record's metadata and "replaced",
 //	             under another label than a verifier's
 //
-// So none can be put in the place of a verifier, nor made to be younger. The MAC of one
-// that opens nothing any more is replaced by a digest of it, which can't be undone.
-// Version 1 is one verifier of 33 bytes, which ends when the record says.
+// So no entry can be put in the place of a verifier, or made younger. In an entry that
+// opens nothing any more, a digest replaces the MAC, which can't be undone. Version 1 is
+// one verifier of 33 bytes, which ends when the record says.
 //
 // A token of a later version has another first byte or another length. It is
 // refused like any that is not ours, since it costs a forger nothing to make.
@@ -59,6 +58,8 @@ import (
 	"slices"
 )
 
+// This file is tokens, verifiers and the ring of keys that makes them.
+
 const (
 	format = 1
 
@@ -74,17 +75,15 @@ const (
 	verifierSize2 = 2 + sha256.Size // of version 2
 )
 
-// Token is what a token says once it has been verified.
+// Token is the content of a verified token.
 type Token struct {
 	ID     [16]byte
 	Secret [16]byte
-	// Old is true if a later key of the ring signed, so that the token should be
-	// signed again.
+	// Old tells that a later key of the ring signed, so the token should be signed anew.
 	Old bool
 }
 
-// Scope is what tokens are bound to beside their content: an app and the name
-// of a transport. Make it once with NewScope.
+// Scope binds tokens to an app and the name of a transport. Make it once with NewScope.
 type Scope []byte
 
 // NewScope returns the scope of an app's tokens for one transport.
@@ -130,7 +129,7 @@ func NewRing(secrets [][]byte) (*Ring, error) {
 
 func prk(secret []byte) []byte {
 	p, err := hkdf.Extract(sha256.New, secret, nil)
-	if err != nil { // only for hashes that FIPS mode refuses; SHA-256 isn't one
+	if err != nil { // FIPS mode refuses some hashes, but not SHA-256
 		return nil
 	}
 	return p
@@ -171,7 +170,7 @@ func (r *Ring) Parse(scope Scope, text string) (Token, bool) {
 	return Token{}, false
 }
 
-// strict refuses what does not re-encode identically.
+// strict refuses text that doesn't re-encode to itself.
 var strict = base64.RawURLEncoding.Strict()
 
 // sign returns the MAC of a token's first bytes, not cut yet.
@@ -181,15 +180,15 @@ func (k *key) sign(scope Scope, covered []byte) [sha256.Size]byte {
 	return k.tokens.sum(m)
 }
 
-// Claims is the metadata that a verifier covers: what must not be edited in a
-// record. Times are Unix milliseconds.
+// Claims is the metadata of a record that a verifier covers, so that edits are noticed.
+// Times are Unix milliseconds.
 type Claims struct {
 	App, Principal                   string
 	ID                               [16]byte
 	Created, Authenticated, Deadline int64
 
-	// OwnIdle says that the session has an idle timeout of its own, so that its
-	// verifiers are of version 2. Those of version 1 don't cover what follows.
+	// OwnIdle tells that the session has an idle timeout of its own, so that its
+	// verifiers are of version 2. Those of version 1 don't cover the fields below.
 	OwnIdle    bool
 	Idle       int64   // in milliseconds
 	Generation [8]byte // of the ledger at the sign-in; zero: none
@@ -207,7 +206,7 @@ func (r *Ring) Verifier(c Claims, secret [16]byte) []byte {
 }
 
 // parts returns the hint and the MAC of a verifier, and whether it is of version 2. ok
-// is false for what is of neither version.
+// is false if it is of neither version.
 func parts(verifier []byte) (hint byte, mac []byte, second, ok bool) {
 	switch {
 	case len(verifier) == verifierSize:
@@ -218,9 +217,8 @@ func parts(verifier []byte) (hint byte, mac []byte, second, ok bool) {
 	return 0, nil, false, false
 }
 
-// Check reports whether the verifier was made of these claims and this secret
-// by a key of the ring. old is true if that was a later key, so that the
-// verifier should be made anew.
+// Check reports whether a key of the ring made the verifier from these claims and this
+// secret. old tells that a later key did, so the verifier should be made anew.
 func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) {
 	hint, mac, second, known := parts(verifier)
 	if !known || second != c.OwnIdle {
@@ -239,15 +237,15 @@ func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) 
 	return false, false
 }
 
-// Newer reports whether a verifier is of a later version than this package knows.
-// Check refuses it, which says nothing about the secret.
+// Newer reports whether a verifier is of a later version than this package knows. Check
+// refuses such a verifier, which tells nothing about the secret.
 func Newer(verifier []byte) bool {
 	_, _, _, known := parts(verifier)
 	return !known && len(verifier) > verifierSize
 }
 
-// Newest reports whether a verifier can only have been made by the ring's first
-// key, if by any: then there is no need to make it anew.
+// Newest reports whether only the ring's first key can have made a verifier. Then there
+// is no need to make it anew.
 func (r *Ring) Newest(verifier []byte) bool {
 	hint, _, _, known := parts(verifier)
 	return known && hint == r.keys[0].hint &&

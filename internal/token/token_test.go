@@ -41,7 +41,7 @@ func TestVerifier2Golden(t *testing.T) {
 	token.Golden(t, "verifiers2.golden", b.Bytes())
 }
 
-// good returns a ring, a scope, and a token of them.
+// good returns a ring, a scope, and a token that they made.
 func good(t testing.TB) (*token.Ring, token.Scope, token.Token, string) {
 	s := samples()[0]
 	r, scope := mustRing(t, s.ring...), token.NewScope(s.app, s.transport)
@@ -49,7 +49,7 @@ func good(t testing.TB) (*token.Ring, token.Scope, token.Token, string) {
 	return r, scope, tok, r.Sign(scope, tok.ID, tok.Secret)
 }
 
-// refuse fails the test if a text is accepted, or if a refusal tells something.
+// refuse fails the test if a text is accepted, or if the refusal tells anything.
 func refuse(t *testing.T, r *token.Ring, scope token.Scope, text, what string) {
 	t.Helper()
 	if got, ok := r.Parse(scope, text); ok {
@@ -80,8 +80,8 @@ func TestEveryBit(t *testing.T) {
 	}
 }
 
-// TestEveryCharacter puts each other byte at each place of a token's text. The
-// last character has two bits to spare: that they must be zero is part of it.
+// TestEveryCharacter puts each other character at each place of a token's text. The last
+// character has two bits to spare, which must be zero.
 func TestEveryCharacter(t *testing.T) {
 	r, scope, _, text := good(t)
 	for i := range len(text) {
@@ -122,10 +122,10 @@ func TestLength(t *testing.T) {
 	refuse(t, r, scope, text[1:], "all but the first")
 }
 
-// TestSpelling writes a good token otherwise.
+// TestSpelling writes a good token in other ways.
 func TestSpelling(t *testing.T) {
 	r, scope, tok, _ := good(t)
-	// A token whose text has both characters that alphabets differ in.
+	// A token whose text has both characters in which the alphabets differ.
 	var text string
 	for i := 0; !strings.Contains(text, "-") || !strings.Contains(text, "_"); i++ {
 		tok.Secret[0], tok.Secret[5] = byte(i), byte(i>>8)
@@ -159,8 +159,8 @@ func TestSpelling(t *testing.T) {
 	}
 	for _, space := range []string{" ", "\t", "\n", "\r", "\r\n", "\v", "\u00a0", "\u2028"} {
 		for _, at := range []int{0, 1, 33, 66, 67} {
-			// The decoder of base64 passes over line ends: they are tried
-			// beside the 67 characters and in the place of some of them.
+			// The decoder of base64 skips line ends. They are inserted between the 67
+			// characters, and put in place of some of them.
 			spellings[fmt.Sprintf("%q put in at %d", space, at)] = text[:at] + space + text[at:]
 			if n := len(space); at+n <= len(text) {
 				spellings[fmt.Sprintf("%q in the place of %d", space, at)] = text[:at] + space + text[at+n:]
@@ -177,9 +177,8 @@ func TestSpelling(t *testing.T) {
 	}
 }
 
-// TestLineEndForZeros uses tokens that end in zero bytes. The decoder of base64
-// passes over line ends, so that one in the place of the zeros would leave the
-// same bytes.
+// TestLineEndForZeros uses tokens that end in zero bytes. The decoder of base64 skips
+// line ends, so with one in place of the zeros the bytes would be the same.
 func TestLineEndForZeros(t *testing.T) {
 	r, scope, tok, text := good(t)
 	for i := 0; !strings.HasSuffix(text, "AA"); i++ {
@@ -196,7 +195,7 @@ func TestLineEndForZeros(t *testing.T) {
 	}
 }
 
-// TestTrailingBits sets the two bits that the last character has to spare.
+// TestTrailingBits sets the two spare bits of the last character.
 func TestTrailingBits(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	r, scope, _, text := good(t)
@@ -213,7 +212,7 @@ func TestTrailingBits(t *testing.T) {
 	}
 }
 
-// TestFormatByte signs other formats well.
+// TestFormatByte signs tokens of other formats well.
 func TestFormatByte(t *testing.T) {
 	s := samples()[0]
 	r, scope := mustRing(t, s.ring...), token.NewScope(s.app, s.transport)
@@ -229,8 +228,8 @@ func TestFormatByte(t *testing.T) {
 	}
 }
 
-// TestOtherScope presents a token to other apps and by other transports, with
-// boundaries moved among them.
+// TestOtherScope presents a token to other apps and by other transports, with bytes
+// moved from one to the other.
 func TestOtherScope(t *testing.T) {
 	r, _, tok, _ := good(t)
 	scopes := [][2]string{
@@ -292,8 +291,8 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// TestSameHint uses keys whose hints are the same byte, which one ring of 256
-// is bound to meet: the hint must not decide.
+// TestSameHint uses keys with the same hint, as a ring of more than 256 must have: the
+// hint must not decide.
 func TestSameHint(t *testing.T) {
 	_, scope, tok, _ := good(t)
 	var claims token.Claims
@@ -364,8 +363,7 @@ func TestRingErrors(t *testing.T) {
 	if _, err := token.NewRing([][]byte{[]byte(part + "x")}); err != nil {
 		t.Errorf("32 bytes: %v", err)
 	}
-	// Zero bytes at the end are part of a secret, although HMAC would take
-	// them for nothing in a key.
+	// Zero bytes at the end are part of a secret, although HMAC ignores them in a key.
 	a, b := bytes.Repeat([]byte("a"), 32), append(bytes.Repeat([]byte("a"), 32), 0)
 	_, scope, tok, _ := good(t)
 	if _, ok := mustRing(t, a).Parse(scope, mustRing(t, b).Sign(scope, tok.ID, tok.Secret)); ok {
@@ -373,7 +371,7 @@ func TestRingErrors(t *testing.T) {
 	}
 }
 
-// TestRingKeepsNoSecrets changes the caller's bytes afterwards.
+// TestRingKeepsNoSecrets changes the caller's secret after NewRing.
 func TestRingKeepsNoSecrets(t *testing.T) {
 	_, scope, tok, _ := good(t)
 	secret := bytes.Repeat([]byte("a"), 32)
@@ -443,8 +441,8 @@ func testVerifierCovers(t *testing.T, s sample) {
 	}
 }
 
-// TestVerifierBoundaries moves bytes between the claims of variable length and
-// their neighbours.
+// TestVerifierBoundaries moves bytes between claims of variable length and their
+// neighbours.
 func TestVerifierBoundaries(t *testing.T) {
 	r := mustRing(t, samples()[0].ring...)
 	var secret [16]byte
@@ -512,8 +510,8 @@ func testVerifierDamaged(t *testing.T, s sample) {
 	check("the hint alone", append(plainHint(s.ring[0]), make([]byte, 32)...))
 }
 
-// TestVerifierVersions guards what tells the version of a verifier. None of versions
-// 1 and 2 is taken for a newer one, and nothing else opens.
+// TestVerifierVersions guards how a verifier's version is told. None of versions 1 and 2
+// is taken for a newer one, and nothing else opens.
 func TestVerifierVersions(t *testing.T) {
 	var b bytes.Buffer
 	s := samples()[1]
@@ -544,8 +542,8 @@ func TestVerifierVersions(t *testing.T) {
 	}
 }
 
-// TestVerifierIsNoToken: one key for both would let a store's copy be turned
-// into tokens.
+// TestVerifierIsNoToken: with one key for both, a copy of the store could be turned into
+// tokens.
 func TestVerifierIsNoToken(t *testing.T) {
 	s := samples()[0]
 	r, scope := mustRing(t, s.ring...), token.NewScope(s.app, s.transport)

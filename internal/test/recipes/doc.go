@@ -45,7 +45,11 @@ var theProvider provider
 func recoverPanics(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
-			if recover() != nil {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler: // breaks the response off, as a ReverseProxy does
+				panic(p)
+			default:
 				w.WriteHeader(http.StatusInternalServerError)
 			}
 		}()

@@ -32,6 +32,8 @@ func news(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 		select {
 		case <-r.Context().Done():
 			return nil
+		case <-closing.Done(): // the server is to stop
+			return nil
 		case <-check.C:
 			if !stillOpen(r.Context(), s) {
 				return nil

@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the API for scripts, under /api/.
+
 func (s *Shop) routeAPI(mux *http.ServeMux) {
 	api := func(method, path string, h handler) {
 		mux.Handle(path, s.only(method, s.sessions.With(s.claiming(h))))
@@ -27,8 +29,8 @@ func (s *Shop) routeAPI(mux *http.ServeMux) {
 	})
 }
 
-// only lets one method through, and HEAD with GET. The mux would answer others
-// with plain text.
+// only passes on one method, and HEAD with GET. The mux would answer other methods in
+// plain text.
 func (s *Shop) only(method string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead) {
@@ -47,7 +49,7 @@ type sessionAnswer struct {
 	Values    map[string]json.RawMessage `json:"values"`
 	Created   *time.Time                 `json:"created"` // null: no session is stored
 	Expires   *time.Time                 `json:"expires"`
-	Reads     int64                      `json:"reads"` // of the store, by this process so far
+	Reads     int64                      `json:"reads"` // reads of the store by this process so far
 	Writes    int64                      `json:"writes"`
 }
 
@@ -93,7 +95,7 @@ func (s *Shop) apiIncr(w http.ResponseWriter, r *http.Request, session *cloakroo
 		return &complaint{http.StatusBadRequest, fmt.Sprintf("The value of %q is not a whole number.", name)}
 	}
 	key.Update(session, func(n int64) int64 { return n + 1 })
-	if err := session.Save(r.Context()); err != nil { // now, so that the answer counts what others did
+	if err := session.Save(r.Context()); err != nil { // now, so that the answer includes others' increments
 		return err
 	}
 	return writeJSON(w, http.StatusOK, map[string]any{"id": idText(session), "key": name, "value": key.Get(session)})
@@ -116,7 +118,7 @@ func (s *Shop) apiLogout(w http.ResponseWriter, r *http.Request, session *cloakr
 	return writeJSON(w, http.StatusOK, map[string]any{"id": "", "principal": ""})
 }
 
-// keyName returns the name of a value that a request is about.
+// keyName returns the name of the value that a request is about.
 func keyName(r *http.Request) (string, error) {
 	if err := readForm(r); err != nil {
 		return "", err
@@ -139,7 +141,7 @@ func idText(session *cloakroom.Session) string {
 	return session.ID().String()
 }
 
-// writeJSON sends an answer to a script.
+// writeJSON sends a JSON answer to a script.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -151,8 +153,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 		h.Set("Cache-Control", "no-store")
 	}
 	w.WriteHeader(status)
-	// An error says that the client hung up, or that the session could not be
-	// saved and another answer was sent in the place of this one.
+	// After an error the client has hung up, or the session could not be saved and
+	// another answer was sent in place of this one.
 	_, _ = w.Write(append(body, '\n'))
 	return nil
 }

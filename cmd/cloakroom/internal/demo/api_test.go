@@ -116,7 +116,8 @@ func TestParallelIncrements(t *testing.T) {
 	})
 }
 
-// Parallel changes that meet a sign-out leave nothing of the session.
+// TestSignOutDuringIncrements: parallel changes that meet a sign-out leave nothing of
+// the session.
 func TestSignOutDuringIncrements(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *site) {
 		b := s.browser()

@@ -10,18 +10,20 @@ import (
 	"strings"
 )
 
+// This file is the embedded files: style sheet, script and pictures.
+
 //go:embed assets
 var assets embed.FS
 
 //go:embed templates
 var templates embed.FS
 
-// assetHash changes when any of the assets does.
+// assetHash changes with any of the assets.
 var assetHash = hashOf(assets)
 
 func hashOf(files fs.FS) string {
 	h := sha256.New()
-	// Reading what is embedded never fails.
+	// Reading embedded files never fails.
 	_ = fs.WalkDir(files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -37,8 +39,8 @@ func hashOf(files fs.FS) string {
 // assetPath returns the path of an asset, which changes with its content.
 func assetPath(name string) string { return "/assets/" + name + "?v=" + assetHash }
 
-// assetServer serves the assets. Browsers keep them for as long as their paths
-// stay the same. It never touches a session.
+// assetServer serves the assets. Browsers keep each as long as its path stays the same.
+// It never touches a session.
 func assetServer() http.Handler {
 	files := http.FileServerFS(assets)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +61,7 @@ var pages = template.Must(template.New("").
 	Funcs(template.FuncMap{"asset": assetPath, "art": art}).
 	ParseFS(templates, "templates/*.html"))
 
-// art returns an item's picture, which is a file of ours and trusted.
+// art returns an item's picture, which is a trusted file of ours.
 func art(id string) (template.HTML, error) {
 	svg, err := templates.ReadFile("templates/art/" + id + ".svg")
 	return template.HTML(svg), err

@@ -8,8 +8,10 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// onError is the manager's Config.OnError: it answers a request whose session
-// could not be used. The details are in the log; visitors get plain words.
+// This file answers requests that fail.
+
+// onError is the manager's Config.OnError: it answers a request whose session could not
+// be used. The log has the details; visitors get plain words.
 func (s *Shop) onError(w http.ResponseWriter, r *http.Request, status int, err error) {
 	s.answer(w, r, failure{
 		Status: status,
@@ -45,11 +47,11 @@ func (s *Shop) answerError(w http.ResponseWriter, r *http.Request, status int, t
 	s.answer(w, r, failure{Status: status, Text: text})
 }
 
-// failure is an answer that says what went wrong.
+// failure is the answer to a request that failed.
 type failure struct {
 	Status int
 	Text   string
-	Anew   bool // a new session is the way out
+	Anew   bool // a new session helps
 	Retry  bool // the page tries again by itself
 }
 
@@ -66,8 +68,8 @@ func (f failure) Title() string {
 	return http.StatusText(f.Status)
 }
 
-// answer writes a failure: as JSON to scripts, as a page to people. Headers may
-// be those that the manager chose.
+// answer writes a failure: as JSON to scripts, as a page to people. The manager may have
+// set headers already.
 func (s *Shop) answer(w http.ResponseWriter, r *http.Request, f failure) {
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		_ = writeJSON(w, f.Status, map[string]string{"error": f.Text}) // the client hung up

@@ -6,6 +6,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the goods, the cart, and the values that the shop keeps in a session.
+
 // item is something that the shop sells. Its picture is the template "art-ID".
 type item struct {
 	ID    string
@@ -39,15 +41,15 @@ type line struct {
 
 const maxAmount = 99 // of one item
 
-// What the shop keeps in a session.
+// The values that the shop keeps in a session.
 var (
 	visits = cloakroom.NewKey[int]("visits")
 	cart   = cloakroom.NewKey[[]line]("cart")
-	notice = cloakroom.NewKey[string]("notice") // to be shown once
+	notice = cloakroom.NewKey[string]("notice") // shown once
 )
 
-// addTo returns a function for Key.Update, which may run it again on a cart that
-// another tab changed meanwhile: it says what to do, not what the result is.
+// addTo returns a function for Key.Update. The function may run again on a cart that
+// another tab changed meanwhile. So it makes the change, and doesn't hold the result.
 func addTo(id string, n int) func([]line) []line {
 	return func(lines []line) []line {
 		i := slices.IndexFunc(lines, func(l line) bool { return l.Item == id })
@@ -66,9 +68,9 @@ func takeFrom(id string) func([]line) []line {
 	}
 }
 
-// mend removes what the shop can't read: values of these names that somebody set
-// to something else by /api/set. The session would rightly refuse to be saved
-// with a change of such a value.
+// mend removes values that the shop can't read, because somebody set its names to
+// something else by /api/set. The session would rightly refuse to save a change of such
+// a value.
 func mend(s *cloakroom.Session) {
 	if _, _, err := visits.Lookup(s); err != nil {
 		visits.Delete(s)

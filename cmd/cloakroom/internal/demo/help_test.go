@@ -24,9 +24,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
+// This file is the tests' common ground: a shop, a store that can go down, and a
+// browser.
+
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
-// site is a shop that is open.
+// site is an open shop.
 type site struct {
 	t    *testing.T
 	shop *Shop
@@ -54,7 +57,7 @@ func (g *gate) fails() error {
 	return nil
 }
 
-// Assurances passes on what the store vouches for: the gate makes up no record.
+// Assurances passes on the store's: the gate makes up no record.
 func (g *gate) Assurances() driver.Assurances { return driver.AssurancesOf(g.Store) }
 
 func (g *gate) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {
@@ -105,7 +108,7 @@ func testKeys(t *testing.T) *cloakroom.Keyring {
 	return keyring
 }
 
-// openSite opens a shop on a store, which it closes at the end.
+// openSite opens a shop on a store, and closes the store when the test ends.
 func openSite(t *testing.T, store interface {
 	cloakroom.Store
 	io.Closer
@@ -114,8 +117,8 @@ func openSite(t *testing.T, store interface {
 	return openSiteAs(t, store, "", nil)
 }
 
-// openSiteAs opens a shop that tells a sentence about saving, on sessions of other
-// settings than the shop's own.
+// openSiteAs opens a shop with a sentence about saving, and with other settings of
+// sessions than the shop's own.
 func openSiteAs(t *testing.T, store interface {
 	cloakroom.Store
 	io.Closer
@@ -174,7 +177,7 @@ func (s *site) browser() *browser {
 	return &browser{site: s, client: http.Client{Jar: jar}}
 }
 
-// answer is what came back.
+// answer is the answer to a browser's request.
 type answer struct {
 	status int
 	header http.Header
@@ -235,7 +238,7 @@ func (b *browser) post(path string, fields ...string) string {
 	return a.body
 }
 
-// api returns the object that an endpoint answers with.
+// api returns the object that an endpoint answers.
 func (b *browser) api(method, path string, wantStatus int) map[string]any {
 	b.t.Helper()
 	a := b.do(method, path, nil)
@@ -252,7 +255,7 @@ func (b *browser) api(method, path string, wantStatus int) map[string]any {
 	return v
 }
 
-// wantCost runs f and checks what it cost the store.
+// wantCost runs f, and checks the operations that it cost the store.
 func (s *site) wantCost(what string, reads, writes int64, f func()) {
 	s.t.Helper()
 	r, w := s.shop.meter.reads.Load(), s.shop.meter.writes.Load()

@@ -12,7 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// recordView is a record in the order in which people want to read it.
+// This file shows a record as JSON on the page.
+
+// recordView is a record, in an order that is easy to read.
 type recordView struct {
 	ID            cloakroom.ID               `json:"id"`
 	Kind          driver.Kind                `json:"kind"`
@@ -39,8 +41,8 @@ type clientView struct {
 	UserAgent string `json:"userAgent"`
 }
 
-// recordJSON returns a record as JSON. It is the one that this request read or
-// wrote, which the trace remembers; without it, what the session knows.
+// recordJSON returns a record as JSON: the one that this request read or wrote, as the
+// trace remembers it, or without that the session's own metadata.
 func recordJSON(r *driver.Record, session *cloakroom.Session) []byte {
 	if r == nil {
 		i := session.Info()
@@ -69,17 +71,17 @@ func recordJSON(r *driver.Record, session *cloakroom.Session) []byte {
 	return b.Bytes()
 }
 
-// piece is a bit of JSON of one colour.
+// piece is a part of the JSON that has one colour.
 type piece struct{ Class, Text string }
 
 const (
-	prettyWidth  = 46  // what fits goes on one line
+	prettyWidth  = 46  // a value that fits goes on one line
 	prettyLong   = 160 // characters of a string that are shown
-	prettyDepth  = 8   // what lies deeper is not taken apart
+	prettyDepth  = 8   // deeper values are not taken apart
 	prettyPieces = 600 // of a record; the rest is left out
 )
 
-// pretty lays JSON out for people, in coloured pieces.
+// pretty formats JSON for people, in coloured pieces.
 func pretty(raw []byte) []piece {
 	p := &printer{}
 	p.value(raw, 0, 0)
@@ -137,7 +139,7 @@ func (p *printer) group(raw json.RawMessage, depth, column int) {
 			column += utf8.RuneCountInString(name) + 2
 		}
 		if flat {
-			column = -1 << 20 // and so is what is in it
+			column = -1 << 20 // and so do its elements
 		}
 		p.value(part.value, depth+1, column)
 		if i < len(parts)-1 {
@@ -202,7 +204,7 @@ func decodeName(d *json.Decoder, name *string) error {
 	return nil
 }
 
-// shorten cuts a long string and tells how much is left out.
+// shorten cuts a long string, and tells how many characters are left out.
 func shorten(s string) string {
 	r := []rune(s)
 	if len(r) <= prettyLong {

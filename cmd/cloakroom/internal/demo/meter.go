@@ -12,8 +12,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// meter is a store that passes everything on, counts it, and keeps a trace of
-// it. It asks the store nothing itself.
+// This file is a store that counts and traces the operations on another.
+
+// meter is a store that passes every operation on, counts it, and keeps a trace of it.
+// It asks the store nothing itself.
 type meter struct {
 	store  cloakroom.Store
 	trace  *trace
@@ -73,15 +75,15 @@ func (m *meter) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 	return m.store.Search(ctx, q)
 }
 
-// Sweep implements cloakroom.Store. It is nobody's request, and is counted by
+// Sweep implements cloakroom.Store. A sweep belongs to no request, and is counted by
 // itself.
 func (m *meter) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
 	m.sweeps.Add(1)
 	return m.store.Sweep(ctx, now)
 }
 
-// Assurances implements driver.Assurer: the store's hold, as each operation is passed
-// on once, and its answer as it is.
+// Assurances implements driver.Assurer with the store's: each operation is passed on
+// once, and its answer unchanged.
 func (m *meter) Assurances() driver.Assurances { return driver.AssurancesOf(m.store) }
 
 // at returns a record as the store keeps it after a write.
@@ -91,7 +93,7 @@ func at(r *driver.Record, v driver.Version) *driver.Record {
 	return &kept
 }
 
-// begin counts an operation, and returns what to call at its end.
+// begin counts an operation, and returns a function to call at its end.
 func (m *meter) begin(ctx context.Context, o op) func(*driver.Record, error) {
 	if o.write {
 		m.writes.Add(1)
@@ -111,7 +113,7 @@ func (m *meter) begin(ctx context.Context, o op) func(*driver.Record, error) {
 	}
 }
 
-// watch logs when the store gets out of reach, and when it is back.
+// watch logs that the store is out of reach, and that it is back.
 func (m *meter) watch(ctx context.Context, err error) {
 	switch unreachable := isOutage(err); {
 	case unreachable && errors.Is(ctx.Err(), context.Canceled): // the client hung up
@@ -122,13 +124,12 @@ func (m *meter) watch(ctx context.Context, err error) {
 	}
 }
 
-// isOutage reports whether an error of a store says that it did not answer.
+// isOutage reports whether a store's error means that it did not answer.
 func isOutage(err error) bool { return result(err) == resultNoAnswer }
 
 const resultNoAnswer = "no answer"
 
-// result names what an operation came to. Errors may hold more than visitors
-// should see.
+// result names an operation's result. Errors may hold more than visitors should see.
 func result(err error) string {
 	switch {
 	case err == nil:

@@ -10,8 +10,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// The shop works in each mode of saving, under the name and with the cookie that it
-// is given.
+// This file tests the shop in each mode of saving.
+
+// TestSaveModes: the shop works in each mode of saving, with the name and the cookie
+// that it is given.
 func TestSaveModes(t *testing.T) {
 	for _, mode := range []cloakroom.SaveMode{cloakroom.SaveOnce, cloakroom.SaveEach, cloakroom.SaveManual} {
 		t.Run(fmt.Sprint(mode), func(t *testing.T) {
@@ -55,12 +57,12 @@ func TestSaveModes(t *testing.T) {
 	}
 }
 
-// What it costs is what the mode says.
+// TestSaveEachCosts: a request costs as many operations as the mode needs.
 func TestSaveEachCosts(t *testing.T) {
 	s := openSiteAs(t, memstore.New(nil), "", &cloakroom.Config{Save: cloakroom.SaveEach, Transport: cloakroom.Cookie{Insecure: true}})
 	b := s.browser()
 	b.api("POST", "/api/set?key=colour&value=red", 200)
-	// Looking it up, reading what it becomes and telling it are a read each, beside
-	// that of the session.
+	// Looking the value up, updating it and answering it are a read each, beside the
+	// session's own read.
 	s.wantCost("a counting request", 4, 1, func() { b.api("POST", "/api/incr?key=n", 200) })
 }

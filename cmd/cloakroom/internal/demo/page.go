@@ -11,8 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// page shows the shop. It counts the visit, and saves before the page is made,
-// so that the page can tell what that cost.
+// This file is the page and its forms.
+
+// page shows the shop. It counts the visit, and saves before it makes the page, so that
+// the page can show the cost.
 func (s *Shop) page(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
 	mend(session)
 	n := visits.Update(session, func(n int) int { return n + 1 })
@@ -28,7 +30,7 @@ func (s *Shop) page(w http.ResponseWriter, r *http.Request, session *cloakroom.S
 	return nil
 }
 
-// render sends a page. A template that fails is a mistake of ours.
+// render sends a page. A template that fails is a bug.
 func (s *Shop) render(w http.ResponseWriter, status int, name string, data any) {
 	var body bytes.Buffer
 	if err := pages.ExecuteTemplate(&body, name, data); err != nil {
@@ -45,7 +47,7 @@ func (s *Shop) render(w http.ResponseWriter, status int, name string, data any) 
 	_, _ = w.Write(body.Bytes()) // the client hung up, or another answer was sent
 }
 
-// back leads from a form to the page. The notice waits in the session.
+// back redirects from a form to the page. The notice waits in the session.
 func back(w http.ResponseWriter, r *http.Request, session *cloakroom.Session, said string) error {
 	if said != "" {
 		notice.Set(session, said)
@@ -114,8 +116,8 @@ func (s *Shop) signOutEverywhere(w http.ResponseWriter, r *http.Request, session
 	return s.leave(w, r, session, "Signed out everywhere: no ticket of "+who+" opens anything any more.")
 }
 
-// leave ends the session. The notice begins a new one, whose log goes on where
-// the old one ended.
+// leave ends the session. The notice begins a new one, whose log continues the old
+// one's.
 func (s *Shop) leave(w http.ResponseWriter, r *http.Request, session *cloakroom.Session, said string) error {
 	old := session.ID()
 	if err := session.Destroy(r.Context()); err != nil {
@@ -142,7 +144,7 @@ func (s *Shop) startAnew(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ago tells how long ago something was.
+// ago describes the time since t.
 func ago(now, t time.Time) string {
 	switch d := now.Sub(t); {
 	case d < 10*time.Second:
@@ -158,7 +160,7 @@ func ago(now, t time.Time) string {
 	}
 }
 
-// ahead tells in how long something will be.
+// ahead describes the time until t.
 func ahead(now, t time.Time) string {
 	switch d := t.Sub(now).Round(time.Second); {
 	case d < 2*time.Minute:

@@ -110,8 +110,8 @@ func TestSignIn(t *testing.T) {
 	})
 }
 
-// The secret must not be in the page, where a script could find it; nor what a
-// visitor sent, unescaped.
+// TestPageKeepsSecretsAndEscapes: the page must not have the secret, which a script
+// could find there, nor a visitor's input unescaped.
 func TestPageKeepsSecretsAndEscapes(t *testing.T) {
 	s := memorySite(t)
 	b := s.browser()
@@ -123,7 +123,7 @@ func TestPageKeepsSecretsAndEscapes(t *testing.T) {
 	wantIn(t, page, `&lt;script&gt;alert(`)
 	at, _ := url.Parse(s.URL)
 	token := b.client.Jar.Cookies(at)[0].Value
-	for i := 24; i+8 < 46; i++ { // where the secret is
+	for i := 24; i+8 < 46; i++ { // the secret's place
 		wantNotIn(t, page, token[i:i+8])
 	}
 	parts := cutToken(token)
@@ -141,7 +141,7 @@ func TestCutToken(t *testing.T) {
 	}
 }
 
-// Values of the shop's names that a script set to something else don't lock the
+// TestMend: a script sets the shop's names to other values. That doesn't lock the
 // visitor out.
 func TestMend(t *testing.T) {
 	s := memorySite(t)
@@ -210,7 +210,7 @@ func TestAssets(t *testing.T) {
 	})
 }
 
-// Nothing in the page may need what its policy forbids.
+// TestContentPolicy: nothing in the page may need anything that its policy forbids.
 func TestContentPolicy(t *testing.T) {
 	s := memorySite(t)
 	b := s.browser()

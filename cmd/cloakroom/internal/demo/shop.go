@@ -16,10 +16,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// App is the name that the shop's sessions and principals are kept under if nobody
-// gives another. It keeps them apart from those of real applications in the same
-// store: in a shop where everybody can sign in as anybody, "sign out everywhere" must
-// not reach them.
+// This file is Shop: its configuration, its routes and its handlers' errors.
+
+// App is the default name of the app of the shop's sessions and principals. It keeps
+// them apart from those of real applications in the same store. In the shop everybody
+// can sign in as anybody, so its "sign out everywhere" must not reach others.
 const App = "demo"
 
 // maxBody bounds the body of a request.
@@ -27,9 +28,9 @@ const maxBody = 256 << 10
 
 // Config says how a Shop works.
 type Config struct {
-	Where    string        // tells visitors where the sessions are kept
-	Saving   string        // tells them when changes are saved, as a sentence; "": nothing
-	Lasting  bool          // they outlive the process
+	Where    string        // the sessions' place, for visitors
+	Saving   string        // a sentence for visitors that tells when changes are saved; "": none
+	Lasting  bool          // the sessions outlive the process
 	Idle     time.Duration // idle timeout; 0: the manager's own
 	Lifetime time.Duration // of all sessions; 0: the manager's own
 	Logger   *slog.Logger
@@ -44,8 +45,8 @@ type Shop struct {
 	handler  http.Handler
 }
 
-// New makes a shop with sessions of its own. The store may be out of reach, and stays
-// the caller's to close.
+// New makes a shop with sessions of its own. The store may be out of reach. The caller
+// closes it.
 func New(store cloakroom.Store, keys *cloakroom.Keyring, config Config) (*Shop, error) {
 	s := Build(config)
 	settings := cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}} // the demo speaks plain HTTP
@@ -58,18 +59,18 @@ func New(store cloakroom.Store, keys *cloakroom.Keyring, config Config) (*Shop, 
 	return s, nil
 }
 
-// Build makes a shop that isn't open yet. Sessions that others make for it need its
-// Wrap and its Adjust; then comes Open.
+// Build makes a shop that isn't open yet. Sessions that others make for it need its Wrap
+// and its Adjust; after that, call Open.
 func Build(config Config) *Shop { return &Shop{config: config, meter: newMeter(nil, config.Logger)} }
 
-// Wrap returns a store that shows the shop what passes through it.
+// Wrap returns a store that passes operations on and shows them to the shop.
 func (s *Shop) Wrap(store cloakroom.Store) cloakroom.Store {
 	s.meter.store = store
 	return s.meter
 }
 
-// Adjust changes a manager's settings: those that the shop's Config has, and those that
-// are the shop's own. The app's name defaults to App.
+// Adjust changes a manager's settings to those in the shop's Config and to the shop's
+// own. The app's name defaults to App.
 func (s *Shop) Adjust(settings *cloakroom.Config) {
 	settings.App = cmp.Or(settings.App, App)
 	s.app = settings.App
@@ -116,8 +117,8 @@ func (s *Shop) routes() http.Handler {
 	})
 	s.routeAPI(mux)
 
-	// Scripts send neither Origin nor Sec-Fetch-Site and are let through. A page
-	// of another site is not, whatever cookies its visitor's browser adds.
+	// Scripts send neither Origin nor Sec-Fetch-Site, and pass. A page of another site
+	// doesn't, whatever cookies its visitor's browser adds.
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.answerError(w, r, http.StatusForbidden, "Requests from other sites change nothing here.")
@@ -125,8 +126,8 @@ func (s *Shop) routes() http.Handler {
 	return secure(guard.Handler(traced(s.sessions.Handler(s.sessions.AutoSave(mux)))))
 }
 
-// handler answers a request that has its session. Errors go to Manager.Fail, but
-// for a complaint, which is the answer itself.
+// handler answers a request that has its session. Errors go to Manager.Fail, except for
+// a complaint, which is the answer itself.
 type handler func(http.ResponseWriter, *http.Request, *cloakroom.Session) error
 
 // complaint is the answer to a request that makes no sense.
@@ -137,8 +138,8 @@ type complaint struct {
 
 func (c *complaint) Error() string { return c.text }
 
-// claiming puts the saves of the visitor's ledger down to this request, and
-// answers complaints.
+// claiming attributes the saves of the visitor's ledger to this request, and answers
+// complaints.
 func (s *Shop) claiming(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
 		if p := session.Principal(); p != "" {
@@ -153,7 +154,7 @@ func (s *Shop) claiming(h handler) handler {
 	}
 }
 
-// login signs in. A name that can't be one is the visitor's mistake.
+// login signs in. An impossible name is the visitor's mistake.
 func (s *Shop) login(ctx context.Context, session *cloakroom.Session, name string, o *cloakroom.LoginOptions) error {
 	s.meter.trace.claim(requestOf(ctx), driver.LedgerID(s.app, name))
 	err := session.Login(ctx, name, o)
@@ -163,7 +164,7 @@ func (s *Shop) login(ctx context.Context, session *cloakroom.Session, name strin
 	return err
 }
 
-// traced tells the trace of requests.
+// traced marks requests for the trace.
 func traced(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -173,8 +174,7 @@ func traced(h http.Handler) http.Handler {
 	})
 }
 
-// secure sets the headers that every answer has. The page needs nothing that
-// isn't a file of its own.
+// secure sets the headers of every answer. The page loads nothing but its own files.
 func secure(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

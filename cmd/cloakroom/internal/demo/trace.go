@@ -12,9 +12,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file remembers the last operations on each id, and the requests that they were
+// for.
+
 const (
-	maxTracks   = 1000 // ids that are remembered
-	maxTrackOps = 32   // operations that are remembered of each
+	maxTracks   = 1000 // ids
+	maxTrackOps = 32   // operations of each id
 )
 
 // op is one operation of the store.
@@ -23,14 +26,14 @@ type op struct {
 	verb   string // read, create, update, bury
 	id     cloakroom.ID
 	write  bool
-	reason cloakroom.EndReason // of a burial
+	reason cloakroom.EndReason // the reason of a burial
 	at     time.Time
 	took   time.Duration
-	result string   // "" if all went well
-	from   *request // who it was for, nil if that isn't known
+	result string   // "" for success
+	from   *request // the request that it was for, nil if unknown
 }
 
-// request is one request of a visitor, as far as the store is concerned.
+// request is one request of a visitor, with its operations of the store.
 type request struct {
 	label         string
 	reads, writes atomic.Int64
@@ -39,8 +42,8 @@ type request struct {
 
 type requestKey struct{}
 
-// trace remembers the last operations of each id, and the record that they left.
-// The number of ids is bounded: those that were not used for longest go first.
+// trace remembers the last operations on each id, and the record as they left it. The
+// number of ids is bounded: the least recently used go first.
 type trace struct {
 	mu     sync.Mutex
 	seq    uint64
@@ -48,13 +51,13 @@ type trace struct {
 	order  *list.List                     // the last used in front
 }
 
-// track is what is remembered of one id.
+// track is the memory of one id.
 type track struct {
 	id     cloakroom.ID
 	ops    []op
 	record *driver.Record // as it was last read or written; shared, read-only
-	before cloakroom.ID   // the session that it took over from
-	by     *request       // who asked for it last
+	before cloakroom.ID   // the session that it replaced
+	by     *request       // the request that used it last
 }
 
 func newTrace() *trace {
@@ -73,9 +76,9 @@ func requestOf(ctx context.Context) *request {
 	return r
 }
 
-// began finds out who an operation is for, and counts it there. Reads carry the
-// request's context. Saves run in a goroutine of the manager without it: they
-// are put down to who asked for the same id last, if that is still under way.
+// began finds the request of an operation, and counts it there. Reads carry the
+// request's context. Saves run without it, in a goroutine of the manager: they are
+// attributed to the request that used the same id last, if that is still under way.
 func (t *trace) began(ctx context.Context, o op) *request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -96,14 +99,14 @@ func (t *trace) began(ctx context.Context, o op) *request {
 	return r
 }
 
-// claim says that a request is about to use an id.
+// claim notes that a request is about to use an id.
 func (t *trace) claim(r *request, id cloakroom.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.track(id).by = r
 }
 
-// add remembers an operation that is done, and the record that it read or left.
+// add remembers a finished operation, and the record that it read or left.
 func (t *trace) add(o op, rec *driver.Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,14 +122,14 @@ func (t *trace) add(o op, rec *driver.Record) {
 	}
 }
 
-// follow says that one session took over from another.
+// follow notes that one session took over from another.
 func (t *trace) follow(from, to cloakroom.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.track(to).before = from
 }
 
-// track returns what is remembered of an id. It needs the lock.
+// track returns the memory of an id, and makes it if there is none. t.mu must be held.
 func (t *trace) track(id cloakroom.ID) *track {
 	if e := t.tracks[id]; e != nil {
 		t.order.MoveToFront(e)
@@ -142,16 +145,15 @@ func (t *trace) track(id cloakroom.ID) *track {
 	return k
 }
 
-// record returns the record of an id as it was last read or written, nil if that
-// is not remembered.
+// record returns the record of an id as it was last read or written, nil if unknown.
 func (t *trace) record(id cloakroom.ID) *driver.Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.track(id).record
 }
 
-// last returns the last n operations of a session, of those that it took over
-// from, and of other ids, the newest first.
+// last returns the last n operations, newest first: those of a session, of the sessions
+// that it replaced, and of other ids.
 func (t *trace) last(n int, session cloakroom.ID, others ...cloakroom.ID) []op {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -11,7 +11,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// shopView is what the page is made of.
+// This file is the data that the page's template shows.
+
+// shopView is the data of the page.
 type shopView struct {
 	Lasting   bool
 	Notice    string
@@ -38,24 +40,24 @@ type cartLine struct {
 type deviceView struct {
 	Agent    string
 	Address  string
-	Since    string // when it was signed in
+	Since    string // the time of its sign-in
 	Seen     string
 	ID       string
 	Current  bool
 	Remember bool
 }
 
-// panelView is what the page tells about itself.
+// panelView is the data of the panel about the session.
 type panelView struct {
 	ID     string
-	Where  string // the record is kept
+	Where  string // the place of the record
 	Saving string // when changes are saved
-	Made   string // when the session was
-	Idle   string // until it ends without a further visit; "" if visits make no difference
-	End    string // until it ends at the latest
+	Made   string // the time of the session's making
+	Idle   string // the time to its end without a further visit; "" if visits make no difference
+	End    string // the time to its end at the latest
 	Token  []tokenPart
 	Cost   cost
-	Extra  int64 // of the reads: for the list of sessions
+	Extra  int64 // the reads among them for the list of sessions
 	Total  cost
 	Sweeps int64
 	Record []piece
@@ -103,7 +105,8 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 	return v
 }
 
-// idleEnd returns when a session ends without a further visit, "" if not before its end.
+// idleEnd describes when a session ends without a further visit, "" if only its deadline
+// ends it.
 func idleEnd(now time.Time, info cloakroom.Info) string {
 	if !info.Expires.Before(info.Deadline) {
 		return ""
@@ -128,16 +131,16 @@ func viewCart(lines []line) cartView {
 
 // tokenPart is one part of a token.
 type tokenPart struct {
-	Class  string // of the style sheet
+	Class  string // a class of the style sheet
 	Name   string
-	Text   string // hexadecimal; of the secret only the beginning
-	Hidden string // dots in the place of the rest
+	Text   string // hexadecimal; only the beginning of the secret
+	Hidden string // dots in place of the rest
 	Size   int    // bytes
 	About  string
 }
 
-// cutToken cuts a token into its parts. Of the secret no more than its first
-// byte leaves this function.
+// cutToken cuts a token into its parts. Only the first byte of the secret leaves this
+// function.
 func cutToken(token string) []tokenPart {
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(b) != 50 {
@@ -156,11 +159,11 @@ func cutToken(token string) []tokenPart {
 	}
 }
 
-// logGroup are the operations of one request, in their order.
+// logGroup is the operations of one request, in their order.
 type logGroup struct {
 	Label string
 	When  string
-	Now   bool // it is this request
+	Now   bool // the group is this request's
 	Ops   []opView
 }
 
@@ -172,11 +175,11 @@ type opView struct {
 	Took   string
 }
 
-// logLength is how many operations the page shows at most.
+// logLength bounds the operations that the page shows.
 const logLength = 16
 
-// viewLog groups operations, which come the newest first, by request. The oldest
-// request is left out if not all of its operations may be there.
+// viewLog groups operations by request; ops come newest first. It leaves out the oldest
+// request if some of its operations may be missing.
 func viewLog(now time.Time, r *request, session cloakroom.ID, ops []op) []logGroup {
 	var groups []logGroup
 	var last *request
@@ -207,7 +210,7 @@ func viewLog(now time.Time, r *request, session cloakroom.ID, ops []op) []logGro
 	return groups
 }
 
-// brief writes a duration in few letters.
+// brief formats a duration in few letters.
 func brief(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:
@@ -219,10 +222,10 @@ func brief(d time.Duration) string {
 	}
 }
 
-// program makes a short name of a user agent, as far as that can be told.
+// program returns a short name of a user agent, as far as the text tells.
 func program(agent string) string {
 	name := ""
-	for _, b := range []struct{ mark, name string }{ // the more particular first
+	for _, b := range []struct{ mark, name string }{ // the more specific first
 		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
 		{"curl/", "curl"}, {"Go-http-client/", "Go program"},
 	} {

@@ -89,8 +89,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// The log's operations are put down to the request they were for, whether they
-// carry its context or not.
+// TestTrace: the log attributes operations to the request that they were for, whether
+// they carry its context or not.
 func TestTrace(t *testing.T) {
 	mem := memstore.New(nil)
 	defer mem.Close()

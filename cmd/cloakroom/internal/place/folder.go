@@ -7,14 +7,16 @@ import (
 	"runtime"
 )
 
+// This file is the folder where the program keeps its data.
+
 // dataPath returns the path of the folder where the program keeps its data.
 func dataPath() (string, error) {
 	home, _ := os.UserHomeDir() // "" if there is none
 	return dataPathOf(runtime.GOOS, home, os.Getenv)
 }
 
-// dataPathOf follows the habits of each system. It takes absolute paths only, as
-// the XDG specification asks.
+// dataPathOf follows each system's conventions. It takes absolute paths only, as the XDG
+// specification asks.
 func dataPathOf(system, home string, getenv func(string) string) (string, error) {
 	var base string
 	switch system {

@@ -1,5 +1,5 @@
-// Package place says where sessions are kept: it reads what users write behind
-// --store, opens it, and tells it without its password.
+// Package place is the place where sessions are kept: it parses the value of --store,
+// opens the store, and names the place without its password.
 package place
 
 import (
@@ -20,7 +20,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// Usage names all forms that Parse takes.
+// This file is Place.
+
+// Usage names all forms that Parse accepts.
 const Usage = "memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]"
 
 // Place is where sessions are kept. The zero Place is the file demo.db in the
@@ -47,8 +49,7 @@ type Store interface {
 	io.Closer
 }
 
-// errUsage never repeats what was given: it may hold a password, in a place
-// where none is looked for.
+// errUsage never repeats the input, which may hold a password anywhere.
 var errUsage = errors.New("use " + Usage)
 
 // Parse reads a place. Its errors hold nothing of the text.
@@ -74,7 +75,7 @@ func parseEngine(text string) (Place, error) {
 	bad := func(what string) (Place, error) { return Place{}, fmt.Errorf("%s (%w)", what, errUsage) }
 	u, err := url.Parse(text)
 	switch {
-	case err != nil: // which repeats the text
+	case err != nil: // its text repeats the input
 		return bad("the URL is malformed; in a user or password, write @ : / % and the like percent-encoded, such as %40 for @")
 	case u.Hostname() == "":
 		return bad("the URL names no host")
@@ -100,7 +101,7 @@ func (p *Place) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// String tells the place to people. Paths are quoted, logins left out.
+// String names the place for people. Paths are quoted, logins left out.
 func (p Place) String() string {
 	switch p.kind {
 	case inMemory:
@@ -120,8 +121,8 @@ func (p Place) String() string {
 // Lasting reports whether sessions outlive the process.
 func (p Place) Lasting() bool { return p.kind != inMemory }
 
-// Resolve turns the zero Place into a path, and makes the folder where the
-// program keeps its data, if the place needs it.
+// Resolve turns the zero Place into a path, and makes the data folder if the place needs
+// it.
 func (p Place) Resolve() (Place, error) {
 	if p.kind != inData {
 		return p, nil
@@ -150,7 +151,8 @@ func (p Place) Open(ctx context.Context, logger *slog.Logger) (Store, error) {
 	return opened(sqlitestore.Open(ctx, p.path, &sqlitestore.Config{Logger: logger}))
 }
 
-// opened keeps a nil store of a certain type from becoming one that isn't nil.
+// opened returns a nil Store with an error, instead of a non-nil Store with a nil
+// pointer.
 func opened[S Store](s S, err error) (Store, error) {
 	if err != nil {
 		return nil, err
@@ -158,12 +160,11 @@ func opened[S Store](s S, err error) (Store, error) {
 	return s, nil
 }
 
-// Keyring returns the keyring that belongs to the place, and the file it is in. For
-// a place in memory the ring is new and the file "": nothing outlives the process
-// that it could open.
+// Keyring returns the keyring of the place, and the file that holds it. For a place in
+// memory the ring is new and the file "", since no session outlives the process.
 //
-// The ring of a SQLite file lies beside it. That of an engine lies in the data
-// folder, since it must not be kept with the sessions.
+// The ring of a SQLite file lies beside it. That of an engine lies in the data folder,
+// since it must not be kept with the sessions.
 func (p Place) Keyring() (*cloakroom.Keyring, string, error) {
 	p, err := p.Resolve()
 	if err != nil {
@@ -189,7 +190,7 @@ func (p Place) Keyring() (*cloakroom.Keyring, string, error) {
 	return keyring, path, err
 }
 
-// dataFolder returns the folder where the program keeps its data, and makes it.
+// dataFolder makes and returns the folder where the program keeps its data.
 func dataFolder() (string, error) {
 	folder, err := dataPath()
 	if err != nil {

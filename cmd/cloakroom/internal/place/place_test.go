@@ -33,7 +33,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// No message repeats a part of what was given: a password may be anywhere in it.
+// TestParseErrors: no message repeats any part of the input, which may hold a password.
 func TestParseErrors(t *testing.T) {
 	for _, text := range []string{
 		"", "hunter2", "hunter2@host:9200", "ann:hunter2@host", "postgres://ann:hunter2@host", "demohunter2.db",
@@ -135,7 +135,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Errors of opening are real ones: no store that is nil inside comes with them.
+// TestOpenFails: with an error the store is nil, and not an interface with a nil
+// pointer.
 func TestOpenFails(t *testing.T) {
 	for _, text := range []string{"sqlite:" + filepath.Join(t.TempDir(), "no", "folder", "x.db"), "http://ann:hunter2@127.0.0.1:1/UPPER"} {
 		p, err := Parse(text)
