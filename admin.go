@@ -12,10 +12,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is Admin, for operators and jobs.
+// This file is Admin: an app's sessions by id and principal, for consoles, command lines
+// and jobs.
 
-// Admin sees and ends an app's sessions by id and principal, without tokens:
-// for consoles, command lines and jobs. It is safe for concurrent use.
+// Admin sees and ends an app's sessions by id and principal, without tokens: for
+// consoles, command lines and jobs. It is safe for concurrent use.
 type Admin struct {
 	app       string
 	store     Store
@@ -31,9 +32,8 @@ func (m *Manager) Admin() *Admin {
 	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events, m.problems}
 }
 
-// NewAdmin makes an Admin that has no Manager, and so needs no keyring. Where
-// there is a Manager in the process, use Manager.Admin. An app of "" is that
-// of the zero Config.
+// NewAdmin makes an Admin without a Manager, which needs no keyring. Where the process
+// has a Manager, use Manager.Admin. An app of "" is that of the zero Config.
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
@@ -44,7 +44,7 @@ func NewAdmin(store Store, app string) *Admin {
 	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}, func() []driver.Problem { return nil }}
 }
 
-// Find returns the record of a session. It is shared: read-only.
+// Find returns the record of a live session. The record is shared: read-only.
 //
 // ErrNotFound: there is none in this app, or it has ended or expired.
 func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
@@ -57,10 +57,9 @@ func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
 	return rec, err
 }
 
-// Search yields the app's sessions that a query selects, in the order of their
-// making. It may trail what was saved just now, and yields sessions that have
-// expired but not been swept: Live doesn't. An error is the last element, with a nil
-// record.
+// Search yields the app's sessions that a query selects, in the order of their making. It
+// may trail the latest saves. It also yields sessions that have expired and not been
+// swept, unlike Live. An error is the last element, with a nil record.
 func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	q.App, q.Kind = a.app, driver.KindSession
 	return a.store.Search(ctx, q)
@@ -90,15 +89,15 @@ func (a *Admin) Live(ctx context.Context, q driver.Query) iter.Seq2[*driver.Reco
 // SessionOf is one of a principal's sessions. Its record is shared: read-only.
 type SessionOf struct {
 	*driver.Record
-	// Ending: it is being ended, by RevokeAll or a limit, and still opens, since the
-	// store couldn't end it yet. It is tried again by whoever next signs in or out,
-	// lists the principal's sessions or signs it out everywhere, and by managers that
-	// sweep.
+	// Ending says that RevokeAll or a limit has to end the session, and the store
+	// couldn't end it yet, so it still opens. Whoever next signs in or out, lists the
+	// principal's sessions or signs it out everywhere tries again, and so do managers
+	// that sweep.
 	Ending bool
 }
 
-// Sessions returns a principal's live sessions, exactly, in the order of sign-in;
-// those that are ending come last.
+// Sessions returns a principal's live sessions, exactly, in the order of sign-in. Those
+// that are ending come last.
 func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
@@ -114,28 +113,28 @@ func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, er
 	return list, nil
 }
 
-// Revoke ends a session, live or not: afterwards nothing can make one of this
-// id. It is no error if there is none.
+// Revoke ends a session, live or not. Afterwards no session of this id can be made. A
+// missing session is no error.
 //
-// It asks nobody whose session that is: with an id that came from a visitor, anybody ends
-// anybody's. For a visitor's own sessions there is Manager.EndDevice.
+// It doesn't check whose session that is: with an id that a visitor sent, anybody could
+// end anybody's. For a visitor's own sessions there is Manager.EndDevice.
 func (a *Admin) Revoke(ctx context.Context, id ID) error { return a.records.Revoke(ctx, id) }
 
-// RevokeAll signs a principal out everywhere: it ends all of its sessions but
-// those of the ids in except. When it returns nil, none of them opens any more,
-// nor one of a sign-in that began earlier. A sign-in that began later is left alone.
+// RevokeAll signs a principal out everywhere: it ends all of its sessions but those of
+// the ids in except. When it returns nil, none of them opens any more, nor does one of a
+// sign-in that began earlier. A sign-in that began later is left alone.
 //
-// The principal's ledger makes that exact, whatever happens at the same moment. If
-// the ledger was lost, a search finds the sessions: all that were acknowledged,
-// where the store is a driver.Refresher or its Search doesn't trail. It passes over
-// what can't be read: the records that are corrupt, or that a newer version wrote.
+// The principal's ledger makes that exact, whatever happens at the same moment. If the
+// ledger was lost, a search finds the sessions: all that were acknowledged, where the
+// store is a driver.Refresher or its Search doesn't trail. It passes over records that
+// can't be read, since they are corrupt or a newer version wrote them.
 //
-// To sign out the visitor who asks as well, follow with Session.Destroy, which
-// has the client forget its token.
+// To sign out the visitor who asks as well, follow with Session.Destroy, which has the
+// client forget its token.
 //
-// ErrUnavailable: some may be left, as ending them or the search failed. What the
-// ledger knew was tried first. Call it again; the next sign-in or RevokeAll ends what
-// the ledger knew too.
+// ErrUnavailable: some sessions may be left, since ending them or the search failed.
+// Those that the ledger knew were tried first. Call it again. The next sign-in also ends
+// those that the ledger knew.
 func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) error {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
@@ -152,13 +151,13 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	return nil
 }
 
-// RebuildLedger enters a principal's sessions into its ledger that a search finds and
-// the ledger lacks, and returns how many those were. It takes none out. It is for a
-// store of which a part was lost or restored: Sessions and Manager.Devices show, and
-// limits count, what is in the ledger. RevokeAll doesn't need it.
+// RebuildLedger enters the principal's sessions that a search finds and its ledger lacks,
+// and returns their number. It takes none out. It is for a store that was lost or
+// restored in part: Sessions and Manager.Devices show the sessions in the ledger, and
+// limits count them. RevokeAll doesn't need it.
 //
-// A ledger that was lost gets a new generation: a sign-in that is under way has to
-// begin again (ErrRevoked).
+// A ledger that was lost gets a new generation: a sign-in that is under way has to begin
+// again (ErrRevoked).
 //
 // ErrUnavailable, ErrConflict: nothing was entered; try again.
 func (a *Admin) RebuildLedger(ctx context.Context, principal string) (entered int, err error) {
@@ -173,9 +172,9 @@ func (a *Admin) RebuildLedger(ctx context.Context, principal string) (entered in
 	return a.records.Rebuild(ctx, principal)
 }
 
-// Update runs f on a session's values and saves what it made of them, in one
-// step that nothing comes between, as Session.Update does. It is not activity:
-// the idle timeout goes on.
+// Update runs f on a session's values and saves the result in one step that nothing comes
+// between, as Session.Update does. f may run more than once, and must do nothing but
+// compute. Update is no activity: it doesn't extend the idle timeout.
 //
 // ErrGone: there is no such session, or it has ended or expired.
 func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
@@ -192,10 +191,10 @@ func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	return err
 }
 
-// Summarize counts the app's sessions that a query selects; its After and Limit
-// are ignored. It may trail what was saved just now.
+// Summarize counts the app's sessions that a query selects. It ignores the query's After
+// and Limit. It may trail the latest saves.
 //
-// errors.ErrUnsupported: the store can't.
+// errors.ErrUnsupported: the store can't count.
 func (a *Admin) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
 	in, ok := a.store.(driver.Inspector)
 	if !ok {
@@ -205,9 +204,8 @@ func (a *Admin) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 	return in.Summarize(ctx, q)
 }
 
-// Report tells the state of the store, as far as it tells, and what is wrong
-// with it, with how the Manager was made, and with the ledgers and sessions that it
-// met.
+// Report returns the store's report on itself, if it has one, and the problems: of the
+// store, of the Manager's configuration, and of the ledgers and clocks that it met.
 func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	var report driver.Report
 	if in, ok := a.store.(driver.Inspector); ok {
@@ -224,7 +222,7 @@ func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	return report, nil
 }
 
-// faultTeller returns what tells of faults of ledgers.
+// faultTeller returns the function that logs a ledger's fault and tells Events of it.
 func faultTeller(l *slog.Logger, e *Events) func(context.Context, string, protocol.LedgerFault, ID) {
 	return func(ctx context.Context, principal string, what protocol.LedgerFault, id ID) {
 		l.WarnContext(ctx, "cloakroom: a ledger was not as it has to be", "principal", principal, "fault", string(what), "record", id)

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// This file is Bearer: tokens in headers.
+// This file is Bearer: tokens in the Authorization header.
 
-// Bearer sends tokens in headers, for clients that are not browsers: requests
-// carry "Authorization: Bearer TOKEN", and a response that hands out a token
-// carries it in a header of its own.
+// Bearer sends tokens in headers, for clients that are not browsers. Requests carry
+// "Authorization: Bearer TOKEN". A response that hands out a token carries it in a header
+// of its own, which is empty where the client has to forget its token.
 type Bearer struct {
-	// Header is the response's header. Defaults to "Session-Token".
+	// Header is the name of the response's header. Defaults to "Session-Token".
 	Header string
 }
 
@@ -38,7 +38,7 @@ func (b Bearer) next(line string) (text, rest string, ok bool) {
 
 func (b Bearer) issue(h http.Header, token string, _, _ time.Time) { h.Set(b.Header, token) }
 
-// revoke sends an empty token: forget the one you have.
+// revoke sends an empty token, at which the client forgets its own.
 func (b Bearer) revoke(h http.Header) { h.Set(b.Header, "") }
 
 func (b Bearer) attach(r *http.Request, token string) {

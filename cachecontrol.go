@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// This file is what a response says to caches, in all headers that shared caches obey:
-// Cache-Control and Expires (RFC 9111), those that speak to some caches alone and go
-// before Cache-Control there (RFC 9213 and its forerunners), and nginx's.
+// This file is caching: the response's headers that shared caches obey. They are
+// Cache-Control and Expires (RFC 9111), those for some caches alone that go before
+// Cache-Control there (RFC 9213 and its forerunners), and nginx's.
 
-// cacheHeader reports whether a header tells caches what they may do.
+// cacheHeader reports whether a header tells caches something.
 func cacheHeader(name string) bool {
 	return strings.EqualFold(name, "Cache-Control") || strings.EqualFold(name, "Expires") ||
 		strings.EqualFold(name, "X-Accel-Expires") || targeted(name)
@@ -28,17 +28,17 @@ func targeted(name string) bool {
 		strings.EqualFold(name, "Surrogate-Control") || strings.EqualFold(name, "Edge-Control")
 }
 
-// forbidCaching has a response say no to caches, and nothing else.
+// forbidCaching replaces all of a response's headers for caches by one Cache-Control.
 func forbidCaching(h http.Header, cacheControl string) {
 	for name := range h {
-		if cacheHeader(name) { // in whatever case: a map doesn't mind
+		if cacheHeader(name) { // upper or lower case: the map has the name as it was set
 			delete(h, name)
 		}
 	}
 	h.Set("Cache-Control", cacheControl)
 }
 
-// silent reports whether a response says nothing to caches.
+// silent reports whether a response has no header for caches.
 func silent(h http.Header) bool {
 	for name := range h {
 		if cacheHeader(name) {
@@ -48,8 +48,9 @@ func silent(h http.Header) bool {
 	return true
 }
 
-// public reports whether any of a response's headers has shared caches keep it. A
-// max-age of Cache-Control itself does so too, but is mostly meant for browsers.
+// public reports whether one of a response's headers lets shared caches keep it. The
+// max-age of Cache-Control itself would too, but is mostly meant for browsers, and
+// doesn't count.
 func public(h http.Header, now time.Time) bool {
 	expires := false
 	for name, values := range h {
@@ -74,16 +75,16 @@ func public(h http.Header, now time.Time) bool {
 			}
 		}
 	}
-	return expires && len(h["Cache-Control"]) == 0 // which goes before Expires
+	return expires && len(h["Cache-Control"]) == 0 // Cache-Control goes before Expires
 }
 
-// permits reports whether the directives of a header have shared caches keep a response:
-// by name, or for a time that one of ages gives.
+// permits reports whether the directives of a header let shared caches keep a response:
+// by name, or for a time that a directive named in ages gives.
 func permits(values []string, ages ...string) bool {
 	yes := false
 	for name, value := range directives(values) {
 		switch {
-		case name == "no-store", name == "private" && value == "": // which may also name headers
+		case name == "no-store", name == "private" && value == "": // private may also name headers, and says less then
 			return false
 		case name == "public", name == "immutable", slices.Contains(ages, name) && positive(value):
 			yes = true
@@ -92,7 +93,7 @@ func permits(values []string, ages ...string) bool {
 	return yes
 }
 
-// directives are the names, in lower case, and values of a header such as
+// directives yields the names, in lower case, and the values in a header such as
 // Cache-Control.
 func directives(values []string) iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
@@ -126,14 +127,13 @@ func cutDirective(line string) (first, rest string) {
 	return line, ""
 }
 
-// positive reports whether a time is more than 0. Units and what else follows the
-// number don't matter.
+// positive reports whether a time is more than 0. It ignores all that follows the number.
 func positive(value string) bool {
 	value = strings.TrimLeft(value, "0")
 	return value != "" && value[0] >= '1' && value[0] <= '9'
 }
 
-// accelExpires reports whether nginx keeps a response for an X-Accel-Expires: seconds,
+// accelExpires reports whether nginx keeps a response with this X-Accel-Expires: seconds,
 // or @ and a Unix time.
 func accelExpires(value string, now time.Time) bool {
 	at, absolute := strings.CutPrefix(trimBlanks(value), "@")

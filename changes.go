@@ -10,10 +10,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the log of a session's changes, and its replay.
+// This file is the log of a session's changes, and its replay on the state that others
+// left.
 
-// op is one entry of a session's log of changes, which is replayed on what
-// someone else saved meanwhile.
+// op is one entry of a session's log of changes. It is replayed on the values that others
+// saved meanwhile.
 type op struct {
 	kind   opKind
 	name   string
@@ -25,8 +26,8 @@ type op struct {
 
 // taking is one Key.Take.
 type taking struct {
-	check func(json.RawMessage) error // refuses what is there
-	raw   json.RawMessage             // what the last run took
+	check func(json.RawMessage) error // refuses the value that is there
+	raw   json.RawMessage             // the value that the last run took
 }
 
 type opKind uint8
@@ -40,7 +41,7 @@ const (
 	opTake
 )
 
-// errNothing says that what is to be taken isn't there.
+// errNothing says that there is no value to take.
 var errNothing = errors.New("cloakroom: there is nothing to take")
 
 // apply runs the op on values.
@@ -61,7 +62,7 @@ func (o *op) apply(v *valueSet) error {
 		v.set(o.name, raw)
 	case opTx:
 		tx := &Tx{&txState{v: *v}}
-		tx.v.owned = false // what a failing function did is dropped
+		tx.v.owned = false // a copy, so that the changes of a failing function are dropped
 		if err := errors.Join(o.tx(tx), tx.err()); err != nil {
 			return err
 		}
@@ -80,8 +81,8 @@ func (o *op) apply(v *valueSet) error {
 	return nil
 }
 
-// panicText returns what may be printed of a panic: what an application says in one may
-// tell a value.
+// panicText returns a text for a panic that may be printed. An application's panic may
+// hold a session's value, so only its type is told.
 func panicText(p any) string {
 	if err, ok := p.(runtime.Error); ok {
 		return err.Error()
@@ -89,7 +90,7 @@ func panicText(p any) string {
 	return fmt.Sprintf("with a %T", p)
 }
 
-// panicSite says where the panic happened that the calling function recovers from.
+// panicSite returns the place of the panic that the calling function recovers from.
 func panicSite() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
@@ -104,9 +105,9 @@ func panicSite() string {
 	}
 }
 
-// replay returns what ops make of base, which stays as it is. A panic in a
-// function of the user's becomes an error, since replays may run in a goroutine
-// that the user knows nothing of.
+// replay returns base with ops applied, and leaves base as it is. A panic in the user's
+// function becomes an error, since a replay may run in a goroutine that the user knows
+// nothing of.
 func replay(base driver.ValueList, ops []op) (result driver.ValueList, err error) {
 	defer func() {
 		if p := recover(); p != nil {

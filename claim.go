@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// This file is the gate of a response. Whoever does what a response has to tell, since
-// its client learns the token from no other, claims it first: a sign-in, a renewal, the
-// first save of a session. So either the response has begun, and nothing is done, or
-// its first byte waits until it can tell. A handler and its response part ways where an
-// http.TimeoutHandler inside of Manager.Handler answers in the handler's place.
+// This file is the gate of a response: who comes first, its first byte, or an operation
+// that makes a token which only this response can tell the client. Such an operation
+// claims the response: a sign-in, a renewal, the first save of a session. Either the
+// response has begun, and the operation does nothing, or the first byte waits until the
+// operation has ended. Handler and response part ways where an http.TimeoutHandler inside
+// of Manager.Handler answers in the handler's place.
 
-// gate decides who comes first: those that claim a response, or its first byte.
+// gate orders the claims on a response and its first byte.
 type gate struct {
-	state atomic.Int32 // one of the following; changed with mu held
+	state atomic.Int32 // one of the values below; changed with mu held
 
 	mu       sync.Mutex
-	claims   int32         // held now
-	forsaken bool          // the response failed in spite of them
-	changed  chan struct{} // closed at the next change of all this; nil: nobody waits
+	claims   int32         // those held now
+	forsaken bool          // the response failed in spite of claims
+	changed  chan struct{} // closed at the next change of state or claims; nil: nobody waits
 }
 
-// The values of gate.state.
+// The values of gate.state, in order.
 const (
 	responseNew    = iota
 	responseBegins // somebody saves the session, or sends an error
@@ -30,8 +31,8 @@ const (
 	responseFailed // an error was sent in its place, or the handler panicked
 )
 
-// claim keeps the response from beginning until release. It reports false if that has
-// begun.
+// claim keeps the response from beginning until release. It reports false if the response
+// has begun.
 func (g *gate) claim() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -42,7 +43,7 @@ func (g *gate) claim() bool {
 	return true
 }
 
-// release ends a claim. It reports false if the response failed meanwhile all the same.
+// release ends a claim. It reports false if the response failed in spite of it.
 func (g *gate) release() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -52,10 +53,10 @@ func (g *gate) release() bool {
 	return !g.forsaken
 }
 
-// begin waits until nobody holds a claim, and reports whether the caller is the one
-// that begins the response, and has to say what came of it with end. After limit it
-// waits no longer. inTime is false then, and the response has to be an error: what is
-// claimed could not be told by it.
+// begin waits until nobody holds a claim, for limit at most. first reports whether the
+// caller begins the response, and then has to call end. inTime is false if a claim is
+// still held: then the response has to be an error, since it couldn't tell the claimed
+// token.
 func (g *gate) begin(limit time.Duration) (first, inTime bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -69,7 +70,7 @@ func (g *gate) begin(limit time.Duration) (first, inTime bool) {
 }
 
 // await waits until nobody holds a claim or is beginning the response, with mu held. It
-// reports false if that took too long.
+// reports false after limit.
 func (g *gate) await(limit time.Duration) bool {
 	waits := func() bool { return g.claims > 0 || g.state.Load() == responseBegins }
 	if !waits() {
@@ -94,7 +95,7 @@ func (g *gate) await(limit time.Duration) bool {
 	return true
 }
 
-// notify wakes who waits, with mu held.
+// notify wakes those that wait, with mu held.
 func (g *gate) notify() {
 	if g.changed != nil {
 		close(g.changed)
@@ -102,7 +103,7 @@ func (g *gate) notify() {
 	}
 }
 
-// end says what came of a beginning. It is responseNew again if that panicked.
+// end sets the outcome of a beginning. It is responseNew again if the beginning panicked.
 func (g *gate) end(state int32) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -110,8 +111,8 @@ func (g *gate) end(state int32) {
 	g.notify()
 }
 
-// abandon fails the response of a handler that panics, which net/http drops. It waits
-// for nobody.
+// abandon fails the response of a handler that panics, which net/http drops. It waits for
+// no claim.
 func (g *gate) abandon() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

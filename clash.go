@@ -7,20 +7,22 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is two managers of one request that a client can't tell apart: it keeps one
-// token for both, so each new token of one takes the place of the other's.
+// This file is the check that two managers on one request have tokens that a client can
+// tell apart. If it can't, the client keeps one token for both, and each new token of one
+// takes the other's place.
 
-// clashKey finds, in the context of a request, a manager that m clashes with.
+// clashKey is the key under which a request's context has a manager that clashes with m.
 type clashKey struct{ m *Manager }
 
-// clashes reports whether clients can't tell the tokens of two managers apart. Those of
-// one app may well share the sessions.
+// clashes reports whether clients can't tell the tokens of two managers apart. Managers
+// of one app don't clash, as they may share the sessions.
 func (m *Manager) clashes(other *Manager) bool {
 	return m.config.App != other.config.App && sameTransport(m.transport, other.transport)
 }
 
-// noticeClash tells, once for a manager, that its Handler is inside that of another one
-// that it clashes with. The context is that of the request there.
+// noticeClash logs and keeps, once for a manager, that its Handler is inside that of a
+// manager that it clashes with. ctx is the request's context outside of this manager's
+// Handler.
 func (m *Manager) noticeClash(ctx context.Context) {
 	if m.clash.Load() != nil {
 		return

@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// This file is what is made of texts that clients send before they are kept or logged.
+// This file is the cleaning of texts that clients send, before they are kept or logged:
+// user agents, addresses, methods and paths.
 
-// How much is kept of them, in bytes.
+// The most bytes that are kept of each.
 const (
 	userAgentBytes  = 256
 	clientAddrBytes = 64 // an IPv6 address with the name of a zone has 39, 1 and 15
@@ -16,12 +17,12 @@ const (
 	pathBytes       = 256
 )
 
-// clean returns the beginning of a text, at most so many bytes, without control
-// characters and what isn't UTF-8.
+// clean returns the beginning of a text, at most most bytes, without control characters
+// and invalid UTF-8.
 func clean(s string, most int) string {
 	s = s[:min(len(s), most)]
 	for i := range len(s) {
-		if b := s[i]; b < ' ' || b > '~' { // which is seldom
+		if b := s[i]; b < ' ' || b > '~' { // seldom
 			return strings.Map(visible, s)
 		}
 	}

@@ -8,14 +8,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is what is told of clocks that lie apart, and of settings that are too short
-// for that.
+// This file is the problems of clocks that lie apart: settings that are too short for the
+// tolerance, sessions from the future, and the tolerance of a grace.
 
-// clockProblems returns what an operator should know of settings where the clocks of
-// machines lie apart by as much as is tolerated. Those that aren't here don't mind:
-// CacheFor and SaveTimeout run by the machine's own clock, TouchEvery only has more or
-// fewer touches made, and the tolerance is added to RenewGrace where another machine's
-// time is judged.
+// clockProblems returns the settings that are too short where the clocks of machines lie
+// apart by the tolerance. Other settings don't mind. CacheFor and SaveTimeout run by the
+// machine's own clock. TouchEvery only causes more or fewer touches. RenewGrace gets the
+// tolerance added where another machine's time is judged.
 func clockProblems(c *Config) (all []driver.Problem) {
 	if c.IdleTimeout-max(c.TouchEvery, 0) <= driver.ClockTolerance {
 		all = append(all, driver.Problem{
@@ -42,7 +41,8 @@ func clockProblems(c *Config) (all []driver.Problem) {
 	return all
 }
 
-// skewProblems returns what an operator should know if sessions from the future were met.
+// skewProblems returns the problem that sessions from the future were read, if there is
+// one.
 func skewProblems(s protocol.Skew) []driver.Problem {
 	if s.Met == 0 {
 		return nil
@@ -54,10 +54,10 @@ func skewProblems(s protocol.Skew) []driver.Problem {
 	}}
 }
 
-// endedLately reports whether a grace that began with the end of a session, at a time by
-// another machine's clock, goes on. That clock may be behind as far as is tolerated: a
+// endedLately reports whether a grace goes on that began with the end of a session. began
+// is by another machine's clock, which may be behind by the tolerance: without it, a
 // grace of 30 s would be over at once, and a late request would begin a session whose
-// cookie replaces the good one. A grace that goes on for longer opens nothing.
+// cookie replaces the good one. A longer grace opens nothing.
 func endedLately(grace time.Duration, began, now time.Time) bool {
 	return now.Sub(began) < grace+driver.ClockTolerance
 }

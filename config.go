@@ -11,137 +11,135 @@ import (
 	"unicode/utf8"
 )
 
-// This file is Config, with checks and defaults.
+// This file is Config: its fields, defaults and checks.
 
-// Config says how a Manager works. The zero Config, and nil, are good for
-// production. Durations that are negative where that has no meaning are errors.
+// Config configures a Manager. The zero Config, and nil, are good for production. A
+// negative duration is an error where the field gives it no meaning.
 type Config struct {
-	// App names the application. Several may share a store: their sessions,
-	// principals and tokens are worlds apart. At most 128 bytes. Defaults to
-	// "session".
+	// App names the application. Several may share a store: each has its own sessions,
+	// principals and tokens. At most 128 bytes. Defaults to "session".
 	App string
 
 	// Transport says how tokens travel: Cookie or Bearer. Defaults to Cookie{}.
 	Transport Transport
 
-	// IdleTimeout is how long a session lives without a request. Negative: it
-	// has no idle timeout. Since activity is recorded once in TouchEvery only,
-	// a session may end that much earlier, but never later. What counts is when a
-	// request asks for its session, not how long it runs. A sign-in may give its
-	// session another (LoginOptions.IdleTimeout). Clocks of machines that lie apart
-	// shift it by as much: with less than driver.ClockTolerance beyond TouchEvery, New
-	// warns. Defaults to 24 h.
+	// IdleTimeout is how long a session lives without a request. Negative: for its whole
+	// lifetime. Since activity is recorded only once in TouchEvery, a session may end
+	// that much earlier, but never later. The time at which a request asks for its
+	// session counts, not how long it runs. A sign-in may give its session another
+	// timeout (LoginOptions.IdleTimeout). Clocks of machines that lie apart shift it by
+	// as much: New warns if it is less than driver.ClockTolerance beyond TouchEvery.
+	// Defaults to 24 h.
 	IdleTimeout time.Duration
 
-	// Lifetime is how long a session lives after its sign-in, however active.
-	// At most MaxLifetime. Defaults to 30 days, or MaxLifetime if that is less.
+	// Lifetime is how long a session lives after its sign-in, even if it is active. At
+	// most MaxLifetime. Defaults to 30 days, or MaxLifetime if that is less.
 	Lifetime time.Duration
 
-	// AnonymousLifetime is how long a session lives that nobody has signed in
-	// to. At most MaxLifetime. Defaults to 7 days, or MaxLifetime if less.
+	// AnonymousLifetime is how long a session lives that nobody has signed in to. At most
+	// MaxLifetime. Defaults to 7 days, or MaxLifetime if that is less.
 	AnonymousLifetime time.Duration
 
-	// MaxLifetime is the longest lifetime that LoginOptions.Lifetime may give.
-	// Tokens that are older cost no store operation. It also chooses the periods
-	// that stores keep records by: don't set it much higher than needed. At
-	// most the constant MaxLifetime (400 days). Defaults to the longer of Lifetime and
-	// AnonymousLifetime.
+	// MaxLifetime is the longest lifetime that LoginOptions.Lifetime may give. Older
+	// tokens are refused without a store operation. It also chooses the periods by which
+	// stores keep records, so don't set it much higher than needed. At most the constant
+	// MaxLifetime (400 days). Defaults to the longer of Lifetime and AnonymousLifetime.
 	MaxLifetime time.Duration
 
-	// TouchEvery is how often, at most, a request that changes nothing writes
-	// the time of the last activity. That goes with the request's save if there is one.
-	// Less than IdleTimeout. Negative: every request does. Defaults to a tenth of
+	// TouchEvery is how often, at most, a request that changes nothing writes the time of
+	// the last activity. That write goes with the request's save if there is one. Less
+	// than IdleTimeout. Negative: every request writes it. Defaults to a tenth of
 	// IdleTimeout, and 1 minute at most.
 	TouchEvery time.Duration
 
-	// RenewGrace is how long the old secret stays good once the new one of a
-	// Renew has been used, and how long requests with a token that a sign-in
-	// replaced or a RenewStrict ended, or whose session was signed out, are kept
-	// from starting another session. Both take driver.ClockTolerance (2 minutes)
-	// more, as the clocks of machines may lie apart. An hour after a Renew its old
-	// secret is over anyway. Defaults to 30 s.
+	// RenewGrace is how long the old secret stays good once the new one of a Renew has
+	// been used. It is also how long a late request begins no other session: one with a
+	// token that a sign-in replaced or a RenewStrict ended, or whose session was signed
+	// out. Both take driver.ClockTolerance (2 minutes) more, as the clocks of machines
+	// may lie apart. An hour after a Renew its old secret is over anyway. Defaults to 30
+	// s.
 	RenewGrace time.Duration
 
-	// SaveTimeout bounds how long a store is waited for: to read a session, and
-	// to save one, which goes on although the client may have hung up. Defaults
-	// to 5 s.
+	// SaveTimeout bounds the wait for the store, for a read and for a save. A save goes
+	// on even if the client hangs up. Defaults to 5 s.
 	SaveTimeout time.Duration
 
-	// SweepEvery is how often this manager has the store remove what is over.
-	// One manager in a store's whole world is enough, more do no harm. After its
-	// first sweep and each sixth from then on, it also ends the app's sessions that
-	// RevokeAll or a limit left ending because the store was in trouble; after every
-	// sweep, if it left some itself.
-	// Negative: never. Defaults to 10 minutes.
+	// SweepEvery is how often this manager has the store remove expired records. One
+	// manager on a store is enough, more do no harm. After its first sweep and each sixth
+	// from then on, it also ends the app's sessions that RevokeAll or a limit left ending
+	// because the store was in trouble. If it left some itself, it does so after every
+	// sweep. Negative: never. Defaults to 10 minutes.
 	SweepEvery time.Duration
 
-	// CacheFor is how old what a request reads of its session may be. If it is
-	// set, the manager remembers sessions that it has read or written (up to 64
-	// MiB of them), and requests that find theirs don't ask the store.
+	// CacheFor is the age up to which a request may read a remembered state of its
+	// session. If it is set, the manager remembers sessions that it has read or written
+	// (up to 64 MiB of them), and requests that find theirs don't ask the store.
 	//
-	// What this manager and its Admin save and end is seen at once. What others
-	// do, such as another process on the same store, may go unnoticed here for
-	// CacheFor, counted from before the store was asked, by Now or the real clock,
-	// whichever comes first: an earlier state of the values is read, and a session
+	// Saves and ends by this manager and its Admin are seen at once. Those by others,
+	// such as another process on the same store, may go unnoticed here for CacheFor,
+	// counted from before the store was asked, by Now or the real clock, whichever comes
+	// first. For that long a request may read an earlier state of the values. A session
 	// that was signed out or revoked, a token that a sign-in replaced, or a renewed
-	// one's old secret, still opens. Nothing else is bounded by it: saves, sign-ins,
-	// renewals and sign-outs work on what the store has, so they neither write over
-	// what others saved nor bring anything back, and one that meets the end of its
-	// session fails with ErrGone. Limits in time, Devices and Admin are exact. While
-	// the store is out of reach, what is remembered is still read, for no longer than
-	// CacheFor.
+	// session's old secret still opens.
 	//
-	// At most MaxCacheFor (1 hour), and less than IdleTimeout. Some seconds
-	// take most of the load off a store. Defaults to 0: each request asks.
+	// All else is exact. Saves, sign-ins, renewals and sign-outs work on the store's
+	// state: they neither write over what others saved nor bring anything back, and fail
+	// with ErrGone where the session has ended. So are limits in time, Devices and Admin.
+	// While the store is out of reach, a remembered session is still read, for no longer
+	// than CacheFor.
+	//
+	// At most MaxCacheFor (1 hour), and less than IdleTimeout. Some seconds take most of
+	// the load off a store. Defaults to 0: each request asks the store.
 	CacheFor time.Duration
 
-	// NotBefore refuses all tokens of sessions that were made before this time,
-	// without asking the store: the lever to sign everyone out, and what a
-	// restore of the store from a backup needs. Defaults to the zero time: none.
+	// NotBefore refuses all tokens of sessions that were made before this time, without
+	// asking the store. It signs everyone out, as is needed after the store was restored
+	// from a backup. Defaults to the zero time: no token is refused for it.
 	NotBefore time.Time
 
 	// Save says when changes are saved. Defaults to SaveOnce.
 	Save SaveMode
 
-	// MaxBytes bounds the names and values of one session, as JSON. Beyond it a
-	// save is ErrTooLarge. Negative: no bound of ours. Defaults to 64 KiB.
+	// MaxBytes bounds the names and values of one session, in bytes of JSON. A larger
+	// save is ErrTooLarge. Negative: no bound here. Defaults to 64 KiB.
 	MaxBytes int
 
-	// MaxPerPrincipal is how many live sessions a principal may have. A sign-in
+	// MaxPerPrincipal is the number of live sessions that a principal may have. A sign-in
 	// beyond it ends the oldest. Negative: no bound. Defaults to 100.
 	MaxPerPrincipal int
 
-	// NoStore has responses say "Cache-Control: no-store" if the request asked for its
-	// session, somebody is signed in to it, and the handler said nothing to caches, be
-	// it by Cache-Control, Expires, or a header for some caches alone such as
-	// CDN-Cache-Control. So neither a cache nor a browser shows such a page to who comes
-	// next. What hands out or revokes a token, and errors, say no to caches in any case,
-	// whatever the handler said. Defaults to false.
+	// NoStore has a response say "Cache-Control: no-store" if the request asked for its
+	// session, somebody is signed in to it, and the handler set no header for caches:
+	// neither Cache-Control nor Expires, nor one for some caches alone such as
+	// CDN-Cache-Control. So neither a cache nor a browser shows such a page to the next
+	// user. A response that hands out or revokes a token, and an error, forbid caching in
+	// any case, even if the handler allowed it. Defaults to false.
 	NoStore bool
 
-	// ClientAddr returns what is recorded as the client's address: of that 64 bytes,
-	// without control characters and what isn't UTF-8. Behind proxies, TrustedProxies
-	// makes one. Defaults to the IP address of Request.RemoteAddr.
+	// ClientAddr returns the client's address to be recorded. It is cut to 64 bytes,
+	// without control characters and invalid UTF-8. Behind proxies, TrustedProxies makes
+	// one. Defaults to the IP address of Request.RemoteAddr.
 	ClientAddr func(*http.Request) string
 
-	// Background reports whether a request is not the visitor's doing, such as
-	// a page that polls. It may use the session and change it, but doesn't keep
+	// Background reports whether a request isn't the visitor's doing, such as one of a
+	// page that polls. Such a request may use the session and change it, but doesn't keep
 	// it alive. Defaults to none.
 	Background func(*http.Request) bool
 
-	// OnError writes the answer to a request whose session could not be read or
-	// saved, or whose handler returned an error (Manager.Fail). Status and headers that
-	// Fail chose are passed in; it may use others. Defaults to a short text.
+	// OnError writes the answer to a request whose session could not be read or saved, or
+	// whose handler returned an error (Manager.Fail). Fail passes in the status that it
+	// chose, and has set headers; OnError may use others. Defaults to a short text.
 	OnError func(w http.ResponseWriter, r *http.Request, status int, err error)
 
-	// Events are told what happens to sessions. Defaults to none.
+	// Events are functions that are called when something happens to sessions. Defaults
+	// to none.
 	Events *Events
 
-	// Logger gets what goes wrong where there is no caller to tell. Defaults to
+	// Logger gets the errors and warnings that no caller gets. Defaults to
 	// slog.Default().
 	Logger *slog.Logger
 
-	// Now is the clock. Defaults to time.Now.
+	// Now is the clock. It has to be safe for concurrent use. Defaults to time.Now.
 	Now func() time.Time
 }
 
@@ -152,8 +150,8 @@ const (
 	// SaveOnce saves all changes of a request in one write, before the first
 	// byte of the response goes out. Session.Save saves earlier.
 	SaveOnce SaveMode = iota
-	// SaveEach saves each change by itself and reads before each look at a
-	// value. It is slow and seldom needed.
+	// SaveEach saves each change by itself, and reads before each look at a value. It is
+	// slow and seldom needed.
 	SaveEach
 	// SaveManual saves only when Session.Save is called, or inside
 	// Manager.AutoSave. Other changes are dropped at the end of the request.
@@ -163,7 +161,7 @@ const (
 // MaxCacheFor is the longest time that Config.CacheFor may be.
 const MaxCacheFor = time.Hour
 
-// withDefaults returns a checked copy.
+// withDefaults returns a copy that is checked and complete.
 func (c *Config) withDefaults() (*Config, error) {
 	var d Config
 	if c != nil {
@@ -188,7 +186,7 @@ func (c *Config) withDefaults() (*Config, error) {
 	return &d, nil
 }
 
-// checkGiven checks what is wrong whatever the defaults are.
+// checkGiven checks the fields whose bounds don't depend on defaults.
 func (c *Config) checkGiven() error {
 	for _, f := range []struct {
 		name  string
@@ -214,7 +212,7 @@ func (c *Config) checkGiven() error {
 
 const day = 24 * time.Hour
 
-// setLifetimes completes the lifetimes. What is configured bounds the defaults.
+// setLifetimes completes the lifetimes. The configured ones bound the defaults.
 func (c *Config) setLifetimes() error {
 	if c.MaxLifetime == 0 {
 		setDefault(&c.Lifetime, 30*day)
@@ -234,7 +232,8 @@ func (c *Config) setLifetimes() error {
 	return nil
 }
 
-// setIdleTimeout completes the idle timeout and what has to be shorter.
+// setIdleTimeout completes the idle timeout, and checks the fields that have to be
+// shorter.
 func (c *Config) setIdleTimeout() error {
 	setDefault(&c.IdleTimeout, day)
 	if c.IdleTimeout < 0 || c.IdleTimeout > MaxLifetime {
@@ -250,7 +249,7 @@ func (c *Config) setIdleTimeout() error {
 	return nil
 }
 
-// setFunctions gives what is called and isn't given its default.
+// setFunctions gives fields that hold functions and objects their defaults.
 func (c *Config) setFunctions() {
 	if c.Transport == nil {
 		c.Transport = Cookie{}

@@ -8,76 +8,75 @@ import (
 	"time"
 )
 
-// This file is Cookie: tokens in cookies.
+// This file is Cookie: tokens in cookies, how they are found in a request and set in a
+// response.
 
-// Cookie sends tokens as a cookie. The zero Cookie is Secure and HttpOnly, and for
-// its host alone (no Domain, Path=/). A cookie lasts as long as the browser runs,
-// unless a sign-in says otherwise (LoginOptions.Remember), or RememberAnonymous.
+// Cookie sends tokens as a cookie. The zero Cookie is Secure and HttpOnly, and for its
+// host alone (no Domain, Path=/). A cookie lasts as long as the browser runs, unless a
+// sign-in (LoginOptions.Remember) or RememberAnonymous says otherwise.
 //
-// HttpOnly can't be left out: no script needs the token, and one that an attacker
+// HttpOnly can't be left out. No script needs the token, and a script that an attacker
 // got into a page would send it away.
 //
-// A configuration that browsers would refuse is an error of New, except for what New
-// can't know of a Domain.
+// New refuses a configuration that browsers would refuse, except for faults of a Domain
+// that it can't know.
 //
-// A change of Domain, Path or Partitioned needs another Name. Browsers would keep
-// the old cookie beside the new one and send both, and a request with the tokens of
-// two live sessions has none until the visitor signs in or out, which ends both.
+// A change of Domain, Path or Partitioned needs another Name. Browsers would keep the old
+// cookie beside the new one and send both, and a request with the tokens of two live
+// sessions has none until the visitor signs in or out, which ends both.
 type Cookie struct {
-	// Name of the cookie. Browsers keep a name with a prefix only if the cookie is as
-	// safe as the prefix says: "__Host-" and "__Host-Http-" need Secure, no Domain and
+	// Name is the cookie's name. Browsers keep a name with a prefix only if the cookie is
+	// as safe as the prefix says: "__Host-" and "__Host-Http-" need Secure, no Domain and
 	// Path=/; "__Secure-" and "__Http-" need Secure. In a prefix, upper and lower case
 	// are the same.
 	//
-	// With a name that doesn't begin with "__Host-" sibling subdomains can set the
-	// cookie, too, beside the visitor's or in its place. So they can have a visitor who
-	// has no session use one of the attacker's choice (session fixation), and keep one
-	// who has a session out of it: of two live sessions none is used. A sign-in ends
-	// both.
+	// If the name doesn't begin with "__Host-", sibling subdomains can also set the
+	// cookie, beside the visitor's or in its place. So they can have a visitor without a
+	// session use one of the attacker's choice (session fixation). They can also keep a
+	// visitor out of a session, since of two live ones none is used. A sign-in ends both.
 	//
 	// Defaults to "__Host-Http-session". Defaults with a Domain or a Path to
 	// "__Secure-session", whose prefix all browsers know; not all know "__Http-".
 	// Defaults with Insecure to "session".
 	Name string
 	// Domain has all hosts below it get the cookie, too: shop.example.com for
-	// "example.com". Set it only if several hosts have to share sessions, since it
-	// costs safety. Each of the hosts receives the tokens, so whoever controls one of
-	// them can use the sessions. Each can also set the cookie, and so have a visitor
-	// use a session of the attacker's choice (session fixation), or keep a visitor out
-	// with a second live session. The prefix "__Host-" rules all that out, and can't be
-	// had with a Domain.
+	// "example.com". Set it only if several hosts have to share sessions, since it costs
+	// safety. Each of the hosts receives the tokens, so whoever controls one of them can
+	// use the sessions. Each can also set the cookie, and so have a visitor use a session
+	// of the attacker's choice (session fixation), or keep a visitor out with a second
+	// live session. The prefix "__Host-" rules all that out, and excludes a Domain.
 	//
-	// A leading dot is dropped, as browsers do. New refuses what isn't the name of a
-	// host, IP addresses, and single labels such as "com". It knows neither public
-	// suffixes of several labels, such as "co.uk", nor whether the application's host
-	// is in the domain. Where one of these is wrong, browsers keep no cookie.
+	// A leading dot is dropped, as browsers do. New refuses a text that is no host's
+	// name, IP addresses, and single labels such as "com". It knows neither public
+	// suffixes of several labels, such as "co.uk", nor whether the application's host is
+	// in the domain. If one of these is wrong, browsers keep no cookie.
 	//
 	// Defaults to none: only the host that set the cookie gets it.
 	Domain string
-	// Path is where on the host the cookie is sent: there and below. "/shop" has it
-	// sent to /shop and /shop/cart, but not to /shopping. It is spelled as in an
+	// Path is the part of the host to which the cookie is sent: there and below. "/shop"
+	// has it sent to /shop and /shop/cart, but not to /shopping. It is spelled as in an
 	// address, percent-encoded. It tells applications on a host apart, but doesn't
 	// protect them from each other. Defaults to "/".
 	Path string
-	// SameSite says when other sites' requests carry the cookie. Defaults to
-	// http.SameSiteLaxMode. With http.SameSiteNoneMode, which needs Secure, they all
-	// do: look at http.CrossOriginProtection then.
+	// SameSite says when other sites' requests carry the cookie. With
+	// http.SameSiteNoneMode, which needs Secure, they all do: look at
+	// http.CrossOriginProtection then. Defaults to http.SameSiteLaxMode.
 	SameSite http.SameSite
-	// Partitioned is for pages that other sites embed: browsers keep a cookie of its
-	// own for each site that embeds them (CHIPS), also where they block other cookies
-	// of embedded pages. It needs Secure. Without http.SameSiteNoneMode browsers don't
-	// send the cookie to embedded pages at all.
+	// Partitioned is for pages that other sites embed. Browsers keep a separate cookie
+	// for each site that embeds them (CHIPS), even where they block other cookies of
+	// embedded pages. It needs Secure. Without http.SameSiteNoneMode browsers don't send
+	// the cookie to embedded pages at all. Defaults to false.
 	Partitioned bool
 	// RememberAnonymous lets the cookie of a visitor who hasn't signed in outlive the
 	// browser's run, to the session's deadline: Config.AnonymousLifetime after its
-	// beginning, whatever comes in between. Config.IdleTimeout may end the session
-	// before, and should be raised as well.
+	// beginning, which nothing moves. Config.IdleTimeout may end the session before, and
+	// should be raised as well. Defaults to false.
 	//
 	// A sign-in is not affected. Its cookie outlives the browser's run only with
-	// LoginOptions.Remember, so that on a shared computer nobody stays signed in
-	// unasked. An application whose cookies are all to last sets both.
+	// LoginOptions.Remember, so that on a shared computer nobody stays signed in unasked.
+	// Set both to have all cookies last.
 	RememberAnonymous bool
-	// Insecure leaves Secure out, for plain HTTP.
+	// Insecure leaves Secure out, for plain HTTP in development. Defaults to false.
 	Insecure bool
 }
 
@@ -124,9 +123,9 @@ func (c Cookie) check() (Transport, error) {
 	return c, nil
 }
 
-// next scans the header itself: net/http would parse every cookie, and refuses
-// requests that have very many. Apart from that limit net/http finds each cookie that
-// next finds, under the same name and with the same value.
+// next scans the header itself: net/http would parse every cookie, and refuses requests
+// that have very many. Apart from that limit net/http finds each cookie that next finds,
+// under the same name and with the same value.
 func (c Cookie) next(line string) (text, rest string, ok bool) {
 	for line != "" {
 		var pair string
@@ -142,8 +141,8 @@ func (c Cookie) next(line string) (text, rest string, ok bool) {
 	return "", "", false
 }
 
-// cookieValue takes the quotes off a value. ok is false for what net/http doesn't
-// take for a cookie's value.
+// cookieValue takes the quotes off a value. ok is false if net/http would refuse the
+// value.
 func cookieValue(s string) (value string, ok bool) {
 	if n := len(s); n > 1 && s[0] == '"' && s[n-1] == '"' {
 		s = s[1 : n-1]
@@ -172,8 +171,8 @@ func (c Cookie) issue(h http.Header, token string, until, now time.Time) {
 	h.Add("Set-Cookie", k.String())
 }
 
-// revoke sets a cookie that is over. It replaces the one of the same Name, Domain,
-// Path and Partitioned.
+// revoke sets an expired cookie. It replaces the one of the same Name, Domain, Path and
+// Partitioned.
 func (c Cookie) revoke(h http.Header) {
 	k := c.cookie("")
 	k.MaxAge = -1
@@ -181,7 +180,7 @@ func (c Cookie) revoke(h http.Header) {
 }
 
 func (c Cookie) attach(r *http.Request, token string) {
-	// One of its own from before would make two.
+	// The request may have a cookie of that name already, which would make two.
 	lines := r.Header["Cookie"]
 	r.Header.Del("Cookie")
 	for _, line := range lines {

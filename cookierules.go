@@ -8,17 +8,17 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is which cookies browsers keep: the rules of RFC 6265bis, and for
-// "__Http-" of draft-ietf-httpbis-layered-cookies. What net/http would leave out of
-// Set-Cookie, or change, is an error here.
+// This file is the rules by which browsers keep a cookie: RFC 6265bis, and for "__Http-"
+// draft-ietf-httpbis-layered-cookies. A name, domain or path that net/http would leave
+// out of Set-Cookie, or change, is an error here.
 
 const (
 	cookieBytes    = 4096 // of name and value, at most
 	attributeBytes = 1024 // of an attribute's value; browsers ignore a longer one
 )
 
-// checkCookieName: oneHost says that the cookie has no Domain, and Path=/. HttpOnly,
-// which "__Http-" and "__Host-Http-" need as well, all of ours have.
+// checkCookieName checks a cookie's name. oneHost says that the cookie has no Domain, and
+// Path=/. "__Http-" and "__Host-Http-" also need HttpOnly, which all cookies here have.
 func checkCookieName(name string, secure, oneHost bool) error {
 	if (&http.Cookie{Name: name}).Valid() != nil {
 		return fmt.Errorf("cloakroom: Cookie.Name %q can't name a cookie: use letters, digits, - and _", name)
@@ -38,7 +38,7 @@ func checkCookieName(name string, secure, oneHost bool) error {
 	return nil
 }
 
-// cookieDomain returns a domain without the leading dot.
+// cookieDomain checks a domain, and returns it without the leading dot.
 func cookieDomain(domain string) (string, error) {
 	if domain == "" {
 		return "", nil
@@ -57,8 +57,8 @@ func cookieDomain(domain string) (string, error) {
 	return d, nil
 }
 
-// checkCookiePath refuses also what is never in the path of a request as browsers
-// send it: such a cookie would be kept, and not be sent.
+// checkCookiePath checks a path. It also refuses characters that a request's path never
+// has as browsers send it: they would keep such a cookie, and never send it.
 func checkCookiePath(path string) error {
 	switch {
 	case path[0] != '/':

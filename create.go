@@ -7,11 +7,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is sessions outside of requests: made, and put on a client's request.
+// This file is sessions outside of requests: Create makes one, Attach puts its token on a
+// client's request.
 
-// Create makes and stores a new, empty session outside of a request: for tests,
-// and for clients that are handed their token in another way. Save what is put
-// into it with Session.Save.
+// Create makes and stores a new, empty session outside of a request: for tests, and for
+// clients that are handed their token in another way. To keep values that are set in it,
+// call Session.Save.
 func (m *Manager) Create(ctx context.Context) (*Session, error) {
 	rec := m.newRecord("", m.config.AnonymousLifetime)
 	secret := m.seal(rec)

@@ -6,26 +6,26 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the sign-out.
+// This file is the sign-out: Session.Destroy.
 
-// Destroy ends the session, as a sign-out does, and returns when nothing can
-// bring it back. The client is told to forget its token. The Session is a new,
-// empty one afterwards, and a value that is set begins another. Not so in a later
-// request with the same token, as Config.RenewGrace says: saving a value is ErrGone there,
-// since its cookie would replace that of the next sign-in. Login works.
+// Destroy signs out: it ends the session, and returns when nothing can bring it back. The
+// client is told to forget its token. The Session is a new, empty one afterwards, and
+// setting a value begins another session. A later request with the same token can't begin
+// one for a time, see Config.RenewGrace: saving a value is ErrGone there, since its
+// cookie would replace that of the next sign-in. Login works.
 //
-// Once the response has begun, the client can't be told. The session ends all the same,
-// and that is what nil says: the token that the client keeps opens nothing.
+// Once the response has begun, the client can't be told. Destroy ends the session all the
+// same and returns nil: the token that the client keeps opens nothing.
 //
-// Of a request that came with the tokens of several live sessions it ends each.
+// If the request came with the tokens of several live sessions, it ends each.
 //
-// ErrUnavailable: it, or one of them, may or may not have ended. Call it again.
+// ErrUnavailable: the session, or one of them, may have ended or not. Call it again.
 // ErrConflict: the request came with more tokens than are looked at.
 func (s *Session) Destroy(ctx context.Context) error {
 	s.mu.Lock()
 	stored := s.stored
 	s.mu.Unlock()
-	if !stored { // it may be about to be stored
+	if !stored { // a save may be about to store it
 		s.saving.Lock()
 		defer s.saving.Unlock()
 	}
@@ -54,8 +54,8 @@ func (s *Session) Destroy(ctx context.Context) error {
 	}
 }
 
-// resetFrom makes it a new session, and has the client forget its token, unless
-// a sign-in made it another than id meanwhile.
+// resetFrom makes the session a new one, and has the client forget its token, unless a
+// sign-in has given it another id meanwhile.
 func (s *Session) resetFrom(id ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *Session) resetFrom(id ID) bool {
 	return true
 }
 
-// reset makes it a new, empty session.
+// reset makes the session a new, empty one.
 func (s *Session) reset() {
 	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false
 	s.barred, s.replaced = nil, ID{}

@@ -8,7 +8,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is a visitor's own sessions: their list, and the end of one.
+// This file is a visitor's own sessions, the devices: their list, and the end of one.
 
 // Device is one of a principal's live sessions.
 type Device struct {
@@ -17,10 +17,10 @@ type Device struct {
 	Ending  bool // it is being ended, but still opens; see SessionOf
 }
 
-// Devices returns the live sessions of the principal that is signed in to the
-// request's session, the newest first. It is exact: a sign-in or sign-out that
-// has returned is in it. What is being ended is tried to be ended first, and listed
-// if that fails. It is empty if nobody is signed in.
+// Devices returns the live sessions of the principal that is signed in to the request's
+// session, the newest first. It is exact: it has every sign-in and sign-out that has
+// returned. It first tries to end the sessions that are ending, and lists those that it
+// can't. It is empty if nobody is signed in.
 func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 	s, err := m.Session(ctx)
 	if err != nil {
@@ -44,21 +44,21 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 
 // EndDevice ends one of the sessions of the principal that is signed in to the request's
 // session, as a page of devices does, by an id that came from the client. It also ends
-// one that Devices doesn't list, as the principal's ledger lost it. When it returns nil
+// one that the principal's ledger lost, and Devices doesn't list. When it returns nil
 // nothing can bring the session back, and Events.Ended was told (EndRevoked).
 //
-// The request's own session it ends as Session.Destroy does, and the client is told to
+// It ends the request's own session as Session.Destroy does, and the client is told to
 // forget its token.
 //
-// The request's token has to be the session's current one by what the store has now,
-// also where Config.CacheFor remembers the session. So it costs a read more.
+// The request's token has to be the session's current one by the store's present state,
+// also where Config.CacheFor remembers the session. That costs one read more.
 //
-// Errors: ErrNotFound, there is no live session of that id that is the principal's; the
-// error is the same for another principal's, for one that has ended, for what never was
-// one, and if nobody is signed in. Fail answers it with 404. ErrConflict, the request
-// came with a token that has been renewed, or with several of which none is used.
-// ErrGone, the request's session has ended. ErrUnavailable: it may or may not have ended;
-// call it again, and ErrNotFound says that it has.
+// Errors: ErrNotFound, no live session of the principal has that id; the error is the
+// same for another principal's session, for one that has ended, for an id that never was
+// a session's, and if nobody is signed in. Fail answers it with 404. ErrConflict, the
+// request came with a token that has been renewed, or with several of which none is used.
+// ErrGone, the request's session has ended. ErrUnavailable: the session may have ended or
+// not; call it again, and ErrNotFound says that it has.
 func (m *Manager) EndDevice(ctx context.Context, id ID) error {
 	s, err := m.Session(ctx)
 	if err != nil {

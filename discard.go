@@ -1,19 +1,19 @@
 package cloakroom
 
-// This file is the dropping of changes that haven't been saved.
+// This file is Discard: the dropping of changes that haven't been saved.
 
-// Discard drops the changes that haven't been saved, and values that couldn't be encoded
-// or decoded, which Err told of. The session reads as it was last read or saved, and a
-// session that isn't stored yet is empty. What has been done stays done: saves, a
-// sign-in, a renewal, a sign-out. It waits for a save that is under way.
+// Discard drops the changes that haven't been saved, and the errors of values that
+// couldn't be encoded or decoded (Err). The session reads as it was last read or saved. A
+// session that isn't stored yet is empty. Discard undoes nothing: saves, a sign-in, a
+// renewal or a sign-out stay. It waits for a save that is under way.
 //
-// It is for who goes on where something failed halfway. A handler, or a router inside
-// Manager.Handler, that recovers from a panic is one: whatever had been changed by then
-// is saved with its answer, as if nothing had happened, unless it calls Discard.
+// It is for a caller that goes on after something failed halfway, such as a handler, or a
+// router inside Manager.Handler, that recovers from a panic. Without Discard the changes
+// made by then are saved with its answer, as if nothing had happened.
 //
-// An error that no further save can mend stays, and Err tells it: above all a save whose
-// outcome is unknown (ErrUnknown), since what became of that no Discard can tell. The
-// request is answered with it.
+// An error that no further save can mend stays in Err, and the request is answered with
+// it. That is above all a save whose outcome is unknown (ErrUnknown): no Discard can tell
+// whether it happened.
 func (s *Session) Discard() {
 	s.saving.Lock()
 	defer s.saving.Unlock()

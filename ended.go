@@ -7,22 +7,22 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what can be told of a session that has ended: why, and when.
+// This file is why and when a session has ended: Session.Ended, and EndedError.
 
-// Ended tells why and when the session has ended whose token the request presented, for
-// a page that says "you were signed out from another device". ok is false if it hasn't,
-// if none was presented, and where nobody knows any more: what has ended is known up to
-// its deadline, or a little longer. Of tokens that are forged or out of time it tells
-// nothing, nor of one that a renewal replaced while its session goes on.
+// Ended tells why and when the session of the request's token has ended, for a page that
+// says "you were signed out from another device". ok is false if the session hasn't
+// ended, if the request presented no token, and if nobody knows any more: an end is known
+// up to the session's deadline, or a little longer. ok is also false for a token that is
+// forged or out of time, and for one that a renewal replaced while its session goes on.
 //
-// A session that expired has ended when that was found, by this request or by another,
-// or at its deadline. Of several tokens whose sessions have ended it is the one that
-// ended last, and if that of a live one is among them, none.
+// An expired session ended when this request or another one found it expired, or at its
+// deadline. Of several tokens whose sessions have ended, Ended tells of the session that
+// ended last; if the session of one is live, of none.
 //
-// It is what was read when the session was loaded, or by Refresh since, and costs
-// nothing. Whatever it tells, the client's token is left alone, as an answer that comes
-// late would make it forget that of the next sign-in: see Forget. Saving a value, or
-// signing in, replaces it.
+// Ended costs nothing: it tells the end that was read when the session was loaded, or by
+// Refresh since. It leaves the client's token alone, as a late answer would make the
+// client forget that of the next sign-in: see Forget. Saving a value, or signing in,
+// replaces the token.
 func (s *Session) Ended() (why EndReason, at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -32,8 +32,8 @@ func (s *Session) Ended() (why EndReason, at time.Time, ok bool) {
 	return s.end.Reason, endTime(s.end), true
 }
 
-// EndedError is the error of Retrieve for a token whose session has ended, if it is known
-// why and when. It wraps ErrNotFound.
+// EndedError is the error of Retrieve for a token whose session has ended, if the reason
+// and the time are known. It wraps ErrNotFound.
 type EndedError struct {
 	ID     ID
 	Reason EndReason
@@ -48,8 +48,8 @@ func (e *EndedError) Error() string {
 // Unwrap returns ErrNotFound.
 func (e *EndedError) Unwrap() error { return ErrNotFound }
 
-// notFound is the error for a session that a token doesn't open, which has ended as a
-// grave says, if there is one.
+// notFound returns the error for a token that opens no session. end is the session's
+// grave, or nil.
 func notFound(id ID, end *driver.Grave) error {
 	if end == nil {
 		return fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
@@ -57,7 +57,8 @@ func notFound(id ID, end *driver.Grave) error {
 	return &EndedError{ID: id, Reason: end.Reason, At: endTime(end)}
 }
 
-// endTime returns when a session ended. One may be found expired after its deadline.
+// endTime returns when a session ended. For one that was found expired after its deadline
+// that is the deadline.
 func endTime(g *driver.Grave) time.Time {
 	if g.Reason == EndExpired && g.At.After(g.Until) {
 		return g.Until
@@ -65,7 +66,7 @@ func endTime(g *driver.Grave) time.Time {
 	return g.At
 }
 
-// laterEnd returns which of two sessions ended later; a may be nil.
+// laterEnd returns the grave of the session that ended later; a may be nil.
 func laterEnd(a, b *driver.Grave) *driver.Grave {
 	if a != nil && endTime(a).After(endTime(b)) {
 		return a

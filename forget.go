@@ -1,25 +1,25 @@
 package cloakroom
 
-// This file is having the client forget its token.
+// This file is Forget: having the client forget its token without ending the session.
 
-// Forget has the response tell the client to forget its token, and ends nothing: what
-// a page does whose visitor was signed out (Ended), so that requests no longer bring a
-// token that opens nothing. Changes that haven't been saved are dropped, and the Session
-// is a new, empty one, as after Destroy: a value that is set begins another. A live
+// Forget has the response tell the client to forget its token, and ends nothing. It is
+// for a page whose visitor was signed out (Ended), so that requests no longer bring a
+// token that opens nothing. Changes that haven't been saved are dropped. The Session is a
+// new, empty one afterwards, as after Destroy: setting a value begins another. A live
 // session goes on without this client; use Destroy to end it.
 //
-// A client has one place for its token, so to have it forgotten takes away whatever is
-// there when the answer arrives. In a request that comes late, just after its session
-// was signed out or replaced by a sign-in (Config.RenewGrace), that may be the next
-// sign-in's. So there Forget does nothing. It can't know of a sign-in in another tab
-// while this request lasts: call it where a visitor asks for something, such as in the
-// page to sign in, and not in what pages load by themselves.
+// A client has one place for its token, so it forgets the token that is there when the
+// answer arrives. In a late request, just after its session was signed out or replaced by
+// a sign-in (Config.RenewGrace), that may be the next sign-in's, so there Forget does
+// nothing. It can't know of a sign-in in another tab while this request lasts. So call it
+// where a visitor asks for something, such as in the page to sign in, and not in requests
+// that pages make by themselves.
 //
-// Outside of a request nobody is told. It waits for a save that is under way.
+// Outside of a request no client is told. Forget waits for a save that is under way.
 //
-// ErrTooLate: the response had begun, and nothing was done. ErrConflict: the request
-// came with the tokens of several live sessions, or with more than are looked at; to
-// forget one would leave the others. Destroy ends the former.
+// ErrTooLate: the response had begun, and nothing was done. ErrConflict: the request came
+// with the tokens of several live sessions, or with more than are looked at; to forget
+// one would leave the others. In the first case Destroy ends them.
 func (s *Session) Forget() error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -40,13 +40,13 @@ func (s *Session) forget() error {
 	}
 	replaced := s.replaced
 	s.reset()
-	s.replaced = replaced // who signs in now may repeat a sign-in, as before
+	s.replaced = replaced // a sign-in may still repeat the one that replaced it
 	s.q.revoke()
 	return nil
 }
 
-// endedElsewhere reports whether the session is known to have ended without that a
-// client was told of it, or got another token.
+// endedElsewhere reports whether the session is known to have ended in a way that told no
+// client of it and gave none another token.
 func (s *Session) endedElsewhere() bool {
 	return s.end != nil && s.end.Reason != EndReplaced && s.end.Reason != EndDestroyed
 }

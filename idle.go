@@ -7,7 +7,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is how long a session lives without a request.
+// This file is the idle timeout in a record: when a session expires without a request,
+// and how often its activity is recorded.
 
 // expires returns when a record expires unless there is activity.
 func (m *Manager) expires(r *driver.Record) time.Time {
@@ -17,7 +18,8 @@ func (m *Manager) expires(r *driver.Record) time.Time {
 	return r.Deadline
 }
 
-// touchEvery returns how often, at most, a session's activity is recorded by itself.
+// touchEvery returns the time in which a session's activity is recorded by itself at most
+// once.
 func (m *Manager) touchEvery(r *driver.Record) time.Duration {
 	every := m.config.TouchEvery
 	if ms, own := protocol.OwnIdle(r); own && ms > 0 {
@@ -26,8 +28,8 @@ func (m *Manager) touchEvery(r *driver.Record) time.Duration {
 	return every
 }
 
-// setOwnIdle gives a record that is about to be signed in an idle timeout of its own,
-// in milliseconds.
+// setOwnIdle gives the record of a sign-in, which isn't stored yet, an idle timeout of
+// its own, in milliseconds.
 func (m *Manager) setOwnIdle(r *driver.Record, ms int64, g driver.WriteID) {
 	r.Extra = protocol.OwnIdleOf(ms, g)
 	r.Expires = m.expires(r)

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// This file is typed access to values.
+// This file is Key: typed access to a session's values, as JSON.
 
-// Key gives a value's name its type. Keys are plain values: declare them once,
-// as package variables, and use them from any goroutine.
+// Key gives a value's name its type. Declare keys once, as package variables. They are
+// plain values, and safe for concurrent use.
 type Key[T any] struct{ name string }
 
 // NewKey returns the key of a name.
@@ -21,10 +21,10 @@ func NewKey[T any](name string) Key[T] { return Key[T]{name} }
 // Name returns the key's name.
 func (k Key[T]) Name() string { return k.name }
 
-// Get returns the value, or T's zero value if there is none. A value that can't
-// be decoded into T reads as zero too, but is kept as the session's Err and
-// stops the save of any change, so that nothing that was worked out from the
-// zero is stored. A driver.Record has nowhere to keep it: use Lookup.
+// Get returns the value, or T's zero value if there is none. A value that can't be
+// decoded into T reads as zero too. The session keeps the error (Err), which stops the
+// save of any change, so that nothing computed from the zero is stored. A driver.Record
+// can't keep the error: use Lookup.
 func (k Key[T]) Get(v Reader) T {
 	t, _, err := k.Lookup(v)
 	if err == nil {
@@ -36,8 +36,8 @@ func (k Key[T]) Get(v Reader) T {
 	return t
 }
 
-// Lookup returns the value and whether there is one; or an error that says why
-// it can't be decoded, which has no further effect.
+// Lookup returns the value and whether there is one. If it can't be decoded, that is an
+// error, which has no further effect.
 func (k Key[T]) Lookup(v Reader) (T, bool, error) {
 	raw, ok := v.Raw(k.name)
 	if !ok {
@@ -77,10 +77,10 @@ func (k Key[T]) encode(t T) (json.RawMessage, error) {
 
 // Set sets the value. It is encoded now: later changes to t have no effect.
 //
-// What would not come back as it is, is kept as the session's Err and stops the save
-// until the name is set again or unset: a value that JSON can't hold, a text in it that
-// isn't UTF-8, more than driver.MaxDepth levels of lists and objects. The same goes for
-// Update.
+// A value that would not come back as it is, is kept as the session's Err instead, and
+// stops the save until the name is set again or unset: one that JSON can't hold, one with
+// a text that isn't UTF-8, one with more than driver.MaxDepth levels of lists and
+// objects. The same goes for Update.
 func (k Key[T]) Set(v Values, t T) {
 	raw, err := k.encode(t)
 	if err != nil {
@@ -90,11 +90,11 @@ func (k Key[T]) Set(v Values, t T) {
 	v.sealed().replace(k.name, raw)
 }
 
-// Update sets the value to f of the old one, T's zero value if there is none,
-// and returns the new one as far as this request knows it. If someone else
-// changes the session meanwhile, f is run again on what they left, so that no
-// update is ever lost: f may run more than once, in another goroutine, after the
-// handler, and must do nothing but compute.
+// Update sets the value to f of the old one, T's zero value if there is none. It returns
+// the new one as far as this request knows it. If another request changes the session
+// meanwhile, f is run again on the value that it left, so that no update is ever lost. So
+// f may run more than once, in another goroutine, after the handler, and must do nothing
+// but compute.
 func (k Key[T]) Update(v Values, f func(T) T) T {
 	u := &update[T]{key: k, f: f}
 	v.sealed().change(k.name, u)
@@ -105,7 +105,7 @@ func (k Key[T]) Update(v Values, f func(T) T) T {
 type update[T any] struct {
 	key Key[T]
 	f   func(T) T
-	now T // what the request knows of it
+	now T // the new value, as far as the request knows it
 }
 
 func (u *update[T]) first(old json.RawMessage, ok bool) (raw json.RawMessage, err error) {
@@ -129,9 +129,9 @@ func (u *update[T]) step(old json.RawMessage, ok bool) (t T, raw json.RawMessage
 	return t, raw, err
 }
 
-// Pop returns the value and removes it when the session is saved. Requests that run at
-// the same time may all get it, since each reads as it was when it was loaded. Where
-// that won't do, use Take.
+// Pop returns the value and removes it when the session is saved. Requests at the same
+// time may all get it, since each reads the session as it was loaded. Use Take to give it
+// to one alone.
 func (k Key[T]) Pop(v Values) T {
 	t, ok, err := k.Lookup(v)
 	if err != nil {
@@ -142,16 +142,16 @@ func (k Key[T]) Pop(v Values) T {
 	return t
 }
 
-// Take takes the value out of the session, and saves that before it returns: a message
-// to be shown once, a code that is good once. Of all requests, in all processes, one at
-// most is told a value (ok). It is taken exactly once, unless Take returns ErrUnknown:
-// then it may be gone, and nobody is told.
+// Take takes the value out of the session, and saves that before it returns: a message to
+// be shown once, a code that is good once. Of all requests, in all processes, at most one
+// gets the value (ok). It is taken exactly once, unless Take returns ErrUnknown: then the
+// value may be gone, and nobody got it.
 //
-// Earlier changes of this request are saved along, as by Session.Update. What this
-// request has itself set before, saved or not, is taken as well.
+// Take also saves the earlier changes of this request, as Session.Update does. A value
+// that this request has itself set before, saved or not, is taken as well.
 //
-// ok is false if there is no value, and then nothing is saved. What another process set
-// within the last second may not be seen yet; it stays for the next Take.
+// ok is false if there is no value, and then nothing is saved. Take may not see yet a
+// value that another process set within the last second; it stays for the next Take.
 //
 // Errors: those of Session.Save. A value that can't be decoded stays where it is.
 func (k Key[T]) Take(ctx context.Context, s *Session) (value T, ok bool, err error) {
@@ -171,17 +171,17 @@ func (k Key[T]) Take(ctx context.Context, s *Session) (value T, ok bool, err err
 // Delete removes the value.
 func (k Key[T]) Delete(v Values) { v.Unset(k.name) }
 
-// valueError says that a value can't be encoded or decoded, without telling the
-// value, which what encoding/json and types' own methods say often does. So it has no
-// Unwrap, which loggers call. errors.Is and errors.As find the cause all the same, for
-// who asks for it by name.
+// valueError says that a value can't be encoded or decoded, without telling the value,
+// which the messages of encoding/json and of types' own methods often do. So it has no
+// Unwrap, which loggers call. errors.Is and errors.As still find the cause, if they ask
+// for it by name.
 type valueError struct {
 	what, name string
 	typ        reflect.Type
 	cause      func() error // in a function, so that nothing that prints values finds it
 }
 
-// newValueError says that the value of a name can't be encoded or decoded.
+// newValueError returns the error for a named value that can't be encoded or decoded.
 func newValueError[T any](what, name string, cause error) error {
 	return &valueError{what, name, reflect.TypeFor[T](), func() error { return cause }}
 }

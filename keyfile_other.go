@@ -4,7 +4,8 @@ package cloakroom
 
 import "os"
 
-// This file is what stands for the owner of a key file where the folder decides.
+// This file is the owner of a key file on systems where files have none: the folder
+// decides who may read.
 
 const openNonblock = 0
 

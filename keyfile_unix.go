@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// This file is the owner of a key file, where files have one.
+// This file is the owner of a key file on Unix systems.
 
-// openNonblock keeps the opening of a FIFO from waiting for who writes.
+// openNonblock keeps the opening of a FIFO from waiting for a writer.
 const openNonblock = syscall.O_NONBLOCK
 
 // isOurs reports whether a file belongs to the user of this process or to root.

@@ -10,15 +10,15 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the opening of a session: whether there is one, and whether the
-// token's secret opens its record.
+// This file is the opening of a session by a token: whether there is a session, and
+// whether the token's secret opens its record.
 
-// Retrieve returns the session of a token outside of a request. Like a request,
-// it counts as activity, of this moment: what is saved later doesn't.
+// Retrieve returns the session of a token outside of a request. Like a request, it counts
+// as activity, at the time of the call. Later saves don't.
 //
 // ErrNotFound: the token doesn't verify, or its session has ended or expired. It is an
-// *EndedError if it is known why and when. What is wrong with a token is told as in a
-// request (Events.Refused).
+// *EndedError if the reason and the time are known. A token that is refused is told as in
+// a request (Events.Refused).
 func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	t, ok := m.keyring.ring.Load().Parse(m.scope, text)
 	now, actual := m.clock.Both()
@@ -48,9 +48,9 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	return s, nil
 }
 
-// load fills an empty session from the record that a verified token opens. It stays
-// empty, without an error, if the token opens none. now and actual are the two times
-// of the clock when it begins.
+// load fills an empty session from the record that a verified token opens. If the token
+// opens none, the session stays empty, without an error. now and actual are the two times
+// of the clock when the load begins.
 func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actual time.Time) error {
 	if m.openRemembered(s, t, now) {
 		return nil
@@ -70,12 +70,12 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 }
 
 // openEnded keeps a late request, whose session has just ended, from beginning an
-// anonymous one: its cookie would put itself in the place of the next sign-in's. A
-// session that was ended from elsewhere makes no request late: nobody told the client to
-// forget the token, so all that the client sends comes with it.
+// anonymous session, whose cookie would take the place of the next sign-in's. A session
+// that was ended from elsewhere makes no request late. Nobody has told the client to
+// forget that token, so all its requests bring it.
 //
-// Where a sign-in replaced the session, and its answer may have been lost, the visitor
-// can sign in again.
+// If a sign-in replaced the session, and its answer may have been lost, the visitor can
+// sign in again.
 func (m *Manager) openEnded(s *Session, grave *driver.Grave, t token.Token) {
 	s.end = laterEnd(s.end, grave)
 	if m.mayRepeat(ID(t.ID), grave, t.Secret) {
@@ -92,9 +92,9 @@ func (m *Manager) openEnded(s *Session, grave *driver.Grave, t token.Token) {
 	}
 }
 
-// mayRepeat reports whether who has the secret of a session that has ended may repeat
-// the sign-in that replaced it: lately, and the secret was the current one then. That
-// opens nothing. Who the visitor is has to be proved again.
+// mayRepeat reports whether the holder of the secret of a session that has ended may
+// repeat the sign-in that replaced it: it was lately, and the secret was the current one
+// then. That opens nothing. The visitor still has to prove who they are.
 func (m *Manager) mayRepeat(id ID, grave *driver.Grave, secret [16]byte) bool {
 	old := protocol.ReplacedRecord(id, grave)
 	if old == nil || m.now().Sub(grave.At) >= protocol.RepeatWithin {
@@ -104,11 +104,11 @@ func (m *Manager) mayRepeat(id ID, grave *driver.Grave, secret [16]byte) bool {
 	return ok
 }
 
-// openRemembered fills an empty session from memory, in the place of the store,
-// and reports whether it could. Whatever would turn the visitor away or hand out a
-// token is left to the store: a secret that doesn't open the record, which may have
-// been renewed elsewhere; a session that is over, which may have been in use
-// elsewhere; a token that has to be signed anew.
+// openRemembered fills an empty session from memory, in the place of the store, and
+// reports whether it could. It leaves to the store whatever would turn the visitor away
+// or hand out a token: a secret that doesn't open the record, which may have been renewed
+// elsewhere; a session that is over, which may have been in use elsewhere; a token that
+// has to be signed anew.
 func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool {
 	if t.Old {
 		return false
@@ -126,12 +126,12 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 	return true
 }
 
-// opener is what a token's secret is to a session.
+// opener is the judgement of a token's secret for a session.
 type opener struct {
 	token.Token
 	fits     bool
-	previous bool // it is one that a renewal replaced, in its grace
-	ended    bool // it fits no more: a strict renewal ended it just now
+	previous bool // a renewal replaced it, and it is in its grace
+	ended    bool // a strict renewal ended it just now, and it doesn't fit
 	oldRing  bool // a later key of the ring made the verifier
 }
 
@@ -153,8 +153,8 @@ func (m *Manager) openerOf(rec *driver.Record, t token.Token) (opener, error) {
 	return o, err
 }
 
-// open fills the session if the token's secret opens the record, which was read
-// no earlier than asOf. Its error is that of openerOf.
+// open fills the session if the token's secret opens the record, which was read at asOf
+// or later. Its error is that of openerOf.
 func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t token.Token, asOf protocol.Moment) error {
 	o, err := m.openerOf(rec, t)
 	switch {
@@ -171,7 +171,7 @@ func (m *Manager) open(ctx context.Context, s *Session, rec *driver.Record, t to
 	return nil
 }
 
-// unlock fills the session from a record that an opener fits.
+// unlock fills the session from a record that the opener fits.
 func (s *Session) unlock(rec *driver.Record, o opener, asOf protocol.Moment) {
 	s.secret, s.used, s.rekey, s.old, s.strict = o.Secret, !o.previous, o.oldRing, o.previous, strictOf(rec)
 	s.fresh = true

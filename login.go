@@ -11,14 +11,14 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is the sign-in, as the application sees it. internal/protocol/signin.go
-// replaces one session by the other.
+// This file is the sign-in, as the application sees it: BeginLogin and Login.
+// internal/protocol/signin.go replaces one session by the other.
 
-// LoginAttempt is taken before the password is checked and given to Login after, so
-// that a sign-in which checked an old password can't outlive a "password
-// changed, sign out everywhere" that comes in between. It is good for half an
-// hour. Where signing in takes several requests, keep it in the session, where
-// it is encoded as JSON; never hand it to a client.
+// LoginAttempt is a sign-in that has begun. Take it from BeginLogin before the password
+// is checked, and give it to Login after. So a sign-in that checked an old password can't
+// outlive a "password changed, sign out everywhere" that comes in between. It is good for
+// half an hour. If signing in takes several requests, keep it in the session, where it is
+// encoded as JSON. Never hand it to a client.
 type LoginAttempt struct{ t loginAttempt }
 
 type loginAttempt struct {
@@ -35,29 +35,29 @@ func (t *LoginAttempt) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, 
 
 // LoginOptions say how to sign in. nil stands for the zero LoginOptions.
 type LoginOptions struct {
-	// Attempt is what BeginLogin returned before the password was checked.
-	// Without one, a RevokeAll before Login began goes unnoticed.
+	// Attempt is the result of BeginLogin before the password was checked. Without one, a
+	// RevokeAll before Login began goes unnoticed.
 	Attempt LoginAttempt
 	// Remember lets the cookie outlive the browser's run, to the session's end. See
 	// IdleTimeout.
 	Remember bool
-	// Lifetime of the session, at most Config.MaxLifetime. Defaults to
+	// Lifetime is the session's lifetime, at most Config.MaxLifetime. Defaults to
 	// Config.Lifetime.
 	Lifetime time.Duration
-	// IdleTimeout is how long the session lives without a request. Negative: as long
-	// as its Lifetime. It is to the millisecond, and Config.TouchEvery a tenth of it at
-	// most. Defaults to Config.IdleTimeout; with Remember, to none, since who is to be
-	// remembered may be away for as long as the cookie lasts.
+	// IdleTimeout is how long the session lives without a request, to the millisecond.
+	// Negative: as long as its Lifetime. For this session Config.TouchEvery is a tenth of
+	// it at most. Defaults to Config.IdleTimeout; with Remember to none, since a visitor
+	// who is remembered may be away for as long as the cookie lasts.
 	//
-	// A session that has one of its own, so with Remember any, is 503 for processes of
-	// versions before it could have.
+	// A session with an idle timeout of its own, so any with Remember, is 503 for
+	// processes of versions that don't know it.
 	IdleTimeout time.Duration
 }
 
-// BeginLogin begins an attempt to sign a principal in. Call it before the
-// password is checked. It costs one read.
+// BeginLogin begins an attempt to sign a principal in. Call it before the password is
+// checked. It costs one read.
 //
-// ErrInvalid: the principal isn't one; see Session.Login.
+// ErrInvalid: the text is no principal; see Session.Login.
 func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttempt, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return LoginAttempt{}, err
@@ -71,33 +71,31 @@ func (m *Manager) BeginLogin(ctx context.Context, principal string) (LoginAttemp
 	return LoginAttempt{loginAttempt{principal, generation, m.now()}}, nil
 }
 
-// Login signs a principal in, once you have checked who it is. The session gets
-// a new id and a new secret, and whoever knew the old token is out. A visitor
-// that was anonymous, or the same principal, keeps the session's values; another
-// principal starts empty. Signing in again moves Authenticated. A request that came
-// with the tokens of several live sessions starts empty, and ends each of them.
+// Login signs a principal in, once you have checked who it is. The session gets a new id
+// and a new secret, and the old token opens nothing any more. A visitor who was
+// anonymous, or the same principal, keeps the session's values; another principal starts
+// empty. Signing in again moves Authenticated. A request that came with the tokens of
+// several live sessions starts empty, and ends each of them.
 //
-// The answer to a sign-in may be lost, or a visitor clicks twice. So for an hour, until
-// a request presents the new token, the same principal can sign in once more with the
-// token that the sign-in replaced: that ends the session which nobody got, and the new
-// one has the values that had gone along into it. By itself the old token opens nothing.
+// The answer to a sign-in may be lost, or a visitor may click twice. So for an hour,
+// until a request presents the new token, the same principal can sign in once more with
+// the token that the sign-in replaced. That ends the session which nobody got. The new
+// one has the values that had been carried into it. By itself the old token opens
+// nothing.
 //
-// A principal is 1 to 512 bytes of UTF-8 without control characters. If it isn't, that
-// is ErrInvalid, which Fail, and so With, answer with 400: it is what a visitor typed.
-// ErrInvalid is also an attempt that is for another principal. That is the application's
-// fault, and 500.
+// A principal is 1 to 512 bytes of UTF-8 without control characters. Any other text is
+// ErrInvalid, which Fail, and so With, answer with 400: a visitor typed it. An attempt
+// for another principal is ErrInvalid as well. That is the application's fault, and 500.
 //
-// The response tells the client its new token. So from the first step on its first byte
-// waits until Login has ended, also if another goroutine writes it, as
-// http.TimeoutHandler does. If the response had begun before, nothing is done, which is
-// ErrTooLate.
+// The response tells the client its new token. So its first byte waits from Login's first
+// step until Login has ended, also if another goroutine writes it, as http.TimeoutHandler
+// does. If the response had begun before, Login does nothing and returns ErrTooLate.
 //
-// Errors: ErrRevoked, the principal was signed out everywhere since the
-// attempt began; ErrGone, this session was ended meanwhile, other than by a sign-in that
-// this one may repeat; ErrConflict, the request came with a token that has been renewed,
-// or with more than are looked at; ErrInvalid;
-// ErrTooLate; ErrUnavailable. After any of them nobody is signed in by this call, but
-// for ErrUnknown.
+// Errors: ErrRevoked, the principal was signed out everywhere since the attempt began;
+// ErrGone, this session was ended meanwhile, other than by a sign-in that this one may
+// repeat; ErrConflict, the request came with a token that has been renewed, or with more
+// than are looked at; ErrInvalid; ErrTooLate; ErrUnavailable. After any of them but
+// ErrUnknown this call has signed nobody in.
 func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) (err error) {
 	if o == nil {
 		o = &LoginOptions{}
@@ -157,12 +155,12 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 }
 
-// maxSignIns bounds how often a sign-in begins again. Each time another one of the same
-// visitor's got ahead of it, or a request with the token of one.
+// maxSignIns bounds the number of times that a sign-in is tried. Each time another
+// sign-in of the same visitor, or a request with the token of one, was faster.
 const maxSignIns = 8
 
-// undo gives the session the changes back that the sign-in had taken along. It reports
-// false if the session was signed out meanwhile by who holds it.
+// undo gives the changes that the sign-in had taken along back to the session. It reports
+// false if the session was signed out meanwhile by its holder.
 func (l *login) undo() bool {
 	s := l.s
 	s.mu.Lock()
@@ -175,7 +173,7 @@ func (l *login) undo() bool {
 }
 
 // overtaken reports whether a sign-in failed because the session that it was to replace
-// isn't what it was. What there is now shows when it begins again.
+// has changed. The next try begins with the present state.
 func (l *login) overtaken(err error) bool {
 	ended := errors.Is(err, ErrGone) && !errors.Is(err, ErrUnknown)
 	return errors.Is(err, protocol.ErrUsed) || ended && l.old != nil
@@ -186,17 +184,17 @@ func (l *login) overtaken(err error) bool {
 type login struct {
 	s    *Session
 	m    *Manager
-	base *driver.Record    // what the session was before
+	base *driver.Record    // the session's record before
 	old  *driver.Record    // the record to be retired, read anew; nil if there is none
 	lost bool              // old is of a sign-in whose answer was lost
 	also []protocol.Opened // others that the request came with
 	ops  []op              // of the old session, not saved yet
 	visit
-	keep bool // the values go along
+	keep bool // the values are carried over
 	next *driver.Record
 }
 
-// prepare makes the new record from the old one, as that is now.
+// prepare makes the new record from the present state of the old one.
 func (l *login) prepare(ctx context.Context, principal string, lifetime time.Duration, remember bool) error {
 	from, err := l.begin()
 	if err != nil {
@@ -230,9 +228,9 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	return nil
 }
 
-// loginFrom is what a sign-in begins with, beside its record.
+// loginFrom is the session's state when a sign-in begins, beside its record.
 type loginFrom struct {
-	stored   bool // the record is that of a session
+	stored   bool // the session is stored
 	replaced ID   // the session of the token, if a sign-in replaced it that can be repeated
 }
 
@@ -257,8 +255,8 @@ func (l *login) begin() (loginFrom, error) {
 	return loginFrom{s.stored, s.replaced}, nil
 }
 
-// findOld finds the record that is to be retired: the session's own, or that of a
-// sign-in whose answer was lost.
+// findOld finds the record to be retired: the session's own, or that of a sign-in whose
+// answer was lost.
 func (l *login) findOld(ctx context.Context, from loginFrom, principal string) (err error) {
 	if from.stored {
 		var grave *driver.Grave
@@ -278,7 +276,7 @@ func (l *login) findOld(ctx context.Context, from loginFrom, principal string) (
 	return err
 }
 
-// valuesOfOld returns the values that may go along; with the session's mu held.
+// valuesOfOld returns the values that may be carried over; with the session's mu held.
 func (l *login) valuesOfOld() (driver.ValueList, error) {
 	switch {
 	case l.lost:
@@ -299,7 +297,7 @@ func (l *login) valuesOfOld() (driver.ValueList, error) {
 func (l *login) run(ctx context.Context, t loginAttempt) error {
 	m := l.m
 	switch now := l.next.Created; {
-	case t.Issued.After(now.Add(driver.ClockTolerance)): // it would be good for longer than half an hour
+	case t.Issued.After(now.Add(driver.ClockTolerance)): // else it would be good for longer than half an hour
 		return fmt.Errorf("cloakroom: the sign-in's attempt was issued at %v, which is still to come: %w", t.Issued, ErrRevoked)
 	case now.After(t.Issued.Add(protocol.AttemptLife)):
 		return fmt.Errorf("cloakroom: the sign-in's attempt is older than %v: %w", protocol.AttemptLife, ErrRevoked)
@@ -331,7 +329,7 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 	return nil
 }
 
-// adopt makes the new record the session's, unless it was destroyed meanwhile.
+// adopt makes the new record the session's, unless the session was destroyed meanwhile.
 func (l *login) adopt(rec *driver.Record, secret [16]byte) bool {
 	s := l.s
 	s.mu.Lock()
@@ -339,7 +337,7 @@ func (l *login) adopt(rec *driver.Record, secret [16]byte) bool {
 	if s.rec != l.base {
 		return false
 	}
-	s.flying = false // what was logged meanwhile stays
+	s.flying = false // changes that were logged meanwhile stay
 	s.barred, s.gone, s.replaced = nil, false, ID{}
 	s.adopt(rec, secret, protocol.MomentOf(l.m.now()))
 	return true

@@ -12,11 +12,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the check that what is encoded can be kept, and comes back the same.
+// This file is the check that an encoded value can be kept and comes back the same: valid
+// UTF-8, and not nested too deep.
 
 var errNotUTF8 = errors.New("a text in it is not valid UTF-8")
 
-// checkDepth says that JSON is nested too deep to be kept.
+// checkDepth returns an error for JSON that is nested too deep to be kept.
 func checkDepth(name string, raw json.RawMessage) error {
 	if driver.TooDeep(raw) {
 		return fmt.Errorf("cloakroom: value %q is nested too deep: it has %d levels of lists and objects, and at most %d can be kept", name, driver.Depth(raw), driver.MaxDepth)
@@ -24,11 +25,12 @@ func checkDepth(name string, raw json.RawMessage) error {
 	return nil
 }
 
-// checkText returns errNotUTF8 if encoding/json made raw of a value with a text that
-// isn't UTF-8. It writes \ufffd for such bytes, and for nothing else; but a type's own
-// method may have written that as well. So the value is searched where that is met.
+// checkText returns errNotUTF8 if raw, which encoding/json made of v, hides a text that
+// isn't UTF-8. encoding/json writes \ufffd for such bytes, and for nothing else; but a
+// type's own method may have written that as well. So v is searched only where raw has
+// it.
 func checkText(v any, raw json.RawMessage) error {
-	if !utf8.Valid(raw) { // of a type's own method
+	if !utf8.Valid(raw) { // a type's own method made it
 		return errNotUTF8
 	}
 	if replaces(raw) && (&textSearch{}).broken(reflect.ValueOf(v), false) {
@@ -37,7 +39,7 @@ func checkText(v any, raw json.RawMessage) error {
 	return nil
 }
 
-// replaces reports whether \ufffd is in some JSON.
+// replaces reports whether raw has the escape \ufffd.
 func replaces(raw json.RawMessage) bool {
 	escape := []byte(`\ufffd`)
 	for {
@@ -56,7 +58,7 @@ func replaces(raw json.RawMessage) bool {
 	}
 }
 
-// textSearch looks for texts that aren't UTF-8 in what encoding/json encodes.
+// textSearch looks for texts that aren't UTF-8 in a value that encoding/json encodes.
 type textSearch struct{ seen map[seenPointer]bool }
 
 type seenPointer struct {
@@ -70,7 +72,7 @@ var (
 )
 
 // broken reports whether there is such a text in v. own says that v is the memory of a
-// type that encodes itself: what it makes of which part isn't known, so all is looked at.
+// type that encodes itself. Nobody knows which parts it encodes, so all are looked at.
 func (s *textSearch) broken(v reflect.Value, own bool) bool {
 	if !v.IsValid() {
 		return false
@@ -99,7 +101,7 @@ func (s *textSearch) broken(v reflect.Value, own bool) bool {
 		}
 		for entries := v.MapRange(); entries.Next(); {
 			key := entries.Key()
-			isText := key.Kind() == reflect.String // whose methods encoding/json doesn't ask
+			isText := key.Kind() == reflect.String // encoding/json doesn't ask the key's methods then
 			if s.broken(key, own || isText) || s.broken(entries.Value(), own) {
 				return true
 			}
@@ -131,8 +133,8 @@ func (s *textSearch) brokenElement(v reflect.Value, own bool) bool {
 	return false
 }
 
-// isNew reports whether what v points to has not been looked at. Memory of a type that
-// encodes itself may go in circles, and so may a slice that is in itself.
+// isNew reports whether v's target has yet to be looked at. The memory of a type that
+// encodes itself may be circular, and a slice may be in itself.
 func (s *textSearch) isNew(v reflect.Value) bool {
 	if v.IsNil() {
 		return false
@@ -148,8 +150,8 @@ func (s *textSearch) isNew(v reflect.Value) bool {
 	return true
 }
 
-// marshalerOf returns v as what has a method that encodes it, nil if encoding/json
-// calls none.
+// marshalerOf returns v as the value whose method encodes it, nil if encoding/json calls
+// none.
 func marshalerOf(v reflect.Value) any {
 	if (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && v.IsNil() {
 		return nil

@@ -13,11 +13,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the Manager, and the records of new sessions.
+// This file is Manager, how it is made and closed, and the records of new sessions.
 
-// Manager makes sessions out of a store's records. It is safe for concurrent
-// use. Make one per application with New, and Close it at the end, before the
-// store.
+// Manager makes sessions of a store's records. It is safe for concurrent use. Make one
+// per application with New, and Close it at the end, before the store.
 type Manager struct {
 	keyring   *Keyring
 	config    *Config
@@ -34,8 +33,11 @@ type Manager struct {
 	clash     atomic.Pointer[driver.Problem] // with another manager; nil: none was met
 }
 
-// New makes a Manager. It does no I/O; the store may be out of reach. The store
-// stays the caller's to close. nil stands for a Config of defaults.
+// New makes a Manager. It does no I/O; the store may be out of reach. The caller closes
+// the store. A nil Config is the zero one. New warns in the log of settings that are
+// dangerous where clocks lie apart.
+//
+// Errors: no store, no keyring, or a Config that can't work.
 func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	switch {
 	case store == nil, isNilPointer(store):
@@ -72,9 +74,9 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	return m, nil
 }
 
-// Close waits for saves in flight, which takes no longer than SaveTimeout
-// allows, and ends the manager's goroutines. Sessions can't be saved afterwards
-// (ErrClosed). It doesn't close the store. Closing again does nothing.
+// Close waits for saves in flight, for SaveTimeout at most, and ends the manager's
+// goroutines. Sessions can't be saved afterwards (ErrClosed). It doesn't close the store.
+// Closing again does nothing.
 func (m *Manager) Close() error {
 	m.sweeper.stop()
 	m.records.Close()
@@ -85,7 +87,7 @@ func (m *Manager) Close() error {
 // now returns the time in the precision of records.
 func (m *Manager) now() time.Time { return m.clock.Now() }
 
-// newRecord returns the record of a new session, without verifier.
+// newRecord returns the record of a new session, without a verifier.
 func (m *Manager) newRecord(principal string, lifetime time.Duration) *driver.Record {
 	now := m.now()
 	r := &driver.Record{
@@ -116,7 +118,7 @@ func (m *Manager) seal(rec *driver.Record) (secret [16]byte) {
 	return secret
 }
 
-// claims returns what the record's verifier covers.
+// claims returns the parts of a record that its verifier covers.
 func claims(r *driver.Record) token.Claims {
 	c := token.Claims{
 		App: r.App, Principal: r.Principal, ID: r.ID,
@@ -128,8 +130,8 @@ func claims(r *driver.Record) token.Claims {
 	return c
 }
 
-// isNilPointer reports whether a store is a pointer to nothing, such as what an Open
-// that failed returned beside its error.
+// isNilPointer reports whether a store is a nil pointer, such as a failed Open returns
+// beside its error.
 func isNilPointer(store Store) bool {
 	v := reflect.ValueOf(store)
 	return v.Kind() == reflect.Pointer && v.IsNil()

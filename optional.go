@@ -5,13 +5,14 @@ import (
 	"net/http"
 )
 
-// This file is the optional interfaces of a ResponseWriter. Handlers look for them, and
-// some rely on one that is there, so the writer that they get has each if and only if
-// that of the server, or of who wraps Manager.Handler, has it.
+// This file is the optional interfaces of a ResponseWriter, such as http.Flusher.
+// Handlers look for them, and some rely on one that is there. So their writer has each if
+// and only if the writer has it that the server, or middleware around Manager.Handler,
+// passes in.
 //
 // http.ResponseController looks further, through Unwrap. So that it finds no way around
-// the save before the first byte, Flusher and Hijacker are there as well if it would
-// find them, and FlushError always is.
+// the save before the first byte, Flusher and Hijacker are there as well if it would find
+// them, and FlushError always is.
 
 //go:generate env GOWORK=off go -C internal/tools run ./writers -o ../../writers_generated.go
 
@@ -27,7 +28,7 @@ const (
 	hasCloseNotifier
 )
 
-// optionalOf returns what of the optional interfaces handlers of w are to have.
+// optionalOf returns the optional interfaces that the writer around w has to have.
 func optionalOf(w http.ResponseWriter) (set optional) {
 	if _, ok := w.(http.Flusher); ok || flushes(w) {
 		set |= hasFlusher
@@ -50,8 +51,8 @@ func optionalOf(w http.ResponseWriter) (set optional) {
 	return set
 }
 
-// flushes reports whether http.ResponseController could flush w. That one of ours, of
-// another manager, has FlushError says nothing.
+// flushes reports whether http.ResponseController could flush w. It passes over the
+// FlushError of another manager's writer, which is always there.
 func flushes(w http.ResponseWriter) bool {
 	for {
 		switch t := w.(type) {
@@ -85,7 +86,7 @@ func hijacks(w http.ResponseWriter) bool {
 
 type unwrapper interface{ Unwrap() http.ResponseWriter }
 
-// ours is what handlers get from Manager.Handler.
+// ours is the writer that Manager.Handler gives to handlers.
 type ours interface {
 	unwrapper
 	refuse() error

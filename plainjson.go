@@ -5,10 +5,9 @@ import (
 	"strconv"
 )
 
-// This file is a shortcut past encoding/json. Most values are short texts, counters
-// and flags, for which it costs more than all else that a look at a value takes. For
-// those the functions here do what it does. Values that aren't quite plain they leave
-// to it.
+// This file is a shortcut past encoding/json for plain values: short texts, counters and
+// flags, which most values are. For those encoding/json costs more than the rest of a
+// look at a value. The functions here do the same, and leave all other values to it.
 
 // decodePlain decodes a value as json.Unmarshal would, or reports false.
 func decodePlain[T any](raw json.RawMessage) (t T, ok bool) {

@@ -11,10 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the tokens that a request presents, as far as they can be judged
-// without the store.
+// This file is the tokens that a request presents, as far as they can be judged without
+// the store: forged, out of time, or several.
 
-// presents reports whether a request carries what could be a token.
+// presents reports whether a request carries a text that could be a token.
 func (m *Manager) presents(r *http.Request) bool {
 	for _, line := range r.Header[m.transport.vary()] {
 		if _, _, ok := m.transport.next(line); ok {
@@ -24,8 +24,8 @@ func (m *Manager) presents(r *http.Request) bool {
 	return false
 }
 
-// presented returns the token that a request carries at a time, if it verifies and
-// its session can still be live. Several such tokens are returned as more instead.
+// presented returns the token that a request carries, if the token verifies and its
+// session can still be live at now. It returns several such tokens as more instead.
 func (m *Manager) presented(r *http.Request, now time.Time) (one token.Token, ok bool, more []token.Token) {
 	var first string
 	for _, line := range r.Header[m.transport.vary()] {
@@ -52,8 +52,8 @@ func (m *Manager) presented(r *http.Request, now time.Time) (one token.Token, ok
 	return one, ok, nil
 }
 
-// presentedMany is presented for a request with different texts. It verifies each
-// once, however many fit into a header, and sorts what it returns by id.
+// presentedMany is presented for a request with different texts. It verifies each once,
+// however many fit into a header, and sorts the tokens by id.
 func (m *Manager) presentedMany(r *http.Request, now time.Time) (one token.Token, ok bool, more []token.Token) {
 	ring := m.keyring.ring.Load()
 	seen := map[string]bool{}
@@ -91,7 +91,7 @@ func (m *Manager) presentedMany(r *http.Request, now time.Time) (one token.Token
 	return one, false, more
 }
 
-// compareOld puts what the ring's first key signed first.
+// compareOld puts the token that the ring's first key signed first.
 func compareOld(a, b token.Token) int {
 	switch {
 	case a.Old == b.Old:

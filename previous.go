@@ -9,20 +9,20 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the secrets of before: what a record keeps of those that renewals
-// replaced, and what they may still do.
+// This file is previous secrets: the record keeps those that renewals replaced, and this
+// judges whether one still opens the session.
 
-// maxRenewGrace is how long an old secret stays good at most when nobody uses
-// the new one: its token may have been lost on its way to the client.
+// maxRenewGrace is how long an old secret stays good at most if nobody uses the new one,
+// whose token may have been lost on its way to the client.
 const maxRenewGrace = time.Hour
 
-// standing is what a secret that isn't the current one may do.
+// standing is the right of a secret that isn't the current one.
 type standing int
 
 const (
-	standsOut   standing = iota // nothing
+	standsOut   standing = iota // it opens nothing
 	standsOpen                  // it opens the session, in its grace
-	standsEnded                 // nothing, and a strict renewal ended it: its requests are late
+	standsEnded                 // it opens nothing, as a strict renewal ended it: its requests are late
 )
 
 // standingOf judges a secret that isn't a record's current one.
@@ -49,17 +49,17 @@ func standingOf(ring *token.Ring, rec *driver.Record, secret [16]byte, now time.
 	return standsOut, nil
 }
 
-// previousOver reports whether no replaced secret of a record means anything any more at
-// a time. Another machine wrote when that is, whose clock may be behind as far as is
-// tolerated: a grace of 30 s would be over at once, and a late request would begin a
-// session whose cookie replaces the good one.
+// previousOver reports whether all replaced secrets of a record are over at now. Their
+// end was written by another machine, whose clock may be behind by the tolerance: without
+// it, a grace of 30 s would be over at once, and a late request would begin a session
+// whose cookie replaces the good one.
 func previousOver(rec *driver.Record, now time.Time) bool {
 	return !now.Before(rec.PreviousEnds.Add(driver.ClockTolerance))
 }
 
-// inGrace reports whether a replaced secret means anything at a time. Its end may have
-// been edited in the store, which opens nothing beyond an hour: the time of its renewal
-// can't be edited.
+// inGrace reports whether a replaced secret still counts at now. Its end may have been
+// edited in the store. That opens nothing later than an hour after its renewal, whose
+// time can't be edited.
 func inGrace(e *token.Replaced, now time.Time) bool {
 	const longest, tolerance = int64(maxRenewGrace / time.Millisecond), int64(driver.ClockTolerance / time.Millisecond)
 	at := millis(now)
@@ -74,8 +74,9 @@ func inGrace(e *token.Replaced, now time.Time) bool {
 	return at < e.At+longest && e.At-at <= tolerance
 }
 
-// replaceSecret puts a new secret in the place of a record's current one, which it
-// keeps, behind the earlier ones that are in their grace. strict ends all of them.
+// replaceSecret puts a new secret in the place of a record's current one. The record
+// keeps the current one, before the earlier ones that are in their grace. strict ends all
+// of them.
 //
 // driver.ErrNewer: a newer version replaced the earlier ones, which may be needed.
 func replaceSecret(ring *token.Ring, rec *driver.Record, current, next [16]byte, now time.Time, strict bool, grace time.Duration) error {
@@ -107,12 +108,12 @@ func replaceSecret(ring *token.Ring, rec *driver.Record, current, next [16]byte,
 	return nil
 }
 
-// strictOf tells a record's last strict renewal from others, "" for none. It goes on
-// telling when the secrets that were ended are no longer kept.
+// strictOf returns the mark of a record's last strict renewal, "" for none. The record
+// has it even after the secrets that were ended are gone.
 func strictOf(rec *driver.Record) string { return string(rec.Extra.Get(driver.ExtraStrict)) }
 
-// stillGood returns an error if a strict renewal has ended a secret since strictOf was
-// strict, when it opened the record.
+// stillGood returns an error if a strict renewal has ended a secret since it opened the
+// record. strict is strictOf at that time.
 func (m *Manager) stillGood(rec *driver.Record, secret [16]byte, strict string) error {
 	if strictOf(rec) == strict {
 		return nil
@@ -135,14 +136,14 @@ func (m *Manager) isCurrent(rec *driver.Record, secret [16]byte) (bool, error) {
 	return ok, nil
 }
 
-// errRenewed is the error of what takes the current secret, where the request came with
-// another.
+// errRenewed is the error of an operation that takes the current secret, for a request
+// that came with another.
 func errRenewed(doing string) error {
 	return fmt.Errorf("cloakroom: %s: the request's token has been renewed, repeat it with the new one: %w", doing, ErrConflict)
 }
 
-// errNewerVerifier is the error where it would take a newer version to tell whether a
-// secret opens a session.
+// errNewerVerifier is the error where only a newer version could tell whether a secret
+// opens a session.
 func errNewerVerifier(id ID) error {
 	return fmt.Errorf("cloakroom: verifier of %v: %w", id, driver.ErrNewer)
 }

@@ -7,8 +7,8 @@ import (
 	"log/slog"
 )
 
-// This file is how what holds tokens, secrets and values is printed: without them. All
-// of fmt's verbs say the same.
+// This file is printing without tokens, secrets and values: types that hold some say the
+// same for all of fmt's verbs.
 
 // Format implements fmt.Formatter: a manager is printed as the name of its app.
 func (m *Manager) Format(f fmt.State, _ rune) {
@@ -21,7 +21,7 @@ func (a *Admin) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "admin of ap
 // Format implements fmt.Formatter: a ring is printed without its secrets.
 func (k *Keyring) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "keyring") }
 
-// String returns what may be printed of a session: its id.
+// String returns the session's id, and no secret.
 func (s *Session) String() string { return "session " + s.ID().String() }
 
 // Format implements fmt.Formatter, as String for all verbs.
@@ -38,7 +38,7 @@ func (s SessionOf) Format(f fmt.State, _ rune) {
 	}
 }
 
-// MarshalJSON encodes what the record's does, and whether it is ending.
+// MarshalJSON encodes the record's JSON with a further member, Ending.
 func (s SessionOf) MarshalJSON() ([]byte, error) {
 	b, err := json.Marshal(s.Record)
 	if err != nil || s.Record == nil {
@@ -47,14 +47,14 @@ func (s SessionOf) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(b[:len(b)-1], `,"Ending":%v}`, s.Ending), nil
 }
 
-// Format implements fmt.Formatter: of the values it tells the names.
+// Format implements fmt.Formatter: it prints the names of the values alone.
 func (t *Tx) Format(f fmt.State, _ rune) { _, _ = fmt.Fprint(f, t.v.list) }
 
-// String is what contexts derived from a request's print of it.
+// String returns a text for contexts that are derived from a request's and print it.
 func (c *requestContext) String() string { return "cloakroom.Manager.Handler" }
 
 // Format implements fmt.Formatter, as String for all verbs.
 func (c *requestContext) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
 
-// MarshalText is for encoding/json and log/slog.
+// MarshalText returns the same text to encoding/json and log/slog.
 func (c *requestContext) MarshalText() ([]byte, error) { return []byte(c.String()), nil }

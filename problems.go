@@ -7,10 +7,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the problems of how a Manager was made, and those that it met.
+// This file is the problems that Admin.Report tells of a Manager: its configuration, and
+// the ledger faults that it met.
 
-// problems returns what an operator should know of the configuration. What can't
-// work at all is an error of New.
+// problems returns the dangers of a configuration that works. A configuration that can't
+// work is an error of New.
 func (m *Manager) problems() (all []driver.Problem) {
 	warn := func(code, meaning, remedy string) {
 		all = append(all, driver.Problem{Code: code, Severity: driver.SeverityWarn, Meaning: meaning, Remedy: remedy})
@@ -56,8 +57,8 @@ func (m *Manager) problems() (all []driver.Problem) {
 	return all
 }
 
-// ledgerProblems returns what an operator should know if so many faults of ledgers were
-// met.
+// ledgerProblems returns the problem that so many faults of ledgers were met, if there
+// were any.
 func ledgerProblems(faults int64) []driver.Problem {
 	if faults == 0 {
 		return nil

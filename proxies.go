@@ -6,32 +6,32 @@ import (
 	"strings"
 )
 
-// This file is TrustedProxies: the client's address behind proxies.
+// This file is TrustedProxies: the client's address behind proxies, by X-Forwarded-For
+// and Forwarded.
 
-// TrustedProxies returns a function for Config.ClientAddr that tells the client's
-// address behind proxies whose addresses are in some networks. They say in the headers
-// X-Forwarded-For or Forwarded (RFC 7239) from whom a request came.
+// TrustedProxies returns a function for Config.ClientAddr that tells the client's address
+// behind proxies. networks are those that the proxies' addresses are in. Proxies say in
+// the headers X-Forwarded-For or Forwarded (RFC 7239) from whom a request came.
 //
-// Each proxy writes at the right-hand side whom it was asked by. What stands on the left
-// came with the request, and so may be made up by the client: whoever takes the
-// leftmost address records whatever an attacker likes. So this begins with the
-// connection's own address, and goes to the left only as long as the hop that wrote is
-// a trusted one. The first address that isn't in the networks is the client's. What is
-// not an address ("unknown", "_hidden", nothing, broken quotes) ends the walk, and so do
-// 32 proxies: then it is the last address that is known, that of a proxy.
+// Each proxy adds at the right-hand side the address that asked it. All on the left came
+// with the request, so the client may have made it up: to take the leftmost address is to
+// record whatever an attacker likes. So this begins with the connection's own address,
+// and goes to the left only as long as the hop that wrote is a trusted one. The first
+// address that isn't in the networks is the client's. A text that is not an address
+// ("unknown", "_hidden", nothing, broken quotes) ends the walk, and so do 32 proxies.
+// Then the result is the last address that is known, that of a proxy.
 //
 // Name the networks of your proxies alone, each proxy's, and no wider than needed:
-// whoever can connect from one of them can claim any address. A connection without an
-// IP address, such as over a Unix socket, is not trusted, and without networks none is.
+// whoever can connect from one of them can claim any address. A connection without an IP
+// address, such as over a Unix socket, is not trusted, and without networks none is.
 //
-// Proxies should write one of the headers and remove the other: those that
-// don't know it pass it on as the client sent it. So where a request has both, the walk
-// goes on only as long as they agree. It never tells an address that one of them alone
-// names.
+// Proxies should write one of the headers and remove the other: those that don't know it
+// pass it on as the client sent it. So if a request has both, the walk goes on only as
+// long as they agree. It never returns an address that only one of them names.
 //
-// Addresses come back in their shortest form, without a port; a zone is told of the
-// connection's own address alone, and IPv4 addresses that are mapped to IPv6 are IPv4
-// addresses, also in networks.
+// Addresses are in their shortest form, without a port. Only the connection's own address
+// may have a zone. IPv4 addresses that are mapped to IPv6 are IPv4 addresses, also in
+// networks.
 func TrustedProxies(networks ...netip.Prefix) func(*http.Request) string {
 	trusted := make(proxyNetworks, len(networks))
 	for i, n := range networks {
@@ -40,8 +40,8 @@ func TrustedProxies(networks ...netip.Prefix) func(*http.Request) string {
 	return trusted.client
 }
 
-// mostHops is how many addresses of trusted proxies are passed over. A client can send
-// any number, and has not been asked by more proxies than that.
+// mostHops is the number of addresses of trusted proxies that are passed over. A client
+// can send any number; no real request has come through more.
 const mostHops = 32
 
 // proxyNetworks are the networks of trusted proxies.
@@ -49,7 +49,7 @@ type proxyNetworks []netip.Prefix
 
 // contain reports whether an address is a trusted proxy's.
 func (t proxyNetworks) contain(a netip.Addr) bool {
-	a = a.WithZone("") // a prefix contains none that has one
+	a = a.WithZone("") // a prefix contains no address with a zone
 	for _, n := range t {
 		if n.Contains(a) {
 			return true
@@ -90,7 +90,7 @@ func (t proxyNetworks) client(r *http.Request) string {
 	return addr.String()
 }
 
-// unmapped returns a network of IPv4 addresses that are mapped to IPv6 as one of IPv4.
+// unmapped returns a network of IPv4-mapped IPv6 addresses as one of IPv4.
 func unmapped(n netip.Prefix) netip.Prefix {
 	if n.Addr().Is4In6() && n.Bits() >= 96 {
 		return netip.PrefixFrom(n.Addr().Unmap(), n.Bits()-96)
@@ -99,7 +99,7 @@ func unmapped(n netip.Prefix) netip.Prefix {
 }
 
 // forwardedFor returns a function that reads lines of X-Forwarded-For from the right, an
-// address at a call. It reports false for what isn't one, and at the end.
+// address a call. It reports false for a text that is no address, and at the end.
 func forwardedFor(lines []string) func() (netip.Addr, bool) {
 	n := len(lines)
 	rest, more := "", false
@@ -120,7 +120,7 @@ func forwardedFor(lines []string) func() (netip.Addr, bool) {
 	}
 }
 
-// forwarded does what forwardedFor does with lines of Forwarded.
+// forwarded is forwardedFor for lines of Forwarded.
 func forwarded(lines []string) func() (netip.Addr, bool) {
 	n := len(lines)
 	var hops []string
@@ -138,10 +138,10 @@ func forwarded(lines []string) func() (netip.Addr, bool) {
 	}
 }
 
-// forwardedLine returns who is named by "for" in each element of a line of Forwarded, ""
-// where nobody is. Behind what is no such element it doesn't know where others begin:
-// a quote that a client left open would have what a proxy wrote read as its own. So
-// that, and all behind it, is one element that names nobody.
+// forwardedLine returns the "for" of each element in a line of Forwarded, "" for an
+// element without one. Behind a malformed element nobody knows where others begin: by a
+// quote left open, a client could have what a proxy wrote read as its own. So a malformed
+// element and all behind it count as one that names nobody.
 func forwardedLine(line string) []string {
 	var hops []string
 	hop, named := "", false
@@ -172,9 +172,9 @@ func forwardedLine(line string) []string {
 	}
 }
 
-// forwardedValue cuts a value off a line, which is a quoted text or anything without
-// quotes, up to a comma, a semicolon or the end. Addresses are taken unquoted too, as
-// many write them.
+// forwardedValue cuts a value off a line: a quoted text, or anything without quotes up to
+// a comma, a semicolon or the end. It takes addresses without quotes too, as many write
+// them.
 func forwardedValue(line string) (value, rest string, ok bool) {
 	line = trimBlanks(line)
 	if quoted, is := strings.CutPrefix(line, `"`); is {
@@ -201,12 +201,12 @@ func forwardedValue(line string) (value, rest string, ok bool) {
 	return value, line[end:], !strings.Contains(value, `"`)
 }
 
-// portCharacters are those of a port behind its colon: of a number, and of what hides
-// one, such as _abc.
+// portCharacters are those of a port behind its colon: of a number, or of a name that
+// hides it, such as _abc.
 const portCharacters = ":0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-."
 
-// hopAddr reads an address, with a port or without, IPv6 in brackets or without them. A
-// zone is of another machine's, and dropped.
+// hopAddr reads an address, with a port or without, IPv6 in brackets or without them. It
+// drops a zone, which is another machine's.
 func hopAddr(s string) (netip.Addr, bool) {
 	port := ""
 	six, bracketed := strings.CutPrefix(s, "[")

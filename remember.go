@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// This file is the idle timeout that a sign-in chooses.
+// This file is the idle timeout that a sign-in gives its session
+// (LoginOptions.IdleTimeout, Remember).
 
-// ownIdle returns the idle timeout of its own that the sign-in gives the session, in
-// milliseconds, and whether it gives one. 0: the session has none.
+// ownIdle returns the session's own idle timeout that the sign-in gives, in milliseconds,
+// and whether it gives one. 0: the session never idles out.
 func (o *LoginOptions) ownIdle() (ms int64, own bool, err error) {
 	switch d := o.IdleTimeout; {
 	case d == 0:

@@ -11,23 +11,23 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is the renewal: a new secret for a session, in place.
+// This file is the renewal, Renew and RenewStrict: a new secret for a session, in place.
 
 // errNotCurrent says that the secret is no longer the current one.
 var errNotCurrent = errRenewed("renewing")
 
-// Renew gives the session a new secret, and so a new token, in place: do it
-// when privileges change. The old one stays good until Config.RenewGrace and
+// Renew gives the session a new secret, and so a new token, in place: do it when
+// privileges change. The old secret stays good until Config.RenewGrace and
 // driver.ClockTolerance (2 minutes: clocks may lie apart) after the new one is first
-// used, and at most an hour, so that parallel requests and a lost response log nobody
-// out. So do those that earlier renewals replaced, of which the last 8 are kept: each
-// for as long after the next one's first use.
+// used, and at most an hour. So parallel requests and a lost response log nobody out. The
+// record keeps the last 8 secrets that renewals replaced, each for as long after the
+// first use of the next one.
 //
-// It does nothing if the session's token hasn't come from the client yet, since
-// then nobody else can know it, nor if the secret is no longer the current one,
-// since then someone has renewed it already.
+// Renew does nothing if the client hasn't sent the session's token yet, since then nobody
+// else can know it. Nor does it if the secret is no longer the current one, since then
+// another renewal came first.
 //
-// The response's first byte waits until it has ended, as with Login. ErrTooLate: the
+// The response's first byte waits until Renew has ended, as with Login. ErrTooLate: the
 // response had begun, and nothing was done.
 func (s *Session) Renew(ctx context.Context) error {
 	err := s.renew(ctx, false)
@@ -38,27 +38,27 @@ func (s *Session) Renew(ctx context.Context) error {
 }
 
 // RenewStrict is Renew without any grace. Once it has returned nil, the old secret and
-// all that earlier renewals replaced open nothing and save nothing, in requests that
-// are under way as well. For Config.RenewGrace, at most an hour, and
-// driver.ClockTolerance more, a late request with one is treated as after a sign-out:
-// it gets no cookie, and saving a value is ErrGone. Login works, and starts empty.
+// all that earlier renewals replaced open nothing and save nothing, in requests that are
+// under way as well. For Config.RenewGrace, at most an hour, and driver.ClockTolerance
+// more, a late request with one is treated as after a sign-out: it gets no cookie, and
+// saving a value is ErrGone. Login works, and starts empty.
 //
 // The cost: if the response is lost, the visitor is signed out, and parallel requests
-// with the old token fail. Use it where an old token may be in the wrong hands, and
-// Renew elsewhere. With Config.CacheFor, other processes may show what they remember of
-// the session to an old secret for that long.
+// with the old token fail. Use it where an old token may be in the wrong hands, and Renew
+// elsewhere. With Config.CacheFor, other processes may show their remembered state of the
+// session to an old secret for that long.
 //
-// It does nothing if nobody else can know a token of the session. If the secret is no
-// longer the current one it ends none, and says so.
+// RenewStrict does nothing if nobody else can know a token of the session. If the secret
+// is no longer the current one, it ends none and returns ErrConflict.
 //
 // Errors: ErrConflict, the request came with a token that has been renewed, or with
-// several of which none is used; ErrGone, the session has ended, or the request's
-// secret; ErrTooLate; ErrUnavailable, and with it ErrUnknown if old secrets may or may
-// not have ended.
+// several of which none is used; ErrGone, the session has ended, or the request's secret;
+// ErrTooLate; ErrUnavailable, and with it ErrUnknown if old secrets may have ended or
+// not.
 func (s *Session) RenewStrict(ctx context.Context) error { return s.renew(ctx, true) }
 
-// renew puts a new secret in the place of the current one. errNotCurrent: the session's
-// is another.
+// renew puts a new secret in the place of the current one. It returns errNotCurrent if
+// that isn't the session's.
 func (s *Session) renew(ctx context.Context, strict bool) (err error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()

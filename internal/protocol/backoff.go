@@ -6,11 +6,10 @@ import (
 	"time"
 )
 
-// This file is the waiting before something is tried again.
+// This file is the backoff: the pause before an operation is tried again.
 
-// backOff waits before attempt n+1, some milliseconds at first and a quarter of
-// a second at most, by chance between half and all of it. It reports false when
-// the context ended.
+// backOff waits before try n+1, for a random time between half and all of 2 ms << n, at
+// most 256 ms. It reports false when the context ended.
 func backOff(ctx context.Context, n int) bool {
 	d := 2 * time.Millisecond << min(n, 7)
 	d = d/2 + rand.N(d/2)

@@ -10,24 +10,24 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/lru"
 )
 
-// This file is the cache: sessions are remembered, so that a request may do without
-// the store.
+// This file is the cache of sessions in memory (Options.CacheFor), with which a request
+// may do without a read of the store.
 
 const (
-	// cacheBytes bounds what a manager remembers: 64 MiB, and so, with what each
-	// session takes at least, 65,536 sessions.
+	// cacheBytes bounds the memory of a cache: 64 MiB. Each session counts sessionBytes
+	// at least, so there are 65,536 sessions at most.
 	cacheBytes = 64 << 20
-	// sessionBytes is what a remembered session takes beside its values.
+	// sessionBytes is the memory of a remembered session beside its values.
 	sessionBytes = lru.LeastBytes
 )
 
-// cache is a store that remembers the sessions that pass through it
-// (Options.CacheFor). Only recall answers in the store's place: Get still asks it,
-// so whoever is to decide something sees what is there.
+// cache is a store that remembers the sessions that pass through it (Options.CacheFor).
+// Only recall answers in the store's place. Get still asks the store, so a decision rests
+// on the state that is there.
 //
 // An operation that reveals a session's state marks all others in flight on it as
-// spoiled, since they may carry an older state. A spoiled result is remembered only
-// if it is newer than the state that is remembered.
+// spoiled, since they may carry an older state. A spoiled result is remembered only if it
+// is newer than the state that is remembered.
 type cache struct {
 	driver.Store
 	app   string
@@ -36,7 +36,7 @@ type cache struct {
 
 	mu       sync.Mutex
 	sessions *lru.Cache[driver.ID, remembered]
-	underWay map[driver.ID]*generation // what isn't spoiled
+	underWay map[driver.ID]*cohort // those not spoiled
 }
 
 // remembered is a session as it was at some time after asOf.
@@ -45,30 +45,31 @@ type remembered struct {
 	asOf instant
 }
 
-// instant is a time by both clocks: the one of records, and the real one, which can't
-// be set.
+// instant is a time by both clocks: that of records, and the real one, which can't be
+// set.
 type instant struct{ now, actual time.Time }
 
-// generation is those operations on a record under way that began since it was
-// last learned what has become of it.
-type generation struct {
+// cohort is the operations under way on one record that began since its state was last
+// learned.
+type cohort struct {
 	n       int
 	spoiled bool
 }
 
-// operation is one on a record, under way.
+// operation is a call to the store for one record, under way.
 type operation struct {
 	id    driver.ID
 	began instant
-	of    *generation
+	of    *cohort
 }
 
 func newCache(store driver.Store, app string, clock Clock, keep time.Duration, bound int) *cache {
-	return &cache{Store: store, app: app, clock: clock, keep: keep, sessions: lru.New[driver.ID, remembered](bound), underWay: make(map[driver.ID]*generation)}
+	return &cache{Store: store, app: app, clock: clock, keep: keep, sessions: lru.New[driver.ID, remembered](bound), underWay: make(map[driver.ID]*cohort)}
 }
 
-// recall returns a session as it was less than Options.CacheFor ago, and when it
-// was asked for; nil if that isn't remembered. It costs no store operation.
+// recall returns a remembered session, and the time, less than Options.CacheFor ago, at
+// which the store was asked for it. It returns nil where there is none. It costs no store
+// operation.
 func (c *cache) recall(id driver.ID) (*driver.Record, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,9 +84,9 @@ func (c *cache) recall(id driver.ID) (*driver.Record, time.Time) {
 	return m.rec, m.asOf.now
 }
 
-// young reports whether it is less than Options.CacheFor from one instant to another, by
-// both clocks. The real one is monotonic, and knows if that of records was set back meanwhile,
-// which knows if the machine slept.
+// young reports whether two instants are less than Options.CacheFor apart by both clocks.
+// The real clock is monotonic, so it shows when the clock of records was set back. The
+// clock of records shows when the machine slept.
 func (c *cache) young(from, to instant) bool {
 	age := to.now.Sub(from.now)
 	return age >= 0 && max(age, to.actual.Sub(from.actual)) < c.keep
@@ -102,14 +103,14 @@ func (c *cache) track(id driver.ID) operation {
 	defer c.mu.Unlock()
 	g := c.underWay[id]
 	if g == nil {
-		g = new(generation)
+		g = new(cohort)
 		c.underWay[id] = g
 	}
 	g.n++
 	return operation{id, began, g}
 }
 
-// untrack ends an operation that returned err, and if that is nil, found or left rec.
+// untrack ends an operation. rec is the state that it read or wrote, if err is nil.
 func (c *cache) untrack(o operation, rec *driver.Record, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,22 +119,23 @@ func (c *cache) untrack(o operation, rec *driver.Record, err error) {
 		c.learn(o, rec)
 	case answered(err), errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
 		c.learn(o, nil)
-	default: // no answer, which tells nothing
+	default: // no answer: nothing is learned
 		if o.of.n--; o.of.n == 0 && !o.of.spoiled {
 			delete(c.underWay, o.id)
 		}
 	}
 }
 
-// learn takes in that a session was rec at some time since the operation began;
-// nil: that it was ended, or is no longer what it was. With mu held.
+// learn takes in that a session was in state rec at some time since the operation began.
+// rec is nil where the session has ended, or is in another state than the one remembered.
+// mu is held.
 func (c *cache) learn(o operation, rec *driver.Record) {
 	m, known := c.sessions.Peek(o.id)
 	switch {
 	case rec == nil || rec.Kind != driver.KindSession || rec.App != c.app:
 		c.sessions.Remove(o.id)
 	case known && rec.Writes < m.rec.Writes, known && rec.Writes == m.rec.Writes && o.began.actual.Before(m.asOf.actual):
-		// What is remembered is newer.
+		// The remembered state is newer.
 	case known || !o.of.spoiled:
 		c.sessions.Put(o.id, remembered{rec, o.began}, sessionBytes+rec.Size())
 	}
@@ -164,14 +166,13 @@ func (c *cache) Update(ctx context.Context, r *driver.Record) (driver.Version, e
 func (c *cache) write(ctx context.Context, r *driver.Record, do func(context.Context, *driver.Record) (driver.Version, error)) (driver.Version, error) {
 	o := c.track(r.ID)
 	v, err := do(ctx, r)
-	saved := *r // r is the caller's again
+	saved := *r // a copy, as the caller may change r
 	saved.Version = v
 	c.untrack(o, &saved, err)
 	return v, err
 }
 
-// Bury implements Store. Whatever comes of it, a session that was to be ended isn't
-// answered for from memory any more.
+// Bury implements Store. The session is forgotten whatever the store answers.
 func (c *cache) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
 	o := c.track(id)
 	err := c.Store.Bury(ctx, id, g, v)

@@ -23,7 +23,8 @@ func cacheRecord(writes uint64, bytes int) *driver.Record {
 	return r
 }
 
-// TestCacheBounds: it keeps what was asked for last, within its number and bytes.
+// TestCacheBounds: the cache keeps the sessions asked for last, within its number and
+// bytes.
 func TestCacheBounds(t *testing.T) {
 	for _, test := range []struct{ size, most int }{{0, 100}, {sessionBytes, 48}, {5 * sessionBytes, 16}, {7 * sessionBytes, 0}} {
 		c := testCache(100)
@@ -49,8 +50,8 @@ func TestCacheBounds(t *testing.T) {
 	}
 }
 
-// TestCacheForgetsWhatIsNoLonger: an answer that a session is no longer what it was,
-// though not what it is, has it forgotten; no answer doesn't.
+// TestCacheForgetsWhatIsNoLonger: an answer that a session is in another state, without
+// telling which, has it forgotten; no answer doesn't.
 func TestCacheForgetsWhatIsNoLonger(t *testing.T) {
 	for err, kept := range map[error]bool{
 		driver.ErrNotFound: false, driver.ErrGone: false, driver.ErrConflict: false, driver.ErrExists: false,
@@ -67,8 +68,8 @@ func TestCacheForgetsWhatIsNoLonger(t *testing.T) {
 	}
 }
 
-// TestCacheEvictedStaysOut: what was pushed out after a save isn't replaced by
-// what a read brings that began before.
+// TestCacheEvictedStaysOut: a session that was evicted after a save isn't replaced by the
+// result of a read that began before.
 func TestCacheEvictedStaysOut(t *testing.T) {
 	c := testCache(16)
 	old := cacheRecord(1, 0)
@@ -76,7 +77,7 @@ func TestCacheEvictedStaysOut(t *testing.T) {
 	saved.Writes = 2
 	slow := c.track(old.ID)
 	c.read(&saved)
-	for range 16 { // which push it out
+	for range 16 { // they evict it
 		c.read(cacheRecord(1, 0))
 	}
 	c.untrack(slow, old, nil)
@@ -134,7 +135,7 @@ func TestCacheUnanswered(t *testing.T) {
 func TestCacheClocks(t *testing.T) {
 	c, start := testCache(1), time.Now()
 	for name, test := range map[string]struct {
-		now, actual time.Duration // since what is remembered was asked for
+		now, actual time.Duration // since the remembered session was asked for
 		young       bool
 	}{
 		"the same moment":           {0, 0, true},

@@ -2,22 +2,23 @@ package protocol
 
 import "time"
 
-// This file is the clock, and moments of it.
+// This file is Clock, the time of records (Config.Now) and the real one, and Moment, a
+// time in little memory.
 
-// Clock tells the time of records, to the millisecond, and beside it the real
-// one, by which timeouts run. To look at a clock costs as much as a look-up in
-// memory, so each step of a request looks once. The zero Clock is the real time.
+// Clock tells the time of records, in whole milliseconds, and the real time, by which
+// timeouts run. To read a clock costs as much as a look-up in memory, so each step of a
+// request reads it once. The zero Clock tells the real time for both.
 type Clock struct {
 	Custom func() time.Time // Config.Now; nil: the real time
 }
 
-// Now returns the time of records.
+// Now returns the time of records, in UTC.
 func (c Clock) Now() time.Time {
 	now, _ := c.Both()
 	return now
 }
 
-// Both returns the time of records and the real one.
+// Both returns the time of records, in UTC, and the real one.
 func (c Clock) Both() (now, actual time.Time) {
 	actual = time.Now()
 	now = actual
@@ -33,10 +34,10 @@ type Moment int64
 // MomentOf returns the moment of a time.
 func MomentOf(t time.Time) Moment { return Moment(t.UnixMilli()) }
 
-// Time returns the time of the moment.
+// Time returns the time of the moment, in UTC.
 func (m Moment) Time() time.Time { return time.UnixMilli(int64(m)).UTC() }
 
-// since returns what has passed since the moment.
+// since returns the time passed from the moment to now.
 func (m Moment) since(now time.Time) time.Duration {
 	return time.Duration(MomentOf(now)-m) * time.Millisecond
 }

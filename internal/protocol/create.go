@@ -7,14 +7,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the first write of a session.
+// This file is Create: the first write of a session.
 
-// Create stores the record of an id that is new, and returns it with its version. The
-// record is the store's from then on, and must not be changed. A lost answer is
-// resolved by the write id (invariant 13). A record or grave that is there already is
-// left as it is (invariant 2).
+// Create stores the record of a new id, and returns it with its version. The caller must
+// not change the record any more. A lost answer is resolved by the write id (invariant
+// 13). A record or grave that is there already is left as it is (invariant 2).
 //
-// Errors: driver.ErrGone, the id was used, or has ended already; ErrTooMany.
+// Errors: driver.ErrGone, the id is in use, or its session has ended; ErrTooMany.
 func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
 	ctx, done, err := r.Begin(ctx)
 	if err != nil {
@@ -27,7 +26,7 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 	defer r.load.leave()
 	writeID := driver.NewWriteID()
 	rec.Writes, rec.WriteIDs = 1, []driver.WriteID{writeID}
-	var open []attempt // stands for all that may have happened: they have one write id
+	var open []attempt // one attempt stands for all, as they carry the same write id
 	for {
 		saved, err := r.send(ctx, rec)
 		switch {
@@ -48,7 +47,7 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 			return l.rec, nil
 		case l.verdict == verdictUnknown && l.state != stateGrave:
 			return nil, errUnknown(rec.ID, err)
-		case l.state != stateMissing: // ended already, or made by someone else: ids are never reused
+		case l.state != stateMissing: // ended already, or created by someone else: ids are never reused
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, driver.ErrGone)
 		}
 	}

@@ -14,8 +14,9 @@
 // of one record inside a process never fight: while one is in flight, later ones
 // wait in the record's Queue and go out merged, as one write.
 //
-// Three kinds of writes go past it. Create stores the record of a new id. A burial
-// ends a session at any version; but those of an idle session, and of one that a
-// sign-in replaces, give way to whoever wrote in between. A confirmation writes a
-// state that was read once more, which proves that it is there to stay.
+// Three kinds of writes go past it. Create stores the record of a new id. A burial ends a
+// session whatever its version. That of an idle session, and that of a session which a
+// sign-in replaces, are a compare-and-set instead, and yield to a write that came in
+// between. A confirmation writes back a state that was read, unchanged: if the store
+// acknowledges it, the state is no phantom.
 package protocol

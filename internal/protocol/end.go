@@ -9,11 +9,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the end of sessions.
+// This file is the end of single sessions: sign-out, the end of a device or of an id, and
+// the burial that they share.
 
-// End ends a session whose record was read, and takes it out of its principal's
-// ledger. When it returns nil nothing can bring the session back (invariant 2), and
-// changes that waited have been told so. It doesn't wait for them.
+// End buries a session whose record was read, and takes it out of its principal's ledger.
+// When it returns nil nothing can bring the session back (invariant 2), and the changes
+// that waited in its queue have failed with driver.ErrGone. It doesn't wait for changes.
 //
 // After an error the session may have ended or not: end it again.
 func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndReason) error {
@@ -27,8 +28,8 @@ func (r *Records) End(ctx context.Context, rec *driver.Record, why driver.EndRea
 	return err
 }
 
-// end is End within Begin, without telling. It returns the end that is to be told, if it
-// ended something; so do others.
+// end is End within Begin, and leaves the telling to its caller, as all do that return an
+// ended.
 func (r *Records) end(ctx context.Context, rec *driver.Record, why driver.EndReason) (ended, error) {
 	e := ended{rec.Info(), why}
 	if err := r.bury(ctx, rec.ID, graveOf(rec, why), rec, e); err != nil {
@@ -38,8 +39,8 @@ func (r *Records) end(ctx context.Context, rec *driver.Record, why driver.EndRea
 	return e, nil
 }
 
-// EndEach ends several sessions that OpenEach returned, as End does. One whose record
-// is corrupt is ended as by Revoke.
+// EndEach ends several sessions that OpenEach returned, as End does. One without a
+// record, which is corrupt, is ended as by Revoke.
 //
 // After an error some may have ended: end them again.
 func (r *Records) EndEach(ctx context.Context, all []Opened, why driver.EndReason) error {
@@ -62,13 +63,12 @@ func (r *Records) EndEach(ctx context.Context, all []Opened, why driver.EndReaso
 	return err
 }
 
-// Revoke ends a session of the app by its id, live or not. Afterwards nothing can
-// make one of this id (invariant 2). It is no error if there is none. A record that is
-// corrupt, or that a newer version wrote, is ended whichever app's it is, since that
-// can't be read.
+// Revoke ends a session of the app by its id, live or not. Afterwards no record of this
+// id can be made (invariant 2). A missing session is no error. A record that is corrupt,
+// or that a newer version wrote, is ended whatever its app, since that can't be read.
 //
-// Errors: driver.ErrInvalid, the id is no session's; driver.ErrNotFound, the session
-// is another app's. After any other error the session may have ended or not.
+// Errors: driver.ErrInvalid, the id is no session's; driver.ErrNotFound, the session is
+// another app's. After any other error the session may have ended or not.
 func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
 	if l := id.Layout(); l == driver.LayoutLedger || l.MaxLifetime() == 0 {
 		return fmt.Errorf("cloakroom: %v is not the id of a session: %w", id, driver.ErrInvalid)
@@ -83,17 +83,17 @@ func (r *Records) Revoke(ctx context.Context, id driver.ID) error {
 	return err
 }
 
-// revoke is Revoke of a session's id within Begin, without telling.
+// revoke is Revoke of a session's id within Begin. It leaves the telling to its caller.
 func (r *Records) revoke(ctx context.Context, id driver.ID) (e ended, err error) {
 	rec, err := r.store.Get(ctx, id)
 	missing := driver.IsNotFound(err)
-	g := driver.Grave{Reason: driver.EndRevoked, Until: r.clock.Now().Add(driver.MaxLifetime)} // where the id doesn't tell
+	g := driver.Grave{Reason: driver.EndRevoked, Until: r.clock.Now().Add(driver.MaxLifetime)} // for an id without a time
 	if made := id.Time(); !made.IsZero() {
 		g.Until = made.Add(id.Layout().MaxLifetime())
 	}
 	switch {
 	case driver.IsGone(rec, err):
-		if err := r.confirmGrave(ctx, rec); err != nil { // what was read may be a phantom
+		if err := r.confirmGrave(ctx, rec); err != nil { // the grave may be a phantom
 			return e, fmt.Errorf("cloakroom: ending %v: %w: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable, err)
 		}
 		e, _ = r.endings.ours(id, rec.Grave)
@@ -114,18 +114,18 @@ func (r *Records) revoke(ctx context.Context, id driver.ID) (e ended, err error)
 		return ended{}, err
 	}
 	if rec != nil && rec.Principal != "" {
-		_ = r.leave(ctx, rec.Principal, id) // the burial is what counts
+		_ = r.leave(ctx, rec.Principal, id) // only the burial counts
 	}
 	return e, nil
 }
 
-// EndOf ends a session if it is a principal's, also one that the principal's ledger
-// lost. It is carried through as End is.
+// EndOf ends a session if its record names the principal, even if the principal's ledger
+// lost it. It is carried through as End is.
 //
 // Errors: driver.ErrNotFound, with one text: the session is another's or another app's,
-// it has ended, it is corrupt, or there is none. That it has ended is confirmed first, if
-// it was the principal's: what is read may be a phantom. After driver.ErrUnavailable the
-// session may have ended or not.
+// it has ended, it is corrupt, or there is none. A grave of the principal's is confirmed
+// first, as it may be a phantom. After driver.ErrUnavailable the session may have ended
+// or not.
 func (r *Records) EndOf(ctx context.Context, principal string, id driver.ID, why driver.EndReason) error {
 	ctx, done, err := r.Begin(ctx)
 	if err != nil {
@@ -148,10 +148,10 @@ func (r *Records) EndOf(ctx context.Context, principal string, id driver.ID, why
 	}
 }
 
-// errOvertaken says that what was read isn't what there is.
+// errOvertaken says that the record isn't as it was read.
 var errOvertaken = errors.New("written meanwhile")
 
-// overtaken is the error of a burial at a version, or of a confirmation.
+// overtaken returns the error for a burial at a version, or a confirmation, that failed.
 func overtaken(id driver.ID, err error) error {
 	if answered(err) {
 		return fmt.Errorf("cloakroom: %v: %w", id, errOvertaken)
@@ -190,20 +190,20 @@ func (r *Records) liveOf(ctx context.Context, principal string, id driver.ID, no
 	return rec, nil
 }
 
-// errNotOf is the error for an id that is of no live session of a principal's.
+// errNotOf is the error for an id that names no live session of the principal.
 func errNotOf(principal string, id driver.ID) error {
 	return fmt.Errorf("cloakroom: session %v of %q: %w", id, principal, driver.ErrNotFound)
 }
 
-// graveOf returns the grave of a session that is buried whatever its version:
-// without what only its newest state tells.
+// graveOf returns the grave for a burial whatever the version. It lacks the write count
+// and the write ids, which only the newest state has.
 func graveOf(rec *driver.Record, why driver.EndReason) driver.Grave {
 	return driver.Grave{Reason: why, Until: rec.Deadline, App: rec.App, Principal: rec.Principal}
 }
 
-// bury ends a session whatever its version, and returns when it is answered. It tries
-// again while there is no answer. g says why and until when. known is the record as
-// it was last read, or nil. e is what is to be told of it, if anything.
+// bury ends a session whatever its version. It tries again while there is no answer. g
+// says why and until when. known is the record as it was last read, or nil. e is the end
+// to be told, if any.
 func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record, e ended) error {
 	for n := 1; ; n++ {
 		err := r.tryToBury(ctx, id, g, known, e)
@@ -219,9 +219,9 @@ func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known 
 	}
 }
 
-// tryToBury buries a session whatever its version. As long as known is the newest, its
-// count and write ids go into the grave, so that a save that was under way learns
-// whether it was in time.
+// tryToBury buries a session whatever its version. If known is the newest state, the
+// grave gets its write count and write ids, so that a save under way learns whether it
+// was in time.
 func (r *Records) tryToBury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record, e ended) error {
 	writeID := driver.NewWriteID()
 	if known == nil || r.store.Bury(ctx, id, known.GraveFor(g.Reason, r.clock.Now(), writeID), known.Version) != nil {
@@ -231,7 +231,7 @@ func (r *Records) tryToBury(ctx context.Context, id driver.ID, g driver.Grave, k
 			return err
 		}
 	}
-	// Not before: if it had failed, the session would go on.
+	// Only now: if the burial had failed, the session would go on.
 	r.refuseWaiting(id, errGone(id))
 	return nil
 }

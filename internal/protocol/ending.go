@@ -10,15 +10,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the end of the sessions that a ledger names as ending, or that a
-// search finds (invariant 10).
+// This file is the end of several sessions: those that a ledger names as ending, or that
+// a search finds, and those that are found idle at the limit per principal (invariant
+// 10).
 
-// effort says how long a session that has to end is tried to be ended.
+// effort says how often the end of a session is tried.
 type effort bool
 
 const (
-	once  effort = false // whoever comes next tries again
-	often effort = true  // as long as the operation may take
+	once  effort = false // the next caller tries again
+	often effort = true  // until the operation's time is over
 )
 
 // finishEnding buries the sessions that are ending, and only then takes them out of
@@ -33,7 +34,7 @@ func (r *Records) finishEnding(ctx context.Context, principal string, ending []l
 			r.fault(ctx, principal, LedgerForeign, ending[i].ID)
 		}
 	}
-	// Those are buried, which is what was promised; the ledger is only tidied.
+	// The burials keep the promise. This only tidies the ledger.
 	_, _ = r.changeLedger(principal, false, func(l *ledger, now time.Time) (time.Time, error) {
 		return now, without(&l.Ending, func(e ledgerEntry) bool {
 			i := slices.IndexFunc(ending, func(x ledgerEntry) bool { return x.ID == e.ID && x.Deadline == e.Deadline })
@@ -47,7 +48,7 @@ func (r *Records) finishEnding(ctx context.Context, principal string, ending []l
 	return err
 }
 
-// meeting is what was found of a session that had to end.
+// meeting is the state in which a session that had to end was met.
 type meeting uint8
 
 const (
@@ -57,8 +58,8 @@ const (
 	metForeign                 // it is not the principal's, and was left alone
 )
 
-// endNamed ends the sessions that are named as a principal's, and returns what is to be
-// told of it.
+// endNamed ends the sessions that are named as a principal's. It returns how each was
+// met, and the ends to be told.
 func (r *Records) endNamed(ctx context.Context, principal string, named []ledgerEntry, how effort) ([]meeting, []ended, error) {
 	met, list := make([]meeting, len(named)), make([]ended, len(named))
 	return met, list, eachParallel(len(named), func(i int) error {
@@ -78,8 +79,8 @@ func (r *Records) endNamed(ctx context.Context, principal string, named []ledger
 }
 
 // tryToEnd reads a session and buries it, if it is the principal's: a ledger that was
-// overwritten may name another's. Whose a record is that can't be understood isn't
-// known, and it is buried.
+// overwritten may name another's. A record that can't be understood is buried, whoever's
+// it is.
 func (r *Records) tryToEnd(ctx context.Context, principal string, e ledgerEntry) (meeting, ended, error) {
 	rec, err := r.store.Get(ctx, e.ID)
 	met, g := metLive, driver.Grave{Reason: e.reason(), Until: e.deadline(), App: r.app, Principal: principal}
@@ -88,7 +89,7 @@ func (r *Records) tryToEnd(ctx context.Context, principal string, e ledgerEntry)
 		if err := r.confirmGrave(ctx, rec); err != nil {
 			return metNoAnswer, ended{}, err
 		}
-		if end, ok := r.endings.ours(e.ID, rec.Grave); ok { // by an earlier try
+		if end, ok := r.endings.ours(e.ID, rec.Grave); ok { // an earlier try buried it
 			return metLive, end, nil
 		}
 		return metOver, ended{}, nil
@@ -114,7 +115,8 @@ func (r *Records) tryToEnd(ctx context.Context, principal string, e ledgerEntry)
 	return met, end, nil
 }
 
-// confirmGrave returns nil if a grave that was read is certainly there.
+// confirmGrave returns nil if a grave that was read is certainly there: the store vouches
+// for its reads, or acknowledges the grave once more.
 func (r *Records) confirmGrave(ctx context.Context, grave *driver.Record) error {
 	if r.vouch.Reads {
 		return nil
@@ -123,9 +125,9 @@ func (r *Records) confirmGrave(ctx context.Context, grave *driver.Record) error 
 	return err
 }
 
-// overAmong returns which sessions of a ledger certainly open no more, and of which
-// that can't be learned now. Those that were idle for too long are buried first, at
-// the version that was judged. It reads them together.
+// overAmong reads sessions of a ledger, together. It returns those that certainly open no
+// more, and those of which that can't be learned now. Idle ones are buried first, at the
+// version that was judged.
 func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) (over, unread map[driver.ID]bool) {
 	is, list, errs := make([]bool, len(entries)), make([]ended, len(entries)), make([]error, len(entries))
 	_ = eachParallel(len(entries), func(i int) error {
@@ -145,8 +147,8 @@ func (r *Records) overAmong(ctx context.Context, entries []ledgerEntry) (over, u
 	return over, unread
 }
 
-// endIfIdle reports whether a session certainly opens no more. What can't be understood
-// may be live.
+// endIfIdle reports whether a session certainly opens no more. One that is idle or past
+// its deadline is buried first. A record that can't be understood may be live.
 func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, end ended, err error) {
 	rec, err := r.store.Get(ctx, e.ID)
 	switch {
@@ -163,7 +165,7 @@ func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, end 
 	if rec.Kind != driver.KindSession || !r.over(rec, now) {
 		return false, end, nil
 	}
-	// Past the deadline as well: other clocks may be behind.
+	// It is buried past the deadline as well, since other clocks may be behind.
 	err = r.store.Bury(ctx, e.ID, rec.ExpiredGrave(now), rec.Version)
 	switch {
 	case err == nil:
@@ -174,9 +176,10 @@ func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, end 
 	return true, end, err
 }
 
-// EndLeftovers ends the sessions that ledgers name as ending since more than
-// Options.Timeout: whoever was at it failed, or is no more. It tries each once. It
-// goes by a search, which may trail: what it misses is left to the next call.
+// EndLeftovers ends the sessions that ledgers name as ending for longer than
+// Options.Timeout: whoever began to end them failed, or crashed. It tries each once. It
+// finds the ledgers by a search, which may trail: the next call ends what this one
+// misses.
 //
 // Errors: those of the search, of reading and of ending, joined.
 func (r *Records) EndLeftovers(ctx context.Context) error {
@@ -210,5 +213,6 @@ func (r *Records) endLeftovers(ctx context.Context, rec *driver.Record) error {
 	return r.finishEnding(ctx, rec.Principal, l.Ending, once)
 }
 
-// HasLeftovers reports whether sessions were left ending here since EndLeftovers.
+// HasLeftovers reports whether this Records left sessions ending since the last
+// EndLeftovers.
 func (r *Records) HasLeftovers() bool { return r.left.Load() }

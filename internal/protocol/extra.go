@@ -9,23 +9,25 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what a sign-in puts into Record.Extra.
+// This file is two members of Record.Extra that a sign-in sets: the idle timeout of the
+// session's own, and the ledger's generation.
 
-// OwnIdleOf returns what a new session has in Record.Extra that has an idle timeout of
-// its own and is signed in under a generation: its verifier covers both, so they have to
-// be there first.
+// OwnIdleOf returns the Record.Extra of a new session with an idle timeout of its own, in
+// milliseconds (0: none), that is signed in under generation g. The verifier covers both,
+// so they have to be there before it is made.
 func OwnIdleOf(ms int64, g driver.WriteID) driver.ValueList {
 	return withGeneration(nil, g).With(driver.ExtraIdle, strconv.AppendInt(nil, ms, 10))
 }
 
-// GenerationOf returns the generation of the ledger that a session was signed in
-// under. It is zero if the ledger had none, or an older version made the record.
+// GenerationOf returns the generation of the ledger that a session was signed in under.
+// It is zero if the ledger had none, if an older version made the record, or if the
+// member can't be understood.
 func GenerationOf(rec *driver.Record) (g driver.WriteID) {
 	raw := rec.Extra.Get(driver.ExtraGeneration)
 	var err error
 	switch n := len(raw) - 1; {
 	case raw == nil:
-	case n > 0 && raw[0] == '"' && raw[n] == '"' && bytes.IndexByte(raw, '\\') < 0: // as it is written; requests pay for it
+	case n > 0 && raw[0] == '"' && raw[n] == '"' && bytes.IndexByte(raw, '\\') < 0: // the form that is written, decoded at the least cost to a request
 		err = g.UnmarshalText(raw[1:n])
 	default:
 		err = json.Unmarshal(raw, &g)
@@ -36,7 +38,8 @@ func GenerationOf(rec *driver.Record) (g driver.WriteID) {
 	return g
 }
 
-// withGeneration returns what is in Extra with the generation of a sign-in.
+// withGeneration returns extra with the generation of a sign-in, which is left out if it
+// is zero.
 func withGeneration(extra driver.ValueList, g driver.WriteID) driver.ValueList {
 	if g == (driver.WriteID{}) {
 		return extra

@@ -6,9 +6,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what is told of ledgers that can't be right.
+// This file is the telling of ledgers that can't be right (Options.Fault), and their
+// number.
 
-// fault tells of a fault, with the session that showed it, or the ledger.
+// fault tells of a ledger's fault. id is the session that showed it, or the ledger.
 func (r *Records) fault(ctx context.Context, principal string, what LedgerFault, id driver.ID) {
 	r.faults.Add(1)
 	if r.o.Fault != nil {
@@ -16,5 +17,5 @@ func (r *Records) fault(ctx context.Context, principal string, what LedgerFault,
 	}
 }
 
-// Faults returns how many faults of ledgers were told.
+// Faults returns the number of ledger faults that were found.
 func (r *Records) Faults() int64 { return r.faults.Load() }

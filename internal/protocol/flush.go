@@ -11,16 +11,15 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// This file is the one loop that writes: it reads, changes, writes at the version
-// read, and resolves conflicts and lost answers.
+// This file is the one loop that writes (compare-and-set): it reads, changes, writes at
+// the version read, and resolves conflicts and lost answers.
 
-// flush writes a batch of changes of one record as one, and gives each its
-// result. cur is the newest state of the record that is known, if any. now and
-// actual are the two times of the clock. It returns the state that it left, or nil
-// if that isn't known.
+// flush writes a batch of changes of one record as one, and gives each its result. cur is
+// the newest state of the record that is known, or nil. now and actual are the two times
+// of the clock. flush returns the state that it left, or nil if that isn't known.
 func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, actual time.Time) *driver.Record {
 	ctx := &batch[0].flight
-	if ctx.Context != nil { // of a flush before, which the store may still look at
+	if ctx.Context != nil { // an earlier flush used it, and the store may still look at it
 		ctx = new(timeout.Context)
 	}
 	ctx.Begin(context.Background(), actual.Add(r.o.Timeout), nil)
@@ -41,20 +40,20 @@ func (r *Records) flush(id driver.ID, cur *driver.Record, batch []*Change, now, 
 type flushing struct {
 	r       *Records
 	id      driver.ID
-	batch   []*Change // those that have no result yet
+	batch   []*Change // those without a result yet
 	makeNew func() *driver.Record
 	now     time.Time
 
 	cur      *driver.Record // the newest state that is known
-	justRead bool           // by this flush, after all that is asked for
+	justRead bool           // cur was read by this flush, after its changes were asked for
 
-	// open are the attempts that were sent, and neither refused for certain nor
-	// confirmed to have failed: each may have happened, or happen yet. An answer that is
-	// certain rules out its own attempt alone.
+	// open are the attempts that were neither refused for certain nor confirmed to have
+	// failed: each may have happened, or happen yet. A certain answer rules out its own
+	// attempt alone.
 	open []attempt
 
 	done bool
-	left *driver.Record // once it is done; nil: that isn't known
+	left *driver.Record // the state left, once done; nil: not known
 }
 
 // read begins with the state that the store has.
@@ -83,15 +82,15 @@ func (w *flushing) checkApp() {
 	}
 }
 
-// passTime notices that time went by, unless it is over.
+// passTime reads the clock again, unless the flush is done.
 func (w *flushing) passTime() {
 	if !w.done {
 		w.now = w.r.clock.Now()
 	}
 }
 
-// try goes through the phases of a write once. It ends the flush, or leaves it to the
-// next try with what it has learned.
+// try goes through the phases of a write once. It ends the flush, or leaves what it has
+// learned to the next try.
 func (w *flushing) try(ctx context.Context) {
 	defer w.passTime()
 	// An idle session is ended first, and its changes find it gone.
@@ -114,16 +113,16 @@ func (w *flushing) try(ctx context.Context) {
 		w.disprove(ctx)
 		return
 	}
-	// What changes nothing need not be written.
+	// A state without a change need not be written.
 	if w.skip(ctx, next) {
 		return
 	}
-	// The rest is written at the version that it was made on.
+	// The state is written at the version that it was made on.
 	w.write(ctx, next)
 }
 
-// expire tells all that the session is over. Past its deadline nothing was buried, so
-// an earlier attempt is still unconfirmed.
+// expire fails all changes, since the session is over. Past the deadline nothing was
+// buried, so an earlier attempt is still unconfirmed.
 func (w *flushing) expire() {
 	if len(w.open) > 0 && !w.now.Before(w.cur.Deadline) {
 		w.fail(errUnknown(w.id, nil))
@@ -133,8 +132,8 @@ func (w *flushing) expire() {
 }
 
 // skip spares a write that would leave the values as they are, and reports whether this
-// try is over. While an earlier attempt is unresolved nothing is spared: it may yet
-// happen.
+// try is over. While an earlier attempt is unresolved no write is spared: the attempt may
+// happen yet.
 func (w *flushing) skip(ctx context.Context, next *driver.Record) bool {
 	if len(w.open) > 0 || !w.r.skippable(w.cur, next, w.batch) {
 		return false
@@ -146,8 +145,8 @@ func (w *flushing) skip(ctx context.Context, next *driver.Record) bool {
 		w.succeed(w.cur)
 		return true
 	}
-	// Others may have changed the record since it was read. So it is read again, and if
-	// that fails, the write tells more.
+	// Others may have changed the record since it was read, so it is read again. If that
+	// fails, the write is made.
 	rec, err := w.r.store.Get(ctx, w.id)
 	if err != nil {
 		return false
@@ -156,7 +155,7 @@ func (w *flushing) skip(ctx context.Context, next *driver.Record) bool {
 	return true
 }
 
-// write sends the next state, and judges the answer.
+// write sends the next state, and acts on the answer.
 func (w *flushing) write(ctx context.Context, next *driver.Record) {
 	writeID := driver.NewWriteID()
 	next.Writes++
@@ -167,7 +166,7 @@ func (w *flushing) write(ctx context.Context, next *driver.Record) {
 		w.succeed(saved)
 	case refused(err) && len(w.open) > 0:
 		w.disprove(ctx)
-	case errors.Is(err, driver.ErrInvalid) && len(w.batch) > 1: // whose fault it is shows one by one
+	case errors.Is(err, driver.ErrInvalid) && len(w.batch) > 1: // one by one, the invalid change fails alone
 		left := w.cur
 		for _, c := range w.batch {
 			left = w.r.flush(w.id, left, []*Change{c}, w.now, time.Now())
@@ -184,8 +183,9 @@ func (w *flushing) write(ctx context.Context, next *driver.Record) {
 	}
 }
 
-// disprove goes on after a refusal while an earlier attempt is unresolved. That may have
-// happened, whatever a read shows, until the record has been written once more.
+// disprove goes on after a refusal while an earlier attempt is unresolved. Whatever a
+// read shows, that attempt may have happened, until the record has been written once
+// more.
 func (w *flushing) disprove(ctx context.Context) {
 	confirmed, err := w.r.confirm(ctx, w.cur)
 	switch {
@@ -198,8 +198,8 @@ func (w *flushing) disprove(ctx context.Context) {
 	}
 }
 
-// learn finds out what became of the attempts, given the last error, and goes on with
-// what there is now.
+// learn resolves the open attempts after a write that failed with cause, and goes on with
+// the state that is there now.
 func (w *flushing) learn(ctx context.Context, cause error) {
 	l := w.r.learnOutcome(ctx, w.cur, w.open, cause)
 	switch {
@@ -228,16 +228,16 @@ func (w *flushing) learn(ctx context.Context, cause error) {
 
 // The ways in which a flush ends.
 
-// succeed tells all that the record was left in this state.
+// succeed gives each change the state in which the record was left.
 func (w *flushing) succeed(rec *driver.Record) { w.tell(rec, nil); w.end(rec) }
 
-// fail tells all an error after which it isn't known what the record is.
+// fail gives each change an error after which the record's state isn't known.
 func (w *flushing) fail(err error) { w.tell(nil, err); w.end(nil) }
 
-// refuse tells all an error that leaves the record as it was.
+// refuse gives each change an error that leaves the record as it was.
 func (w *flushing) refuse(err error) { w.tell(nil, err); w.end(w.cur) }
 
-// tell gives all that have none yet their result.
+// tell gives each change that has no result yet this one.
 func (w *flushing) tell(rec *driver.Record, err error) {
 	for _, c := range w.batch {
 		c.AsOf = MomentOf(w.now)
@@ -245,11 +245,11 @@ func (w *flushing) tell(rec *driver.Record, err error) {
 	}
 }
 
-// end ends the flush.
+// end ends the flush with the state that it left, nil if that isn't known.
 func (w *flushing) end(left *driver.Record) { w.done, w.left = true, left }
 
-// keepOutcomes keeps what the last run of each change of a batch left, since it may
-// turn out later that its write happened.
+// keepOutcomes keeps the outcome of each change's last run beside the write id of its
+// attempt, since the attempt may turn out to have happened.
 func keepOutcomes(batch []*Change, id driver.WriteID) {
 	for _, c := range batch {
 		if c.Outcome != nil {
@@ -258,8 +258,8 @@ func keepOutcomes(batch []*Change, id driver.WriteID) {
 	}
 }
 
-// settleOutcomes gives each change of a batch what was left by the run whose write
-// happened. Later runs may have been made on what a node showed that was cut off.
+// settleOutcomes sets each change's outcome to that of the run whose write happened.
+// Later runs may rest on the state that an isolated node showed.
 func settleOutcomes(batch []*Change, id driver.WriteID) {
 	for _, c := range batch {
 		for _, u := range c.unsure {
@@ -270,27 +270,27 @@ func settleOutcomes(batch []*Change, id driver.WriteID) {
 	}
 }
 
-// skippable reports whether a batch leaves the values as they are, and the store
-// vouches for its reads, so that nothing need be written.
+// skippable reports whether a batch need not be written: each change allows it, the
+// values stay as they are, and the store vouches for its reads.
 func (r *Records) skippable(cur, next *driver.Record, batch []*Change) bool {
 	return r.vouch.Reads && !cur.Version.IsZero() &&
 		!slices.ContainsFunc(batch, func(c *Change) bool { return !c.MaySkip }) &&
 		equalValues(cur.Values, next.Values)
 }
 
-// allFresh reports whether all changes of a batch were asked for before their base was
-// read. The state that they meet is their base, or newer.
+// allFresh reports whether each change of a batch was asked for before its base was read.
+// The state that they meet is their base, or newer.
 func allFresh(batch []*Change) bool {
 	return !slices.ContainsFunc(batch, func(c *Change) bool { return !c.Fresh })
 }
 
-// merge makes the next state of the record of the batch's changes. It finishes those
-// that refuse, that are needless, and that nobody waits for any more, and takes them out
-// of the batch.
+// merge applies the batch's changes to the record, one on top of the other. It finishes
+// those that refuse, that are needless and that are abandoned, and takes them out of the
+// batch.
 //
 // A change that is refused on top of changes not yet written goes back to the queue: if
 // those fail, the refusal was wrong. While an earlier attempt is unresolved no change may
-// be refused. merge reports that one would be, and the record has to be confirmed first.
+// be refused. merge reports that one would be, and the caller confirms the record first.
 func (w *flushing) merge() (next *driver.Record, refuses bool) {
 	w.dropAbandoned()
 	next = new(driver.Record)
@@ -325,7 +325,7 @@ func (w *flushing) merge() (next *driver.Record, refuses bool) {
 	return next, false
 }
 
-// dropAbandoned takes out the changes that nobody waits for any more.
+// dropAbandoned takes out the changes whose waiters have gone.
 func (w *flushing) dropAbandoned() {
 	w.batch = slices.DeleteFunc(w.batch, func(c *Change) bool {
 		gone := w.r.isAbandoned(c)
@@ -336,8 +336,8 @@ func (w *flushing) dropAbandoned() {
 	})
 }
 
-// send writes a record at its version, or creates it where it has none. It
-// returns next itself, at the version that it has got.
+// send writes a record at its version, or creates it if it has none. It returns next
+// itself, with its new version.
 func (r *Records) send(ctx context.Context, next *driver.Record) (*driver.Record, error) {
 	var v driver.Version
 	var err error

@@ -10,11 +10,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the idle timeout that a session may have of its own, in Record.Extra.
+// This file is the idle timeout of a session: the configuration's, or its own
+// (Record.Extra).
 
-// OwnIdle returns the idle timeout that a session has of its own, in milliseconds, and
-// whether it has one. 0: its own is that it has none. It is -1 if it can't be
-// understood, which no record that was read here is.
+// OwnIdle returns the idle timeout of a session's own, in milliseconds, and whether it
+// has one. 0: the session never idles out. -1: the member can't be understood; Records
+// reads such a record as corrupt.
 func OwnIdle(rec *driver.Record) (ms int64, own bool) {
 	if len(rec.Extra) == 0 {
 		return 0, false
@@ -24,14 +25,15 @@ func OwnIdle(rec *driver.Record) (ms int64, own bool) {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(string(raw), 10, 63)
-	if err != nil && !errors.Is(err, strconv.ErrRange) { // beyond that n is the most there is
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range n is the largest number
 		return -1, true
 	}
 	return int64(n), true
 }
 
-// IdleTimeout returns the idle timeout of a session, where others have the second.
-// driver.MaxLifetime: it has none, as the deadline comes first.
+// IdleTimeout returns the idle timeout of a session: its own, or else others, that of the
+// configuration. It is driver.MaxLifetime for a session without one, as the deadline
+// comes first.
 func IdleTimeout(rec *driver.Record, others time.Duration) time.Duration {
 	ms, own := OwnIdle(rec)
 	switch {
@@ -43,8 +45,8 @@ func IdleTimeout(rec *driver.Record, others time.Duration) time.Duration {
 	return max(time.Duration(ms)*time.Millisecond, 0)
 }
 
-// idleChecked is a store to which a session is corrupt whose own idle timeout can't be
-// understood.
+// idleChecked is a store whose Get calls a session corrupt if its own idle timeout can't
+// be understood.
 type idleChecked struct{ driver.Store }
 
 // Get implements Store.

@@ -14,21 +14,20 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the content of a ledger, and its form in a record.
+// This file is the content of a ledger, its JSON in a record, and the rules for a
+// principal.
 
-// ledger is what the record of kind KindLedger keeps of one principal in one app:
-// which of its sessions are live, exactly and at once, so that signing out
-// everywhere needs a search only for the case that the ledger was lost. An id is
-// entered before its sign-in returns, and leaves only when its record has been
-// buried or its deadline has passed.
+// ledger lists the sessions of one principal in one app, in a record of kind KindLedger.
+// It is exact at once, so signing out everywhere needs a search only where the ledger was
+// lost. An id is entered before its sign-in returns. It leaves only when its record has
+// been buried or its deadline has passed.
 type ledger struct {
-	// Generation is drawn anew by each RevokeAll. A sign-in that began under
-	// another one fails. The zero WriteID is that of a missing ledger, and of one
-	// that a sign-in made.
+	// Generation is drawn anew by each RevokeAll. A sign-in that began under another one
+	// fails. It is zero for a missing ledger, and for one that a sign-in made.
 	Generation driver.WriteID `json:"generation"`
 	Live       []ledgerEntry  `json:"live,omitempty"` // in the order of sign-in
-	// Ending are sessions that someone began to end: whoever next writes the
-	// ledger buries them before taking them out.
+	// Ending are sessions that someone began to end. The next writer of the ledger buries
+	// them before it takes them out.
 	Ending []ledgerEntry `json:"ending,omitempty"`
 
 	extra driver.ValueList // members that a newer version put there
@@ -37,14 +36,14 @@ type ledger struct {
 type ledgerEntry struct {
 	ID       driver.ID `json:"id"`
 	Deadline int64     `json:"deadline"` // Unix milliseconds
-	// OverLimit: it is ending because of a limit. An older version that ends it says that
-	// it was revoked.
+	// OverLimit says that the session is ending because of a limit. An older version ends
+	// it as revoked.
 	OverLimit bool `json:"limit,omitempty"`
 
 	extra driver.ValueList // as in a ledger
 }
 
-// reason returns why a session is ending.
+// reason returns the reason for which the session is ending.
 func (e ledgerEntry) reason() driver.EndReason {
 	if e.OverLimit {
 		return driver.EndOverLimit
@@ -54,10 +53,11 @@ func (e ledgerEntry) reason() driver.EndReason {
 
 func (e ledgerEntry) deadline() time.Time { return time.UnixMilli(e.Deadline).UTC() }
 
-// LedgerFault says what was wrong with a ledger.
+// LedgerFault names what is wrong with a ledger.
 type LedgerFault string
 
-// The faults. All of them were mended when they are told.
+// The faults. When they are told, an unreadable ledger has been replaced, a foreign
+// session has been left alone, and one that was missing has been entered or ended.
 const (
 	LedgerUnreadable LedgerFault = "unreadable" // it couldn't be understood, and was replaced
 	LedgerForeign    LedgerFault = "foreign"    // it named a session that isn't the principal's
@@ -67,10 +67,11 @@ const (
 // ledgerValue is the name of a ledger's one value.
 const ledgerValue = "ledger"
 
-// readLedger understands a ledger's record.
+// readLedger decodes the record of a ledger. A record that isn't this ledger is
+// driver.ErrCorrupt.
 func readLedger(rec *driver.Record, app, principal string) (ledger, error) {
 	raw := rec.Values.Get(ledgerValue)
-	if raw == nil { // just begun
+	if raw == nil { // just begun, or emptied
 		return ledger{}, nil
 	}
 	if rec.Kind != driver.KindLedger || rec.App != app || rec.Principal != principal {
@@ -83,13 +84,14 @@ func readLedger(rec *driver.Record, app, principal string) (ledger, error) {
 	return l, nil
 }
 
-// decodeLedger reads a ledger, with what this version doesn't know. Names are exact,
-// and none comes twice: encoding/json takes "LIVE" for "live", and the last of two.
+// decodeLedger decodes a ledger, and keeps the members that this version doesn't know.
+// Names have to be exact, each once: encoding/json takes "LIVE" for "live", and the last
+// of two.
 func decodeLedger(raw json.RawMessage) (ledger, error) {
 	var l ledger
 	if json.Unmarshal(raw, &l) == nil {
 		if again, err := json.Marshal(l); err == nil && bytes.Equal(again, raw) {
-			return l, nil // it is as this version writes it
+			return l, nil // as this version writes it
 		}
 	}
 	l = ledger{}
@@ -149,8 +151,7 @@ func decodeEntries(raw json.RawMessage) ([]ledgerEntry, error) {
 	return entries, nil
 }
 
-// membersOf returns the members of a JSON object, each of which has to have a name
-// of its own.
+// membersOf returns the members of a JSON object. It refuses a name that comes twice.
 func membersOf(object json.RawMessage) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(object))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -175,13 +176,13 @@ func membersOf(object json.RawMessage) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// MarshalJSON writes what decodeLedger has read.
+// MarshalJSON writes a ledger as decodeLedger reads it, with its unknown members.
 func (l ledger) MarshalJSON() ([]byte, error) {
 	type plain ledger
 	return marshalWith(plain(l), l.extra)
 }
 
-// MarshalJSON writes an entry as decodeLedger reads it.
+// MarshalJSON writes an entry as decodeLedger reads it, with its unknown members.
 func (e ledgerEntry) MarshalJSON() ([]byte, error) {
 	type plain ledgerEntry
 	return marshalWith(plain(e), e.extra)
@@ -200,11 +201,12 @@ func marshalWith(plain any, extra driver.ValueList) ([]byte, error) {
 	return append(append(b[:len(b)-1], ','), m[1:]...), nil // neither is empty
 }
 
-// ErrPrincipal says that a principal isn't one.
+// ErrPrincipal says that a text is no principal. It wraps driver.ErrInvalid.
 var ErrPrincipal = fmt.Errorf("not a principal: %w", driver.ErrInvalid)
 
-// CheckPrincipal returns an ErrPrincipal that says what is wrong with a principal,
-// or nil. Methods of Records don't check it again.
+// CheckPrincipal returns nil for 1 to 512 bytes of UTF-8 without control characters. Any
+// other text is an ErrPrincipal that says what is wrong. Methods of Records don't check
+// it again.
 func CheckPrincipal(p string) error {
 	switch {
 	case p == "":
@@ -222,10 +224,12 @@ func CheckPrincipal(p string) error {
 	return nil
 }
 
-// errNoEntry refuses a change that would take nothing out.
+// errNoEntry refuses a change that would take nothing out of the ledger, or enter
+// nothing.
 var errNoEntry = errors.New("cloakroom: not in the ledger")
 
-// without takes entries out of a list. errNoEntry: there were none to be taken out.
+// without takes entries out of a list. It returns errNoEntry if there were none to take
+// out.
 func without(list *[]ledgerEntry, out func(ledgerEntry) bool) error {
 	n := len(*list)
 	if *list = slices.DeleteFunc(*list, out); len(*list) == n {

@@ -17,8 +17,8 @@ const (
 	idB = "AZqAAAAAAgICAgICAgICAg"
 )
 
-// The golden file has a ledger as this version writes it, one with what a later version
-// could add, and one that ends a session because of a limit.
+// The golden file has a ledger as this version writes it, one with members that a later
+// version could add, and one that ends a session because of a limit.
 func TestLedgerGolden(t *testing.T) {
 	golden, err := os.ReadFile("testdata/ledgers.golden")
 	if err != nil {
@@ -47,8 +47,8 @@ func TestLedgerGolden(t *testing.T) {
 	}
 }
 
-// A ledger that isn't quite one is corrupt: to read something of it would lose
-// sessions that a sign-out everywhere has to end. What is merely unknown is kept.
+// A ledger that isn't quite one is corrupt: to read a part of it would lose sessions that
+// a sign-out everywhere has to end. Merely unknown members are kept.
 func TestI10_StrangeLedgers(t *testing.T) {
 	const entry = `{"id":"` + idA + `","deadline":1797897600000}`
 	const generation = `"generation":"AAAAAAAAAAA"`
@@ -92,7 +92,7 @@ func TestI10_StrangeLedgers(t *testing.T) {
 	}
 }
 
-// What is confirmed keeps what a newer version put there.
+// A confirmation keeps the members that a newer version put into a record or grave.
 func TestConfirmKeepsExtra(t *testing.T) {
 	extra := driver.ValueList{{Name: "labels", JSON: json.RawMessage(`{"a":"b"}`)}}
 	store := memstore.New(nil)

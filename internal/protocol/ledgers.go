@@ -11,25 +11,26 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the use of ledgers: entering, leaving, and the list of who is in
-// (invariant 10). revoke.go signs a principal out everywhere.
+// This file is the use of a principal's ledger: a sign-in enters it, within the limit per
+// principal, an ended session leaves it, and Live lists it (invariant 10). revoke.go
+// signs a principal out everywhere.
 
 // ErrRevoked says that the principal was signed out everywhere while this sign-in
 // was under way.
 var ErrRevoked = errors.New("signed out everywhere during sign-in")
 
-// AttemptLife is how long a sign-in may take from the reading of the ledger's
-// generation on.
+// AttemptLife is the time that a sign-in may take after it has read the ledger's
+// generation.
 const AttemptLife = 30 * time.Minute
 
-// Generation returns the generation of a principal's ledger, which a sign-in has
-// to find unchanged (invariant 10). A missing ledger is of the zero generation.
+// Generation returns the generation of a principal's ledger, which a sign-in has to find
+// unchanged (invariant 10). It is zero for a missing ledger.
 func (r *Records) Generation(ctx context.Context, principal string) (driver.WriteID, error) {
 	l, err := r.ledger(ctx, principal)
 	return l.Generation, err
 }
 
-// ledger returns a principal's ledger; a missing one is empty.
+// ledger returns a principal's ledger, which is empty if it is missing.
 func (r *Records) ledger(ctx context.Context, principal string) (ledger, error) {
 	id := driver.LedgerID(r.app, principal)
 	rec, err := r.store.Get(ctx, id)
@@ -42,17 +43,17 @@ func (r *Records) ledger(ctx context.Context, principal string) (ledger, error) 
 	return readLedger(rec, r.app, principal)
 }
 
-// changeLedger writes a principal's ledger by compare-and-set and returns it as
-// it was written, perhaps with others' changes. f may run more than once; its
-// error refuses the change. keep is the least time that the ledger has to stay.
+// changeLedger writes a principal's ledger by compare-and-set and returns it as written,
+// perhaps with others' changes. f may run more than once. Its error refuses the change.
+// The ledger has to stay until keep, or longer.
 //
-// mend says that a ledger which can't be understood is replaced by an empty one,
-// rather than an error. f has to give it a generation.
+// With mend, a ledger that can't be understood is replaced by an empty one, to which f
+// has to give a generation. Without mend it is driver.ErrCorrupt.
 func (r *Records) changeLedger(principal string, mend bool, f func(*ledger, time.Time) (keep time.Time, err error)) (ledger, error) {
 	return r.writeLedger(principal, mend, func(_ *driver.Record, l *ledger, now time.Time) (time.Time, error) { return f(l, now) })
 }
 
-// writeLedger is changeLedger for who wants to see the record that is changed as well.
+// writeLedger is changeLedger with an f that gets the record as well.
 func (r *Records) writeLedger(principal string, mend bool, f func(*driver.Record, *ledger, time.Time) (keep time.Time, err error)) (ledger, error) {
 	id := driver.LedgerID(r.app, principal)
 	mended := false
@@ -85,7 +86,7 @@ func (r *Records) writeLedger(principal string, mend bool, f func(*driver.Record
 			next.Deadline = later(next.Deadline, keep)
 			next.Expires = next.Deadline
 			if soon := now.Add(r.o.Timeout); len(l.Ending) > 0 && soon.Before(next.Deadline) {
-				next.Expires = soon // EndLeftovers finds it by that
+				next.Expires = soon // by which EndLeftovers finds it
 			}
 			return nil
 		},
@@ -102,17 +103,17 @@ func (r *Records) writeLedger(principal string, mend bool, f func(*driver.Record
 	return readLedger(rec, r.app, principal)
 }
 
-// enterLedger adds a new session to its principal's ledger if the generation is
-// still the sign-in's. Over the limit, sessions that are over leave first. The oldest
-// of those left that are too many move to ending, in the same write, but not those
-// that the sign-in is about to replace. Sessions of which it can't be learned whether
-// they are over don't count: the next sign-in makes up for them. It returns all that
-// are ending, for finishEnding.
+// enterLedger adds a new session to its principal's ledger if the generation is still the
+// sign-in's. Over the limit, sessions that are over leave first. If that isn't enough,
+// the oldest move to ending in the same write, but not those that the sign-in is about to
+// replace. A session of which can't be learned whether it is over doesn't count: the next
+// sign-in makes up for it. enterLedger returns all that are ending, for finishEnding.
 func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generation driver.WriteID, limit int, replaces []driver.ID) ([]ledgerEntry, error) {
 	e := &entrance{rec: rec, generation: generation, limit: limit, replaces: replaces}
 	l, err := r.changeLedger(rec.Principal, false, e.enter)
 	if errors.Is(err, errOverLimit) && !errors.Is(err, driver.ErrUnknown) {
-		// Which of them are over costs a read of each, so it is asked for only now.
+		// To learn which of them are over costs a read of each, so that is left until
+		// now.
 		e.over, e.unread = r.overAmong(ctx, e.rivals)
 		e.looked = true
 		l, err = r.changeLedger(rec.Principal, false, e.enter)
@@ -126,26 +127,26 @@ func (r *Records) enterLedger(ctx context.Context, rec *driver.Record, generatio
 	return l.Ending, nil
 }
 
-// entrance is a new session on its way into its principal's ledger.
+// entrance is the entering of a new session into its principal's ledger.
 type entrance struct {
 	rec        *driver.Record
 	generation driver.WriteID
 	limit      int
 	replaces   []driver.ID
 
-	rivals       []ledgerEntry // those that would have to end, or are over, when the limit was met
-	looked       bool          // it is known which of them are over:
+	rivals       []ledgerEntry // at the limit: the live entries but those that are replaced
+	looked       bool          // over and unread are known
 	over, unread map[driver.ID]bool
 }
 
-// enter changes the ledger. errOverLimit: it has to be known first which sessions are
-// over.
+// enter changes the ledger. It returns errOverLimit where it has to know first which
+// sessions are over.
 func (e *entrance) enter(l *ledger, now time.Time) (keep time.Time, err error) {
 	if l.Generation != e.generation {
 		return now, errRevoked(e.rec.Principal)
 	}
 	l.Live = slices.DeleteFunc(l.Live, func(there ledgerEntry) bool {
-		return e.over[there.ID] || there.ID == e.rec.ID // which a Rebuild may have entered
+		return e.over[there.ID] || there.ID == e.rec.ID // a Rebuild may have entered the new one
 	})
 	excess := e.excess(l.Live)
 	if excess > 0 && !e.looked {
@@ -165,8 +166,8 @@ func (e *entrance) enter(l *ledger, now time.Time) (keep time.Time, err error) {
 	return e.rec.Deadline, nil
 }
 
-// excess returns how many are too many with the new one. Those that it replaces don't
-// count, nor those that couldn't be read.
+// excess returns the number of sessions beyond the limit, with the new one. Those that it
+// replaces, and those that couldn't be read, don't count.
 func (e *entrance) excess(live []ledgerEntry) int {
 	if e.limit <= 0 {
 		return 0
@@ -194,7 +195,7 @@ func errRevoked(principal string) error {
 	return fmt.Errorf("cloakroom: %q: %w", principal, ErrRevoked)
 }
 
-// leave takes an id out that has been buried, and ends what is ending.
+// leave takes the id of a buried session out of the ledger, and ends what is ending.
 func (r *Records) leave(ctx context.Context, principal string, id driver.ID) error {
 	l, err := r.changeLedger(principal, false, func(l *ledger, now time.Time) (time.Time, error) {
 		return now, without(&l.Live, func(e ledgerEntry) bool { return e.ID == id })
@@ -208,8 +209,8 @@ func (r *Records) leave(ctx context.Context, principal string, id driver.ID) err
 	return err
 }
 
-// leaveLedger takes a buried session out of its principal's ledger. The burial
-// is what counts; an id that stays does no harm.
+// leaveLedger is leave for a record, and logs a failure. Only the burial counts: an id
+// that stays in the ledger does no harm.
 func (r *Records) leaveLedger(ctx context.Context, rec *driver.Record) {
 	if rec.Principal == "" {
 		return
@@ -222,14 +223,15 @@ func (r *Records) leaveLedger(ctx context.Context, rec *driver.Record) {
 // Listed is one of a principal's sessions.
 type Listed struct {
 	*driver.Record
-	// Ending: it is being ended. It still opens, as it couldn't be buried yet.
+	// Ending says that the session has to end, and couldn't be buried yet. It still
+	// opens.
 	Ending bool
 }
 
-// Live returns a principal's sessions that are neither ended nor expired, in the order
-// of sign-in, exactly. What is ending is tried to be ended first, once; what can't be
-// comes last. One that is corrupt is passed over: it opens for nobody. One that a
-// newer version wrote is driver.ErrNewer for all, as the list would not be exact
+// Live returns a principal's sessions that are neither ended nor expired, exactly, in the
+// order of sign-in. It first tries to end those that are ending, once; those that are
+// left come last. A corrupt session is left out: it opens for nobody. For one that a
+// newer version wrote the call fails with driver.ErrNewer, as the list would not be exact
 // without it.
 func (r *Records) Live(ctx context.Context, principal string) ([]Listed, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
@@ -259,7 +261,8 @@ func (r *Records) Live(ctx context.Context, principal string) ([]Listed, error) 
 	return slices.DeleteFunc(list, func(s Listed) bool { return s.Record == nil }), nil
 }
 
-// tryToFinish is finishEnding for who has more to do.
+// tryToFinish is finishEnding for a caller that has more to do: it takes half of
+// Options.Timeout at most, and leaves a failure to the next caller.
 func (r *Records) tryToFinish(ctx context.Context, principal string, ending []ledgerEntry) {
 	if len(ending) == 0 {
 		return

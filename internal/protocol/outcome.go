@@ -8,29 +8,29 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is how the outcome is learned of a write that met a conflict or was not
-// answered.
+// This file is the resolving of lost answers and conflicts: it re-reads the record, has
+// resolve.go judge the attempts, and confirms the state by a write.
 
-// learned is what there is to know of a record after writes whose outcome wasn't known.
+// learned is the result of learnOutcome: the record, and the verdict on the attempts.
 type learned struct {
 	rec     *driver.Record // as it is now; nil unless it is live
 	state   recordState
 	verdict verdict
 
-	// attempts are those that may still happen; with verdictApplied the one that
+	// attempts are those that may still happen. With verdictApplied it is the one that
 	// happened.
 	attempts []attempt
 }
 
-// learnOutcome re-reads a record after a write that met a conflict, or wasn't
-// answered, until it knows what became of the attempts. It asks again, backing
-// off, while the store doesn't answer, and for a while when what it reads has
-// not advanced past the conflict.
+// learnOutcome re-reads a record after a write that met a conflict, or wasn't answered,
+// until it knows what became of the attempts. It asks again, backing off, while the store
+// doesn't answer. After a conflict it also asks again, a few times, while it reads the
+// same state that the write was made on.
 //
 // A read doesn't prove that an attempt was applied, nor that a grave is there. It may
-// come from an isolated node that alone has the write, and is about to lose it. So
-// the state that was read is written once more, at its version. If that is
-// acknowledged, so is the state that it was written over.
+// show a phantom: a write that an isolated node alone has, and is about to lose. So the
+// state that was read is written once more, at its version. If that is acknowledged, so
+// is the state that it was written over.
 //
 // cause is the error of the last write.
 func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) learned {
@@ -45,7 +45,7 @@ func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []a
 		rec, err := r.store.Get(ctx, cur.ID)
 		seen, ok := see(rec, err)
 		if !ok {
-			if errors.Is(err, driver.ErrNewer) || errors.Is(err, driver.ErrCorrupt) { // nor will it be readable soon
+			if errors.Is(err, driver.ErrNewer) || errors.Is(err, driver.ErrCorrupt) { // it won't be readable soon
 				return unread
 			}
 			continue
@@ -66,24 +66,25 @@ func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []a
 		case v == verdictApplied:
 			pending = happened(open, seen)
 		case seen.state == stateGrave:
-			pending = nil // whatever is still on its way meets the grave
+			pending = nil // an attempt that is still on its way meets the grave
 		}
 		return learned{rec, seen.state, v, pending}
 	}
 }
 
-// happened returns the attempt, alone, whose write id was seen.
+// happened returns the attempt whose write id was seen, as the only one.
 func happened(open []attempt, seen sighting) []attempt {
 	i := slices.IndexFunc(open, func(a attempt) bool { return slices.Contains(seen.ids, a.id) })
 	return open[i : i+1]
 }
 
-// confirm writes a state that was read once more, unchanged, at its version.
+// confirm writes back a state that was read, unchanged, at its version. If that is
+// acknowledged, the state is no phantom.
 func (r *Records) confirm(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
 	switch {
 	case rec.Grave != nil:
 		return rec, r.store.Bury(ctx, rec.ID, *rec.Grave, rec.Version)
-	case rec.Version.IsZero(): // nothing was read, and what was sent may still come
+	case rec.Version.IsZero(): // nothing was read, and a create may still come
 		return nil, errNotThere
 	}
 	next := *rec
@@ -95,7 +96,7 @@ func (r *Records) confirm(ctx context.Context, rec *driver.Record) (*driver.Reco
 // errNotThere says that there is no record to confirm.
 var errNotThere = errors.New("nothing is there")
 
-// advanced reports whether the state that was read is another than cur.
+// advanced reports whether the state that was read differs from cur.
 func advanced(cur, rec *driver.Record, seen sighting) bool {
 	switch seen.state {
 	case stateLive:

@@ -9,66 +9,67 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// This file is the queue of a record's changes: who waits in it, and who works it
-// off.
+// This file is the queue of a record: changes of one process wait in it, and are written
+// as one.
 
-// Queue holds the changes of one record that wait in this process, and the newest
-// state of the record that the process knows. One goroutine at a time works it off.
-// It lasts while there are changes of the record, or requests that hold it open. The
-// zero Queue is to be given to Records.Hold.
+// Queue holds the changes of one record that wait in this process, and the newest state
+// of the record that the process knows. One goroutine at a time works it off. It lasts
+// while there are changes of the record, or requests that hold it open. Give a zero Queue
+// to Records.Hold.
 type Queue struct {
 	waiting []*Change
 	running bool
 	holders int32 // requests that hold the session open
 
-	newest *driver.Record // as the last flush left it; nil if that isn't known
+	newest *driver.Record // as the last flush left it; nil: not known
 	asOf   Moment
 }
 
 const (
-	// staleAfter is how old a state may be to be written over without reading the
-	// record again. A write over a state that is many writes old meets a conflict,
-	// and by then nobody can tell whether it happened (invariant 13).
+	// staleAfter is the age beyond which a state is read again before it is written over.
+	// A write over a state that is many writes old meets a conflict, and by then nobody
+	// can tell whether it happened (invariant 13).
 	staleAfter = time.Second
 
-	// maxWaiting bounds a queue.
+	// maxWaiting is the most changes that wait in a queue.
 	maxWaiting = 10_000
 )
 
-// Change is one waiter's part of a checked write.
+// Change is one waiter's part of a write by compare-and-set.
 type Change struct {
-	Base *driver.Record // what the waiter read; nil: it is read first
-	AsOf Moment         // when it did; after Records.Change, of what that returned
+	Base *driver.Record // the record as the waiter read it; nil: it is read first
+	AsOf Moment         // when Base was read; after Records.Change, the time of the state that it returned
 
-	// Apply makes the change on next. It may set the fields of next, but must not
-	// change what they point to. It may run more than once, in any goroutine. now is
-	// the time of this run. untouched says that next is as the store keeps it at
-	// next.Version, without changes of others. An error refuses the change, and
-	// ErrNeedless gives it up.
+	// Apply makes the change on next. It may set the fields of next, but must not change
+	// what they point to. It may run more than once, in any goroutine. now is the time of
+	// this run. untouched says that next is as the store keeps it at next.Version,
+	// without changes of others. An error refuses the change, and ErrNeedless gives it
+	// up.
 	Apply func(next *driver.Record, now time.Time, untouched bool) error
 
-	// Make makes the record that is changed where there is none. All changes of
-	// a record have the same. nil: a missing record is driver.ErrGone.
+	// Make makes the record where there is none. All changes of a record have the same.
+	// nil: a missing record is driver.ErrGone.
 	Make func() *driver.Record
 
-	// Seen is when the visitor came whose doing the change is, and found the session
-	// live; 0: it is no visitor's. Apply sets Record.Seen to that or later.
+	// Seen is when the visitor who makes the change arrived, and found the session live;
+	// 0: it is no visitor's. Apply sets Record.Seen to that or later.
 	Seen Moment
 
-	// MaySkip says that nothing need be written if the change leaves the values as
-	// they are: for a state that the store certainly had since Apply's changes were
-	// asked for. That is one that is read after them, by a store that vouches for
-	// its reads (driver.Assurances); or if Fresh, Base and what came after it.
+	// MaySkip says that nothing need be written if the change leaves the values as they
+	// are. That takes a state that the store certainly had after the change was asked
+	// for: the store vouches for its reads (driver.Assurances), and the state was read
+	// since. Fresh says that this holds for Base, and so for any later state.
 	MaySkip, Fresh bool
 
-	// carries says that it is the sign-in itself that makes the values of its session.
+	// carries says that the change is the sign-in's own, which carries values into its
+	// session.
 	carries bool
 
-	// Skipped is set if for that reason nothing was written.
+	// Skipped is set if nothing was written, as MaySkip allows.
 	Skipped bool
 
-	// Outcome is what Apply may leave of a run. After Records.Change it is that of the
-	// run whose write happened, which need not be the last one.
+	// Outcome is a result that Apply may leave. After Records.Change it is that of the
+	// run whose write happened, which need not be the last run.
 	Outcome any
 	unsure  []unsureOutcome
 
@@ -77,13 +78,12 @@ type Change struct {
 	rec       *driver.Record
 	err       error
 
-	// The memory that carrying it out takes is here, so that all is allocated in one
-	// piece.
+	// The memory that a flush takes is here, so that all is allocated in one piece.
 	flight timeout.Context
 	alone  [1]*Change // a batch of itself
 }
 
-// unsureOutcome is the outcome of a run whose write was sent, and wasn't answered.
+// unsureOutcome is the outcome of a run whose write was sent and has no certain answer.
 type unsureOutcome struct {
 	id      driver.WriteID
 	outcome any
@@ -96,10 +96,10 @@ func (c *Change) finish(rec *driver.Record, err error) {
 	}
 }
 
-// Hold keeps the queue of a session until Release, so that a request writes over
-// the state that others of this process left meanwhile. It returns the queue that
-// there is, or else fresh, a zero one, which becomes the session's. Release has to be
-// called at the end of the request. Hold and Release cost no store operation.
+// Hold keeps the queue of a session until Release, so that a request writes over the
+// state that others of this process left meanwhile. It returns the session's queue. If
+// there is none, fresh, a zero one, becomes it. The caller has to call Release at the end
+// of the request. Hold and Release cost no store operation.
 func (r *Records) Hold(id driver.ID, fresh *Queue) *Queue {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,27 +130,27 @@ func (r *Records) queue(id driver.ID) *Queue {
 	return q
 }
 
-// drop forgets a queue that nothing needs any more, with mu held.
+// drop forgets a queue that is at rest and not held, with mu held.
 func (r *Records) drop(id driver.ID, q *Queue) {
 	if !q.running && q.holders == 0 {
 		delete(r.queues, id)
 	}
 }
 
-// Change carries a change out and waits for it, whatever becomes of the caller's
-// request: for as long as Options.Timeout, or twice that behind another that is
-// in flight. It returns the record as it was written, perhaps with others'
-// changes; nil if that was written, and ended since.
+// Change carries a change out and waits for it, even if the caller's request ends: at
+// most Options.Timeout, or twice that behind a change in flight. It returns the record as
+// it was written, perhaps with others' changes. It returns nil if the record was written,
+// and has ended since.
 //
 // Changes of one record that come together are written as one (invariant 3). Each is
-// refused or written by itself. A refusal rests on what is acknowledged, never on a
-// change of another that isn't written yet (invariant 13). An idle session is ended
-// first, and the change finds it gone (invariants 2 and 11); but not if Change.Seen
-// tells that it isn't idle.
+// refused or written by itself. A refusal rests on an acknowledged state, never on
+// another's change that isn't written yet (invariant 13). An idle session is ended first,
+// and the change fails with driver.ErrGone (invariants 2 and 11), unless Change.Seen
+// shows that the session isn't idle.
 //
-// Errors: that of Apply, where it refused; driver.ErrGone, the session has ended, or
-// is another app's; with driver.ErrUnknown beside it, it has ended, perhaps after the
-// change. driver.ErrOverloaded: nothing was written.
+// Errors: that of Apply, where it refused. driver.ErrGone: the session has ended, or is
+// another app's; with driver.ErrUnknown beside it, the session has ended, perhaps after
+// the change. driver.ErrOverloaded: nothing was written.
 func (r *Records) Change(id driver.ID, c *Change) (*driver.Record, error) {
 	if err := r.load.admit(true); err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (r *Records) Change(id driver.ID, c *Change) (*driver.Record, error) {
 	c.done = make(chan struct{})
 	q.waiting = append(q.waiting, c)
 	r.mu.Unlock()
-	// A change waits behind one that is in flight: at most twice the time.
+	// A change waits behind one that is in flight, so at most twice the time.
 	timer := time.NewTimer(2 * r.o.Timeout)
 	defer timer.Stop()
 	select {
@@ -215,8 +215,8 @@ func (r *Records) enter(id driver.ID) (*Queue, error) {
 	return q, nil
 }
 
-// wake reports whether nobody worked the queue off, so that the caller has to see to
-// it now; with mu held.
+// wake reports whether the queue was at rest, so that the caller has to see to its work
+// now. mu is held.
 func (r *Records) wake(q *Queue) bool {
 	if q.running {
 		return false
@@ -226,8 +226,8 @@ func (r *Records) wake(q *Queue) bool {
 	return true
 }
 
-// rest ends the work on a queue, and reports that, if nothing waits in it; with
-// mu held.
+// rest ends the work on a queue if nothing waits in it, and reports whether it did. mu is
+// held.
 func (r *Records) rest(id driver.ID, q *Queue) bool {
 	if len(q.waiting) > 0 {
 		return false
@@ -238,9 +238,9 @@ func (r *Records) rest(id driver.ID, q *Queue) bool {
 	return true
 }
 
-// writeFirst carries out the first change of a queue that was at rest, in the
-// goroutine of its waiter: to hand it to another and to wait would cost more
-// than a write to memory. Changes that have come meanwhile are left to another.
+// writeFirst carries out the first change of a queue that was at rest, in the goroutine
+// of its waiter. To hand it to another and to wait would cost more than a write to
+// memory. Changes that came meanwhile are left to another.
 func (r *Records) writeFirst(id driver.ID, q *Queue, c *Change, newest *driver.Record, asOf Moment) {
 	var latest *driver.Record
 	defer func() { // also if a store or a hook panics, which net/http survives
@@ -273,8 +273,8 @@ func (r *Records) drain(id driver.ID, q *Queue) {
 	}
 }
 
-// writeBatch writes a batch of a queue over the newest state that the queue
-// knows, as of some time, and returns the newest state then.
+// writeBatch writes a batch of a queue over the newest state that is known: that of the
+// queue, as of asOf, or a change's base. It returns the newest state afterwards.
 func (r *Records) writeBatch(id driver.ID, batch []*Change, newest *driver.Record, asOf Moment) (*driver.Record, Moment) {
 	for _, c := range batch {
 		switch {
@@ -296,8 +296,8 @@ func (r *Records) writeBatch(id driver.ID, batch []*Change, newest *driver.Recor
 	return latest, asOf
 }
 
-// putBack puts changes that a flush left alone before those that came since. Only
-// the goroutine that works their queue off may call it.
+// putBack puts changes that have no result yet back into their queue, before those that
+// came since. Only the goroutine that works the queue off may call it.
 func (r *Records) putBack(id driver.ID, changes []*Change) {
 	if len(changes) == 0 {
 		return
@@ -324,7 +324,7 @@ func (r *Records) refuseWaiting(id driver.ID, err error) {
 
 // isAbandoned reports whether nobody waits for a change any more.
 func (r *Records) isAbandoned(c *Change) bool {
-	if c.done == nil { // nobody else does, or nobody ever did
+	if c.done == nil { // its waiter carries it out, or nobody ever waited
 		return false
 	}
 	r.mu.Lock()

@@ -10,15 +10,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is how records are read, and when a session is over.
+// This file is reading records, and the judgement that a session is over: idle, or past
+// its deadline.
 
-// endIfOver reports whether a session is past its end now. An idle one is buried
-// first, at the version that was judged, so that no save that is on its way can
-// revive it once it has been called expired. Past the deadline there is no need: it
-// never moves. An error leaves it open, and a re-read is due.
+// endIfOver reports whether a session is over. An idle one is buried first, at the
+// version that was judged, so that no save under way revives a session that was called
+// expired. Past the deadline no burial is needed, as the deadline never moves. After an
+// error it isn't known, and the caller has to re-read.
 //
-// It isn't idle if the changes, which are about to be written, are of a visitor who
-// came in time, however long it took to get there.
+// A session isn't idle if one of the changes about to be written is of a visitor who came
+// in time, however long the change has taken to get here.
 func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Time, changes []*Change) (bool, error) {
 	switch {
 	case rec.Kind != driver.KindSession || !r.over(rec, now) || r.inUse(rec, now, changes):
@@ -37,14 +38,14 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 // driver.ErrCorrupt.
 var ErrForeign = errors.New("not a session of this app")
 
-// Read returns the record of a session that is live. If the session has ended it
-// returns its grave, or neither if there is no grave. One that is found to be over has
-// a grave that says EndExpired, at its deadline or now. A session that is called over
-// before its deadline has been buried, so it stays over (invariants 2 and 11). What
-// counts is when it was asked for, not when the store answers.
+// Read returns the record of a session that is live. If the session has ended it returns
+// the grave, or neither if there is none. If Read finds the session over, it returns a
+// grave that says EndExpired, at the deadline or now. Before the deadline it has buried
+// the session, which so stays over (invariants 2 and 11). The time of the call counts,
+// not that of the store's answer.
 //
-// The record may be stale, or a phantom, as far as the store allows. A change on top
-// of it finds that out.
+// The record may be stale, or a phantom, as far as the store allows. A change on top of
+// it finds that out.
 //
 // Errors: ErrForeign; those of reading.
 func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
@@ -79,8 +80,8 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	}
 }
 
-// Open is Read for a request that brings a token. It is turned down, with ErrTooMany,
-// while more operations are under way than the store carries out in time.
+// Open is Read for a request that brings a token. It returns ErrTooMany while more
+// operations are under way than the store carries out in time.
 func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
 	if err := r.load.admit(false); err != nil {
 		return nil, nil, err
@@ -89,7 +90,7 @@ func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	return r.Read(ctx, id)
 }
 
-// Opened is what OpenEach found under an id, as Open returns it.
+// Opened is the result of Open for one id.
 type Opened struct {
 	ID     driver.ID
 	Record *driver.Record
@@ -109,9 +110,10 @@ func (r *Records) OpenEach(ctx context.Context, ids []driver.ID) []Opened {
 	return all
 }
 
-// Recall returns a session as it was less than Options.CacheFor ago, and the moment
-// that it was asked for. It returns nil if that isn't remembered, or is over now. It
-// costs no store operation. What this Records changed or ended since is in it.
+// Recall returns a session as it was less than Options.CacheFor ago, and the moment at
+// which the store was asked for it. It returns nil if the session isn't remembered, or is
+// over at now. All that this Records has changed or ended since is in it. Recall costs no
+// store operation.
 func (r *Records) Recall(id driver.ID, now time.Time) (*driver.Record, Moment) {
 	if r.cache == nil {
 		return nil, 0
@@ -125,7 +127,7 @@ func (r *Records) Recall(id driver.ID, now time.Time) (*driver.Record, Moment) {
 
 // Newest returns a record as the store has it, over or not.
 //
-// Errors: driver.ErrGone, there is no record; those of reading.
+// Errors: driver.ErrGone, there is no record, or a grave; those of reading.
 func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
@@ -139,19 +141,21 @@ func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, err
 	return rec, nil
 }
 
-// IsOver reports whether a session is past its idle timeout or its deadline now.
+// IsOver reports whether a session is past its idle timeout or its deadline, by the time
+// of the call.
 func (r *Records) IsOver(rec *driver.Record) bool { return r.over(rec, r.clock.Now()) }
 
 // Now returns the time of records.
 func (r *Records) Now() time.Time { return r.clock.Now() }
 
-// over reports whether a session is past its idle timeout or its deadline.
+// over reports whether a session is past its idle timeout or its deadline at now.
 func (r *Records) over(rec *driver.Record, now time.Time) bool {
 	return !now.Before(rec.Expires) || !now.Before(rec.Deadline) || now.Sub(rec.Seen) >= IdleTimeout(rec, r.o.Idle)
 }
 
-// inUse reports whether a session that seems to be idle isn't, as a visitor came whose
-// changes are about to be written. Each found it live.
+// inUse reports whether a session that looks idle isn't: one of the changes about to be
+// written is of a visitor who came within the idle timeout. Each such visitor found the
+// session live.
 func (r *Records) inUse(rec *driver.Record, now time.Time, changes []*Change) bool {
 	return now.Before(rec.Deadline) && slices.ContainsFunc(changes, func(c *Change) bool {
 		return c.Seen != 0 && c.Seen.since(now) < IdleTimeout(rec, r.o.Idle)

@@ -10,27 +10,27 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is Records, and how it begins and ends.
+// This file is Records, this package's surface: its options, how it is made and closed,
+// and how an operation begins that is carried through.
 
 // Records reads and writes the records of one app in a store.
 //
 // Concurrency: methods are safe for concurrent use. Several Records may work on one
-// store, in one process or in many. Only the order of the Queue and the cache are
-// of one Records alone.
+// store, in one process or in many. Each has queues and a cache of its own.
 //
-// Outcome: what a method returned without an error has happened, is acknowledged by
-// the store, and stays (invariants 1 and 13). An error that wraps driver.ErrUnknown
-// says that nobody can tell. With any other error nothing has happened, unless the
-// method says otherwise.
+// Outcome: what a method does without an error is acknowledged by the store and stays
+// (invariants 1 and 13). An error that wraps driver.ErrUnknown says that nobody can tell
+// whether it happened. With any other error nothing has happened, unless the method says
+// otherwise.
 //
 // Time: methods that write are carried through for Options.Timeout, even when the
 // caller's context ends. Methods that read end with the caller's context.
 //
-// Errors: driver.ErrUnavailable, the store didn't answer, or turned the operation
-// down (with driver.ErrOverloaded), or a newer version wrote the record (with
-// driver.ErrNewer). driver.ErrCorrupt, the record can't be understood.
-// driver.ErrInvalid, the store refuses it for ever. driver.ErrClosed, after Close or
-// that of the store. Methods name those that they add.
+// Errors: driver.ErrUnavailable, the store didn't answer, or turned the operation down
+// (with driver.ErrOverloaded), or a newer version wrote the record (with
+// driver.ErrNewer). driver.ErrCorrupt, the record can't be understood. driver.ErrInvalid,
+// the store refuses the operation for good. driver.ErrClosed, Records or the store is
+// closed. Methods name the errors that they add.
 type Records struct {
 	store driver.Store        // with the cache around it, if there is one
 	owned driver.OwnedUpdater // the store, if it is one
@@ -49,35 +49,35 @@ type Records struct {
 	endings   endings
 
 	mu     sync.Mutex
-	queues map[driver.ID]*Queue // that something is in, or that somebody holds
+	queues map[driver.ID]*Queue // those at work, or held
 	closed bool
 	work   sync.WaitGroup // the queues' goroutines, and what Begin began
 }
 
-// Options say how Records work. All fields are to be set, but for CacheFor, Ended,
+// Options say how Records work. All fields have to be set, but for CacheFor, Ended,
 // Fault, Ahead and Clock, whose zero value is the real time.
 type Options struct {
 	App         string
 	Clock       Clock
-	Timeout     time.Duration // bounds what is carried through
-	Idle        time.Duration // idle timeout of sessions without one of their own; what a record says counts as well
+	Timeout     time.Duration // of operations that are carried through
+	Idle        time.Duration // idle timeout of sessions without one of their own; a record's Expires counts as well
 	MaxLifetime time.Duration // the longest that sessions of the app may live
 	CacheFor    time.Duration // how long a session is remembered; 0: not at all
-	Logger      *slog.Logger  // gets the errors that no caller is there for
+	Logger      *slog.Logger  // gets the errors that no caller gets
 
-	// Ended is told of a session, once, when it has been ended here, whatever ended it.
-	// Not told are the new session of a sign-in that failed, and an end of which it isn't
-	// known whether it happened, unless that is learned by who ends the session again.
-	// What is known of the session may be no more than its id. The context is the
-	// operation's. nil: nobody is.
+	// Ended is called when a session has been ended here, once for each, whatever ended
+	// it. It isn't called for the new session of a sign-in that failed. Nor is it for an
+	// end whose outcome isn't known, until a later end of the session finds that it
+	// happened. Perhaps no more is known of the session than its id. The context is the
+	// operation's. nil: nobody is told.
 	Ended func(context.Context, driver.Info, driver.EndReason)
 
-	// Fault is told what was wrong with a principal's ledger, and which session
-	// showed it, or the ledger. nil: nobody is.
+	// Fault is called for each fault of a principal's ledger. id is the session that
+	// showed it, or the ledger. nil: nobody is told.
 	Fault func(ctx context.Context, principal string, what LedgerFault, id driver.ID)
 
-	// Ahead is told each time that a session is read for a visitor, or for who lists
-	// sessions, which is from the future (see Skew), and how far. nil: nobody is.
+	// Ahead is called each time that a session from the future (see Skew) is read for a
+	// visitor or a list, and says how far ahead it is. nil: nobody is told.
 	Ahead func(ctx context.Context, id driver.ID, ahead time.Duration)
 }
 
@@ -96,7 +96,7 @@ func New(store driver.Store, o Options) *Records {
 	return r
 }
 
-// Skew returns what was met of sessions from the future.
+// Skew returns the number of sessions from the future that were read, and the worst.
 func (r *Records) Skew() Skew { return r.skews.sum() }
 
 // Close refuses further writes, with driver.ErrClosed, and waits for those accepted,
@@ -132,7 +132,7 @@ func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)
 }
 
-// tell tells of ends that have happened, but of none twice.
+// tell tells Options.Ended of ends that have happened, of each once.
 func (r *Records) tell(ctx context.Context, all ...ended) {
 	for _, e := range all {
 		if e.why != "" && r.endings.first(e.info.ID) && r.o.Ended != nil {

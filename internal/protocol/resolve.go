@@ -6,21 +6,21 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the judgement of lost answers: from what was sent and seen alone, it
-// says what became of writes.
+// This file is the judgement of lost answers: what became of the attempts, from the write
+// count and the write ids that a re-read shows.
 
-// attempt is a write that was sent and whose outcome isn't known: the write id
-// that it carries, and the write count of the record that it was built on. Since it
-// is a compare-and-set, it can only happen while the record stands at that
-// count, and if it happens the next count is its own.
+// attempt is a write that was sent and whose outcome isn't known: the write id that it
+// carries, and the write count of the record that it was built on. Since it is a
+// compare-and-set, it can only happen while the record stands at that count. If it
+// happens, the next count is its own.
 type attempt struct {
 	id       driver.WriteID
 	base     uint64
-	answered bool // with a conflict, which isn't to be trusted: engines retry by themselves
+	answered bool // with a conflict, which proves nothing: engines retry by themselves
 	ruledOut bool // by a read
 }
 
-// sighting is what a re-read found.
+// sighting is the result of a re-read.
 type sighting struct {
 	state  recordState
 	writes uint64
@@ -42,28 +42,27 @@ type verdict uint8
 const (
 	verdictApplied    verdict = iota // one of them happened
 	verdictNotApplied                // none happened up to now
-	verdictUnknown                   // that can't be learned
+	verdictUnknown                   // nobody can tell
 )
 
-// judge decides what became of attempts, none of which was answered with
-// success (invariant 13). It is a function of what was sent and seen alone.
-// With verdictNotApplied it returns the attempts that may still have happened, or
-// happen.
+// judge decides what became of attempts, none of which was answered with success
+// (invariant 13). It is a function of what was sent and seen alone. With
+// verdictNotApplied it returns the attempts that may still have happened, or happen.
 //
 //   - Its write id is among the record's: that attempt happened.
-//   - The count moved on by no more than the write ids kept, and its own isn't
-//     there: it never happened and never will, since versions don't repeat.
+//   - The count moved on by no more than the write ids kept, and its own isn't there: it
+//     never happened and never will, since versions don't repeat.
 //   - The count didn't move: it hasn't happened, but still may.
 //   - Otherwise its write id may have been pushed out: nobody can tell.
 //
-// A read may come from an isolated node and show a phantom: a write that will be
-// rolled back. So "applied" is confirmed by a write (see Records.learnOutcome). An
-// attempt that is ruled out here stays pending until a later write is acknowledged.
-// One that was answered and ruled out before may fall too far behind for that. Then
-// it is given up, or in a busy session nobody could ever be told anything.
+// A read may come from an isolated node and show a phantom: a write that will be rolled
+// back. So "applied" is confirmed by a write (see Records.learnOutcome). An attempt that
+// is ruled out here stays pending until a later write is acknowledged. One that was
+// answered, and ruled out before, may fall too far behind for that. Then it is given up:
+// otherwise a busy session could tell nobody anything.
 //
-// A grave keeps count and write ids and is judged alike, but that nothing can happen
-// any more. A record that was there and is missing now leaves no trace.
+// A grave keeps the count and the write ids and is judged alike, except that nothing can
+// happen any more. A record that was there and is missing now leaves no trace.
 func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 	for _, a := range open {
 		if slices.Contains(seen.ids, a.id) {
@@ -85,7 +84,7 @@ func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 			}
 		case seen.writes == a.base:
 			if seen.state == stateGrave {
-				return verdictUnknown, nil // a burial counts as a write: this one didn't read
+				return verdictUnknown, nil // a burial of this state would have raised the count: this one hadn't read it
 			}
 			pending = append(pending, a)
 		default:
@@ -96,8 +95,8 @@ func judge(open []attempt, seen sighting) (v verdict, pending []attempt) {
 	return verdictNotApplied, pending
 }
 
-// see turns what Store.Get returned into a sighting. ok is false for errors
-// that say nothing about the record.
+// see turns the answer of Store.Get into a sighting. ok is false for errors that say
+// nothing about the record.
 func see(rec *driver.Record, err error) (s sighting, ok bool) {
 	switch {
 	case err == nil:

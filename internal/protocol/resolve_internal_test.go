@@ -91,7 +91,7 @@ func TestI13_Judge(t *testing.T) {
 
 var verdictNames = map[verdict]string{verdictApplied: "applied", verdictNotApplied: "not applied", verdictUnknown: "unknown"}
 
-// world is one record, with what is known to be true of it.
+// world is one record, with the truth about it.
 type world struct {
 	state   recordState
 	count   uint64
@@ -102,7 +102,7 @@ type world struct {
 	history string
 }
 
-// try is a write of ours, and what became of it in truth.
+// try is a write of ours, and its true outcome.
 type try struct {
 	attempt
 	burial  bool
@@ -142,7 +142,7 @@ func (w world) steps(yield func(name string, next world)) {
 		yield("o", w.write(id, false)) // another writes
 	}
 	if w.state == stateLive {
-		yield("b", w.write(id, true)) // another buries what it read
+		yield("b", w.write(id, true)) // another buries the state that it read
 	}
 	if w.state != stateGrave {
 		next := w
@@ -163,7 +163,7 @@ func (w world) steps(yield func(name string, next world)) {
 			}
 			next := w
 			next.tries = append(slices.Clip(w.tries), try{attempt{id: driver.WriteID{byte(len(w.tries) + 1)}, base: w.count}, burial, false})
-			yield(map[bool]string{false: "s", true: "S"}[burial], next) // we send, on what we have read
+			yield(map[bool]string{false: "s", true: "S"}[burial], next) // we send, on the state that we have read
 		}
 	}
 	for i, tr := range w.tries {
@@ -218,7 +218,7 @@ func TestI13_JudgeNeverGuesses(t *testing.T) {
 	}
 }
 
-// checkJudge compares what judge says with the truth.
+// checkJudge compares judge's verdict with the truth.
 func checkJudge(t *testing.T, w world) verdict {
 	open := make([]attempt, len(w.tries))
 	happened := false
@@ -258,7 +258,7 @@ func checkJudge(t *testing.T, w world) verdict {
 	return got
 }
 
-// TestI13_See: what a store answered, as judge is told it.
+// TestI13_See: a store's answers, as judge gets them.
 func TestI13_See(t *testing.T) {
 	live := &driver.Record{Writes: 3, WriteIDs: []driver.WriteID{{1}}}
 	grave := &driver.Record{Grave: &driver.Grave{Writes: 4, WriteIDs: []driver.WriteID{{2}}}}

@@ -10,23 +10,23 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is signing a principal out everywhere, and mending its ledger: what
-// searches for sessions (invariant 10).
+// This file is signing a principal out everywhere (RevokeAll), and rebuilding its ledger.
+// Both search for the principal's sessions (invariant 10).
 
-// RevokeAll ends all sessions of a principal but those in except. When it
-// returns nil they are buried, and a sign-in of an older generation fails
-// (invariant 10). It is to be called within Begin.
+// RevokeAll ends all sessions of a principal but those in except. When it returns nil
+// they are buried, and a sign-in of an older generation fails (invariant 10). Call it
+// within Begin.
 //
-// The ledger makes it exact against what happens at the same moment. For the case
-// that the ledger was lost, it searches for sessions as well. Those that were signed
-// in under its own generation, or under the one that the ledger has by then, are of
-// later sign-ins and stay. An unreadable ledger is replaced.
+// The ledger makes it exact against sign-ins at the same moment. For the case that the
+// ledger was lost, it also searches for sessions. Those that were signed in under its own
+// generation, or under the one that the ledger has by then, are of later sign-ins and
+// stay. An unreadable ledger is replaced.
 //
-// Errors: driver.ErrUnavailable, some of the sessions couldn't be ended, or the
-// search failed, after what the ledger knew has been ended; driver.ErrCorrupt, the
-// store can't understand the ledger's record, after what the search found has been
-// ended. After an error some sessions may be left. The next sign-in or RevokeAll ends
-// those that the ledger knew, the next RevokeAll all.
+// Errors: driver.ErrUnavailable, some sessions couldn't be ended, or the search failed
+// after the sessions in the ledger were ended; driver.ErrCorrupt, the store can't
+// understand the ledger's record, and the sessions that the search found have been ended.
+// After an error some sessions may be left. The next sign-in or RevokeAll ends those that
+// the ledger knew, the next RevokeAll all.
 func (r *Records) RevokeAll(ctx context.Context, principal string, except []driver.ID) error {
 	generation := driver.NewWriteID()
 	l, err := r.changeLedger(principal, true, func(l *ledger, now time.Time) (time.Time, error) {
@@ -47,8 +47,8 @@ func (r *Records) RevokeAll(ctx context.Context, principal string, except []driv
 	return errors.Join(err, r.finishEnding(ctx, principal, l.Ending, often), r.endFound(ctx, principal, generation, except))
 }
 
-// endFound ends the sessions of a principal that a search finds, but those in except
-// and those of later sign-ins. generation is that of the caller.
+// endFound ends the sessions of a principal that a search finds, but those in except and
+// those of later sign-ins. generation is that which the caller has drawn.
 func (r *Records) endFound(ctx context.Context, principal string, generation driver.WriteID, except []driver.ID) error {
 	found, err := r.find(ctx, principal)
 	found = slices.DeleteFunc(found, func(rec *driver.Record) bool {
@@ -63,7 +63,7 @@ func (r *Records) endFound(ctx context.Context, principal string, generation dri
 	}
 	found = slices.DeleteFunc(found, func(rec *driver.Record) bool {
 		g := GenerationOf(rec)
-		return g == l.Generation && g != driver.WriteID{} // the zero one is that of a ledger which was lost just now
+		return g == l.Generation && g != driver.WriteID{} // a ledger that was lost just now has the zero one
 	})
 	entries := make([]ledgerEntry, len(found))
 	for i, rec := range found {
@@ -80,8 +80,8 @@ func (r *Records) endFound(ctx context.Context, principal string, generation dri
 	return errors.Join(err, e)
 }
 
-// find returns the records of a principal's sessions, all that were acknowledged
-// before. With an error, which is driver.ErrUnavailable, there may be more.
+// find returns the records of a principal's sessions, all that were acknowledged before
+// the call. With an error, which is driver.ErrUnavailable, there may be more.
 func (r *Records) find(ctx context.Context, principal string) (found []*driver.Record, err error) {
 	if r.refresher != nil {
 		if err := r.refreshes.do(ctx, r.refresher.Refresh); err != nil {
@@ -97,15 +97,15 @@ func (r *Records) find(ctx context.Context, principal string) (found []*driver.R
 	return found, nil
 }
 
-// Rebuild enters the sessions of a principal that a search finds, and that aren't in
-// its ledger, and returns how many those were. It takes nothing out, and enters none
-// that is ending. It is to be called within Begin.
+// Rebuild enters the sessions of a principal that a search finds and its ledger lacks,
+// and returns their number. It takes nothing out, and enters none that is ending. Call it
+// within Begin.
 //
 // A ledger that is missing, empty or unreadable gets a new generation: sign-ins that
 // began before fail.
 //
-// Errors: driver.ErrUnavailable, nothing was entered; driver.ErrConflict, the ledger
-// was written during each of several searches.
+// Errors: driver.ErrUnavailable, nothing was entered; driver.ErrConflict, the ledger was
+// written during each of several searches.
 func (r *Records) Rebuild(ctx context.Context, principal string) (entered int, err error) {
 	id := driver.LedgerID(r.app, principal)
 	for n := 1; ; n++ {
@@ -128,12 +128,12 @@ func (r *Records) Rebuild(ctx context.Context, principal string) (entered int, e
 	}
 }
 
-// errMoved refuses to enter what was found while the ledger moved on: it may have
-// been ended since.
+// errMoved refuses to enter sessions if the ledger was written after the search, since
+// they may have been ended.
 var errMoved = fmt.Errorf("cloakroom: the ledger was written meanwhile: %w", driver.ErrConflict)
 
-// enterFound enters sessions into a ledger that is at a version, the zero one if it
-// is missing.
+// enterFound enters sessions into a ledger if that is at the version at, zero if it is
+// missing. It returns how many were entered.
 func (r *Records) enterFound(ctx context.Context, principal string, at driver.Version, found []*driver.Record) (int, error) {
 	var entered []driver.ID
 	_, err := r.writeLedger(principal, true, func(next *driver.Record, l *ledger, now time.Time) (time.Time, error) {

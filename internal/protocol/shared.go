@@ -5,12 +5,13 @@ import (
 	"sync"
 )
 
-// This file is runs of a function that callers share.
+// This file is shared: callers at the same time share one run of a function, such as a
+// store's refresh.
 
 // shared has calls of one function share a run that begins after all of them.
 type shared struct {
 	mu   sync.Mutex
-	last *run // the newest; those that come before it has begun join it
+	last *run // the newest; callers that come before it has begun join it
 }
 
 type run struct {
@@ -19,7 +20,7 @@ type run struct {
 	err   error
 }
 
-// do has f run once between the call and its return.
+// do has f run once between the call and its return. Parallel calls share that run.
 func (s *shared) do(ctx context.Context, f func(context.Context) error) error {
 	s.mu.Lock()
 	before := s.last

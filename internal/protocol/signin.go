@@ -14,46 +14,44 @@ import (
 // SignIn is one sign-in: create the new record, enter it into the ledger, and
 // last retire exactly that version of the old record that was copied.
 type SignIn struct {
-	Old        *driver.Record // that of the session to be replaced, as it was read; nil: there is none
-	Also       []Opened       // other sessions that end with the sign-in; nothing of them goes along
-	Next       *driver.Record // that of the new session, not stored yet
+	Old        *driver.Record // of the session to be replaced, as it was read; nil: there is none
+	Also       []Opened       // other sessions that end with the sign-in; their values are not carried over
+	Next       *driver.Record // of the new session, not stored yet
 	Generation driver.WriteID // of the ledger, when the sign-in began
 	Limit      int            // of the principal's live sessions; 0 and less: none
 	Repeats    bool           // Old came from Successor, and is to be replaced only while it is unused
 
-	// Check refuses the sign-in for what others made of the old record meanwhile. nil:
-	// nothing does.
+	// Check returns an error if the sign-in must fail for the state that others left the
+	// old record in. nil: nothing is checked.
 	Check func(old *driver.Record) error
 
-	// Merge returns the new session's values where the old one is this by now.
-	// nil: none go along.
+	// Merge returns the new session's values, given the old record as it is by now. nil:
+	// no values are carried over.
 	Merge func(old *driver.Record) (driver.ValueList, error)
 
-	// Adopt takes the new record over. It reports false if the session that
-	// signs in was ended meanwhile by who holds it.
+	// Adopt gives the new record to the session that signs in. It reports false if its
+	// holder has ended that session meanwhile.
 	Adopt func(*driver.Record) bool
 }
 
-// errRetire marks an unknown outcome of the retirement: the old session may
-// have been replaced by the new one, and to bury that could lose what was saved
-// in both.
+// errRetire marks an unknown outcome of the retirement. The new session may have replaced
+// the old one, so to bury it could lose the values of both.
 var errRetire = errors.New("cloakroom: whether the old session was replaced is unknown")
 
-// ErrUsed says that a request came with the token of the sign-in that was to be
-// repeated, so it had been heard.
+// ErrUsed says that a sign-in can't be repeated: a request has presented its token, so
+// its answer wasn't lost.
 var ErrUsed = errors.New("cloakroom: the session is in use")
 
-// SignIn carries a sign-in out and returns the record of the new session (invariant
-// 9). It is to be called within Begin. A session that is over the limit is ended as
-// well, or left to the next who writes the ledger (invariant 10).
+// SignIn carries a sign-in out and returns the record of the new session (invariant 9).
+// Call it within Begin. A session that is over the limit is ended as well, or left to the
+// next writer of the ledger (invariant 10).
 //
 // The new session is unused until a request presents its token.
 //
-// Errors: ErrRevoked, the principal was signed out everywhere since the generation
-// was read; driver.ErrGone, a session was ended meanwhile, the old one or the new
-// one; ErrUsed; those of Check and Merge; ErrTooMany. After an error other than
-// driver.ErrUnknown the new session has been taken back, or is one that nobody has the
-// token of.
+// Errors: ErrRevoked, the principal was signed out everywhere since the generation was
+// read; driver.ErrGone, the old session or the new one was ended meanwhile; ErrUsed;
+// those of Check and Merge; ErrTooMany. After an error other than driver.ErrUnknown the
+// new session has been taken back, or nobody has its token.
 func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error) {
 	in.Next.Extra = withGeneration(in.Next.Extra, in.Generation)
 	markUnused(in.Next)
@@ -66,7 +64,7 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 	if err == nil && in.Old != nil {
 		err = r.retire(ctx, in)
 	}
-	if err == nil && in.Old != nil { // which stays so, whatever becomes of the rest
+	if err == nil && in.Old != nil { // it stays replaced, whatever becomes of the rest
 		r.tell(ctx, ended{in.Old.Info(), driver.EndReplaced})
 	}
 	if err == nil && in.Also != nil {
@@ -81,7 +79,7 @@ func (r *Records) SignIn(ctx context.Context, in *SignIn) (*driver.Record, error
 		}
 		return nil, err
 	}
-	// What can't be ended now is left to the next who writes the ledger.
+	// A session that can't be ended now is left to the next writer of the ledger.
 	_ = r.finishEnding(ctx, rec.Principal, ending, often)
 	if in.Old != nil {
 		r.leaveLedger(ctx, in.Old)
@@ -101,9 +99,9 @@ func (in *SignIn) replaces() (ids []driver.ID) {
 	return ids
 }
 
-// abandon takes a new session back.
+// abandon takes the new session of a failed sign-in back.
 func (r *Records) abandon(ctx context.Context, next *driver.Record) {
-	// The context may have run out over what failed.
+	// The failure may have used up the context.
 	ctx, cancel := r.bound(ctx)
 	defer cancel()
 	if err := r.bury(ctx, next.ID, graveOf(next, driver.EndAbandoned), next, ended{}); err != nil {
@@ -114,8 +112,8 @@ func (r *Records) abandon(ctx context.Context, next *driver.Record) {
 	r.leaveLedger(ctx, next)
 }
 
-// retire buries the old record at the version that was copied. A save that came
-// in between is taken over into the new record first.
+// retire buries the old record at the version that was copied. A save that came in
+// between is taken over into the new record first.
 func (r *Records) retire(ctx context.Context, in *SignIn) error {
 	t := &retirement{r: r, in: in, old: in.Old, writeID: driver.NewWriteID()}
 	for n := 1; ; n++ {
@@ -156,7 +154,7 @@ type retirement struct {
 	in      *SignIn
 	old     *driver.Record // as the new record has taken it over
 	writeID driver.WriteID
-	open    []attempt // stands for all that may have happened: they have one write id
+	open    []attempt // one attempt stands for all, as they carry the same write id
 }
 
 // bury sends the burial at the version that was taken over.
@@ -170,7 +168,7 @@ func (t *retirement) bury(ctx context.Context) error {
 	return err
 }
 
-// follow takes over what others made of the old session, which is to be buried as that.
+// follow takes over the old session as others left it, and has it buried at that version.
 func (t *retirement) follow(old *driver.Record) error {
 	if t.in.Check != nil {
 		if err := t.in.Check(old); err != nil {
@@ -184,7 +182,7 @@ func (t *retirement) follow(old *driver.Record) error {
 	return nil
 }
 
-// unknown is the error for a session of which can't be learned whether it was buried.
+// unknown is the error for an old session that may have been buried or not.
 func (t *retirement) unknown(cause error) error {
 	if len(t.open) == 0 {
 		return errUnread(t.old.ID, cause)
@@ -192,8 +190,8 @@ func (t *retirement) unknown(cause error) error {
 	return fmt.Errorf("%w: %w", errRetire, errUnknown(t.old.ID, cause))
 }
 
-// takeOver takes what others saved in the old session meanwhile over into the
-// new one, which only this sign-in knows.
+// takeOver takes values that others saved in the old session meanwhile over into the new
+// one, which only this sign-in knows.
 func (r *Records) takeOver(in *SignIn, old *driver.Record) error {
 	switch {
 	case in.Repeats && !IsUnused(old):

@@ -9,25 +9,25 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what is told of sessions from the future: a machine with a wrong clock
-// used them. They are neither ended nor moved back for that, since nobody here knows
-// which clock is wrong.
+// This file is the telling of sessions from the future, which a machine with a wrong
+// clock has used (Options.Ahead, the log). They are neither ended nor moved back, since
+// nobody here knows which clock is wrong.
 
-// Skew counts the times that a session was met whose last use, or whose making, was
-// further ahead of this machine's clock than clocks may lie apart.
+// Skew counts reads of sessions from the future: their last use, or their making, was
+// ahead of this machine's clock by more than driver.ClockTolerance.
 type Skew struct {
 	Met   int64
 	Worst time.Duration // the furthest ahead
 }
 
-// skews tells of them: who asks, each time; the log, once a minute at most.
+// skews tells of sessions from the future: told each time, the log once a minute at most.
 type skews struct {
 	logger *slog.Logger
 	told   func(context.Context, driver.ID, time.Duration) // nil: nobody is
 
 	mu     sync.Mutex
 	all    Skew
-	quiet  int64     // of all, not logged yet
+	quiet  int64     // those of all.Met not logged yet
 	logged time.Time // by the real clock; zero: never
 }
 
@@ -38,7 +38,7 @@ func (s *skews) look(ctx context.Context, rec *driver.Record, now time.Time) {
 	}
 }
 
-// met counts one, and logs it or leaves that to a later one.
+// met counts a session from the future, and logs it or leaves that to a later one.
 func (s *skews) met(ctx context.Context, id driver.ID, ahead time.Duration) {
 	s.mu.Lock()
 	s.all.Met++
@@ -59,7 +59,7 @@ func (s *skews) met(ctx context.Context, id driver.ID, ahead time.Duration) {
 	}
 }
 
-// sum returns what was met.
+// sum returns the counts.
 func (s *skews) sum() Skew {
 	s.mu.Lock()
 	defer s.mu.Unlock()

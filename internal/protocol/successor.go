@@ -8,20 +8,20 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the way from a session that sign-ins have replaced to the one that
-// nobody has used, whose sign-in may have gone unheard.
+// This file is finding the session of a sign-in whose answer was lost: the way from the
+// replaced session's grave to the successor that nobody has used.
 
-// maxSuccessors bounds how many sign-ins, one after the other, may go unheard.
+// maxSuccessors bounds the sign-ins, one after the other, whose answers may be lost.
 const maxSuccessors = 16
 
 // Successor returns the session that took over from one that a sign-in of the principal
-// replaced, if it is live and unused. Successors that were replaced themselves while
-// they were unused are followed. It returns nil where there is no such session. Graves
-// on the way are confirmed, as what is read may be a phantom (invariant 13). Where the
-// first session isn't over after all, that is driver.ErrUnavailable.
+// replaced, if it is live and unused. It follows successors that were replaced themselves
+// while they were unused. It returns nil where there is no such session. It confirms the
+// graves on the way, as they may be phantoms (invariant 13). If the first session isn't
+// over after all, the error is driver.ErrUnavailable.
 //
-// It tells what is there, and not who may have it: the caller has checked that the
-// visitor had the token of the session that was replaced, and who the principal is.
+// It doesn't ask who may have the session. The caller has checked that the visitor had
+// the token of the session that was replaced, and that the principal is the visitor's.
 func (r *Records) Successor(ctx context.Context, id driver.ID, principal string) (*driver.Record, error) {
 	for n := range maxSuccessors + 1 {
 		rec, err := r.store.Get(ctx, id)
@@ -31,7 +31,7 @@ func (r *Records) Successor(ctx context.Context, id driver.ID, principal string)
 			return nil, nil
 		case err != nil:
 			return nil, readError(id, err)
-		case n == 0: // a phantom grave was shown, and to begin with nothing would leave the session behind
+		case n == 0: // its grave was a phantom, and to begin with nothing would leave the session behind
 			return nil, fmt.Errorf("cloakroom: reading %v: %w: it was shown as replaced, and is not", id, driver.ErrUnavailable)
 		case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal || !IsUnused(rec) || r.over(rec, r.clock.Now()):
 			return nil, nil

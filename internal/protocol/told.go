@@ -7,17 +7,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is how it is told that sessions have ended: of each once, and after the
-// fact.
+// This file is the memory of ends (Options.Ended): each is told once, when it is certain.
 
-// ended is the end of a session. The zero value is none.
+// ended is the end of a session. Zero: no end.
 type ended struct {
 	info driver.Info // of the session, as far as it is known
 	why  driver.EndReason
 }
 
-// endedOf is the end of a session whose record was read, or of which only the id and
-// what the grave says are known.
+// endedOf returns the end of a session whose record was read, or if rec is nil, of which
+// only the id and the grave are known.
 func endedOf(id driver.ID, rec *driver.Record, g driver.Grave) ended {
 	if rec != nil {
 		return ended{rec.Info(), g.Reason}
@@ -25,27 +24,26 @@ func endedOf(id driver.ID, rec *driver.Record, g driver.Grave) ended {
 	return ended{driver.Info{ID: id, App: g.App, Principal: g.Principal}, g.Reason}
 }
 
-// endings are the ends of sessions that were told lately, and those that may have
-// happened.
+// endings remembers the ends that were told lately, and those whose answers were lost.
 type endings struct {
 	mu     sync.Mutex
 	told   map[driver.ID]bool
-	order  []driver.ID // of told: the oldest is replaced, once there are enough
-	next   int         // in order
+	order  []driver.ID // of told; once full, the oldest is replaced
+	next   int         // the oldest in order
 	unsure map[driver.ID]unsureEnd
 }
 
-// unsureEnd is burials of one session that were sent, and whose answers were lost.
+// unsureEnd is one session's burials whose answers were lost.
 type unsureEnd struct {
 	ended
 	ids []driver.WriteID
 }
 
 const (
-	// mostTold is how many ends are remembered as told. Who ends one session at the same
-	// time as others, or after it, meets far fewer.
+	// mostTold is the number of ends remembered as told. Between two ends of one session
+	// come far fewer.
 	mostTold = 4096
-	// mostUnsure is how many sessions are remembered whose end was not answered.
+	// mostUnsure is the number of sessions remembered whose burials had no answer.
 	mostUnsure = 1024
 )
 
@@ -72,8 +70,8 @@ func (t *endings) first(id driver.ID) bool {
 	return true
 }
 
-// doubt remembers a burial that was sent, and whose answer was lost. Of the zero end
-// nothing will be told.
+// doubt remembers a burial whose answer was lost. It ignores the zero end, which isn't
+// told.
 func (t *endings) doubt(e ended, by driver.WriteID) {
 	if e.why == "" {
 		return
@@ -97,8 +95,8 @@ func (t *endings) doubt(e ended, by driver.WriteID) {
 	t.unsure[e.info.ID] = u
 }
 
-// ours returns the end that a grave is of which is certainly there, if a burial of this
-// Records dug it whose answer was lost.
+// ours returns the end that dug a grave, if it was a burial of this Records whose answer
+// was lost. The grave has to be confirmed.
 func (t *endings) ours(id driver.ID, g *driver.Grave) (e ended, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,17 +10,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what records and graves keep so that a sign-in whose answer was lost can
-// be done once more: whether a session has been used, what values were carried into it,
-// and who had the token of the session that it replaced.
+// This file is the marks by which a sign-in whose answer was lost can be repeated. A
+// record says whether the session has been used, and which values were carried into it. A
+// grave keeps the verifier of the session that was replaced.
 
-// unusedAsCarried is what a record says that still has the values that were carried
-// into it. Once they change, it says what they were, as a text: some engines are
-// particular about the names in objects.
+// unusedAsCarried is the mark of a record that still has the values that were carried
+// into it. Once they change, the mark is the carried values as a text, since some engines
+// are particular about the names in objects.
 const unusedAsCarried = "true"
 
-// IsUnused reports whether no request has presented the token of a sign-in. Sessions that
-// nobody signed in to, and those of a version that doesn't mark them, are used.
+// IsUnused reports whether no request has presented the token of the session's sign-in. A
+// session that nobody signed in to, or of a version that doesn't mark them, counts as
+// used.
 func IsUnused(rec *driver.Record) bool { return rec.Extra.Get(driver.ExtraUnused) != nil }
 
 // MarkUsed makes next a session whose token a request has presented.
@@ -31,8 +32,8 @@ func markUnused(next *driver.Record) {
 	next.Extra = next.Extra.With(driver.ExtraUnused, json.RawMessage(unusedAsCarried))
 }
 
-// Carried returns the values that were carried into a session that is unused. What was
-// set since belongs to its sign-in alone. What can't be understood is nothing.
+// Carried returns the values that were carried into a session that is unused. Values set
+// since belong to its sign-in alone. It returns nil for a mark that can't be understood.
 func Carried(rec *driver.Record) driver.ValueList {
 	raw := rec.Extra.Get(driver.ExtraUnused)
 	if string(raw) == unusedAsCarried {
@@ -46,8 +47,8 @@ func Carried(rec *driver.Record) driver.ValueList {
 	return driver.NewValueList(values)
 }
 
-// keepCarried has next, which is unused and was made of before, say what values were
-// carried into it.
+// keepCarried puts the carried values into next's mark, if next is unused and is the
+// first to change them. before is the state that next was made of.
 func keepCarried(before, next *driver.Record) {
 	if string(next.Extra.Get(driver.ExtraUnused)) != unusedAsCarried || equalValues(before.Values, next.Values) {
 		return
@@ -70,8 +71,8 @@ func equalValues(a, b driver.ValueList) bool {
 	return slices.EqualFunc(a, b, func(a, b driver.Value) bool { return a.Name == b.Name && bytes.Equal(a.JSON, b.JSON) })
 }
 
-// replaced is what the grave of a session keeps that a sign-in replaced: the verifier of
-// the secret that was current then, and what it covers beyond the grave's fields.
+// replaced is the member of a grave whose session a sign-in replaced: the verifier of the
+// secret that was current, and the claims that it covers beyond the grave's fields.
 type replaced struct {
 	Verifier      []byte          `json:"verifier"`
 	Created       int64           `json:"created"` // Unix milliseconds
@@ -87,9 +88,9 @@ func replacedOf(g *driver.Grave) (old replaced, ok bool) {
 	return old, ok
 }
 
-// ReplacedRecord returns what the grave of a session that a sign-in replaced says of the
-// record: its verifier, and all that this covers. It returns nil where the grave is
-// another's, or of a version that doesn't say it.
+// ReplacedRecord returns the record of a session that a sign-in replaced, as far as its
+// grave keeps it: the verifier, and all that this covers. It returns nil for any other
+// grave, and for one of a version that doesn't keep it.
 func ReplacedRecord(id driver.ID, g *driver.Grave) *driver.Record {
 	old, ok := replacedOf(g)
 	if !ok {
@@ -111,8 +112,8 @@ func ReplacedRecord(id driver.ID, g *driver.Grave) *driver.Record {
 	return rec
 }
 
-// replacedExtra returns what the grave of a session that is replaced says beside its
-// fields. unused says that the sign-in doesn't rest on the session's token.
+// replacedExtra returns the Grave.Extra of a session that a sign-in replaces. unused says
+// that no request had presented its token.
 func replacedExtra(old *driver.Record, unused bool) driver.ValueList {
 	says := replaced{
 		Verifier: old.Verifier, Created: old.Created.UnixMilli(), Unused: unused,
@@ -128,6 +129,6 @@ func replacedExtra(old *driver.Record, unused bool) driver.ValueList {
 	return driver.ValueList{{Name: driver.ExtraReplaced, JSON: raw}}
 }
 
-// RepeatWithin is how long after a sign-in it can be repeated with the token that it
-// replaced.
+// RepeatWithin is the time after a sign-in in which it can be repeated with the token
+// that it replaced.
 const RepeatWithin = time.Hour

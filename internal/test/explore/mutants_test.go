@@ -59,7 +59,7 @@ func codeMutants() []codeMutant {
 		{"the limit counts what is over", []edit{{"internal/protocol/ledgers.go", "e.over, e.unread = r.overAmong(ctx, e.rivals)\n", ""}}, "limit-ended", "k"},
 		{"RevokeAll doesn't search", []edit{{"internal/protocol/revoke.go", "found, err := r.find(ctx, principal)\n\tfound = slices", "var found []*driver.Record\n\tvar err error\n\tfound = slices"}}, "lost-ledger", "c"},
 		{"RevokeAll ends what it finds, later sign-ins too", []edit{{"internal/protocol/revoke.go", "|| GenerationOf(rec) == generation", ""}, {"internal/protocol/revoke.go", "return g == l.Generation &&", "return g == l.Generation && false &&"}}, "lost-ledger", "k"},
-		{"a console takes a read's word for it that a session has ended", []edit{{"internal/protocol/end.go", "if err := r.confirmGrave(ctx, rec); err != nil { // what", "if err := r.confirmGrave(ctx, rec); false { // what"}}, "end-phantom", "b"},
+		{"a console takes a read's word for it that a session has ended", []edit{{"internal/protocol/end.go", "if err := r.confirmGrave(ctx, rec); err != nil { // the", "if err := r.confirmGrave(ctx, rec); false { // the"}}, "end-phantom", "b"},
 		{"RevokeAll and the limit don't tell what they ended", []edit{{"internal/protocol/ending.go", "\t\tr.left.Store(true)\n\t}\n\tr.tell(ctx, list...)\n", "\t\tr.left.Store(true)\n\t}\n\t_ = list\n"}}, "ends-limit", "o"},
 		{"RevokeAll doesn't tell what it found", []edit{{"internal/protocol/revoke.go", "\tr.tell(ctx, list...)\n", "\t_ = list\n"}}, "ends-lost", "o"},
 		{"who ends what another of the process has ended tells of it", []edit{{"internal/protocol/told.go", "case t.told[id]:\n", "case false:\n"}}, "ends-one", "o"},
