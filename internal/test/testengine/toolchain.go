@@ -56,6 +56,9 @@ func cacheDir(env lookup) (string, error) {
 
 // prepare makes ready what d needs: found in the cache, or resolved and compiled into it by one process while others wait.
 func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error) {
+	if env(envEngine) == noEngine {
+		return toolchain{}, errUnwanted
+	}
 	if !supported {
 		return toolchain{}, errSystem
 	}

@@ -18,10 +18,15 @@ const (
 // lookup reads the environment: os.Getenv, or a test's own.
 type lookup func(string) string
 
-// missingError says that this machine lacks what engines need. It is the only reason to skip a test.
+// noEngine is what CLOAKROOM_TEST_ENGINE says where none is wanted.
+const noEngine = "none"
+
+// missingError says that this machine lacks what engines need, or that none is wanted. It is the only reason to skip a test.
 type missingError struct{ what string }
 
 func (e missingError) Error() string { return e.what }
+
+var errUnwanted = missingError{envEngine + "=" + noEngine + " wants none"}
 
 var errSystem = missingError{"engines are started on Linux, macOS and BSD only"}
 
@@ -30,7 +35,10 @@ func verdict(err error, env lookup) (message string, skip bool) {
 	if _, ok := errors.AsType[missingError](err); !ok {
 		return "testengine: " + err.Error(), false
 	}
-	const how = "install a JDK (17 or newer; 25 for opensearch3) and Maven, or set " + envEngine + "=http://host:port to a running engine"
+	how := "install a JDK (17 or newer; 25 for opensearch3) and Maven, or set " + envEngine + "=http://host:port to a running engine"
+	if errors.Is(err, errUnwanted) {
+		how = "unset it"
+	}
 	if v := env(envRequire); v != "" && v != "0" {
 		return fmt.Sprintf("testengine: %v, and %s=%s wants engine tests to run: %s", err, envRequire, v, how), false
 	}
@@ -52,7 +60,7 @@ func giveUp(t TB, err error, env lookup) {
 func choice(env lookup) (address, name string) {
 	v := env(envEngine)
 	switch {
-	case v == "":
+	case v == "", v == noEngine:
 		return "", defaultEngine
 	case strings.Contains(v, "://"):
 		return strings.TrimRight(v, "/"), defaultEngine
