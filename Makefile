@@ -69,10 +69,12 @@ bench: deps
 deps:
 	@sh scripts/install-test-tools.sh
 
-## lint: formatting, vet, staticcheck and the rest of golangci-lint, in all modules; circles
+## lint: formatting, vet, staticcheck and the rest of golangci-lint, in all modules; circles; workflows
 lint: circles
 	cd internal/tools && GOWORK=off $(GO) build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/bin/golangci-lint run ./...) || exit 1; done
+	cd internal/tools/actionlint && GOWORK=off $(GO) build -o ../../../bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	bin/actionlint -shellcheck= -pyflakes=
 
 ## circles: the root's files stay short, and few of them can only be understood together; in
 ## the layers below none needs the contract of stores, or the judgement of lost answers, to
@@ -98,4 +100,5 @@ tidy:
 	@for m in $(filter-out .,$(MODULES)); do (cd $$m && $(GO) mod edit -replace $(ROOT)=$(CURDIR) && \
 		$(GO) mod tidy && $(GO) mod edit -dropreplace $(ROOT)) || exit 1; done
 	cd internal/tools && GOWORK=off $(GO) mod tidy
+	cd internal/tools/actionlint && GOWORK=off $(GO) mod tidy
 	$(GO) mod download && $(GO) list -m all >/dev/null
