@@ -12,9 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestI8Troubles has every operation meet every trouble, checks what it tells
+// TestI8_Troubles has every operation meet every trouble, checks what it tells
 // of it, and that it goes as before once the trouble ends, by itself.
-func TestI8Troubles(t *testing.T) {
+func TestI8_Troubles(t *testing.T) {
 	t.Parallel()
 	meet(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }

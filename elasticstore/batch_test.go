@@ -96,7 +96,7 @@ func TestReadsJoinOnlyTheUnsent(t *testing.T) {
 
 // TestQueueIsBounded: an engine that hangs doesn't pile up memory, and what
 // isn't sent is said not to have happened.
-func TestI8QueueIsBounded(t *testing.T) {
+func TestI8_QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)

@@ -12,11 +12,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestI12EditedByHand has a visitor's document edited in every way. It opens
+// TestI12_EditedByHand has a visitor's document edited in every way. It opens
 // nothing that it didn't open before, the visitor next to it notices nothing,
 // and what can't be understood is an error of its own, with the cookie left
 // alone.
-func TestI12EditedByHand(t *testing.T) {
+func TestI12_EditedByHand(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)

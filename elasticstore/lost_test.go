@@ -10,11 +10,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// TestI8LostIndex has somebody wipe the engine. Whose session was in the index
+// TestI8_LostIndex has somebody wipe the engine. Whose session was in the index
 // of a period that can't have been dropped isn't signed out, but told that there
 // is trouble, until the operator has done what the error says, or the period is
 // two days past.
-func TestI8LostIndex(t *testing.T) {
+func TestI8_LostIndex(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	now := time.Now()
@@ -69,10 +69,10 @@ func TestI8LostIndex(t *testing.T) {
 	}
 }
 
-// TestI8ForeignMapping has the index of a period with somebody else's mapping, or
+// TestI8_ForeignMapping has the index of a period with somebody else's mapping, or
 // one of another release, that doesn't take our documents: no record is called
 // invalid for it, visitors are told of trouble, and the operator what to do.
-func TestI8ForeignMapping(t *testing.T) {
+func TestI8_ForeignMapping(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)

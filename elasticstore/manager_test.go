@@ -30,9 +30,9 @@ func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	return m
 }
 
-// TestI1NoSaveIsLostNorDoubled has two processes save into one session while
+// TestI1_NoSaveIsLostNorDoubled has two processes save into one session while
 // every fifth answer to a write is lost.
-func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
+func TestI1_NoSaveIsLostNorDoubled(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
@@ -84,8 +84,8 @@ func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
 	}
 }
 
-// TestI10SignOutEverywhere uses the ledger's index.
-func TestI10SignOutEverywhere(t *testing.T) {
+// TestI10_SignOutEverywhere uses the ledger's index.
+func TestI10_SignOutEverywhere(t *testing.T) {
 	t.Parallel()
 	_, s := newStore(t)
 	m := newManager(t, s)

@@ -124,10 +124,10 @@ func lags(index string) sender {
 	}
 }
 
-// TestI10LaggingNode has everybody signed out through a node that doesn't know
+// TestI10_LaggingNode has everybody signed out through a node that doesn't know
 // the index of a new period, in which sessions of that principal are: while it
 // lags for a little, and for longer than anybody waits.
-func TestI10LaggingNode(t *testing.T) {
+func TestI10_LaggingNode(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)

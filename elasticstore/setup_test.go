@@ -218,7 +218,7 @@ func TestForbiddenTemplate(t *testing.T) {
 
 // TestSetupInAnOutage: a failed one isn't remembered for long, and many callers
 // make one attempt.
-func TestI8SetupInAnOutage(t *testing.T) {
+func TestI8_SetupInAnOutage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
@@ -322,7 +322,7 @@ func TestVanishedIndex(t *testing.T) {
 
 // TestLaggingNode has a node that doesn't know an index yet: its records are not
 // gone.
-func TestI8LaggingNode(t *testing.T) {
+func TestI8_LaggingNode(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
@@ -381,7 +381,7 @@ func TestI8LaggingNode(t *testing.T) {
 
 // TestOpenInAnOutage: a deployment during an outage starts, and works when the
 // engine does.
-func TestI8OpenInAnOutage(t *testing.T) {
+func TestI8_OpenInAnOutage(t *testing.T) {
 	t.Parallel()
 	s, err := Open(context.Background(), ClientConfig{URLs: []string{"http://alice:hunter2@127.0.0.1:1"}}, (&lab{index: "x"}).config(nil))
 	if err != nil {
@@ -397,9 +397,9 @@ func TestI8OpenInAnOutage(t *testing.T) {
 	}
 }
 
-// TestI8SetupGoesOn: an attempt that runs out of time over something slow isn't
+// TestI8_SetupGoesOn: an attempt that runs out of time over something slow isn't
 // the last, as long as the operation has time.
-func TestI8SetupGoesOn(t *testing.T) {
+func TestI8_SetupGoesOn(t *testing.T) {
 	t.Parallel()
 	s, err := New(newFaulty(nil), (&lab{index: "x"}).config(nil))
 	if err != nil {

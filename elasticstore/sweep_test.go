@@ -91,8 +91,8 @@ func TestSweepDropsPeriods(t *testing.T) {
 	}
 }
 
-// TestI14SweepAsksAllShards: nothing is dropped on the word of some of them.
-func TestI14SweepAsksAllShards(t *testing.T) {
+// TestI14_SweepAsksAllShards: nothing is dropped on the word of some of them.
+func TestI14_SweepAsksAllShards(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
 	now := time.Now().UTC()
@@ -232,8 +232,8 @@ func TestSweepMakesTheNextPeriod(t *testing.T) {
 	}
 }
 
-// TestI14SweepJudgesVersions: a search may show what has been saved over since.
-func TestI14SweepJudgesVersions(t *testing.T) {
+// TestI14_SweepJudgesVersions: a search may show what has been saved over since.
+func TestI14_SweepJudgesVersions(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, func(c *Config) { c.RefreshInterval = time.Hour })

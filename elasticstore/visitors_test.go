@@ -220,17 +220,17 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 	}
 }
 
-// TestI8VisitorsInTrouble: whatever trouble there is, it is 503 with the cookie
+// TestI8_VisitorsInTrouble: whatever trouble there is, it is 503 with the cookie
 // left alone, never a sign-out, and never called saved.
-func TestI8VisitorsInTrouble(t *testing.T) {
+func TestI8_VisitorsInTrouble(t *testing.T) {
 	t.Parallel()
 	meetVisitors(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }
 
-// TestI1FloodStage has visitors save all the time while the engine blocks writes
+// TestI1_FloodStage has visitors save all the time while the engine blocks writes
 // for a disk that is full, twice: what was acknowledged is there, and nothing
 // else happened.
-func TestI1FloodStage(t *testing.T) {
+func TestI1_FloodStage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)

@@ -18,9 +18,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
-// TestI8WholeEngine has troubles that only an engine of our own may have: red
+// TestI8_WholeEngine has troubles that only an engine of our own may have: red
 // shards, blocks on the whole cluster, requests that are too large for it.
-func TestI8WholeEngine(t *testing.T) {
+func TestI8_WholeEngine(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	e := testengine.Start(t, testengine.Options{DataDir: data, Settings: map[string]string{"http.max_content_length": "200kb"}})
