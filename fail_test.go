@@ -422,7 +422,7 @@ func TestI8_SaveTimeoutBoundsWaiting(t *testing.T) {
 			return r.m.Admin().RevokeAll(context.Background(), "ann")
 		}},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{SaveTimeout: limit})
 			s := r.stored(1)
 			r.store.hook(func(c *call) fate {
@@ -474,7 +474,7 @@ func TestI8_CloseWaitsForSavesInFlight(t *testing.T) {
 		"save":    {isOp("update"), func(ctx context.Context, s *cloakroom.Session) error { visits.Set(s, 2); return s.Save(ctx) }},
 		"sign-in": {isLedger("create"), func(ctx context.Context, s *cloakroom.Session) error { return s.Login(ctx, "ann", nil) }},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			g := r.store.hold(test.held)
