@@ -189,7 +189,7 @@ func TestI7I9_ToldThatItIsTooLate(t *testing.T) {
 			if when == "at its first read" && !strings.HasPrefix(c.name, "Login") {
 				continue // it has none, or its store tells no more than that
 			}
-			bubble(t, c.name+", "+when, func(t *testing.T) {
+			runInBubble(t, c.name+", "+when, func(t *testing.T) {
 				r, h, before := c.visitor(t)
 				token := h.token
 				answered := newSignal()
@@ -243,7 +243,7 @@ func TestI7I9_ToldThatItIsTooLate(t *testing.T) {
 func TestI7I9_ResponseWaitsForWhatItTells(t *testing.T) {
 	for _, c := range tellings() {
 		for _, fails := range []bool{false, true} {
-			bubble(t, c.name+map[bool]string{false: ", done", true: ", failed"}[fails], func(t *testing.T) {
+			runInBubble(t, c.name+map[bool]string{false: ", done", true: ", failed"}[fails], func(t *testing.T) {
 				r, h, before := c.visitor(t)
 				token := h.token
 				op := r.store.hold(c.op)
@@ -312,7 +312,7 @@ func TestI7I9_EventThatWritesTheResponse(t *testing.T) {
 		"Created by the response": {do: visit, late: true},
 	} {
 		for _, fail := range []bool{false, true} {
-			bubble(t, name+map[bool]string{false: ", Write", true: ", Fail"}[fail], func(t *testing.T) {
+			runInBubble(t, name+map[bool]string{false: ", Write", true: ", Fail"}[fail], func(t *testing.T) {
 				var write func()
 				told := func(context.Context, cloakroom.Info) { write() }
 				var events cloakroom.Events

@@ -174,7 +174,7 @@ func TestI9_EndDeviceTakesTheCurrentSecret(t *testing.T) {
 // Whatever becomes of the burial, nil says that it has ended.
 func TestI13_FaultsOfEndDevice(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			mine, other := r.signedIn("ann"), r.signedIn("ann")
 			r.store.fate(isOn("bury", other.ID()), fates...)
@@ -183,7 +183,7 @@ func TestI13_FaultsOfEndDevice(t *testing.T) {
 			r.wantGrave(other.ID(), cloakroom.EndRevoked)
 		})
 	}
-	bubble(t, "no answers", func(t *testing.T) {
+	runInBubble(t, "no answers", func(t *testing.T) {
 		r := newRig(t, nil)
 		mine, other := r.signedIn("ann"), r.signedIn("ann")
 		r.store.answer(isOn("bury", other.ID()), errNoAnswer)
@@ -194,7 +194,7 @@ func TestI13_FaultsOfEndDevice(t *testing.T) {
 		})
 	})
 	// A grave that only a node that was cut off has: the session has not ended.
-	bubble(t, "a phantom grave", func(t *testing.T) {
+	runInBubble(t, "a phantom grave", func(t *testing.T) {
 		r := newRig(t, nil)
 		mine, other := r.signedIn("ann"), r.signedIn("ann")
 		r.store.hook(func(c *call) fate {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	mattn "github.com/mattn/go-sqlite3"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -33,8 +33,7 @@ func machine(s *services) []fact {
 	if v := s.versions(); len(v) > 0 {
 		all = append(all, fact{"services", "services", strings.Join(v, ", ")})
 	}
-	c, _, _ := mattn.Version()
-	all = append(all, fact{"sqlite", "SQLite", fmt.Sprintf("ours %s (zombiezen.com/go/sqlite), scs's %s (mattn/go-sqlite3)", sqlite.Version, c)})
+	all = append(all, fact{"sqlite", "SQLite", fmt.Sprintf("ours %s (zombiezen.com/go/sqlite), scs's %s (mattn/go-sqlite3)", sqlite.Version, cSQLite())})
 	if info, ok := debug.ReadBuildInfo(); ok {
 		var peers []string
 		for _, d := range info.Deps {
@@ -47,6 +46,21 @@ func machine(s *services) []fact {
 		}
 	}
 	return all
+}
+
+// cSQLite returns the version of SQLite that go-sqlite3 holds. It is asked rather than
+// the package, whose Version isn't there where cgo is off.
+func cSQLite() string {
+	db, err := sql.Open("sqlite3", ":memory:")
+	if err != nil {
+		return err.Error()
+	}
+	defer db.Close()
+	var v string
+	if err := db.QueryRow("SELECT sqlite_version()").Scan(&v); err != nil {
+		return err.Error()
+	}
+	return v
 }
 
 // compared are the peers' modules, and those on which peers stand.

@@ -31,7 +31,8 @@
 // # Environment
 //
 //   - CLOAKROOM_TEST_ENGINE: an address, http://host:port, that Shared uses instead of starting an engine (its user keeps
-//     it running and clean); or the name of an engine from [Names], which becomes the default of Shared and Start.
+//     it running and clean); or the name of an engine from [Names], which becomes the default of Shared and Start; or
+//     none, and tests that want an engine are skipped.
 //   - CLOAKROOM_REQUIRE_ENGINES: 1 makes a missing JDK or Maven a failure. Without it such tests are skipped.
 //   - CLOAKROOM_ENGINE_CACHE: where class paths and the compiled node are kept. Defaults to cloakroom/engines in the
 //     user's cache directory ([os.UserCacheDir]).

@@ -77,6 +77,9 @@ func (u *sharedUse) get(ctx context.Context, env lookup) (address, first string,
 }
 
 func (u *sharedUse) find(ctx context.Context, env lookup) (line string, err error) {
+	if env(envEngine) == noEngine {
+		return "", errUnwanted
+	}
 	given, name := choice(env)
 	if given != "" {
 		parsed, err := url.Parse(given)

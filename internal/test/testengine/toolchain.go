@@ -59,6 +59,9 @@ func cacheDir(env lookup) (string, error) {
 // prepare prepares the parts that d needs: from the cache, or resolved and compiled into
 // it by one process while others wait.
 func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error) {
+	if env(envEngine) == noEngine {
+		return toolchain{}, errUnwanted
+	}
 	if !supported {
 		return toolchain{}, errSystem
 	}

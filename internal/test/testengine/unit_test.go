@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ func TestChoice(t *testing.T) {
 		"":                       {"", defaultEngine},
 		"http://127.0.0.1:9200/": {"http://127.0.0.1:9200", defaultEngine},
 		"es717":                  {"", "es717"},
+		"none":                   {"", defaultEngine},
 	} {
 		address, name := choice(environment(envEngine, value))
 		if got := [2]string{address, name}; got != want {
@@ -104,8 +106,27 @@ func TestGivenEngine(t *testing.T) {
 	}
 }
 
+// Where no engine is wanted, none is started: not even one that the test names.
+func TestNoEngine(t *testing.T) {
+	env := environment(envEngine, noEngine)
+	_, _, shared := new(sharedUse).get(t.Context(), env)
+	_, own := start(t, Options{}, env, freePorts)
+	_, named := start(t, Options{Name: "es717"}, env, freePorts)
+	for what, err := range map[string]error{"Shared": shared, "Start": own, "Start of es717": named} {
+		if message, skip := verdict(err, env); !skip || !strings.Contains(message, "CLOAKROOM_TEST_ENGINE=none wants none") {
+			t.Errorf("%s: skip is %t: %s", what, skip, message)
+		}
+		if _, skip := verdict(err, environment(envRequire, "1")); skip {
+			t.Errorf("%s: a skip although engines are required", what)
+		}
+	}
+}
+
 func script(t *testing.T, path, text string) {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no scripts of sh")
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
