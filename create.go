@@ -27,13 +27,13 @@ func (m *Manager) Create(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// Attach puts the session's token on a request, as its client would: for tests,
-// and for clients written in Go. The session is one of a manager with the same App and
+// Attach puts the session's token on a request, as its client would: for tests, and for
+// clients written in Go. The session has to be one of a manager with the same App and
 // Transport, since another's token opens nothing here.
 //
-// It is the token that s has. One that a response hands out, such as when the request
-// signs in, is that of another Session: take it from the response. Where s has none,
-// nothing is put on.
+// The token is that of s itself. A response may hand out another, such as when the
+// request signs in. That is the token of another Session: take it from the response. If s
+// has no token, nothing is put on.
 func (m *Manager) Attach(r *http.Request, s *Session) {
 	if t := s.Token(); t != "" {
 		m.transport.attach(r, t)

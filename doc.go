@@ -27,26 +27,26 @@
 // are saved before the first byte of the response goes out; if they can't be,
 // the client gets an error instead of a response that claims they were.
 //
-// Parallel requests don't overwrite each other: changes are logged, and replayed on
-// what others saved. What has ended stays ended, whatever is still under way. A
-// sign-in gives the session a new id and a new token. RevokeAll signs a principal
-// out everywhere: exactly by the principal's ledger, and by a search if that was
-// lost. A forged or outdated token never reaches the store. A store that is out of
-// reach is an error, not a sign-out.
+// Parallel requests don't overwrite each other: changes are logged, and replayed on the
+// values that others saved. An ended session stays ended, whatever is still under way. A
+// sign-in gives the session a new id and a new token. RevokeAll signs a principal out
+// everywhere: exactly by the principal's ledger, and by a search if that was lost. A
+// forged or outdated token never reaches the store. A store that is out of reach is an
+// error, not a sign-out.
 //
-// How common things are done, such as signing in by OpenID Connect, messages for the next
-// page, sockets and tests: docs/recipes.md in the repository.
+// docs/recipes.md in the repository has common tasks, such as signing in by OpenID
+// Connect, messages for the next page, sockets and tests.
 //
 // # Words
 //
-// A token is what the client holds. An id names a session; it is no credential
-// and may be shown and logged. A record is what a store keeps. A principal is
-// the user that a session is signed in as. An app names the application, so that
-// several share a store. A ledger is the record of one principal's live
-// sessions. A grave is what an ended session leaves.
+// A token is the credential that the client holds. An id names a session; it is no
+// credential and may be shown and logged. A record is an entry of a store, such as a
+// session's. A principal is the user that a session is signed in as. An app names the
+// application, so that several share a store. A ledger is the record of one principal's
+// live sessions. A grave takes the place of an ended session's record.
 //
 // # Compatibility
 //
-// The formats of tokens, ids, verifiers and stored records don't change in a way
-// that makes an existing session unreadable.
+// The formats of tokens, ids, verifiers and stored records don't change in a way that
+// makes an existing session unreadable.
 package cloakroom

@@ -7,9 +7,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is the look of an error: its status and text.
+// This file is the error page: an error's status and text.
 
-// statusHungUp is what a request is answered with whose client has gone: for who counts
+// statusHungUp is the status of a request whose client has gone, for those that count
 // answers further out. The number is nginx's, and no server's error.
 const statusHungUp = 499
 
@@ -57,8 +57,8 @@ func plainError(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	http.Error(w, text, status)
 }
 
-// isBodyTooLarge reports whether an error is that of an http.MaxBytesReader, which says
-// what the client did wrong and not what the application did.
+// isBodyTooLarge reports whether an error is that of an http.MaxBytesReader: a fault of
+// the client, not of the application.
 func isBodyTooLarge(err error) bool {
 	_, ok := errors.AsType[*http.MaxBytesError](err)
 	return ok

@@ -5,31 +5,34 @@ import (
 	"net/http"
 )
 
-// This file is Fail: the answer to a request whose session could not be used.
+// This file is Fail: the error in the place of a response whose session could not be
+// used.
 
-// Fail answers a request with an error, in the place of what the handler was
+// Fail answers a request with an error, in the place of the response that the handler was
 // about to send:
 //
 //   - 503 with Retry-After, if the store is unavailable,
 //   - 409, if the session ended or changed under the request,
-//   - 413, if it became too large, or the request's body is (http.MaxBytesReader),
+//   - 413, if the session became too large, or the request's body is
+//     (http.MaxBytesReader),
 //   - 400, if a principal isn't one: see Session.Login,
-//   - 404, if there is no such session (ErrNotFound), or an id is none (ParseID),
+//   - 404, if there is no such session (ErrNotFound), or an id isn't one (ParseID),
 //   - 500 else: an error of the application's, or one of its faults, such as a login
 //     attempt that is another principal's (ErrInvalid).
 //
-// Config.OnError may write the body. The session's unsaved changes are
-// dropped, and the client's token is left alone, but for a sign-in, renewal or
-// sign-out that has happened already. Once a response has begun,
-// Fail can only log.
+// Config.OnError may write the body. The session's unsaved changes are dropped. The
+// client's token is left alone, except that a sign-in, renewal or sign-out that has
+// happened already is told. Once a response has begun, Fail can only log.
 //
 // Errors of 500 and more are logged, with the request's method and path; 413 is a
-// warning. Those of sessions have a kind, such as "unavailable", and of each kind there
-// is one line a second with the number of requests since the last. An application's
-// errors are logged one by one. That a client hung up is no error, be it that the session
-// was being read or that the handler returns the request context's error, wrapped or not
-// (context.Canceled): nothing is logged, and OnError isn't called. Of a client that has
-// gone in the midst of a response nothing is logged either.
+// warning. An error of a session has a kind, such as "unavailable", and each kind gets
+// one line a second with the number of requests since the last. An application's errors
+// are logged one by one.
+//
+// A client that hung up is no error, whether the session was being read or the handler
+// returns the request context's error, wrapped or not (context.Canceled): nothing is
+// logged, and OnError isn't called. Nor is anything logged if the client has gone in the
+// midst of a response.
 func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	q := m.request(r.Context())
 	switch {
@@ -41,8 +44,8 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// answerError writes an error's response. A sign-in, renewal or sign-out that has
-// happened before it is told all the same. q may be nil.
+// answerError writes an error's response. It also tells the client of a sign-in, renewal
+// or sign-out that has happened before. q may be nil.
 func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	status := statusOf(err)
 	h := w.Header()
@@ -58,7 +61,7 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 	if status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", "2")
 	}
-	if hungUp(r, err) { // nobody reads the answer, and it is nobody's fault
+	if hungUp(r, err) { // nobody reads the answer, and nobody is at fault
 		w.WriteHeader(statusHungUp)
 		return
 	}

@@ -11,21 +11,22 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the log of requests that failed.
+// This file is the log of failed requests: one line a second for each kind of failure, so
+// that an outage doesn't flood it.
 
-// failureLog logs requests that failed. In an outage all do, for the same reason, and a
-// line for each would make things worse. So there is one line a second for each kind of
-// failure, with the number of requests since the last.
+// failureLog logs requests that failed. In an outage all requests fail for the same
+// reason, and a line for each would make things worse. So there is one line a second for
+// each kind of failure, with the number of requests since the last.
 type failureLog struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
 	kinds  map[string]*failureKind
 	closed bool
-	late   sync.WaitGroup // the lines that have to wait
+	late   sync.WaitGroup // lines that wait, or are being written
 }
 
-// failureKind is the failures of one kind, as far as they haven't been logged.
+// failureKind is the failures of one kind that haven't been logged.
 type failureKind struct {
 	logged   time.Time // the last line; zero: none was
 	requests int       // since then
@@ -38,15 +39,15 @@ type failure struct {
 	level        slog.Level
 	what         string
 	method, path string // as the client sent them
-	session      ID     // zero: it has none that is stored
+	session      ID     // zero: none, or not stored
 	status       int    // 0: the response had begun
 	err          error
 }
 
-// logEvery is how often, at most, there is a line for one kind of failure.
+// logEvery is the least time between two lines of one kind.
 const logEvery = time.Second
 
-// The lines.
+// The texts of the lines.
 const (
 	failedRequest     = "cloakroom: request failed"
 	failedApplication = "cloakroom: the application failed a request"
@@ -67,7 +68,7 @@ func (l *failureLog) tell(r *http.Request, f failure) {
 	}
 }
 
-// answered logs a request that is answered with an error, if that is worth a line.
+// answered logs a request that is answered with an error, if the error is worth a line.
 func (l *failureLog) answered(r *http.Request, session ID, status int, err error) {
 	f := failure{level: slog.LevelError, what: failedRequest, session: session, status: status, err: err}
 	switch {
@@ -81,8 +82,8 @@ func (l *failureLog) answered(r *http.Request, session ID, status int, err error
 	l.tell(r, f)
 }
 
-// count counts a failure. It returns the number of those that the caller has to log, 0
-// if that is left to a later line.
+// count counts a failure. It returns the number of failures that the caller has to log, 0
+// if a later line tells them.
 func (l *failureLog) count(key, kind string, f failure) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,21 +103,21 @@ func (l *failureLog) count(key, kind string, f failure) int {
 		return 0
 	case soon <= 0:
 		return k.take(now)
-	case !l.closed: // nobody may come any more who logs it
+	case !l.closed: // perhaps no further failure comes that would log it
 		l.late.Add(1)
 		k.due = time.AfterFunc(soon, func() { l.flush(k, kind) })
 	}
 	return 0
 }
 
-// take returns the number of failures that a line is about to tell of.
+// take returns the number of failures that the next line tells, and begins to count anew.
 func (k *failureKind) take(now time.Time) int {
 	n := k.requests
 	k.requests, k.logged, k.due = 0, now, nil
 	return n
 }
 
-// flush logs the failures of a kind that have waited for it.
+// flush logs the failures of a kind that have waited for logEvery to pass.
 func (l *failureLog) flush(k *failureKind, kind string) {
 	defer l.late.Done()
 	l.mu.Lock()
@@ -127,8 +128,8 @@ func (l *failureLog) flush(k *failureKind, kind string) {
 	}
 }
 
-// close logs what waits, and returns when no line is under way that has waited. What
-// comes within logEvery of a line then goes untold.
+// close logs the failures that wait, and returns when the last such line is written.
+// After it a failure within logEvery of a line goes untold.
 func (l *failureLog) close() {
 	l.mu.Lock()
 	l.closed = true
@@ -145,7 +146,7 @@ func (l *failureLog) close() {
 	l.late.Wait()
 }
 
-// log writes the line of so many requests, of which f is the last.
+// log writes one line for a number of requests, of which f is the last.
 func (f failure) log(ctx context.Context, l *slog.Logger, kind string, requests int) {
 	list := make([]slog.Attr, 0, 8)
 	if f.status != 0 {
@@ -161,8 +162,8 @@ func (f failure) log(ctx context.Context, l *slog.Logger, kind string, requests 
 	l.LogAttrs(ctx, f.level, f.what, append(list, slog.Any("error", f.err))...)
 }
 
-// kindOf returns which kind of failure an error is that many requests may have in common,
-// "" if it is an error of the application's.
+// kindOf returns the kind of failure that many requests may have in common, "" for an
+// error of the application's.
 func kindOf(err error) string {
 	for _, k := range [...]struct {
 		is   error
@@ -191,8 +192,8 @@ func kindOf(err error) string {
 	return ""
 }
 
-// hungUp reports whether an error is no more than that the client has gone.
+// hungUp reports whether an error says only that the client has gone.
 func hungUp(r *http.Request, err error) bool { return errors.Is(err, context.Canceled) && hasGone(r) }
 
-// hasGone reports whether the client has gone that a server's request is of.
+// hasGone reports whether the client of a server's request has gone.
 func hasGone(r *http.Request) bool { return errors.Is(r.Context().Err(), context.Canceled) }

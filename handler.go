@@ -8,37 +8,36 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is how requests get their sessions.
+// This file is Handler and With, by which requests get their sessions, and Session, Fresh
+// and AutoSave.
 
-// Handler gives the requests of h sessions: Session works inside of it. A
-// request that never asks for its session costs no store operation. Changes are
-// saved before the first byte of the response goes out; if they can't be, the
-// client gets an error (Fail) in the place of the response. What is changed
-// later is saved when h returns.
+// Handler gives the requests of h sessions: Session works inside of it. A request that
+// never asks for its session costs no store operation. Changes are saved before the first
+// byte of the response goes out. If they can't be, the client gets an error (Fail) in the
+// place of the response. Changes after the first byte are saved when h returns.
 //
-// Where an http.TimeoutHandler is inside of h, that returns before the page does. What
-// the page sets after it is saved by Session.Save alone.
+// An http.TimeoutHandler inside of h returns before the page does. Session.Save alone
+// saves values that the page sets after that.
 //
-// If h panics, nothing more is saved, whoever recovers further out. What recovers inside
-// of h, as most routers can, is none of that: h answers then, and what had been changed
-// before the panic is saved with the answer. Recover outside of Handler, or call
-// Session.Discard in what recovers.
+// If h panics, nothing more is saved, even if someone recovers further out. If someone
+// recovers inside of h, as most routers can, h answers, and the changes made before the
+// panic are saved with the answer. So recover outside of Handler, or call Session.Discard
+// where you recover.
 //
 // An error has the headers that were set outside of Handler, and none that h set. So a
-// compressor may be on either side, and what belongs on each page, such as headers for
-// security and for other origins, is set outside.
+// compressor may be on either side. Headers that belong on each page, such as those for
+// security and for other origins, are to be set outside.
 //
 // h's ResponseWriter is an http.Flusher, http.Hijacker, http.Pusher, io.ReaderFrom,
-// io.StringWriter and http.CloseNotifier if and only if the one that Handler is given
-// is, and a Flusher or Hijacker too if that unwraps to one. It always has FlushError
-// and Unwrap, for http.ResponseController.
+// io.StringWriter and http.CloseNotifier if and only if the one that Handler is given is,
+// and a Flusher or Hijacker too if that unwraps to one. It always has FlushError and
+// Unwrap, for http.ResponseController.
 func (m *Manager) Handler(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(w, r, h) })
 }
 
-// serve serves a request of Handler. It is no closure in there, since one that is
-// inlined into another package doesn't inline WithContext, and then the copy that
-// this makes is allocated by itself.
+// serve serves a request of Handler. It is no closure there: one that is inlined into
+// another package doesn't inline WithContext, whose copy is then allocated by itself.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	q := &request{m: m, outer: r}
 	q.ctx.Context, q.ctx.q = r.Context(), q
@@ -50,8 +49,8 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 	returned := false
 	defer func() {
 		q.letGo()
-		// Routers and form parsers write into the copy of the request; who
-		// wraps us, and net/http itself, look at the original.
+		// Routers and form parsers write into the copy of the request. Wrappers around
+		// Handler, and net/http itself, look at the original.
 		r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
 		if !returned {
 			q.w.abandon() // panicking: nothing may be claimed or saved
@@ -70,19 +69,19 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 }
 
 // AutoSave has a manager of SaveManual save the sessions of h's requests as one of
-// SaveOnce does: before the first byte of the response, and what is changed later
-// when the outermost handler returns. In other modes it does nothing. It works inside
-// Handler and without.
+// SaveOnce does: before the first byte of the response, and later changes when the
+// outermost handler returns. In other modes it does nothing. It works inside Handler and
+// without.
 //
-// A panic of h that reaches AutoSave saves nothing more, whoever recovers from it
-// further out and answers. One that h recovers from itself never reaches it.
+// After a panic of h that reaches AutoSave nothing more is saved, even if someone
+// recovers further out and answers. A panic that h recovers from itself never reaches it.
 func (m *Manager) AutoSave(h http.Handler) http.Handler {
 	return m.anywhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		q, returned := m.request(r.Context()), false
 		q.autoSave.Store(true)
 		defer func() {
 			if !returned {
-				q.autoSave.Store(false) // panicking, and what recovers may well write an answer
+				q.autoSave.Store(false) // panicking, and whoever recovers may write an answer
 			}
 		}()
 		h.ServeHTTP(w, r)
@@ -90,7 +89,8 @@ func (m *Manager) AutoSave(h http.Handler) http.Handler {
 	}))
 }
 
-// anywhere is a handler that runs inside Handler, and goes there if it isn't.
+// anywhere returns a handler that works inside Handler, and that puts itself into it
+// elsewhere.
 func (m *Manager) anywhere(inside http.Handler) http.Handler {
 	alone := m.Handler(inside)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,13 +102,12 @@ func (m *Manager) anywhere(inside http.Handler) http.Handler {
 	})
 }
 
-// With is a handler that needs its session: it is loaded first, and h isn't
-// called if that fails. An error of h, or of loading, is answered by Fail; what h
-// changed in the session and hasn't saved is dropped then. It works inside
-// Handler and without.
+// With returns a handler that gets its session, which is loaded first. h isn't called if
+// that fails. Fail answers an error of h, or of loading; then the changes that h made in
+// the session and hasn't saved are dropped. With works inside Handler and without.
 //
-// Fail knows an error of h that isn't a session's for the application's: 500, and a line
-// of its own in the log. A panic of h isn't caught: see Handler.
+// To Fail an error of h that isn't a session's is the application's: 500, and a line of
+// its own in the log. With doesn't recover from a panic of h: see Handler.
 func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) error) http.Handler {
 	return m.anywhere(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.Session(r.Context())
@@ -121,16 +120,16 @@ func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) erro
 	}))
 }
 
-// Session returns the session of the request that the context belongs to. The
-// first call in a request reads it from the store, if the client sent a token;
-// later ones return the same.
+// Session returns the session of the request that the context belongs to. The first call
+// in a request reads it from the store, if the client sent a token; later calls return
+// the same. It is safe for concurrent use.
 //
-// Of several tokens that of the one live session counts. If several sessions are
-// live, none is used: the session is empty, and saving a value is ErrConflict. Login
-// and Destroy end them.
+// Of several tokens that of the one live session counts. If several sessions are live,
+// none is used: the session is empty, and saving a value is ErrConflict. Login and
+// Destroy end them.
 //
-// Errors: ErrUnavailable; ErrCorrupt, see Fresh; and if the context is not that
-// of a request inside this manager's Handler, one that says so.
+// Errors: ErrUnavailable; ErrCorrupt, see Fresh; and if the context is not that of a
+// request inside this manager's Handler, one that says so.
 func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	q := m.request(ctx)
 	if q == nil {
@@ -142,7 +141,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 		return s, q.err
 	}
 	q.asked.Store(true)
-	if m.config.CacheFor == 0 && m.records.Full() && m.presents(q.outer) { // who isn't to be served shall cost little
+	if m.config.CacheFor == 0 && m.records.Full() && m.presents(q.outer) { // a request that is turned down shall cost little
 		q.err = protocol.ErrTooMany
 		return nil, q.err
 	}
@@ -166,13 +165,15 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// Fresh gives the request a new, empty session in the place of the one that its
-// token opens, which is neither read nor ended: the way out of ErrCorrupt. Once
-// a value is set, the client gets a new token.
+// Fresh gives the request a new, empty session in the place of the one that its token
+// opens. That one is neither read nor ended: it is the way out of ErrCorrupt. Setting a
+// value gives the client a new token.
+//
+// Errors: that of Session for a context without a session.
 func (m *Manager) Fresh(ctx context.Context) (*Session, error) {
 	q := m.request(ctx)
 	if q == nil {
-		return m.Session(ctx) // which says what is wrong
+		return m.Session(ctx) // for its error
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -15,18 +15,18 @@ import (
 	"strings"
 )
 
-// This file is a ring of secrets in a file.
+// This file is KeyringFile: a keyring's secrets in a file.
 
-// KeyringFile reads a ring from a file: a secret a line, in base64, the one that
-// signs first; empty lines and lines that start with # don't count. If there is
-// no such file, it is made with one new secret, readable by its owner only. For a further
-// line: openssl rand -base64 32.
+// KeyringFile reads a ring from a file: a secret a line, in base64, the one that signs
+// first. Empty lines and lines that start with # don't count. If there is no such file,
+// it is made with one new secret, readable by its owner only. For a further line: openssl
+// rand -base64 32.
 //
-// Links are followed. The file that is opened has to be a regular one that belongs to
-// the user of this process or to root, and that nobody else can read or write.
+// Links are followed. The file that is opened has to be a regular one that belongs to the
+// user of this process or to root, and that nobody else can read or write.
 //
-// It suits one machine. Where several share the sessions, give all of them the
-// same secrets by NewKeyring.
+// It suits one machine. If several share the sessions, give all of them the same secrets
+// by NewKeyring.
 func KeyringFile(path string) (*Keyring, error) {
 	text, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +62,7 @@ func KeyringFile(path string) (*Keyring, error) {
 }
 
 // readKeyFile reads a file of secrets, if nobody else can have put them there or read
-// them. It judges the file that it has opened: another may be at the path by then.
+// them. It checks the file that it has opened, since another may be at the path by then.
 func readKeyFile(path string) ([]byte, error) {
 	// A FIFO is opened at once, and refused below.
 	f, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
@@ -86,7 +86,7 @@ func readKeyFile(path string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
-// makeKeyFile puts a whole file in place at once, or none if another process
+// makeKeyFile puts a complete file in place at once. It does nothing if another process
 // was faster.
 func makeKeyFile(path string) error {
 	var secret [32]byte

@@ -6,7 +6,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the names of package driver that applications see.
+// This file is the names of package driver that applications see: Store, ID, Info,
+// Client, and the reasons of an end.
 
 // Store keeps sessions: a *sqlitestore.Store, *elasticstore.Store or
 // *memstore.Store, or one of your own. Its methods are for the Manager alone.
@@ -18,8 +19,8 @@ type ID = driver.ID
 
 // ParseID reads an id from its text, as a client sends it back.
 //
-// ErrNotFound: it is no id's text, so there is no session of that id, and Fail answers
-// as if one were asked for that has ended.
+// ErrNotFound: the text is no id's, so there is no session of that id, and Fail answers
+// as for a session that has ended.
 func ParseID(s string) (ID, error) {
 	id, err := driver.ParseID(s)
 	if err != nil {
@@ -28,12 +29,12 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-// Info is what there is to know of a session beside its values: ID, App, Principal,
-// Created, Authenticated, Seen, Expires, Deadline, Persistent and Client.
+// Info is a session's metadata, all but its values: ID, App, Principal, Created,
+// Authenticated, Seen, Expires, Deadline, Persistent and Client.
 type Info = driver.Info
 
-// Client tells who used a session last, as far as the server can see: Address and
-// UserAgent.
+// Client is the client that used a session last, as far as the server can see: Address
+// and UserAgent.
 type Client = driver.Client
 
 // EndReason says why a session ended.

@@ -6,7 +6,7 @@ import (
 )
 
 // This file is the idle timeout that a sign-in gives its session
-// (LoginOptions.IdleTimeout, Remember).
+// (LoginOptions.IdleTimeout and Remember).
 
 // ownIdle returns the session's own idle timeout that the sign-in gives, in milliseconds,
 // and whether it gives one. 0: the session never idles out.

@@ -12,47 +12,48 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is one request: its session, and the token in its response.
+// This file is one request of a manager: its session, the save before its response, and
+// the token that the response hands out.
 
-// request is one request of one manager. It has the inner request in it, and that one's
-// context, so that all are allocated in one piece and finding it costs nothing.
+// request is one request of one manager. It contains the inner request and that one's
+// context, so that all are allocated in one piece and are found at no cost.
 type request struct {
 	m       *Manager
 	outer   *http.Request
 	ctx     requestContext
 	r       http.Request
 	w       struct{ response }
-	outside http.Header // what the response had when Handler began, if anything
+	outside http.Header // the response's headers when Handler began
 
-	session atomic.Pointer[Session] // once somebody got it; set with mu held
-	asked   atomic.Bool             // somebody does, or did
+	session atomic.Pointer[Session] // once it was asked for and loaded; set with mu held
+	asked   atomic.Bool             // somebody asks for the session, or did
 
-	autoSave atomic.Bool // in SaveManual: it is saved as in SaveOnce
+	autoSave atomic.Bool // in SaveManual: save as in SaveOnce
 
 	mu     sync.Mutex
-	err    error           // of loading it
+	err    error           // of loading the session
 	heldID ID              // the record that the request holds open
 	held   *protocol.Queue // its queue; nil: none
 	over   bool            // the handler has returned
-	begun  bool            // first is in use
-	alarm  *time.Timer     // of a touch that is due; nil: none is
+	begun  bool            // first is taken
+	alarm  *time.Timer     // of a touch that is due; nil: none
 
-	token    atomic.Int32 // one of the following
+	token    atomic.Int32 // one of the values below
 	answered atomic.Bool  // an error was sent in the place of the response, as a whole
 
-	// Memory for what nearly every request that is looked at needs.
-	first sessionMemory // of the one that is begun first, and hardly ever another
+	// Memory that nearly every request with a session needs.
+	first sessionMemory // of the first session; others are rare
 	vary  [1]string     // the response's Vary, which seldom has more
 }
 
-// requestContext is the context of the inner request. It points to the request, and isn't
-// it: whatever prints a context doesn't come to the header fields.
+// requestContext is the context of the inner request. It points to the request and
+// doesn't contain it, so that printing a context can't reach the header fields.
 type requestContext struct {
 	context.Context //nolint:containedctx // it is a context
 	q               *request
 }
 
-// The values of request.token: what the response has to say about the client's token.
+// The values of request.token: the response's message about the client's token.
 const (
 	tokenStays   = iota
 	tokenReissue // signed anew; can wait for another response
@@ -86,7 +87,7 @@ func (m *Manager) request(ctx context.Context) *request {
 // newSession returns an empty session for the request.
 func (q *request) newSession() *Session {
 	memory := &q.first
-	if q.begun { // and somebody may have it still
+	if q.begun { // and may still be in use
 		memory = new(sessionMemory)
 	}
 	q.begun = true
@@ -100,9 +101,9 @@ func (q *request) newSession() *Session {
 
 // The methods of a nil request do nothing: a session outside of requests.
 
-// claim keeps the response from beginning until release: it has to tell of s. It fails
-// if the response has begun, or tells of another session; what says what should have
-// been done before.
+// claim keeps the response from beginning until release, so that it can tell the token of
+// s. It fails if the response has begun, or tells another session's token. what names the
+// operation for the error.
 func (q *request) claim(s *Session, what string) error {
 	switch {
 	case q == nil:
@@ -115,8 +116,8 @@ func (q *request) claim(s *Session, what string) error {
 	return nil
 }
 
-// release ends a claim, and returns err, what became of what it was for. If that is
-// nil, but the response failed meanwhile, it says so.
+// release ends a claim, and returns err, the error of the operation. If that is nil, but
+// the response failed meanwhile, the error says so.
 func (q *request) release(err error) error {
 	if q != nil && !q.w.release() && err == nil {
 		return fmt.Errorf("cloakroom: it was done, and the response has failed meanwhile, so the client doesn't learn its token: %w: %w: %w", ErrTooLate, ErrUnknown, ErrUnavailable)
@@ -124,16 +125,17 @@ func (q *request) release(err error) error {
 	return err
 }
 
-// errTooLate says what should have been done before the response began.
+// errTooLate says which operation should have come before the response began.
 func errTooLate(what string) error {
 	return fmt.Errorf("cloakroom: %w: %s before writing the response", ErrTooLate, what)
 }
 
-// beginning is the context of the save that is part of a response's beginning, and so
+// beginning is the context of the save that is part of a response's beginning. That save
 // claims nothing.
 type beginning struct{ *requestContext }
 
-// sessionID returns the id of the request's session; zero: none, or none that is stored.
+// sessionID returns the id of the request's session; zero: there is none, or it isn't
+// stored.
 func (q *request) sessionID() ID {
 	if q == nil {
 		return ID{}
@@ -144,8 +146,8 @@ func (q *request) sessionID() ID {
 	return ID{}
 }
 
-// sent reports whether a response has begun, be it an error in its place: no
-// token can go out any more.
+// sent reports whether a response has begun, or an error in its place: no token can go
+// out any more.
 func (q *request) sent() bool { return q != nil && q.w.state.Load() != responseNew }
 
 func (q *request) issue() {
@@ -173,7 +175,7 @@ func (q *request) hold(id ID, s *Session) {
 	}
 }
 
-// keepAlive sees to it that the visitor's activity is recorded, with mu held.
+// keepAlive has the visitor's activity recorded in time, with mu held.
 func (q *request) keepAlive(s *Session) {
 	if q.over {
 		s.touch()
@@ -182,8 +184,8 @@ func (q *request) keepAlive(s *Session) {
 	q.alarm = s.touchInTime()
 }
 
-// letGo ends the hold with the request. It records the visitor's activity if nothing
-// has, whatever came of the request.
+// letGo ends the hold with the request. If nothing has recorded the visitor's activity,
+// it does, whatever the request's outcome.
 func (q *request) letGo() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -197,8 +199,8 @@ func (q *request) letGo() {
 	}
 }
 
-// consulted returns the request's session if anybody asked for it, and waits for
-// it if it is being loaded.
+// consulted returns the request's session, nil if nobody asked for it. It waits for a
+// session that is being loaded.
 func (q *request) consulted() *Session {
 	if s := q.session.Load(); s != nil || !q.asked.Load() {
 		return s
@@ -242,7 +244,7 @@ func (q *request) commit() error {
 	return nil
 }
 
-// saveMode says when the request's changes are saved.
+// saveMode returns the mode in which the request's changes are saved.
 func (q *request) saveMode() SaveMode {
 	if q.m.config.Save == SaveManual && q.autoSave.Load() {
 		return SaveOnce
@@ -250,7 +252,7 @@ func (q *request) saveMode() SaveMode {
 	return q.m.config.Save
 }
 
-// handOut puts what there is to say about the client's token into headers.
+// handOut puts the message about the client's token into headers.
 func (q *request) handOut(h http.Header) {
 	switch s := q.consulted(); q.token.Load() {
 	case tokenIssue, tokenReissue:
@@ -271,7 +273,8 @@ func (q *request) handOut(h http.Header) {
 	forbidCaching(h, "private, no-store")
 }
 
-// finish ends a request whose handler has returned.
+// finish ends a request whose handler has returned: it sends the response if nothing was
+// sent, and saves later changes.
 func (q *request) finish() {
 	if !q.w.start() {
 		return

@@ -9,11 +9,12 @@ import (
 	"net/http"
 )
 
-// This file is the ResponseWriter that handlers write to.
+// This file is the ResponseWriter that handlers get: it saves the session before the
+// first byte, or sends an error in the response's place.
 
-// response wraps a ResponseWriter so that the session is saved before the first
-// byte. What handlers get is one of the types of writers_generated.go around it, which
-// call its unexported methods for the optional interfaces that the wrapped one has.
+// response wraps a ResponseWriter so that the session is saved before the first byte.
+// Handlers get one of the types of writers_generated.go around it. Those call its
+// unexported methods for the optional interfaces that the wrapped writer has.
 type response struct {
 	http.ResponseWriter
 	q *request
@@ -21,8 +22,8 @@ type response struct {
 	err error // why the handler's response isn't sent
 }
 
-// start saves the session before the response's first byte, once. It reports
-// false if the response must not be sent, because another was.
+// start saves the session before the response's first byte, once. It reports false if the
+// response must not be sent, because an error was sent in its place.
 func (w *response) start() bool {
 	if first, err := w.begin(); first {
 		if err == nil {
@@ -37,10 +38,10 @@ func (w *response) start() bool {
 	return w.state.Load() == responseSent
 }
 
-// begin waits until what the response has to tell is known, and reports whether the
-// caller is the one that begins it. An error is what it has to be in its place. What
-// is claimed takes Config.SaveTimeout, and as long again if it is taken back. It takes
-// longer if the caller itself holds up what it waits for, in a function of Events.
+// begin waits until no operation claims the response, and reports whether the caller
+// begins it. If there is an error, that has to be sent in its place. A claim lasts
+// Config.SaveTimeout at most, and as long again if the operation is taken back. It lasts
+// longer if the caller itself holds up the operation, in a function of Events.
 func (w *response) begin() (first bool, err error) {
 	if w.state.Load() >= responseSent {
 		return false, nil
@@ -65,7 +66,8 @@ func (w *response) commit() error {
 	return err
 }
 
-// fail sends an error in the place of the response. It reports false if that has begun.
+// fail sends an error in the place of the response. It reports false if the response has
+// begun.
 func (w *response) fail(err error) bool {
 	first, _ := w.begin()
 	if first {
@@ -78,7 +80,7 @@ func (w *response) fail(err error) bool {
 // Nothing is saved any more.
 func (w *response) sendError(err error) {
 	w.err = err
-	defer w.end(responseFailed) // not before: the server ends the request when its handler has returned
+	defer w.end(responseFailed) // not before, since the server ends the request when its handler has returned
 	w.q.m.answerError(w.ResponseWriter, w.q.outer, w.q, err)
 	w.q.answered.Store(true)
 }
@@ -94,9 +96,9 @@ func (w *response) refuse() error {
 	return errors.New("cloakroom: the request was answered with an error")
 }
 
-// Header implements http.ResponseWriter. When an error was sent in the place of the
-// response, its headers are nobody's: some that are set afterwards would be sent as
-// trailers.
+// Header implements http.ResponseWriter. After an error was sent in the place of the
+// response, it returns headers that are never sent: a server would send some that are set
+// late as trailers.
 func (w *response) Header() http.Header {
 	if w.q.answered.Load() {
 		return http.Header{}
@@ -134,8 +136,7 @@ func (w *response) writeString(s string) (int, error) {
 	return io.WriteString(w.ResponseWriter, s)
 }
 
-// readFrom is ReadFrom of io.ReaderFrom, so that files are sent by the kernel where
-// that is possible.
+// readFrom is ReadFrom of io.ReaderFrom, so that the kernel sends files where it can.
 func (w *response) readFrom(r io.Reader) (int64, error) {
 	if !w.start() {
 		return 0, w.refuse()
@@ -146,10 +147,10 @@ func (w *response) readFrom(r io.Reader) (int64, error) {
 // flush is Flush of http.Flusher.
 func (w *response) flush() { _ = w.FlushError() }
 
-// FlushError is what http.ResponseController calls.
+// FlushError is the flush that http.ResponseController calls.
 func (w *response) FlushError() error {
 	if !w.start() {
-		if w.q.answered.Load() { // and may wait for a handler that has more to read
+		if w.q.answered.Load() { // the error may be waiting for the handler to return
 			_ = http.NewResponseController(w.ResponseWriter).Flush()
 		}
 		return w.refuse()
@@ -157,8 +158,8 @@ func (w *response) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// hijack is Hijack of http.Hijacker. The session is saved first; a token that is
-// due can only go out if the caller sends the response's headers itself.
+// hijack is Hijack of http.Hijacker. The session is saved first. A token that is due can
+// only go out if the caller sends the response's headers itself.
 func (w *response) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if !w.start() {
 		return nil, nil, w.refuse()
@@ -176,5 +177,5 @@ func (w *response) closeNotify() <-chan bool {
 	return w.ResponseWriter.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // deprecated, and still called by handlers
 }
 
-// Unwrap lets http.ResponseController reach what is wrapped.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }

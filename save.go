@@ -13,9 +13,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is how a session is saved.
+// This file is saving: Save, Update and Refresh, the write of a session's changes, and
+// the state that the session shows after it.
 
-// saveEach saves at once, in that mode.
+// saveEach saves at once, in SaveEach mode.
 func (s *Session) saveEach() {
 	if s.m.config.Save != SaveEach {
 		return
@@ -25,7 +26,7 @@ func (s *Session) saveEach() {
 	}
 }
 
-// refresh reads anew in SaveEach, before each look at a value.
+// refresh reads the session anew before each look at a value, in SaveEach mode.
 func (s *Session) refresh() {
 	if s.m.config.Save != SaveEach {
 		return
@@ -52,10 +53,10 @@ func (s *Session) refresh() {
 	}
 }
 
-// Refresh reads the session anew, so that it shows what others changed since. The
-// changes that have not been saved stay on top. So do values that could not be encoded
-// or saved: Err is as before. A session that is not stored yet has nothing to be read.
-// It waits for a save that is under way, and does not count as activity.
+// Refresh reads the session anew, so that it shows the changes of others since. The
+// request's own changes that have not been saved stay on top. Values that could not be
+// encoded or saved stay errors: Err is as before. A session that is not stored yet stays
+// as it is. Refresh waits for a save that is under way, and does not count as activity.
 //
 // It ends with ctx, and after Config.SaveTimeout.
 //
@@ -104,9 +105,9 @@ func (s *Session) sink(err error) {
 	s.sunk = errors.Join(s.sunk, err)
 }
 
-// show makes a record the session's, as the store keeps it since asOf or later, with
-// the changes that have not been saved on top. If a strict renewal has ended the
-// session's secret meanwhile, it shows nothing of that, and the session is gone.
+// show makes rec the session's record, with the changes that have not been saved on top.
+// rec is the store's state at asOf or later. If a strict renewal has ended the session's
+// secret meanwhile, the session is gone, and shows nothing of rec.
 func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	if s.stored && !bytes.Equal(rec.Verifier, s.rec.Verifier) {
 		if ok, _ := s.m.keyring.ring.Load().Check(rec.Verifier, claims(rec), s.secret); !ok { // renewed meanwhile
@@ -121,8 +122,8 @@ func (s *Session) show(rec *driver.Record, asOf protocol.Moment) {
 	s.project(rec.Values)
 }
 
-// project makes what the session reads of values and the changes that have not been
-// saved.
+// project makes the values that the session reads: values with the changes that have not
+// been saved.
 func (s *Session) project(values driver.ValueList) {
 	s.view, s.exact = valueSet{list: values}, true
 	for i := range s.ops {
@@ -134,7 +135,7 @@ func (s *Session) project(values driver.ValueList) {
 	}
 }
 
-// take takes the logged ops along in a save or sign-in.
+// take hands the logged ops to a save or sign-in.
 func (s *Session) take() []op {
 	ops := s.ops
 	s.ops, s.flying = nil, true
@@ -146,38 +147,37 @@ func (s *Session) untake(ops []op) {
 	s.ops, s.flying = append(ops, s.ops...), false
 }
 
-// Save saves the changes since the last save, now. In SaveOnce mode there is no
-// need to call it, but outside of a request. It returns nil if there is nothing to
-// save, and then asks nobody: Refresh tells what others changed, or that the session
-// has ended.
+// Save saves the changes since the last save, now. In SaveOnce mode only a caller outside
+// of a request needs it. It returns nil if there is nothing to save, and then doesn't ask
+// the store: Refresh tells what others changed, or that the session has ended.
 //
 // It is carried through for up to Config.SaveTimeout even when ctx ends. The first save
 // of a session has the response's first byte wait for it, as Login does.
 //
 // Errors: ErrGone, the session has ended, or its secret by RenewStrict, and the changes
-// with it; ErrConflict, the request came with tokens of several live sessions;
+// are lost; ErrConflict, the request came with tokens of several live sessions;
 // ErrTooLarge; ErrTooLate, the session would be a new one, and the response has begun;
-// ErrUnavailable, and with it ErrUnknown if the changes may or may not have been saved,
-// which stays the session's Err. A value that can't be encoded, or that was read and
-// can't be decoded while there is something to save, is an error of its own.
+// ErrUnavailable, and with it ErrUnknown if the changes may have been saved or not, which
+// stays the session's Err. A value that can't be encoded, or that was read and can't be
+// decoded while there is something to save, is an error of its own.
 func (s *Session) Save(ctx context.Context) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	return s.save(ctx, nil)
 }
 
-// Update runs f on the session's values as they are in the store, and saves
-// what f made of them, together with earlier changes, in one step that nothing
-// comes between. f may run more than once and in another goroutine; it must do
-// nothing but compute. An error of f is returned, and nothing of f is saved.
+// Update runs f on the session's values as they are in the store, and saves the result,
+// together with earlier changes, in one step that nothing comes between. f may run more
+// than once and in another goroutine; it must do nothing but compute. If f fails, Update
+// returns its error, and saves nothing of f.
 func (s *Session) Update(ctx context.Context, f func(*Tx) error) error {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	return s.save(ctx, &op{kind: opTx, tx: f})
 }
 
-// takeValue removes a value that check lets pass, together with earlier changes, saves
-// that, and returns the value. errNothing: there is none.
+// takeValue removes a value that check lets pass, saves that together with earlier
+// changes, and returns the value. It returns errNothing if there is none.
 func (s *Session) takeValue(ctx context.Context, name string, check func(json.RawMessage) error) (json.RawMessage, error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
@@ -188,7 +188,8 @@ func (s *Session) takeValue(ctx context.Context, name string, check func(json.Ra
 	return t.raw, nil
 }
 
-// save is Save with saving held. tx is an op that is dropped if it is refused.
+// save is Save with saving held. tx is a further op, nil for none. If the save is
+// refused, tx is dropped.
 func (s *Session) save(ctx context.Context, tx *op) error {
 	b, err := s.beginSave(tx)
 	if b == nil {
@@ -203,7 +204,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	return err
 }
 
-// saveUnderWay is a save, with what the session had when it began.
+// saveUnderWay is a save, with the session's state when it began.
 type saveUnderWay struct {
 	s      *Session
 	tx     *op  // the last of ops; nil: none
@@ -217,12 +218,12 @@ type saveUnderWay struct {
 	asOf   protocol.Moment // of base; then of saved
 	fresh  bool            // base was read after the changes were asked for
 
-	write protocol.Change // of a session that is stored
-	saved *driver.Record  // what it came to; nil: nothing is there
+	write protocol.Change // the change of a session that is stored
+	saved *driver.Record  // the record after the save; nil: there is none
 }
 
-// beginSave takes the changes along. It returns nil if there is nothing to save, or
-// nothing can be.
+// beginSave takes the changes along. It returns nil if there is nothing to save, or if
+// nothing can be saved, which is an error.
 func (s *Session) beginSave(tx *op) (*saveUnderWay, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,8 +265,7 @@ func (b *saveUnderWay) change() (err error) {
 	return nil
 }
 
-// apply makes the changes on a state of the session. untouched is as in
-// protocol.Change.
+// apply makes the changes on a state of the session. untouched is as in protocol.Change.
 func (b *saveUnderWay) apply(next *driver.Record, now time.Time, untouched bool) (err error) {
 	m := b.s.m
 	if err := m.stillGood(next, b.visit.secret, b.visit.strict); err != nil {
@@ -287,7 +287,7 @@ func (b *saveUnderWay) apply(next *driver.Record, now time.Time, untouched bool)
 	return nil
 }
 
-// create stores a session that isn't yet.
+// create stores a session that isn't stored yet.
 func (b *saveUnderWay) create(ctx context.Context) (err error) {
 	if b.saved, err = b.s.createFrom(ctx, b.ops); b.saved != nil {
 		b.asOf = protocol.MomentOf(b.saved.Created)
@@ -295,7 +295,7 @@ func (b *saveUnderWay) create(ctx context.Context) (err error) {
 	return err
 }
 
-// settle has the session show what the save came to.
+// settle has the session show the outcome of the save.
 func (b *saveUnderWay) settle(err error) {
 	s := b.s
 	s.mu.Lock()
@@ -311,7 +311,7 @@ func (b *saveUnderWay) settle(err error) {
 		s.show(b.saved, b.asOf)
 	case err == nil && b.stored: // saved, and ended since
 		s.gone = true
-	case err == nil: // nothing was left to put in
+	case err == nil: // the changes left no value to store
 		s.project(nil)
 	case errors.Is(err, ErrUnknown):
 		s.sunk = errors.Join(s.sunk, err) // saving again could do it twice
@@ -322,7 +322,7 @@ func (b *saveUnderWay) settle(err error) {
 	}
 }
 
-// createFrom stores a new session; with nothing to put in, it doesn't.
+// createFrom stores a new session, if ops leave any values.
 func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Record, err error) {
 	values, err := replay(nil, ops)
 	if err != nil || len(values) == 0 {
@@ -362,8 +362,8 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Recor
 	return saved, nil
 }
 
-// adopt makes a record that was just created, or got another secret, the session's.
-// It is of asOf or later.
+// adopt makes a record that was just created, or got another secret, the session's. The
+// record is of asOf or later.
 func (s *Session) adopt(rec *driver.Record, secret [16]byte, asOf protocol.Moment) {
 	s.secret, s.used, s.old, s.rekey, s.strict = secret, false, false, false, strictOf(rec)
 	s.show(rec, asOf)

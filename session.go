@@ -13,17 +13,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// This file is Session: what a request reads, and the log of its changes.
+// This file is Session: the values and metadata that a request reads, and the log of its
+// changes.
 
-// Session is one visitor's session, as one request sees it. It is safe for
-// concurrent use.
+// Session is one visitor's session, as one request sees it. It is safe for concurrent
+// use.
 //
 // It reads as it was when it was loaded, or at the last Save or Refresh, with this
-// request's own changes. What others change meanwhile is merged when it is saved:
-// different names don't disturb each other, of two values set for one name the later
-// save's stays, and Key.Update and Session.Update are run again.
+// request's own changes. Changes of others meanwhile are merged when it is saved.
+// Different names don't disturb each other. Of two values set for one name the later
+// save's stays. Key.Update and Session.Update are run again.
 type Session struct {
-	*sessionState // behind a pointer, so that nothing that prints a Session comes to its secret and values
+	*sessionState // behind a pointer, so that printing a Session can't reach its secret and values
 }
 
 // sessionMemory is a Session and its state, allocated in one piece.
@@ -32,26 +33,26 @@ type sessionMemory struct {
 	state   sessionState
 }
 
-// sessionState is what a Session is made of.
+// sessionState is the content of a Session.
 type sessionState struct {
 	m *Manager
 	q *request // nil outside of requests
 
 	saving sync.Mutex // held by a save, sign-in or renewal; taken before mu
 
-	mu sync.Mutex // of what follows
+	mu sync.Mutex // guards the fields below
 	known
 	credential
 	closing
 	activity
 	changes
 
-	// The memory that reading takes is here, so that all is allocated in one piece.
+	// The memory for a read is here, so that all is allocated in one piece.
 	reading timeout.Context
 	queue   protocol.Queue // of the record, if no other request holds it
 }
 
-// known is the newest state that the request knows.
+// known is the newest state of the session that the request knows.
 type known struct {
 	rec    *driver.Record  // as it was last read or written; empty before that
 	asOf   protocol.Moment // when that was
@@ -59,24 +60,24 @@ type known struct {
 	fresh  bool            // rec was read from the store, or written, by this Session itself
 }
 
-// credential is how the token opened the session, beside what visit has of it.
+// credential is the token that opened the session, beside the fields of visit.
 type credential struct {
-	old   bool // it came with a previous secret
+	old   bool // the request came with a previous secret
 	rekey bool // the verifier was made by a later key of the ring
 	visit
 }
 
-// visit is what a request tells about the session's use.
+// visit is the request's use of the session.
 type visit struct {
 	secret [16]byte        // of the token
-	strict string          // of the record whose secret it was: see strictOf
+	strict string          // strictOf the record when the secret opened it
 	used   bool            // the token came from the client, with the current secret
-	active bool            // the visitor is at work: writing moves Seen
-	at     protocol.Moment // when the request came
+	active bool            // the visitor's doing: a write moves Seen
+	at     protocol.Moment // when the request asked for its session
 	client Client
 }
 
-// closing is what keeps the request from using the session, or from beginning one.
+// closing is the reason why the request may not use the session, or begin one.
 type closing struct {
 	gone     bool          // it has ended: saving is ErrGone
 	barred   *barrier      // nil: an anonymous session may be begun
@@ -84,20 +85,20 @@ type closing struct {
 	end      *driver.Grave // of the session of the token, if that has ended; else nil
 }
 
-// barrier keeps a request from beginning an anonymous session. It may sign in.
+// barrier keeps a request from beginning an anonymous session. The request may sign in.
 type barrier struct {
 	err    error             // of saving a value
 	rivals []protocol.Opened // sessions that the request presents, of which none is used
-	many   bool              // there are more than are read: nor can it sign in or out
+	many   bool              // the request presents more than are read, and can't sign in or out either
 }
 
-// activity is whether the visit has been recorded.
+// activity says whether the visit has been recorded.
 type activity struct {
 	wrote   bool // with a write of this Session's
-	touched bool // or it is being recorded
+	touched bool // a touch is recording it, or did
 }
 
-// changes are those that have not been saved, and what is read with them.
+// changes are the unsaved changes, and the values with them.
 type changes struct {
 	view   valueSet   // rec's values with ops
 	exact  bool       // no op failed when view was made
@@ -107,7 +108,7 @@ type changes struct {
 	sunk   error      // an error that no further save can mend
 }
 
-// newSession makes of memory, which is zero, an empty session that is not stored.
+// newSession makes an empty session that is not stored in memory, which is zero.
 func (m *Manager) newSession(memory *sessionMemory, q *request) *Session {
 	s := &memory.session
 	s.sessionState = &memory.state
@@ -120,18 +121,18 @@ func (m *Manager) newSession(memory *sessionMemory, q *request) *Session {
 func (s *Session) ID() ID { return s.Info().ID }
 
 // Info returns the session's metadata as it was last read or saved. Before the session is
-// stored for the first time (IsNew) it is zero but for App: the zero Deadline is none.
+// stored for the first time (IsNew) it is zero but for App: the zero Deadline means none.
 func (s *Session) Info() Info {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.rec.Info()
 }
 
-// Principal returns who is signed in, "" for nobody.
+// Principal returns the principal that is signed in, "" for none.
 func (s *Session) Principal() string { return s.Info().Principal }
 
-// Authenticated returns when the principal last proved who it is; the zero time
-// if nobody is signed in. Ask for the password again before what is delicate.
+// Authenticated returns when the principal last proved their identity; the zero time if
+// nobody is signed in. Ask for the password again before delicate operations.
 func (s *Session) Authenticated() time.Time { return s.Info().Authenticated }
 
 // IsNew reports whether the session is not stored yet.
@@ -141,9 +142,9 @@ func (s *Session) IsNew() bool {
 	return !s.stored
 }
 
-// Token returns the session's token, a credential: who has it is the visitor.
-// It is "" before the session is stored, and for a request that came with a
-// secret that has been renewed. A cookie manager sends it by itself.
+// Token returns the session's token, a credential: whoever has it is the visitor. It is
+// "" before the session is stored, after it has ended, and for a request that came with a
+// secret that has been renewed. Responses hand it out where the client needs it.
 func (s *Session) Token() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,8 +161,8 @@ func (s *Session) hasEnded() bool {
 	return s.gone
 }
 
-// Err returns why the session can't be saved, nil if it can: values that could
-// not be encoded or decoded, or a save that failed for good.
+// Err returns the error for which the session can't be saved, nil if it can: values that
+// could not be encoded or decoded, or a save that failed for good.
 func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,8 +242,8 @@ func (s *Session) replace(name string, raw json.RawMessage) {
 	s.errs.clear(name)
 	s.forgetOps(name)
 	s.view.set(name, raw)
-	// Also if it is what this request has read: others may have changed it since, and
-	// who is told that it was saved relies on it.
+	// Logged even if it equals the value that this request has read: others may have
+	// changed it since, and the caller relies on its being saved.
 	s.ops = append(s.ops, op{kind: opSet, name: name, raw: raw})
 	s.mu.Unlock()
 	s.saveEach()
@@ -274,8 +275,8 @@ func (s *Session) logChange(name string, c changer) error {
 	return nil
 }
 
-// forgetOps takes the logged changes of a name out, which a later set or unset
-// makes pointless.
+// forgetOps takes the logged changes of a name out, since a later set or unset makes them
+// pointless.
 func (s *Session) forgetOps(name string) {
 	s.ops = slices.DeleteFunc(s.ops, func(o op) bool { return o.kind != opClear && o.name == name })
 }

@@ -11,9 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
-// This file is the opening of a session where a request presents several tokens.
+// This file is the opening of a session by several tokens on one request: the one live
+// session is used, of several none.
 
-// maxPresented bounds how many sessions are read for one request.
+// maxPresented is the most sessions that are read for one request.
 const maxPresented = 8
 
 // candidate is a session that a request presents and that may be live.
@@ -23,12 +24,12 @@ type candidate struct {
 }
 
 // loadSeveral is load for several tokens, sorted by id. Sessions that are over don't
-// count. One that is left is the request's. Of more none is, since to prefer one would
-// let whoever set the other choose. The same holds where there are more than can be
-// read. The outcome doesn't depend on the order of the tokens in the request.
+// count. If one session is left, it is the request's. If several are left, none is, since
+// to prefer one would let whoever set the other choose. Nor is any if there are more than
+// are read. The order of the tokens in the request makes no difference.
 //
-// Errors: those of reading, where a session can't be read; driver.ErrCorrupt, where
-// all others are over.
+// Errors: those of reading, if a session can't be read; driver.ErrCorrupt, if the one
+// session that is left is corrupt.
 func (m *Manager) loadSeveral(ctx context.Context, s *Session, tokens []token.Token, now, actual time.Time) error {
 	var ids []ID
 	for _, t := range tokens {
@@ -75,9 +76,9 @@ func (m *Manager) loadSeveral(ctx context.Context, s *Session, tokens []token.To
 	return nil
 }
 
-// unlocked returns those of the sessions that are live and that a token's secret
-// opens, and those that are corrupt; and of others one whose secret a strict renewal
-// ended just now. It fails if one can't be told.
+// unlocked returns the sessions that are live and that a token's secret opens, and those
+// that are corrupt. ended is another session, whose secret a strict renewal ended just
+// now; zero: none. It fails if one session can't be judged.
 func (m *Manager) unlocked(ctx context.Context, all []protocol.Opened, tokens []token.Token) (live []candidate, ended ID, err error) {
 	var unread []error
 	for _, o := range all {
@@ -104,8 +105,8 @@ func (m *Manager) unlocked(ctx context.Context, all []protocol.Opened, tokens []
 	return live, ended, errors.Join(unread...)
 }
 
-// bestOf returns the opener of a session among some tokens: that with its current
-// secret, or else one with a previous.
+// bestOf returns the opener of a session among some tokens: the one with its current
+// secret, or else one with a previous secret.
 //
 // driver.ErrNewer: as openerOf.
 func (m *Manager) bestOf(rec *driver.Record, tokens []token.Token) (best opener, failed error) {

@@ -11,9 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is the regular sweep.
+// This file is the regular sweep: a manager has its store remove expired records, and
+// ends sessions that were left ending.
 
-// sweeper has the store remove what is over, from time to time, and ends sessions that
+// sweeper has the store remove expired records, from time to time, and ends sessions that
 // somebody began to end and left.
 type sweeper struct {
 	store   Store
@@ -24,7 +25,7 @@ type sweeper struct {
 	done    chan struct{}
 }
 
-// leftoversEvery is how many sweeps come to one search for sessions that other
+// leftoversEvery is the number of sweeps for each search for sessions that other
 // processes left ending: some stores read all ledgers for it. This manager's own are
 // looked for after each sweep.
 const leftoversEvery = 6

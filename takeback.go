@@ -5,20 +5,20 @@ import (
 	"net/http"
 )
 
-// This file is what becomes of the headers of a response that an error takes the place
-// of.
+// This file is the headers of an error page: those of the response whose place it takes
+// are taken back.
 
-// takeBack puts headers back to what they were outside of Handler: what was set inside
-// speaks of a response that isn't sent.
+// takeBack puts headers back to those that were set outside of Handler. Headers set
+// inside are about a response that isn't sent.
 func takeBack(h, outside http.Header) {
 	clear(h)
 	maps.Copy(h, outside)
-	delete(h, "Content-Length") // whose ever it was, an error has another
+	delete(h, "Content-Length") // whoever set it, an error has another length
 }
 
-// takeBackAny deletes the headers that speak of a response that isn't sent. It is for
-// where nobody knows who set which, so it leaves those that may be right for any
-// response.
+// takeBackAny deletes the headers that are about a response that isn't sent. It is for a
+// call outside of Handler, where nobody knows who set which, so it leaves those that may
+// be right for any response.
 func takeBackAny(h http.Header) {
 	for _, name := range []string{
 		"Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",

@@ -9,12 +9,12 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is activity: how a visit keeps its session alive, and how the first one is
-// known as such.
+// This file is the touch: how a visit is recorded so that its session stays alive, when
+// that is throttled, and how the first use of a token is recorded.
 
-// freshen brings a record's metadata up to date in a write that happens now anyway.
-// It moves Seen forward only, and starts the grace of a previous secret at the
-// first use of the current one.
+// freshen brings a record's metadata up to date in a write that is made anyway. It moves
+// Seen forward only, and starts the grace of a previous secret at the first use of the
+// current one.
 func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	if v.used && protocol.IsUnused(next) {
 		protocol.MarkUsed(next)
@@ -22,7 +22,7 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	if v.active {
 		next.Seen = later(next.Seen, v.at.Time())
 		next.Expires = m.expires(next)
-		if v.client != (Client{}) { // outside of requests nobody knows
+		if v.client != (Client{}) { // outside of requests no client is known
 			next.Client = v.client
 		}
 	}
@@ -31,7 +31,7 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	}
 	ring := m.keyring.ring.Load()
 	if len(next.Previous) == 0 && ring.Newest(next.Verifier) {
-		return // there is nothing to be done, whosever secret it is
+		return // nothing is due, whichever secret it is
 	}
 	ok, old := ring.Check(next.Verifier, claims(next), v.secret)
 	if !ok {
@@ -45,23 +45,23 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	}
 }
 
-// graceDue reports whether the first use of a new secret has to be recorded. An end that
-// a machine wrote whose clock is ahead as far as is tolerated stays.
+// graceDue reports whether the first use of a new secret has to be recorded. It leaves an
+// end that a machine wrote whose clock is ahead within the tolerance.
 func (m *Manager) graceDue(rec *driver.Record) bool {
 	return len(rec.Previous) > 0 && rec.PreviousEnds.After(m.now().Add(m.config.RenewGrace+driver.ClockTolerance))
 }
 
-// firstUseDue reports whether the visit is the first use of a new token, and that has to
-// be recorded.
+// firstUseDue reports whether the visit is the first use of a new token, which has to be
+// recorded.
 func (m *Manager) firstUseDue(rec *driver.Record, v visit) bool {
 	return v.used && (m.graceDue(rec) || protocol.IsUnused(rec))
 }
 
-// lateTouch is how long a touch waits at most for a save that it could go with.
+// lateTouch is the longest time that a touch waits for a save with which it could go.
 const lateTouch = time.Second
 
-// touchDue reports whether the visitor's activity, or what else the request has to
-// record beside its changes, isn't recorded yet; with mu held.
+// touchDue reports whether the visitor's activity, or anything else that the request has
+// to record beside its changes, isn't recorded yet; with mu held.
 func (s *Session) touchDue() bool {
 	switch {
 	case !s.stored, s.gone, s.touched:
@@ -76,9 +76,9 @@ func (s *Session) touchDue() bool {
 	return passed > 0 && passed >= s.m.touchEvery(s.rec)
 }
 
-// touch records the visitor's activity, and what else is due, without waiting. It
-// waits in the queue behind a save that is under way, and if that has done it, comes
-// to nothing.
+// touch records the visitor's activity, and anything else that is due, without waiting.
+// It waits in the queue behind a save that is under way, and is given up if that has
+// recorded it.
 func (s *Session) touch() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,9 +102,9 @@ func (s *Session) touch() {
 	}})
 }
 
-// touchInTime sees to it that a touch which is due is made while the request lasts, if
-// no save comes that it goes with: after lateTouch, or sooner if others would find the
-// session expired by then. The request's end stops the timer, and makes the touch itself.
+// touchInTime has a due touch made while the request lasts, if no save comes with which
+// it goes: after lateTouch, or sooner if others would find the session expired by then.
+// The end of the request stops the timer, and makes the touch itself.
 func (s *Session) touchInTime() *time.Timer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +118,7 @@ func (s *Session) touchInTime() *time.Timer {
 	return time.AfterFunc(min(lateTouch, end.Sub(s.at.Time())/2), s.touch)
 }
 
-// seen returns when the visitor came; 0 if it isn't the visitor's doing.
+// seen returns when the visitor came; 0 if the request isn't the visitor's doing.
 func (v visit) seen() protocol.Moment {
 	if !v.active {
 		return 0
@@ -126,9 +126,10 @@ func (v visit) seen() protocol.Moment {
 	return v.at
 }
 
-// markUsed has the store know that a request presents the token of a sign-in, before the
-// request is answered: from then on the sign-in isn't to be repeated. A save does so as
-// well. That the session has ended meanwhile is no error: the request read it before.
+// markUsed records in the store that a request presents the token of a sign-in, before
+// the request is answered: from then on the sign-in can't be repeated. A save records it
+// as well. If the session has ended meanwhile, that is no error: the request read it
+// before.
 func (s *Session) markUsed() error {
 	s.mu.Lock()
 	rec, asOf, visit := s.rec, s.asOf, s.visit

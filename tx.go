@@ -5,15 +5,15 @@ import (
 	"iter"
 )
 
-// This file is Tx, the values inside of Session.Update and Admin.Update.
+// This file is Tx: the values inside of Session.Update and Admin.Update.
 
-// Tx is the values of a session inside Session.Update and Admin.Update. It has
-// values only, so that nothing else can happen in a function that is run again
-// on a conflict. It is good during that function, in one goroutine.
+// Tx is the values of a session inside Session.Update and Admin.Update. It has values
+// only, since the function may be run again on a conflict, and must do nothing else. Use
+// it only during that function, in one goroutine.
 type Tx struct{ *txState }
 
-// txState is what a Tx is made of. It is behind a pointer, so that nothing that prints a
-// Tx comes to the values.
+// txState is the content of a Tx. It is behind a pointer, so that printing a Tx can't
+// reach the values.
 type txState struct {
 	v    valueSet
 	errs nameErrors
@@ -61,7 +61,7 @@ func (t *Tx) replace(name string, raw json.RawMessage) {
 
 func (t *Tx) change(name string, c changer) {
 	if _, broken := t.errs[name]; broken {
-		return // a set that failed isn't made good by this
+		return // a change doesn't mend a set that failed
 	}
 	old, ok := t.v.get(name)
 	raw, err := c.first(old, ok)

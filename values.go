@@ -13,17 +13,18 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is Values, and the parts that a Session and a Tx make theirs of.
+// This file is Values, the named JSON values of a Session and a Tx, and the set of values
+// that both are made of.
 
-// Values is what a Session and a Tx have in common: named JSON values. Use it
-// through a Key, which gives a name its type, or raw.
+// Values is the interface of a Session and a Tx: named JSON values. Use it through a Key,
+// which gives a name its type, or raw.
 type Values interface {
 	Reader
-	// SetRaw sets a value to a copy of some JSON. What isn't valid JSON, or nested
-	// deeper than driver.MaxDepth, or a name that isn't valid UTF-8, is kept as an
-	// error of that name, which stops the save until the name is set again or unset.
+	// SetRaw sets a value to a copy of some JSON. If that isn't valid JSON, or is nested
+	// deeper than driver.MaxDepth, or the name isn't valid UTF-8, it keeps an error of
+	// that name, which stops the save until the name is set again or unset.
 	SetRaw(name string, value json.RawMessage)
-	// Unset removes a value.
+	// Unset removes a value. A name that isn't set is no error.
 	Unset(name string)
 	// Names yields the names that are set, sorted.
 	Names() iter.Seq[string]
@@ -31,32 +32,33 @@ type Values interface {
 	sealed() sealedValues
 }
 
-// Reader is what values can be read from: a Session, a Tx, and a driver.Record, as Admin
-// returns it.
+// Reader is anything that values can be read from: a Session, a Tx, and a driver.Record,
+// as Admin returns it.
 type Reader interface {
-	// Raw returns a value as JSON. The bytes are shared: don't change them.
+	// Raw returns a value as JSON, and whether there is one. The bytes are shared: don't
+	// change them.
 	Raw(name string) (json.RawMessage, bool)
 }
 
-// sealedValues is what keys need beyond Values.
+// sealedValues is the methods that keys need beyond Values.
 type sealedValues interface {
 	// keepError keeps the error of a name; lost says that a change is lost by it.
 	keepError(name string, err error, lost bool)
 	replace(name string, owned json.RawMessage)
-	// change sets a value to what c makes of the old one, and logs c for replays.
+	// change sets a value to the result of c on the old one, and logs c for replays.
 	change(name string, c changer)
 }
 
 // changer makes a value from the old one.
 type changer interface {
-	// first makes the value that this request goes on with. It is called once at
-	// most, and before again.
+	// first makes the value that this request goes on with. It is called at most once,
+	// and before again.
 	first(old json.RawMessage, ok bool) (json.RawMessage, error)
 	// again does the same for a replay, in any goroutine.
 	again(old json.RawMessage, ok bool) (json.RawMessage, error)
 }
 
-// checkName says what is wrong with a value's name.
+// checkName returns an error if a value's name is not allowed.
 func checkName(name string) error {
 	if !utf8.ValidString(name) {
 		return fmt.Errorf("cloakroom: the name %q is not valid UTF-8", name)
@@ -69,11 +71,11 @@ func compactJSON(name string, raw json.RawMessage) (json.RawMessage, error) {
 	if !utf8.Valid(raw) {
 		return nil, fmt.Errorf("cloakroom: value %q is not valid UTF-8", name)
 	}
-	if err := checkDepth(name, raw); err != nil { // of which encoding/json would say that it is no JSON
+	if err := checkDepth(name, raw); err != nil { // encoding/json would call it invalid JSON
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := json.Compact(&b, raw); err != nil { // which quotes what it has met
+	if err := json.Compact(&b, raw); err != nil { // whose text would quote the value
 		return nil, fmt.Errorf("cloakroom: value %q is not valid JSON (%T)", name, err)
 	}
 	return b.Bytes(), nil
@@ -91,7 +93,7 @@ func (v *valueSet) get(name string) (json.RawMessage, bool) {
 	return raw, raw != nil
 }
 
-// set reports whether that was a change.
+// set sets a value, and reports whether that was a change.
 func (v *valueSet) set(name string, raw json.RawMessage) bool {
 	i, ok := v.list.Find(name)
 	switch {
@@ -132,7 +134,7 @@ type nameErrors map[string]nameError
 
 type nameError struct {
 	err  error
-	lost bool // a change is lost by it, so that saving nothing would not do
+	lost bool // a change is lost by it, so that a save of nothing can't succeed
 }
 
 func (e *nameErrors) add(name string, err error, lost bool) {
@@ -145,7 +147,7 @@ func (e *nameErrors) add(name string, err error, lost bool) {
 func (e *nameErrors) clear(name string) { delete(*e, name) }
 
 func (e nameErrors) lost() bool {
-	if len(e) == 0 { // to loop over nothing costs more than to see that
+	if len(e) == 0 { // a loop over nothing costs more than this check
 		return false
 	}
 	for _, x := range e {
