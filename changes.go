@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the log of a session's changes, and its replay.
@@ -80,15 +81,6 @@ func (o *op) apply(v *valueSet) error {
 	return nil
 }
 
-// panicText returns what may be printed of a panic: what an application says in one may
-// tell a value.
-func panicText(p any) string {
-	if err, ok := p.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("with a %T", p)
-}
-
 // panicSite says where the panic happened that the calling function recovers from.
 func panicSite() string {
 	var pcs [32]uintptr
@@ -110,7 +102,7 @@ func panicSite() string {
 func replay(base driver.ValueList, ops []op) (result driver.ValueList, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, fmt.Errorf("cloakroom: an update function panicked%s: %s", panicSite(), panicText(p))
+			result, err = nil, fmt.Errorf("cloakroom: an update function panicked%s: %s", panicSite(), protocol.PanicText(p))
 		}
 	}()
 	v := valueSet{list: base}

@@ -14,6 +14,11 @@ import (
 // the goroutine that did it: they should return soon. A response waits for what it has
 // to tell, and so for them: it fails if one writes it. Events of expiry in the store's
 // sweep, which nobody is there to see, are not told.
+//
+// A panic of one is logged, and changes nothing else. One may read the session that
+// Manager.Session returns for its context, but must not save it, sign in or renew, as
+// that waits for what is being told. While that session is being read Manager.Session
+// is an error.
 type Events struct {
 	// Created: a session was stored for the first time.
 	Created func(context.Context, Info)
@@ -86,51 +91,3 @@ const (
 	// it, or RebuildLedger has entered it.
 	LedgerIncomplete LedgerFault = LedgerFault(protocol.LedgerIncomplete)
 )
-
-func (e *Events) created(ctx context.Context, i Info) {
-	if e.Created != nil {
-		e.Created(ctx, i)
-	}
-}
-
-func (e *Events) signedIn(ctx context.Context, i Info) {
-	if e.SignedIn != nil {
-		e.SignedIn(ctx, i)
-	}
-}
-
-func (e *Events) renewed(ctx context.Context, i Info) {
-	if e.Renewed != nil {
-		e.Renewed(ctx, i)
-	}
-}
-
-func (e *Events) ended(ctx context.Context, i Info, why EndReason) {
-	if e.Ended != nil {
-		e.Ended(ctx, Ending{i, why})
-	}
-}
-
-func (e *Events) signedOut(ctx context.Context, principal string) {
-	if e.SignedOut != nil {
-		e.SignedOut(ctx, principal)
-	}
-}
-
-func (e *Events) ledgerFault(ctx context.Context, principal string, what LedgerFault) {
-	if e.LedgerFault != nil {
-		e.LedgerFault(ctx, principal, what)
-	}
-}
-
-func (e *Events) clockSkew(ctx context.Context, id ID, ahead time.Duration) {
-	if e.ClockSkew != nil {
-		e.ClockSkew(ctx, id, ahead)
-	}
-}
-
-func (e *Events) refused(ctx context.Context, id ID, why Refusal) {
-	if e.Refused != nil {
-		e.Refused(ctx, id, why)
-	}
-}

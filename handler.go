@@ -131,6 +131,9 @@ func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) erro
 func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	q := m.request(ctx)
 	if q == nil {
+		if _, reading := ctx.Value(requestKey{m}).(*readingContext); reading {
+			return nil, errors.New("cloakroom: a function of Events asks for the session of a request while that is being read")
+		}
 		return nil, errors.New("cloakroom: the context has no session of this manager: wrap the handler with Manager.Handler, and pass on the request's context")
 	}
 	q.mu.Lock()

@@ -299,7 +299,10 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 			return replay(old.Values, l.ops)
 		}
 	}
+	returned := false
+	defer func() { l.s.sinkPanic(returned) }()
 	rec, err := m.records.SignIn(ctx, in)
+	returned = true
 	if err != nil {
 		return err
 	}

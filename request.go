@@ -62,12 +62,19 @@ const (
 
 type requestKey struct{ m *Manager }
 
+// isOf reports whether it finds the requests that a teller tells of.
+func (k requestKey) isOf(t *teller) bool { return k.m.events == t }
+
 // Value implements context.Context.
 func (c *requestContext) Value(key any) any {
 	switch k := key.(type) {
 	case requestKey:
 		if k.m == c.q.m {
 			return c.q
+		}
+	case readingKey:
+		if k.t == c.q.m.events {
+			return c.q.asked.Load() && c.q.session.Load() == nil
 		}
 	case clashKey:
 		if k.m.clashes(c.q.m) {

@@ -104,6 +104,15 @@ func (s *Session) sink(err error) {
 	s.sunk = errors.Join(s.sunk, err)
 }
 
+// sinkPanic keeps the error of a save or sign-in that a panic of the store ended, with
+// the changes that it had taken along. Whoever recovers from it and answers must not
+// claim them.
+func (s *Session) sinkPanic(returned bool) {
+	if !returned {
+		s.sink(fmt.Errorf("cloakroom: the store panicked while %v was saved: %w: %w", s.ID(), ErrUnknown, ErrUnavailable))
+	}
+}
+
 // show makes a record the session's, as the store keeps it since asOf or later, with
 // the changes that have not been saved on top. If a strict renewal has ended the
 // session's secret meanwhile, it shows nothing of that, and the session is gone.
@@ -216,6 +225,8 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	// A request that saves once asks for its changes when it arrives.
 	fresh := s.fresh && s.q != nil && s.m.config.Save == SaveOnce
 	s.mu.Unlock()
+	returned := false
+	defer func() { s.sinkPanic(returned) }()
 
 	var saved *driver.Record
 	var err error
@@ -253,6 +264,7 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 		asOf = protocol.MomentOf(saved.Created)
 	}
 
+	returned = true
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flying = false
