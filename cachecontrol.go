@@ -28,6 +28,9 @@ func targeted(name string) bool {
 		strings.EqualFold(name, "Surrogate-Control") || strings.EqualFold(name, "Edge-Control")
 }
 
+// privately is the Cache-Control of what speaks of a client's token.
+const privately = "private, no-store"
+
 // forbidCaching has a response say no to caches, and nothing else.
 func forbidCaching(h http.Header, cacheControl string) {
 	for name := range h {

@@ -130,7 +130,8 @@ type Config struct {
 
 	// OnError writes the answer to a request whose session could not be read or
 	// saved, or whose handler returned an error (Manager.Fail). Status and headers that
-	// Fail chose are passed in; it may use others. Defaults to a short text.
+	// Fail chose are passed in; it may use others. If it writes nothing, or panics, the
+	// answer has the status alone. Defaults to a short text.
 	OnError func(w http.ResponseWriter, r *http.Request, status int, err error)
 
 	// Events are told what happens to sessions. Defaults to none.
@@ -176,8 +177,13 @@ func (c *Config) withDefaults() (*Config, error) {
 		{"Lifetime", d.Lifetime}, {"AnonymousLifetime", d.AnonymousLifetime}, {"MaxLifetime", d.MaxLifetime},
 		{"RenewGrace", d.RenewGrace}, {"SaveTimeout", d.SaveTimeout}, {"CacheFor", d.CacheFor},
 	} {
-		if f.value < 0 {
+		switch {
+		case f.value < 0:
 			return nil, fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
+		case f.value > 0 && f.value < time.Millisecond && strings.HasSuffix(f.name, "Lifetime"):
+			return nil, fmt.Errorf("cloakroom: Config.%s is %v: 0, or a millisecond and more is allowed, as times are kept in milliseconds", f.name, f.value)
+		case f.value > MaxLifetime:
+			return nil, fmt.Errorf("cloakroom: Config.%s is %v: at most %v (400 days) is allowed", f.name, f.value, MaxLifetime)
 		}
 	}
 	if len(d.App) > 128 {
@@ -208,6 +214,9 @@ func (c *Config) withDefaults() (*Config, error) {
 		return nil, fmt.Errorf("cloakroom: Config.Save is %d: use SaveOnce, SaveEach or SaveManual", d.Save)
 	}
 	setDefault(&d.IdleTimeout, day)
+	if d.IdleTimeout > 0 && d.IdleTimeout < time.Millisecond {
+		return nil, fmt.Errorf("cloakroom: Config.IdleTimeout is %v: 0, a negative one, or a millisecond and more is allowed, as times are kept in milliseconds", d.IdleTimeout)
+	}
 	if d.IdleTimeout < 0 || d.IdleTimeout > MaxLifetime {
 		d.IdleTimeout = MaxLifetime // the deadline comes first
 	}

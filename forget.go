@@ -41,7 +41,7 @@ func (s *Session) forget() error {
 	replaced := s.replaced
 	s.reset()
 	s.replaced = replaced // who signs in now may repeat a sign-in, as before
-	s.q.revoke()
+	s.q.revoke(s)
 	return nil
 }
 

@@ -16,6 +16,9 @@ import (
 // client gets an error (Fail) in the place of the response. What is changed
 // later is saved when h returns.
 //
+// Handler does nothing more for a request that it already has in hand, as where it wraps a
+// mux and a route of it as well.
+//
 // If h panics, nothing more is saved, whoever recovers further out. What recovers inside
 // of h, as most routers can, is none of that: h answers then, and what had been changed
 // before the panic is saved with the answer. Recover outside of Handler, or call
@@ -37,6 +40,10 @@ func (m *Manager) Handler(h http.Handler) http.Handler {
 // inlined into another package doesn't inline WithContext, and then the copy that
 // this makes is allocated by itself.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	if q := m.request(r.Context()); q != nil && q.is(r) {
+		h.ServeHTTP(w, r)
+		return
+	}
 	q := &request{m: m, outer: r}
 	q.ctx.Context, q.ctx.q = r.Context(), q
 	q.w.ResponseWriter, q.w.q = w, q

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type request struct {
 
 	token    atomic.Int32 // one of the following
 	answered atomic.Bool  // an error was sent in the place of the response, as a whole
+	told     bool         // the response says something about the client's token
 
 	// Memory for what nearly every request that is looked at needs.
 	first sessionMemory // of the one that is begun first, and hardly ever another
@@ -88,6 +90,13 @@ func (c *requestContext) Value(key any) any {
 func (m *Manager) request(ctx context.Context) *request {
 	q, _ := ctx.Value(requestKey{m}).(*request)
 	return q
+}
+
+// is reports whether another http.Request is of the same request: a copy, which has the
+// same headers and so the same token. One that a handler makes itself for another client,
+// in the request's context, isn't.
+func (q *request) is(r *http.Request) bool {
+	return r.Header != nil && reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(q.outer.Header).Pointer()
 }
 
 // newSession returns an empty session for the request.
@@ -167,8 +176,11 @@ func (q *request) reissue() {
 	}
 }
 
-func (q *request) revoke() {
-	if q != nil {
+// revoke has the client forget the token of a session. Where Manager.Fresh has put
+// another one in its place, which has a token to be handed out, that takes its place at
+// the client anyway.
+func (q *request) revoke(s *Session) {
+	if q != nil && (q.session.Load() == s || q.token.Load() != tokenIssue) {
 		q.token.Store(tokenRevoke)
 	}
 }
@@ -275,12 +287,17 @@ func (q *request) handOut(h http.Header) {
 	default:
 		return
 	}
-	forbidCaching(h, "private, no-store")
+	q.told = true
+	forbidCaching(h, privately)
 }
 
 // finish ends a request whose handler has returned.
 func (q *request) finish() {
-	if !q.w.start() {
+	sent := q.w.start()
+	if q.told { // a writer further out that gathers the response sends what its headers are by now
+		forbidCaching(q.w.ResponseWriter.Header(), privately)
+	}
+	if !sent {
 		return
 	}
 	s := q.consulted()
