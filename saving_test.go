@@ -19,6 +19,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of saves: parallel ones, their number, and changes during a
+// save (invariants 1, 3 and 6).
+
 // bubble runs a test in fake time: waiting for the store costs none.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) {
