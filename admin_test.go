@@ -15,6 +15,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of Admin: finding, listing, ending and changing sessions by
+// id, and sessions outside of requests.
+
 func TestAdminFind(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.signedIn("ann")

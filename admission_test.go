@@ -10,6 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of admission: more requests than the store can serve
+// (invariant 8).
+
 // rush has more visitors come than a store serves that carries out one operation
 // after the other, each in its time.
 type rush struct {

@@ -14,6 +14,9 @@ import (
 	"testing"
 )
 
+// This file is the check of the API's names and doc comments against
+// testdata/api.golden, and of the API's size.
+
 // apiPackages are the packages whose API is held, by their folders, with the most
 // exported names that each may have.
 var apiPackages = []struct {

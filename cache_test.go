@@ -18,6 +18,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of Config.CacheFor: sessions that are read from memory, and
+// the invariants with it.
+
 // cacheFlag has tests run with Config.CacheFor. Invariants hold with it all the
 // same, but where a test counts reads, or looks at what another manager changed.
 var cacheFlag = flag.Duration("cache", 0, "the managers' CacheFor where a test doesn't say")

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// This file is the tests of the functions that read and replace a response's headers
+// for caches.
+
 // headersOf are headers from lines, under names as they are written.
 func headersOf(lines ...string) http.Header {
 	h := http.Header{}

@@ -12,6 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests that no cache keeps a token or an error, and of
+// Config.NoStore.
+
 // permissions are headers that have one shared cache or another keep a response.
 var permissions = map[string]string{
 	"Cache-Control":                "public, s-maxage=3600",

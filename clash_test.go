@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the test of two managers whose tokens a client can't tell apart.
+
 // Two managers whose tokens a client would mix up, on one request, are told once.
 func TestTwoManagersWithOneCookie(t *testing.T) {
 	keyring, store := testKeyring(t), openStore(t)

@@ -22,6 +22,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests of Config, its defaults and errors, and desk, a manager that
+// tests ask by direct calls.
+
 // desk is a manager over a store in memory that is asked by direct calls. It
 // has a clock that stands still until it is moved, counts the store's
 // operations, and keeps what is logged and what events tell.

@@ -18,6 +18,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests of a cookie's attributes, and of the configurations that
+// browsers would refuse.
+
 // TestSetCookie compares each Set-Cookie line of one visitor's way through an app
 // with testdata/setcookie.golden. What sets a cookie and what takes it back have to
 // agree in name, Domain, Path and Partitioned; else browsers keep it.

@@ -19,6 +19,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the sign-out, and random interleavings of all that ends or
+// changes sessions.
+
 // Destroy doesn't wait for the save in flight, and fails the queue behind it.
 func TestI2_DestroyOvertakesTheQueue(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -12,6 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of EndDevice: the end of one of a visitor's sessions by its
+// id.
+
 // ending is the page that ends a device.
 func (r *rig) ending(id cloakroom.ID) page {
 	return func(_ http.ResponseWriter, req *http.Request, _ *cloakroom.Session) error {

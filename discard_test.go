@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of Discard: unsaved changes are dropped, all else stays.
+
 // What is discarded is gone, and what had been saved, or is set later, is not.
 func TestDiscard(t *testing.T) {
 	for _, mode := range []cloakroom.SaveMode{cloakroom.SaveOnce, cloakroom.SaveManual} {

@@ -12,6 +12,9 @@ import (
 	"testing"
 )
 
+// This file is the check that documents name tests and files that exist, and that
+// recipes are code that is built.
+
 // testNames returns the names of all test functions of the repository.
 func testNames(t *testing.T) (names []string) {
 	t.Helper()

@@ -12,6 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of Session.Ended and Session.Forget: why a session is over,
+// and the token of one that is.
+
 // told is what Session.Ended says, in one text: the reason, and how long ago.
 func (r *rig) told(s *cloakroom.Session) string {
 	why, at, ok := s.Ended()

@@ -12,6 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of each way to end a session, or to renew its secret, against
+// each operation under way (invariants 2 and 9).
+
 // underWay is something that is on its way to the store when a session of one
 // visit ends, or gets another secret.
 type underWay struct {

@@ -15,6 +15,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the idle timeout, the deadline, the throttled touch and
+// the sweep (invariants 5, 11 and 14).
+
 // wantOpen checks whether a session's token opens it, by Retrieve.
 func (r *rig) wantOpen(when string, token string, open bool) {
 	r.Helper()

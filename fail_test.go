@@ -16,6 +16,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the error page, and of requests in an outage (invariants
+// 7, 8 and 12).
+
 // bodyHeaders speak of a handler's body, or of what the client should do with
 // the response: none of them may go out with another body.
 var bodyHeaders = map[string]string{

@@ -19,6 +19,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the log of failed requests.
+
 // hangUps has readers hang up while the store reads for them, one after the other. It
 // returns the last status.
 func (r *rig) hangUps(g *guest, f page) (status int) {

@@ -20,6 +20,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is a store that loses, delays or repeats operations, and the tests of
+// saves on it (invariant 13).
+
 // fate is what becomes of an operation of a faulty store.
 type fate int
 

@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the test of a store that panics in the goroutine of the first writer.
+
 // panicky is a store whose next update panics.
 type panicky struct {
 	cloakroom.Store

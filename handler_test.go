@@ -17,6 +17,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of Handler, With and Manager.Session: which session a request
+// gets, and managers inside of managers.
+
 type outerKey struct{}
 
 func TestI6_LazyHandler(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// This file has several processes work on one SQLite file without any fault: then
-// nobody is told that an outcome is unknown.
+// This file is the test that no outcome is unknown on a healthy SQLite file, with
+// several processes on one session (invariant 13).
 
 var healthyFor = flag.Duration("healthy.for", 3*time.Second, "how long TestI13_NoUnknownOnAHealthyFile goes on")
 

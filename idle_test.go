@@ -13,7 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file tests idle timeouts that sessions have of their own.
+// This file is the tests of idle timeouts that a sign-in gives its session (invariant
+// 11).
 
 const day = 24 * time.Hour
 

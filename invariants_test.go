@@ -11,6 +11,9 @@ import (
 	"testing"
 )
 
+// This file is the check that each invariant of docs/design.md has tests, by the
+// numbers in their names.
+
 // notEverywhere are the tests of invariants that don't run on each store. They
 // say why where they skip.
 var notEverywhere = []string{

@@ -12,6 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of a key file's owner and of links to it, on Unix systems.
+
 // A key file is judged by the file that is opened, whatever leads to it.
 func TestKeyFileLinks(t *testing.T) {
 	folder := t.TempDir()

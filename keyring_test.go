@@ -24,6 +24,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests of keyrings: rotation, and secrets in a file.
+
 var (
 	oldSecret = []byte("the old secret: 32 bytes, no more")[:32]
 	newSecret = []byte("the new secret, which is longer: 48 bytes of text")[:48]

@@ -9,6 +9,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of late requests, just after a sign-out or a sign-in
+// (invariant 4).
+
 // A request that comes with the token of a session that has just been signed out
 // begins no anonymous session: its cookie would put itself in the place of the next
 // sign-in's.

@@ -15,6 +15,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the sign-in (invariant 9).
+
 // made returns where the id of the next session that is created is kept.
 func (r *rig) made() *cloakroom.ID {
 	id := new(cloakroom.ID)

@@ -12,6 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of records that a newer version wrote: they are an outage,
+// and their unknown members are kept.
+
 // rewrite changes the record of a session in the store, as another version of the
 // package could have written it. A touch of the request before may come in between.
 func (r *rig) rewrite(id cloakroom.ID, change func(*driver.Record)) {

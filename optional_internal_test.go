@@ -5,6 +5,9 @@ import (
 	"testing"
 )
 
+// This file is the test that there is a type of writer for each set of optional
+// interfaces.
+
 // Each set of optional interfaces has its type, which has these and no others.
 func TestWritersOfEachSet(t *testing.T) {
 	for set := range optional(1 << 6) {

@@ -14,6 +14,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of the optional interfaces of a handler's ResponseWriter
+// (invariant 7).
+
 // interfaces are the optional interfaces that a ResponseWriter has.
 func interfaces(w http.ResponseWriter) string {
 	var has []string

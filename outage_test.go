@@ -13,6 +13,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
+// This file is the tests of an outage under load, and the recovery from it (invariant
+// 8).
+
 // load is a stream of requests that doesn't slow down when the store does.
 type load struct {
 	*rig

@@ -12,6 +12,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the test of stores that keep the record that they are given
+// (driver.OwnedUpdater).
+
 // TestOwnedUpdates: two managers save one session in a bare memstore, which is an
 // OwnedUpdater, as the wrapped stores of the other tests are not. No save is lost,
 // and no record changes once it was handed out.

@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+// This file is the tests that the shortcut past encoding/json does the same.
+
 // checkPlain has both directions do what encoding/json does, and returns
 // whether they did it themselves.
 func checkPlain[T comparable](t *testing.T, raw string) bool {

@@ -32,6 +32,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
+// This file is the tests that nothing printed, logged or encoded has a token, secret
+// or value.
+
 // planted are what no text may hold, each in all spellings that printing makes of it.
 type planted map[string]string // what it is, by how it is spelled
 

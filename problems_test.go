@@ -11,6 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests of Admin.Report and Admin.Summarize.
+
 // TestReport: what Admin.Report says of a manager, by code, beside what the store
 // says of itself.
 func TestReport(t *testing.T) {

@@ -19,6 +19,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests with several processes on one store, and with one that is
+// killed.
+
 // task is what a process of its own does at a place. It waits for a line of input
 // before it begins.
 type task struct {

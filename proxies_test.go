@@ -11,6 +11,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of the client's address: TrustedProxies, and the cleaning of
+// what is recorded.
+
 // proxyNetworks are the networks that the tests trust.
 var proxyNetworks = []netip.Prefix{
 	netip.MustParsePrefix("10.0.0.0/8"),

@@ -14,6 +14,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of Renew: a new secret in place, and the grace of the old one
+// (invariant 9).
+
 // wantReads checks that a browser's token opens a session.
 func (g *guest) wantReads(when string, want int) {
 	g.r.Helper()

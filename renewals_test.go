@@ -13,6 +13,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of several renewals: the previous secrets that a record
+// keeps.
+
 // wantQuiet makes one request, whose response has to leave the browser's token alone.
 func (g *guest) wantQuiet(status int, f page) {
 	g.r.Helper()

@@ -13,6 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of RenewStrict: the old secrets end at once (invariant 9).
+
 // renewedStrictly returns a rig and browsers with three tokens of a session: the last
 // of them by a strict renewal.
 func renewedStrictly(t *testing.T, config *cloakroom.Config) (r *rig, s *cloakroom.Session, late []*guest, fresh *guest) {

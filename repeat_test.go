@@ -17,6 +17,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of a sign-in whose answer was lost, and that is repeated
+// (invariant 9).
+
 var (
 	basket = cloakroom.NewKey[string]("basket")
 	rank   = cloakroom.NewKey[string]("rank")

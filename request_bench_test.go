@@ -12,6 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the time and the allocations of a request.
+
 // BenchmarkRequest is what requests cost on the memory store, net/http itself
 // left out: one request and one writer are used again and again, so that all
 // that is counted is the manager's, its goroutines included.

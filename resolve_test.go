@@ -18,6 +18,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of replays: a session's changes on the state that others left
+// (invariants 3 and 13).
+
 // hooked is a store that calls a function before each write.
 type hooked struct {
 	cloakroom.Store

@@ -24,6 +24,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of the save before the first byte, over real connections
+// (invariant 7).
+
 // remote is a server under test and a browser that keeps its cookies.
 type remote struct {
 	*httptest.Server

@@ -17,6 +17,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of the error page in the place of a proxied response.
+
 // proxied are what backends answer.
 var proxied = map[string]http.HandlerFunc{
 	"nothing": func(http.ResponseWriter, *http.Request) {},

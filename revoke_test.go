@@ -16,6 +16,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of sign-out everywhere, the ledger and the limit per
+// principal (invariant 10).
+
 // ledgerOf is what the store keeps of a principal's sessions.
 type ledgerOf struct {
 	Generation   driver.WriteID

@@ -17,6 +17,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is rig, the tests' manager on a store with a clock that they set, and
+// guest, a client of it.
+
 // handClock is a clock that only tests move.
 type handClock struct{ ms atomic.Int64 }
 

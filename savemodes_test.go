@@ -15,6 +15,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of SaveOnce, SaveEach, SaveManual and AutoSave.
+
 func TestSaveOnce(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.stored(1)

@@ -19,6 +19,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of saves: parallel ones, their number, and changes during a
+// save (invariants 1, 3 and 6).
+
 // asJSON is for comparing values: none are {}.
 func asJSON(values driver.ValueList) string {
 	if len(values) == 0 {

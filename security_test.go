@@ -23,6 +23,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests by requirements of OWASP's ASVS, and of secrets in stores and
+// logs.
+
 // Names of tests give the requirement of OWASP's Application Security
 // Verification Standard, version 5.0, that they are about.
 

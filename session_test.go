@@ -16,6 +16,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of one visitor's way, and counter, a store that counts its
+// operations.
+
 var (
 	visits = cloakroom.NewKey[int]("visits")
 	cart   = cloakroom.NewKey[[]string]("cart")

@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+// This file is the benchmark of setting a value.
+
 // BenchmarkSet is what Key.Set and Key.Update cost before anything is saved.
 func BenchmarkSet(b *testing.B) {
 	type cart struct {

@@ -25,6 +25,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
+// This file is the stores that tests run on: memory, SQLite, and an engine if there is
+// one.
+
 var storeFlag = flag.String("store", "memory", "what the tests keep sessions in: memory, sqlite or opensearch")
 
 // place is where records are kept. All stores that are opened there see the same

@@ -14,6 +14,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of the headers of an error page.
+
 // Headers and cookies that were set outside of Handler are the error page's too; those
 // that were set inside are not, be they new, more values, or others in the place of
 // those from outside.

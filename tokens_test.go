@@ -18,6 +18,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
+// This file is the tests of several tokens on one request (invariant 4).
+
 // bearers is a rig whose requests bring several tokens, by one transport.
 type bearers struct {
 	*rig

@@ -15,6 +15,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of Events.Ended: each end is told once (invariants 10 and
+// 13).
+
 // endsTold keeps what is told of sessions that have ended.
 type endsTold struct {
 	mu   sync.Mutex

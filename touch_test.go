@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file tests that activity is recorded: what keeps a session alive, whatever
-// others write and however long a request runs.
+// This file is the tests of touches: a visitor's activity keeps the session alive,
+// whatever others write and however long a request runs (invariants 5, 6 and 11).
 
 // wantSeen checks the time of last activity that the store keeps.
 func (r *rig) wantSeen(id cloakroom.ID, want time.Time) {

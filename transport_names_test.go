@@ -13,6 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the tests of names of cookies and headers that look like the session's.
+
 // foreignSpaces are what Unicode calls white space, and more that looks like it or
 // like nothing. For a browser each is a part of a cookie's name, so that one of them
 // before "__Host-" makes a name without that prefix, which a sibling domain may set.

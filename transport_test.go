@@ -19,6 +19,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests of tokens in cookies and headers: refused, forged, doubled
+// (invariant 4).
+
 // TestI4_RefusedWithoutStore: what can't be a live session's token costs no
 // store operation, makes a fresh visitor, and is told with its reason.
 func TestI4_RefusedWithoutStore(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 	"testing"
 )
 
+// This file is the tests of replays and of the set of values.
+
 func rawInt(n int) json.RawMessage { return json.RawMessage(fmt.Sprint(n)) }
 
 // changeFunc is a changer that does the same each time.

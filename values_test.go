@@ -17,6 +17,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of values: keys, errors of encoding and decoding, and the
+// size.
+
 // open opens a token's session outside of a request.
 func (d *desk) open(tok string) *cloakroom.Session {
 	d.t.Helper()

@@ -13,6 +13,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of requests on real connections, which wait, overtake each
+// other or are cut at a chosen step.
+
 // shop is an application that a browser uses over the network. Its pages wait
 // where a test wants them to.
 type shop struct {

@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the cache: what it keeps, and which results it learns.
+
 func testCache(sessions int) *cache {
 	return newCache(nil, "session", Clock{}, time.Minute, sessions*sessionBytes)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of the members of Record.Extra that a sign-in sets.
+
 func TestGenerationIsRead(t *testing.T) {
 	g := driver.WriteID{1, 2, 3, 4, 5, 6, 7, 8}
 	for raw, want := range map[string]driver.WriteID{

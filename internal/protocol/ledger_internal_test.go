@@ -12,6 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file is the tests of a ledger's JSON, and of unknown members.
+
 const (
 	idA = "AZqAAAAAAgEBAQEBAQEBAQ"
 	idB = "AZqAAAAAAgICAgICAgICAg"

@@ -10,6 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the tests of judge, through all that can happen to a record (invariant
+// 13).
+
 // TestI13_Judge goes through the cases of judge's comment, with their borders.
 func TestI13_Judge(t *testing.T) {
 	mine, second := driver.WriteID{1}, driver.WriteID{2}

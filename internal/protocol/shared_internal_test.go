@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+// This file is the test of calls that share a run.
+
 // Calls share a run that begins after them, and none joins one that has begun: it may
 // miss what was acknowledged since.
 func TestSharedRuns(t *testing.T) {
