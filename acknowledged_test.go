@@ -84,7 +84,8 @@ func TestI1_SetOfWhatIsRemembered(t *testing.T) {
 	}
 }
 
-// Where a session is open for long, what it read is old when it says Set and Save.
+// A handler that holds its session open for long has read an old state by the time of
+// its Set and Save.
 func TestI1_SetInALongHandler(t *testing.T) {
 	vouched(t, func(t *testing.T, d *desk, other *cloakroom.Manager) {
 		_, token := d.begun(`theme="dark"`, `n=0`)
@@ -126,8 +127,8 @@ func TestI1_SetInSaveEach(t *testing.T) {
 	}, cloakroom.Config{Save: cloakroom.SaveEach})
 }
 
-// Two forms, each with two fields, of which one equals what was there: what stays is
-// one of the forms, and no mixture.
+// Two forms have two fields each, one of which equals the stored value. One of the
+// forms stays, and no mixture.
 func TestI1_FormsAreTakenAsAWhole(t *testing.T) {
 	vouched(t, func(t *testing.T, d *desk, other *cloakroom.Manager) {
 		_, token := d.begun(`role="user"`, `theme="dark"`)

@@ -113,7 +113,8 @@ func TestAdminSearch(t *testing.T) {
 	}
 }
 
-// Live passes over what has expired and isn't swept yet, and its limit counts the rest.
+// Live passes over sessions that have expired and aren't swept yet, and its limit
+// counts the rest.
 func TestAdminLive(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
 	var all []cloakroom.ID

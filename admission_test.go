@@ -160,8 +160,8 @@ func TestI8_AdmissionOfABurst(t *testing.T) {
 	})
 }
 
-// TestI8_AdmissionInARushThatLasts: whoever is served then needn't wait for as
-// long as in one that has just begun. Who brings no token isn't in the way.
+// TestI8_AdmissionInARushThatLasts: a request that is served needn't wait for as long
+// as in a rush that has just begun. Requests without a token are in nobody's way.
 func TestI8_AdmissionInARushThatLasts(t *testing.T) {
 	runInBubble(t, "", func(t *testing.T) {
 		const each = 50 * time.Microsecond

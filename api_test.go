@@ -28,8 +28,8 @@ var apiPackages = []struct {
 
 var updateGolden = flag.Bool("update", false, "write the golden files anew; who reviews the change sees what becomes of the API")
 
-// TestAPI compares what users see of the API with testdata/api.golden, so that no
-// change of it goes unseen.
+// TestAPI compares the exported names and their comments with testdata/api.golden, so
+// that no change of the API goes unseen.
 func TestAPI(t *testing.T) {
 	const path = "testdata/api.golden"
 	var api bytes.Buffer

@@ -21,8 +21,8 @@ import (
 // This file is the tests of Config.CacheFor: sessions that are read from memory, and
 // the invariants with it.
 
-// cacheFlag has tests run with Config.CacheFor. Invariants hold with it all the
-// same, but where a test counts reads, or looks at what another manager changed.
+// cacheFlag has tests run with Config.CacheFor. Invariants hold with it, except that a
+// test may count reads, or look at another manager's change.
 var cacheFlag = flag.Duration("cache", 0, "the managers' CacheFor where a test doesn't say")
 
 // cacheFor is the CacheFor of the tests here.
@@ -70,7 +70,7 @@ func cachingRig(t *testing.T) (r *rig, elsewhere *cloakroom.Manager, late *lateA
 	return r, r.manager(nil), late
 }
 
-// wantRead checks what a request reads, and what that costs.
+// wantRead checks the value that a request reads, and the operations that it costs.
 func (r *rig) wantRead(when string, m *cloakroom.Manager, token string, want int, ops string) {
 	r.Helper()
 	r.store.since()
@@ -105,7 +105,8 @@ func TestI6_CacheAnswersRepeatedReads(t *testing.T) {
 	r.wantRead("without CacheFor, again", elsewhere, token, 1, "get 1")
 }
 
-// What this manager and its Admin write is read at once, without asking the store.
+// A request reads the writes of this manager and its Admin at once, without asking the
+// store.
 func TestI1_CacheShowsOwnWrites(t *testing.T) {
 	r, _, _ := cachingRig(t)
 	s := r.stored(1)
@@ -246,7 +247,7 @@ func TestI10_CacheRevokedElsewhere(t *testing.T) {
 	r.wantGrave(again.ID(), cloakroom.EndRevoked)
 }
 
-// Saves and sign-ins work on what others have saved meanwhile.
+// Saves and sign-ins work on the state that others have saved meanwhile.
 func TestI3_CacheMergesWithOthers(t *testing.T) {
 	r, elsewhere, _ := cachingRig(t)
 	s := r.stored(1)
@@ -270,7 +271,7 @@ func TestI3_CacheMergesWithOthers(t *testing.T) {
 	r.wantVisits(mine.ID(), 6)
 }
 
-// What would turn a visitor away is confirmed by the store.
+// The store confirms an answer that would turn a visitor away.
 func TestI9_CacheRenewedElsewhere(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, elsewhere, _ := cachingRig(t)
@@ -327,7 +328,7 @@ func TestI11_CacheAndTheIdleTimeout(t *testing.T) {
 	})
 }
 
-// While the store is out of reach, what is remembered is read, for CacheFor.
+// While the store is out of reach, remembered sessions are read, for CacheFor.
 func TestI8_CacheDuringAnOutage(t *testing.T) {
 	r, _, _ := cachingRig(t)
 	s := r.stored(1)
@@ -346,8 +347,8 @@ func TestI8_CacheDuringAnOutage(t *testing.T) {
 }
 
 // TestInvariantsWithCache runs the tests of invariants once more in managers that
-// remember. Left out is what counts reads, or looks at another manager's change at
-// once.
+// remember. It leaves out tests that count reads, or look at another manager's change
+// at once.
 func TestInvariantsWithCache(t *testing.T) {
 	if *cacheFlag != 0 {
 		t.Skip("it is running")
@@ -359,7 +360,7 @@ func TestInvariantsWithCache(t *testing.T) {
 	}
 }
 
-// What is remembered opens no longer than the session lives.
+// A remembered session opens no longer than it lives.
 func TestI11_CacheIsNeverLater(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{
 		CacheFor: cacheFor, IdleTimeout: cacheFor * 3 / 2,

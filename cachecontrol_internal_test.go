@@ -92,8 +92,8 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-// FuzzForbidCaching: whatever a handler says to caches, nothing of it is left, and
-// nothing else goes.
+// FuzzForbidCaching: of a handler's headers for caches nothing is left, and no other
+// header goes.
 func FuzzForbidCaching(f *testing.F) {
 	for _, seed := range []string{
 		"Cache-Control: public, max-age=60", "cache-control: public\nCACHE-CONTROL: s-maxage=1", "CDN-Cache-Control: max-age=60\nX-Other: 1",

@@ -43,8 +43,8 @@ func wantForbidden(t *testing.T, what string, h http.Header, cacheControl string
 	}
 }
 
-// TestASVS_14_3_2_NoCacheKeepsCredentials: whatever a handler says to whichever cache,
-// nothing is kept that hands out or revokes a token, or is an error.
+// TestASVS_14_3_2_NoCacheKeepsCredentials: whatever headers a handler sets, no cache
+// keeps a response that hands out or revokes a token, or an error.
 func TestASVS_14_3_2_NoCacheKeepsCredentials(t *testing.T) {
 	for _, transport := range []cloakroom.Transport{cloakroom.Cookie{Insecure: true}, cloakroom.Bearer{}} {
 		for name, value := range permissions {
@@ -96,7 +96,7 @@ func TestASVS_14_3_2_NoCacheKeepsCredentials(t *testing.T) {
 	}
 }
 
-// A token isn't signed anew on what any cache was allowed to keep.
+// A response that some cache was allowed to keep gets no token that is signed anew.
 func TestRotationAndTargetedCaches(t *testing.T) {
 	for name, value := range permissions {
 		inBubble(t, func(t *testing.T) {

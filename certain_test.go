@@ -75,8 +75,8 @@ func TestI13_CertainFaultsOfASave(t *testing.T) {
 	}
 }
 
-// However many writes of others a conflict stands for, it isn't unknown what became
-// of the save: it didn't happen, and is made anew.
+// However many writes of others a conflict stands for, the save's outcome is known: it
+// didn't happen, and is made anew.
 func TestI13_CertainConflict(t *testing.T) {
 	for _, n := range []int{1, driver.MaxWriteIDs, driver.MaxWriteIDs + 1, 30} {
 		runInBubble(t, fmt.Sprint(n, " others"), func(t *testing.T) {
@@ -97,8 +97,8 @@ func TestI13_CertainConflict(t *testing.T) {
 	}
 }
 
-// A conflict rules out the attempt that it answers alone. What became of an earlier
-// one, without an answer, is found out or unknown, as elsewhere.
+// A conflict rules out its own attempt alone. The outcome of an earlier attempt,
+// without an answer, is found out or unknown, as elsewhere.
 func TestI13_CertainConflictAfterNoAnswer(t *testing.T) {
 	runInBubble(t, "found out", func(t *testing.T) {
 		r := newCertainRig(t)
@@ -134,7 +134,7 @@ func TestI13_CertainConflictAfterNoAnswer(t *testing.T) {
 	})
 }
 
-// A sign-in takes over whatever others saved in the old session meanwhile.
+// A sign-in takes over all that others saved in the old session meanwhile.
 func TestI9I13_CertainConflictOfASignIn(t *testing.T) {
 	for _, n := range []int{1, driver.MaxWriteIDs + 1, 30} {
 		runInBubble(t, fmt.Sprint(n, " others"), func(t *testing.T) {
@@ -158,8 +158,8 @@ func TestI9I13_CertainConflictOfASignIn(t *testing.T) {
 	}
 }
 
-// What could not be read anew after a conflict is an outage: nothing is in doubt, and
-// the change can be saved later.
+// A record that can't be re-read after a conflict is an outage: nothing is in doubt,
+// and the change can be saved later.
 func TestI13_CertainConflictThenAnOutage(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newCertainRig(t)

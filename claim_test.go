@@ -16,8 +16,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what a handler is told that an http.TimeoutHandler inside of
-// Manager.Handler has answered for, or is about to.
+// This file is the tests of the gate: a sign-in, a renewal or a first save in a handler
+// whose response an http.TimeoutHandler inside of Manager.Handler has begun, or is
+// about to.
 
 // pipes is a network in memory, on which fake time goes on.
 type pipes struct {
@@ -50,8 +51,8 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 // impatience is when the rig's server answers in a handler's place.
 const impatience = time.Second
 
-// hurried is a guest of a server that answers after impatience, whatever the handler is
-// at. It belongs to a bubble.
+// hurried is a guest of a server that answers after impatience, even if the handler
+// isn't done. It belongs to a bubble.
 type hurried struct {
 	*guest
 	f page
@@ -102,7 +103,7 @@ func (h *hurried) ask(f page) <-chan *http.Response {
 	})
 }
 
-// telling is what a response has to tell.
+// telling is an operation that makes a token which the response has to tell.
 type telling struct {
 	name   string
 	save   cloakroom.SaveMode
@@ -238,8 +239,8 @@ func TestI7I9_ToldThatItIsTooLate(t *testing.T) {
 	}
 }
 
-// If it comes later, it waits until what it has to tell is known, and tells it. That it
-// wasn't done is told by no cookie.
+// A response that begins later waits until the operation has ended, and tells its
+// token. If the operation fails, no cookie tells it.
 func TestI7I9_ResponseWaitsForWhatItTells(t *testing.T) {
 	for _, c := range tellings() {
 		for _, fails := range []bool{false, true} {
@@ -292,9 +293,9 @@ func TestI7I9_ResponseWaitsForWhatItTells(t *testing.T) {
 	}
 }
 
-// A function that is told of events has no business with the response, whose beginning
-// waits for what it is told of. If it writes there all the same, it isn't stuck: the
-// response fails, and the handler isn't told nil.
+// A function of Events may not write the response, whose beginning waits for that
+// function. If it does, nothing is stuck: the response fails, and the handler isn't
+// told nil.
 func TestI7I9_EventThatWritesTheResponse(t *testing.T) {
 	save := func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
 		visits.Set(s, 1)

@@ -171,7 +171,8 @@ func TestI11_RenewalsGraceWithClocksApart(t *testing.T) {
 			s := r.stored(3)
 			return r, [2]*cloakroom.Manager{r.m, r.apart(ahead, config)}, r.as(s), r.as(s)
 		}
-		// writeAll has each machine write. None may drop what another's requests need.
+		// writeAll has each machine write. None may drop a secret that another's
+		// requests need.
 		writeAll := func(machines [2]*cloakroom.Manager, fresh *guest) {
 			for _, m := range machines {
 				fresh.m = m
@@ -222,7 +223,8 @@ func TestI11_RenewalsGraceWithClocksApart(t *testing.T) {
 	}
 }
 
-// What is too short for clocks that lie apart is said by New; of the defaults nothing.
+// New warns of settings that are too short for clocks that lie apart, and not of the
+// defaults.
 func TestI11_ShortSettingsAreSaidByNew(t *testing.T) {
 	for _, c := range []struct {
 		config cloakroom.Config
@@ -255,7 +257,7 @@ func TestI11_ShortSettingsAreSaidByNew(t *testing.T) {
 	}
 }
 
-// CacheFor holds where Config.Now is set back: what is remembered lives no longer by
+// CacheFor holds where Config.Now is set back: a remembered session lives no longer by
 // the real clock.
 func TestI11_CacheForHoldsWhenTheClockIsSetBack(t *testing.T) {
 	const keep = 5 * time.Second

@@ -25,9 +25,9 @@ import (
 // This file is the tests of Config, its defaults and errors, and desk, a manager that
 // tests ask by direct calls.
 
-// desk is a manager over a store in memory that is asked by direct calls. It
-// has a clock that stands still until it is moved, counts the store's
-// operations, and keeps what is logged and what events tell.
+// desk is a manager over a store in memory that is asked by direct calls. Its clock
+// stands still until it is moved. It counts the store's operations, and keeps the log
+// and the events.
 type desk struct {
 	t       testing.TB
 	m       *cloakroom.Manager
@@ -83,7 +83,7 @@ func (e *deskEvents) all() *cloakroom.Events {
 	}
 }
 
-// newDesk opens a desk, with what the config doesn't say chosen for tests.
+// newDesk opens a desk. Fields that the config leaves out are chosen for tests.
 func newDesk(t testing.TB, config *cloakroom.Config) *desk {
 	t.Helper()
 	return newDeskOn(t, openStore(t), testKeyring(t), config)
@@ -162,7 +162,7 @@ func cookie(name, value string) func(*http.Request) { return header("Cookie", na
 // bring sends a token as the default cookie.
 func bring(tok string) func(*http.Request) { return cookie(deskCookie, tok) }
 
-// setCookies returns what a response sets, as sent.
+// setCookies returns the Set-Cookie lines of a response.
 func setCookies(resp *http.Response) []string { return resp.Header["Set-Cookie"] }
 
 // tokenIn returns the token that a response hands out as a cookie, "" if none.
@@ -243,7 +243,7 @@ func sign(t testing.TB, id cloakroom.ID) string {
 	return deskRing(t).Sign(deskScope, id, [16]byte{0: 0x5e, 15: 0xc4})
 }
 
-// TestDefaults checks each default that Config documents, by what it does.
+// TestDefaults checks each default that Config documents, by its effect.
 func TestDefaults(t *testing.T) {
 	ctx := context.Background()
 	begin := func(t *testing.T, d *desk, principal string) *cloakroom.Session {
@@ -605,7 +605,7 @@ func TestNoIdleTimeout(t *testing.T) {
 	}
 }
 
-// TestConfigErrors: what can't be meant is an error that names the field.
+// TestConfigErrors: a setting that can't work is an error that names the field.
 func TestConfigErrors(t *testing.T) {
 	cookie := func(c cloakroom.Cookie) cloakroom.Config { return cloakroom.Config{Transport: c} }
 	bearer := func(h string) cloakroom.Config { return cloakroom.Config{Transport: cloakroom.Bearer{Header: h}} }
@@ -724,8 +724,8 @@ func TestUserAgentIsCut(t *testing.T) {
 	}
 }
 
-// TestImports: who links the package links the standard library, this module, and
-// for Config.CacheFor a list of what was used last that depends on nothing itself.
+// TestImports: the package links the standard library, this module, and for
+// Config.CacheFor a list of the values used last, which depends on nothing itself.
 func TestImports(t *testing.T) {
 	const module = "github.com/cloakroom-go/cloakroom"
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()

@@ -21,9 +21,9 @@ import (
 // This file is the tests of a cookie's attributes, and of the configurations that
 // browsers would refuse.
 
-// TestSetCookie compares each Set-Cookie line of one visitor's way through an app
-// with testdata/setcookie.golden. What sets a cookie and what takes it back have to
-// agree in name, Domain, Path and Partitioned; else browsers keep it.
+// TestSetCookie compares each Set-Cookie line of one visitor's way through an app with
+// testdata/setcookie.golden. The line that sets a cookie and the one that takes it back
+// have to agree in name, Domain, Path and Partitioned; else browsers keep it.
 func TestSetCookie(t *testing.T) {
 	const path = "testdata/setcookie.golden"
 	var got bytes.Buffer
@@ -61,7 +61,7 @@ func TestSetCookie(t *testing.T) {
 	}
 }
 
-// visitLines goes one visitor's way, and writes what each step sets.
+// visitLines goes one visitor's way, and writes the lines that each step sets.
 func visitLines(t *testing.T, c cloakroom.Cookie, w io.Writer) {
 	d := newDesk(t, &cloakroom.Config{Transport: c, AnonymousLifetime: 48 * time.Hour, Lifetime: 10 * time.Hour})
 	var name, tok string
@@ -137,9 +137,9 @@ func TestRememberAnonymous(t *testing.T) {
 	}
 }
 
-// TestCookieRules: what browsers would refuse, and what net/http would leave out of
-// Set-Cookie, is an error that says what is allowed. Of what is accepted, the name.
-// A test with a browser has the same rules (internal/test/e2e).
+// TestCookieRules: a cookie that browsers would refuse, or that net/http would leave
+// out of Set-Cookie, is an error that says what is allowed. For an accepted one the
+// test has the name. A test with a browser has the same rules (internal/test/e2e).
 func TestCookieRules(t *testing.T) {
 	type c = cloakroom.Cookie
 	const (
@@ -257,7 +257,7 @@ func TestCookieRules(t *testing.T) {
 		{c{Path: "/a#b"}, "", path("/a#b") + noPath},
 		{c{Path: `/a\b`}, "", path(`/a\b`) + noPath},
 
-		// What else needs Secure.
+		// Other settings that need Secure.
 		{c{Partitioned: true}, "__Host-Http-session", ""},
 		{c{Partitioned: true, Insecure: true}, "", "Cookie.Partitioned needs Secure, which Cookie.Insecure leaves out"},
 		{c{SameSite: none, Insecure: true}, "", "Cookie.SameSite None needs Secure, which Cookie.Insecure leaves out"},
@@ -295,8 +295,8 @@ func cookieLine(t *testing.T, c cloakroom.Cookie) (string, error) {
 	return lines[0], nil
 }
 
-// FuzzCookie: what New accepts is in Set-Cookie as it was given. net/http says in a
-// log if it leaves something out.
+// FuzzCookie: an accepted configuration is in Set-Cookie as it was given. net/http logs
+// if it leaves something out.
 func FuzzCookie(f *testing.F) {
 	f.Add("session", "example.com", "/shop", false)
 	f.Add("__Host-session", "", "", false)

@@ -184,7 +184,7 @@ func TestDestroyInARequest(t *testing.T) {
 	}
 
 	r.store.since()
-	r.guest().want(200, logout) // of somebody who has no session
+	r.guest().want(200, logout) // of a visitor without a session
 	r.wantOps("nothing")
 }
 
@@ -206,10 +206,9 @@ func TestI2_DestroyResolvesLostAnswers(t *testing.T) {
 
 var seedFlag = flag.Uint64("seed", 0, "the one seed to run random interleavings with; 0: many, by chance")
 
-// Clients of three processes save, touch, sign in, renew, sign out and revoke,
-// in every order that chance finds, over a store that loses answers, does
-// things late, twice or never, and is slow at times. What must hold is checked
-// after each step of the store.
+// Clients of three processes save, touch, sign in, renew, sign out and revoke in random
+// order, over a store that loses answers, does things late, twice or never, and is slow
+// at times. The rules are checked after each step of the store.
 func TestI1I2I9I10I13_RandomInterleavings(t *testing.T) {
 	round := func(seed uint64) bool {
 		return t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -388,7 +387,7 @@ func (c *chaos) with(f func()) {
 // end notes that a session must not open any more.
 func (c *chaos) end(why string, id cloakroom.ID) { c.shut[id] = why }
 
-// act does something by chance, and notes what it was told.
+// act does a random operation, and notes its result.
 func (c *chaos) act(r *rand.Rand) {
 	ctx := context.Background()
 	m, principal := c.managers[r.IntN(len(c.managers))], []string{"ann", "bob"}[r.IntN(2)]
@@ -464,7 +463,7 @@ func (c *chaos) slot(id cloakroom.ID) (name string) {
 	return name
 }
 
-// saved notes what a save said.
+// saved notes the result of a save.
 func (c *chaos) saved(name string, err error) {
 	c.with(func() {
 		switch {

@@ -62,7 +62,8 @@ func TestI2_EndDevice(t *testing.T) {
 	r.wantDevices("ann", third.ID())
 }
 
-// What isn't one of the principal's live sessions is not found, and nobody learns more.
+// An id that isn't one of the principal's live sessions is not found, and nobody learns
+// more.
 func TestEndDeviceOfAnother(t *testing.T) {
 	r := newRig(t, nil)
 	mine, bobs, nobodys := r.signedIn("ann"), r.signedIn("bob"), r.stored(1)
@@ -112,7 +113,7 @@ func TestEndDeviceOfAnother(t *testing.T) {
 	if got := r.log.take(); got != "" {
 		t.Errorf("logged: %s", got)
 	}
-	// Whoever isn't signed in has no sessions.
+	// A visitor who isn't signed in has no sessions.
 	for _, g := range []*guest{r.guest(), r.as(r.stored(1))} {
 		g.want(404, r.ending(bobs.ID()))
 	}
@@ -174,7 +175,7 @@ func TestI9_EndDeviceTakesTheCurrentSecret(t *testing.T) {
 	r.wantLives("by two, or by one that was signed out", other.ID())
 }
 
-// Whatever becomes of the burial, nil says that it has ended.
+// Whatever happens to the burial, nil says that the session has ended.
 func TestI13_FaultsOfEndDevice(t *testing.T) {
 	for name, fates := range fates {
 		runInBubble(t, name, func(t *testing.T) {
@@ -216,7 +217,7 @@ func TestI13_FaultsOfEndDevice(t *testing.T) {
 	})
 }
 
-// What a newer version wrote can't be judged yet: 503.
+// A record of a newer version can't be judged yet: 503.
 func TestI8_EndDeviceOfANewerVersion(t *testing.T) {
 	r := newRig(t, nil)
 	mine, other := r.signedIn("ann"), r.signedIn("ann")

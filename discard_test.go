@@ -12,7 +12,7 @@ import (
 
 // This file is the tests of Discard: unsaved changes are dropped, all else stays.
 
-// What is discarded is gone, and what had been saved, or is set later, is not.
+// Discarded changes are gone. Changes that had been saved, or are made later, are not.
 func TestDiscard(t *testing.T) {
 	for _, mode := range []cloakroom.SaveMode{cloakroom.SaveOnce, cloakroom.SaveManual} {
 		r := newRig(t, &cloakroom.Config{Save: mode})
@@ -38,7 +38,7 @@ func TestDiscard(t *testing.T) {
 			})
 			r.wantOps("get 1")
 			r.wantVisits(s.ID(), 1)
-			// What comes after, and what was saved before, stays.
+			// Later changes, and those saved before, stay.
 			r.as(s).want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
 				hat.Set(s, "fez")
 				if err := s.Save(req.Context()); err != nil {
@@ -69,7 +69,7 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-// What has been done, and is to be told, stays.
+// A sign-in, a renewal or a sign-out that has happened, and is to be told, stays.
 func TestDiscardLeavesTheSignIn(t *testing.T) {
 	r := newRig(t, nil)
 	g := r.as(r.stored(1))
@@ -129,8 +129,9 @@ func TestI7_RecoveredPanicIsDiscarded(t *testing.T) {
 	}
 }
 
-// A name that a visitor typed is 400, with a text that says what is allowed, and the log
-// stays quiet. A fault of the application's is 500, though it is ErrInvalid as well.
+// A name that a visitor typed is 400, with a text that says what is allowed, and
+// nothing is logged. A fault of the application's is 500, though it is ErrInvalid as
+// well.
 func TestWhatAVisitorTypes(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.stored(1)
@@ -178,8 +179,8 @@ func TestWhatAVisitorTypes(t *testing.T) {
 	}
 }
 
-// Discard waits for a save that is under way: what that saved stays, and what it couldn't
-// save is dropped.
+// Discard waits for a save that is under way. Changes that it saved stay, and those
+// that it couldn't save are dropped.
 func TestDiscardWaitsForTheSave(t *testing.T) {
 	for _, done := range []bool{true, false} {
 		r := newRig(t, nil)

@@ -15,7 +15,7 @@ import (
 // This file is the tests of Session.Ended and Session.Forget: why a session is over,
 // and the token of one that is.
 
-// told is what Session.Ended says, in one text: the reason, and how long ago.
+// told returns the result of Session.Ended as one text: the reason, and how long ago.
 func (r *rig) told(s *cloakroom.Session) string {
 	why, at, ok := s.Ended()
 	if !ok {
@@ -27,8 +27,8 @@ func (r *rig) told(s *cloakroom.Session) string {
 	return fmt.Sprint(why, " ", r.clock.now().Sub(at).Round(time.Second))
 }
 
-// wantTold makes a request with a token, and checks what it is told of that, and what it
-// costs. It leaves the client's token alone.
+// wantTold makes a request with a token, and checks the result of Ended and the
+// operations that it costs. The client's token has to stay.
 func (r *rig) wantTold(what, token, want, ops string) {
 	r.Helper()
 	r.store.since()
@@ -110,7 +110,7 @@ func TestEndedByTime(t *testing.T) {
 	r.wantTold("past its deadline", token, "expired 2m0s", "get 1")
 }
 
-// What is live, unknown or forged tells nothing.
+// Of a live, unknown or forged token Ended tells nothing.
 func TestEndedTellsNothing(t *testing.T) {
 	r := newRig(t, nil)
 	live := r.signedIn("ann")
@@ -204,7 +204,7 @@ func TestRefreshTellsTheEnd(t *testing.T) {
 	}
 }
 
-// With CacheFor what is remembered is live, and what isn't asks the store as before.
+// With CacheFor a remembered session is live. Another one asks the store as before.
 func TestEndedWithCache(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{CacheFor: time.Minute})
 	s := r.signedIn("ann")
@@ -241,7 +241,7 @@ func TestForget(t *testing.T) {
 	if got := r.open(live); got.Principal() != "ann" || visits.Get(got) != 0 {
 		t.Errorf("the session that was forgotten is %q's, with %d visits", got.Principal(), visits.Get(got))
 	}
-	// What is set afterwards begins another.
+	// A value that is set afterwards begins another session.
 	g = r.as(live)
 	g.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 		defer visits.Set(s, 1)
@@ -373,7 +373,7 @@ func TestI7_ForgetTooLate(t *testing.T) {
 	})
 }
 
-// To forget a token takes no repetition of a lost sign-in away from who signs in now.
+// After Forget a visitor can still repeat a sign-in whose answer was lost.
 func TestI9_ForgetAndRepeat(t *testing.T) {
 	r := newRig(t, nil)
 	g := r.as(r.signedIn("ann"))

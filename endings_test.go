@@ -149,12 +149,12 @@ var underWays = map[string]underWay{
 	}},
 }
 
-// ending ends a session that was opened before. It returns what took over.
+// ending ends a session that was opened before. It returns the session that took over.
 type ending struct {
 	why cloakroom.EndReason
 	end func(r *rig, s *cloakroom.Session) (successor *cloakroom.Session)
-	// unread: it buries what it hasn't read, or not lately, so that its grave
-	// doesn't tell which saves came before.
+	// unread says that it buries a session that it hasn't read, or not lately, so that
+	// its grave doesn't tell which saves came before.
 	unread bool
 }
 
@@ -209,7 +209,7 @@ var endings = map[string]ending{
 	}},
 }
 
-// begun returns a rig with a session of one visit, and what is under way in it.
+// begun returns a rig with a session of one visit, and the operation under way in it.
 func (way underWay) begun(t *testing.T) (r *rig, s *cloakroom.Session) {
 	r = newRig(t, nil)
 	if way.before != nil {
@@ -221,7 +221,7 @@ func (way underWay) begun(t *testing.T) (r *rig, s *cloakroom.Session) {
 	return r, s
 }
 
-// Whatever is under way when a session ends, nothing brings it back.
+// Nothing that is under way when a session ends brings it back.
 func TestI2_NothingComesBack(t *testing.T) {
 	for endName, ending := range endings {
 		for name, way := range underWays {
@@ -265,8 +265,8 @@ func TestI2_NothingComesBack(t *testing.T) {
 	}
 }
 
-// Whatever is under way when a session gets another secret is neither lost nor
-// brings the old secret back.
+// An operation that is under way when a session gets another secret is not lost, and
+// doesn't bring the old secret back.
 func TestI9_RenewalAgainstWhatIsUnderWay(t *testing.T) {
 	for name, way := range underWays {
 		for _, elsewhere := range []bool{false, true} {

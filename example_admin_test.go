@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// This file is examples of seeing and ending sessions from elsewhere: by their user, and
-// by whoever runs the application.
+// This file is examples of seeing and ending sessions from elsewhere: by their user,
+// and by an operator of the application.
 
 // A page of devices: the user ends one of their own sessions by its id. Another's is not
 // found, as one that there never was.
@@ -47,7 +47,7 @@ func ExampleManager_EndDevice() {
 	// 404 There is no such session.
 }
 
-// An administrator's page that lists who is signed in, in pages of two.
+// An administrator's page that lists the signed-in sessions, in pages of two.
 func ExampleAdmin_Search() {
 	ctx := context.Background()
 	sessions := exampleManager(nil)

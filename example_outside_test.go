@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file is examples of sessions outside of a request, and of what is told of them.
+// This file is examples of sessions outside of a request, and of Events.
 
 // A session for a test or a job. Nobody saves for you, and nobody sends the token.
 func ExampleManager_Create() {
@@ -82,7 +82,7 @@ func ExampleManager_Retrieve() {
 	// why: destroyed
 }
 
-// A log for auditors: who signed in and out, and tokens that may be an attack.
+// A log for auditors: sign-ins and sign-outs, and tokens that may be an attack.
 func ExampleEvents() {
 	ctx := context.Background()
 	sessions := exampleManager(&cloakroom.Config{Events: &cloakroom.Events{

@@ -13,8 +13,8 @@ import (
 
 // This file is examples of when changes are saved, and of a record that can't be read.
 
-// With SaveEach each change is in the store at once, and each look asks the store. So one
-// request sees what another one sets meanwhile.
+// With SaveEach each change is in the store at once, and each look asks the store. So a
+// request sees another one's changes meanwhile.
 func ExampleSaveMode_saveEach() {
 	ctx := context.Background()
 	sessions := exampleManager(&cloakroom.Config{Save: cloakroom.SaveEach})
@@ -36,7 +36,7 @@ func ExampleSaveMode_saveEach() {
 	// red <nil>
 }
 
-// With SaveManual what isn't saved is dropped when the request ends.
+// With SaveManual unsaved changes are dropped when the request ends.
 func ExampleSaveMode_saveManual() {
 	sessions := exampleManager(&cloakroom.Config{Save: cloakroom.SaveManual})
 	defer sessions.Close()
@@ -88,7 +88,7 @@ func ExampleManager_AutoSave() {
 	// 200 visit 2
 }
 
-// damagedStore has lost what it kept of one session.
+// damagedStore has a damaged record of one session.
 type damagedStore struct {
 	cloakroom.Store
 	damaged cloakroom.ID

@@ -10,8 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file is examples of signing in, of new tokens, and of what is told to a visitor
-// whose session is over.
+// This file is examples of signing in, of new tokens, and of telling a visitor that the
+// session is over.
 
 // Signing in by an attempt that began before the password was checked, so that
 // "password changed, sign out everywhere" wins over a sign-in that checked the old
@@ -50,8 +50,8 @@ func ExampleSession_Login() {
 	// 200 hello "ann"
 }
 
-// Who is remembered stays signed in for the whole Lifetime, with the browser closed and
-// no visit in between. Others end by the idle timeout.
+// A visitor who is remembered stays signed in for the whole Lifetime, with the browser
+// closed and no visit in between. Other sessions end by the idle timeout.
 func ExampleLoginOptions_remember() {
 	ctx := context.Background()
 	now := time.Now()

@@ -13,7 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// This file is an application as a whole, and what the other examples stand on.
+// This file is an example of a whole application, and the helpers of the other
+// examples.
 
 // exampleKeyring stands for secrets that an application gets from its own
 // configuration.
@@ -56,7 +57,8 @@ func exampleManager(config *cloakroom.Config) *cloakroom.Manager {
 	return sessions
 }
 
-// exampleSession is the session of a visitor who came before: of a user, or of nobody ("").
+// exampleSession returns the session of a returning visitor: of a user, or of nobody
+// ("").
 func exampleSession(sessions *cloakroom.Manager, user string) *cloakroom.Session {
 	s, err := sessions.Create(context.Background())
 	if err == nil && user != "" {

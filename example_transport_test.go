@@ -111,8 +111,8 @@ func ExampleConfig_cacheFor() {
 	// 5 s later, not found: true
 }
 
-// The client's address behind a load balancer and an ingress, both in one network. What
-// the client itself claims, on the left, isn't believed.
+// The client's address behind a load balancer and an ingress, both in one network. The
+// addresses on the left, which the client itself sent, aren't believed.
 func ExampleTrustedProxies() {
 	config := &cloakroom.Config{ClientAddr: cloakroom.TrustedProxies(netip.MustParsePrefix("10.0.0.0/8"))}
 
@@ -121,7 +121,7 @@ func ExampleTrustedProxies() {
 	r.Header.Set("X-Forwarded-For", "198.51.100.99, 192.0.2.1, 10.0.0.2")
 	fmt.Println(config.ClientAddr(r))
 
-	r.RemoteAddr = "203.0.113.7:41234" // somebody who found a way around them
+	r.RemoteAddr = "203.0.113.7:41234" // a client that found a way around them
 	fmt.Println(config.ClientAddr(r))
 	// Output:
 	// 192.0.2.1

@@ -9,10 +9,10 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file is examples of values: what becomes of them where several requests meet.
+// This file is examples of values, and of their changes by several requests at once.
 
-// Two tabs put hats into one cart at the same time. The function of the second is run
-// again on what the first has left.
+// Two tabs put hats into one cart at the same time. The second one's function is run
+// again on the cart that the first has left.
 func ExampleKey_Update() {
 	ctx := context.Background()
 	sessions := exampleManager(nil)
@@ -60,8 +60,8 @@ func ExampleKey_Take() {
 	// "" false <nil>
 }
 
-// Points for a coupon: both change, or neither does. The function sees what the store
-// has, and its error is returned as it is.
+// Points for a coupon: both change, or neither does. The function sees the values in
+// the store, and its error is returned as it is.
 func ExampleSession_Update() {
 	ctx := context.Background()
 	sessions := exampleManager(nil)
@@ -113,8 +113,8 @@ func ExampleSession_Refresh() {
 	// after: "dark"
 }
 
-// What recovers from a panic inside of Handler answers the request, and with the answer
-// all is saved that had been changed. Discard drops it.
+// A handler that recovers from a panic inside of Handler answers the request, and all
+// changes made by then are saved with the answer. Discard drops them.
 func ExampleSession_Discard() {
 	sessions := exampleManager(nil)
 	defer sessions.Close()

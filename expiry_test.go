@@ -139,8 +139,8 @@ func TestI11_NoIdleTimeout(t *testing.T) {
 	r.wantOpen("at its deadline", s.Token(), false)
 }
 
-// What the configuration of the reader says counts too: a shorter idle timeout
-// holds at once, for sessions that were saved under a longer one.
+// The reader's configuration counts too: a shorter idle timeout holds at once, for
+// sessions that were saved under a longer one.
 func TestI11_ShorterIdleTimeoutHoldsAtOnce(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: 24 * time.Hour})
 	s := r.stored(1)
@@ -242,7 +242,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 	})
 }
 
-// Who finds a session expired, and ends it, tells so once.
+// A request that finds a session expired, and ends it, tells so once.
 func TestExpiryIsAnEvent(t *testing.T) {
 	var ended []string
 	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Ended: func(_ context.Context, e cloakroom.Ending) {
@@ -258,8 +258,8 @@ func TestExpiryIsAnEvent(t *testing.T) {
 	}
 }
 
-// Whoever is told that a session has expired, by whatever call, isn't
-// contradicted by a save that the store does late.
+// Once a caller was told that a session has expired, no save that the store does late
+// contradicts that.
 func TestI2_LateSaveDoesNotReviveWhatWasCalledExpired(t *testing.T) {
 	const idle = time.Hour
 	for name, gone := range map[string]func(r *rig, s *cloakroom.Session) bool{

@@ -19,8 +19,8 @@ import (
 // This file is the tests of the error page, and of requests in an outage (invariants
 // 7, 8 and 12).
 
-// bodyHeaders speak of a handler's body, or of what the client should do with
-// the response: none of them may go out with another body.
+// bodyHeaders are headers about a handler's body, or about the client's use of the
+// response: none of them may go out with another body.
 var bodyHeaders = map[string]string{
 	"Accept-Ranges":       "bytes",
 	"Cache-Control":       "public, max-age=3600",
@@ -221,7 +221,8 @@ func TestI7_FailAfterTheFirstByteOnlyLogs(t *testing.T) {
 	}
 }
 
-// What has happened to the client's token is told, although the request fails.
+// A sign-in, renewal or sign-out that has happened is told to the client, although the
+// request fails.
 func TestI7_FailTellsWhatHappened(t *testing.T) {
 	broken := errors.New("broken")
 	after := func(f page) page {

@@ -186,7 +186,7 @@ func TestOutageIsToldOnceASecond(t *testing.T) {
 
 type wayKey struct{}
 
-// What waits is told by Close, and nothing waits beyond it.
+// Close logs the failures that wait, and nothing waits beyond it.
 func TestCloseTellsWhatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		log := new(logLines)
@@ -278,8 +278,8 @@ func TestErrorOfTheApplication(t *testing.T) {
 	}
 }
 
-// Lines have what a request was, without its query, and what a client typed can't forge
-// others.
+// Lines name the request, without its query, and a client's text can't forge other
+// lines.
 func TestFailureNamesTheRequest(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.stored(1)
@@ -308,8 +308,8 @@ func TestFailureNamesTheRequest(t *testing.T) {
 	}
 }
 
-// Who has ended a context of its own, or has cut the path, is inside of Handler. The
-// client is there, and its request is what it sent.
+// A handler that has ended its own context, or has cut the path, is inside of Handler.
+// The client is still there, and the line names the request as it was sent.
 func TestLateFailureOfAnInnerRequest(t *testing.T) {
 	r := newRig(t, nil)
 	late := func(outer context.Context) string {

@@ -23,7 +23,7 @@ import (
 // This file is a store that loses, delays or repeats operations, and the tests of
 // saves on it (invariant 13).
 
-// fate is what becomes of an operation of a faulty store.
+// fate is the fault, if any, of an operation of a faulty store.
 type fate int
 
 const (
@@ -76,11 +76,11 @@ type faulty struct {
 	hooks []func(*call) fate
 	count map[string]int
 	later []func()
-	shown map[cloakroom.ID]*driver.Record // the phantoms: what reads show that isn't there
+	shown map[cloakroom.ID]*driver.Record // the phantoms: states that reads show and that aren't there
 	vouch driver.Assurances
 }
 
-// Assurances are nothing but what a test says: the fates break any.
+// Assurances are those that a test sets: the fates break any.
 func (s *faulty) Assurances() driver.Assurances { return s.vouch }
 
 func newFaulty(store cloakroom.Store) *faulty {
@@ -129,7 +129,7 @@ func (s *faulty) dispel(c *call) {
 	}
 }
 
-// phantom returns what reads of a record show that isn't there, or nil.
+// phantom returns the phantom that reads of a record show, or nil.
 func (s *faulty) phantom(id cloakroom.ID) *driver.Record {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -357,8 +357,8 @@ func later[T any](f func() T) <-chan T {
 	return c
 }
 
-// fates are what may become of a save, with how often the write and the re-read
-// are asked for at most. Each ends well.
+// fates are the faults of a save, with the most writes and re-reads that it may take.
+// Each ends well.
 var fates = map[string][]fate{
 	"answered":                         {pass},
 	"the answer is lost":               {lost},
@@ -537,8 +537,8 @@ func TestI13_ManyWritesInBetween(t *testing.T) {
 	}
 }
 
-// The re-reads aren't answered until the time is over: the error says unknown,
-// and what the store does late is neither lost nor done twice.
+// The re-reads aren't answered until the time is over. The error says unknown, and the
+// write that the store does late is neither lost nor done twice.
 func TestI13_UnknownAtTheTimeout(t *testing.T) {
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
 		runInBubble(t, name, func(t *testing.T) {

@@ -303,8 +303,8 @@ func TestManagersNest(t *testing.T) {
 	ask(token, cookie, "1 10") // a token is good for its own transport only
 }
 
-// TestI7_ManagersNestInFailure has the inner manager's save fail: what the outer
-// one has to say is said with the error.
+// TestI7_ManagersNestInFailure has the inner manager's save fail: the outer one's token
+// and headers go out with the error.
 func TestI7_ManagersNestInFailure(t *testing.T) {
 	r := newRig(t, nil)
 	down := newFaulty(openStore(t))

@@ -24,7 +24,7 @@ import (
 
 var healthyFor = flag.Duration("healthy.for", 3*time.Second, "how long TestI13_NoUnknownOnAHealthyFile goes on")
 
-// crowd is what a process of its own does to one hot session, and to one principal.
+// crowd is the work of one process on one hot session and one principal.
 type crowd struct {
 	At, Token string
 	Clients   int // that increment
@@ -33,7 +33,7 @@ type crowd struct {
 
 const crowdVariable = "CLOAKROOM_TEST_CROWD"
 
-// tally is what became of a crowd's operations.
+// tally counts the outcomes of a crowd's operations.
 type tally struct {
 	Saved, SignedIn int
 	Unknown         int
@@ -54,8 +54,8 @@ func (t *tally) count(n *int, took time.Duration, err error) {
 	t.Longest = max(t.Longest, took)
 }
 
-// TestCrowd is what the processes of TestI13_NoUnknownOnAHealthyFile run. Managers
-// and stores are as in production.
+// TestCrowd is run by the processes of TestI13_NoUnknownOnAHealthyFile. Managers and
+// stores are as in production.
 func TestCrowd(t *testing.T) {
 	text := os.Getenv(crowdVariable)
 	if text == "" {
@@ -129,7 +129,7 @@ func healthyManager(t *testing.T, path string) *cloakroom.Manager {
 }
 
 // Three processes with four clients each increment one session, and sign in the same
-// principal. The file is well, so each learns what became of it.
+// principal. The file is healthy, so each learns the outcome.
 func TestI13_NoUnknownOnAHealthyFile(t *testing.T) {
 	const processes, clients = 3, 4
 	path := filepath.Join(t.TempDir(), "sessions.db")

@@ -29,8 +29,8 @@ func (r *rig) in(principal string, o *cloakroom.LoginOptions) *cloakroom.Session
 	return s
 }
 
-// A session that is to be remembered outlives days of absence, up to its deadline; the
-// others have the configuration's idle timeout, or what the sign-in said.
+// A session that is to be remembered outlives days of absence, up to its deadline. The
+// others have the configuration's idle timeout, or that of their sign-in.
 func TestI11_RememberedThroughAbsence(t *testing.T) {
 	for name, test := range map[string]struct {
 		config  cloakroom.Config
@@ -177,8 +177,8 @@ func TestI11_OwnIdleTimeoutStays(t *testing.T) {
 	})
 }
 
-// Who edits the idle timeout, takes it out or puts one in has a record that opens for
-// nobody; so has who edits the generation beside it.
+// A record whose idle timeout was edited, taken out or put in opens for nobody, and so
+// does one whose generation was edited beside it.
 func TestI4_EditedIdleTimeoutOpensNothing(t *testing.T) {
 	own, none := &cloakroom.LoginOptions{IdleTimeout: time.Hour}, &cloakroom.LoginOptions{}
 	for name, test := range map[string]struct {
@@ -216,8 +216,8 @@ func TestI4_EditedIdleTimeoutOpensNothing(t *testing.T) {
 	}
 }
 
-// What is no idle timeout makes the record corrupt: nobody could say when it is over.
-// It can be ended.
+// A member that is no idle timeout makes the record corrupt: nobody could say when the
+// session is over. It can be ended.
 func TestI12_OwnIdleTimeoutThatIsNone(t *testing.T) {
 	for _, raw := range []string{`"3600000"`, `-1`, `-0`, `1.5`, `1e6`, `null`, `{}`, `[1]`, `true`} {
 		t.Run(raw, func(t *testing.T) {

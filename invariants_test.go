@@ -116,7 +116,7 @@ func testFunctions(t *testing.T) map[string]*ast.FuncDecl {
 	return tests
 }
 
-// callsIn returns what a function calls, as it is written there.
+// callsIn returns the calls in a function, as they are written there.
 func callsIn(f *ast.FuncDecl) (calls []string) {
 	ast.Inspect(f, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)

@@ -11,7 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what can be set comes back as it was.
+// This file is the tests that a value which can be set comes back as it was, and that
+// any other is refused.
 
 // sealedText encodes itself from memory that nobody else sees.
 type sealedText struct{ text *string }
@@ -61,7 +62,7 @@ func set[T any](t T) func(cloakroom.Values) {
 	return func(v cloakroom.Values) { cloakroom.NewKey[T]("v").Set(v, t) }
 }
 
-// wantRefused checks that what sets v is an error that names it and says why.
+// wantRefused checks that setting v is an error that names it and says why.
 func wantRefused(t *testing.T, bad map[string]func(cloakroom.Values), why ...string) {
 	for name, set := range bad {
 		t.Run(name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 // This file is the tests of a key file's owner and of links to it, on Unix systems.
 
-// A key file is judged by the file that is opened, whatever leads to it.
+// A key file is judged by the file that is opened, whichever link leads to it.
 func TestKeyFileLinks(t *testing.T) {
 	folder := t.TempDir()
 	private, shared, fifo := filepath.Join(folder, "private"), filepath.Join(folder, "shared"), filepath.Join(folder, "fifo")

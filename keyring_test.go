@@ -183,7 +183,7 @@ func testRotation(t *testing.T, transport cloakroom.Transport) {
 	visit := func(page deskPage, tok string) *http.Response {
 		t.Helper()
 		resp := d.ask(page, carry(tok))
-		synctest.Wait() // for what is written behind the response
+		synctest.Wait() // for the write behind the response
 		return resp
 	}
 	replace := func(secrets ...[]byte) {
@@ -277,7 +277,7 @@ func TestRotationBySave(t *testing.T) {
 	})
 }
 
-// TestRotationAndCaches: what the handler made public doesn't get a token only
+// TestRotationAndCaches: a response that the handler made public gets no token only
 // because a signature could be fresher.
 func TestRotationAndCaches(t *testing.T) {
 	for _, tt := range []struct {
@@ -429,8 +429,8 @@ func TestKeyFileRead(t *testing.T) {
 	}
 }
 
-// TestKeyFileErrors: each says which file, which line and what to do, and none
-// shows what is in the file.
+// TestKeyFileErrors: each says which file, which line and what to do, and none shows
+// the file's content.
 func TestKeyFileErrors(t *testing.T) {
 	good := base64Of(newSecret)
 	const hidden = "hunter2"
@@ -475,7 +475,7 @@ func TestKeyFileErrors(t *testing.T) {
 	}
 }
 
-// TestKeyFileModes: who can be read by others is refused, with the remedy.
+// TestKeyFileModes: a file that others can read is refused, with the remedy.
 func TestKeyFileModes(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such modes")
@@ -569,8 +569,8 @@ func TestKeyFileAtOnce(t *testing.T) {
 
 const keyChildPath = "CLOAKROOM_TEST_KEY_FILE"
 
-// TestKeyFileChild is what the processes of the next tests do: it waits for a
-// line of input, makes or reads the key file, and prints a token.
+// TestKeyFileChild is run by the processes of the next tests: it waits for a line of
+// input, makes or reads the key file, and prints a token.
 func TestKeyFileChild(t *testing.T) {
 	path := os.Getenv(keyChildPath)
 	if path == "" {

@@ -51,7 +51,7 @@ func TestI4_LateRequestAfterSignOut(t *testing.T) {
 		quiet(t, late, 200, logout)
 		quiet(t, late, 409, logoutWithMessage)
 		quiet(t, late, 200, renew)
-		// What leaves no value behind has nothing to begin a session for.
+		// Changes that leave no value begin no session.
 		quiet(t, late, 200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 			visits.Delete(s)
 			return nil

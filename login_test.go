@@ -369,8 +369,8 @@ func TestI9_LoginThatFailsLeavesTheOldSession(t *testing.T) {
 	}
 }
 
-// If nobody knows whether the old session was replaced, neither is ended: one of
-// the two has what was saved.
+// If nobody knows whether the old session was replaced, neither is ended: one of the
+// two has the saved values.
 func TestI9_UnknownRetirementLeavesBoth(t *testing.T) {
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
 		runInBubble(t, name, func(t *testing.T) {
@@ -635,8 +635,8 @@ func TestI10_AttemptInTheSession(t *testing.T) {
 	}
 }
 
-// Checking a password takes its time. What others save meanwhile, however
-// often, is merged and doesn't make the sign-in fail.
+// Checking a password takes its time. All saves of others meanwhile are merged, and
+// don't make the sign-in fail.
 func TestI9_SlowLogin(t *testing.T) {
 	for _, saves := range []int{1, driver.MaxWriteIDs, driver.MaxWriteIDs + 1, 30} {
 		for _, process := range []string{"this process", "another one"} {

@@ -13,8 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what becomes of sessions when their ledger is not what it was, and of
-// those that are ending.
+// This file is the tests of sessions whose ledger was lost, emptied, overwritten or
+// restored, and of sessions that are ending.
 
 // loseLedger removes a ledger behind everybody's back.
 func (r *rig) loseLedger(principal string) {
@@ -28,8 +28,8 @@ func (r *rig) loseLedger(principal string) {
 	}
 }
 
-// Whatever became of the ledger, RevokeAll ends all of the principal's sessions and
-// none of another's, and afterwards the ledger is good again.
+// Whatever has happened to the ledger, RevokeAll ends all of the principal's sessions
+// and none of another's, and afterwards the ledger is good again.
 func TestI10_RevokeAllAfterALostLedger(t *testing.T) {
 	annsLedger, bobsLedger := driver.LedgerID("session", "ann"), driver.LedgerID("session", "bob")
 	for name, lose := range map[string]func(r *rig, yesterday *driver.Record){
@@ -96,8 +96,8 @@ func TestI10_RevokeAllAfterALostLedger(t *testing.T) {
 	}
 }
 
-// What is ended because a ledger names it is known to be the principal's. Devices
-// don't show another's either.
+// A session that a ledger names is ended only if its record names the principal.
+// Devices don't show another's either.
 func TestI10_LedgerNamesAnothersSession(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{MaxPerPrincipal: 1})
 	ann, bob := r.signedIn("ann"), r.signedIn("bob")
@@ -116,8 +116,8 @@ func TestI10_LedgerNamesAnothersSession(t *testing.T) {
 	r.wantDevices("ann", ann.ID(), next.ID())
 }
 
-// What was signed in after RevokeAll had drawn its generation stays, found or not:
-// under that one, or one that another RevokeAll drew since.
+// Sessions that were signed in after RevokeAll had drawn its generation stay, found or
+// not: under that generation, or one that another RevokeAll drew since.
 func TestI10_RevokeAllSparesLaterSignIns(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		runInBubble(t, map[bool]string{false: "its own generation", true: "a later one"}[again], func(t *testing.T) {
@@ -142,7 +142,8 @@ func TestI10_RevokeAllSparesLaterSignIns(t *testing.T) {
 	}
 }
 
-// If it can't search, RevokeAll says so, after it has ended what the ledger knew.
+// If RevokeAll can't search, it says so, after it has ended the sessions that the
+// ledger knew.
 func TestI10_RevokeAllThatCannotSearch(t *testing.T) {
 	for _, op := range []string{"refresh", "search"} {
 		runInBubble(t, op, func(t *testing.T) {
@@ -277,8 +278,8 @@ func TestI10_LimitBesideWhatCannotBeRead(t *testing.T) {
 	})
 }
 
-// A session that is being ended, and can't be buried, still opens. So lists show it,
-// as what it is, and whoever comes by tries again.
+// A session that is ending, and can't be buried, still opens. So lists show it as
+// ending, and the next caller tries again.
 func TestI10_EndingIsShown(t *testing.T) {
 	for name, finish := range map[string]func(r *rig, g *guest, other *cloakroom.Session){
 		"Devices":    func(r *rig, g *guest, _ *cloakroom.Session) { r.deviceList(g) },
@@ -329,7 +330,7 @@ func (r *rig) deviceList(g *guest) (list []cloakroom.Device) {
 	return list
 }
 
-// Managers that sweep find what somebody left ending.
+// Managers that sweep find sessions that were left ending.
 func TestI10_SweeperEndsLeftovers(t *testing.T) {
 	runInBubble(t, "left by another", func(t *testing.T) {
 		r := newRig(t, nil)

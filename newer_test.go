@@ -37,8 +37,8 @@ func (r *rig) rewrite(id cloakroom.ID, change func(*driver.Record)) {
 	}
 }
 
-// What a newer version wrote, and this one can't work with, is an outage for its
-// visitor: no sign-out, no fresh session, and the token is left alone. It can be
+// A session that a newer version wrote, and this one can't work with, is an outage for
+// its visitor: no sign-out, no fresh session, and the token is left alone. It can be
 // ended.
 func TestI8_NewerVersionsSession(t *testing.T) {
 	for _, tt := range []struct {
@@ -106,7 +106,7 @@ func TestI10_ListsWithANewerSession(t *testing.T) {
 	})
 }
 
-// Signing out everywhere ends what a newer version wrote as well.
+// Signing out everywhere also ends sessions that a newer version wrote.
 func TestI10_RevokeAllOfNewerRecords(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.signedIn("alice")
@@ -117,8 +117,8 @@ func TestI10_RevokeAllOfNewerRecords(t *testing.T) {
 	r.wantGrave(s.ID(), cloakroom.EndRevoked)
 }
 
-// Whatever is written of a session or a ledger, what a newer version put there goes
-// along: in a record, in a ledger, in a ledger's entries.
+// Every write of a session or a ledger keeps the members that a newer version put
+// there: in a record, in a ledger, in a ledger's entries.
 func TestUnknownMembersAreKept(t *testing.T) {
 	extra := driver.ValueList{{Name: "a new thing", JSON: json.RawMessage(`{"a":[1,"é"]}`)}, {Name: driver.ExtraLabels, JSON: json.RawMessage(`{}`)}}
 	r := newRig(t, nil)
@@ -231,8 +231,8 @@ func TestGravesKeepAppAndPrincipal(t *testing.T) {
 	}
 }
 
-// A save that meets what a newer version wrote meanwhile is told so at once, and
-// doesn't write over it.
+// A save that meets the write of a newer version fails with that at once, and doesn't
+// write over it.
 func TestI13_SaveMeetsANewerRecord(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.stored(1)

@@ -32,7 +32,7 @@ type load struct {
 	sums   map[string]*sum // by token
 }
 
-// sum is what requests said of one session.
+// sum is the results of requests with one session.
 type sum struct{ saved, failed int }
 
 func newLoad(r *rig, every time.Duration) *load {
@@ -100,8 +100,8 @@ func (l *load) request(g *guest, what string, f page) {
 	}
 }
 
-// check looks at each session: nobody was signed out, and what was acknowledged
-// as saved is there.
+// check looks at each session: nobody was signed out, and each acknowledged save is
+// there.
 func (l *load) check() {
 	l.Helper()
 	saved := 0
@@ -186,8 +186,8 @@ func TestI8_OutageUnderLoad(t *testing.T) {
 	}
 }
 
-// An engine stands still for half a minute, while connections to it stay open.
-// What it was asked for meanwhile it does later.
+// An engine stands still for half a minute, while connections to it stay open. It
+// carries out later what was asked of it meanwhile.
 func TestI8_OutageOfAnEngine(t *testing.T) {
 	if *storeFlag != "opensearch" {
 		t.Skip("memory and files can't stand still by themselves: TestI8_OutageUnderLoad makes them seem to")

@@ -9,7 +9,7 @@ import (
 
 // This file is the tests that the shortcut past encoding/json does the same.
 
-// checkPlain has both directions do what encoding/json does, and returns
+// checkPlain checks that both directions do the same as encoding/json, and returns
 // whether they did it themselves.
 func checkPlain[T comparable](t *testing.T, raw string) bool {
 	t.Helper()

@@ -35,7 +35,8 @@ import (
 // This file is the tests that nothing printed, logged or encoded has a token, secret
 // or value.
 
-// planted are what no text may hold, each in all spellings that printing makes of it.
+// planted are secrets that no text may hold, each in all spellings that printing makes
+// of it.
 type planted map[string]string // what it is, by how it is spelled
 
 func (p planted) add(what string, b []byte) {
@@ -50,7 +51,7 @@ func (p planted) add(what string, b []byte) {
 	}
 }
 
-// search returns what of the planted is in a text.
+// search returns the planted secrets in a text.
 func (p planted) search(text string) string {
 	for spelled, what := range p {
 		if strings.Contains(text, spelled) {
@@ -71,8 +72,8 @@ const (
 	apiKey   = "QVBJLUtFWS1PRi1UTEUtRU5HSU5F"
 )
 
-// printable are values of the exported types, by their names, with tokens, secrets and
-// values planted in them. Whether all types are there is what a test checks.
+// printable returns values of the exported types, by their names, with tokens, secrets
+// and values planted in them. A test checks that all types are there.
 func printable(t *testing.T) (map[string][]any, planted) {
 	secret := []byte("0123456789-the-secret-of-the-ring-abcdef")
 	keyring, err := cloakroom.NewKeyring(secret)
@@ -235,7 +236,7 @@ func printings(v any) map[string]string {
 	return all
 }
 
-// nestings are a value, and what others may have it in.
+// nestings returns a value alone, behind a pointer, and in lists, maps and structs.
 func nestings(v any) map[string]any {
 	p := reflect.New(reflect.TypeOf(v))
 	p.Elem().Set(reflect.ValueOf(v))
@@ -263,8 +264,8 @@ func holdsValues(v any) bool {
 	return false
 }
 
-// No token, secret, password or value is in what is printed, logged or encoded of what
-// the packages export.
+// No token, secret, password or value is in a printed, logged or encoded value of the
+// packages' exported types.
 func TestNothingSecretIsPrinted(t *testing.T) {
 	values, secrets := printable(t)
 	for name, list := range values {
@@ -305,7 +306,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 }
 
-// What is printed of a session in a list says as much as the list: also that it is ending.
+// The text of a session in a list says as much as the list: also that it is ending.
 func TestPrintedSessionIsEnding(t *testing.T) {
 	r := newRig(t, nil)
 	rec, err := r.kept(r.signedIn("ann").ID())
@@ -447,7 +448,8 @@ func causes(err error) (all []error) {
 	return all
 }
 
-// Neither an error that a value caused, nor what it unwraps to, tells the value.
+// Neither an error that a value caused, nor any error that it unwraps to, tells the
+// value.
 func TestErrorsTellNoValue(t *testing.T) {
 	d := newDesk(t, nil)
 	secrets := planted{}
@@ -546,8 +548,7 @@ func TestRecordsAreNotDecoded(t *testing.T) {
 	}
 }
 
-// The error page, and what is logged of a request that failed, tell neither the token
-// nor a value.
+// The error page and the log of a failed request tell neither the token nor a value.
 func TestFailuresTellNoToken(t *testing.T) {
 	d := newDesk(t, nil)
 	tok, _ := d.stored(theHat)

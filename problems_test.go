@@ -13,8 +13,7 @@ import (
 
 // This file is the tests of Admin.Report and Admin.Summarize.
 
-// TestReport: what Admin.Report says of a manager, by code, beside what the store
-// says of itself.
+// TestReport checks the problems in Admin.Report, by code, beside those of the store.
 func TestReport(t *testing.T) {
 	soon := time.Now().Add(time.Hour)
 	for _, tt := range []struct {

@@ -22,7 +22,7 @@ import (
 // This file is the tests with several processes on one store, and with one that is
 // killed.
 
-// task is what a process of its own does at a place. It waits for a line of input
+// task is the work of one process at a place. The process waits for a line of input
 // before it begins.
 type task struct {
 	Kind, At, Engine string // of the place
@@ -37,7 +37,7 @@ type task struct {
 
 const taskVariable = "CLOAKROOM_TEST_TASK"
 
-// TestProcess is what the processes of the other tests run.
+// TestProcess is run by the processes of the other tests.
 func TestProcess(t *testing.T) {
 	text := os.Getenv(taskVariable)
 	if text == "" {
@@ -178,8 +178,8 @@ func (c *process) proceed() {
 
 const unknownSaves = "unknown saves:"
 
-// end waits for the process's end, which has to be a good one, and returns of how
-// many saves it couldn't learn what became of them.
+// end waits for the process's end, which has to be a good one, and returns the number
+// of saves whose outcome it couldn't learn.
 func (c *process) end() (unknown int) {
 	c.t.Helper()
 	unknown, _ = strconv.Atoi(c.ends(unknownSaves))
@@ -246,8 +246,8 @@ func TestI1I3_IncrementsOfFourProcesses(t *testing.T) {
 	}
 }
 
-// A process is killed in the middle of RevokeAll. Whoever comes next ends what
-// it began.
+// A process is killed in the middle of RevokeAll. The next caller ends the sessions
+// that it began to end.
 func TestI10_RevokeAllOfAProcessThatIsKilled(t *testing.T) {
 	takeOver := map[string]func(r *rig){
 		"RevokeAll": func(r *rig) { r.revokeAll("ann") },

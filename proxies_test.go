@@ -11,8 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file is the tests of the client's address: TrustedProxies, and the cleaning of
-// what is recorded.
+// This file is the tests of the client's address, and of texts that are cleaned before
+// they are kept.
 
 // proxyNetworks are the networks that the tests trust.
 var proxyNetworks = []netip.Prefix{
@@ -154,7 +154,7 @@ func FuzzTrustedProxies(f *testing.F) {
 	})
 }
 
-// An address is kept cut, and without what it could forge.
+// An address is kept cut, and without characters by which it could forge.
 func TestClientIsCleaned(t *testing.T) {
 	for _, test := range []struct{ sent, want string }{
 		{"192.0.2.1", "192.0.2.1"},

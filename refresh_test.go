@@ -11,7 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is Refresh, and what is told of a session that others ended.
+// This file is the tests of Refresh, and of sessions that others ended.
 
 func TestRefresh(t *testing.T) {
 	for mode, save := range map[string]cloakroom.SaveMode{"SaveOnce": cloakroom.SaveOnce, "SaveManually": cloakroom.SaveManual, "SaveEach": cloakroom.SaveEach} {
@@ -66,9 +66,10 @@ var ends = map[string]func(r *rig, s *cloakroom.Session) error{
 	"expiration": func(r *rig, _ *cloakroom.Session) error { r.clock.add(30 * 24 * time.Hour); return nil },
 }
 
-// What a session is told that others ended: that it has, and nothing of an outage. A
-// save that is refused for certain is not unknown. A store that vouches for nothing
-// may have carried out what it refuses; a grave that counts writes tells all the same.
+// A request whose session others ended is told that it has ended, and nothing of an
+// outage. A save that is refused for certain is not unknown. A store that vouches for
+// nothing may have carried out a write that it refuses; a grave that counts writes
+// tells all the same.
 func TestI13_EndedByOthers(t *testing.T) {
 	for kind, vouch := range map[string]driver.Assurances{
 		"a store that vouches":     {Reads: true, Answers: true},

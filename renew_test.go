@@ -293,7 +293,7 @@ func TestI9_ParallelRequestsDuringARenewal(t *testing.T) {
 					})
 				}
 				wait.Wait()
-				<-time.After(time.Second) // until what nobody waits for is done, too
+				<-time.After(time.Second) // until changes that nobody waits for are done, too
 				r.store.heal()
 				r.wantVisits(s.ID(), n)
 				if len(tokens) != 1 {

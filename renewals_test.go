@@ -139,7 +139,8 @@ const (
 	entrySize = 50
 )
 
-// Whoever can write to the store opens nothing with an old token beyond an hour.
+// An attacker who can write to the store opens nothing with an old token beyond an
+// hour.
 func TestI9_EditedPrevious(t *testing.T) {
 	put := func(b []byte, at int, when time.Time) []byte {
 		b = slices.Clone(b)
@@ -183,7 +184,7 @@ func TestI9_EditedPrevious(t *testing.T) {
 		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Principal = "root" })
 		r.wantShut(s.ID(), old.token)
 	})
-	// The renewal's machine may be ahead by what clocks are allowed to be apart.
+	// The renewal's machine may be ahead by the clocks' tolerance.
 	for ahead, opens := range map[time.Duration]bool{driver.ClockTolerance: true, driver.ClockTolerance + time.Millisecond: false} {
 		runInBubble(t, "a clock that is ahead by "+ahead.String(), func(t *testing.T) {
 			r := newRig(t, config)
@@ -202,7 +203,7 @@ func TestI9_EditedPrevious(t *testing.T) {
 	}
 }
 
-// What an older version keeps of the last secret, a verifier, goes on: as long as it
+// The verifier of the last secret that an older version kept goes on: as long as it
 // says, but no longer than it could have said.
 func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 	const grace = 20 * time.Second

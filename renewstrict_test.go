@@ -29,8 +29,8 @@ func renewedStrictly(t *testing.T, config *cloakroom.Config) (r *rig, s *cloakro
 	return r, s, []*guest{first, second}, fresh
 }
 
-// A strict renewal ends the old secret and those of earlier renewals at once. What
-// comes with one is late, as after a sign-out.
+// A strict renewal ends the old secret and those of earlier renewals at once. A request
+// with one is late, as after a sign-out.
 func TestI9_RenewStrict(t *testing.T) {
 	const grace = 20 * time.Second
 	const over = grace + driver.ClockTolerance
@@ -66,7 +66,7 @@ func TestI9_RenewStrict(t *testing.T) {
 		}
 		fresh.want(200, visit)
 		r.wantVisits(s.ID(), 2)
-		// Who still comes with one is a new visitor.
+		// A request that still brings one is a new visitor's.
 		r.clock.add(time.Millisecond)
 		for _, g := range late {
 			r.wantShut(s.ID(), g.token)
@@ -236,8 +236,8 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 	})
 }
 
-// What is under way with an old secret when a strict renewal is acknowledged neither
-// saves nor reads anything more, however long it goes on.
+// Operations under way with an old secret when a strict renewal is acknowledged neither
+// save nor read anything more, however long they go on.
 func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 	const grace = 20 * time.Second
 	for name, wait := range map[string]time.Duration{"at once": 0, "after the grace": time.Minute + driver.ClockTolerance} {
@@ -381,7 +381,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// What memory has of another process's session is read for Config.CacheFor, and saves
+// A remembered session of another process is read for Config.CacheFor, and saves
 // nothing.
 func TestI9_RenewStrictElsewhere(t *testing.T) {
 	runInBubble(t, "with a cache", func(t *testing.T) {

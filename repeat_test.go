@@ -52,7 +52,8 @@ func lostLogin(r *rig, o *cloakroom.LoginOptions, then page) (lost, heard *guest
 	return lost, heard
 }
 
-// wantIs checks whose session a browser's next request finds, and what is in its cart.
+// wantIs checks the principal of the session that a browser's next request finds, and
+// its cart.
 func (g *guest) wantIs(principal, text string) {
 	g.r.Helper()
 	g.want(200, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
@@ -177,8 +178,9 @@ func TestI9_LostSignInGivesNoStanding(t *testing.T) {
 	}
 }
 
-// Once a request has come with the token of the sign-in, that was heard: who signs in
-// again with the old token begins with nothing, and the other session goes on.
+// Once a request has presented the token of the sign-in, its answer wasn't lost. A
+// visitor who signs in again with the old token begins with nothing, and the other
+// session goes on.
 func TestI9_HeardSignIn(t *testing.T) {
 	uses := map[string]page{
 		"reading": look, "saving": visit,
@@ -246,8 +248,8 @@ func TestI5I6_FirstUseIsRecorded(t *testing.T) {
 	}
 }
 
-// The first use of a visitor who came in time is recorded, however late: that it is
-// written doesn't end the session.
+// The first use of a visitor who came in time is recorded, however late the write: that
+// doesn't end the session.
 func TestI5I11_FirstUseJustInTime(t *testing.T) {
 	const idle = 10 * time.Minute
 	for name, visit := range map[string]func(r *rig, g *guest){
@@ -294,7 +296,7 @@ func TestI2_FirstUseOutsideOfARequestMeetsTheEnd(t *testing.T) {
 	})
 }
 
-// What can't be recorded isn't answered.
+// A request whose first use can't be recorded isn't answered.
 func TestI5I8_FirstUseThatCannotBeRecorded(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -509,7 +511,7 @@ func TestI9I13_MarkAgainstRepetition(t *testing.T) {
 	})
 }
 
-// What the handler of the lost sign-in saves in the same moment.
+// The handler of the lost sign-in saves in the same moment.
 func TestI9_SaveOfTheLostSignIn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -539,7 +541,7 @@ func TestI9_SaveOfTheLostSignIn(t *testing.T) {
 	})
 }
 
-// twoFaced shows a grave once, in the place of what is there.
+// twoFaced shows a grave once, in the place of the record that is there.
 type twoFaced struct {
 	cloakroom.Store
 	grave *driver.Record
@@ -553,8 +555,8 @@ func (s *twoFaced) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, er
 	return s.Store.Get(ctx, id)
 }
 
-// A node that was cut off may show that a session was replaced which goes on. Who signs
-// in then doesn't begin with nothing, and leave it behind.
+// An isolated node may show a session that goes on as replaced. A visitor who signs in
+// then doesn't begin with nothing, and leave that session behind.
 func TestI9I13_PhantomOfAReplacement(t *testing.T) {
 	r := newRig(t, nil)
 	lost, heard := lostLogin(r, nil, nil)

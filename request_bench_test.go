@@ -14,9 +14,9 @@ import (
 
 // This file is the time and the allocations of a request.
 
-// BenchmarkRequest is what requests cost on the memory store, net/http itself
-// left out: one request and one writer are used again and again, so that all
-// that is counted is the manager's, its goroutines included.
+// BenchmarkRequest measures requests on the memory store. net/http itself is left out:
+// one request and one writer are used again and again, so that only the manager counts,
+// its goroutines included.
 func BenchmarkRequest(b *testing.B) {
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
 		b.Run(name, func(b *testing.B) {
@@ -29,9 +29,9 @@ func BenchmarkRequest(b *testing.B) {
 	}
 }
 
-// TestRequestAllocations holds what requests allocate on the memory store, the
-// manager's goroutines included. There is room for the race detector, under
-// which pools lose some of what they keep: without it there are 1, 1, 8 and 1.
+// TestRequestAllocations bounds the allocations of requests on the memory store, the
+// manager's goroutines included. There is room for the race detector, under which pools
+// lose some of their memory: without it there are 1, 1, 8 and 1.
 func TestRequestAllocations(t *testing.T) {
 	for name, most := range map[string]float64{"untouched": 3, "read": 7, "read+write": 17, "forged": 5} {
 		if n := testing.AllocsPerRun(500, requests[name](t)); n > most {

@@ -44,10 +44,9 @@ func (h *hooked) Update(ctx context.Context, r *driver.Record) (driver.Version, 
 	return h.Store.Update(ctx, r)
 }
 
-// TestPanicInReplay: a function that panics when it is run again, on what
-// others saved meanwhile or after a save that was under way, is an error of the
-// save. The caller of Save may be any goroutine: a panic there would end the
-// process.
+// TestPanicInReplay: a function may panic when it is run again, on values that others
+// saved meanwhile or after a save that was under way. That is an error of the save. The
+// caller of Save may be any goroutine: a panic there would end the process.
 func TestPanicInReplay(t *testing.T) {
 	// twice is a function that does well once.
 	twice := func() func(int) int {
@@ -117,10 +116,9 @@ func TestPanicInReplay(t *testing.T) {
 	})
 }
 
-// TestI1_UpdateFailsAfterMerge: an update is logged while a save is under way,
-// and that save meets somebody else's, after which the update can't be run. The
-// next save has to say so. To save what is there without it would lose it in
-// silence.
+// TestI1_UpdateFailsAfterMerge: an update is logged while a save is under way. That
+// save meets somebody else's, after which the update can't be run. The next save has to
+// say so. To save the present values without it would lose the update in silence.
 func TestI1_UpdateFailsAfterMerge(t *testing.T) {
 	h := &hooked{Store: openStore(t)}
 	d := newDeskOn(t, h, testKeyring(t), nil)
@@ -314,8 +312,8 @@ func TestI13_NobodyIsToldOfAnEndBeforeIt(t *testing.T) {
 	})
 }
 
-// What refuses in view of another's change, which is about to be written along,
-// is asked again if that change isn't written.
+// A change that is refused in view of another's, which is about to be written along, is
+// asked again if the other isn't written.
 func TestI13_RefusalsRestOnWhatIsWritten(t *testing.T) {
 	errUsed := errors.New("used already")
 	for name, written := range map[string]bool{"written": true, "not written": false} {

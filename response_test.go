@@ -79,7 +79,7 @@ func (v *remote) send(method, path string, body io.Reader) (*http.Response, stri
 	return resp, string(text)
 }
 
-// wantVisits checks what the browser's session keeps.
+// wantVisits checks the visits in the browser's session.
 func (v *remote) wantVisits(want int) {
 	v.r.Helper()
 	if _, got := v.get("/read"); got != fmt.Sprint(want) {

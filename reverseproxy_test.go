@@ -19,7 +19,7 @@ import (
 
 // This file is the tests of the error page in the place of a proxied response.
 
-// proxied are what backends answer.
+// proxied are the answers of backends.
 var proxied = map[string]http.HandlerFunc{
 	"nothing": func(http.ResponseWriter, *http.Request) {},
 	"a small page": func(w http.ResponseWriter, _ *http.Request) {
@@ -77,8 +77,8 @@ func (r *rig) proxy(backend http.Handler, flush time.Duration) *httputil.Reverse
 	}
 }
 
-// What a backend answered can't be written once the save has failed, at which a
-// ReverseProxy panics with http.ErrAbortHandler. The error page arrives all the same.
+// A ReverseProxy can't write a backend's answer once the save has failed, at which it
+// panics with http.ErrAbortHandler. The error page arrives all the same.
 func TestI7_ErrorPageInPlaceOfAReverseProxy(t *testing.T) {
 	eachProtocol(t, func(t *testing.T, r *rig, http2 bool) {
 		r.store.answer(isOp("create"), errFull)

@@ -19,7 +19,7 @@ import (
 // This file is the tests of sign-out everywhere, the ledger and the limit per
 // principal (invariant 10).
 
-// ledgerOf is what the store keeps of a principal's sessions.
+// ledgerOf is a principal's ledger as it is in the store.
 type ledgerOf struct {
 	Generation   driver.WriteID
 	Live, Ending []struct{ ID cloakroom.ID }
@@ -103,8 +103,8 @@ func TestI10_RevokeAll(t *testing.T) {
 	r.wantOpen("after signing in again", s.Token(), true)
 }
 
-// What is carried through although the caller has gone is told likewise: events get
-// a context that goes on, for as long as the operation may take.
+// An operation that is carried through although the caller has gone is told likewise:
+// events get a context that goes on, for as long as the operation may take.
 func TestEventsOfACallerThatHasGone(t *testing.T) {
 	var told []string
 	look := func(event string) func(context.Context) {
@@ -157,8 +157,8 @@ func TestI10_RevokeAllByAnAdminWithoutKeys(t *testing.T) {
 	r.wantGrave(s.ID(), cloakroom.EndRevoked)
 }
 
-// RevokeAll comes in at each step of a sign-in: what it returned before does not
-// open afterwards.
+// RevokeAll comes in at each step of a sign-in: no session that the sign-in returned
+// before opens afterwards.
 func TestI10_RevokeAllDuringLogin(t *testing.T) {
 	for step, match := range map[string]matcher{
 		"before the attempt":        isLedger("get"),
@@ -261,8 +261,8 @@ func TestI10_AttemptFromBeforeRevokeAll(t *testing.T) {
 	}
 }
 
-// The ledger stays until no attempt from before a RevokeAll can be used, and
-// until the deadlines of what it names.
+// The ledger stays until no attempt from before a RevokeAll can be used, and until the
+// deadlines of its sessions.
 func TestI10_LedgerOutlivesAttemptsAndSessions(t *testing.T) {
 	const life = 10 * 24 * time.Hour
 	r := newRig(t, &cloakroom.Config{Lifetime: life})
@@ -487,7 +487,7 @@ func TestI13_FaultsOfRevokeAll(t *testing.T) {
 	}
 }
 
-// RevokeAll reports what it couldn't do, and does it when it is called again.
+// RevokeAll reports that it couldn't end some, and ends them when it is called again.
 func TestI10_RevokeAllInAnOutage(t *testing.T) {
 	for what, match := range map[string]matcher{"reads": isLedger("get"), "the ledger": isLedger("update"), "burials": isOp("bury")} {
 		runInBubble(t, what, func(t *testing.T) {
@@ -541,8 +541,8 @@ func TestI10_LedgerLast(t *testing.T) {
 	}
 }
 
-// An id that is only idle for too long stays in the ledger, so that RevokeAll
-// ends it whatever is under way.
+// An id that is only idle for too long stays in the ledger, so that RevokeAll ends it
+// whatever is under way.
 func TestI10_IdleSessionsStayInTheLedger(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
 	s := r.signedIn("ann")

@@ -26,7 +26,7 @@ type handClock struct{ ms atomic.Int64 }
 func (c *handClock) now() time.Time      { return time.UnixMilli(c.ms.Load()) }
 func (c *handClock) add(d time.Duration) { c.ms.Add(d.Milliseconds()) }
 
-// logLines keeps what is logged.
+// logLines keeps the log.
 type logLines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -38,14 +38,14 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// String returns what was logged since the last take.
+// String returns the log since the last take.
 func (l *logLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-// take returns what was logged since the last call.
+// take returns the log since the last call.
 func (l *logLines) take() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -174,7 +174,7 @@ func (r *rig) openBy(m *cloakroom.Manager, token string) *cloakroom.Session {
 	return s
 }
 
-// kept returns what the store keeps of a session.
+// kept returns the record of a session in the store.
 func (r *rig) kept(id cloakroom.ID) (*driver.Record, error) {
 	return r.store.Store.Get(context.Background(), id)
 }
@@ -266,7 +266,7 @@ func (r *rig) guest() *guest { return &guest{r: r, m: r.m} }
 // as returns a browser that has a session's token.
 func (r *rig) as(s *cloakroom.Session) *guest { return &guest{r: r, m: r.m, token: s.Token()} }
 
-// page is what the tests' handlers are.
+// page is a test's handler.
 type page = func(http.ResponseWriter, *http.Request, *cloakroom.Session) error
 
 // request returns a request with the guest's token.

@@ -35,7 +35,7 @@ func TestSaveOnce(t *testing.T) {
 	r.wantVisits(s.ID(), 4)
 }
 
-// Save learns what others changed, in one write.
+// A save learns the changes of others, in one write.
 func TestSaveOnceLearns(t *testing.T) {
 	r := newRig(t, nil)
 	s := r.stored(1)
@@ -188,7 +188,7 @@ func TestSaveEachFailures(t *testing.T) {
 			visits.Set(s, 2)
 			r.wantErr("Err", s.Err(), cloakroom.ErrUnknown)
 			r.store.heal()
-			visits.Set(s, 3) // is not saved: what came before isn't known
+			visits.Set(s, 3) // is not saved, since the state before isn't known
 			return nil
 		})
 		r.wantVisits(s.ID(), 2)

@@ -237,8 +237,8 @@ func TestI6_OneReadAndOneWrite(t *testing.T) {
 	}
 }
 
-// A request that holds the session open for long doesn't cost the others another
-// read: what they have just read is as new as can be.
+// A request that holds the session open for long doesn't cost the others another read:
+// the state that they have just read is as new as can be.
 func TestI6_OneReadAndOneWriteBesideALongRequest(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -255,7 +255,7 @@ func TestI6_OneReadAndOneWriteBesideALongRequest(t *testing.T) {
 		})
 		<-saved
 		r.wantOps("get 1, update 1")
-		r.clock.add(2 * time.Second) // more than what is known may be old
+		r.clock.add(2 * time.Second) // more than the age at which a known state is read again
 		r.as(s).want(200, visit)
 		r.wantOps("get 1, update 1")
 		close(end)
@@ -368,8 +368,8 @@ func TestI6_TooLargeFailsAlone(t *testing.T) {
 	})
 }
 
-// What the store itself refuses, such as a record that its engine can't take,
-// fails the save whose doing it is, not those that would go out with it.
+// A change that the store itself refuses, such as one for which its engine can't take
+// the record, fails its own save, not those that would go out with it.
 func TestI6_WhatTheStoreRefusesFailsAlone(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -540,7 +540,7 @@ func TestI1_ClientThatHangsUpIsSavedFor(t *testing.T) {
 	}
 }
 
-// What is logged while a save is on its way comes on top of what it saved.
+// Changes that are logged while a save is on its way come on top of its result.
 func TestI1_ChangesDuringASaveOfTheSameSession(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -612,8 +612,8 @@ func TestI1_ChangesDuringASaveOfTheSameSession(t *testing.T) {
 	}
 }
 
-// An update that can't be replayed on what someone else saved must fail the
-// save that it comes to, however that happened.
+// An update that can't be replayed on another's save must fail the save that it comes
+// to, however that happened.
 func TestI1_UpdateLoggedDuringASaveIsNotDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -690,7 +690,7 @@ func TestI13_EveryWriteCounts(t *testing.T) {
 		step("a lost answer", func() {
 			r.store.fate(isOp("update"), dropped, lost)
 			g.want(200, visit)
-			want++ // what was read was written once more
+			want++ // the state that was read was written once more
 		})
 		step("an admin's update", func() {
 			if err := r.m.Admin().Update(t.Context(), s.ID(), func(tx *cloakroom.Tx) error { visits.Set(tx, 3); return nil }); err != nil {
@@ -733,8 +733,8 @@ func TestI13_RefusedIsNotUnknown(t *testing.T) {
 	})
 }
 
-// Who used a session last is told by requests. A job that saves it, or signs it
-// in, knows of no client and leaves what is there.
+// Requests record the client that used a session last. A job that saves it, or signs it
+// in, knows of no client and leaves the one that is there.
 func TestClientIsKeptOutsideOfRequests(t *testing.T) {
 	r := newRig(t, nil)
 	g := r.guest()

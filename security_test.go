@@ -82,8 +82,8 @@ func attributes(line string) (name, value string, attrs []string) {
 	return name, value, slices.Sorted(slices.Values(parts[1:]))
 }
 
-// TestASVS_3_3_CookieSetup: 3.3.1 Secure, 3.3.2 SameSite, 3.3.3 the __Host-
-// prefix with what it asks for, 3.3.4 HttpOnly, 3.3.5 a size that browsers take.
+// TestASVS_3_3_CookieSetup: 3.3.1 Secure, 3.3.2 SameSite, 3.3.3 the __Host- prefix and
+// its conditions, 3.3.4 HttpOnly, 3.3.5 a size that browsers take.
 func TestASVS_3_3_CookieSetup(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -153,8 +153,8 @@ func TestPersistentOnlyIfRemembered(t *testing.T) {
 	}
 }
 
-// TestASVS_7_2_3_TokensAreRandom: unique, from a CSPRNG, 128 bits. That each bit
-// takes both values, evenly, is what a test can see of it.
+// TestASVS_7_2_3_TokensAreRandom: unique, from a CSPRNG, 128 bits. A test can see that
+// each bit takes both values, evenly.
 func TestASVS_7_2_3_TokensAreRandom(t *testing.T) {
 	d := newDesk(t, &cloakroom.Config{Transport: cloakroom.Cookie{}})
 	const n = 2000
@@ -368,7 +368,7 @@ func TestASVS_7_5_2_DevicesAreSeen(t *testing.T) {
 	}
 }
 
-// TestASVS_14_3_2_NoStoreBesideCredentials, whatever the handler said.
+// TestASVS_14_3_2_NoStoreBesideCredentials: whatever headers the handler set.
 func TestASVS_14_3_2_NoStoreBesideCredentials(t *testing.T) {
 	for _, said := range []string{"", "public, max-age=3600", "max-age=60"} {
 		d := newDesk(t, nil)
@@ -451,8 +451,8 @@ func TestASVS_14_2_1_NoTokenInAddresses(t *testing.T) {
 	}
 }
 
-// TestStoreOpensNothing: what the store keeps has neither the token nor its
-// secret, in no spelling.
+// TestStoreOpensNothing: the store has neither the token nor its secret, in no
+// spelling.
 func TestStoreOpensNothing(t *testing.T) {
 	d := newDesk(t, nil)
 	tok, _ := d.stored("bowler")
@@ -493,7 +493,7 @@ func spellings(t testing.TB, tok string) []string {
 	}
 }
 
-// TestEditedRecordOpensForNobody: who can write to the store makes nobody
+// TestEditedRecordOpensForNobody: an attacker who can write to the store makes nobody
 // another principal and no session longer.
 func TestEditedRecordOpensForNobody(t *testing.T) {
 	for name, edit := range map[string]func(r *driver.Record){
@@ -620,7 +620,7 @@ func (s *downStore) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v
 	return s.Store.Bury(ctx, id, g, v)
 }
 
-// What must never be seen: a password in an address, a value of each kind.
+// Secrets that must never be seen: a password in an address, a value of each kind.
 const (
 	hiddenPassword = "hunter2hunter2"
 	hiddenValue    = "correct-horse-battery"
@@ -777,8 +777,8 @@ func TestASVS_16_5_1_ErrorPagesSayLittle(t *testing.T) {
 	}
 }
 
-// TestASVS_16_4_1_NoLinesInLogs: what comes from outside can't end a log's line,
-// nor break a terminal.
+// TestASVS_16_4_1_NoLinesInLogs: a text from outside can't end a log's line, nor break
+// a terminal.
 func TestASVS_16_4_1_NoLinesInLogs(t *testing.T) {
 	ctx := context.Background()
 	d := newDesk(t, nil)

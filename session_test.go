@@ -31,7 +31,7 @@ type counter struct {
 	reads, writes int
 }
 
-// Assurances passes on what the store vouches for: counting changes nothing.
+// Assurances passes on those of the store: counting changes nothing.
 func (c *counter) Assurances() driver.Assurances { return driver.AssurancesOf(c.Store) }
 
 func (c *counter) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error) {

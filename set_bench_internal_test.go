@@ -8,7 +8,7 @@ import (
 
 // This file is the benchmark of setting a value.
 
-// BenchmarkSet is what Key.Set and Key.Update cost before anything is saved.
+// BenchmarkSet measures Key.Set and Key.Update before anything is saved.
 func BenchmarkSet(b *testing.B) {
 	type cart struct {
 		Items []string

@@ -34,7 +34,7 @@ var storeFlag = flag.String("store", "memory", "what the tests keep sessions in:
 // ones, as those of several processes do.
 type place struct {
 	kind    string // as in the flag
-	at      string // a file, or what the names of indices begin with
+	at      string // a file, or the prefix of indices' names
 	engine  string // its address
 	periods bool   // an index for each period of time, in place of one, which is made faster
 	real    bool   // as in production: connections are kept, and timeouts are short
@@ -75,7 +75,7 @@ func (p *place) leave() error {
 	return nil
 }
 
-// clearSpares takes what tests have left off the engine.
+// clearSpares removes the leavings of tests from the engine.
 func clearSpares() (err error) {
 	for _, p := range spares.places {
 		err = errors.Join(err, p.clear())
@@ -235,8 +235,8 @@ func (s *upToDate) refresh(ctx context.Context) error {
 // pattern is that of the names of the place's indices.
 func (p *place) pattern() string { return p.at + "*" }
 
-// ask makes a request of the engine itself and returns the answer's words. What is
-// not there is no error.
+// ask makes a request of the engine itself and returns the answer's words. A missing
+// index is no error.
 func (p *place) ask(ctx context.Context, method, path string) ([]string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, p.engine+path, nil)
 	if err != nil {

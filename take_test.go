@@ -13,17 +13,17 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is Key.Take: a value that is told to one.
+// This file is the tests of Key.Take: a value that is given to one request.
 
 var flash = cloakroom.NewKey[string]("flash")
 
-// takings counts who was told what.
+// takings counts the values that were given to each caller.
 type takings struct {
 	mu   sync.Mutex
 	told map[string]int
 }
 
-// take is a handler's: it notes what it was told.
+// take is a handler that notes the result of Take.
 func (k *takings) take(_ http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 	text, ok, err := flash.Take(r.Context(), s)
 	if err != nil {
@@ -111,7 +111,7 @@ func TestI3_TakeIsOnce(t *testing.T) {
 	}
 }
 
-// Whatever becomes of the write, who is told of the message has taken it.
+// Whatever happens to the write, a caller that gets the message has taken it.
 func TestI13_FaultsOfATake(t *testing.T) {
 	for name, fates := range fates {
 		for _, reads := range [][]fate{nil, {dropped}, {lost, dropped, lost}} {
@@ -126,7 +126,7 @@ func TestI13_FaultsOfATake(t *testing.T) {
 					t.Errorf("Take: %q, %v, %v", text, ok, err)
 				}
 				r.wantFlash(s.ID(), "")
-				r.wantVisits(s.ID(), 2) // what was changed before went along
+				r.wantVisits(s.ID(), 2) // the changes made before went along
 				r.store.deliver()
 				r.wantFlash(s.ID(), "")
 				if text, ok, err := flash.Take(t.Context(), mine); ok || err != nil {
@@ -138,7 +138,7 @@ func TestI13_FaultsOfATake(t *testing.T) {
 	}
 }
 
-// What can't be learned isn't told.
+// If the outcome can't be learned, nobody gets the value.
 func TestI13_UnknownTake(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -154,9 +154,9 @@ func TestI13_UnknownTake(t *testing.T) {
 	})
 }
 
-// What is told is what the write took that happened, and not what the last try would
-// have. The first write is late; a node that was cut off shows another message in
-// the place of the first, so that the second write would take that.
+// Take returns the value that the write took which happened, and not that of the last
+// try. The first write is late; an isolated node shows another message in the place of
+// the first, so that the second write would take that.
 func TestI13_TakeTellsWhatWasWritten(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)

@@ -102,8 +102,8 @@ func TestI7_ErrorPageHasTheHeadersOfOutside(t *testing.T) {
 	})
 }
 
-// compressor compresses responses, as middleware does: it says so in the headers before
-// it calls what it wraps, or when that writes the response's headers.
+// compressor compresses responses, as middleware does. It says so in the headers before
+// it calls the handler, or when that writes the response's headers.
 func compressor(h http.Handler, early bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if early {
@@ -166,7 +166,7 @@ func TestI7_ErrorPageAndCompressors(t *testing.T) {
 				t.Run(name+", "+where, func(t *testing.T) {
 					v := r.serve(h, http2)
 					r.store.answer(isOp("create"), errFull)
-					resp, body := v.get("/") // the client unpacks what is said to be packed
+					resp, body := v.get("/") // the client unpacks by the headers
 					if resp.StatusCode != 503 || !strings.Contains(body, "try again") {
 						t.Errorf("got %d %.100q, want the error page", resp.StatusCode, body)
 					}
@@ -186,7 +186,7 @@ func TestI7_ErrorPageAndCompressors(t *testing.T) {
 	})
 }
 
-// Outside of Handler nobody knows who set a header: what speaks of a body goes.
+// Outside of Handler nobody knows who set a header: those about a body go.
 func TestFailOutsideOfHandler(t *testing.T) {
 	r := newRig(t, nil)
 	w := httptest.NewRecorder()

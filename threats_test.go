@@ -13,9 +13,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// This file is what SECURITY.md says of attackers and no other test shows: above all what
-// somebody can do who writes to the store. A test that fails here may be good news. Then
-// SECURITY.md has to say so.
+// This file is the tests of statements in SECURITY.md about attackers that no other
+// test shows, above all one who writes to the store. A test that fails here may be good
+// news. Then SECURITY.md has to say so.
 
 // putBack puts a record back to an earlier state of its own.
 func (r *rig) putBack(earlier *driver.Record) {
@@ -57,7 +57,7 @@ func (r *rig) wantUnnoticed(refused []cloakroom.Refusal) {
 	}
 }
 
-// What no verifier covers can be edited in the store, and nobody notices.
+// Fields that no verifier covers can be edited in the store, and nobody notices.
 func TestEditedValuesAreNotNoticed(t *testing.T) {
 	var refused []cloakroom.Refusal
 	r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{
@@ -76,8 +76,8 @@ func TestEditedValuesAreNotNoticed(t *testing.T) {
 	r.wantUnnoticed(refused)
 }
 
-// Who writes to the store can keep a session from being idle, but not beyond its
-// deadline.
+// An attacker who writes to the store can keep a session from being idle, but not
+// beyond its deadline.
 func TestEditedActivityLastsToTheDeadline(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour, Lifetime: 5 * time.Hour})
 	kept, left := r.signedIn("ann"), r.signedIn("ann")
@@ -126,7 +126,7 @@ func TestRecordPutBackIsNotNoticed(t *testing.T) {
 }
 
 // In a store that was restored from a backup, sessions that had ended since open again,
-// for who has the token still. NotBefore is against that.
+// for anybody who still has the token. NotBefore is against that.
 func TestRestoredBackupUndoesSignOuts(t *testing.T) {
 	r := newRig(t, nil)
 	signedOut, revoked := r.signedIn("ann"), r.signedIn("ann")
@@ -180,8 +180,8 @@ func TestLedgerPutBackLetsAnAttemptThrough(t *testing.T) {
 	r.wantOpen("after the next RevokeAll", s.Token(), false)
 }
 
-// A session of one's own making: who writes to the store can't make one that opens, but
-// with the keys as well it opens for whomever they like.
+// An attacker who writes to the store can't make a session that opens. With the keys as
+// well it opens for any principal they like.
 func TestMadeRecordOpensByTheKeysAlone(t *testing.T) {
 	theirs, err := token.NewRing([][]byte{[]byte("the keys of an attacker: 32 bytes")})
 	if err != nil {

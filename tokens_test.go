@@ -27,7 +27,7 @@ type bearers struct {
 	events    *deskEvents
 	scope     token.Scope
 	ended     map[string]string             // tokens of sessions that are over, by kind
-	ids       map[string]cloakroom.ID       // of what tokens name
+	ids       map[string]cloakroom.ID       // of the sessions that tokens name
 	live      map[string]*cloakroom.Session // the sessions that they open
 }
 
@@ -139,8 +139,8 @@ func (b *bearers) with(tokens ...string) *http.Request {
 	return r
 }
 
-// send answers a request by f and returns the status, and what it says of tokens: a
-// token, "forget" or "".
+// send answers a request by f and returns the status, and its message about the token:
+// a token, "forget" or "".
 func (b *bearers) send(f page, tokens ...string) (status int, handed string) {
 	w := httptest.NewRecorder()
 	b.m.With(f).ServeHTTP(w, b.with(tokens...))
@@ -159,7 +159,7 @@ func (b *bearers) send(f page, tokens ...string) (status int, handed string) {
 	return w.Code, values[0]
 }
 
-// outcome is what a request with some tokens sees and may do.
+// outcome returns what a request with some tokens reads and may do, as a text.
 func (b *bearers) outcome(tokens []string) string {
 	b.store.since()
 	b.events.take()
@@ -178,7 +178,7 @@ func (b *bearers) outcome(tokens []string) string {
 	return fmt.Sprint(status, ": ", saw, "; ", ops, "; ", events)
 }
 
-// gets is what outcome says of reads. Of what a manager remembers it says nothing.
+// gets returns outcome's text for reads. Reads from memory aren't in it.
 func gets(n int) string {
 	if n == 0 || *cacheFlag > 0 {
 		return "nothing"
@@ -204,9 +204,9 @@ func permutations(list []string, f func([]string)) {
 	permute(len(list))
 }
 
-// TestI4I6_SeveralTokens: what doesn't verify is passed over for nothing; of what
-// does, each session is read once; those that are over don't count. One that is left
-// is used, and of two none. The order makes no difference.
+// TestI4I6_SeveralTokens: tokens that don't verify are passed over at no cost. Of the
+// others each session is read once; sessions that are over don't count. One that is
+// left is used, and of two none. The order makes no difference.
 func TestI4I6_SeveralTokens(t *testing.T) {
 	const (
 		used = `200: "ann", 5 visits, new false`
@@ -324,7 +324,7 @@ func TestI4_TokensOfOneSession(t *testing.T) {
 }
 
 // TestI4_TooManyTokens: of the sessions of well-signed tokens eight are read. Of more
-// none is used, and what can't be known to be ended isn't said to be.
+// none is used, and a session that isn't known to have ended isn't called so.
 func TestI4_TooManyTokens(t *testing.T) {
 	eachTransport(t, cloakroom.Config{}, func(t *testing.T, b *bearers) {
 		tokens := []string{b.made("live")}
@@ -350,7 +350,7 @@ func TestI4_TooManyTokens(t *testing.T) {
 	})
 }
 
-// TestI4_OrderOfTokens: the outcome doesn't depend on the order, whatever comes.
+// TestI4_OrderOfTokens: the outcome never depends on the order.
 func TestI4_OrderOfTokens(t *testing.T) {
 	kinds := []string{"junk", "forged", "of another app", "too old", "never stored", "idle", "signed out", "just signed out", "revoked", "replaced", "wrong secret", "corrupt", "unreadable", "live", "live"}
 	for range 10 {

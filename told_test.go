@@ -18,7 +18,7 @@ import (
 // This file is the tests of Events.Ended: each end is told once (invariants 10 and
 // 13).
 
-// endsTold keeps what is told of sessions that have ended.
+// endsTold keeps the ends of sessions that were told.
 type endsTold struct {
 	mu   sync.Mutex
 	list []cloakroom.Ending
@@ -53,7 +53,8 @@ func (e *endsTold) want(r *rig, why cloakroom.EndReason, ids ...cloakroom.ID) {
 	e.list = nil
 }
 
-// forget drops what was told up to now, such as of sessions that sign-ins replaced.
+// forget drops the ends that were told up to now, such as those of sessions that
+// sign-ins replaced.
 func (e *endsTold) forget() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -67,7 +68,7 @@ func idsOf(sessions ...*cloakroom.Session) (ids []cloakroom.ID) {
 	return ids
 }
 
-// Whatever becomes of the burials' answers: each session that RevokeAll ends is told
+// Whatever happens to the burials' answers, each session that RevokeAll ends is told
 // once, and none that goes on.
 func TestI10_EachThatRevokeAllEndsIsTold(t *testing.T) {
 	for name, fates := range fates {
@@ -88,8 +89,8 @@ func TestI10_EachThatRevokeAllEndsIsTold(t *testing.T) {
 	}
 }
 
-// During an outage nothing is told; who ends the rest tells of it, also of what had
-// ended without an answer.
+// During an outage nothing is told. Whoever ends the rest tells of it, also of sessions
+// that had ended without an answer.
 func TestI10_EndingsAreToldAfterAnOutage(t *testing.T) {
 	for name, kind := range map[string]fate{"not done": dropped, "done without an answer": lost} {
 		runInBubble(t, name, func(t *testing.T) {
@@ -118,7 +119,7 @@ func TestI10_EndingsAreToldAfterAnOutage(t *testing.T) {
 	}
 }
 
-// Who ends the same sessions at the same time tells of each once.
+// Several callers that end the same sessions at the same time tell of each once.
 func TestI10_EndingsOfTheSameMomentAreToldOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		var told endsTold
@@ -145,7 +146,7 @@ func TestI10_EndingsOfTheSameMomentAreToldOnce(t *testing.T) {
 	})
 }
 
-// What the limit ends is told with its reason, whoever buries it.
+// The end of a session by the limit is told with its reason, whoever buries it.
 func TestI10_WhatTheLimitEndsIsTold(t *testing.T) {
 	for _, later := range []string{"", "the next sign-in", "a list of sessions", "RevokeAll"} {
 		runInBubble(t, "buried by "+later, func(t *testing.T) {
@@ -185,7 +186,7 @@ func TestI10_WhatTheLimitEndsIsTold(t *testing.T) {
 	}
 }
 
-// Where nothing is, nothing has ended. What can't be understood has.
+// A missing session has no end. A session that can't be understood has.
 func TestEndingsOfWhatIsMissingOrCorrupt(t *testing.T) {
 	var told endsTold
 	r := newRig(t, told.config(cloakroom.Config{}))
@@ -254,7 +255,7 @@ func TestI13_RevokeOfAPhantomGrave(t *testing.T) {
 	})
 }
 
-// What is wrong with a token is told by Retrieve as by a request.
+// Retrieve tells a refused token as a request does.
 func TestI4_RetrieveTellsRefusals(t *testing.T) {
 	d := newDesk(t, &cloakroom.Config{CacheFor: time.Minute})
 	s, err := d.m.Create(t.Context())

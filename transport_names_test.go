@@ -15,9 +15,9 @@ import (
 
 // This file is the tests of names of cookies and headers that look like the session's.
 
-// foreignSpaces are what Unicode calls white space, and more that looks like it or
-// like nothing. For a browser each is a part of a cookie's name, so that one of them
-// before "__Host-" makes a name without that prefix, which a sibling domain may set.
+// foreignSpaces are Unicode's white space, and more that looks like it or like nothing.
+// For a browser each is a part of a cookie's name, so that one of them before "__Host-"
+// makes a name without that prefix, which a sibling domain may set.
 var foreignSpaces = []rune{
 	'\u0085', '\u00a0', '\u1680', '\u2000', '\u2001', '\u2002', '\u2003', '\u2004', '\u2005', '\u2006', '\u2007',
 	'\u2008', '\u2009', '\u200a', '\u2028', '\u2029', '\u202f', '\u205f', '\u3000',
@@ -33,8 +33,8 @@ const (
 	stricter = "is another cookie, or none, but not for net/http"
 )
 
-// TestCookieNames: a cookie is the session's if its name is the same byte for
-// byte. net/http agrees on what is accepted, and on its value.
+// TestCookieNames: a cookie is the session's if its name is the same byte for byte.
+// net/http accepts the same names, with the same value.
 func TestCookieNames(t *testing.T) {
 	type line struct{ name, header, want string }
 	// In the lines GOOD stands for a good token.

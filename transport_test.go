@@ -22,7 +22,7 @@ import (
 // This file is the tests of tokens in cookies and headers: refused, forged, doubled
 // (invariant 4).
 
-// TestI4_RefusedWithoutStore: what can't be a live session's token costs no
+// TestI4_RefusedWithoutStore: a text that can't be a live session's token costs no
 // store operation, makes a fresh visitor, and is told with its reason.
 func TestI4_RefusedWithoutStore(t *testing.T) {
 	const lifetime = 3 * time.Hour
@@ -157,8 +157,8 @@ func TestI4_RefusalNamesID(t *testing.T) {
 	d.wantEvents("")
 }
 
-// TestI4_WrongSecret signs a token well, for a live session whose secret it
-// doesn't have: what somebody could do who has the keys and a copy of the store.
+// TestI4_WrongSecret signs a token well, for a live session whose secret it doesn't
+// have, as an attacker could who has the keys and a copy of the store.
 func TestI4_WrongSecret(t *testing.T) {
 	d := newDesk(t, nil)
 	good, id := d.stored("bowler")
@@ -263,7 +263,7 @@ func TestTwoTokens(t *testing.T) {
 	}
 }
 
-// TestSameTokenTwice, and beside what isn't a token, is fine.
+// TestSameTokenTwice: it is fine, also beside texts that are no tokens.
 func TestSameTokenTwice(t *testing.T) {
 	d := newDesk(t, nil)
 	a, id := d.stored("bowler")
@@ -416,8 +416,8 @@ func FuzzCookieHeader(f *testing.F) {
 	})
 }
 
-// TestAttach: a request carries one token, that of the last session attached,
-// whatever other cookies it has.
+// TestAttach: a request carries one token, that of the last session attached, beside
+// its other cookies.
 func TestAttach(t *testing.T) {
 	for _, transport := range []cloakroom.Transport{
 		cloakroom.Cookie{}, cloakroom.Cookie{Domain: "example.com", Path: "/shop", RememberAnonymous: true}, cloakroom.Bearer{},

@@ -35,8 +35,8 @@ func changeBy(name string, by int) op {
 	})}
 }
 
-// TestI3_ReplayLeavesBase: the values of a record are shared with other requests
-// and with the store. Whatever is replayed on them, they stay.
+// TestI3_ReplayLeavesBase: the values of a record are shared with other requests and
+// with the store. A replay on them leaves them as they are.
 func TestI3_ReplayLeavesBase(t *testing.T) {
 	stop := errors.New("stop")
 	spoil := func(tx *Tx) {

@@ -55,7 +55,7 @@ func (d *desk) save(s *cloakroom.Session) {
 	}
 }
 
-// kept returns what the store keeps for a token, such as `a=1 hat="cap"`.
+// kept returns the values in the store for a token, such as `a=1 hat="cap"`.
 func (d *desk) kept(tok string) string {
 	d.t.Helper()
 	defer d.store.since()
@@ -121,7 +121,8 @@ type shared struct{ b []byte }
 
 func (s shared) MarshalJSON() ([]byte, error) { return s.b, nil }
 
-// TestNoAliasing changes what was given to a session, and what it gave.
+// TestNoAliasing changes values that were given to a session, and those that it
+// returned.
 func TestNoAliasing(t *testing.T) {
 	list := cloakroom.NewKey[[]string]("list")
 	table := cloakroom.NewKey[map[string]int]("table")
@@ -169,8 +170,8 @@ func TestNoAliasing(t *testing.T) {
 	})
 }
 
-// TestI3_StoredValuesAreShared: what a session does to its values never reaches the
-// record that other requests read.
+// TestI3_StoredValuesAreShared: changes of a session never reach the record that other
+// requests read.
 func TestI3_StoredValuesAreShared(t *testing.T) {
 	d := newDesk(t, nil)
 	a, tok := d.begun("n=1", "x=1")
@@ -183,7 +184,7 @@ func TestI3_StoredValuesAreShared(t *testing.T) {
 		t.Errorf("another request sees %s before the save", got)
 	}
 	d.save(a)
-	n.Set(a, 3) // after the save, on what the store may share
+	n.Set(a, 3) // after the save, on values that the store may share
 	a.Unset("y")
 	if got := listed(b); got != "n=1 x=1" {
 		t.Errorf("another request sees %s", got)
@@ -195,8 +196,8 @@ type failing struct{ X int }
 
 func (failing) MarshalJSON() ([]byte, error) { return nil, errors.New("no words for it") }
 
-// TestCantEncode: a value that can't be encoded stops the save, whatever else
-// is in it, until its key is set or deleted.
+// TestCantEncode: a value that can't be encoded stops the save of all changes, until
+// its key is set or deleted.
 func TestCantEncode(t *testing.T) {
 	type cycle struct{ Next *cycle }
 	round := &cycle{}
@@ -266,7 +267,7 @@ func TestCantEncode(t *testing.T) {
 	}
 }
 
-// TestCantEncodeIsAnErrorPage, and what the handler wrote isn't sent.
+// TestCantEncodeIsAnErrorPage: the handler's response isn't sent.
 func TestCantEncodeIsAnErrorPage(t *testing.T) {
 	d := newDesk(t, nil)
 	tok, _ := d.stored("bowler")
@@ -433,7 +434,7 @@ func TestUpdateValue(t *testing.T) {
 
 func plusOneMore(n int) int { return n + 1 }
 
-// TestSetRaw takes what is JSON, exactly, and refuses what is not.
+// TestSetRaw takes JSON, exactly, and refuses anything else.
 func TestSetRaw(t *testing.T) {
 	for _, tt := range []struct{ name, raw, want string }{
 		{"null", "null", "null"},
@@ -567,8 +568,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestTooLarge: what doesn't fit is refused as a whole, nothing is lost, and
-// less of it can be saved.
+// TestTooLarge: changes that don't fit are refused as a whole, nothing is lost, and
+// fewer of them can be saved.
 func TestTooLarge(t *testing.T) {
 	const limit = 100
 	fill := func(n int) string { return strings.Repeat("x", n-len(hatKey)-len(`""`)) }
@@ -654,7 +655,7 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
-// TestI5_NoChangeNoWrite: what leaves everything as it was is not saved.
+// TestI5_NoChangeNoWrite: changes that leave everything as it was are not saved.
 func TestI5_NoChangeNoWrite(t *testing.T) {
 	for name, page := range map[string]func(s *cloakroom.Session){
 		"nothing":             func(*cloakroom.Session) {},
@@ -750,8 +751,8 @@ func TestClear(t *testing.T) {
 	}
 }
 
-// TestSessionUpdateFails: of a function that fails nothing is saved, and what
-// was changed before it is not lost.
+// TestSessionUpdateFails: nothing is saved of a function that fails, and changes made
+// before it are not lost.
 func TestSessionUpdateFails(t *testing.T) {
 	stop := errors.New("stop")
 	for name, f := range map[string]func(*cloakroom.Tx) error{

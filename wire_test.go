@@ -81,7 +81,7 @@ func (s *shop) wantQuiet(resp *http.Response, status int) {
 	}
 }
 
-// wantCart checks who the browser is and what it has in its cart.
+// wantCart checks the browser's principal and its cart.
 func (s *shop) wantCart(want string) {
 	s.r.Helper()
 	if _, got := s.get("/cart"); got != want {
@@ -98,8 +98,8 @@ type signal struct {
 func newSignal() *signal { return &signal{c: make(chan struct{})} }
 func (s *signal) give()  { s.once.Do(func() { close(s.c) }) }
 
-// A client hangs up while its page is being made, or is being saved: what it did
-// is saved all the same.
+// A client hangs up while its page is being made, or is being saved: its changes are
+// saved all the same.
 func TestI1_ClientThatHangsUpOnTheWire(t *testing.T) {
 	for _, when := range []string{"in the handler", "during the save"} {
 		t.Run(when, func(t *testing.T) {
