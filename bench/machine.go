@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"os"
@@ -55,9 +56,9 @@ func cSQLite() string {
 	if err != nil {
 		return err.Error()
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var v string
-	if err := db.QueryRow("SELECT sqlite_version()").Scan(&v); err != nil {
+	if err := db.QueryRowContext(context.Background(), "SELECT sqlite_version()").Scan(&v); err != nil {
 		return err.Error()
 	}
 	return v
