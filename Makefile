@@ -3,7 +3,18 @@ GO ?= go
 MODULES := . examples/ownstore internal/test/e2e bench
 ROOT := github.com/cloakroom-go/cloakroom
 
-.PHONY: test test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
+# PLATFORMS are those of make cross: what servers and developers run, one of 32 bits among them.
+PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
+
+.PHONY: quick cross test test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
+
+## quick: the tests that need no engine, browser, explorer or peer, on any system: no line here
+## may need a shell. The cache is left out because it repeats the root's tests of invariants.
+quick: export CLOAKROOM_TEST_ENGINE = none
+quick: QUICK = $(filter-out $(ROOT)/internal/test/explore,$(shell $(GO) list ./...))
+quick:
+	$(GO) vet $(QUICK) ./examples/ownstore/... ./internal/test/e2e/history
+	$(GO) test -short -skip "^TestInvariantsWithCache$$" $(QUICK) ./examples/ownstore/... ./internal/test/e2e/history
 
 ## test: all tests of all modules with the race detector, what is too slow with it
 ## without, then the invariants on the other stores, then one engine as a whole.
@@ -32,6 +43,11 @@ test-security:
 	@sh scripts/install-test-tools.sh security
 	CLOAKROOM_REQUIRE_NGINX=1 $(GO) test -count=1 -run '^TestSecurity' ./internal/test/e2e
 
+## cross: all packages and their tests compile on all platforms, without C
+cross:
+	@for p in $(PLATFORMS); do for m in $(MODULES); do echo "cross $$p $$m"; (cd $$m && \
+		export CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} && $(GO) build ./... && $(GO) vet ./...) || exit 1; done; done
+
 ## test-matrix: all engines, with security too; writes docs/engines.md
 test-matrix:
 	@sh scripts/install-test-tools.sh matrix
@@ -54,10 +70,12 @@ bench: deps
 deps:
 	@sh scripts/install-test-tools.sh
 
-## lint: formatting, vet, staticcheck and the rest of golangci-lint, in all modules; circles
+## lint: formatting, vet, staticcheck and the rest of golangci-lint, in all modules; circles; workflows
 lint: circles
 	cd internal/tools && GOWORK=off $(GO) build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@for m in $(MODULES); do echo "lint $$m"; (cd $$m && $(CURDIR)/bin/golangci-lint run ./...) || exit 1; done
+	cd internal/tools/actionlint && GOWORK=off $(GO) build -o ../../../bin/actionlint github.com/rhysd/actionlint/cmd/actionlint
+	bin/actionlint -shellcheck= -pyflakes=
 
 ## circles: the root's files stay short, and few of them can only be understood together; in
 ## the layers below none needs the contract of stores, or the judgement of lost answers, to
@@ -83,4 +101,5 @@ tidy:
 	@for m in $(filter-out .,$(MODULES)); do (cd $$m && $(GO) mod edit -replace $(ROOT)=$(CURDIR) && \
 		$(GO) mod tidy && $(GO) mod edit -dropreplace $(ROOT)) || exit 1; done
 	cd internal/tools && GOWORK=off $(GO) mod tidy
+	cd internal/tools/actionlint && GOWORK=off $(GO) mod tidy
 	$(GO) mod download && $(GO) list -m all >/dev/null

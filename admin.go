@@ -23,7 +23,7 @@ type Admin struct {
 	records   *protocol.Records
 	timeout   time.Duration
 	checkSize func(*driver.Record) error
-	events    *Events
+	events    *teller
 	problems  func() []driver.Problem // of how the manager was made
 }
 
@@ -37,11 +37,12 @@ func (m *Manager) Admin() *Admin {
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
+	events := &teller{&Events{}, slog.Default()}
 	records := protocol.New(store, protocol.Options{
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
-		Fault: faultTeller(slog.Default(), &Events{}),
+		Fault: faultTeller(events),
 	})
-	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, &Events{}, func() []driver.Problem { return nil }}
+	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func() []driver.Problem { return nil }}
 }
 
 // Find returns the record of a live session. The record is shared: read-only.
@@ -223,9 +224,9 @@ func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 }
 
 // faultTeller returns the function that logs a ledger's fault and tells Events of it.
-func faultTeller(l *slog.Logger, e *Events) func(context.Context, string, protocol.LedgerFault, ID) {
+func faultTeller(t *teller) func(context.Context, string, protocol.LedgerFault, ID) {
 	return func(ctx context.Context, principal string, what protocol.LedgerFault, id ID) {
-		l.WarnContext(ctx, "cloakroom: a ledger was not as it has to be", "principal", principal, "fault", string(what), "record", id)
-		e.ledgerFault(ctx, principal, LedgerFault(what))
+		t.logger.WarnContext(ctx, "cloakroom: a ledger was not as it has to be", "principal", principal, "fault", string(what), "record", id)
+		t.ledgerFault(ctx, principal, LedgerFault(what))
 	}
 }

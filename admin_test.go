@@ -279,7 +279,7 @@ func TestAdminRevoke(t *testing.T) {
 
 func TestI13_FaultsOfRevoke(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.signedIn("ann")
 			r.store.fate(isOp("bury"), fates...)
@@ -293,7 +293,7 @@ func TestI13_FaultsOfRevoke(t *testing.T) {
 			r.wantDevices("ann")
 		})
 	}
-	bubble(t, "an outage", func(t *testing.T) {
+	runInBubble(t, "an outage", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.signedIn("ann")
 		r.store.answer(isOp("bury"), errNoAnswer)

@@ -111,7 +111,7 @@ func TestI8_Admission(t *testing.T) {
 		"read and saved":       {ops: 2},
 		"read from the memory": {cloakroom.Config{CacheFor: time.Minute}, 1},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			const each, span = 500 * time.Microsecond, time.Second
 			r := newRush(t, 800, &c.config)
 			for i := range r.guests {
@@ -145,7 +145,7 @@ func TestI8_Admission(t *testing.T) {
 
 // TestI8_AdmissionOfABurst: a store that is not known to be slow isn't spared.
 func TestI8_AdmissionOfABurst(t *testing.T) {
-	bubble(t, "", func(t *testing.T) {
+	runInBubble(t, "", func(t *testing.T) {
 		r := newRush(t, 1000, nil)
 		r.store.hook(r.takes(10 * time.Microsecond))
 		var all sync.WaitGroup
@@ -163,7 +163,7 @@ func TestI8_AdmissionOfABurst(t *testing.T) {
 // TestI8_AdmissionInARushThatLasts: a request that is served needn't wait for as long
 // as in a rush that has just begun. Requests without a token are in nobody's way.
 func TestI8_AdmissionInARushThatLasts(t *testing.T) {
-	bubble(t, "", func(t *testing.T) {
+	runInBubble(t, "", func(t *testing.T) {
 		const each = 50 * time.Microsecond
 		r := newRush(t, 2000, nil)
 		r.store.hook(r.takes(each))
@@ -184,7 +184,7 @@ func TestI8_AdmissionInARushThatLasts(t *testing.T) {
 // TestI8_AdmissionDuringPauses: a store that isn't at its limit makes pauses, as
 // engines do. Nobody is turned down, though many are waiting after each.
 func TestI8_AdmissionDuringPauses(t *testing.T) {
-	bubble(t, "", func(t *testing.T) {
+	runInBubble(t, "", func(t *testing.T) {
 		const each = 20 * time.Microsecond
 		r := newRush(t, 2000, nil)
 		r.store.hook(r.takes(each))

@@ -153,7 +153,7 @@ var endingsHere = map[string]func(r *rig, s *cloakroom.Session) error{
 func TestI2_CacheNothingComesBack(t *testing.T) {
 	for name, end := range endingsHere {
 		for _, what := range []string{"nothing", "a read", "a save"} {
-			bubble(t, name+" during "+what, func(t *testing.T) {
+			runInBubble(t, name+" during "+what, func(t *testing.T) {
 				r, _, late := cachingRig(t)
 				s := r.signedIn("hatter")
 				id, token := s.ID(), s.Token()

@@ -47,7 +47,7 @@ func (r *rig) others(s *cloakroom.Session, n int) {
 
 func TestI13_CertainFaultsOfASave(t *testing.T) {
 	for name, fates := range certainFates() {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newCertainRig(t)
 			s := r.stored(1)
 			mine := r.open(s)
@@ -60,7 +60,7 @@ func TestI13_CertainFaultsOfASave(t *testing.T) {
 			r.store.deliver()
 			r.wantVisits(s.ID(), 2)
 		})
-		bubble(t, "a new session, "+name, func(t *testing.T) {
+		runInBubble(t, "a new session, "+name, func(t *testing.T) {
 			r := newCertainRig(t)
 			r.store.fate(isOp("create"), fates...)
 			g := r.guest()
@@ -79,7 +79,7 @@ func TestI13_CertainFaultsOfASave(t *testing.T) {
 // didn't happen, and is made anew.
 func TestI13_CertainConflict(t *testing.T) {
 	for _, n := range []int{1, driver.MaxWriteIDs, driver.MaxWriteIDs + 1, 30} {
-		bubble(t, fmt.Sprint(n, " others"), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint(n, " others"), func(t *testing.T) {
 			r := newCertainRig(t)
 			s := r.stored(0)
 			mine := r.open(s)
@@ -100,7 +100,7 @@ func TestI13_CertainConflict(t *testing.T) {
 // A conflict rules out its own attempt alone. The outcome of an earlier attempt,
 // without an answer, is found out or unknown, as elsewhere.
 func TestI13_CertainConflictAfterNoAnswer(t *testing.T) {
-	bubble(t, "found out", func(t *testing.T) {
+	runInBubble(t, "found out", func(t *testing.T) {
 		r := newCertainRig(t)
 		s := r.stored(0)
 		mine := r.open(s)
@@ -117,7 +117,7 @@ func TestI13_CertainConflictAfterNoAnswer(t *testing.T) {
 		}
 		r.wantVisits(s.ID(), driver.MaxWriteIDs)
 	})
-	bubble(t, "found out too late", func(t *testing.T) {
+	runInBubble(t, "found out too late", func(t *testing.T) {
 		r := newCertainRig(t)
 		s := r.stored(0)
 		mine := r.open(s)
@@ -137,7 +137,7 @@ func TestI13_CertainConflictAfterNoAnswer(t *testing.T) {
 // A sign-in takes over all that others saved in the old session meanwhile.
 func TestI9I13_CertainConflictOfASignIn(t *testing.T) {
 	for _, n := range []int{1, driver.MaxWriteIDs + 1, 30} {
-		bubble(t, fmt.Sprint(n, " others"), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint(n, " others"), func(t *testing.T) {
 			r := newCertainRig(t)
 			s := r.stored(0)
 			mine := r.open(s)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the log of a session's changes, and its replay on the state that others
@@ -81,15 +82,6 @@ func (o *op) apply(v *valueSet) error {
 	return nil
 }
 
-// panicText returns a text for a panic that may be printed. An application's panic may
-// hold a session's value, so only its type is told.
-func panicText(p any) string {
-	if err, ok := p.(runtime.Error); ok {
-		return err.Error()
-	}
-	return fmt.Sprintf("with a %T", p)
-}
-
 // panicSite returns the place of the panic that the calling function recovers from.
 func panicSite() string {
 	var pcs [32]uintptr
@@ -111,7 +103,7 @@ func panicSite() string {
 func replay(base driver.ValueList, ops []op) (result driver.ValueList, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			result, err = nil, fmt.Errorf("cloakroom: an update function panicked%s: %s", panicSite(), panicText(p))
+			result, err = nil, fmt.Errorf("cloakroom: an update function panicked%s: %s", panicSite(), protocol.PanicText(p))
 		}
 	}()
 	v := valueSet{list: base}

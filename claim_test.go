@@ -190,7 +190,7 @@ func TestI7I9_ToldThatItIsTooLate(t *testing.T) {
 			if when == "at its first read" && !strings.HasPrefix(c.name, "Login") {
 				continue // it has none, or its store tells no more than that
 			}
-			bubble(t, c.name+", "+when, func(t *testing.T) {
+			runInBubble(t, c.name+", "+when, func(t *testing.T) {
 				r, h, before := c.visitor(t)
 				token := h.token
 				answered := newSignal()
@@ -244,7 +244,7 @@ func TestI7I9_ToldThatItIsTooLate(t *testing.T) {
 func TestI7I9_ResponseWaitsForWhatItTells(t *testing.T) {
 	for _, c := range tellings() {
 		for _, fails := range []bool{false, true} {
-			bubble(t, c.name+map[bool]string{false: ", done", true: ", failed"}[fails], func(t *testing.T) {
+			runInBubble(t, c.name+map[bool]string{false: ", done", true: ", failed"}[fails], func(t *testing.T) {
 				r, h, before := c.visitor(t)
 				token := h.token
 				op := r.store.hold(c.op)
@@ -313,7 +313,7 @@ func TestI7I9_EventThatWritesTheResponse(t *testing.T) {
 		"Created by the response": {do: visit, late: true},
 	} {
 		for _, fail := range []bool{false, true} {
-			bubble(t, name+map[bool]string{false: ", Write", true: ", Fail"}[fail], func(t *testing.T) {
+			runInBubble(t, name+map[bool]string{false: ", Write", true: ", Fail"}[fail], func(t *testing.T) {
 				var write func()
 				told := func(context.Context, cloakroom.Info) { write() }
 				var events cloakroom.Events
@@ -373,46 +373,61 @@ func TestI7I9_PanicDuringALogin(t *testing.T) {
 	})
 }
 
-// A panic in an event's function releases the response.
-func TestI7I9_EventThatPanics(t *testing.T) {
+// A panic of the store releases the response.
+func TestI7I9_StoreThatPanics(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{SignedIn: func(context.Context, cloakroom.Info) { panic("an event's") }}})
+		r := newRig(t, nil)
 		began := time.Now()
-		g := r.guest()
-		g.want(200, func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+		g := r.as(r.stored(1))
+		panicsOnce(r.store, isOp("create"))
+		token := g.token
+		g.want(503, func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
+			visits.Update(s, plusOne) // goes along, and so isn't to be claimed
 			defer func() { recover() }()
 			return s.Login(req.Context(), "ann", nil)
 		})
-		if g.token == "" || time.Since(began) > 0 {
+		if g.token != token || time.Since(began) > 0 {
 			t.Errorf("the client has %q, after %v", g.token, time.Since(began))
 		}
 	})
 }
 
-// If the save before the first byte panics, whoever answers then saves once more.
-func TestI7_PanicOfTheSaveBeforeTheFirstByte(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		var panics sync.Once
-		r := newRig(t, &cloakroom.Config{Events: &cloakroom.Events{Created: func(context.Context, cloakroom.Info) {
-			panics.Do(func() { panic("an event's") })
-		}}})
-		g := r.guest()
-		w := g.want(200, func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
-			visits.Set(s, 4)
-			func() {
-				defer func() { recover() }()
-				io.WriteString(w, "first")
-			}()
-			_, err := io.WriteString(w, "second")
-			return err
-		})
-		if w.Body.String() != "second" {
-			t.Errorf("got %q", w.Body)
+// panicsOnce has the store panic at the next operation that matches.
+func panicsOnce(store *faulty, match matcher) {
+	var once sync.Once
+	store.hook(func(c *call) fate {
+		if match(c) {
+			once.Do(func() { panic("the store's") })
 		}
-		if g.token == "" {
-			t.Error("the client has no token")
-		}
+		return pass
 	})
+}
+
+// What the response itself panics of was taken along, and is lost with it. Whoever recovers
+// from that and answers must not claim it.
+func TestI7_PanicOfTheSaveBeforeTheFirstByte(t *testing.T) {
+	for _, name := range []string{"update", "create"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				r := newRig(t, nil)
+				g := r.guest()
+				if name == "update" {
+					g = r.as(r.stored(1))
+				}
+				panicsOnce(r.store, isOp(name))
+				g.want(503, func(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
+					visits.Update(s, plusOne)
+					func() {
+						defer func() { recover() }()
+						io.WriteString(w, "first")
+					}()
+					_, err := io.WriteString(w, "second")
+					r.wantErr("writing", err, cloakroom.ErrUnknown, cloakroom.ErrUnavailable)
+					return err
+				})
+			})
+		})
+	}
 }
 
 // A session that Manager.Fresh has put another in the place of is the client's no more.

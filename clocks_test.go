@@ -183,7 +183,7 @@ func TestI11_RenewalsGraceWithClocksApart(t *testing.T) {
 		for i := range 8 {
 			renews, uses, comes := i&1, i>>1&1, i>>2
 			for name, use := range map[string]page{"read": look, "save": visit, "renewal": renew} {
-				bubble(t, fmt.Sprintf("%v, renewed by %d, first %s by %d, late request to %d", ahead, renews, name, uses, comes), func(t *testing.T) {
+				runInBubble(t, fmt.Sprintf("%v, renewed by %d, first %s by %d, late request to %d", ahead, renews, name, uses, comes), func(t *testing.T) {
 					r, machines, late, fresh := begin(t)
 					late.m, fresh.m = machines[comes], machines[renews]
 					fresh.want(http.StatusOK, renew)
@@ -204,7 +204,7 @@ func TestI11_RenewalsGraceWithClocksApart(t *testing.T) {
 				})
 			}
 			if uses == 0 { // the renewal is the only use
-				bubble(t, fmt.Sprintf("%v, renewed strictly by %d, late request to %d", ahead, renews, comes), func(t *testing.T) {
+				runInBubble(t, fmt.Sprintf("%v, renewed strictly by %d, late request to %d", ahead, renews, comes), func(t *testing.T) {
 					r, machines, late, fresh := begin(t)
 					late.m, fresh.m = machines[comes], machines[renews]
 					fresh.want(http.StatusOK, renewStrict)
@@ -262,7 +262,7 @@ func TestI11_ShortSettingsAreSaidByNew(t *testing.T) {
 func TestI11_CacheForHoldsWhenTheClockIsSetBack(t *testing.T) {
 	const keep = 5 * time.Second
 	for _, back := range []time.Duration{0, time.Second, keep - time.Second, time.Hour} {
-		bubble(t, back.String(), func(t *testing.T) {
+		runInBubble(t, back.String(), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{CacheFor: keep})
 			s := r.signedIn("ann")
 			begun := time.Now()

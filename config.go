@@ -128,7 +128,8 @@ type Config struct {
 
 	// OnError writes the answer to a request whose session could not be read or saved, or
 	// whose handler returned an error (Manager.Fail). Fail passes in the status that it
-	// chose, and has set headers; OnError may use others. Defaults to a short text.
+	// chose, and has set headers; OnError may use others. If it writes nothing, or panics, the
+	// answer has the status alone. Defaults to a short text.
 	OnError func(w http.ResponseWriter, r *http.Request, status int, err error)
 
 	// Events are functions that are called when something happens to sessions. Defaults
@@ -195,8 +196,13 @@ func (c *Config) checkGiven() error {
 		{"Lifetime", c.Lifetime}, {"AnonymousLifetime", c.AnonymousLifetime}, {"MaxLifetime", c.MaxLifetime},
 		{"RenewGrace", c.RenewGrace}, {"SaveTimeout", c.SaveTimeout}, {"CacheFor", c.CacheFor},
 	} {
-		if f.value < 0 {
+		switch {
+		case f.value < 0:
 			return fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
+		case f.value > 0 && f.value < time.Millisecond && strings.HasSuffix(f.name, "Lifetime"):
+			return fmt.Errorf("cloakroom: Config.%s is %v: 0, or a millisecond and more is allowed, as times are kept in milliseconds", f.name, f.value)
+		case f.value > MaxLifetime:
+			return fmt.Errorf("cloakroom: Config.%s is %v: at most %v (400 days) is allowed", f.name, f.value, MaxLifetime)
 		}
 	}
 	switch {
@@ -236,6 +242,9 @@ func (c *Config) setLifetimes() error {
 // shorter.
 func (c *Config) setIdleTimeout() error {
 	setDefault(&c.IdleTimeout, day)
+	if c.IdleTimeout > 0 && c.IdleTimeout < time.Millisecond {
+		return fmt.Errorf("cloakroom: Config.IdleTimeout is %v: 0, a negative one, or a millisecond and more is allowed, as times are kept in milliseconds", c.IdleTimeout)
+	}
 	if c.IdleTimeout < 0 || c.IdleTimeout > MaxLifetime {
 		c.IdleTimeout = MaxLifetime // the deadline comes first
 	}

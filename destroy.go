@@ -63,7 +63,7 @@ func (s *Session) resetFrom(id ID) bool {
 		return false
 	}
 	s.reset()
-	s.q.revoke()
+	s.q.revoke(s)
 	return true
 }
 

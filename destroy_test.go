@@ -57,7 +57,7 @@ func TestI2_LateCreate(t *testing.T) {
 		})
 		return id
 	}
-	bubble(t, "of a session that was destroyed", func(t *testing.T) {
+	runInBubble(t, "of a session that was destroyed", func(t *testing.T) {
 		r := newRig(t, nil)
 		r.store.fate(isOp("create"), delayed)
 		g := r.guest()
@@ -71,7 +71,7 @@ func TestI2_LateCreate(t *testing.T) {
 		r.wantGrave(s.ID(), cloakroom.EndDestroyed)
 		r.wantShut(s.ID(), token)
 	})
-	bubble(t, "of a session that was revoked before it was there", func(t *testing.T) {
+	runInBubble(t, "of a session that was revoked before it was there", func(t *testing.T) {
 		r := newRig(t, nil)
 		id := create(r)
 		r.store.hook(func(c *call) fate {
@@ -91,7 +91,7 @@ func TestI2_LateCreate(t *testing.T) {
 		}
 		r.wantGrave(*id, cloakroom.EndRevoked)
 	})
-	bubble(t, "of a sign-in that failed", func(t *testing.T) {
+	runInBubble(t, "of a sign-in that failed", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		id := create(r)
@@ -190,7 +190,7 @@ func TestDestroyInARequest(t *testing.T) {
 
 func TestI2_DestroyResolvesLostAnswers(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.signedIn("ann")
 			token := s.Token()

@@ -178,7 +178,7 @@ func TestI9_EndDeviceTakesTheCurrentSecret(t *testing.T) {
 // Whatever happens to the burial, nil says that the session has ended.
 func TestI13_FaultsOfEndDevice(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			mine, other := r.signedIn("ann"), r.signedIn("ann")
 			r.store.fate(isOn("bury", other.ID()), fates...)
@@ -187,7 +187,7 @@ func TestI13_FaultsOfEndDevice(t *testing.T) {
 			r.wantGrave(other.ID(), cloakroom.EndRevoked)
 		})
 	}
-	bubble(t, "no answers", func(t *testing.T) {
+	runInBubble(t, "no answers", func(t *testing.T) {
 		r := newRig(t, nil)
 		mine, other := r.signedIn("ann"), r.signedIn("ann")
 		r.store.answer(isOn("bury", other.ID()), errNoAnswer)
@@ -198,7 +198,7 @@ func TestI13_FaultsOfEndDevice(t *testing.T) {
 		})
 	})
 	// A grave that only a node that was cut off has: the session has not ended.
-	bubble(t, "a phantom grave", func(t *testing.T) {
+	runInBubble(t, "a phantom grave", func(t *testing.T) {
 		r := newRig(t, nil)
 		mine, other := r.signedIn("ann"), r.signedIn("ann")
 		r.store.hook(func(c *call) fate {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -40,16 +41,25 @@ func TestDesignNamesTestsThatExist(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := testNames(t)
-	named := 0
+	named, rows := 0, map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (\\d+) \\| (`.*) \\|$").FindAllSubmatch(text, -1) {
 		number := string(row[1])
+		rows[number] = true
 		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllSubmatch(row[2], -1) {
 			named++
-			is := regexp.MustCompile(`^Test(I\d+)*I` + number + `(I\d+)*_?` + string(name[1]) + `$`)
+			is := regexp.MustCompile(`^Test(I\d+)*I` + number + `(I\d+)*_` + string(name[1]) + `$`)
 			if !slices.ContainsFunc(tests, is.MatchString) {
 				t.Errorf("invariant %s: there is no test TestI%s_%s", number, number, name[1])
 			}
 		}
+	}
+	for n := range invariants {
+		if !rows[strconv.Itoa(n+1)] {
+			t.Errorf("invariant %d has no row in the table of docs/design.md", n+1)
+		}
+	}
+	if len(rows) > invariants {
+		t.Errorf("the table of docs/design.md has %d rows for %d invariants", len(rows), invariants)
 	}
 	if named < 14 {
 		t.Errorf("%d tests are named: the table isn't found", named)

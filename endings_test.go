@@ -225,7 +225,7 @@ func (way underWay) begun(t *testing.T) (r *rig, s *cloakroom.Session) {
 func TestI2_NothingComesBack(t *testing.T) {
 	for endName, ending := range endings {
 		for name, way := range underWays {
-			bubble(t, endName+" against "+name, func(t *testing.T) {
+			runInBubble(t, endName+" against "+name, func(t *testing.T) {
 				r, s := way.begun(t)
 				id, token := s.ID(), s.Token()
 				ender := r.open(s)
@@ -270,7 +270,7 @@ func TestI2_NothingComesBack(t *testing.T) {
 func TestI9_RenewalAgainstWhatIsUnderWay(t *testing.T) {
 	for name, way := range underWays {
 		for _, elsewhere := range []bool{false, true} {
-			bubble(t, fmt.Sprint(name, ", elsewhere ", elsewhere), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(name, ", elsewhere ", elsewhere), func(t *testing.T) {
 				r, s := way.begun(t)
 				id, old := s.ID(), s.Token()
 				mine, g := r.open(s), r.as(s)

@@ -32,6 +32,45 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
+// errorWriter is the ResponseWriter of Config.OnError. What that begins, it begins itself.
+// If it writes nothing, or panics before, the answer has the status and no body: net/http
+// would say 200.
+type errorWriter struct {
+	http.ResponseWriter
+	status int
+	begun  bool
+}
+
+func (w *errorWriter) begin() {
+	if !w.begun {
+		w.WriteHeader(w.status)
+	}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *errorWriter) WriteHeader(status int) {
+	w.begun = w.begun || status >= 200 || status == http.StatusSwitchingProtocols
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *errorWriter) Write(b []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush implements http.Flusher.
+func (w *errorWriter) Flush() { _ = w.FlushError() }
+
+// FlushError is what http.ResponseController calls.
+func (w *errorWriter) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Unwrap lets http.ResponseController reach what is wrapped.
+func (w *errorWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 // plainError is the default of Config.OnError.
 func plainError(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	text := "The session could not be used."

@@ -12,10 +12,13 @@ import (
 
 // Events are functions that are called when something happens to sessions: for an audit
 // log, metrics or alarms. Each may be nil. They are called after the fact, in the
-// goroutine that did it, several at a time, and should return soon. That need not be a
-// goroutine of a request, so a panic in one may end the process. A response that has to
-// tell a token waits for them, and fails if one of them writes it. They aren't called for
-// sessions that the store's sweep finds expired.
+// goroutine that did it, several at a time, and should return soon. A response that has
+// to tell a token waits for them, and fails if one of them writes it. They aren't called
+// for sessions that the store's sweep finds expired.
+//
+// A panic of one is logged, and changes nothing else. One may read the session that
+// Manager.Session returns for its context. It must not save it, sign in or renew, since
+// that waits for the event. While that session is being read Manager.Session is an error.
 type Events struct {
 	// Created: a session was stored for the first time.
 	Created func(context.Context, Info)
@@ -88,51 +91,3 @@ const (
 	// ended it, or RebuildLedger has entered it.
 	LedgerIncomplete LedgerFault = LedgerFault(protocol.LedgerIncomplete)
 )
-
-func (e *Events) created(ctx context.Context, i Info) {
-	if e.Created != nil {
-		e.Created(ctx, i)
-	}
-}
-
-func (e *Events) signedIn(ctx context.Context, i Info) {
-	if e.SignedIn != nil {
-		e.SignedIn(ctx, i)
-	}
-}
-
-func (e *Events) renewed(ctx context.Context, i Info) {
-	if e.Renewed != nil {
-		e.Renewed(ctx, i)
-	}
-}
-
-func (e *Events) ended(ctx context.Context, i Info, why EndReason) {
-	if e.Ended != nil {
-		e.Ended(ctx, Ending{i, why})
-	}
-}
-
-func (e *Events) signedOut(ctx context.Context, principal string) {
-	if e.SignedOut != nil {
-		e.SignedOut(ctx, principal)
-	}
-}
-
-func (e *Events) ledgerFault(ctx context.Context, principal string, what LedgerFault) {
-	if e.LedgerFault != nil {
-		e.LedgerFault(ctx, principal, what)
-	}
-}
-
-func (e *Events) clockSkew(ctx context.Context, id ID, ahead time.Duration) {
-	if e.ClockSkew != nil {
-		e.ClockSkew(ctx, id, ahead)
-	}
-}
-
-func (e *Events) refused(ctx context.Context, id ID, why Refusal) {
-	if e.Refused != nil {
-		e.Refused(ctx, id, why)
-	}
-}

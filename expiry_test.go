@@ -63,7 +63,7 @@ func TestI11_IdleTimeoutIsExact(t *testing.T) {
 func TestI11_NeverLater(t *testing.T) {
 	const idle, every = time.Hour, 10 * time.Minute
 	for _, last := range []time.Duration{0, every - time.Millisecond, every, every + time.Minute} {
-		bubble(t, last.String(), func(t *testing.T) {
+		runInBubble(t, last.String(), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{IdleTimeout: idle, TouchEvery: every})
 			s := r.stored(1)
 			r.clock.add(last)
@@ -95,7 +95,7 @@ func TestI11_DeadlineHoldsHoweverActive(t *testing.T) {
 		"shorter than idle": {cloakroom.Config{Lifetime: 5 * hour}, &cloakroom.LoginOptions{Lifetime: hour / 2}, hour / 2},
 	} {
 		for _, act := range []page{look, visit} {
-			bubble(t, name, func(t *testing.T) {
+			runInBubble(t, name, func(t *testing.T) {
 				config := test.config // of this bubble alone: they run side by side
 				config.IdleTimeout, config.TouchEvery = hour, -1
 				r := newRig(t, &config)
@@ -158,7 +158,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 		s := r.stored(1)
 		return r, s, r.as(s)
 	}
-	bubble(t, "not said where it can't be buried", func(t *testing.T) {
+	runInBubble(t, "not said where it can't be buried", func(t *testing.T) {
 		r, s, g := begin(t)
 		r.clock.add(idle)
 		r.store.answer(isOp("bury"), errFull)
@@ -175,7 +175,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 		r.wantOpen("when the store is back", g.token, false)
 		r.wantGrave(s.ID(), cloakroom.EndExpired)
 	})
-	bubble(t, "a save in between keeps it alive", func(t *testing.T) {
+	runInBubble(t, "a save in between keeps it alive", func(t *testing.T) {
 		r, s, g := begin(t)
 		bury := r.store.hold(isOp("bury"))
 		r.clock.add(idle - time.Millisecond)
@@ -204,7 +204,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 		}
 		r.wantVisits(s.ID(), 2)
 	})
-	bubble(t, "the answer to the burial is lost", func(t *testing.T) {
+	runInBubble(t, "the answer to the burial is lost", func(t *testing.T) {
 		r, s, g := begin(t)
 		r.clock.add(idle)
 		r.store.fate(isOp("bury"), lost)
@@ -214,7 +214,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 		g.want(200, look)
 		r.wantGrave(s.ID(), cloakroom.EndExpired)
 	})
-	bubble(t, "a save whose base has expired", func(t *testing.T) {
+	runInBubble(t, "a save whose base has expired", func(t *testing.T) {
 		r, s, _ := begin(t)
 		mine := r.open(s)
 		r.clock.add(idle)
@@ -231,7 +231,7 @@ func TestI2_ExpiredIsBuriedBeforeItIsSaid(t *testing.T) {
 		r.wantErr("Admin.Update", r.m.Admin().Update(t.Context(), s.ID(), func(*cloakroom.Tx) error { return nil }), cloakroom.ErrGone)
 		r.wantGrave(s.ID(), cloakroom.EndExpired)
 	})
-	bubble(t, "the handler takes longer than the idle timeout", func(t *testing.T) {
+	runInBubble(t, "the handler takes longer than the idle timeout", func(t *testing.T) {
 		r, s, g := begin(t)
 		g.want(409, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {
 			r.clock.add(idle)
@@ -280,7 +280,7 @@ func TestI2_LateSaveDoesNotReviveWhatWasCalledExpired(t *testing.T) {
 			return errors.Is(err, cloakroom.ErrGone)
 		},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
 			s := r.signedIn("ann")
 			mine := r.openBy(r.manager(&cloakroom.Config{IdleTimeout: idle}), s.Token())
@@ -337,7 +337,7 @@ func TestI5_TouchEveryDefault(t *testing.T) {
 	for idle, want := range map[time.Duration]time.Duration{
 		24 * time.Hour: time.Minute, 5 * time.Minute: 30 * time.Second, -1: time.Minute,
 	} {
-		bubble(t, idle.String(), func(t *testing.T) {
+		runInBubble(t, idle.String(), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
 			s := r.stored(1)
 			r.clock.add(want - time.Millisecond)
@@ -474,7 +474,7 @@ func (s *sweeping) Sweep(ctx context.Context, now time.Time) (driver.SweepReport
 
 func TestI14_SweepsAreMade(t *testing.T) {
 	for _, failure := range []error{nil, fmt.Errorf("broken"), cloakroom.ErrClosed} {
-		bubble(t, fmt.Sprint("failure ", failure), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint("failure ", failure), func(t *testing.T) {
 			r := newRig(t, nil)
 			store := &sweeping{Store: r.store.Store, err: failure}
 			r.store.Store = store

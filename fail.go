@@ -66,5 +66,7 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 		return
 	}
 	m.failures.answered(r, q.sessionID(), status, err)
-	m.config.OnError(w, r, status, err)
+	e := &errorWriter{ResponseWriter: w, status: status}
+	defer e.begin()
+	m.config.OnError(e, r, status, err)
 }

@@ -384,7 +384,7 @@ var fates = map[string][]fate{
 func TestI13_FaultsOfASave(t *testing.T) {
 	for name, fates := range fates {
 		for _, reads := range [][]fate{nil, {dropped}, {lost, dropped, lost}} {
-			bubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
 				r := newRig(t, nil)
 				s := r.stored(1)
 				mine := r.open(s)
@@ -409,7 +409,7 @@ func TestI13_FaultsOfASave(t *testing.T) {
 
 func TestI13_FaultsOfANewSession(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			r.store.fate(isOp("create"), fates...)
 			g := r.guest()
@@ -458,7 +458,7 @@ func TestI13_LateBeforeTheRetry(t *testing.T) {
 // Saves that queue behind one whose outcome is unknown wait until it is known.
 func TestI13_UnknownHoldsTheQueue(t *testing.T) {
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(0)
 			a, b := r.open(s), r.open(s)
@@ -497,7 +497,7 @@ func TestI13_ManyWritesInBetween(t *testing.T) {
 		{dropped, 1, false}, {dropped, driver.MaxWriteIDs, false}, {dropped, driver.MaxWriteIDs + 1, true}, {dropped, 20, true},
 		{delayed, driver.MaxWriteIDs, false}, {delayed, driver.MaxWriteIDs + 1, true},
 	} {
-		bubble(t, fmt.Sprintf("fate %d, %d others", test.fate, test.others), func(t *testing.T) {
+		runInBubble(t, fmt.Sprintf("fate %d, %d others", test.fate, test.others), func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(0)
 			mine := r.open(s)
@@ -541,7 +541,7 @@ func TestI13_ManyWritesInBetween(t *testing.T) {
 // write that the store does late is neither lost nor done twice.
 func TestI13_UnknownAtTheTimeout(t *testing.T) {
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			g := r.as(s)

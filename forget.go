@@ -41,7 +41,7 @@ func (s *Session) forget() error {
 	replaced := s.replaced
 	s.reset()
 	s.replaced = replaced // a sign-in may still repeat the one that replaced it
-	s.q.revoke()
+	s.q.revoke(s)
 	return nil
 }
 

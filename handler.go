@@ -16,6 +16,9 @@ import (
 // byte of the response goes out. If they can't be, the client gets an error (Fail) in the
 // place of the response. Changes after the first byte are saved when h returns.
 //
+// Handler does nothing more for a request that it already has in hand, as where it wraps a
+// mux and a route of it as well.
+//
 // An http.TimeoutHandler inside of h returns before the page does. Session.Save alone
 // saves values that the page sets after that.
 //
@@ -39,6 +42,10 @@ func (m *Manager) Handler(h http.Handler) http.Handler {
 // serve serves a request of Handler. It is no closure there: one that is inlined into
 // another package doesn't inline WithContext, whose copy is then allocated by itself.
 func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	if q := m.request(r.Context()); q != nil && q.is(r) {
+		h.ServeHTTP(w, r)
+		return
+	}
 	q := &request{m: m, outer: r}
 	q.ctx.Context, q.ctx.q = r.Context(), q
 	q.w.ResponseWriter, q.w.q = w, q
@@ -133,6 +140,9 @@ func (m *Manager) With(h func(http.ResponseWriter, *http.Request, *Session) erro
 func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	q := m.request(ctx)
 	if q == nil {
+		if _, reading := ctx.Value(requestKey{m}).(*readingContext); reading {
+			return nil, errors.New("cloakroom: a function of Events asks for the session of a request while that is being read")
+		}
 		return nil, errors.New("cloakroom: the context has no session of this manager: wrap the handler with Manager.Handler, and pass on the request's context")
 	}
 	q.mu.Lock()

@@ -51,7 +51,7 @@ func TestI11_RememberedThroughAbsence(t *testing.T) {
 		"where others have none":         {cloakroom.Config{IdleTimeout: -1}, cloakroom.LoginOptions{IdleTimeout: time.Hour}, time.Hour, "3600000"},
 		"none at all":                    {cloakroom.Config{IdleTimeout: -1}, cloakroom.LoginOptions{}, 30 * day, ""},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			config := test.config
 			r := newRig(t, &config)
 			s := r.in("ann", &test.options)
@@ -116,7 +116,7 @@ func TestI5_TouchEveryOfItsOwn(t *testing.T) {
 		{10 * time.Minute, 5 * time.Minute, 30 * time.Second}, {time.Second, time.Minute, time.Second},
 		{-1, time.Minute, time.Millisecond}, {10 * time.Minute, -1, 10 * time.Minute},
 	} {
-		bubble(t, fmt.Sprint(test.every, test.own), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint(test.every, test.own), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{TouchEvery: test.every})
 			s := r.in("ann", &cloakroom.LoginOptions{IdleTimeout: test.own})
 			r.open(s) // the first use is recorded by itself
@@ -136,7 +136,7 @@ func TestI5_TouchEveryOfItsOwn(t *testing.T) {
 // Nothing that a session goes through changes its own idle timeout, but a sign-in, which
 // begins anew.
 func TestI11_OwnIdleTimeoutStays(t *testing.T) {
-	bubble(t, "whatever is written", func(t *testing.T) {
+	runInBubble(t, "whatever is written", func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
 		if err := r.m.Admin().RevokeAll(t.Context(), "ann"); err != nil { // so that there is a generation
 			t.Fatal(err)
@@ -160,7 +160,7 @@ func TestI11_OwnIdleTimeoutStays(t *testing.T) {
 		}
 		g.want(200, r.sure(s))
 	})
-	bubble(t, "a sign-in", func(t *testing.T) {
+	runInBubble(t, "a sign-in", func(t *testing.T) {
 		r := newRig(t, nil)
 		g := r.guest()
 		for i, o := range []*cloakroom.LoginOptions{{Remember: true}, nil, {IdleTimeout: time.Hour}, {Remember: true}, {}} {

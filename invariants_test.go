@@ -22,18 +22,16 @@ var notEverywhere = []string{
 	"TestI8_OutageOfAnEngine",                 // only on an engine
 }
 
+// invariants is how many docs/design.md has.
+const invariants = 14
+
 // Each invariant of docs/design.md has a test that carries its number, and such
 // tests run on the store that -store names.
 func TestInvariantsHaveTests(t *testing.T) {
-	const invariants = 14
 	tests := map[int][]string{}
 	var skipping []string
 	for name, f := range testFunctions(t) {
-		for _, number := range regexp.MustCompile(`I(\d+)`).FindAllStringSubmatch(invariantTest.FindString(name), -1) {
-			n, err := strconv.Atoi(number[1])
-			if err != nil || n < 1 || n > invariants {
-				t.Errorf("%s: there is no invariant %s", name, number[1])
-			}
+		for _, n := range numbersOf(name) {
 			tests[n] = append(tests[n], name)
 		}
 		if !invariantTest.MatchString(name) {
@@ -58,7 +56,43 @@ func TestInvariantsHaveTests(t *testing.T) {
 	}
 }
 
+// A test of an invariant carries its number in the same way in all packages of all
+// modules, so that -run '^TestI8_' finds all of it.
+func TestInvariantNumbers(t *testing.T) {
+	numbered := 0
+	for _, name := range testNames(t) {
+		if !regexp.MustCompile(`^TestI\d`).MatchString(name) {
+			continue
+		}
+		if !invariantTest.MatchString(name) {
+			t.Errorf("%s: numbers of invariants end with an underscore, as in TestI1I8_Name", name)
+			continue
+		}
+		numbered++
+		for _, n := range numbersOf(name) {
+			if n < 1 || n > invariants {
+				t.Errorf("%s: there is no invariant %d, only 1 to %d", name, n, invariants)
+			}
+		}
+	}
+	if numbered < 100 {
+		t.Errorf("%d tests have numbers: aren't they found?", numbered)
+	}
+}
+
 var invariantTest = regexp.MustCompile(`^Test(I\d+)+_`)
+
+// numbersOf returns the invariants whose numbers the name of a test carries.
+func numbersOf(test string) (numbers []int) {
+	for _, number := range regexp.MustCompile(`I(\d+)`).FindAllStringSubmatch(invariantTest.FindString(test), -1) {
+		n, err := strconv.Atoi(number[1])
+		if err != nil {
+			n = -1 // which no invariant has
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
 
 // testFunctions returns the test functions of this folder by name.
 func testFunctions(t *testing.T) map[string]*ast.FuncDecl {

@@ -106,8 +106,8 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	}
 	lifetime := o.Lifetime
 	setDefault(&lifetime, m.config.Lifetime)
-	if lifetime < 0 || lifetime > m.config.MaxLifetime {
-		return fmt.Errorf("cloakroom: LoginOptions.Lifetime is %v: from 0 to Config.MaxLifetime, %v, is allowed", lifetime, m.config.MaxLifetime)
+	if lifetime < time.Millisecond || lifetime > m.config.MaxLifetime {
+		return fmt.Errorf("cloakroom: LoginOptions.Lifetime is %v: 0, or from a millisecond to Config.MaxLifetime, %v, is allowed", lifetime, m.config.MaxLifetime)
 	}
 	const what = "sign in"
 	idle, own, err := o.ownIdle()
@@ -321,7 +321,10 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 			return replay(old.Values, l.ops)
 		}
 	}
+	returned := false
+	defer func() { l.s.sinkPanic(returned) }()
 	rec, err := m.records.SignIn(ctx, in)
+	returned = true
 	if err != nil {
 		return err
 	}

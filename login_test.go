@@ -147,7 +147,7 @@ func TestI9_LoginAndValues(t *testing.T) {
 func TestI9_SavesDuringLoginAreMerged(t *testing.T) {
 	for _, saves := range []int{1, 5, 12} {
 		for _, principal := range []string{"", "ann"} {
-			bubble(t, fmt.Sprintf("%d saves, signed in as %q", saves, principal), func(t *testing.T) {
+			runInBubble(t, fmt.Sprintf("%d saves, signed in as %q", saves, principal), func(t *testing.T) {
 				r := newRig(t, nil)
 				old := r.stored(0)
 				if principal != "" {
@@ -216,7 +216,7 @@ func TestI9_ChangesDuringLogin(t *testing.T) {
 		"clear": {func(s *cloakroom.Session) { number(1).Set(s, 2) }, func(s *cloakroom.Session) { s.Clear() }, `{}`},
 	} {
 		for _, at := range []string{"create", "bury", "bury, with a save in between"} {
-			bubble(t, name+", before the "+at, func(t *testing.T) {
+			runInBubble(t, name+", before the "+at, func(t *testing.T) {
 				r := newRig(t, nil)
 				s := r.open(r.stored(1))
 				other := r.open(s)
@@ -255,7 +255,7 @@ func TestI9_EndedDuringLogin(t *testing.T) {
 			"entering": func(cloakroom.ID) matcher { return isOn("create", driver.LedgerID("session", "bob")) },
 			"retiring": func(id cloakroom.ID) matcher { return isOn("bury", id) },
 		} {
-			bubble(t, name+" before "+what, func(t *testing.T) {
+			runInBubble(t, name+" before "+what, func(t *testing.T) {
 				r := newRig(t, nil)
 				old := r.signedIn("ann")
 				id, ender := old.ID(), r.open(old)
@@ -309,7 +309,7 @@ func TestI13_FaultsOfLogin(t *testing.T) {
 		for what, match := range map[string]matcher{
 			"creating": isOp("create"), "entering": isLedger("create"), "entering again": isLedger("update"), "retiring": isOp("bury"),
 		} {
-			bubble(t, what+": "+name, func(t *testing.T) {
+			runInBubble(t, what+": "+name, func(t *testing.T) {
 				r := newRig(t, nil)
 				before := r.signedIn("ann").ID()
 				principal, all := "ann", []cloakroom.ID{before}
@@ -338,7 +338,7 @@ func TestI9_LoginThatFailsLeavesTheOldSession(t *testing.T) {
 		"creating": isOp("create"), "entering": isLedger("create"), "reading the ledger": isLedger("get"), "retiring": isOp("bury"),
 	} {
 		for _, refusal := range []error{errFull, fmt.Errorf("faulty: %w", cloakroom.ErrInvalid)} {
-			bubble(t, fmt.Sprint(name, " ", refusal), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(name, " ", refusal), func(t *testing.T) {
 				r := newRig(t, nil)
 				old := r.stored(3)
 				g, token := r.as(old), old.Token()
@@ -373,7 +373,7 @@ func TestI9_LoginThatFailsLeavesTheOldSession(t *testing.T) {
 // two has the saved values.
 func TestI9_UnknownRetirementLeavesBoth(t *testing.T) {
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			old := r.stored(3)
 			g, next := r.as(old), r.made()
@@ -640,7 +640,7 @@ func TestI10_AttemptInTheSession(t *testing.T) {
 func TestI9_SlowLogin(t *testing.T) {
 	for _, saves := range []int{1, driver.MaxWriteIDs, driver.MaxWriteIDs + 1, 30} {
 		for _, process := range []string{"this process", "another one"} {
-			bubble(t, fmt.Sprint(saves, " saves by ", process), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(saves, " saves by ", process), func(t *testing.T) {
 				r := newRig(t, nil)
 				s := r.stored(0)
 				id, m, g := s.ID(), r.m, r.as(s)
@@ -670,7 +670,7 @@ func TestI9_SlowLogin(t *testing.T) {
 // returned, nobody is signed in, and nothing of the old session is left.
 func TestI9_DestroyDuringLoginOfTheSameSession(t *testing.T) {
 	for _, held := range []string{"sign-in", "sign-out"} {
-		bubble(t, "the "+held+" is slower", func(t *testing.T) {
+		runInBubble(t, "the "+held+" is slower", func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			id, next := s.ID(), r.made()

@@ -120,7 +120,7 @@ func TestI10_LedgerNamesAnothersSession(t *testing.T) {
 // not: under that generation, or one that another RevokeAll drew since.
 func TestI10_RevokeAllSparesLaterSignIns(t *testing.T) {
 	for _, again := range []bool{false, true} {
-		bubble(t, map[bool]string{false: "its own generation", true: "a later one"}[again], func(t *testing.T) {
+		runInBubble(t, map[bool]string{false: "its own generation", true: "a later one"}[again], func(t *testing.T) {
 			r := newRig(t, nil)
 			s, spared := r.signedIn("ann"), r.signedIn("ann")
 			r.loseLedger("ann")
@@ -146,7 +146,7 @@ func TestI10_RevokeAllSparesLaterSignIns(t *testing.T) {
 // ledger knew.
 func TestI10_RevokeAllThatCannotSearch(t *testing.T) {
 	for _, op := range []string{"refresh", "search"} {
-		bubble(t, op, func(t *testing.T) {
+		runInBubble(t, op, func(t *testing.T) {
 			r := newRig(t, nil)
 			lost := r.signedIn("ann")
 			r.loseLedger("ann")
@@ -239,7 +239,7 @@ func TestI10_LimitSparesTheLive(t *testing.T) {
 			r.store.heal()
 		},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{MaxPerPrincipal: 2, IdleTimeout: time.Hour})
 			used := r.signedIn("ann") // the older one
 			r.clock.add(time.Second)
@@ -291,7 +291,7 @@ func TestI10_EndingIsShown(t *testing.T) {
 		"a sign-in": func(r *rig, _ *guest, _ *cloakroom.Session) { r.signedIn("ann") },
 		"RevokeAll": func(r *rig, _ *guest, _ *cloakroom.Session) { r.revokeAll("ann") },
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{MaxPerPrincipal: 2})
 			first, other, last := r.signedIn("ann"), r.signedIn("ann"), r.stored(0)
 			r.store.answer(isOn("bury", first.ID()), errNoAnswer)
@@ -332,7 +332,7 @@ func (r *rig) deviceList(g *guest) (list []cloakroom.Device) {
 
 // Managers that sweep find sessions that were left ending.
 func TestI10_SweeperEndsLeftovers(t *testing.T) {
-	bubble(t, "left by another", func(t *testing.T) {
+	runInBubble(t, "left by another", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.signedIn("ann")
 		r.store.answer(isOn("bury", s.ID()), errNoAnswer)

@@ -25,7 +25,7 @@ type Manager struct {
 	scope     token.Scope
 	layout    driver.Layout
 	empty     *driver.Record // of sessions that are not stored
-	events    *Events
+	events    *teller
 	store     Store
 	records   *protocol.Records
 	sweeper   *sweeper
@@ -59,13 +59,14 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	}
 	m := &Manager{
 		keyring: keyring, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
-		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, events: c.Events, store: store,
+		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, store: store,
 		failures: failureLog{logger: c.Logger},
 	}
+	m.events = &teller{c.Events, c.Logger}
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
-		CacheFor: c.CacheFor, Logger: c.Logger, Ended: c.Events.ended,
-		Fault: faultTeller(c.Logger, c.Events), Ahead: c.Events.clockSkew,
+		CacheFor: c.CacheFor, Logger: c.Logger, Ended: m.events.ended,
+		Fault: faultTeller(m.events), Ahead: m.events.clockSkew,
 	})
 	for _, p := range clockProblems(c) {
 		c.Logger.Warn("cloakroom: "+p.String(), "problem", p.Code)

@@ -175,7 +175,7 @@ func TestI8_OutageUnderLoad(t *testing.T) {
 			return delayed
 		},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			l := newLoad(newRig(t, nil), every)
 			l.outage(func() { l.store.hook(f) }, func() { l.store.heal(); l.store.deliver() })
 			// A request reads and then saves, perhaps behind a save in flight.

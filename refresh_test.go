@@ -76,7 +76,7 @@ func TestI13_EndedByOthers(t *testing.T) {
 		"a store that vouches not": {},
 	} {
 		for name, end := range ends {
-			bubble(t, kind+", "+name, func(t *testing.T) {
+			runInBubble(t, kind+", "+name, func(t *testing.T) {
 				r := newRig(t, nil)
 				r.store.vouch = vouch
 				r.m = r.manager(nil)

@@ -70,7 +70,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 	config := &cloakroom.Config{RenewGrace: grace}
 	uses := map[string]page{"reading": look, "saving": visit}
 	for name, use := range uses {
-		bubble(t, "from the first use, "+name, func(t *testing.T) {
+		runInBubble(t, "from the first use, "+name, func(t *testing.T) {
 			r, s, old, fresh := renewed(t, config)
 			r.clock.add(10 * time.Minute)
 			old.wantReads("before the new one is used", 1)
@@ -88,7 +88,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 			fresh.wantReads("after the grace", n)
 		})
 	}
-	bubble(t, "an hour at most", func(t *testing.T) {
+	runInBubble(t, "an hour at most", func(t *testing.T) {
 		r, s, old, fresh := renewed(t, config)
 		r.clock.add(time.Hour - time.Millisecond)
 		old.wantReads("before the hour is over", 1)
@@ -96,7 +96,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		r.wantShut(s.ID(), old.token)
 		fresh.wantReads("after the hour", 1)
 	})
-	bubble(t, "an hour at most, however late the new one is used", func(t *testing.T) {
+	runInBubble(t, "an hour at most, however late the new one is used", func(t *testing.T) {
 		for _, used := range []time.Duration{time.Hour - over - time.Second, time.Hour - over, time.Hour - over + time.Second, time.Hour - time.Second} {
 			r, s, old, fresh := renewed(t, config)
 			r.clock.add(used)
@@ -108,7 +108,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 			r.wantShut(s.ID(), old.token)
 		}
 	})
-	bubble(t, "the first use is written once", func(t *testing.T) {
+	runInBubble(t, "the first use is written once", func(t *testing.T) {
 		r, _, _, fresh := renewed(t, config)
 		fresh.want(200, look)
 		synctest.Wait()
@@ -117,7 +117,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		synctest.Wait()
 		r.wantOps("get 1")
 	})
-	bubble(t, "even if somebody else writes at that moment", func(t *testing.T) {
+	runInBubble(t, "even if somebody else writes at that moment", func(t *testing.T) {
 		r, s, old, fresh := renewed(t, config)
 		hold := r.store.hold(isOp("update"))
 		fresh.want(200, look)
@@ -131,7 +131,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		r.clock.add(over)
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "even by a background request", func(t *testing.T) {
+	runInBubble(t, "even by a background request", func(t *testing.T) {
 		c := *config
 		poll := false
 		c.Background = func(*http.Request) bool { return poll }
@@ -151,7 +151,7 @@ func TestI9_GraceOfTheOldSecret(t *testing.T) {
 		r.clock.add(over)
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "use of the old one doesn't begin it", func(t *testing.T) {
+	runInBubble(t, "use of the old one doesn't begin it", func(t *testing.T) {
 		r, _, old, _ := renewed(t, config)
 		for range 5 {
 			old.want(200, visit)
@@ -182,7 +182,7 @@ func TestI9_WhatTheOldSecretMayDo(t *testing.T) {
 			t.Errorf("a request with the old secret got cookies: %v", w.Result().Cookies())
 		}
 	}
-	bubble(t, "read and save", func(t *testing.T) {
+	runInBubble(t, "read and save", func(t *testing.T) {
 		r, s, old, fresh := renewed(t, nil)
 		quiet(t, old, 200, look)
 		quiet(t, old, 200, visit)
@@ -196,7 +196,7 @@ func TestI9_WhatTheOldSecretMayDo(t *testing.T) {
 			return nil
 		})
 	})
-	bubble(t, "not renew", func(t *testing.T) {
+	runInBubble(t, "not renew", func(t *testing.T) {
 		r, _, old, fresh := renewed(t, nil)
 		quiet(t, old, 200, renew)
 		quiet(t, old, 200, renew)
@@ -204,7 +204,7 @@ func TestI9_WhatTheOldSecretMayDo(t *testing.T) {
 		r.wantOps("get 2")
 		fresh.wantReads("after others tried to renew", 1)
 	})
-	bubble(t, "not sign in", func(t *testing.T) {
+	runInBubble(t, "not sign in", func(t *testing.T) {
 		r, _, old, fresh := renewed(t, nil)
 		quiet(t, old, 409, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
 			err := s.Login(req.Context(), "ann", nil)
@@ -214,7 +214,7 @@ func TestI9_WhatTheOldSecretMayDo(t *testing.T) {
 		r.wantDevices("ann")
 		fresh.want(200, loginAs("ann", nil))
 	})
-	bubble(t, "sign out", func(t *testing.T) {
+	runInBubble(t, "sign out", func(t *testing.T) {
 		r, s, old, fresh := renewed(t, nil)
 		old.want(200, logout)
 		r.wantGrave(s.ID(), cloakroom.EndDestroyed)
@@ -262,7 +262,7 @@ func TestI9_RenewOfANewSession(t *testing.T) {
 func TestI9_ParallelRequestsDuringARenewal(t *testing.T) {
 	for _, all := range []bool{false, true} {
 		for _, processes := range []int{1, 3} {
-			bubble(t, fmt.Sprintf("all renew %v, %d processes", all, processes), func(t *testing.T) {
+			runInBubble(t, fmt.Sprintf("all renew %v, %d processes", all, processes), func(t *testing.T) {
 				const n = 10
 				r := newRig(t, nil)
 				r.store.slow()
@@ -337,7 +337,7 @@ func TestI9_RenewIsNotReplayed(t *testing.T) {
 // A save that comes in between is kept, and so is the renewal; a save in flight
 // doesn't undo a renewal.
 func TestI9_RenewAndSaves(t *testing.T) {
-	bubble(t, "a save during a renewal", func(t *testing.T) {
+	runInBubble(t, "a save during a renewal", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		g, other := r.as(s), r.openBy(r.manager(nil), s.Token())
@@ -352,7 +352,7 @@ func TestI9_RenewAndSaves(t *testing.T) {
 		}
 		g.wantReads("the new", 2)
 	})
-	bubble(t, "a renewal during a save", func(t *testing.T) {
+	runInBubble(t, "a renewal during a save", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		old, fresh := r.as(s), r.as(s)
@@ -372,7 +372,7 @@ func TestI9_RenewAndSaves(t *testing.T) {
 		fresh.wantReads("after the grace", 2)
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "changes go with it or after", func(t *testing.T) {
+	runInBubble(t, "changes go with it or after", func(t *testing.T) {
 		r := newRig(t, nil)
 		g := r.as(r.stored(1))
 		g.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
@@ -387,7 +387,7 @@ func TestI9_RenewAndSaves(t *testing.T) {
 
 func TestI13_FaultsOfRenew(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			g := r.as(s)
@@ -412,7 +412,7 @@ func TestI13_FaultsOfRenew(t *testing.T) {
 // If nobody knows whether the secret was replaced, the old one goes on.
 func TestI9_UnknownRenewal(t *testing.T) {
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			g := r.as(s)

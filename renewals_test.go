@@ -30,7 +30,7 @@ func TestI9_RenewTwice(t *testing.T) {
 	const grace = 20 * time.Second
 	const over = grace + driver.ClockTolerance
 	config := &cloakroom.Config{RenewGrace: grace}
-	bubble(t, "each in its grace", func(t *testing.T) {
+	runInBubble(t, "each in its grace", func(t *testing.T) {
 		var events int
 		c := *config
 		c.Events = &cloakroom.Events{Renewed: func(context.Context, cloakroom.Info) { events++ }}
@@ -59,7 +59,7 @@ func TestI9_RenewTwice(t *testing.T) {
 			r.wantShut(s.ID(), late.token)
 		}
 	})
-	bubble(t, "and the second response is lost", func(t *testing.T) {
+	runInBubble(t, "and the second response is lost", func(t *testing.T) {
 		r, s, first, second := renewed(t, config)
 		r.clock.add(time.Minute)
 		second.twin().want(200, renew) // whoever got it
@@ -74,7 +74,7 @@ func TestI9_RenewTwice(t *testing.T) {
 		r.wantShut(s.ID(), second.token)
 	})
 	// The end of an earlier one isn't put off by a later renewal.
-	bubble(t, "and the first is in its grace", func(t *testing.T) {
+	runInBubble(t, "and the first is in its grace", func(t *testing.T) {
 		r, s, first, second := renewed(t, config)
 		second.want(200, look)
 		synctest.Wait()
@@ -88,7 +88,7 @@ func TestI9_RenewTwice(t *testing.T) {
 		second.wantReads("not used since the", 1)
 		third.wantReads("the last", 1)
 	})
-	bubble(t, "more often than is kept", func(t *testing.T) {
+	runInBubble(t, "more often than is kept", func(t *testing.T) {
 		r, s, first, g := renewed(t, config)
 		late := []*guest{first}
 		for range 8 {
@@ -105,7 +105,7 @@ func TestI9_RenewTwice(t *testing.T) {
 			t.Errorf("it keeps %d bytes of them, %v", len(rec.Previous), err)
 		}
 	})
-	bubble(t, "by processes with keys of their own order", func(t *testing.T) {
+	runInBubble(t, "by processes with keys of their own order", func(t *testing.T) {
 		a, b := []byte("the first of two secrets, 32 or more"), []byte("the other of two secrets, 32 or more")
 		ring, err := cloakroom.NewKeyring(a)
 		if err != nil {
@@ -148,7 +148,7 @@ func TestI9_EditedPrevious(t *testing.T) {
 		return b
 	}
 	config := &cloakroom.Config{RenewGrace: 20 * time.Second}
-	bubble(t, "its end", func(t *testing.T) {
+	runInBubble(t, "its end", func(t *testing.T) {
 		r, s, old, fresh := renewed(t, config)
 		far := r.clock.now().Add(1000 * time.Hour)
 		r.rewrite(s.ID(), func(rec *driver.Record) {
@@ -166,12 +166,12 @@ func TestI9_EditedPrevious(t *testing.T) {
 			t.Errorf("it keeps %x, %v", rec.Previous, err)
 		}
 	})
-	bubble(t, "the time of its renewal", func(t *testing.T) {
+	runInBubble(t, "the time of its renewal", func(t *testing.T) {
 		r, s, old, _ := renewed(t, config)
 		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Previous = put(rec.Previous, entryAt, r.clock.now().Add(time.Minute)) })
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "back into the verifier", func(t *testing.T) {
+	runInBubble(t, "back into the verifier", func(t *testing.T) {
 		r, s, old, fresh := renewed(t, config)
 		r.rewrite(s.ID(), func(rec *driver.Record) {
 			rec.Verifier, rec.Previous, rec.PreviousEnds = rec.Previous[1+entryMAC:], nil, time.Time{}
@@ -179,14 +179,14 @@ func TestI9_EditedPrevious(t *testing.T) {
 		r.wantShut(s.ID(), old.token)
 		r.wantShut(s.ID(), fresh.token)
 	})
-	bubble(t, "the principal", func(t *testing.T) {
+	runInBubble(t, "the principal", func(t *testing.T) {
 		r, s, old, _ := renewed(t, config)
 		r.rewrite(s.ID(), func(rec *driver.Record) { rec.Principal = "root" })
 		r.wantShut(s.ID(), old.token)
 	})
 	// The renewal's machine may be ahead by the clocks' tolerance.
 	for ahead, opens := range map[time.Duration]bool{driver.ClockTolerance: true, driver.ClockTolerance + time.Millisecond: false} {
-		bubble(t, "a clock that is ahead by "+ahead.String(), func(t *testing.T) {
+		runInBubble(t, "a clock that is ahead by "+ahead.String(), func(t *testing.T) {
 			r := newRig(t, config)
 			s := r.stored(1)
 			old, fresh := r.as(s), r.as(s)
@@ -228,7 +228,7 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		r.store.since()
 		return r, s, old, fresh
 	}
-	bubble(t, "its grace", func(t *testing.T) {
+	runInBubble(t, "its grace", func(t *testing.T) {
 		r, s, old, fresh := older(t, time.Hour)
 		r.clock.add(time.Hour - time.Millisecond)
 		old.wantQuiet(200, visit)
@@ -239,13 +239,13 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "an end that was edited", func(t *testing.T) {
+	runInBubble(t, "an end that was edited", func(t *testing.T) {
 		r, s, old, _ := older(t, time.Hour+driver.ClockTolerance)
 		old.wantReads("what a clock that is ahead could say: the old", 1)
 		r.rewrite(s.ID(), func(rec *driver.Record) { rec.PreviousEnds = rec.PreviousEnds.Add(time.Millisecond) })
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "another renewal", func(t *testing.T) {
+	runInBubble(t, "another renewal", func(t *testing.T) {
 		r, s, old, fresh := older(t, time.Hour)
 		second := fresh.twin()
 		fresh.want(200, renew)
@@ -255,7 +255,7 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), old.token)
 	})
-	bubble(t, "a strict renewal", func(t *testing.T) {
+	runInBubble(t, "a strict renewal", func(t *testing.T) {
 		r, _, old, fresh := older(t, time.Hour)
 		fresh.want(200, renewStrict)
 		old.wantQuiet(409, visit)
@@ -265,7 +265,7 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 		old.want(200, visit)
 	})
 	// It shortens the end of all, and touches nothing else.
-	bubble(t, "the older version's first use", func(t *testing.T) {
+	runInBubble(t, "the older version's first use", func(t *testing.T) {
 		r, s, first, second := renewed(t, &cloakroom.Config{RenewGrace: grace})
 		r.rewrite(s.ID(), func(rec *driver.Record) { rec.PreviousEnds = r.clock.now().Add(grace) })
 		r.clock.add(over - time.Millisecond)
@@ -283,7 +283,7 @@ func TestI9_PreviousOfAnOlderVersion(t *testing.T) {
 func TestI8_RenewalOverANewerPrevious(t *testing.T) {
 	later := append([]byte{3}, make([]byte, 40)...)
 	over := func(rec *driver.Record) { rec.Previous, rec.PreviousEnds = later, rec.Seen.Add(-driver.ClockTolerance) }
-	bubble(t, "in its grace", func(t *testing.T) {
+	runInBubble(t, "in its grace", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		r.rewrite(s.ID(), func(rec *driver.Record) { over(rec); rec.PreviousEnds = rec.PreviousEnds.Add(time.Millisecond) })
@@ -294,7 +294,7 @@ func TestI8_RenewalOverANewerPrevious(t *testing.T) {
 		g.want(200, renewStrict)
 		g.wantReads("the new", 2)
 	})
-	bubble(t, "over", func(t *testing.T) {
+	runInBubble(t, "over", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		r.rewrite(s.ID(), over)

@@ -35,7 +35,7 @@ func TestI9_RenewStrict(t *testing.T) {
 	const grace = 20 * time.Second
 	const over = grace + driver.ClockTolerance
 	config := &cloakroom.Config{RenewGrace: grace}
-	bubble(t, "late requests", func(t *testing.T) {
+	runInBubble(t, "late requests", func(t *testing.T) {
 		var events []string
 		r, s, late, fresh := renewedStrictly(t, &cloakroom.Config{RenewGrace: grace, Events: &cloakroom.Events{
 			Renewed: func(context.Context, cloakroom.Info) { events = append(events, "renewed") },
@@ -73,7 +73,7 @@ func TestI9_RenewStrict(t *testing.T) {
 		}
 		fresh.wantReads("the new", 2)
 	})
-	bubble(t, "a sign-in with an old one", func(t *testing.T) {
+	runInBubble(t, "a sign-in with an old one", func(t *testing.T) {
 		r, s, late, fresh := renewedStrictly(t, config)
 		g := late[1]
 		g.want(200, func(_ http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
@@ -90,7 +90,7 @@ func TestI9_RenewStrict(t *testing.T) {
 		})
 		fresh.wantReads("the session's own", 1)
 	})
-	bubble(t, "costs no further write", func(t *testing.T) {
+	runInBubble(t, "costs no further write", func(t *testing.T) {
 		r, s, _, fresh := renewedStrictly(t, config)
 		before, err := r.kept(s.ID())
 		if err != nil {
@@ -102,7 +102,7 @@ func TestI9_RenewStrict(t *testing.T) {
 			t.Errorf("the first use of the new token was written: %v", err)
 		}
 	})
-	bubble(t, "again, and a renewal after it", func(t *testing.T) {
+	runInBubble(t, "again, and a renewal after it", func(t *testing.T) {
 		r, s, late, fresh := renewedStrictly(t, config)
 		late = append(late, fresh.twin())
 		fresh.want(200, renewStrict)
@@ -119,14 +119,14 @@ func TestI9_RenewStrict(t *testing.T) {
 		third.wantReads("renewed after it: the old", 2)
 		fresh.wantReads("the new", 2)
 	})
-	bubble(t, "a grace of more than an hour", func(t *testing.T) {
+	runInBubble(t, "a grace of more than an hour", func(t *testing.T) {
 		r, s, late, _ := renewedStrictly(t, &cloakroom.Config{RenewGrace: 2 * time.Hour})
 		r.clock.add(time.Hour + driver.ClockTolerance - time.Millisecond)
 		late[0].wantQuiet(409, visit)
 		r.clock.add(time.Millisecond)
 		r.wantShut(s.ID(), late[0].token)
 	})
-	bubble(t, "edited to open again", func(t *testing.T) {
+	runInBubble(t, "edited to open again", func(t *testing.T) {
 		r, s, late, _ := renewedStrictly(t, config)
 		r.rewrite(s.ID(), func(rec *driver.Record) {
 			rec.Previous = slices.Clone(rec.Previous)
@@ -150,7 +150,7 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 			return err
 		}
 	}
-	bubble(t, "of a new session there is no old token", func(t *testing.T) {
+	runInBubble(t, "of a new session there is no old token", func(t *testing.T) {
 		r := newRig(t, nil)
 		r.guest().want(200, renewStrict)
 		r.wantOps("nothing")
@@ -163,7 +163,7 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 		r.wantOps("create 1")
 		g.wantReads("its", 1)
 	})
-	bubble(t, "after another renewal in this request there is", func(t *testing.T) {
+	runInBubble(t, "after another renewal in this request there is", func(t *testing.T) {
 		r := newRig(t, nil)
 		g := r.as(r.stored(1))
 		old := g.twin()
@@ -176,13 +176,13 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 		old.wantQuiet(409, visit)
 		g.wantReads("the new", 1)
 	})
-	bubble(t, "with an old one in its grace", func(t *testing.T) {
+	runInBubble(t, "with an old one in its grace", func(t *testing.T) {
 		r, _, old, fresh := renewed(t, nil)
 		old.wantQuiet(409, conflict(r))
 		old.wantReads("left as it was, the old", 1)
 		fresh.wantReads("left as it was, the new", 1)
 	})
-	bubble(t, "with one whose grace is over", func(t *testing.T) {
+	runInBubble(t, "with one whose grace is over", func(t *testing.T) {
 		r, s, _, fresh := renewed(t, nil)
 		open := r.openBy(r.manager(nil), fresh.token)
 		other := fresh.twin()
@@ -199,7 +199,7 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 		r.wantErr("RenewStrict", open.RenewStrict(t.Context()), cloakroom.ErrConflict)
 		other.wantReads("left as it was, the new", 5)
 	})
-	bubble(t, "of two at the same time the slower one", func(t *testing.T) {
+	runInBubble(t, "of two at the same time the slower one", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		a, b := r.as(s), r.as(s)
@@ -212,7 +212,7 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 		(<-first).wantQuiet(409, visit)
 		b.wantReads("the faster one's", 1)
 	})
-	bubble(t, "after a sign-out", func(t *testing.T) {
+	runInBubble(t, "after a sign-out", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.signedIn("ann")
 		late := r.as(s)
@@ -224,7 +224,7 @@ func TestI9_WhatRenewStrictCanNotDo(t *testing.T) {
 		}
 		r.wantErr("RenewStrict", open.RenewStrict(t.Context()), cloakroom.ErrGone)
 	})
-	bubble(t, "when the response has begun", func(t *testing.T) {
+	runInBubble(t, "when the response has begun", func(t *testing.T) {
 		r := newRig(t, nil)
 		g := r.as(r.stored(1))
 		g.want(200, func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {
@@ -243,7 +243,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"at once": 0, "after the grace": time.Minute + driver.ClockTolerance} {
 		for _, how := range []string{"with the current one", "with one in its grace"} {
 			for _, processes := range []string{"one process", "two processes"} {
-				bubble(t, name+", "+how+", "+processes, func(t *testing.T) {
+				runInBubble(t, name+", "+how+", "+processes, func(t *testing.T) {
 					r, s, first, second := renewed(t, &cloakroom.Config{RenewGrace: grace})
 					m := r.m
 					if processes != "one process" {
@@ -288,7 +288,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 			}
 		}
 	}
-	bubble(t, "what the new secret's requests do goes on", func(t *testing.T) {
+	runInBubble(t, "what the new secret's requests do goes on", func(t *testing.T) {
 		r, s, _, fresh := renewedStrictly(t, nil)
 		open := r.openBy(r.manager(nil), fresh.token)
 		fresh.want(200, renew) // not a strict one
@@ -296,7 +296,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 		r.save(open)
 		r.wantVisits(s.ID(), 5)
 	})
-	bubble(t, "the request that renews goes on", func(t *testing.T) {
+	runInBubble(t, "the request that renews goes on", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		g := r.as(s)
@@ -308,7 +308,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 		})
 		g.wantReads("the new", 3)
 	})
-	bubble(t, "saving each change", func(t *testing.T) {
+	runInBubble(t, "saving each change", func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{Save: cloakroom.SaveEach})
 		s := r.stored(1)
 		old, fresh := r.as(s), r.as(s)
@@ -323,7 +323,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 		})
 		fresh.wantReads("the new", 2)
 	})
-	bubble(t, "a touch", func(t *testing.T) {
+	runInBubble(t, "a touch", func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{TouchEvery: time.Second})
 		s := r.stored(1)
 		old, fresh := r.as(s), r.as(s)
@@ -342,7 +342,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 		}
 	})
 	// A save that comes after it in one batch is refused, and one before it is kept.
-	bubble(t, "a renewal on the wire", func(t *testing.T) {
+	runInBubble(t, "a renewal on the wire", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		g, other := r.as(s), r.open(s)
@@ -359,7 +359,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 		r.wantErr("Save", <-saved, cloakroom.ErrGone)
 		r.wantVisits(s.ID(), 1)
 	})
-	bubble(t, "a sign-in on the wire", func(t *testing.T) {
+	runInBubble(t, "a sign-in on the wire", func(t *testing.T) {
 		for _, principal := range []string{"ann", "eve"} {
 			r := newRig(t, nil)
 			s := r.signedIn("ann")
@@ -384,7 +384,7 @@ func TestI9_RenewStrictAgainstWhatIsUnderWay(t *testing.T) {
 // A remembered session of another process is read for Config.CacheFor, and saves
 // nothing.
 func TestI9_RenewStrictElsewhere(t *testing.T) {
-	bubble(t, "with a cache", func(t *testing.T) {
+	runInBubble(t, "with a cache", func(t *testing.T) {
 		config := &cloakroom.Config{CacheFor: 10 * time.Second}
 		r := newRig(t, config)
 		s := r.stored(1)
@@ -436,7 +436,7 @@ func TestI4_EndedSecretBesideOthers(t *testing.T) {
 
 func TestI13_FaultsOfRenewStrict(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			g := r.as(s)
@@ -456,7 +456,7 @@ func TestI13_FaultsOfRenewStrict(t *testing.T) {
 		})
 	}
 	for name, f := range map[string]fate{"done": lost, "not done": dropped, "done late": delayed} {
-		bubble(t, "unknown, "+name, func(t *testing.T) {
+		runInBubble(t, "unknown, "+name, func(t *testing.T) {
 			r := newRig(t, nil)
 			g := r.as(r.stored(1))
 			r.store.hook(func(c *call) fate {

@@ -270,7 +270,7 @@ func TestI5I11_FirstUseJustInTime(t *testing.T) {
 			r.store.heal()
 		},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
 			_, heard := lostLogin(r, nil, nil)
 			r.clock.add(idle - time.Millisecond)
@@ -435,7 +435,7 @@ func TestI9_WhoMayNotRepeat(t *testing.T) {
 // A second click on "sign in", before the first is answered, or after.
 func TestI9_TwoClicks(t *testing.T) {
 	for at, match := range map[string]matcher{"creation": isOp("create"), "entry": isLedger("update"), "retirement": isOp("bury")} {
-		bubble(t, "the second comes before the "+at, func(t *testing.T) {
+		runInBubble(t, "the second comes before the "+at, func(t *testing.T) {
 			r := newRig(t, nil)
 			first := r.guest()
 			first.want(200, put("full"))
@@ -479,7 +479,7 @@ func TestI10_RepeatedSignInAtTheLimit(t *testing.T) {
 // The mark and the repetition at the same moment: the session goes on if the mark was
 // first, and else the visitor has the cart in the new one.
 func TestI9I13_MarkAgainstRepetition(t *testing.T) {
-	bubble(t, "the mark is first", func(t *testing.T) {
+	runInBubble(t, "the mark is first", func(t *testing.T) {
 		r := newRig(t, nil)
 		lost, heard := lostLogin(r, nil, nil)
 		g := r.store.hold(isOn("bury", idIn(t, heard.token)))
@@ -494,7 +494,7 @@ func TestI9I13_MarkAgainstRepetition(t *testing.T) {
 		heard.wantIs("ann", "full")
 		r.wantDeviceCount("ann", 2)
 	})
-	bubble(t, "the repetition is first", func(t *testing.T) {
+	runInBubble(t, "the repetition is first", func(t *testing.T) {
 		r := newRig(t, nil)
 		lost, heard := lostLogin(r, nil, nil)
 		g := r.store.hold(isOn("update", idIn(t, heard.token)))

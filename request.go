@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ type request struct {
 
 	token    atomic.Int32 // one of the values below
 	answered atomic.Bool  // an error was sent in the place of the response, as a whole
+	told     bool         // the response says something about the client's token
 
 	// Memory that nearly every request with a session needs.
 	first sessionMemory // of the first session; others are rare
@@ -63,12 +65,19 @@ const (
 
 type requestKey struct{ m *Manager }
 
+// isOf reports whether it finds the requests that a teller tells of.
+func (k requestKey) isOf(t *teller) bool { return k.m.events == t }
+
 // Value implements context.Context.
 func (c *requestContext) Value(key any) any {
 	switch k := key.(type) {
 	case requestKey:
 		if k.m == c.q.m {
 			return c.q
+		}
+	case readingKey:
+		if k.t == c.q.m.events {
+			return c.q.asked.Load() && c.q.session.Load() == nil
 		}
 	case clashKey:
 		if k.m.clashes(c.q.m) {
@@ -82,6 +91,13 @@ func (c *requestContext) Value(key any) any {
 func (m *Manager) request(ctx context.Context) *request {
 	q, _ := ctx.Value(requestKey{m}).(*request)
 	return q
+}
+
+// is reports whether another http.Request is of the same request: a copy, which has the
+// same headers and so the same token. One that a handler makes itself for another client,
+// in the request's context, isn't.
+func (q *request) is(r *http.Request) bool {
+	return r.Header != nil && reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(q.outer.Header).Pointer()
 }
 
 // newSession returns an empty session for the request.
@@ -162,8 +178,11 @@ func (q *request) reissue() {
 	}
 }
 
-func (q *request) revoke() {
-	if q != nil {
+// revoke has the client forget the token of a session. Where Manager.Fresh has put
+// another one in its place, which has a token to be handed out, that takes its place at
+// the client anyway.
+func (q *request) revoke(s *Session) {
+	if q != nil && (q.session.Load() == s || q.token.Load() != tokenIssue) {
 		q.token.Store(tokenRevoke)
 	}
 }
@@ -270,13 +289,18 @@ func (q *request) handOut(h http.Header) {
 	default:
 		return
 	}
-	forbidCaching(h, "private, no-store")
+	q.told = true
+	forbidCaching(h, privately)
 }
 
 // finish ends a request whose handler has returned: it sends the response if nothing was
 // sent, and saves later changes.
 func (q *request) finish() {
-	if !q.w.start() {
+	sent := q.w.start()
+	if q.told { // a writer further out that gathers the response sends what its headers are by now
+		forbidCaching(q.w.ResponseWriter.Header(), privately)
+	}
+	if !sent {
 		return
 	}
 	s := q.consulted()

@@ -168,7 +168,7 @@ func TestI10_RevokeAllDuringLogin(t *testing.T) {
 		"before retiring":           isOp("bury"),
 	} {
 		for _, known := range []bool{true, false} {
-			bubble(t, fmt.Sprint(step, ", known ", known), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(step, ", known ", known), func(t *testing.T) {
 				r, match := newRig(t, nil), match
 				if known {
 					r.signedIn("ann")
@@ -223,7 +223,7 @@ func TestI10_RevokeAllDuringLogin(t *testing.T) {
 func TestI10_AttemptFromBeforeRevokeAll(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		for _, process := range []string{"the same process", "another one", "without keys"} {
-			bubble(t, fmt.Sprint("known ", known, ", ", process), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint("known ", known, ", ", process), func(t *testing.T) {
 				r := newRig(t, nil)
 				if known {
 					r.signedIn("ann")
@@ -381,7 +381,7 @@ func TestI10_LimitPerPrincipal(t *testing.T) {
 // not end the very session that signs in.
 func TestI10_SigningInAgainAtTheLimit(t *testing.T) {
 	for limit := range 3 {
-		bubble(t, fmt.Sprint("limit ", limit+1), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint("limit ", limit+1), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{MaxPerPrincipal: limit + 1})
 			first := r.signedIn("ann")
 			all := []cloakroom.ID{}
@@ -430,7 +430,7 @@ func TestI10_LeftoversOfARevokeAllThatCrashed(t *testing.T) {
 			}
 		},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s, gone := r.signedIn("ann"), r.signedIn("ann")
 			r.store.answer(isOn("bury", s.ID()), errNoAnswer)
@@ -453,7 +453,7 @@ func TestI13_FaultsOfRevokeAll(t *testing.T) {
 		for what, match := range map[string]matcher{
 			"the ledger's write": isLedger("update"), "the first ledger": isLedger("create"), "burials": isOp("bury"),
 		} {
-			bubble(t, what+": "+name, func(t *testing.T) {
+			runInBubble(t, what+": "+name, func(t *testing.T) {
 				r := newRig(t, nil)
 				principal := "ann"
 				var all []*cloakroom.Session
@@ -490,7 +490,7 @@ func TestI13_FaultsOfRevokeAll(t *testing.T) {
 // RevokeAll reports that it couldn't end some, and ends them when it is called again.
 func TestI10_RevokeAllInAnOutage(t *testing.T) {
 	for what, match := range map[string]matcher{"reads": isLedger("get"), "the ledger": isLedger("update"), "burials": isOp("bury")} {
-		bubble(t, what, func(t *testing.T) {
+		runInBubble(t, what, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.signedIn("ann")
 			synctest.Wait() // until nobody remembers the ledger
@@ -509,7 +509,7 @@ func TestI10_LedgerLast(t *testing.T) {
 		if name == "expiry" {
 			continue // leaves it there, until its deadline
 		}
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.signedIn("ann")
 			id := s.ID()

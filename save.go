@@ -105,6 +105,15 @@ func (s *Session) sink(err error) {
 	s.sunk = errors.Join(s.sunk, err)
 }
 
+// sinkPanic keeps the error of a save or sign-in that a panic of the store ended, with
+// the changes that it had taken along. Whoever recovers from it and answers must not
+// claim them.
+func (s *Session) sinkPanic(returned bool) {
+	if !returned {
+		s.sink(fmt.Errorf("cloakroom: the store panicked while %v was saved: %w: %w", s.ID(), ErrUnknown, ErrUnavailable))
+	}
+}
+
 // show makes rec the session's record, with the changes that have not been saved on top.
 // rec is the store's state at asOf or later. If a strict renewal has ended the session's
 // secret meanwhile, the session is gone, and shows nothing of rec.
@@ -195,11 +204,14 @@ func (s *Session) save(ctx context.Context, tx *op) error {
 	if b == nil {
 		return err
 	}
+	returned := false
+	defer func() { s.sinkPanic(returned) }()
 	if b.stored {
 		err = b.change()
 	} else {
 		err = b.create(ctx)
 	}
+	returned = true
 	b.settle(err)
 	return err
 }

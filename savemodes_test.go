@@ -178,7 +178,7 @@ func TestSaveEachFailures(t *testing.T) {
 			t.Errorf("logged: %q", got)
 		}
 	})
-	bubble(t, "an unknown outcome", func(t *testing.T) {
+	runInBubble(t, "an unknown outcome", func(t *testing.T) {
 		r := newRig(t, config)
 		s := r.stored(1)
 		r.as(s).want(503, func(_ http.ResponseWriter, _ *http.Request, s *cloakroom.Session) error {

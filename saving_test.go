@@ -22,14 +22,6 @@ import (
 // This file is the tests of saves: parallel ones, their number, and changes during a
 // save (invariants 1, 3 and 6).
 
-// bubble runs a test in fake time: waiting for the store costs none.
-func bubble(t *testing.T, name string, f func(t *testing.T)) {
-	t.Run(name, func(t *testing.T) {
-		t.Parallel()
-		inBubble(t, f)
-	})
-}
-
 // asJSON is for comparing values: none are {}.
 func asJSON(values driver.ValueList) string {
 	if len(values) == 0 {
@@ -66,7 +58,7 @@ func TestI1_ParallelRequestsWithKeysOfTheirOwn(t *testing.T) {
 
 func TestI3_ParallelIncrements(t *testing.T) {
 	for _, processes := range []int{1, 4} {
-		bubble(t, fmt.Sprint(processes, " processes"), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint(processes, " processes"), func(t *testing.T) {
 			const n = 100
 			p := newPlace(t)
 			p.periods = processes > 1
@@ -136,7 +128,7 @@ func TestI3_ConflictsMerge(t *testing.T) {
 			r.save(s)
 			return s
 		}
-		bubble(t, test.name, func(t *testing.T) {
+		runInBubble(t, test.name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := begin(r)
 			first, second := r.openBy(r.manager(nil), s.Token()), r.open(s)
@@ -148,7 +140,7 @@ func TestI3_ConflictsMerge(t *testing.T) {
 			r.wantOps("get 1, update 3")
 			check(t, r, s.ID())
 		})
-		bubble(t, test.name+", in one transaction each", func(t *testing.T) {
+		runInBubble(t, test.name+", in one transaction each", func(t *testing.T) {
 			r := newRig(t, nil)
 			s := begin(r)
 			for _, f := range []func(cloakroom.Values){test.first, test.second} {
@@ -159,7 +151,7 @@ func TestI3_ConflictsMerge(t *testing.T) {
 			}
 			check(t, r, s.ID())
 		})
-		bubble(t, test.name+", merged", func(t *testing.T) {
+		runInBubble(t, test.name+", merged", func(t *testing.T) {
 			r := newRig(t, nil)
 			s := begin(r)
 			g := r.store.hold(isOp("update"))
@@ -230,7 +222,7 @@ func TestI6_OneReadAndOneWrite(t *testing.T) {
 			return nil
 		}, "get 1, update 1", "create 1"},
 	} {
-		bubble(t, test.name, func(t *testing.T) {
+		runInBubble(t, test.name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			r.clock.add(time.Second) // less than TouchEvery
@@ -277,7 +269,7 @@ func TestI6_OneReadAndOneWriteBesideALongRequest(t *testing.T) {
 // Saving is activity: there is no touch beside it, however often touches are due.
 func TestI6_SaveIsTheTouch(t *testing.T) {
 	for _, every := range []time.Duration{time.Nanosecond, time.Minute, -1} {
-		bubble(t, fmt.Sprint("TouchEvery ", every), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint("TouchEvery ", every), func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{TouchEvery: every})
 			s := r.stored(1)
 			r.clock.add(time.Hour)
@@ -519,7 +511,7 @@ func TestI3_PanicInAReplayFailsThatSaveOnly(t *testing.T) {
 
 func TestI1_ClientThatHangsUpIsSavedFor(t *testing.T) {
 	for _, known := range []bool{true, false} {
-		bubble(t, fmt.Sprint("known ", known), func(t *testing.T) {
+		runInBubble(t, fmt.Sprint("known ", known), func(t *testing.T) {
 			r := newRig(t, nil)
 			g, op := r.guest(), "create"
 			if known {
@@ -568,7 +560,7 @@ func TestI1_ChangesDuringASaveOfTheSameSession(t *testing.T) {
 				if test.name == "set back" && state != "known key" {
 					continue
 				}
-				bubble(t, test.name+", "+state+", "+name, func(t *testing.T) {
+				runInBubble(t, test.name+", "+state+", "+name, func(t *testing.T) {
 					r := newRig(t, nil)
 					var s *cloakroom.Session
 					r.guest().do(func(_ http.ResponseWriter, req *http.Request, mine *cloakroom.Session) error {
@@ -728,7 +720,7 @@ func TestI13_RefusedIsNotUnknown(t *testing.T) {
 			r.wantVisits(s.ID(), 2)
 		})
 	}
-	bubble(t, "after a lost answer it is", func(t *testing.T) {
+	runInBubble(t, "after a lost answer it is", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.open(r.stored(1))
 		visits.Update(s, plusOne)

@@ -185,6 +185,15 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
+// runInBubble is t.Run for a subtest in a bubble of its own, beside others.
+func runInBubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, f)
+	})
+}
+
 // hangUp has each connection closed after its answer: in a bubble one that waits
 // for its next request would keep the time from going on.
 type hangUp struct{ elasticstore.Client }

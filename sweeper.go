@@ -53,20 +53,30 @@ func (s *sweeper) run(ctx context.Context, every time.Duration) {
 			return
 		case <-t.C:
 		}
-		report, err := s.store.Sweep(ctx, s.now())
-		switch {
-		case err != nil && ctx.Err() != nil, errors.Is(err, ErrClosed):
-		case err != nil:
-			s.logger.WarnContext(ctx, "cloakroom: sweep failed, and will be tried again", "error", err, "in", every)
-		case report != driver.SweepReport{}:
-			s.logger.DebugContext(ctx, "cloakroom: swept", "buried", report.Buried, "removed", report.Removed, "dropped", report.Dropped)
-		}
-		if n%leftoversEvery == 0 || s.records.HasLeftovers() {
-			if err := s.records.EndLeftovers(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
-				s.logger.WarnContext(ctx, "cloakroom: sessions that are to be ended can't be, and will be tried again", "error", err, "in", every)
-			}
-		}
+		s.sweep(ctx, every, n%leftoversEvery == 0)
 		wait = every
+	}
+}
+
+// sweep sweeps once. A panic of the store would end the process here.
+func (s *sweeper) sweep(ctx context.Context, every time.Duration, leftovers bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.logger.ErrorContext(ctx, "cloakroom: sweep panicked"+panicSite()+", and will be tried again", "panic", protocol.PanicText(p), "in", every)
+		}
+	}()
+	report, err := s.store.Sweep(ctx, s.now())
+	switch {
+	case err != nil && ctx.Err() != nil, errors.Is(err, ErrClosed):
+	case err != nil:
+		s.logger.WarnContext(ctx, "cloakroom: sweep failed, and will be tried again", "error", err, "in", every)
+	case report != driver.SweepReport{}:
+		s.logger.DebugContext(ctx, "cloakroom: swept", "buried", report.Buried, "removed", report.Removed, "dropped", report.Dropped)
+	}
+	if leftovers || s.records.HasLeftovers() {
+		if err := s.records.EndLeftovers(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
+			s.logger.WarnContext(ctx, "cloakroom: sessions that are to be ended can't be, and will be tried again", "error", err, "in", every)
+		}
 	}
 }
 

@@ -115,7 +115,7 @@ func TestI3_TakeIsOnce(t *testing.T) {
 func TestI13_FaultsOfATake(t *testing.T) {
 	for name, fates := range fates {
 		for _, reads := range [][]fate{nil, {dropped}, {lost, dropped, lost}} {
-			bubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
 				r := newRig(t, nil)
 				s := r.flashed("saved")
 				mine := r.open(s)

@@ -72,7 +72,7 @@ func idsOf(sessions ...*cloakroom.Session) (ids []cloakroom.ID) {
 // once, and none that goes on.
 func TestI10_EachThatRevokeAllEndsIsTold(t *testing.T) {
 	for name, fates := range fates {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			var told endsTold
 			r := newRig(t, told.config(cloakroom.Config{}))
 			gone, stays := []*cloakroom.Session{r.signedIn("ann"), r.signedIn("ann")}, r.signedIn("ann")
@@ -93,7 +93,7 @@ func TestI10_EachThatRevokeAllEndsIsTold(t *testing.T) {
 // that had ended without an answer.
 func TestI10_EndingsAreToldAfterAnOutage(t *testing.T) {
 	for name, kind := range map[string]fate{"not done": dropped, "done without an answer": lost} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			var told endsTold
 			r := newRig(t, told.config(cloakroom.Config{}))
 			a, b := r.signedIn("ann"), r.signedIn("ann")
@@ -149,7 +149,7 @@ func TestI10_EndingsOfTheSameMomentAreToldOnce(t *testing.T) {
 // The end of a session by the limit is told with its reason, whoever buries it.
 func TestI10_WhatTheLimitEndsIsTold(t *testing.T) {
 	for _, later := range []string{"", "the next sign-in", "a list of sessions", "RevokeAll"} {
-		bubble(t, "buried by "+later, func(t *testing.T) {
+		runInBubble(t, "buried by "+later, func(t *testing.T) {
 			var told endsTold
 			r := newRig(t, told.config(cloakroom.Config{MaxPerPrincipal: 2, ClientAddr: func(*http.Request) string { return "2001:db8::1" }}))
 			g := r.guest()

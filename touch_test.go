@@ -43,7 +43,7 @@ func (r *rig) sure(s *cloakroom.Session) page {
 func TestI11_PollerKeepsNobodyOut(t *testing.T) {
 	for name, f := range map[string]page{"reads": look, "writes": visit} {
 		for _, vouch := range []bool{false, true} {
-			bubble(t, fmt.Sprint(name, ", answers vouched for: ", vouch), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(name, ", answers vouched for: ", vouch), func(t *testing.T) {
 				r := newRig(t, &cloakroom.Config{IdleTimeout: 3 * time.Second})
 				r.store.vouch.Answers = vouch
 				s, beside := r.stored(1), newFaulty(r.store.Store)
@@ -94,7 +94,7 @@ func TestI11_LongRequest(t *testing.T) {
 				return s.Save(r.Context())
 			},
 		} {
-			bubble(t, fmt.Sprint(mode, " ", name), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(mode, " ", name), func(t *testing.T) {
 				r := newRig(t, &cloakroom.Config{IdleTimeout: idle, TouchEvery: every, Save: mode})
 				s := r.stored(1)
 				r.clock.add(every)
@@ -129,7 +129,7 @@ func TestI11_LongRequest(t *testing.T) {
 // another comes right after it, and though its own write comes late.
 func TestI11_JustInTime(t *testing.T) {
 	const idle, margin = time.Hour, 100 * time.Millisecond
-	bubble(t, "another looks", func(t *testing.T) {
+	runInBubble(t, "another looks", func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
 		s := r.stored(1)
 		r.clock.add(idle - margin)
@@ -141,7 +141,7 @@ func TestI11_JustInTime(t *testing.T) {
 			return nil
 		})
 	})
-	bubble(t, "the store is slow", func(t *testing.T) {
+	runInBubble(t, "the store is slow", func(t *testing.T) {
 		r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
 		s := r.stored(1)
 		r.clock.add(idle - margin)
@@ -155,7 +155,7 @@ func TestI11_JustInTime(t *testing.T) {
 		r.as(s).want(200, r.sure(s))
 	})
 	for name, f := range map[string]page{"look": look, "visit": visit, "renew": renew} {
-		bubble(t, "its write comes late, "+name, func(t *testing.T) {
+		runInBubble(t, "its write comes late, "+name, func(t *testing.T) {
 			r := newRig(t, &cloakroom.Config{IdleTimeout: idle})
 			s := r.stored(1)
 			r.clock.add(idle - margin)
@@ -179,7 +179,7 @@ func TestI11_JustInTime(t *testing.T) {
 // Seen is when the visitor came, not when the store was written.
 func TestI11_SeenIsTheArrival(t *testing.T) {
 	for name, f := range map[string]page{"visit": visit, "renew": renew, "look": look} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			r.clock.add(time.Hour)
@@ -192,7 +192,7 @@ func TestI11_SeenIsTheArrival(t *testing.T) {
 			r.wantSeen(s.ID(), came)
 		})
 	}
-	bubble(t, "Retrieve", func(t *testing.T) {
+	runInBubble(t, "Retrieve", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		r.clock.add(time.Hour)
@@ -231,7 +231,7 @@ func TestI6_TouchGoesWithTheSave(t *testing.T) {
 		"an error":                 {func(http.ResponseWriter, *http.Request, *cloakroom.Session) error { return bad }, "get 1, update 1"},
 		"a panic":                  {func(http.ResponseWriter, *http.Request, *cloakroom.Session) error { panic(http.ErrAbortHandler) }, "get 1, update 1"},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.stored(1)
 			r.clock.add(time.Hour)
@@ -245,7 +245,7 @@ func TestI6_TouchGoesWithTheSave(t *testing.T) {
 			r.wantSeen(s.ID(), r.clock.now())
 		})
 	}
-	bubble(t, "during a save on the wire", func(t *testing.T) {
+	runInBubble(t, "during a save on the wire", func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
 		r.clock.add(time.Hour)
@@ -275,7 +275,7 @@ func TestI5_TouchYieldsToActivityAlone(t *testing.T) {
 		"an earlier visit":     {cloakroom.Config{}, -time.Minute, "get 2, update 2", 0},
 		"a later visit":        {cloakroom.Config{}, time.Minute, "get 2, update 1", time.Minute},
 	} {
-		bubble(t, name, func(t *testing.T) {
+		runInBubble(t, name, func(t *testing.T) {
 			r := newRig(t, nil)
 			r.store.vouch.Answers = true
 			s := r.stored(1)
@@ -302,7 +302,7 @@ func TestI5_TouchYieldsToActivityAlone(t *testing.T) {
 func TestI11_FaultsOfATouch(t *testing.T) {
 	for name, fates := range fates {
 		for _, reads := range [][]fate{nil, {dropped}, {lost, dropped, lost}} {
-			bubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
+			runInBubble(t, fmt.Sprint(name, ", re-reads ", reads), func(t *testing.T) {
 				r := newRig(t, nil)
 				s := r.stored(1)
 				r.clock.add(time.Hour)

@@ -79,7 +79,8 @@ type (
 	writerFHPRSC struct{ response }
 )
 
-// withOptional returns w as what has the optional interfaces of a set, and no others.
+// withOptional returns w as a type that has the optional interfaces of a set, and no
+// others.
 func withOptional(w *struct{ response }, set optional) http.ResponseWriter {
 	switch set {
 	case 0:

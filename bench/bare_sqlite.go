@@ -17,7 +17,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
-// sqliteStore opens a store in a file of its own, which both go with the case.
+// This file is SQLite alone, as a peer of our store.
+
+// sqliteStore opens a store in a file of its own. Store and file end with the case.
 func (b *Bench) sqliteStore() (store *sqlitestore.Store, path string, err error) {
 	dir, err := b.tempDir()
 	if err != nil {
@@ -39,9 +41,9 @@ func openSQLite(b *Bench, n int) (*records, error) {
 	return fill(b, store, n, time.Now())
 }
 
-// bare is SQLite alone with the rows of a store: one connection, statements
-// prepared once, parameters made before. It is what our store could reach if it
-// did nothing but SQLite's work.
+// bare is SQLite alone with the rows of a store: one connection, prepared statements and
+// parameters. It is the bound of our store, reached if the store did nothing but
+// SQLite's work.
 type bare struct {
 	conn                        *sqlite.Conn
 	begin, commit, save, search *sqlite.Stmt
@@ -54,7 +56,7 @@ type bareRow struct {
 	written        int64
 }
 
-// openBare takes a file that a store has filled and closed.
+// openBare opens a file that a store has filled and closed.
 func openBare(b *Bench, n int) (*bare, error) {
 	dir, err := b.tempDir()
 	if err != nil {
@@ -85,7 +87,7 @@ func openBare(b *Bench, n int) (*bare, error) {
 		return nil, err
 	}
 	b.Cleanup(s.conn.Close)
-	for _, setting := range []string{ // the store's own
+	for _, setting := range []string{ // the store's own settings
 		"synchronous = FULL", "trusted_schema = 0", "temp_store = MEMORY", "cache_size = -32000", "secure_delete = FAST", "wal_autocheckpoint = 2000",
 		"journal_size_limit = 16777216",
 	} {
@@ -110,7 +112,7 @@ func openBare(b *Bench, n int) (*bare, error) {
 	return s, nil
 }
 
-// transaction saves rows, so many from the place where it left off.
+// transaction saves size rows, from the place where the last one ended.
 func (s *bare) transaction(turn, size int) error {
 	if err := step(s.begin); err != nil {
 		return err
@@ -148,7 +150,7 @@ func (s *bare) write(r *bareRow) error {
 	return nil
 }
 
-// read finds a row and looks at each column.
+// read finds a row and reads each column.
 func (s *bare) read(turn int) error {
 	r := s.rows[turn*7%len(s.rows)]
 	s.search.BindText(1, r.id)
@@ -166,7 +168,7 @@ func (s *bare) read(turn int) error {
 	return s.search.Reset()
 }
 
-// check looks whether each row was written as often as it should have been.
+// check fails unless each row was written as often as it should have been.
 func (s *bare) check(context.Context) error {
 	for _, r := range s.rows {
 		var got int64 = -1
@@ -183,7 +185,7 @@ func (s *bare) check(context.Context) error {
 	return nil
 }
 
-// step runs a statement that answers nothing.
+// step runs a statement that has no result.
 func step(q *sqlite.Stmt) error {
 	_, err := q.Step()
 	return errors.Join(err, q.Reset())

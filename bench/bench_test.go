@@ -20,17 +20,19 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
+// This file runs every case in tiny, and tests that wrong results are errors.
+
 func TestMain(m *testing.M) {
-	if err := setBenchTime(true); err != nil { // unless the command line says otherwise
+	if err := setBenchTime(true); err != nil { // unless the command line sets another
 		panic(err)
 	}
 	flag.Parse()
 	leaktest.Main(m)
 }
 
-// TestCases runs every case in tiny: what they measure means nothing, but
-// their checks have to hold. CLOAKROOM_REQUIRE_PEERS=1 makes a missing Redis or
-// PostgreSQL a failure, CLOAKROOM_REQUIRE_ENGINES=1 a missing engine.
+// TestCases runs every case in tiny: the results mean nothing, but the checks must hold.
+// CLOAKROOM_REQUIRE_PEERS=1 makes a missing Redis or PostgreSQL a failure,
+// CLOAKROOM_REQUIRE_ENGINES=1 a missing engine.
 func TestCases(t *testing.T) {
 	s := &services{}
 	t.Cleanup(func() {
@@ -76,7 +78,7 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// forgetful acknowledges saves that it doesn't do.
+// forgetful acknowledges saves without doing them.
 type forgetful struct{ cloakroom.Store }
 
 func (f forgetful) Update(_ context.Context, r *driver.Record) (driver.Version, error) {
@@ -146,13 +148,13 @@ func TestTurns(t *testing.T) {
 	if got := fmt.Sprint(order); got != "[a b c a b c]" || closed != 1 {
 		t.Errorf("turns %s, cleaned up %d times", got, closed)
 	}
-	// The best of b and c is 2 and 5; ours is 1 and 4.
+	// The bests of b and c are 2 and 5; ours are 1 and 4.
 	if v, err := o.values(c.Rows[0]); err != nil || fmt.Sprint(v) != "[2 1.25]" {
 		t.Errorf("ratios %v, %v", v, err)
 	}
 }
 
-// TestWarmUp has a side that gets faster for a while: those rounds don't count.
+// TestWarmUp: a side gets faster for a while. Those rounds don't count.
 func TestWarmUp(t *testing.T) {
 	for _, c := range []struct{ warm, want int }{{0, 0}, {1, 1}, {2, 2}, {9, 4}} {
 		took := []float64{100, 80, 50, 49, 48, 48, 48, 48, 48, 48}
@@ -179,7 +181,8 @@ func TestWarmUp(t *testing.T) {
 	}
 }
 
-// TestLateCasesAreMeasuredOnce has a run whose time is over from the start.
+// TestLateCasesAreMeasuredOnce: a run whose time is over from the start measures each
+// case once.
 func TestLateCasesAreMeasuredOnce(t *testing.T) {
 	o, err := Case{Name: "test/late", Warm: 3, Setup: func(b *Bench) ([]Side, error) {
 		return []Side{b.lots("side", "", 1, 1, func(context.Context, int, int) error { return nil }, func(context.Context) error { return nil })}, nil

@@ -13,18 +13,20 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// mould makes a store's documents without the store, which is how millions of
-// them get into an engine in minutes: one is taken from there, and what differs
-// is replaced.
+// This file fills an engine with millions of sessions.
+
+// mould makes a store's documents without the store, so that millions of them get into
+// an engine in minutes. It copies a document that the store made, and replaces the parts
+// that differ.
 type mould struct {
 	index  string
 	source []byte
 	id     string
 	who    string
-	drawn  [][]byte // what is random in each
+	drawn  [][]byte // the random parts of each
 }
 
-// fill makes n sessions of one time, the first of them by the store.
+// fill makes n sessions of one time. The store makes the first.
 func (e *raw) fill(ctx context.Context, store cloakroom.Store, name string, n int, made time.Time) ([]cloakroom.ID, error) {
 	r := newRecord(0, made)
 	if _, err := store.Create(ctx, r); err != nil {
@@ -57,8 +59,8 @@ func (e *raw) fill(ctx context.Context, store cloakroom.Store, name string, n in
 	return ids, e.pour(ctx, m, ids[1:])
 }
 
-// rest waits until an engine has merged what it wants to, a minute at most, and
-// returns the bytes that the indices of a pattern take.
+// rest waits until an engine has finished its merges, a minute at most, and returns the
+// bytes of a pattern's indices.
 func (e *raw) rest(ctx context.Context, pattern string) (int64, error) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
@@ -107,7 +109,7 @@ func (m *mould) append(b []byte, id cloakroom.ID, i int) []byte {
 	b = append(append(b, doc...), '\n')
 	for _, part := range m.drawn {
 		place := b[at+bytes.Index(b[at:], part):]
-		for j := range len(part) - 3 { // what ends a text in base64 stays
+		for j := range len(part) - 3 { // the end of a text in base64 stays
 			place[j] = letters[rand.IntN(len(letters))]
 		}
 	}
@@ -137,7 +139,7 @@ func (e *raw) pour(ctx context.Context, m *mould, ids []cloakroom.ID) error {
 	if err != nil {
 		return err
 	}
-	// As it was, and on the disk.
+	// Restore the settings, and sync to the disk.
 	slow := object{"index": object{"refresh_interval": "5s", "translog.durability": "request"}}
 	if err := e.json(ctx, http.MethodPut, "/"+m.index+"/_settings", slow, nil); err != nil {
 		return err

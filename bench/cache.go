@@ -6,8 +6,9 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// What Config.CacheFor saves, over HTTP. Each visitor comes back within CacheFor:
-// the case is the cache's best, and shows what is left when no store is asked.
+// This file is the cases about Config.CacheFor, over HTTP. Each visitor comes back
+// within CacheFor. That is the cache's best, and shows the cost that remains when no
+// store is asked.
 
 const benchCacheFor = 10 * time.Second
 
@@ -32,7 +33,7 @@ func cacheCases() []Case {
 	}}
 }
 
-// cachingSite is ours on a store, with Config.CacheFor.
+// cachingSite is our site on a store, with Config.CacheFor.
 func cachingSite(name, settings string, open func(*Bench) (cloakroom.Store, error)) func(*Bench) (*site, error) {
 	return func(b *Bench) (*site, error) {
 		store, err := open(b)

@@ -13,45 +13,48 @@ import (
 	"time"
 )
 
+// This file is Case: one comparison, its sides, rows and goals, and how it is measured.
+
 // Case is one comparison: sides that do the same, each for some rounds, in turn.
 type Case struct {
-	Name  string // its family, a slash and what it is about
-	About string // what is measured, in a sentence or two
+	Name  string // its family, a slash and its subject
+	About string // the measurement, in a sentence or two
 	Rows  []Row
 	Plot  *Plot // nil: none
-	Most  int   // rounds at most, for what takes long; 0: as many as asked for
-	Warm  int   // rounds before them that don't count, at most; see warmUp
+	Most  int   // the most rounds, for slow cases; 0: as many as asked for
+	Warm  int   // the most rounds before them that don't count; see warmUp
 
 	Needs []need // services
 
-	// Setup makes the sides. What it opens, it hands to Bench.Cleanup.
+	// Setup makes the sides. It gives Bench.Cleanup a function for everything that it
+	// opens.
 	Setup func(b *Bench) ([]Side, error)
 }
 
 // Side is one contender.
 type Side struct {
 	Name     string
-	Settings string // what it promises about durability, and how it is set up
+	Settings string // its durability, and its setup
 
 	Series string // in the plot; defaults to Name
 	X      float64
 
 	Prepare func(context.Context) error // before each round, not measured; nil: nothing
 	Round   func(context.Context) (Result, error)
-	Check   func(context.Context) error // after all rounds: what was written is there
+	Check   func(context.Context) error // after all rounds: fails if a write is missing
 }
 
-// Result is what one round measured.
+// Result is the measurement of one round.
 type Result struct {
 	N         int                // operations
 	Metrics   map[string]float64 // by unit, as in Go's benchmark format
-	Latencies []time.Duration    // sorted; nil where they weren't taken
+	Latencies []time.Duration    // sorted; nil if not taken
 }
 
 // The units that cases compare.
 const (
 	perOp    = "ns/op"
-	perOpCPU = "cpu-ns/op" // of all processors, in this process
+	perOpCPU = "cpu-ns/op" // time of all processors, in this process
 	perSec   = "ops/s"
 	bytesOp  = "B/op"
 	allocs   = "allocs/op"
@@ -59,18 +62,18 @@ const (
 	tail     = "p99-ns"
 )
 
-// Row is a line of the table: what is compared in a Case, and with which goal.
+// Row is a line of the table: a comparison in a Case, with its goal.
 type Row struct {
 	What  string
 	Unit  string
-	Ours  []string // sides, of which the best counts
-	Peers []string // the same; none: the value of ours itself is judged
+	Ours  []string // our sides, of which the best counts
+	Peers []string // the peers'; none: our value itself is judged
 	Kind  Kind
 	Goal  Bound
 	Least Bound
 }
 
-// Kind says how the sides of a row are compared.
+// Kind is the comparison of a row's sides.
 type Kind int
 
 const (
@@ -84,8 +87,8 @@ const (
 	Alone
 )
 
-// Bound is what a row's value has to reach, or not to exceed where less is
-// better. Of a strict one, reaching is not enough. The zero Bound asks nothing.
+// Bound is the value that a row must reach, or must not exceed where less is better. A
+// strict one must be surpassed. The zero Bound demands nothing.
 type Bound struct {
 	Value  float64
 	Strict bool
@@ -94,10 +97,10 @@ type Bound struct {
 
 func at(v float64) Bound { return Bound{Value: v} }
 
-// better is the bound of rows that want no more than that.
+// better is the bound of rows in which ours need only be better.
 var better = Bound{Value: 1, Strict: true}
 
-// untold is the bound of rows that are there to be looked at.
+// untold is the bound of rows without a goal.
 var untold = Bound{None: true}
 
 func (k Kind) lessIsBetter() bool { return k == Share || k == Alone }
@@ -144,12 +147,12 @@ func best(round map[string]Result, sides []string, unit string, highest bool) (f
 	return slices.Min(all), nil
 }
 
-// Bench is what a case has at hand while it is set up and run.
+// Bench is the context and the helpers of a case.
 type Bench struct {
-	context.Context //nolint:containedctx // of the run; the cases' functions get it in one piece
+	context.Context //nolint:containedctx // the run's; the cases' functions get it in one piece
 	*services
 	quick bool
-	hurry time.Time // when further rounds are given up; zero: never
+	hurry time.Time // after this time no further rounds begin; zero: never
 	log   *slog.Logger
 
 	mu    sync.Mutex
@@ -171,7 +174,7 @@ func (b *Bench) close() error {
 	return errors.Join(errs...)
 }
 
-// size is how much of something there is: full, or in a quick run quick.
+// size returns a number of things: full, or quick in a quick run.
 func (b *Bench) size(full, quick int) int {
 	if b.quick {
 		return quick
@@ -179,7 +182,7 @@ func (b *Bench) size(full, quick int) int {
 	return full
 }
 
-// span is how long a round takes.
+// span returns the time of a round.
 func (b *Bench) span() time.Duration {
 	if b.quick {
 		return 30 * time.Millisecond
@@ -187,10 +190,10 @@ func (b *Bench) span() time.Duration {
 	return 2 * time.Second
 }
 
-// late says that the time for the run is over.
+// late reports whether the time for the run is over.
 func (b *Bench) late() bool { return !b.hurry.IsZero() && time.Now().After(b.hurry) }
 
-// tempDir is a folder that goes with the case.
+// tempDir makes a folder that ends with the case.
 func (b *Bench) tempDir() (string, error) {
 	dir, err := os.MkdirTemp("", "cloakroom-bench-")
 	if err == nil {
@@ -199,7 +202,7 @@ func (b *Bench) tempDir() (string, error) {
 	return dir, err
 }
 
-// once is a check that several sides share.
+// once makes a check that several sides share.
 func once(check func(context.Context) error) func(context.Context) error {
 	var o sync.Once
 	var err error
@@ -209,7 +212,7 @@ func once(check func(context.Context) error) func(context.Context) error {
 	}
 }
 
-// Outcome is what came of a case.
+// Outcome is the results of a case.
 type Outcome struct {
 	Case   Case
 	Sides  []Side
@@ -217,8 +220,8 @@ type Outcome struct {
 	Rounds []map[string]Result // by side
 }
 
-// run measures a case: A B A B and so on, so that what disturbs the machine
-// disturbs all sides alike. Wrong results are errors.
+// run measures a case: A B A B and so on, so that a disturbance of the machine hits all
+// sides alike. Wrong results are errors.
 func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 	defer func() {
 		err = errors.Join(err, b.close())
@@ -286,9 +289,9 @@ func (c Case) round(b *Bench, sides []Side, name string) (map[string]Result, err
 	return round, nil
 }
 
-// warmUp runs rounds that don't count: the engine compiles what is used much,
-// and caches fill. It goes on while the sides together get a tenth faster, and says
-// how many there were.
+// warmUp runs rounds that don't count, in which the engine compiles code that is used
+// much, and caches fill. It goes on while the sides together get a tenth faster, and
+// returns the number of rounds.
 func (c Case) warmUp(b *Bench, sides []Side) (rounds int, err error) {
 	least := math.Inf(1)
 	for range min(c.Warm, b.size(c.Warm, 1)) {
@@ -309,7 +312,7 @@ func (c Case) warmUp(b *Bench, sides []Side) (rounds int, err error) {
 	return rounds, nil
 }
 
-// values are a row's, one of each round.
+// values returns a row's values, one for each round.
 func (o *Outcome) values(r Row) ([]float64, error) {
 	var all []float64
 	for _, round := range o.Rounds {

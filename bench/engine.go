@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// The store on OpenSearch against the engine itself: what it answers at most
-// when requests are made before and answers are only counted, and what it does
-// with one operation per request.
+// This file compares the store on OpenSearch with the engine itself: with its most
+// answers to prepared requests, which are only counted, and with one request for each
+// operation.
 
 func engineCases() []Case { //nolint:funlen // a table of cases
 	const callers = 256
@@ -105,7 +105,7 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 					b.side("store", engineSettings, callers, rs.saves(callers), rs.check),
 					b.side("single", engineSettings, callers, one.saves(callers), one.check),
 				}
-				other, err := openSingle(b, len(rs.all)) // as they know nothing of each other's versions
+				other, err := openSingle(b, len(rs.all)) // each side has its own, since it knows only its own versions
 				if err != nil {
 					return nil, err
 				}
@@ -132,7 +132,7 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 	}
 }
 
-// load is what callers do.
+// load is an operation of callers.
 type load = func(ctx context.Context, caller, turn int) error
 
 func againstSingle(b *Bench, of func(rs *records, one *single, n int) (ours, theirs load)) ([]Side, error) {
@@ -156,7 +156,7 @@ func againstSingle(b *Bench, of func(rs *records, one *single, n int) (ours, the
 	return sides, nil
 }
 
-// openEngine fills a store. What is checked at the end is read whole.
+// openEngine fills a store. The check at the end reads whole records.
 func openEngine(b *Bench, n, copyBytes int) (*records, error) {
 	store, e, name, err := b.engineStore(copyBytes)
 	if err != nil {
@@ -170,7 +170,7 @@ func openEngine(b *Bench, n, copyBytes int) (*records, error) {
 	return rs, err
 }
 
-// single is the engine with the documents of a store and without the store.
+// single is the engine with the documents of a store, and without the store.
 type single struct {
 	*raw
 	index  string
@@ -186,7 +186,7 @@ type place struct {
 	seq, term int
 }
 
-// openSingle fills a store and takes its documents.
+// openSingle fills a store and takes over its documents.
 func openSingle(b *Bench, n int) (*single, error) {
 	store, e, name, err := b.engineStore(withCopies)
 	if err != nil {
@@ -212,7 +212,7 @@ func openSingle(b *Bench, n int) (*single, error) {
 	return s, nil
 }
 
-// durable fails unless an index is set up as engineSettings says.
+// durable fails unless an index has the settings that engineSettings names.
 func (e *raw) durable(ctx context.Context, index string) error {
 	var answer map[string]struct {
 		Settings struct {
@@ -244,7 +244,7 @@ func (s *single) own(caller, callers, turn int) *place {
 	return s.docs[caller*each+turn*7%each]
 }
 
-// reads has callers read whole sessions, with a request each.
+// reads lets callers read whole sessions, with a request each.
 func (s *single) reads(callers int) load {
 	return func(ctx context.Context, caller, turn int) error {
 		p := s.own(caller, callers, turn)
@@ -269,7 +269,7 @@ func (s *single) reads(callers int) load {
 	}
 }
 
-// saves has callers write whole sessions by compare-and-set, with a request each.
+// saves lets callers write whole sessions by compare-and-set, with a request each.
 func (s *single) saves(callers int) load {
 	return func(ctx context.Context, caller, turn int) error {
 		p := s.own(caller, callers, turn)
@@ -291,16 +291,16 @@ func (s *single) saves(callers int) load {
 	}
 }
 
-// batches are how many documents a request has, and how many requests are in
+// batches are the number of documents in a request, and the number of requests in
 // flight.
 type batches struct{ size, inFlight int }
 
 var (
-	// anyBatches are what a ceiling is the best of: up to 4096 documents are
+	// anyBatches are those of which a ceiling is the best: up to 4096 documents are
 	// under way at a time.
 	anyBatches = []batches{{64, 2}, {64, 4}, {64, 8}, {256, 2}, {256, 4}, {256, 8}, {512, 2}, {512, 4}, {512, 8}}
-	// fewBatches have as many under way as there are callers: more than that
-	// can't be asked for by callers who wait for their answers.
+	// fewBatches have as many documents under way as there are callers: callers that
+	// wait for their answers can't ask for more.
 	fewBatches = []batches{{32, 8}, {64, 4}, {128, 2}, {256, 1}}
 )
 
@@ -313,7 +313,7 @@ func ceilings(kind string, of []batches) (names []string) {
 	return names
 }
 
-// batchOf makes requests with so many documents each.
+// batchOf makes requests with size documents each.
 type batchOf func(s *single, size int) (load, error)
 
 func ceilingSides(b *Bench, s *single, kind string, of batchOf) ([]Side, error) {
@@ -338,7 +338,7 @@ func ceilingSides(b *Bench, s *single, kind string, of batchOf) ([]Side, error) 
 // buffers are for answers, which ceilings count and throw away.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 1<<20); return &b }}
 
-// counting asks with prepared bodies and counts a word in the answer.
+// counting sends prepared bodies, and counts a word in the answer.
 func (s *single) counting(path string, bodies [][]byte, word string, want int, acknowledged func()) load {
 	w := []byte(word)
 	return func(ctx context.Context, caller, turn int) error {
@@ -382,7 +382,7 @@ func (s *single) bulk(size int) (load, error) {
 	return s.counting("/"+s.index+"/_bulk", bodies, `"status":200`, size, func() { s.writes.Add(int64(size)) }), err
 }
 
-// bodies are requests' with so many documents each.
+// bodies returns the bodies of requests with size documents each.
 func (s *single) bodies(size int, of func(part []*place) ([]byte, error)) (all [][]byte, err error) {
 	for part := range slices.Chunk(s.docs, size) {
 		if len(part) < size {

@@ -6,8 +6,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// Whole requests over HTTP on loopback: server and clients share the machine,
-// and so does the service behind a peer.
+// This file is the cases of whole requests over HTTP on loopback. Server and clients
+// share the machine, and so does the service behind a peer.
 
 const clientsAtOnce = 64
 
@@ -71,7 +71,7 @@ func httpCases() []Case {
 	}
 }
 
-// httpEngineCases come after the engine's own, which leave it warm.
+// httpEngineCases come after the engine's own cases, which leave it warm.
 func httpEngineCases() []Case {
 	return []Case{
 		{
@@ -111,7 +111,7 @@ func httpEngineCases() []Case {
 	}
 }
 
-// clients is a side for each site, on a server of its own, with so many clients.
+// clients returns a side for each site, on a server of its own, with n clients.
 func clients(b *Bench, n int, page string, open ...func(*Bench) (*site, error)) ([]Side, error) {
 	all, err := sites(b, open...)
 	if err != nil {
@@ -132,7 +132,7 @@ func clients(b *Bench, n int, page string, open ...func(*Bench) (*site, error)) 
 	return sides, nil
 }
 
-// steps are the places on a plot's axis; two of them in a quick run.
+// steps returns the places on a plot's axis: all, or in a quick run the first two.
 func (b *Bench) steps(all ...int) []int {
 	if b.quick {
 		return all[:2]

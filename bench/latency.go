@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 )
 
+// This file is the cases about latency.
+
 func latencyCases() []Case {
 	half := func(what, ours string) Row {
 		return Row{
@@ -114,8 +116,8 @@ func setupSameLoad(b *Bench) ([]Side, error) {
 		return nil, err
 	}
 	rate := 0.7 * capacity.Metrics[perSec]
-	// Each operation has a session that no other one under way has: as many
-	// callers as there are sessions, one operation of each at a time.
+	// Each operation has a session that no other operation under way has: there are as
+	// many callers as sessions, with one operation each at a time.
 	side := func(name string, op load, check func(context.Context) error) Side {
 		free := newTickets(n)
 		return Side{Name: name, Settings: engineSettings, Check: check, Round: func(ctx context.Context) (Result, error) {
@@ -164,7 +166,7 @@ func (t tickets) take() (int, bool) {
 	}
 }
 
-// wait takes one as soon as there is one.
+// wait takes a session as soon as one is free.
 func (t tickets) wait(ctx context.Context) (int, error) {
 	select {
 	case i := <-t:

@@ -10,11 +10,13 @@ import (
 	"time"
 )
 
-// library is a session library as the application uses it. Its methods are the
-// handlers' code, written as each library wants it.
+// This file is the application that runs on each session library.
+
+// library is a session library as the application uses it. Its methods are the handlers'
+// code, written for each library.
 type library interface {
 	wrap(http.Handler) http.Handler
-	begin(w http.ResponseWriter, r *http.Request) error         // puts in the values, and so begins a session
+	begin(w http.ResponseWriter, r *http.Request) error         // sets the values, and so begins a session
 	read(w http.ResponseWriter, r *http.Request) (int, error)   // reads lang, and the visits
 	all(w http.ResponseWriter, r *http.Request) (int, error)    // reads all values
 	visit(w http.ResponseWriter, r *http.Request) (int, error)  // reads lang, and counts a visit
@@ -49,8 +51,7 @@ var cart = strings.Repeat("A-1234-56 2 129.90;", 32) // text that neither JSON n
 
 var errLost = errors.New("a value is not what was put in")
 
-// application answers with the number of visits, in the same words whatever
-// the library.
+// application answers the number of visits, in the same words for every library.
 func application(l library) http.Handler {
 	return l.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var visits int
@@ -82,7 +83,7 @@ func application(l library) http.Handler {
 	}))
 }
 
-// answer costs no allocation, so that all that are counted are the library's.
+// answer makes no allocation, so that all that are counted are the library's.
 func answer(w http.ResponseWriter, visits int) {
 	b := digits.Get().(*[]byte)
 	defer digits.Put(b)
@@ -99,8 +100,8 @@ var (
 // site is the application on one library.
 type site struct {
 	name, settings string
-	lossy          bool                    // a save that was given up may happen later and undo others
-	inside         func() (browser, error) // a way in without a network, for one caller
+	lossy          bool                    // a save that was given up may happen later, and undo others
+	inside         func() (browser, error) // asks without a network, for one caller
 	serve          func(net.Listener) (stop func() error)
 }
 
@@ -120,7 +121,7 @@ func newSite(name, settings string, l library) *site {
 	}
 }
 
-// served is the error of a server that was closed on purpose: none.
+// served removes the error of a server that was closed on purpose.
 func served(err error) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -128,7 +129,7 @@ func served(err error) error {
 	return err
 }
 
-// exact fails if a session doesn't hold what was put into it.
+// exact fails if a session doesn't hold the values that were set.
 func exact(c, l, t, f string) error {
 	if c != cart || l != lang || t != theme || f != csrf {
 		return errLost

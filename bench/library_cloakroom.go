@@ -8,6 +8,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the application on cloakroom.
+
 var (
 	keyVisits = cloakroom.NewKey[int]("visits")
 	keyCart   = cloakroom.NewKey[string]("cart")
@@ -16,13 +18,13 @@ var (
 	keyCSRF   = cloakroom.NewKey[string]("csrf")
 )
 
-// ours is this module's library.
+// ours is cloakroom as a library.
 type ours struct{ m *cloakroom.Manager }
 
-// newOurs makes a manager as users would, but for plain HTTP.
+// newOurs makes a manager as users would, except for plain HTTP.
 func newOurs(b *Bench, store cloakroom.Store) (ours, error) { return newOursCaching(b, store, 0) }
 
-// newOursCaching makes one with Config.CacheFor.
+// newOursCaching makes a manager with Config.CacheFor.
 func newOursCaching(b *Bench, store cloakroom.Store, cacheFor time.Duration) (ours, error) {
 	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {

@@ -11,8 +11,10 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// newFiberSite is the application on fiber, with its session middleware. It is
-// no http.Handler, so it is written out here once more.
+// This file is the application on fiber.
+
+// newFiberSite makes the application on fiber, with its session middleware. fiber has no
+// http.Handler, so the application is written out here again.
 func newFiberSite() *site {
 	app := fiber.New()
 	app.Use(session.New())
@@ -83,7 +85,7 @@ func fiberCount(s *session.Middleware, read func(*session.Middleware) (int, erro
 	return n + 1, nil
 }
 
-// insideFiber asks a fiber application, without a network.
+// insideFiber asks a fiber application without a network.
 type insideFiber struct {
 	handler fasthttp.RequestHandler
 	c       *fasthttp.RequestCtx

@@ -6,11 +6,13 @@ import (
 	"github.com/gorilla/sessions"
 )
 
+// This file is the application on gorilla/sessions.
+
 // gorilla is gorilla/sessions, with one of its stores.
 type gorilla struct{ store sessions.Store }
 
-// wrap gives each request a context of its own, as a server does: that is where
-// the library keeps what it has read.
+// wrap gives each request a context of its own, as a server does: the library keeps its
+// session there.
 func (g gorilla) wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r.WithContext(r.Context())) })
 }
@@ -70,7 +72,7 @@ func (g gorilla) browse(w http.ResponseWriter, r *http.Request) (int, error) {
 }
 
 func (g gorilla) save(w http.ResponseWriter, r *http.Request, n int) (int, error) {
-	s, err := g.store.Get(r, "session") // the request's own, which it keeps
+	s, err := g.store.Get(r, "session") // the request's own, which the library keeps
 	if err != nil {
 		return 0, err
 	}

@@ -7,14 +7,16 @@ import (
 	"net/http"
 )
 
-// plain keeps each session as one document, as Dancer::Session::ElasticSearch
-// does: a session is read whole and written whole, with a request to the engine
-// for each. The last writer wins. Its cookie is the bare id, which costs less
-// than the original's signature.
+// This file is the application on sessions as Dancer::Session::ElasticSearch keeps
+// them.
+
+// plain keeps each session as one document, as Dancer::Session::ElasticSearch does: it
+// reads and writes a session whole, with a request to the engine for each. The last
+// writer wins. Its cookie is the bare id, which costs less than the original's
+// signature.
 //
-// Eager (is_lazy 0) is as documented there: each get reads the session, and each
-// set writes it. Lazy (is_lazy 1) reads once, and writes when the application
-// flushes.
+// Eager (is_lazy 0) is as documented there: each get reads the session, and each set
+// writes it. Lazy (is_lazy 1) reads once, and writes when the application flushes.
 type plain struct {
 	engine *raw
 	index  string
@@ -84,7 +86,7 @@ func (p plain) begin(w http.ResponseWriter, r *http.Request) error {
 	return p.flush(r.Context(), id, &plainValues{Cart: cart, Lang: lang, Theme: theme, CSRF: csrf})
 }
 
-// gets reads the session for so many gets of values.
+// gets reads the session for n gets of values.
 func (p plain) gets(r *http.Request, n int) (id string, v *plainValues, err error) {
 	c, err := r.Cookie(plainCookie)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"github.com/alexedwards/scs/v2"
 )
 
+// This file is the application on scs.
+
 // scsLibrary is scs, version 2.
 type scsLibrary struct{ m *scs.SessionManager }
 

@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// closed has callers work for a span of time, each starting its next operation
-// as soon as the last is done. turn counts the caller's own operations.
+// This file makes load: callers in a closed loop, and operations at a rate.
+
+// closed lets callers work for a span of time. Each starts its next operation as soon as
+// the last is done. turn counts the caller's own operations.
 func closed(ctx context.Context, span time.Duration, callers int, op func(ctx context.Context, caller, turn int) error) (Result, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -45,11 +47,11 @@ func closed(ctx context.Context, span time.Duration, callers int, op func(ctx co
 	return r, nil
 }
 
-// open starts operations at a rate, whether or not earlier ones are done, and
-// waits for all. An operation's latency counts from when it was due, so that a
-// stall is felt by all who would have come meanwhile. Operations that fail
-// are counted, and are not among the latencies. As many workers as there are
-// operations at a time carry them out, each with what worker makes for it.
+// open starts operations at a rate, whether or not earlier ones are done, and waits for
+// all. An operation's latency counts from the time when it was due, so that a stall
+// counts for all that would have come meanwhile. Failed operations are counted, but are
+// not among the latencies. Workers carry the operations out, as many as there are
+// operations at a time, each with its own result of worker.
 func open(ctx context.Context, span time.Duration, rate float64, worker func() arrival) (Result, error) {
 	n := max(1, int(rate*span.Seconds()))
 	s := &schedule{ctx: ctx, begin: time.Now(), rate: rate, worker: worker, taken: make([]time.Duration, n), wake: make(chan struct{}, 1)}
@@ -65,34 +67,34 @@ func open(ctx context.Context, span time.Duration, rate float64, worker func() a
 		r.Metrics = map[string]float64{}
 	}
 	r.Metrics["failed-ratio"] = float64(s.failed.Load()) / float64(n)
-	r.Metrics["offered/s"] = float64(n) / max(span, s.last.Sub(s.begin)).Seconds() // less than rate where this process couldn't do it
+	r.Metrics["offered/s"] = float64(n) / max(span, s.last.Sub(s.begin)).Seconds() // less than rate if this process couldn't keep it
 	return r, nil
 }
 
 // arrival carries out an operation of open. i is its number.
 type arrival = func(ctx context.Context, i int) error
 
-// all has all workers do the same.
+// all lets all workers do the same.
 func all(op arrival) func() arrival { return func() arrival { return op } }
 
-// schedule has workers carry out operations when they are due. One at a time has
-// the lead: it waits for the next, leaves the lead to another, and carries it
-// out. Who is done before the other has come takes the lead back: operations that
-// end at once cost little more than themselves. To turn a request down costs less
-// than a goroutine of its own that a timer wakes.
+// schedule lets workers carry out operations when they are due. One worker at a time has
+// the lead: it waits for the next operation, leaves the lead to another worker, and
+// carries the operation out. If it is done before the other has come, it takes the lead
+// back. So operations that end at once cost little more than themselves. A refused
+// operation costs less than a goroutine of its own that a timer wakes.
 type schedule struct {
-	ctx    context.Context //nolint:containedctx // of one run
+	ctx    context.Context //nolint:containedctx // the run's
 	begin  time.Time
 	rate   float64
 	worker func() arrival
 
-	led  atomic.Bool // somebody has the lead
-	next int         // operation; the leader's
-	last time.Time   // when the last one was begun; the leader's
+	led  atomic.Bool // a worker has the lead
+	next int         // the next operation; the leader's
+	last time.Time   // the start of the last operation; the leader's
 
-	called  atomic.Bool // somebody is on its way to take the lead
+	called  atomic.Bool // a worker is on its way to take the lead
 	wake    chan struct{}
-	idle    atomic.Int64 // workers that wait to be called
+	idle    atomic.Int64 // workers that wait for a call
 	workers sync.WaitGroup
 
 	taken  []time.Duration
@@ -114,7 +116,7 @@ func (s *schedule) work() {
 		if i == len(s.taken) || s.ctx.Err() != nil {
 			s.led.Store(false)
 			select {
-			case s.wake <- struct{}{}: // to see the same
+			case s.wake <- struct{}{}: // so that the next worker sees the end too
 			default:
 			}
 			return
@@ -139,7 +141,7 @@ func (s *schedule) work() {
 	}
 }
 
-// call has somebody take the lead, unless that is on its way already.
+// call makes a worker take the lead, unless one is on its way already.
 func (s *schedule) call() {
 	if !s.called.CompareAndSwap(false, true) {
 		return
@@ -150,7 +152,7 @@ func (s *schedule) call() {
 	}
 	select {
 	case s.wake <- struct{}{}:
-	default: // at the end there is one already
+	default: // at the end a call is already there
 	}
 }
 
@@ -168,7 +170,7 @@ func summary(taken []time.Duration, took time.Duration) Result {
 	}}
 }
 
-// quantile of sorted values: the one that a share q of them doesn't exceed.
+// quantile returns the value that a share q of the sorted values doesn't exceed.
 func quantile[T any](sorted []T, q float64) T {
 	return sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
 }
@@ -193,7 +195,7 @@ func (b *Bench) alone(op func() error) (Result, error) {
 	}}, nil
 }
 
-// share has callers do n things, each the next that is left.
+// share lets callers do n things, each the next that is left.
 func share(ctx context.Context, callers, n int, f func(ctx context.Context, i int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -35,7 +35,8 @@ func TestClosedEndsWithAnError(t *testing.T) {
 	}
 }
 
-// TestOpenCountsFromWhenDue has a side that stalls: all who come meanwhile wait.
+// TestOpenCountsFromWhenDue: a side stalls, and all operations that are due meanwhile
+// count their wait.
 func TestOpenCountsFromWhenDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stalled := time.Now().Add(500 * time.Millisecond)
@@ -59,8 +60,7 @@ func TestOpenCountsFromWhenDue(t *testing.T) {
 	})
 }
 
-// TestOpenHoldsNobodyBack has operations that take long. All the same each begins
-// when it is due.
+// TestOpenHoldsNobodyBack: operations take long, and yet each begins when it is due.
 func TestOpenHoldsNobodyBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,11 +11,13 @@ import (
 	"strings"
 	"time"
 
-	mattn "github.com/mattn/go-sqlite3"
 	"zombiezen.com/go/sqlite"
 )
 
-// fact is a line about what a run ran on. key is its name in the raw results.
+// This file describes the machine and the versions of a run.
+
+// fact is a line about the machine and the software of a run. key is its name in the raw
+// results.
 type fact struct{ key, name, value string }
 
 func machine(s *services) []fact {
@@ -30,8 +33,7 @@ func machine(s *services) []fact {
 	if v := s.versions(); len(v) > 0 {
 		all = append(all, fact{"services", "services", strings.Join(v, ", ")})
 	}
-	c, _, _ := mattn.Version()
-	all = append(all, fact{"sqlite", "SQLite", fmt.Sprintf("ours %s (zombiezen.com/go/sqlite), scs's %s (mattn/go-sqlite3)", sqlite.Version, c)})
+	all = append(all, fact{"sqlite", "SQLite", fmt.Sprintf("ours %s (zombiezen.com/go/sqlite), scs's %s (mattn/go-sqlite3)", sqlite.Version, cSQLite())})
 	if info, ok := debug.ReadBuildInfo(); ok {
 		var peers []string
 		for _, d := range info.Deps {
@@ -46,7 +48,22 @@ func machine(s *services) []fact {
 	return all
 }
 
-// compared are the modules that are compared with, or that peers stand on.
+// cSQLite returns the version of SQLite that go-sqlite3 holds. It is asked rather than
+// the package, whose Version isn't there where cgo is off.
+func cSQLite() string {
+	db, err := sql.Open("sqlite3", ":memory:")
+	if err != nil {
+		return err.Error()
+	}
+	defer db.Close()
+	var v string
+	if err := db.QueryRow("SELECT sqlite_version()").Scan(&v); err != nil {
+		return err.Error()
+	}
+	return v
+}
+
+// compared are the peers' modules, and those on which peers stand.
 var compared = map[string]bool{
 	"github.com/alexedwards/scs/v2": true, "github.com/gorilla/sessions": true, "github.com/gofiber/fiber/v3": true,
 	"github.com/alexedwards/scs/sqlite3store": true, "github.com/alexedwards/scs/redisstore": true, "github.com/alexedwards/scs/postgresstore": true,
@@ -70,7 +87,7 @@ func memory() string {
 	return fmt.Sprintf(", %d GiB", (kib+1<<19)>>20)
 }
 
-// disk says how long it takes to have something on it, which bounds all durable saves.
+// disk measures a sync to the disk, which bounds all durable saves.
 func disk() string {
 	f, err := os.CreateTemp("", "cloakroom-bench-")
 	if err != nil {
@@ -92,7 +109,7 @@ func disk() string {
 	return fmt.Sprintf("4 KiB appended and fsynced in %v at the median, %v at 99 %%", rounded(quantile(took, 0.5)), rounded(quantile(took, 0.99)))
 }
 
-// proc is the value of a name's first line, "" where there is none.
+// proc returns the value of a name's first line, "" if there is none.
 func proc(path, name string) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -106,7 +123,7 @@ func proc(path, name string) string {
 	return ""
 }
 
-// system names the distribution.
+// system returns the distribution's name.
 func system() string {
 	b, err := os.ReadFile("/etc/os-release")
 	if err != nil {
@@ -128,7 +145,7 @@ func kernel() string {
 	return ", kernel " + strings.TrimSpace(string(b))
 }
 
-// revision is the commit that the working tree is at; go run doesn't stamp it.
+// revision returns the commit of the working tree; go run doesn't stamp it.
 func revision() string {
 	b, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=12").Output() //nolint:noctx // a local question
 	if err != nil {

@@ -1,14 +1,13 @@
-// Command bench compares cloakroom with what people would use in its place, and
-// with what the engines below it can do at most. From the root of the repository:
+// Command bench compares cloakroom with its alternatives, and with the limits of the
+// engines below it. From the root of the repository:
 //
 //	go run ./bench
 //
-// It starts what it needs on loopback and ends it: Redis and PostgreSQL, which
-// it installs from Debian's packages if it may, and OpenSearch. All that is
-// compared is measured in one run, in turns (A B A B and so on), and each case
-// checks at its end that what it wrote is there: a fast answer that is wrong is
-// an error. It writes benchmarks.md, the raw results in Go's benchmark format
-// (for benchstat) and the plots.
+// It starts its services on loopback and ends them: Redis and PostgreSQL, which it
+// installs from Debian's packages if it may, and OpenSearch. It measures all sides in
+// one run, in turns (A B A B and so on). At its end each case checks that all its writes
+// are there: a fast answer that is wrong is an error. It writes benchmarks.md, the raw
+// results in Go's benchmark format (for benchstat) and the plots.
 package main
 
 import (
@@ -23,6 +22,8 @@ import (
 	"testing"
 	"time"
 )
+
+// This file is the command: its flags, and the run over all cases.
 
 func main() {
 	ctx, stop := interruptible(context.Background())
@@ -71,7 +72,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(o.out)) }()
 	}
-	// Package testing takes its measure from flags of its own.
+	// Package testing takes the time to measure from its own flags.
 	testing.Init()
 	if err := setBenchTime(o.quick); err != nil {
 		return err
@@ -101,7 +102,7 @@ func setBenchTime(quick bool) error {
 	return flag.Set("test.benchtime", "500ms")
 }
 
-// cases are all cases, in the order of the report.
+// cases returns all cases, in the order of the report.
 func cases() []Case {
 	var all []Case
 	for _, family := range []func() []Case{
@@ -112,8 +113,8 @@ func cases() []Case {
 	return all
 }
 
-// measure runs the cases that were asked for. One that fails doesn't keep the
-// others from being measured.
+// measure runs the cases that were asked for. A failed case doesn't keep the others from
+// being measured.
 func measure(ctx context.Context, o options, s *services, log *slog.Logger) (outcomes []*Outcome, failed []error, err error) {
 	hurry := time.Now().Add(o.within)
 	for _, c := range cases() {

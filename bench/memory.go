@@ -6,7 +6,9 @@ import (
 	"runtime"
 )
 
-// bytesSession is what a live session takes of this process's memory.
+// This file is the cases about memory.
+
+// bytesSession is the unit of a live session's memory in this process.
 const bytesSession = "B/session"
 
 func memoryCases() []Case {
@@ -25,7 +27,7 @@ func memoryCases() []Case {
 
 func heapSide(b *Bench, name string, open func(*Bench) (*site, error)) Side {
 	n := b.size(100_000, 1000)
-	each := n / 100 // of which one is remembered
+	each := n / 100 // of these one is remembered
 	var kept []*visitor
 	return Side{
 		Name: name, Settings: "in memory, no durability",
@@ -63,7 +65,7 @@ func heapSide(b *Bench, name string, open func(*Bench) (*site, error)) Side {
 			}
 			return Result{N: n, Metrics: map[string]float64{bytesSession: took / float64(n)}}, nil
 		},
-		Check: func(context.Context) error { // each round has looked at its own
+		Check: func(context.Context) error { // each round has checked its own
 			if len(kept) != n/each {
 				return fmt.Errorf("%d visitors were looked at", len(kept))
 			}
@@ -74,7 +76,7 @@ func heapSide(b *Bench, name string, open func(*Bench) (*site, error)) Side {
 
 func liveHeap() float64 {
 	runtime.GC()
-	runtime.GC() // what finalizers freed
+	runtime.GC() // frees what finalizers released
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc)

@@ -12,8 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// The cost of a session in a request, without a network: one goroutine, one
-// visitor after the other, records in memory.
+// This file is the cases about the cost of a session in a request, without a network:
+// one goroutine, one visitor after the other, records in memory.
 
 func middlewareCases() []Case {
 	speed := func(what string, goal, least Bound) Row {
@@ -139,10 +139,10 @@ func setupForged(b *Bench) ([]Side, error) {
 	if _, err := honest.get(b, pageBegin); err != nil {
 		return nil, err
 	}
-	if err := honest.count(b, pageVisit); err != nil { // an empty session has none
+	if err := honest.count(b, pageVisit); err != nil { // an empty session has no count
 		return nil, err
 	}
-	// The last letter has bits that mean nothing; the one before it is all signature.
+	// The last letter has unused bits; the one before it is all signature.
 	letters := []byte(honest.cookie)
 	at := len(letters) - 2
 	if letters[at]++; !bytes.ContainsAny(letters[at:at+1], base64Letters) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 )
 
+// This file is a benchmark of our side, for profiles.
+
 // BenchmarkMiddleware is our side of the cases about middleware, for profiles:
 //
 //	go test -run '^$' -bench Middleware/read -memprofile mem.out -memprofilerate 1

@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// What callers get when more of them come than can be served.
+// This file is the cases of overload: more callers come than can be served.
 
-// goodput is how many requests a second were answered well and in time.
+// goodput is the unit of requests that are answered well and in time.
 const goodput = "good/s"
 
-// inTime is what a visitor waits for.
+// inTime is the time that a visitor waits.
 const inTime = time.Second
 
 func overloadCases() []Case {
-	offered := []float64{0.25, 0.5, 1, 2, 3, 4} // of what can be served
+	offered := []float64{0.25, 0.5, 1, 2, 3, 4} // of the capacity
 	flat := func(engine string, needs []need, open func(*Bench) (*site, error), peers ...func(*Bench) (*site, error)) Case {
 		var served []string
 		for _, x := range offered {
@@ -60,14 +60,14 @@ func overloadCases() []Case {
 
 func offeredName(name string, x float64) string { return fmt.Sprintf("%s/offered=%v", name, x) }
 
-// rush is visitors who don't wait for each other. They have the browsers of those
-// who carry their requests out: one for each would give the garbage collector more
-// to do than the server.
+// rush is visitors who don't wait for each other. They use the browsers of the callers
+// that carry their requests out: a browser for each would give the garbage collector
+// more work than the server has.
 type rush struct {
 	visitors []*visitor
 	unknown  []int // visits that may have been counted
 	free     tickets
-	hasty    atomic.Int64 // refusals that don't say when to come again
+	hasty    atomic.Int64 // refusals without a time to come again
 
 	site     *site
 	mu       sync.Mutex
@@ -88,7 +88,7 @@ func newRush(b *Bench, s *site) (*rush, error) {
 	return r, nil
 }
 
-// browser is that of a caller.
+// browser returns a caller's browser.
 func (r *rush) browser(caller int) (browser, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *rush) browser(caller int) (browser, error) {
 	return r.browsers[caller], nil
 }
 
-// visit is one more visit of a visitor, with the caller's browser.
+// visit makes one more visit of a visitor, with the caller's browser.
 func (r *rush) visit(ctx context.Context, i int, b browser) error {
 	v := r.visitors[i]
 	v.browser = b
@@ -118,7 +118,7 @@ func (r *rush) visit(ctx context.Context, i int, b browser) error {
 	return err
 }
 
-// capacity is how many requests a second are served if callers wait.
+// capacity measures the requests a second that are served if callers wait.
 func (r *rush) capacity(b *Bench) (most float64, err error) {
 	for _, n := range []int{64, 256, 64, 256} { // the first ones warm up
 		callers := b.size(n, 8)
@@ -134,8 +134,8 @@ func (r *rush) capacity(b *Bench) (most float64, err error) {
 	return most, nil
 }
 
-// check fails if a visit was lost, or counted twice, or a refusal doesn't say
-// when to come again.
+// check fails if a visit was lost or counted twice, or if a refusal has no time to come
+// again.
 func (r *rush) check(ctx context.Context, lossy bool) error {
 	if n := r.hasty.Load(); n > 0 {
 		return fmt.Errorf("%d answers of status 503 had no Retry-After", n)
@@ -157,8 +157,8 @@ func (r *rush) check(ctx context.Context, lossy bool) error {
 	})
 }
 
-// recovered waits until the site answers again: without admission a rush may
-// leave an engine with a shard that it has to recover first.
+// recovered waits until the site answers again: without admission, after a rush an
+// engine may have to recover a shard first.
 func (r *rush) recovered(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -204,12 +204,12 @@ func overloaded(b *Bench, s *site, offered []float64) ([]Side, error) {
 
 var errNobody = errors.New("nobody is left who could ask: all visitors wait for answers")
 
-// come has visitors come at a rate for a span of time.
+// come makes visitors come at a rate for a span of time.
 func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Result, error) {
 	var good, refused, late, workers atomic.Int64
 	begin := time.Now()
 	end := begin.Add(span)
-	// A timer for each visitor would cost more than to turn one down.
+	// A timer for each visitor would cost more than to refuse one.
 	const slice = 50 * time.Millisecond
 	impatient := make([]context.Context, span/slice+1)
 	for i := range impatient {
@@ -236,7 +236,7 @@ func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Resu
 			case err == nil:
 				if now := time.Now(); now.Sub(due) > inTime {
 					late.Add(1)
-				} else if now.Before(end) { // else it is of the time when nobody comes any more
+				} else if now.Before(end) { // a later answer is from the time after the last visitor
 					good.Add(1)
 				}
 			case unavailable(err):
@@ -251,7 +251,7 @@ func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Resu
 		return result, err
 	}
 	seconds := span.Seconds()
-	result.N = max(1, int(rate*seconds)) // refused and late ones as well
+	result.N = max(1, int(rate*seconds)) // with refused and late requests
 	result.Metrics[goodput] = float64(good.Load()) / seconds
 	result.Metrics["refused/s"] = float64(refused.Load()) / seconds
 	result.Metrics["late/s"] = float64(late.Load()) / seconds

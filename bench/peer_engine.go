@@ -16,19 +16,21 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
+// This file speaks to the engine directly, and opens our store on it.
+
 const engineSettings = "translog durability request (fsync before the answer), no replica, refresh every 5 s"
 
-// wholeSettings are those of our store when it keeps nothing to compare with.
+// wholeSettings are those of our store when it keeps no copies.
 const wholeSettings = engineSettings + "; without copies: each read brings the whole session"
 
-// raw speaks to the engine as directly as can be.
+// raw speaks to the engine as directly as possible.
 type raw struct {
 	url    string
 	client *http.Client
 }
 
-// engine is the way to the engine, and a name for indices that nobody else has
-// and that go with the case.
+// engine returns a raw for the engine, and a name for indices that is unique and whose
+// indices end with the case.
 func (b *Bench) engine() (*raw, string, error) {
 	svc, err := b.get(b, needEngine)
 	if err != nil {
@@ -77,7 +79,7 @@ func (e *engineError) Error() string {
 	return fmt.Sprintf("%s: status %d: %.300s", e.what, e.status, e.body)
 }
 
-// ask makes one request. The answer is appended to buf.
+// ask makes one request. It appends the answer to buf.
 func (e *raw) ask(ctx context.Context, method, path string, body, buf []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, e.url+path, bytes.NewReader(body))
 	if err != nil {
@@ -104,7 +106,8 @@ func (e *raw) ask(ctx context.Context, method, path string, body, buf []byte) ([
 	return into.Bytes(), nil
 }
 
-// json makes one request with JSON, and reads the answer into what into points to.
+// json makes one request with JSON, and decodes the answer into the value that into
+// points to.
 func (e *raw) json(ctx context.Context, method, path string, body, into any) error {
 	var b []byte
 	if body != nil {
@@ -125,8 +128,8 @@ func (e *raw) json(ctx context.Context, method, path string, body, into any) err
 
 type object = map[string]any
 
-// makeIndex makes an index with the settings that our store's have, and a
-// mapping that spares the engine all work on the values.
+// makeIndex makes an index with our store's settings, and with a mapping that spares the
+// engine all work on the values.
 func (e *raw) makeIndex(ctx context.Context, name string) error {
 	return e.json(ctx, http.MethodPut, "/"+name, object{
 		"settings": object{"index": object{
@@ -138,7 +141,7 @@ func (e *raw) makeIndex(ctx context.Context, name string) error {
 	}, nil)
 }
 
-// count is how many documents the indices of a pattern hold.
+// count returns the number of documents in the indices of a pattern.
 func (e *raw) count(ctx context.Context, pattern string) (int, error) {
 	if err := e.json(ctx, http.MethodPost, "/"+pattern+"/_refresh", nil, nil); err != nil {
 		return 0, err
@@ -150,7 +153,7 @@ func (e *raw) count(ctx context.Context, pattern string) (int, error) {
 	return answer.Count, err
 }
 
-// document is one as the engine has it.
+// document is a document in the engine's answer.
 type document struct {
 	Index   string          `json:"_index"`
 	ID      string          `json:"_id"`
@@ -160,7 +163,7 @@ type document struct {
 	Source  json.RawMessage `json:"_source"`
 }
 
-// documents are those of a pattern, 10,000 at most.
+// documents returns the documents of a pattern, 10,000 at most.
 func (e *raw) documents(ctx context.Context, pattern string) ([]*document, error) {
 	if err := e.json(ctx, http.MethodPost, "/"+pattern+"/_refresh", nil, nil); err != nil {
 		return nil, err
@@ -175,8 +178,8 @@ func (e *raw) documents(ctx context.Context, pattern string) ([]*document, error
 	return answer.Hits.Hits, err
 }
 
-// written fails unless the documents of a pattern have been written so many
-// times since they were read.
+// written fails unless the documents of a pattern have been written times times since
+// they were read.
 func (e *raw) written(ctx context.Context, pattern string, before []*document, times int64) error {
 	now, err := e.documents(ctx, pattern)
 	if err != nil {
@@ -198,9 +201,9 @@ func (e *raw) written(ctx context.Context, pattern string, before []*document, t
 	return nil
 }
 
-// What elasticstore.Config.CopyBytes is.
+// Values of elasticstore.Config.CopyBytes.
 const (
-	withCopies    = 0 // as it is unless one says otherwise
+	withCopies    = 0 // the default
 	withoutCopies = -1
 )
 
@@ -211,11 +214,11 @@ func (b *Bench) openEngineStore(e *raw, name string, copyBytes int) (*elasticsto
 		return nil, err
 	}
 	b.Cleanup(s.Close)
-	// Now, as an engine that has just started may be slower than callers wait.
+	// Set up now, since an engine that has just started may be slower than callers wait.
 	return s, patiently(b, func() error { return s.Setup(b) }, func(err error) bool { return errors.Is(err, cloakroom.ErrUnavailable) })
 }
 
-// engineStore opens a store under a name of its own, which goes with the case.
+// engineStore opens a store under a name of its own. Its indices end with the case.
 func (b *Bench) engineStore(copyBytes int) (store *elasticstore.Store, e *raw, name string, err error) {
 	if e, name, err = b.engine(); err == nil {
 		store, err = b.openEngineStore(e, name, copyBytes)
@@ -223,7 +226,7 @@ func (b *Bench) engineStore(copyBytes int) (store *elasticstore.Store, e *raw, n
 	return store, e, name, err
 }
 
-// patiently tries for a minute, as long as an error is one of those that pass.
+// patiently tries for a minute, as long as passes accepts the error.
 func patiently(ctx context.Context, try func() error, passes func(error) bool) error {
 	end := time.Now().Add(time.Minute)
 	for {
@@ -239,12 +242,12 @@ func patiently(ctx context.Context, try func() error, passes func(error) bool) e
 	}
 }
 
-// ourEngineSite is ours on OpenSearch as it is by default.
+// ourEngineSite is our site on OpenSearch with the defaults.
 func ourEngineSite(b *Bench) (*site, error) {
 	return engineSite("cloakroom+opensearch", engineSettings, withCopies)(b)
 }
 
-// engineSite is ours on OpenSearch.
+// engineSite is our site on OpenSearch.
 func engineSite(name, settings string, copyBytes int) func(*Bench) (*site, error) {
 	return func(b *Bench) (*site, error) {
 		store, _, _, err := b.engineStore(copyBytes)

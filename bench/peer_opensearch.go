@@ -10,7 +10,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
-// ownEngine starts an engine of the run's own, with a heap (as in -Xmx).
+// This file starts OpenSearch.
+
+// ownEngine starts an engine for this run, with a heap (as in -Xmx).
 func ownEngine(ctx context.Context, heap string) (*service, error) {
 	ready, end, ended := make(chan *service), make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -32,7 +34,7 @@ func ownEngine(ctx context.Context, heap string) (*service, error) {
 	}
 }
 
-// identify asks the engine what it is.
+// identify asks the engine for its name and version.
 func (s *service) identify(ctx context.Context) error {
 	var answer struct {
 		Version struct {

@@ -15,6 +15,8 @@ import (
 	_ "github.com/lib/pq" // the driver that the store's own page uses
 )
 
+// This file starts PostgreSQL, and is the site on it.
+
 const postgresSettings = "PostgreSQL on loopback, fsync on, synchronous_commit on, shared_buffers 256 MB; up to 64 connections kept open"
 
 func (s *services) startPostgres(ctx context.Context) (_ *service, err error) {
@@ -46,7 +48,7 @@ func (s *services) startPostgres(ctx context.Context) (_ *service, err error) {
 	if err != nil {
 		return nil, errors.Join(err, remove())
 	}
-	stop := func() error { return errors.Join(d.stop(os.Interrupt), remove()) } // its fast shutdown
+	stop := func() error { return errors.Join(d.stop(os.Interrupt), remove()) } // the interrupt is PostgreSQL's fast shutdown
 	svc := &service{address: "postgres://bench@127.0.0.1:" + port + "/postgres?sslmode=disable", stop: stop}
 	err = d.await(ctx, func(ctx context.Context) error {
 		db, err := sql.Open("postgres", svc.address)
@@ -74,10 +76,10 @@ func (s *services) startPostgres(ctx context.Context) (_ *service, err error) {
 	return svc, nil
 }
 
-// postgresUser is whom the server runs as: it refuses to be root.
+// postgresUser returns the user that the server runs as, since it refuses to be root.
 func postgresUser() (*user, error) {
 	if os.Geteuid() != 0 {
-		return nil, nil //nolint:nilnil // as we are
+		return nil, nil //nolint:nilnil // nil: our own user
 	}
 	u, err := osuser.Lookup("postgres")
 	if err != nil {
@@ -91,7 +93,7 @@ func postgresUser() (*user, error) {
 	return &user{uid, gid}, err
 }
 
-// postgresSite is scs on PostgreSQL, with the table that its page asks for.
+// postgresSite is scs on PostgreSQL, with the table that its documentation gives.
 func postgresSite(b *Bench) (*site, error) {
 	svc, err := b.get(b, needPostgres)
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/gomodule/redigo/redis"
 )
 
+// This file starts Redis, and is the site on it.
+
 const redisSettings = "Redis on loopback, appendonly yes, appendfsync always, no snapshots; up to 512 connections kept open"
 
 func (s *services) startRedis(ctx context.Context) (_ *service, err error) {
@@ -68,7 +70,7 @@ func (s *services) startRedis(ctx context.Context) (_ *service, err error) {
 	return svc, nil
 }
 
-// configured fails if a setting is not what it is said to be in the report.
+// configured fails if a setting isn't the one that the report names.
 func configured(c redis.Conn, name, want string) error {
 	got, err := redis.StringMap(c.Do("CONFIG", "GET", name))
 	if err == nil && got[name] != want {

@@ -15,7 +15,9 @@ import (
 	ourmem "github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// The sites on what needs no service.
+// This file is the sites that need no service.
+
+// The sites that need no service.
 
 func memorySite(b *Bench) (*site, error) {
 	store := ourmem.New(nil)
@@ -35,16 +37,16 @@ func sqliteSite(b *Bench) (*site, error) {
 	return newSite("cloakroom+sqlite", sqliteSettings, l), err
 }
 
-// scs's stores are made without their goroutine that removes what has expired:
-// nothing expires here, and to stop it races with its start.
+// scs's stores are made without their goroutine that removes expired sessions. Nothing
+// expires here, and stopping the goroutine races with its start.
 
 func scsMemorySite(*Bench) (*site, error) {
 	return newSite("scs+memory", "in memory, no durability", newSCS(memstore.NewWithCleanupInterval(0))), nil
 }
 
-// scsSQLiteSite is scs on SQLite, with connections so many. One is the fastest
-// for saves, as writers then wait in a queue rather than for SQLite's lock; more
-// let reads go on beside a save.
+// scsSQLiteSite is scs on SQLite, with a number of connections. One is the fastest for
+// saves, since writers then wait in a queue rather than for SQLite's lock. More let
+// reads go on beside a save.
 func scsSQLiteSite(connections int) func(b *Bench) (*site, error) {
 	return func(b *Bench) (*site, error) {
 		dir, err := b.tempDir()

@@ -14,12 +14,14 @@ import (
 	_ "gonum.org/v1/plot/vg/vgsvg" // the format
 )
 
-// Plot is a picture of a case: a line for each series of its sides, or the
+// This file draws the plots.
+
+// Plot is the picture of a case: a line for each series of its sides, or the
 // distribution of each side's latencies.
 type Plot struct {
 	Title, X, Y  string
 	Unit         string  // of the line
-	Scale        float64 // of the unit, to that of Y; defaults to 1
+	Scale        float64 // from the unit to that of Y; defaults to 1
 	LogX         bool
 	Distribution bool
 }
@@ -59,7 +61,7 @@ func (o *Outcome) draw(path string) error {
 		p.Y.Tick.Marker = spaced{plot.DefaultTicks{}}
 		p.Y.Min, p.Y.Max = 0, p.Y.Max*1.25
 	}
-	// The last tick's label has its middle there.
+	// The last tick's label is centred there.
 	if about.LogX {
 		p.X.Scale = plot.LogScale{}
 		p.X.Max *= 1.2
@@ -69,8 +71,8 @@ func (o *Outcome) draw(path string) error {
 	return p.Save(7*vg.Inch, 4*vg.Inch, path)
 }
 
-// spaced are ticks whose labels keep a distance from them, whatever the font
-// that a browser takes, and are written as on the page.
+// spaced are ticks whose labels keep a distance, whatever font a browser takes, and have
+// the page's notation.
 type spaced struct{ plot.Ticker }
 
 func (s spaced) Ticks(lowest, highest float64) []plot.Tick {
@@ -83,7 +85,7 @@ func (s spaced) Ticks(lowest, highest float64) []plot.Tick {
 	return ticks
 }
 
-// places are ticks where something was measured.
+// places returns ticks at the measured places.
 func places(lines []plotter.XYs) plot.ConstantTicks {
 	var ticks plot.ConstantTicks
 	for _, line := range lines {
@@ -96,7 +98,7 @@ func places(lines []plotter.XYs) plot.ConstantTicks {
 	return ticks
 }
 
-// short writes a number as people say it.
+// short formats a number briefly.
 func short(v float64) string {
 	switch {
 	case v >= 1e6:
@@ -110,7 +112,7 @@ func short(v float64) string {
 // percents are ticks of a distribution, whose X is the number of nines.
 var percents = plot.ConstantTicks{{Value: 0, Label: "0 %"}, {Value: 1, Label: "90 %"}, {Value: 2, Label: "99 %"}, {Value: 3, Label: "99.9 %"}, {Value: 4, Label: "99.99 %"}}
 
-// lines are the plot's, by name in the order of the sides.
+// lines returns the plot's lines, by name in the order of the sides.
 func (o *Outcome) lines() (names []string, lines []plotter.XYs) {
 	about := o.Case.Plot
 	scale := about.Scale
@@ -138,8 +140,8 @@ func (o *Outcome) lines() (names []string, lines []plotter.XYs) {
 	return names, lines
 }
 
-// distribution has the milliseconds that a share of operations didn't exceed, of
-// all rounds together. Its X is the number of nines in that share: 2 is 99 %.
+// distribution returns the milliseconds that a share of operations didn't exceed, of all
+// rounds together. Its X is the number of nines in that share: 2 is 99 %.
 func (o *Outcome) distribution(side string) plotter.XYs {
 	var all []float64
 	for _, round := range o.Rounds {

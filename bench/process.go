@@ -14,15 +14,17 @@ import (
 	"time"
 )
 
-// daemon is a process of ours that serves.
+// This file runs other programs as services.
+
+// daemon is a server process of ours.
 type daemon struct {
 	cmd   *exec.Cmd
 	out   output
-	ended chan struct{} // closed when it has
-	err   error         // of waiting for it; read after ended
+	ended chan struct{} // closed when the process has ended
+	err   error         // the error of Wait; read after ended
 }
 
-// startDaemon starts a program as a user (nil: as we are) in a folder of its own.
+// startDaemon starts a program, as a user (nil: our own), in a folder of its own.
 func startDaemon(dir string, as *user, path string, args ...string) (*daemon, error) {
 	d := &daemon{cmd: exec.Command(path, args...), ended: make(chan struct{})} //nolint:noctx // it outlives the case that needs it first; stop ends it
 	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = dir, &d.out, &d.out
@@ -37,7 +39,7 @@ func startDaemon(dir string, as *user, path string, args ...string) (*daemon, er
 	return d, nil
 }
 
-// await asks until try succeeds.
+// await repeats try until it succeeds.
 func (d *daemon) await(ctx context.Context, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -58,7 +60,7 @@ func (d *daemon) await(ctx context.Context, try func(context.Context) error) err
 	}
 }
 
-// stop asks the process to end, and then makes it.
+// stop asks the process to end, and after a while kills it.
 func (d *daemon) stop(ask os.Signal) error {
 	if err := d.cmd.Process.Signal(ask); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -73,7 +75,7 @@ func (d *daemon) stop(ask os.Signal) error {
 	return errors.Join(errors.New("it had to be killed"), err)
 }
 
-// output keeps the end of what a process says.
+// output keeps the end of a process's output.
 type output struct {
 	mu sync.Mutex
 	b  []byte
@@ -93,7 +95,7 @@ func (o *output) text() string {
 	return string(bytes.TrimSpace(o.b))
 }
 
-// freePort is a loopback port on which nobody listens.
+// freePort returns a loopback port on which nobody listens.
 func freePort(ctx context.Context) (string, error) {
 	l, err := loopback(ctx)
 	if err != nil {
@@ -108,7 +110,7 @@ func loopback(ctx context.Context) (net.Listener, error) {
 	return c.Listen(ctx, "tcp", "127.0.0.1:0")
 }
 
-// dataDir is a folder for a service, which a user other than ours may use.
+// dataDir makes a folder for a service, which a user other than ours may use.
 func dataDir(name string, as *user) (string, error) {
 	dir, err := os.MkdirTemp("", "cloakroom-bench-"+name+"-")
 	if err != nil || as == nil {
@@ -117,11 +119,11 @@ func dataDir(name string, as *user) (string, error) {
 	return dir, os.Chown(dir, as.uid, as.gid)
 }
 
-// user is whom a process runs as.
+// user is the user that a process runs as.
 type user struct{ uid, gid int }
 
-// firstOf finds a program in PATH or at one of the places of a pattern, of which
-// the last one is the newest.
+// firstOf finds a program in PATH or at one of the places of a pattern, of which the
+// last is the newest.
 func firstOf(name, pattern string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {

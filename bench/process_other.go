@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// This file stands in for process_unix.go on other systems: no other users, no processor
+// time.
+
 const terminated = syscall.SIGTERM
 
 func asUser(*user) *syscall.SysProcAttr { return nil }

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
+// This file runs a process as another user, and measures processor time, on Unix.
+
 const terminated = syscall.SIGTERM
 
-// asUser has a process run as somebody else. It gets a process group of its own,
-// so that an interrupt from the keyboard reaches it through us alone.
+// asUser makes a process run as another user. The process gets a group of its own, so
+// that an interrupt from the keyboard reaches it through us alone.
 func asUser(u *user) *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if u != nil {
@@ -19,7 +21,7 @@ func asUser(u *user) *syscall.SysProcAttr {
 	return attr
 }
 
-// processorTime is what this process has used so far.
+// processorTime returns the processor time of this process so far.
 func processorTime() (time.Duration, bool) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -10,8 +10,10 @@ import (
 	"strings"
 )
 
-// rawResults are outcomes in Go's benchmark format: a line for each side and
-// round, and what it ran on above.
+// This file writes raw results.
+
+// rawResults returns outcomes in Go's benchmark format: a line for each side and round,
+// below the facts about the machine.
 func rawResults(outcomes []*Outcome, machine []fact) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "goos: %s\ngoarch: %s\npkg: github.com/cloakroom-go/cloakroom/bench\n", runtime.GOOS, runtime.GOARCH)
@@ -34,8 +36,8 @@ func rawResults(outcomes []*Outcome, machine []fact) []byte {
 	return b.Bytes()
 }
 
-// benchName begins with a capital, as benchmarks' names do.
+// benchName makes a name begin with a capital, as benchmarks' names do.
 func benchName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-// oneWord has nothing that the format has a meaning for.
+// oneWord replaces the characters that have a meaning in the format.
 func oneWord(name string) string { return strings.NewReplacer(" ", "_", "/", ",").Replace(name) }

@@ -12,11 +12,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// records are what cases that compare stores keep in them: sessions with the
-// same values as the application's.
+// This file is the records of cases that compare stores.
+
+// records are the contents of stores in cases that compare them: sessions with the
+// application's values.
 type records struct {
 	store  cloakroom.Store
-	reader cloakroom.Store  // the one that is checked by
+	reader cloakroom.Store  // the store that the check reads by
 	all    []*driver.Record // as last acknowledged; each belongs to one caller
 }
 
@@ -40,7 +42,7 @@ func newRecord(i int, made time.Time) *driver.Record {
 
 func principal(i int) string { return "user" + strconv.Itoa(i) }
 
-// advance makes of r what a request's save does, but for the values.
+// advance changes r as a request's save does, except for the values.
 func advance(r *driver.Record) {
 	r.WriteIDs = r.ExpiredGrave(time.Time{}).WriteIDs // a new one in front
 	r.Writes++
@@ -59,13 +61,13 @@ func fill(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*r
 	return rs, err
 }
 
-// own is a record of a caller's.
+// own returns a record of a caller's.
 func (rs *records) own(caller, callers, turn int) **driver.Record {
 	each := len(rs.all) / callers
 	return &rs.all[caller*each+turn*7%each]
 }
 
-// reads has callers read records, and looks at what they get.
+// reads lets callers read records, and checks the results.
 func (rs *records) reads(callers int) func(ctx context.Context, caller, turn int) error {
 	return func(ctx context.Context, caller, turn int) error {
 		want := *rs.own(caller, callers, turn)
@@ -77,7 +79,7 @@ func (rs *records) reads(callers int) func(ctx context.Context, caller, turn int
 	}
 }
 
-// saves has each caller save records of its own, by compare-and-set.
+// saves lets each caller save records of its own, by compare-and-set.
 func (rs *records) saves(callers int) func(ctx context.Context, caller, turn int) error {
 	return func(ctx context.Context, caller, turn int) error {
 		return rs.save(ctx, rs.own(caller, callers, turn))
@@ -117,14 +119,14 @@ func same(got, want *driver.Record) error {
 	return nil
 }
 
-// side measures an operation of callers who go on for a round's time.
+// side measures an operation of callers that work for a round's time.
 func (b *Bench) side(name, settings string, callers int, op func(ctx context.Context, caller, turn int) error, check func(context.Context) error) Side {
 	return Side{Name: name, Settings: settings, Check: check, Round: func(ctx context.Context) (Result, error) {
 		return closed(ctx, b.span(), callers, op)
 	}}
 }
 
-// lots is a side whose operations stand for many each.
+// lots returns a side whose operations each stand for many.
 func (b *Bench) lots(name, settings string, callers, many int, op func(ctx context.Context, caller, turn int) error, check func(context.Context) error) Side {
 	return Side{Name: name, Settings: settings, Check: check, Round: func(ctx context.Context) (Result, error) {
 		r, err := closed(ctx, b.span(), callers, op)

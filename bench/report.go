@@ -14,8 +14,10 @@ import (
 	"time"
 )
 
-// report is what a run leaves: the page, and beside it a folder with the raw
-// results and the plots.
+// This file writes the page.
+
+// report is the results of a run: the page, and beside it a folder with the raw results
+// and the plots.
 type report struct {
 	options  options
 	outcomes []*Outcome
@@ -57,7 +59,7 @@ func (r report) families() map[string][]*Outcome {
 
 func plotFile(c Case) string { return strings.ReplaceAll(c.Name, "/", "-") + ".svg" }
 
-// page is the page in Markdown.
+// page returns the page in Markdown.
 func (r report) page() []byte {
 	p := &page{}
 	p.line("# Benchmarks\n")
@@ -102,7 +104,7 @@ func (r report) page() []byte {
 	return p.Bytes()
 }
 
-// links lead to the plots and the raw results.
+// links writes the links to the plots and the raw results.
 func (r report) links(p *page) {
 	p.line("\n## Plots\n")
 	for _, o := range r.outcomes {
@@ -117,7 +119,7 @@ func (r report) links(p *page) {
 	}
 }
 
-// setUp is settings and the sides that have them, a text for each family.
+// setUp is settings and the sides that have them, with a text for each family.
 type setUp struct {
 	settings string
 	sides    []string
@@ -155,7 +157,7 @@ type page struct{ bytes.Buffer }
 
 func (p *page) line(format string, args ...any) { _, _ = fmt.Fprintf(p, format+"\n", args...) }
 
-// rows is a table of those that are wanted, with or without goals.
+// rows writes a table of the wanted rows, with or without goals.
 func (p *page) rows(outcomes []*Outcome, goals bool, wanted func(*Outcome, Row) bool) {
 	var table []string
 	for _, o := range outcomes {
@@ -181,7 +183,7 @@ func (p *page) rows(outcomes []*Outcome, goals bool, wanted func(*Outcome, Row) 
 	p.line("%s", strings.Join(table, "\n"))
 }
 
-// sides is a table of all that a case has measured.
+// sides writes a table of all measurements of a case.
 func (p *page) sides(o *Outcome) {
 	p.line("\n### %s\n", o.Case.Name)
 	p.line("%s Measured in %s%s.\n", o.Case.About, turns(len(o.Rounds)), o.warmed())
@@ -218,14 +220,14 @@ func turns(n int) string {
 	return fmt.Sprintf("%d turns", n)
 }
 
-// measured is what a row came to, and the values that were compared.
+// measured returns a row's value, and the values that were compared.
 func (o *Outcome) measured(row Row) string {
 	values := o.sorted(row)
 	return fmt.Sprintf("%s%s [%s–%s] | %s | %s", number(median(values)), row.sign(), number(values[0]), number(values[len(values)-1]),
 		o.best(row, row.Ours), o.best(row, row.Peers))
 }
 
-// best is the median of the best of some sides of a row.
+// best returns the median of the best of a row's sides.
 func (o *Outcome) best(row Row, sides []string) string {
 	if len(sides) == 0 {
 		return ""
@@ -255,7 +257,7 @@ func (o *Outcome) verdict(row Row) string {
 	return "**missed**"
 }
 
-// behind says whether what a row compares with is ahead, or its least was missed.
+// behind reports whether the peer of a row is ahead, or the row's least was missed.
 func (o *Outcome) behind(row Row) bool {
 	middle := median(o.sorted(row))
 	return !row.Kind.meets(row.Least, middle) || row.Kind != Alone && !row.Kind.meets(at(1), middle)
@@ -267,7 +269,7 @@ func (o *Outcome) sorted(row Row) []float64 {
 	return values
 }
 
-// bound is a goal or least as the table has it.
+// bound formats a goal or least for the table.
 func (r Row) bound(b Bound) string {
 	signs := [2]string{"≥ ", "> "}
 	if r.Kind.lessIsBetter() {
@@ -282,7 +284,7 @@ func (r Row) bound(b Bound) string {
 	return signs[0] + number(b.Value) + r.sign()
 }
 
-// sign follows ratios.
+// sign returns the sign that follows a ratio.
 func (r Row) sign() string {
 	if r.Kind == Alone {
 		return ""
@@ -290,7 +292,7 @@ func (r Row) sign() string {
 	return "×"
 }
 
-// units are the metrics of a case, the compared ones first.
+// units returns the metrics of a case, the compared ones first.
 func (o *Outcome) units() []string {
 	seen := map[string]bool{}
 	for _, round := range o.Rounds {
@@ -309,7 +311,7 @@ func (o *Outcome) units() []string {
 	})
 }
 
-// all are a side's values of a unit, one of each round that has it, sorted.
+// all returns a side's values of a unit, one for each round that has it, sorted.
 func (o *Outcome) all(side, unit string) []float64 {
 	var all []float64
 	for _, round := range o.Rounds {
@@ -329,7 +331,7 @@ func (o *Outcome) cell(side, unit string) string {
 	return amount(median(all), unit)
 }
 
-// clock are the units that are nanoseconds, and what the page calls them.
+// clock maps the units that are nanoseconds to their names on the page.
 var clock = map[string]string{perOp: "time/op", perOpCPU: "processor time/op", half: "p50", tail: "p99"}
 
 func heading(unit string) string { return cmp.Or(clock[unit], unit) }
@@ -341,7 +343,7 @@ func amount(v float64, unit string) string {
 	return number(v)
 }
 
-// rounded has three digits.
+// rounded rounds to three digits.
 func rounded(d time.Duration) time.Duration {
 	unit := time.Duration(1)
 	for d >= 1000*unit {
@@ -350,13 +352,13 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(unit)
 }
 
-// median of sorted values.
+// median returns the median of sorted values.
 func median(sorted []float64) float64 {
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// number has three digits, and all of those before the point.
+// number formats a number with three digits, or with all those before the point.
 func number(v float64) string {
 	switch {
 	case v >= 10_000:
@@ -369,7 +371,7 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// grouped has a comma before each three digits.
+// grouped puts a comma before each three digits.
 func grouped(digits string) string {
 	if len(digits) <= 3 {
 		return digits

@@ -16,7 +16,7 @@ import (
 
 var recordTime = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// checkReport writes the report of outcomes and looks at it.
+// checkReport writes the report of outcomes and checks it.
 func checkReport(t *testing.T, s *services, outcomes []*Outcome) {
 	dir := t.TempDir()
 	r := report{options{only: regexp.MustCompile(""), rounds: 1, quick: true, out: dir}, outcomes, nil, machine(s)}

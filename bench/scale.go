@@ -10,7 +10,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// What a look-up costs with ever more sessions in the store.
+// This file is the cases of look-ups among ever more sessions.
 
 func scaleCases() []Case {
 	grown := func(engine, settings string, needs []need, sizes []int, open func(b *Bench, n int) (*many, error)) Case {
@@ -57,17 +57,17 @@ func scaleCases() []Case {
 	}
 }
 
-// many is more records than could be remembered whole.
+// many is a store with more records than this process could remember whole.
 type many struct {
 	store cloakroom.Store
 	ids   []cloakroom.ID
 	bytes int64 // on disk
 }
 
-// perSession is what a session takes on disk, at rest.
+// perSession is the unit of a session's size on disk, at rest.
 const perSession = "disk-B/session"
 
-// weighed adds what a session takes to what a round measured.
+// weighed adds a session's size to the results of a round.
 func (m *many) weighed(round func(context.Context) (Result, error)) func(context.Context) (Result, error) {
 	return func(ctx context.Context) (Result, error) {
 		r, err := round(ctx)
@@ -98,12 +98,12 @@ func manyInSQLite(b *Bench, n int) (*many, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.bytes = file.Size() // beside it lies the log, which is the same for all
+	m.bytes = file.Size() // without the log beside it, which is the same for all
 	return m, nil
 }
 
 func manyInEngine(b *Bench, n int) (*many, error) {
-	store, e, name, err := b.engineStore(withoutCopies) // few would be found among so many
+	store, e, name, err := b.engineStore(withoutCopies) // few copies would be found among so many
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func manyInEngine(b *Bench, n int) (*many, error) {
 	return m, err
 }
 
-// lookUp reads a session at random and looks whether it is the one.
+// lookUp reads a random session, and checks that it is the right one.
 func (m *many) lookUp(ctx context.Context, _, _ int) error { return m.find(ctx, rand.IntN(len(m.ids))) }
 
 func (m *many) find(ctx context.Context, i int) error {
@@ -126,7 +126,7 @@ func (m *many) find(ctx context.Context, i int) error {
 	return err
 }
 
-// check looks up a thousand sessions from end to end.
+// check looks up a thousand sessions, spread from end to end.
 func (m *many) check(ctx context.Context) error {
 	for i := 0; i < len(m.ids); i += max(1, len(m.ids)/1000) {
 		if err := m.find(ctx, i); err != nil {

@@ -12,7 +12,9 @@ import (
 	"sync"
 )
 
-// need is something outside of this process that a case compares with.
+// This file starts the services that cases need, and ends them.
+
+// need is a service outside of this process that a case compares with.
 type need string
 
 const (
@@ -21,22 +23,22 @@ const (
 	needEngine   need = "OpenSearch"
 )
 
-// errMissing is wrapped by the error of a service that this machine lacks, as
-// opposed to one that is there and fails.
+// errMissing is wrapped by the error of a service that this machine lacks, as opposed to
+// one that is there and fails.
 var errMissing = errors.New("not installed")
 
-// services starts what cases need, each when it is first asked for, and ends it
-// with the run. They listen on loopback and keep their data in folders that go
-// with them.
+// services starts the services that cases need, each at its first use, and ends them
+// with the run. They listen on loopback, and keep their data in folders that end with
+// them.
 type services struct {
-	install bool                                    // Debian's packages, where they are missing
-	engine  func(context.Context) (*service, error) // how to start it
+	install bool                                    // installs Debian's packages if they are missing
+	engine  func(context.Context) (*service, error) // starts it
 
 	mu      sync.Mutex
 	started map[need]*service
 }
 
-// service is one that was asked for: where it is, or why it isn't.
+// service is a service that was asked for: its address, or the reason why there is none.
 type service struct {
 	address string
 	version string
@@ -122,7 +124,7 @@ func lastPart(out []byte) string {
 	return strings.TrimSpace(string(out[max(0, len(out)-2000):]))
 }
 
-// interruptible ends the run on an interrupt, so that what it started ends too.
+// interruptible ends the run on an interrupt, so that everything it started ends too.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, os.Interrupt, terminated)
 }

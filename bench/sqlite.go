@@ -7,6 +7,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the cases about SQLite.
+
 func sqliteCases() []Case {
 	const parallel = 64
 	single := []string{"scs+sqlite-1conn", "scs+sqlite-8conn"}
@@ -56,8 +58,8 @@ func sqliteCases() []Case {
 	}
 }
 
-// crowds is a side for each site, with as many callers inside of it, each with
-// some visitors of its own.
+// crowds returns a side for each site, with callers inside of it, each with some
+// visitors of its own.
 func crowds(b *Bench, callers int, page string, open ...func(*Bench) (*site, error)) ([]Side, error) {
 	all, err := sites(b, open...)
 	if err != nil {
@@ -74,7 +76,7 @@ func crowds(b *Bench, callers int, page string, open ...func(*Bench) (*site, err
 	return sides, nil
 }
 
-// incrementCase has 64 requests count visits, in one session and in one each.
+// incrementCase lets 64 requests count visits, in one session and in one each.
 func incrementCase(engine, settings string, needs []need, open func(*Bench) (cloakroom.Store, error)) Case {
 	const parallel = 64
 	return Case{

@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 )
 
+// This file is the cases about sweeps.
+
 func sweepCases() []Case {
 	return []Case{{
 		Name: "sweep/expired", Needs: []need{needEngine}, Most: 2,
@@ -24,12 +26,12 @@ func sweepCases() []Case {
 func setupSweep(b *Bench) ([]Side, error) {
 	n := b.size(1_000_000, 500)
 	now := time.Now()
-	made := now.Add(-60 * 24 * time.Hour) // with a lifetime of 30 days, all over
+	made := now.Add(-60 * 24 * time.Hour) // all are over, with a lifetime of 30 days
 	store, e, ours, err := b.engineStore(withCopies)
 	if err != nil {
 		return nil, err
 	}
-	// The same documents, in an index like our store's: its own, of another name.
+	// The same documents, in an index like our store's, but under another name.
 	plain, _, theirs, err := b.engineStore(withCopies)
 	if err != nil {
 		return nil, err
@@ -85,7 +87,7 @@ func setupSweep(b *Bench) ([]Side, error) {
 	}, nil
 }
 
-// expect fails unless the indices of a pattern hold so many documents.
+// expect fails unless the indices of a pattern hold n documents.
 func (e *raw) expect(ctx context.Context, pattern string, n int) error {
 	got, err := e.count(ctx, pattern)
 	if err == nil && got != n {

@@ -10,28 +10,30 @@ import (
 	"strings"
 )
 
-// browser is where a visitor's requests go: into a handler, or over the network.
+// This file is visitors, who check every answer.
+
+// browser takes a visitor's requests into a handler, or over the network.
 type browser interface {
-	// ask requests a page with a cookie, and returns the status, the first
-	// Set-Cookie's name and value, and the body, which is good until the next ask.
+	// ask requests a page with a cookie. It returns the status, the first Set-Cookie's
+	// name and value, and the body, which is valid until the next ask.
 	ask(ctx context.Context, page, cookie string) (status int, set string, body []byte, err error)
 }
 
-// visitor has a session, and remembers what should be in it.
+// visitor has a session, and remembers the values that should be in it.
 type visitor struct {
 	browser
 	cookie string
 	visits int
 }
 
-// crowd is visitors by the caller that they belong to. The visitors of a caller
-// share its browser and come one after the other.
+// crowd is visitors by their caller. The visitors of a caller share its browser and come
+// one after the other.
 type crowd [][]*visitor
 
-// crowding is how many visitors come at once where nothing is measured.
+// crowding is the number of visitors that come at once while nothing is measured.
 const crowding = 256
 
-// newCrowd begins the sessions of callers, each with so many visitors.
+// newCrowd begins the sessions of callers, each with as many visitors as each.
 func newCrowd(ctx context.Context, callers, each int, open func() (browser, error)) (crowd, error) {
 	all := make(crowd, callers)
 	err := share(ctx, min(callers, crowding), callers, func(ctx context.Context, c int) error {
@@ -55,7 +57,7 @@ func newCrowd(ctx context.Context, callers, each int, open func() (browser, erro
 	return all, err
 }
 
-// at has each caller's visitors request a page in turn.
+// at lets each caller's visitors request a page in turn.
 func (c crowd) at(page string) func(ctx context.Context, caller, turn int) error {
 	return func(ctx context.Context, caller, turn int) error {
 		return c[caller][turn%len(c[caller])].do(ctx, page)
@@ -108,7 +110,7 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%s: status %d: %.200s", e.page, e.status, e.body)
 }
 
-// look requests a page that changes nothing, and checks what it says.
+// look requests a page that changes nothing, and checks its number.
 func (v *visitor) look(ctx context.Context, page string) error {
 	n, err := v.get(ctx, page)
 	if err == nil && n != v.visits && page != pageUntouched {
@@ -137,7 +139,7 @@ func (v *visitor) do(ctx context.Context, page string) error {
 	return v.look(ctx, page)
 }
 
-// inside asks a handler, without a network.
+// inside asks a handler without a network.
 type inside struct {
 	handler  http.Handler
 	requests map[string]*http.Request
@@ -148,7 +150,7 @@ func newInside(h http.Handler) *inside {
 	in := &inside{handler: h, requests: map[string]*http.Request{}, w: sink{header: http.Header{}}}
 	for _, page := range pages {
 		r := httptest.NewRequestWithContext(context.Background(), http.MethodGet, page, nil)
-		r.Header.Set("User-Agent", strings.Clone(userAgent)) // a server has each request's own
+		r.Header.Set("User-Agent", strings.Clone(userAgent)) // a server has a copy for each request
 		in.requests[page] = r
 	}
 	return in
@@ -174,7 +176,7 @@ func (in *inside) ask(ctx context.Context, page, cookie string) (int, string, []
 	return in.w.status, firstPair(in.w.header["Set-Cookie"]), in.w.body, nil
 }
 
-// firstPair is the name and value of the first cookie that is set.
+// firstPair returns the name and value of the first cookie that is set.
 func firstPair(set []string) string {
 	if len(set) == 0 {
 		return ""

@@ -11,8 +11,10 @@ import (
 	"strconv"
 )
 
-// wire is a browser on a connection of its own that stays open. It is as small
-// as can be, since it shares the machine with what is measured.
+// This file is a small HTTP client.
+
+// wire is a browser on a connection of its own that stays open. It is as small as
+// possible, since it shares the machine with the measured sides.
 type wire struct {
 	conn net.Conn
 	in   *bufio.Reader
@@ -20,7 +22,7 @@ type wire struct {
 	body []byte
 }
 
-// online starts the site on loopback and returns the way to it.
+// online starts the site on loopback, and returns a function that opens browsers for it.
 func (s *site) online(b *Bench) (open func() (browser, error), err error) {
 	ln, err := loopback(b)
 	if err != nil {

@@ -71,7 +71,7 @@ func TestMethod_flush(t *testing.T) {
 	if _, err := a.Flush(t.Context()); err == nil {
 		t.Error("outside of a request Flush flushed something")
 	}
-	s := a.stored(1) // the Session's own method is Save
+	s := a.stored(1) // outside of a request it is Save
 	count.Set(s, 2)
 	l.wantValue(s.ID(), "count", "1")
 	if err := s.Save(t.Context()); err != nil {

@@ -221,7 +221,7 @@ func TestTypesBindNobody(t *testing.T) {
 		t.Errorf("the mapping was\n%s\nand is\n%s", before, after)
 	}
 
-	big64 := cloakroom.NewKey[*big.Int]("big") // text in the other session
+	big64 := cloakroom.NewKey[*big.Int]("big") // the old module kept it as text
 	s := a.stored(1)
 	want, _ := new(big.Int).SetString("123456789012345678901234567890", 10)
 	big64.Set(s, want)

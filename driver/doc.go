@@ -23,10 +23,10 @@
 // The Manager is cloakroom.Manager, which calls stores. A principal is the user that a
 // session is signed in as.
 //
-// # What is stored
+// # Stored data
 //
 // Texts in Record and Grave, and the names in a ValueList, are compared byte by byte.
-// They are UTF-8: the Manager sees to it. A store refuses a principal or a name that
+// The Manager makes sure that they are UTF-8. A store refuses a principal or a name that
 // isn't with ErrInvalid, and never changes it.
 //
 // Times are UTC, to the millisecond. The zero time means "none" and must come back as

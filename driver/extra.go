@@ -23,9 +23,9 @@ const (
 	ExtraUnused     = "unused"     // no request has presented the sign-in's token yet: true, or the values that were carried into it
 	ExtraStrict     = "strict"     // of the last renewal that ended all secrets before it, as a WriteID's text; absent: none
 	ExtraIdle       = "idle"       // the session's own idle timeout, a number of milliseconds; 0: it has none; absent: Config.IdleTimeout
-	ExtraMethod     = "method"     // how the principal proved who it is, such as "passkey"
+	ExtraMethod     = "method"     // the method of the principal's authentication, such as "passkey"
 	ExtraLevel      = "level"      // the trust in that method: a number, more is better
-	ExtraActor      = "actor"      // who acts in the principal's place
+	ExtraActor      = "actor"      // the one that acts in the principal's place
 	ExtraLabels     = "labels"     // an object of texts
 	ExtraAliases    = "aliases"    // a list of other names that the session is found by
 	ExtraDeviceKey  = "deviceKey"  // the public key of the device that the session is bound to

@@ -90,7 +90,7 @@ func (id ID) IsZero() bool { return id == ID{} }
 // order of texts, which is that of Cursor.Compare, isn't that of the bytes.
 func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text that String returns.
 func (id ID) MarshalText() ([]byte, error) {
 	return base64.RawURLEncoding.AppendEncode(nil, id[:]), nil
 }

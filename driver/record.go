@@ -24,7 +24,7 @@ type Record struct {
 	Principal string // the user that the session is signed in as; "" for none
 
 	Created       time.Time
-	Authenticated time.Time // when the principal last proved who it is
+	Authenticated time.Time // the principal's last authentication
 	Seen          time.Time // last activity; never goes backwards
 	Expires       time.Time // min(Seen + idle timeout, Deadline)
 	Deadline      time.Time // the absolute end
@@ -38,7 +38,7 @@ type Record struct {
 	PreviousEnds time.Time
 
 	Persistent bool   // the token outlives the browser's run ("remember me")
-	Client     Client // who used the session last
+	Client     Client // the session's last user
 
 	Writes   uint64    // the count of the record's writes; each write raises it
 	WriteIDs []WriteID // of the last writes, newest first, at most MaxWriteIDs

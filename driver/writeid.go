@@ -35,7 +35,7 @@ func PushWriteID(list []WriteID, w WriteID) []WriteID {
 // String returns the write id as text: base64url without padding, 11 characters.
 func (w WriteID) String() string { return base64.RawURLEncoding.EncodeToString(w[:]) }
 
-// MarshalText returns what String does.
+// MarshalText returns the text that String returns.
 func (w WriteID) MarshalText() ([]byte, error) {
 	return base64.RawURLEncoding.AppendEncode(nil, w[:]), nil
 }

@@ -15,9 +15,9 @@ import (
 // This file runs every operation under every trouble of troubles_test.go, and checks
 // the errors.
 
-// TestI8Troubles runs every operation under every trouble. It checks the errors, and
+// TestI8_Troubles runs every operation under every trouble. It checks the errors, and
 // that everything works again by itself once the trouble ends.
-func TestI8Troubles(t *testing.T) {
+func TestI8_Troubles(t *testing.T) {
 	t.Parallel()
 	meet(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }

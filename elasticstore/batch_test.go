@@ -96,9 +96,9 @@ func TestReadsJoinOnlyTheUnsent(t *testing.T) {
 	}
 }
 
-// TestI8QueueIsBounded: an engine that hangs doesn't pile up memory. Operations that
+// TestI8_QueueIsBounded: an engine that hangs doesn't pile up memory. Operations that
 // aren't sent are told not to have happened.
-func TestI8QueueIsBounded(t *testing.T) {
+func TestI8_QueueIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)

@@ -128,5 +128,5 @@ func compareVersions(a, b driver.Version) int {
 	return cmp.Or(cmp.Compare(a.Term, b.Term), cmp.Compare(a.Seq, b.Seq))
 }
 
-// sizeOf estimates what a record takes in memory.
+// sizeOf estimates a record's bytes in memory.
 func sizeOf(r *driver.Record) int { return lru.LeastBytes + r.Size() }

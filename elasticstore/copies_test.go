@@ -78,9 +78,9 @@ func TestReadsOfCopies(t *testing.T) {
 	wantAsked(t, &a, s, r, 1, 1)
 }
 
-// TestI2CopiesOfTheEnded: a copy never answers for a session that was ended elsewhere,
+// TestI2_CopiesOfTheEnded: a copy never answers for a session that was ended elsewhere,
 // or that isn't there any more.
-func TestI2CopiesOfTheEnded(t *testing.T) {
+func TestI2_CopiesOfTheEnded(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
 	other := l.open(t, nil, nil)
@@ -191,7 +191,7 @@ func TestNoCopies(t *testing.T) {
 	wantAsked(t, &a, s, r, 1, 0)
 }
 
-// TestCopiesAreBounded by what they take, in documents and in records.
+// TestCopiesAreBounded: the copies' bytes are bounded, in documents and in records.
 func TestCopiesAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newCopies(64 << 10)

@@ -14,10 +14,10 @@ import (
 
 // This file tests documents that somebody edited by hand.
 
-// TestI12EditedByHand edits a visitor's document in every way. An edited document opens
+// TestI12_EditedByHand edits a visitor's document in every way. An edited document opens
 // nothing that it didn't open before, and the next visitor notices nothing. One that
 // can't be understood is an error of its own, and the cookie stays.
-func TestI12EditedByHand(t *testing.T) {
+func TestI12_EditedByHand(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)

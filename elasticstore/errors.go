@@ -18,9 +18,9 @@ import (
 // write was executed, whether to try again, and which errors of package driver callers
 // get.
 
-// fault is the reason why a request, or one item of it, was not carried out, with what
-// it tells of the outcome. Outcomes that callers tell apart, such as a conflict, are no
-// faults.
+// fault is the reason why a request, or one item of it, was not carried out. It tells
+// whether a write may have been executed. Outcomes that callers tell apart, such as a
+// conflict, are no faults.
 type fault struct {
 	text  string
 	cause error

@@ -393,8 +393,8 @@ func TestAnswersToReads(t *testing.T) {
 	}
 }
 
-// TestI12PoisonedRecordFailsAlone: invariant 12, in one answer to _mget.
-func TestI12PoisonedRecordFailsAlone(t *testing.T) {
+// TestI12_PoisonedRecordFailsAlone: invariant 12, in one answer to _mget.
+func TestI12_PoisonedRecordFailsAlone(t *testing.T) {
 	t.Parallel()
 	l, _, s, r := faultyStore(t)
 	for i, document := range []string{

@@ -12,10 +12,10 @@ import (
 
 // This file tests indices that were deleted, or that have another mapping.
 
-// TestI8LostIndex: somebody wipes the engine. A visitor whose session was in the index
+// TestI8_LostIndex: somebody wipes the engine. A visitor whose session was in the index
 // of a period that can't have been dropped isn't signed out, but told of an outage. That
 // lasts until the operator follows the error's advice, or the period is two days past.
-func TestI8LostIndex(t *testing.T) {
+func TestI8_LostIndex(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	now := time.Now()
@@ -70,10 +70,10 @@ func TestI8LostIndex(t *testing.T) {
 	}
 }
 
-// TestI8ForeignMapping: a period's index has somebody else's mapping, or another
+// TestI8_ForeignMapping: a period's index has somebody else's mapping, or another
 // release's, which doesn't take our documents. No record is called invalid for it.
 // Visitors are told of an outage, and the operator is told the remedy.
-func TestI8ForeignMapping(t *testing.T) {
+func TestI8_ForeignMapping(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)

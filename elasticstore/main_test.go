@@ -24,7 +24,7 @@ import (
 )
 
 // This file is the tests' common ground: a real engine, stores on it, and clients that
-// alter what passes.
+// alter requests and answers.
 
 func TestMain(m *testing.M) {
 	// Tests wait for an engine more than they compute. So more run at once than there
@@ -169,8 +169,8 @@ func (l *lab) config(change func(*Config)) *Config {
 	return c
 }
 
-// open opens a store on the lab's engine, through a client that may alter what
-// passes.
+// open opens a store on the lab's engine, through a client that may alter requests and
+// answers.
 func (l *lab) open(t testing.TB, c Client, change func(*Config)) *Store {
 	t.Helper()
 	if c == nil {

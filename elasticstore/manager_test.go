@@ -32,9 +32,9 @@ func newManager(t *testing.T, s driver.Store) *cloakroom.Manager {
 	return m
 }
 
-// TestI1NoSaveIsLostNorDoubled: two processes save into one session while every fifth
+// TestI1_NoSaveIsLostNorDoubled: two processes save into one session while every fifth
 // answer to a write is lost.
-func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
+func TestI1_NoSaveIsLostNorDoubled(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
@@ -86,8 +86,8 @@ func TestI1NoSaveIsLostNorDoubled(t *testing.T) {
 	}
 }
 
-// TestI10SignOutEverywhere signs out everywhere, on a real index of ledgers.
-func TestI10SignOutEverywhere(t *testing.T) {
+// TestI10_SignOutEverywhere signs out everywhere, on a real index of ledgers.
+func TestI10_SignOutEverywhere(t *testing.T) {
 	t.Parallel()
 	_, s := newStore(t)
 	m := newManager(t, s)

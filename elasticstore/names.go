@@ -105,7 +105,7 @@ func (n names) holding(l driver.Layout, t time.Time) (period, bool) {
 	return period{n.at(l, start), l, start, end}, true
 }
 
-// parse reads the name of a period's index. It accepts exactly what at returns.
+// parse reads the name of a period's index. It accepts exactly the results of at.
 func (n names) parse(index string) (period, bool) {
 	text, ok := strings.CutPrefix(index, n.prefix+"-")
 	if !ok || n.one {

@@ -125,10 +125,10 @@ func lags(index string) sender {
 	}
 }
 
-// TestI10LaggingNode signs everybody out through a node that doesn't know the index of a
+// TestI10_LaggingNode signs everybody out through a node that doesn't know the index of a
 // new period, which has sessions of that principal. The node lags for a little, and for
 // longer than anybody waits.
-func TestI10LaggingNode(t *testing.T) {
+func TestI10_LaggingNode(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)

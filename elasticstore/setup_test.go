@@ -216,9 +216,9 @@ func TestForbiddenTemplate(t *testing.T) {
 	}
 }
 
-// TestI8SetupInAnOutage: a failed setup isn't remembered for long, and many callers
+// TestI8_SetupInAnOutage: a failed setup isn't remembered for long, and many callers
 // share one attempt.
-func TestI8SetupInAnOutage(t *testing.T) {
+func TestI8_SetupInAnOutage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
@@ -319,8 +319,8 @@ func TestVanishedIndex(t *testing.T) {
 	}
 }
 
-// TestI8LaggingNode: a node doesn't know an index yet. Its records are not gone.
-func TestI8LaggingNode(t *testing.T) {
+// TestI8_LaggingNode: a node doesn't know an index yet. Its records are not gone.
+func TestI8_LaggingNode(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	f := newFaulty(l.client)
@@ -378,9 +378,9 @@ func TestI8LaggingNode(t *testing.T) {
 	}
 }
 
-// TestI8OpenInAnOutage: a deployment during an outage starts, and works when the engine
+// TestI8_OpenInAnOutage: a deployment during an outage starts, and works when the engine
 // does.
-func TestI8OpenInAnOutage(t *testing.T) {
+func TestI8_OpenInAnOutage(t *testing.T) {
 	t.Parallel()
 	s, err := Open(context.Background(), ClientConfig{URLs: []string{"http://alice:hunter2@127.0.0.1:1"}}, (&lab{index: "x"}).config(nil))
 	if err != nil {
@@ -396,9 +396,9 @@ func TestI8OpenInAnOutage(t *testing.T) {
 	}
 }
 
-// TestI8SetupGoesOn: after an attempt that runs out of time there is another, as long as
+// TestI8_SetupGoesOn: after an attempt that runs out of time there is another, as long as
 // the operation has time.
-func TestI8SetupGoesOn(t *testing.T) {
+func TestI8_SetupGoesOn(t *testing.T) {
 	t.Parallel()
 	s, err := New(newFaulty(nil), (&lab{index: "x"}).config(nil))
 	if err != nil {

@@ -288,8 +288,8 @@ type notes struct {
 	seen map[string]bool
 }
 
-// first reports whether this is the first time for what. After some 1000 it is always
-// false.
+// first reports whether it is called with an event for the first time. After some 1000
+// events it always returns false.
 func (n *notes) first(what string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

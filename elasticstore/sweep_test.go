@@ -90,8 +90,8 @@ func TestSweepDropsPeriods(t *testing.T) {
 	}
 }
 
-// TestI14SweepAsksAllShards: nothing is dropped on the word of some of the shards.
-func TestI14SweepAsksAllShards(t *testing.T) {
+// TestI14_SweepAsksAllShards: nothing is dropped on the word of some of the shards.
+func TestI14_SweepAsksAllShards(t *testing.T) {
 	t.Parallel()
 	l, s := newStore(t)
 	now := time.Now().UTC()
@@ -231,8 +231,8 @@ func TestSweepMakesTheNextPeriod(t *testing.T) {
 	}
 }
 
-// TestI14SweepJudgesVersions: a search may show a state that was since saved over.
-func TestI14SweepJudgesVersions(t *testing.T) {
+// TestI14_SweepJudgesVersions: a search may show a state that was since saved over.
+func TestI14_SweepJudgesVersions(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, func(c *Config) { c.RefreshInterval = time.Hour })

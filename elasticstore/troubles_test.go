@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// This file lists the troubles of an engine and of what stands before it, with the
-// outcome of each operation.
+// This file lists the troubles of an engine, and of proxies and networks before it, with
+// the outcome of each operation.
 
 // outcome is an operation's result during trouble.
 type outcome uint8

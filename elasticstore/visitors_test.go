@@ -17,7 +17,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file tests what visitors of a site notice of troubles.
+// This file tests troubles as visitors of a site meet them.
 
 // site is a real Manager behind a real HTTP server.
 type site struct {
@@ -222,16 +222,16 @@ func meetVisitors(t *testing.T, l *lab, troubles []trouble) {
 	}
 }
 
-// TestI8VisitorsInTrouble: every trouble is a 503 that leaves the cookie alone. It is
+// TestI8_VisitorsInTrouble: every trouble is a 503 that leaves the cookie alone. It is
 // never a sign-out, and nothing is called saved.
-func TestI8VisitorsInTrouble(t *testing.T) {
+func TestI8_VisitorsInTrouble(t *testing.T) {
 	t.Parallel()
 	meetVisitors(t, newLab(t), append(indexTroubles(), proxyTroubles()...))
 }
 
-// TestI1FloodStage: visitors save all the time while the engine blocks writes, twice,
+// TestI1_FloodStage: visitors save all the time while the engine blocks writes, twice,
 // for a disk that is full. Everything acknowledged is there, and nothing else happened.
-func TestI1FloodStage(t *testing.T) {
+func TestI1_FloodStage(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	s := l.open(t, nil, nil)

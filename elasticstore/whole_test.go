@@ -20,9 +20,9 @@ import (
 
 // This file tests troubles of a whole engine, on an engine of its own.
 
-// TestI8WholeEngine has the troubles that only an engine of our own may have: red
+// TestI8_WholeEngine has the troubles that only an engine of our own may have: red
 // shards, blocks on the whole cluster, requests that are too large for it.
-func TestI8WholeEngine(t *testing.T) {
+func TestI8_WholeEngine(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	e := testengine.Start(t, testengine.Options{DataDir: data, Settings: map[string]string{"http.max_content_length": "200kb"}})

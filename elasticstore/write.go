@@ -188,8 +188,8 @@ func (s *Store) refuse(w *write, r *refusal) error {
 	return fmt.Errorf("%w: %w", driver.ErrInvalid, r)
 }
 
-// conflict returns the error of a write that didn't find its version: it reads what is
-// there.
+// conflict returns the error of a write that didn't find its version. It reads the
+// record for that.
 func (s *Store) conflict(ctx context.Context, w *write) error {
 	s.copies.doubt(w.id)
 	_, err := s.get(ctx, w.id)

@@ -21,74 +21,78 @@ func testAssurances(e *env) {
 		there.store = e.second(e.store)
 		stores = append(stores, &there)
 	}
-	e.run("answers_and_reads", func(e *env) {
-		const callers, each = 12, 12
-		var seen sightings
-		first := e.mustCreate(e.record(driver.LayoutDay))
+	e.run("answers_and_reads", func(e *env) { testAnswersAndReads(e, vouched, stores) })
+}
+
+// testAnswersAndReads has callers of all stores write one record, and looks whether a
+// read shows a write that was refused.
+func testAnswersAndReads(e *env, vouched driver.Assurances, stores []*env) {
+	const callers, each = 12, 12
+	var seen sightings
+	first := e.mustCreate(e.record(driver.LayoutDay))
+	e.together(callers, func(i int) error {
+		at := *stores[i%len(stores)]
+		at.T = e.T
+		var last uint64
+		for range each {
+			r, err := at.get(first.ID)
+			if err != nil {
+				return faultf("Get: %w", err)
+			}
+			seen.read(r.WriteIDs)
+			if r.Writes < last {
+				return faultf("Get returned write %d after write %d", r.Writes, last)
+			}
+			last = r.Writes
+			u := next(r)
+			_, err = at.update(u)
+			if err := seen.wrote(u.WriteIDs[0], err); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, l := range layouts {
+		r := e.missing(l)
 		e.together(callers, func(i int) error {
 			at := *stores[i%len(stores)]
 			at.T = e.T
-			var last uint64
-			for range each {
-				r, err := at.get(first.ID)
-				if err != nil {
-					return faultf("Get: %w", err)
-				}
-				seen.read(r.WriteIDs)
-				if r.Writes < last {
-					return faultf("Get returned write %d after write %d", r.Writes, last)
-				}
-				last = r.Writes
-				u := next(r)
-				_, err = at.update(u)
-				if err := seen.wrote(u.WriteIDs[0], err); err != nil {
-					return err
-				}
-			}
-			return nil
+			mine := clone(r)
+			mine.WriteIDs = []driver.WriteID{newWriteID()}
+			_, err := at.create(mine)
+			return seen.wrote(mine.WriteIDs[0], err)
 		})
-		for _, l := range layouts {
-			r := e.missing(l)
-			e.together(callers, func(i int) error {
-				at := *stores[i%len(stores)]
-				at.T = e.T
-				mine := clone(r)
-				mine.WriteIDs = []driver.WriteID{newWriteID()}
-				_, err := at.create(mine)
-				return seen.wrote(mine.WriteIDs[0], err)
-			})
-			made, err := e.get(r.ID)
-			if err != nil {
-				e.Fatalf("Get: %v", err)
-			}
-			seen.read(made.WriteIDs)
-			e.together(callers, func(i int) error {
-				at := *stores[i%len(stores)]
-				at.T = e.T
-				g, id := e.grave(made), newWriteID()
-				g.WriteIDs = push(made.WriteIDs, id)
-				return seen.wrote(id, at.bury(made.ID, g, made.Version))
-			})
-			if buried, err := e.get(r.ID); !driver.IsGone(buried, err) {
-				e.Errorf("Get of what was buried: %v", err)
-			} else {
-				seen.read(buried.Grave.WriteIDs)
-			}
-		}
-		last, err := e.get(first.ID)
+		made, err := e.get(r.ID)
 		if err != nil {
 			e.Fatalf("Get: %v", err)
 		}
-		seen.read(last.WriteIDs)
-		for id := range seen.ids {
-			switch answer, told := seen.answers[id]; {
-			case vouched.Answers && told && answer != nil:
-				e.Errorf("a write was answered with %q, and happened", fmt.Sprint(answer))
-			case vouched.Reads && told && answer != nil:
-				e.Errorf("a read showed a write that was answered with %q", fmt.Sprint(answer))
-			}
+		seen.read(made.WriteIDs)
+		e.together(callers, func(i int) error {
+			at := *stores[i%len(stores)]
+			at.T = e.T
+			g, id := e.grave(made), newWriteID()
+			g.WriteIDs = push(made.WriteIDs, id)
+			return seen.wrote(id, at.bury(made.ID, g, made.Version))
+		})
+		if buried, err := e.get(r.ID); !driver.IsGone(buried, err) {
+			e.Errorf("Get of what was buried: %v", err)
+		} else {
+			seen.read(buried.Grave.WriteIDs)
 		}
-	})
+	}
+	last, err := e.get(first.ID)
+	if err != nil {
+		e.Fatalf("Get: %v", err)
+	}
+	seen.read(last.WriteIDs)
+	for id := range seen.ids {
+		switch answer, told := seen.answers[id]; {
+		case vouched.Answers && told && answer != nil:
+			e.Errorf("a write was answered with %q, and happened", fmt.Sprint(answer))
+		case vouched.Reads && told && answer != nil:
+			e.Errorf("a read showed a write that was answered with %q", fmt.Sprint(answer))
+		}
+	}
 }
 
 // sightings are what reads have shown, and what writes were answered.

@@ -18,77 +18,83 @@ func testClose(e *env) {
 		e.Skip("the store has no method Close() error")
 	}
 
-	e.run("closed", func(e *env) {
-		e.openStore()
-		record, grave, missing := e.three()
-		e.settle()
-		for range 2 { // the second Close changes nothing
-			if err := e.store.(closer).Close(); err != nil {
-				e.Fatalf("Close: %v", err)
-			}
-			for _, op := range e.operations(record, grave, missing) {
-				e.run(op.name, func(e *env) {
-					err := e.soon(op.name, func() error { return op.call(context.Background(), e.store) })
-					e.wantError(err, driver.ErrClosed, op.name)
-				})
-			}
-		}
-	})
+	e.run("closed", testCloseClosed)
+	e.run("unused", testCloseUnused)
+	e.run("by_many", testCloseByMany)
+	e.run("while_searching", testCloseWhileSearching)
+	e.run("while_busy", testCloseWhileBusy)
+}
 
-	e.run("unused", func(e *env) {
-		e.openStore()
+func testCloseClosed(e *env) {
+	e.openStore()
+	record, grave, missing := e.three()
+	e.settle()
+	for range 2 { // the second Close changes nothing
 		if err := e.store.(closer).Close(); err != nil {
 			e.Fatalf("Close: %v", err)
 		}
+		for _, op := range e.operations(record, grave, missing) {
+			e.run(op.name, func(e *env) {
+				err := e.soon(op.name, func() error { return op.call(context.Background(), e.store) })
+				e.wantError(err, driver.ErrClosed, op.name)
+			})
+		}
+	}
+}
+
+func testCloseUnused(e *env) {
+	e.openStore()
+	if err := e.store.(closer).Close(); err != nil {
+		e.Fatalf("Close: %v", err)
+	}
+	_, err := e.get(newID(driver.LayoutDay, e.now))
+	e.wantError(err, driver.ErrClosed, "Get")
+}
+
+func testCloseByMany(e *env) {
+	e.openStore()
+	e.mustCreate(e.record(driver.LayoutDay))
+	e.together(8, func(int) error {
+		if err := e.store.(closer).Close(); err != nil {
+			return faultf("Close: %w", err)
+		}
 		_, err := e.get(newID(driver.LayoutDay, e.now))
-		e.wantError(err, driver.ErrClosed, "Get")
+		return isError(err, driver.ErrClosed)
 	})
+}
 
-	e.run("by_many", func(e *env) {
-		e.openStore()
-		e.mustCreate(e.record(driver.LayoutDay))
-		e.together(8, func(int) error {
-			if err := e.store.(closer).Close(); err != nil {
-				return faultf("Close: %w", err)
+func testCloseWhileSearching(e *env) {
+	e.openStore()
+	e.createAll(e.some(30))
+	e.settle()
+	var failed error
+	n := 0
+	err := e.soon("a search at Close", func() error {
+		for r, err := range e.store.Search(context.Background(), driver.Query{App: e.app}) {
+			if failed != nil {
+				return faultf("the search went on after its error: %v, %w", r, err)
 			}
-			_, err := e.get(newID(driver.LayoutDay, e.now))
-			return isError(err, driver.ErrClosed)
-		})
-	})
-
-	e.run("while_searching", func(e *env) {
-		e.openStore()
-		e.createAll(e.some(30))
-		e.settle()
-		var failed error
-		n := 0
-		err := e.soon("a search at Close", func() error {
-			for r, err := range e.store.Search(context.Background(), driver.Query{App: e.app}) {
-				if failed != nil {
-					return faultf("the search went on after its error: %v, %w", r, err)
-				}
-				if failed = err; err != nil {
-					continue
-				}
-				if n++; n == 3 {
-					// Close may wait for the search, so it has to be beside it.
-					go func() { _ = e.store.(closer).Close() }()
-				}
+			if failed = err; err != nil {
+				continue
 			}
-			return nil
-		})
-		if err != nil {
-			e.Error(err)
+			if n++; n == 3 {
+				// Close may wait for the search, so it has to be beside it.
+				go func() { _ = e.store.(closer).Close() }()
+			}
 		}
-		if failed != nil && !errors.Is(failed, driver.ErrClosed) {
-			e.Errorf("the search ends with the error %v, want none or ErrClosed", failed)
-		}
+		return nil
 	})
+	if err != nil {
+		e.Error(err)
+	}
+	if failed != nil && !errors.Is(failed, driver.ErrClosed) {
+		e.Errorf("the search ends with the error %v, want none or ErrClosed", failed)
+	}
+}
 
-	e.run("while_busy", func(e *env) {
-		e.openStore()
-		e.closeWhileBusy()
-	})
+func testCloseWhileBusy(e *env) {
+	e.openStore()
+	e.closeWhileBusy()
 }
 
 // closeWhileBusy closes the store under many callers. It returns, for each of

@@ -143,83 +143,86 @@ func testContext(e *env) {
 		})
 	}
 
-	e.run("cancelled_while_searching", func(e *env) {
-		kept := e.createAll(e.some(40))
-		e.settle()
-		want := len(expect(kept, driver.Query{App: e.app}))
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		n := 0
-		var failed error
-		for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
-			if failed != nil {
-				e.Fatalf("the search went on after its error: %v, %v", r, err)
-			}
-			if err != nil {
-				failed = err
-				continue
-			}
-			if n++; n == 3 {
-				cancel()
-			}
-		}
-		if failed == nil && n != want || failed != nil && !errors.Is(failed, context.Canceled) {
-			e.Errorf("after %d records of %d the search ends with the error %v, want one that wraps context.Canceled", n, want, failed)
-		}
-	})
+	e.run("cancelled_while_searching", testContextCancelledWhileSearching)
+	e.run("I1_leaving_disturbs_nobody", testContextLeavingDisturbsNobody)
+}
 
-	e.run("I1_leaving_disturbs_nobody", func(e *env) {
-		// Half of the callers have contexts that end while their operations
-		// are under way, by cancellation or by deadline. The others stay, and
-		// all that they do succeeds.
-		seeds := make([]uint64, e.h.Many)
-		for i := range seeds {
-			seeds[i] = e.rand.Uint64()
+func testContextCancelledWhileSearching(e *env) {
+	kept := e.createAll(e.some(40))
+	e.settle()
+	want := len(expect(kept, driver.Query{App: e.app}))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	n := 0
+	var failed error
+	for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
+		if failed != nil {
+			e.Fatalf("the search went on after its error: %v, %v", r, err)
 		}
-		hot := e.mustCreate(e.record(driver.LayoutDay)) // all of them read it
-		leaving, leave := context.WithCancel(context.Background())
-		defer leave()
-		var done atomic.Int64
-		e.together(e.h.Many, func(i int) error {
-			rnd := rand.New(rand.NewPCG(seeds[i], 1))
-			var last *driver.Record
-			for round := range 20 {
-				if done.Add(1) == int64(e.h.Many)*10 { // half way
-					leave()
-				}
-				ctx, cancel := e.context()
-				switch i % 4 {
-				case 0:
-					cancel()
-					ctx, cancel = context.WithCancel(leaving)
-				case 1:
-					cancel()
-					ctx, cancel = context.WithTimeout(context.Background(), time.Duration(rnd.IntN(3000))*time.Microsecond)
-				}
-				got, err := e.store.Get(ctx, hot.ID)
-				if err == nil {
-					if d := diff(got, hot); d != "" {
-						err = faultf("Get differs from what was acknowledged:\n%s", d)
-					} else {
-						last, err = e.visit(ctx, last, i, round)
-					}
-				}
-				ended := ctx.Err()
+		if err != nil {
+			failed = err
+			continue
+		}
+		if n++; n == 3 {
+			cancel()
+		}
+	}
+	if failed == nil && n != want || failed != nil && !errors.Is(failed, context.Canceled) {
+		e.Errorf("after %d records of %d the search ends with the error %v, want one that wraps context.Canceled", n, want, failed)
+	}
+}
+
+func testContextLeavingDisturbsNobody(e *env) {
+	// Half of the callers have contexts that end while their operations
+	// are under way, by cancellation or by deadline. The others stay, and
+	// all that they do succeeds.
+	seeds := make([]uint64, e.h.Many)
+	for i := range seeds {
+		seeds[i] = e.rand.Uint64()
+	}
+	hot := e.mustCreate(e.record(driver.LayoutDay)) // all of them read it
+	leaving, leave := context.WithCancel(context.Background())
+	defer leave()
+	var done atomic.Int64
+	e.together(e.h.Many, func(i int) error {
+		rnd := rand.New(rand.NewPCG(seeds[i], 1))
+		var last *driver.Record
+		for round := range 20 {
+			if done.Add(1) == int64(e.h.Many)*10 { // half way
+				leave()
+			}
+			ctx, cancel := e.context()
+			switch i % 4 {
+			case 0:
 				cancel()
-				switch {
-				case err == nil:
-				case i%4 > 1:
-					return faultf("a caller who stayed: %w", err)
-				case ended == nil || !errors.Is(err, ended):
-					return faultf("a caller whose context ended (%v): %w", ended, err)
-				default:
-					last = nil // the outcome of a write is unknown
+				ctx, cancel = context.WithCancel(leaving)
+			case 1:
+				cancel()
+				ctx, cancel = context.WithTimeout(context.Background(), time.Duration(rnd.IntN(3000))*time.Microsecond)
+			}
+			got, err := e.store.Get(ctx, hot.ID)
+			if err == nil {
+				if d := diff(got, hot); d != "" {
+					err = faultf("Get differs from what was acknowledged:\n%s", d)
+				} else {
+					last, err = e.visit(ctx, last, i, round)
 				}
 			}
-			return nil
-		})
-		e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay)))))
+			ended := ctx.Err()
+			cancel()
+			switch {
+			case err == nil:
+			case i%4 > 1:
+				return faultf("a caller who stayed: %w", err)
+			case ended == nil || !errors.Is(err, ended):
+				return faultf("a caller whose context ended (%v): %w", ended, err)
+			default:
+				last = nil // the outcome of a write is unknown
+			}
+		}
+		return nil
 	})
+	e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay)))))
 }
 
 // visit reads, writes and reads again, as a request does.

@@ -14,13 +14,27 @@ import (
 // testRecord checks that all of a record comes back, but for its values.
 func testRecord(e *env) {
 	e.openStore()
+
+	e.run("round_trip", testRecordRoundTrip)
+	e.run("update_leaves_nothing", testRecordUpdateLeavesNothing)
+	e.eachLayout("layout", testRecordLayout)
+	e.run("I13_grave_round_trip", testRecordGraveRoundTrip)
+	e.run("given_records_are_left_alone", testRecordGivenRecordsAreLeftAlone)
+	e.run("given_records_are_the_callers_again", testRecordGivenRecordsAreTheCallersAgain)
+	e.run("results_stay_as_they_are", testRecordResultsStayAsTheyAre)
+}
+
+// fieldSet is something that the fields of a record may hold.
+type fieldSet struct {
+	name string
+	set  func(r *driver.Record)
+}
+
+func fieldSets() []fieldSet {
 	ms := func(n int64) time.Time { return time.UnixMilli(n).UTC() }
 	day := time.Date(2026, 2, 28, 23, 59, 59, 999*int(time.Millisecond), time.UTC)
 
-	fields := []struct {
-		name string
-		set  func(r *driver.Record)
-	}{
+	sets := []fieldSet{
 		{"plain", func(*driver.Record) {}},
 		{"all_zero", func(r *driver.Record) {
 			*r = driver.Record{ID: r.ID, Kind: r.Kind, App: r.App}
@@ -70,153 +84,151 @@ func testRecord(e *env) {
 		{"ledger", func(r *driver.Record) { r.Kind, r.Principal = driver.KindLedger, "bob" }},
 	}
 	for n := range driver.MaxWriteIDs + 1 {
-		fields = append(fields, struct {
-			name string
-			set  func(r *driver.Record)
-		}{fmt.Sprintf("%d_write_ids", n), func(r *driver.Record) {
+		sets = append(sets, fieldSet{fmt.Sprintf("%d_write_ids", n), func(r *driver.Record) {
 			r.WriteIDs = nil
 			for range n {
 				r.WriteIDs = append(r.WriteIDs, newWriteID())
 			}
 		}})
 	}
+	return sets
+}
 
-	e.run("round_trip", func(e *env) {
-		for _, f := range fields {
-			e.run(f.name, func(e *env) {
-				r := e.record(driver.LayoutImport)
-				f.set(r)
-				e.wantRecord(e.mustCreate(r))
+func testRecordRoundTrip(e *env) {
+	for _, f := range fieldSets() {
+		e.run(f.name, func(e *env) {
+			r := e.record(driver.LayoutImport)
+			f.set(r)
+			e.wantRecord(e.mustCreate(r))
 
-				// The same by an update of a record that was different.
-				r = e.record(driver.LayoutImport)
-				u := clone(r)
-				v := e.mustCreate(r).Version
-				f.set(u)
-				u.Version = v
-				e.wantRecord(e.mustUpdate(u))
-			})
+			// The same by an update of a record that was different.
+			r = e.record(driver.LayoutImport)
+			u := clone(r)
+			v := e.mustCreate(r).Version
+			f.set(u)
+			u.Version = v
+			e.wantRecord(e.mustUpdate(u))
+		})
+	}
+}
+
+func testRecordUpdateLeavesNothing(e *env) {
+	// Fields that an update leaves empty are empty afterwards.
+	full := e.record(driver.LayoutImport)
+	for _, f := range fieldSets() {
+		if f.name != "all_zero" && f.name != "zero_times" {
+			f.set(full)
 		}
-	})
+	}
+	full.Kind = driver.KindSession
+	kept := e.mustCreate(full)
+	e.wantRecord(kept)
+	bare := &driver.Record{ID: kept.ID, Kind: kept.Kind, App: kept.App, Created: kept.Created, Version: kept.Version}
+	e.wantRecord(e.mustUpdate(bare))
+}
 
-	e.run("update_leaves_nothing", func(e *env) {
-		// Fields that an update leaves empty are empty afterwards.
-		full := e.record(driver.LayoutImport)
-		for _, f := range fields {
-			if f.name != "all_zero" && f.name != "zero_times" {
-				f.set(full)
+func testRecordLayout(e *env, l driver.Layout) {
+	kept := e.mustCreate(e.record(l))
+	e.wantRecord(kept)
+	e.wantRecord(e.mustUpdate(next(kept)))
+}
+
+func testRecordGraveRoundTrip(e *env) {
+	for _, l := range []driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
+		for _, reason := range []driver.EndReason{driver.EndDestroyed, driver.EndReplaced,
+			driver.EndRevoked, driver.EndOverLimit, driver.EndExpired, driver.EndAbandoned} {
+			r := e.record(l)
+			r.Principal = "alice \u202e \"é\""
+			kept := e.mustCreate(r)
+			g := e.grave(kept)
+			g.Reason = reason
+			g.At, g.Until = e.now.Add(time.Millisecond), e.now.Add(400*24*time.Hour)
+			g.Writes = 1<<53 + 3
+			g.WriteIDs = []driver.WriteID{newWriteID(), {}, newWriteID(), newWriteID(), newWriteID(), newWriteID(), newWriteID(), newWriteID()}
+			if reason == driver.EndReplaced {
+				g.Successor = newID(driver.LayoutDay, e.now)
 			}
+			e.mustBury(kept.ID, g, kept.Version)
+			e.wantGrave(kept.ID, g)
 		}
-		full.Kind = driver.KindSession
-		kept := e.mustCreate(full)
-		e.wantRecord(kept)
-		bare := &driver.Record{ID: kept.ID, Kind: kept.Kind, App: kept.App, Created: kept.Created, Version: kept.Version}
-		e.wantRecord(e.mustUpdate(bare))
-	})
+	}
+	missing := e.missing(driver.LayoutImport)
+	bare := driver.Grave{Reason: driver.EndRevoked, At: e.now, Until: e.now.Add(time.Hour)}
+	e.mustBury(missing.ID, bare, driver.Version{})
+	e.wantGrave(missing.ID, bare)
+}
 
-	e.eachLayout("layout", func(e *env, l driver.Layout) {
-		kept := e.mustCreate(e.record(l))
-		e.wantRecord(kept)
-		e.wantRecord(e.mustUpdate(next(kept)))
-	})
+func testRecordGivenRecordsAreLeftAlone(e *env) {
+	r := e.record(driver.LayoutDay)
+	r.Version = driver.Version{Term: 7, Seq: 8} // to be ignored
+	before := clone(r)
+	ctx, cancel := e.context()
+	defer cancel()
+	v, err := e.store.Create(ctx, r)
+	if err != nil {
+		e.Fatalf("Create: %v", err)
+	}
+	if d := diff(r, before); d != "" {
+		e.Errorf("Create changed the record it was given:\n%s", d)
+	}
+	u := next(e.at(r, v))
+	before = clone(u)
+	if _, err := e.store.Update(ctx, u); err != nil {
+		e.Fatalf("Update: %v", err)
+	}
+	if d := diff(u, before); d != "" {
+		e.Errorf("Update changed the record it was given:\n%s", d)
+	}
+}
 
-	e.run("I13_grave_round_trip", func(e *env) {
-		for _, l := range []driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
-			for _, reason := range []driver.EndReason{driver.EndDestroyed, driver.EndReplaced,
-				driver.EndRevoked, driver.EndOverLimit, driver.EndExpired, driver.EndAbandoned} {
-				r := e.record(l)
-				r.Principal = "alice \u202e \"é\""
-				kept := e.mustCreate(r)
-				g := e.grave(kept)
-				g.Reason = reason
-				g.At, g.Until = e.now.Add(time.Millisecond), e.now.Add(400*24*time.Hour)
-				g.Writes = 1<<53 + 3
-				g.WriteIDs = []driver.WriteID{newWriteID(), {}, newWriteID(), newWriteID(), newWriteID(), newWriteID(), newWriteID(), newWriteID()}
-				if reason == driver.EndReplaced {
-					g.Successor = newID(driver.LayoutDay, e.now)
-				}
-				e.mustBury(kept.ID, g, kept.Version)
-				e.wantGrave(kept.ID, g)
-			}
-		}
-		missing := e.missing(driver.LayoutImport)
-		bare := driver.Grave{Reason: driver.EndRevoked, At: e.now, Until: e.now.Add(time.Hour)}
-		e.mustBury(missing.ID, bare, driver.Version{})
-		e.wantGrave(missing.ID, bare)
-	})
+func testRecordGivenRecordsAreTheCallersAgain(e *env) {
+	given := e.record(driver.LayoutDay)
+	ctx, cancel := e.context()
+	defer cancel()
+	v, err := e.store.Create(ctx, given)
+	if err != nil {
+		e.Fatalf("Create: %v", err)
+	}
+	kept := e.at(given, v)
+	*given = driver.Record{ID: given.ID}
+	e.wantRecord(kept)
+	given = next(kept)
+	if v, err = e.store.Update(ctx, given); err != nil {
+		e.Fatalf("Update: %v", err)
+	}
+	kept = e.at(given, v)
+	*given = driver.Record{ID: given.ID}
+	e.wantRecord(kept)
+}
 
-	e.run("given_records_are_left_alone", func(e *env) {
-		r := e.record(driver.LayoutDay)
-		r.Version = driver.Version{Term: 7, Seq: 8} // to be ignored
-		before := clone(r)
-		ctx, cancel := e.context()
-		defer cancel()
-		v, err := e.store.Create(ctx, r)
-		if err != nil {
-			e.Fatalf("Create: %v", err)
-		}
-		if d := diff(r, before); d != "" {
-			e.Errorf("Create changed the record it was given:\n%s", d)
-		}
-		u := next(e.at(r, v))
-		before = clone(u)
-		if _, err := e.store.Update(ctx, u); err != nil {
-			e.Fatalf("Update: %v", err)
-		}
-		if d := diff(u, before); d != "" {
-			e.Errorf("Update changed the record it was given:\n%s", d)
-		}
-	})
+func testRecordResultsStayAsTheyAre(e *env) {
+	kept := e.mustCreate(e.record(driver.LayoutDay))
+	e.settle()
+	shared, err := e.get(kept.ID)
+	if err != nil {
+		e.Fatalf("Get: %v", err)
+	}
+	found := e.mustSearch(driver.Query{App: e.app})
+	if len(found) != 1 {
+		e.Fatalf("Search found %d records, want 1", len(found))
+	}
+	before, foundBefore := clone(shared), clone(found[0])
 
-	e.run("given_records_are_the_callers_again", func(e *env) {
-		given := e.record(driver.LayoutDay)
-		ctx, cancel := e.context()
-		defer cancel()
-		v, err := e.store.Create(ctx, given)
-		if err != nil {
-			e.Fatalf("Create: %v", err)
-		}
-		kept := e.at(given, v)
-		*given = driver.Record{ID: given.ID}
-		e.wantRecord(kept)
-		given = next(kept)
-		if v, err = e.store.Update(ctx, given); err != nil {
-			e.Fatalf("Update: %v", err)
-		}
-		kept = e.at(given, v)
-		*given = driver.Record{ID: given.ID}
-		e.wantRecord(kept)
-	})
-
-	e.run("results_stay_as_they_are", func(e *env) {
-		kept := e.mustCreate(e.record(driver.LayoutDay))
-		e.settle()
-		shared, err := e.get(kept.ID)
-		if err != nil {
-			e.Fatalf("Get: %v", err)
-		}
-		found := e.mustSearch(driver.Query{App: e.app})
-		if len(found) != 1 {
-			e.Fatalf("Search found %d records, want 1", len(found))
-		}
-		before, foundBefore := clone(shared), clone(found[0])
-
-		last := kept
-		for range 3 {
-			last = e.mustUpdate(next(last))
-			e.wantRecord(last)
-		}
-		e.mustBury(last.ID, e.grave(last), last.Version)
-		if _, err := e.get(last.ID); !errors.Is(err, driver.ErrGone) {
-			e.Fatalf("Get after Bury: %v", err)
-		}
-		if d := diff(shared, before); d != "" {
-			e.Errorf("a record that Get returned changed afterwards:\n%s", d)
-		}
-		if d := diff(found[0], foundBefore); d != "" {
-			e.Errorf("a record that Search yielded changed afterwards:\n%s", d)
-		}
-	})
+	last := kept
+	for range 3 {
+		last = e.mustUpdate(next(last))
+		e.wantRecord(last)
+	}
+	e.mustBury(last.ID, e.grave(last), last.Version)
+	if _, err := e.get(last.ID); !errors.Is(err, driver.ErrGone) {
+		e.Fatalf("Get after Bury: %v", err)
+	}
+	if d := diff(shared, before); d != "" {
+		e.Errorf("a record that Get returned changed afterwards:\n%s", d)
+	}
+	if d := diff(found[0], foundBefore); d != "" {
+		e.Errorf("a record that Search yielded changed afterwards:\n%s", d)
+	}
 }
 
 func allBytes() []byte {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -14,19 +13,7 @@ import (
 func testSearch(e *env) {
 	e.openStore()
 
-	e.run("nothing", func(e *env) {
-		// Before anything was written, and with other apps' records there.
-		if found := e.mustSearch(driver.Query{}); len(found) != 0 {
-			e.Errorf("an empty store yields %d records", len(found))
-		}
-		other := *e
-		other.app = newApp()
-		e.mustCreate(other.record(driver.LayoutDay))
-		e.settle()
-		if found := e.mustSearch(driver.Query{App: e.app}); len(found) != 0 {
-			e.Errorf("an app without records has %d", len(found))
-		}
-	})
+	e.run("nothing", testSearchNothing)
 
 	if store, ok := e.store.(driver.Refresher); ok {
 		e.run("I10_refresh", func(e *env) { testRefresh(e, store) })
@@ -37,91 +24,110 @@ func testSearch(e *env) {
 	e.run("more_than_a_page", testManyFound)
 	e.run("use_while_searching", testUseWhileSearching)
 
-	e.run("graves_are_left_out", func(e *env) {
-		var live []*driver.Record
-		for i := range 8 {
-			r := e.record(layouts[i%5])
-			r.Principal = "alice" // which graves keep
-			kept := e.mustCreate(r)
-			switch i % 3 {
-			case 0:
-				live = append(live, kept)
-			case 1:
-				e.mustBury(kept.ID, e.grave(kept), kept.Version)
-			case 2:
-				e.mustBury(kept.ID, e.grave(kept), driver.Version{})
-			}
-		}
-		missing := e.missing(driver.LayoutImport)
-		e.mustBury(missing.ID, e.grave(missing), driver.Version{})
-		e.settle()
-		found := e.mustSearch(driver.Query{App: e.app})
-		for _, r := range found {
-			if r.Grave != nil {
-				e.Errorf("Search yields the grave of %s", r.ID)
-			}
-		}
-		if len(found) != len(live)+1 { // and the neighbour of the missing
-			e.Errorf("Search found %d records, want %d", len(found), len(live)+1)
-		}
-		e.wantFound(driver.Query{App: e.app, Principal: "alice"}, live)
-	})
+	e.run("graves_are_left_out", testSearchGravesAreLeftOut)
+	e.run("the_expired_are_found", testSearchTheExpiredAreFound)
+	e.run("early_break", testSearchEarlyBreak)
+	e.run("many_search_at_once", testSearchManySearchAtOnce)
+}
 
-	e.run("the_expired_are_found", func(e *env) {
-		// Expiry isn't the store's: only a sweep ends anything.
-		r := e.record(driver.LayoutDay)
-		r.Expires = e.now.Add(-time.Minute)
+func testSearchNothing(e *env) {
+	// Before anything was written, and with other apps' records there.
+	if found := e.mustSearch(driver.Query{}); len(found) != 0 {
+		e.Errorf("an empty store yields %d records", len(found))
+	}
+	other := *e
+	other.app = newApp()
+	e.mustCreate(other.record(driver.LayoutDay))
+	e.settle()
+	if found := e.mustSearch(driver.Query{App: e.app}); len(found) != 0 {
+		e.Errorf("an app without records has %d", len(found))
+	}
+}
+
+func testSearchGravesAreLeftOut(e *env) {
+	var live []*driver.Record
+	for i := range 8 {
+		r := e.record(layouts[i%5])
+		r.Principal = "alice" // which graves keep
 		kept := e.mustCreate(r)
-		r = e.record(driver.LayoutImport)
-		r.Expires = e.now.Add(-48 * time.Hour)
-		r.Deadline = r.Expires
-		kept2 := e.mustCreate(r)
-		e.settle()
-		e.wantFound(driver.Query{App: e.app}, []*driver.Record{kept, kept2})
-		e.wantRecord(kept)
-		e.wantRecord(kept2)
-	})
+		switch i % 3 {
+		case 0:
+			live = append(live, kept)
+		case 1:
+			e.mustBury(kept.ID, e.grave(kept), kept.Version)
+		case 2:
+			e.mustBury(kept.ID, e.grave(kept), driver.Version{})
+		}
+	}
+	missing := e.missing(driver.LayoutImport)
+	e.mustBury(missing.ID, e.grave(missing), driver.Version{})
+	e.settle()
+	found := e.mustSearch(driver.Query{App: e.app})
+	for _, r := range found {
+		if r.Grave != nil {
+			e.Errorf("Search yields the grave of %s", r.ID)
+		}
+	}
+	if len(found) != len(live)+1 { // and the neighbour of the missing
+		e.Errorf("Search found %d records, want %d", len(found), len(live)+1)
+	}
+	e.wantFound(driver.Query{App: e.app, Principal: "alice"}, live)
+}
 
-	e.run("early_break", func(e *env) {
-		e.createAll(e.some(30))
-		e.settle()
-		for n := range 40 { // more than a store has connections
-			ctx, cancel := e.context()
-			got := 0
-			for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
-				if err != nil {
-					e.Fatalf("Search: %v", err)
-				}
-				if r == nil {
-					e.Fatal("Search yields no record")
-				}
-				if got++; got > n%5 {
-					break
-				}
+func testSearchTheExpiredAreFound(e *env) {
+	// Expiry isn't the store's: only a sweep ends anything.
+	r := e.record(driver.LayoutDay)
+	r.Expires = e.now.Add(-time.Minute)
+	kept := e.mustCreate(r)
+	r = e.record(driver.LayoutImport)
+	r.Expires = e.now.Add(-48 * time.Hour)
+	r.Deadline = r.Expires
+	kept2 := e.mustCreate(r)
+	e.settle()
+	e.wantFound(driver.Query{App: e.app}, []*driver.Record{kept, kept2})
+	e.wantRecord(kept)
+	e.wantRecord(kept2)
+}
+
+func testSearchEarlyBreak(e *env) {
+	e.createAll(e.some(30))
+	e.settle()
+	for n := range 40 { // more than a store has connections
+		ctx, cancel := e.context()
+		got := 0
+		for r, err := range e.store.Search(ctx, driver.Query{App: e.app}) {
+			if err != nil {
+				e.Fatalf("Search: %v", err)
 			}
-			cancel()
-			if got != n%5+1 {
-				e.Fatalf("the search stopped at %d, want %d", got, n%5+1)
+			if r == nil {
+				e.Fatal("Search yields no record")
+			}
+			if got++; got > n%5 {
+				break
 			}
 		}
-		// The store is as good as before.
-		e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay)))))
-	})
+		cancel()
+		if got != n%5+1 {
+			e.Fatalf("the search stopped at %d, want %d", got, n%5+1)
+		}
+	}
+	// The store is as good as before.
+	e.wantRecord(e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay)))))
+}
 
-	e.run("many_search_at_once", func(e *env) {
-		kept := e.createAll(e.some(25))
-		e.settle()
-		e.together(min(e.h.Many, 64), func(i int) error {
-			q := driver.Query{App: e.app, Limit: i % 7}
-			found, err := e.search(q)
-			if err != nil {
-				return err
-			}
-			if want := expect(kept, q); len(found) != len(want) {
-				return faultf("found %d records, want %d", len(found), len(want))
-			}
-			return nil
-		})
+func testSearchManySearchAtOnce(e *env) {
+	kept := e.createAll(e.some(25))
+	e.settle()
+	e.together(min(e.h.Many, 64), func(i int) error {
+		q := driver.Query{App: e.app, Limit: i % 7}
+		found, err := e.search(q)
+		if err != nil {
+			return err
+		}
+		if want := expect(kept, q); len(found) != len(want) {
+			return faultf("found %d records, want %d", len(found), len(want))
+		}
+		return nil
 	})
 }
 
@@ -325,113 +331,6 @@ func testPrincipals(e *env) {
 			e.Errorf("the app %q has the records of %q", app, e.app)
 		}
 	}
-}
-
-// testPaging checks that going on from After finds each record exactly once,
-// whatever the page's size and however many records have the same time.
-func testPaging(e *env) {
-	var records []*driver.Record
-	for i := range 40 {
-		// Ties: all but ten were created at one of two moments.
-		created := e.now.Add(-time.Duration(i%2) * time.Minute)
-		if i < 10 {
-			created = e.now.Add(-time.Duration(i) * time.Second)
-		}
-		r := e.recordAt([]driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutImport}[i%3], created)
-		// Two of one moment that the order of texts has the other way round
-		// than that of bytes: their texts begin with z and 0.
-		switch i {
-		case 14:
-			r.ID[0] = 51 << 2
-		case 20:
-			r.ID[0] = 52 << 2
-		}
-		records = append(records, r)
-	}
-	kept := e.createAll(records)
-	e.settle()
-	want := expect(kept, driver.Query{App: e.app})
-	for _, limit := range []int{1, 2, 3, 7, 39, 40, 41} {
-		q := driver.Query{App: e.app, Limit: limit}
-		var found []*driver.Record
-		for {
-			page := e.mustSearch(q)
-			found = append(found, page...)
-			if len(page) < limit || len(found) > len(want) {
-				break
-			}
-			q.After = page[len(page)-1].Cursor()
-		}
-		if d := diffFound(found, want); d != "" {
-			e.Errorf("pages of %d: all together %s", limit, d)
-		}
-	}
-	for i, r := range want {
-		q := driver.Query{App: e.app, After: r.Cursor()}
-		if d := diffFound(e.mustSearch(q), want[i+1:]); d != "" {
-			e.Fatalf("after place %d: %s", i, d)
-		}
-	}
-	// A place need not be that of a record which is there.
-	between := driver.Cursor{Created: e.now.Add(-30 * time.Second), ID: newID(driver.LayoutDay, e.now)}
-	e.wantFound(driver.Query{App: e.app, After: between}, kept)
-	e.wantFound(driver.Query{App: e.app, After: driver.Cursor{Created: e.now}}, kept)
-	e.wantFound(driver.Query{App: e.app, After: driver.Cursor{Created: e.now.Add(time.Hour)}}, kept)
-}
-
-// testManyFound searches for more records than a store would read at a time,
-// while others are being written.
-func testManyFound(e *env) {
-	const n = 1200
-	records := make([]*driver.Record, n)
-	for i := range records {
-		records[i] = e.recordAt(driver.LayoutDay, e.now.Add(-time.Duration(i%7)*time.Second))
-	}
-	kept := e.createAll(records)
-	e.settle()
-	e.wantFound(driver.Query{App: e.app}, kept)
-	e.wantFound(driver.Query{App: e.app, Limit: n - 1}, kept)
-
-	stays := map[driver.ID]bool{}
-	for i, r := range kept {
-		if i%3 != 0 {
-			stays[r.ID] = true
-		}
-	}
-	var done atomic.Bool
-	e.together(2, func(who int) error {
-		if who == 0 {
-			for i := 0; i < n && !done.Load(); i += 3 {
-				var err error
-				if i%2 == 0 {
-					_, err = e.update(next(kept[i]))
-				} else {
-					err = e.bury(kept[i].ID, e.grave(kept[i]), kept[i].Version)
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-		defer done.Store(true)
-		for range 3 {
-			found, err := e.search(driver.Query{App: e.app})
-			if err != nil {
-				return faultf("Search beside writes: %w", err)
-			}
-			left := len(stays)
-			for _, r := range found {
-				if stays[r.ID] {
-					left--
-				}
-			}
-			if left != 0 {
-				return faultf("a search beside writes of other records left out %d records, or yields some twice", left)
-			}
-		}
-		return nil
-	})
 }
 
 // testUseWhileSearching writes what a search yields in its own loop.

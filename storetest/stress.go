@@ -15,80 +15,84 @@ import (
 func testStress(e *env) {
 	e.openStore()
 
-	e.run("I13_each_gets_its_own", func(e *env) {
-		seeds := make([]uint64, e.h.Many)
-		for i := range seeds {
-			seeds[i] = e.rand.Uint64()
+	e.run("I13_each_gets_its_own", testStressEachGetsItsOwn)
+	e.run("many_read_the_same", testStressManyReadTheSame)
+	e.run("big_and_small", testStressBigAndSmall)
+}
+
+func testStressEachGetsItsOwn(e *env) {
+	seeds := make([]uint64, e.h.Many)
+	for i := range seeds {
+		seeds[i] = e.rand.Uint64()
+	}
+	e.together(e.h.Many, func(i int) error {
+		c := caller{e: e, rand: rand.New(rand.NewPCG(seeds[i], 0)), layout: layouts[i%len(layouts)]}
+		for step := range 25 {
+			if err := c.step(); err != nil {
+				return faultf("step %d: %w", step, err)
+			}
 		}
-		e.together(e.h.Many, func(i int) error {
-			c := caller{e: e, rand: rand.New(rand.NewPCG(seeds[i], 0)), layout: layouts[i%len(layouts)]}
-			for step := range 25 {
-				if err := c.step(); err != nil {
-					return faultf("step %d: %w", step, err)
+		return c.check()
+	})
+}
+
+func testStressManyReadTheSame(e *env) {
+	var kept []*driver.Record
+	for i := range 4 {
+		r := e.record(driver.LayoutDay)
+		r.Values = r.Values.With("which", json.RawMessage(fmt.Sprint(i)))
+		kept = append(kept, e.mustCreate(r))
+	}
+	gone := e.mustCreate(e.record(driver.LayoutDay))
+	g := e.grave(gone)
+	e.mustBury(gone.ID, g, gone.Version)
+	missing := e.missing(driver.LayoutDay)
+	e.together(e.h.Many, func(i int) error {
+		for n := range 10 {
+			switch which := (i + n) % 6; which {
+			case 4:
+				r, err := e.get(gone.ID)
+				if err := isGrave(gone.ID, r, err); err != nil {
+					return err
+				}
+			case 5:
+				if _, err := e.get(missing.ID); isError(err, driver.ErrNotFound) != nil {
+					return isError(err, driver.ErrNotFound)
+				}
+			default:
+				r, err := e.get(kept[which].ID)
+				if err != nil {
+					return err
+				}
+				if d := diff(r, kept[which]); d != "" {
+					return faultf("Get returned another record than was asked for:\n%s", d)
 				}
 			}
-			return c.check()
-		})
-	})
-
-	e.run("many_read_the_same", func(e *env) {
-		var kept []*driver.Record
-		for i := range 4 {
-			r := e.record(driver.LayoutDay)
-			r.Values = r.Values.With("which", json.RawMessage(fmt.Sprint(i)))
-			kept = append(kept, e.mustCreate(r))
 		}
-		gone := e.mustCreate(e.record(driver.LayoutDay))
-		g := e.grave(gone)
-		e.mustBury(gone.ID, g, gone.Version)
-		missing := e.missing(driver.LayoutDay)
-		e.together(e.h.Many, func(i int) error {
-			for n := range 10 {
-				switch which := (i + n) % 6; which {
-				case 4:
-					r, err := e.get(gone.ID)
-					if err := isGrave(gone.ID, r, err); err != nil {
-						return err
-					}
-				case 5:
-					if _, err := e.get(missing.ID); isError(err, driver.ErrNotFound) != nil {
-						return isError(err, driver.ErrNotFound)
-					}
-				default:
-					r, err := e.get(kept[which].ID)
-					if err != nil {
-						return err
-					}
-					if d := diff(r, kept[which]); d != "" {
-						return faultf("Get returned another record than was asked for:\n%s", d)
-					}
-				}
-			}
-			return nil
-		})
+		return nil
 	})
+}
 
-	e.run("big_and_small", func(e *env) {
-		// Sizes that no limit of bytes per batch can foresee.
-		e.together(min(e.h.Many, 48), func(i int) error {
-			r := e.record(driver.LayoutDay)
-			if i%4 == 0 {
-				r.Values = r.Values.With("big", quote(string(make([]byte, 1<<14)))) // grows sixfold as JSON
-			}
-			v, err := e.create(r)
-			if err != nil {
-				return faultf("Create: %w", err)
-			}
-			r.Version = v
-			got, err := e.get(r.ID)
-			if err != nil {
-				return faultf("Get: %w", err)
-			}
-			if d := diff(got, r); d != "" {
-				return faultf("Get differs from what was created:\n%s", d)
-			}
-			return nil
-		})
+func testStressBigAndSmall(e *env) {
+	// Sizes that no limit of bytes per batch can foresee.
+	e.together(min(e.h.Many, 48), func(i int) error {
+		r := e.record(driver.LayoutDay)
+		if i%4 == 0 {
+			r.Values = r.Values.With("big", quote(string(make([]byte, 1<<14)))) // grows sixfold as JSON
+		}
+		v, err := e.create(r)
+		if err != nil {
+			return faultf("Create: %w", err)
+		}
+		r.Version = v
+		got, err := e.get(r.ID)
+		if err != nil {
+			return faultf("Get: %w", err)
+		}
+		if d := diff(got, r); d != "" {
+			return faultf("Get differs from what was created:\n%s", d)
+		}
+		return nil
 	})
 }
 

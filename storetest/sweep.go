@@ -18,200 +18,210 @@ const (
 func testSweep(e *env) {
 	e.openStore()
 
-	// ending makes a record that idles until expires and ends at deadline.
-	ending := func(e *env, l driver.Layout, expires, deadline time.Time) *driver.Record {
-		r := e.recordAt(l, e.now.Add(-2*time.Hour))
-		r.Expires, r.Deadline = expires, deadline
-		r.Writes = 3
-		r.WriteIDs = []driver.WriteID{newWriteID(), newWriteID(), newWriteID()}
-		return r
-	}
-
-	e.run("the_living_are_left_alone", func(e *env) {
-		e.mustSweep(e.now) // what earlier subtests left
-		var kept []*driver.Record
-		for _, l := range layouts {
-			kept = append(kept, e.mustCreate(e.record(l)), e.mustCreate(ending(e, l, e.now.Add(ms), e.now.Add(ms))))
-		}
-		gone := e.mustCreate(e.record(driver.LayoutImport))
-		g := e.grave(gone)
-		g.Until = e.now.Add(ms)
-		e.mustBury(gone.ID, g, gone.Version)
-		v := e.wantGrave(gone.ID, g)
-		e.wantReport(e.mustSweep(e.now), 0, 0)
-		for _, r := range kept {
-			e.wantRecord(r)
-		}
-		if got := e.wantGrave(gone.ID, g); got != v {
-			e.Errorf("the sweep moved the version of a grave from %s to %s", v, got)
-		}
-	})
-
+	e.run("the_living_are_left_alone", testSweepTheLivingAreLeftAlone)
 	for _, l := range unperioded {
-		e.run("I2_the_idle_are_buried/"+l.String(), func(e *env) {
-			e.mustSweep(e.now)
-			kept := e.mustCreate(ending(e, l, e.now.Add(-ms), e.now.Add(time.Hour)))
-			full := ending(e, l, e.now.Add(-time.Hour), e.now.Add(30*24*time.Hour))
-			full.Principal = "alice"
-			for len(full.WriteIDs) < driver.MaxWriteIDs {
-				full.WriteIDs = append(full.WriteIDs, newWriteID())
-			}
-			full = e.mustCreate(full)
-			e.wantReport(e.mustSweep(e.now), 2, 0)
-			for _, r := range []*driver.Record{kept, full} {
-				v := e.wantExpired(r, e.now)
-				if v == r.Version {
-					e.Errorf("the grave has the version of the record, %s", v)
-				}
-				_, err := e.create(r)
-				e.wantError(err, driver.ErrExists, "Create on the grave that a sweep dug")
-				_, err = e.update(next(r))
-				e.wantError(err, driver.ErrGone, "Update of what a sweep buried")
-			}
-			e.wantReport(e.mustSweep(e.now), 0, 0)
-			e.wantExpired(kept, e.now)
-			e.wantExpired(full, e.now)
-			if found := e.mustSearch(driver.Query{App: e.app}); len(found) != 0 {
-				e.Errorf("Search finds %d records that a sweep buried", len(found))
-			}
-		})
-
-		e.run("I2_not_removed_too_early/"+l.String(), func(e *env) {
-			// What has reached its deadline ends, but is kept for the tolerance.
-			deadline := e.now.Add(-time.Minute)
-			r := e.mustCreate(ending(e, l, deadline, deadline))
-			gone := e.mustCreate(ending(e, l, deadline, deadline))
-			g := e.grave(gone)
-			e.mustBury(gone.ID, g, gone.Version)
-			for _, now := range []time.Time{deadline, deadline.Add(ms), deadline.Add(tolerance - ms)} {
-				e.mustSweep(now)
-				if _, err := e.get(r.ID); err != nil && !errors.Is(err, driver.ErrGone) {
-					e.Fatalf("Get after a sweep %v past the deadline: %v", now.Sub(deadline), err)
-				}
-				_, err := e.create(r)
-				e.wantError(err, driver.ErrExists, "Create before the tolerance has passed")
-				e.wantGrave(gone.ID, g)
-			}
-			e.wantExpired(r, deadline.Add(ms), deadline.Add(tolerance-ms), deadline)
-			e.mustSweep(deadline.Add(tolerance + ms))
-			e.wantMissing(r.ID)
-			e.wantMissing(gone.ID)
-		})
-
-		e.run("removed_at_once/"+l.String(), func(e *env) {
-			// What was not swept for long goes in one sweep.
-			e.mustSweep(e.now)
-			deadline := e.now.Add(-tolerance - ms)
-			r := e.mustCreate(ending(e, l, deadline.Add(-time.Hour), deadline))
-			gone := e.mustCreate(ending(e, l, deadline, deadline))
-			e.mustBury(gone.ID, e.grave(gone), gone.Version)
-			e.wantReport(e.mustSweep(e.now), 0, 2)
-			e.wantMissing(r.ID)
-			e.wantMissing(gone.ID)
-		})
+		e.run("I2_the_idle_are_buried/"+l.String(), func(e *env) { testSweepTheIdle(e, l) })
+		e.run("I2_not_removed_too_early/"+l.String(), func(e *env) { testSweepNotTooEarly(e, l) })
+		e.run("removed_at_once/"+l.String(), func(e *env) { testSweepAtOnce(e, l) })
 	}
+	e.run("ledgers", testSweepLedgers)
+	e.run("kind_decides_not_layout", testSweepKindDecidesNotLayout)
+	e.run("periods", testSweepPeriods)
+	e.run("many", testSweepMany)
+	e.run("two_at_once", testSweepTwoAtOnce)
+}
 
-	e.run("ledgers", func(e *env) {
+// ending makes a record that idles until expires and ends at deadline.
+func (e *env) ending(l driver.Layout, expires, deadline time.Time) *driver.Record {
+	r := e.recordAt(l, e.now.Add(-2*time.Hour))
+	r.Expires, r.Deadline = expires, deadline
+	r.Writes = 3
+	r.WriteIDs = []driver.WriteID{newWriteID(), newWriteID(), newWriteID()}
+	return r
+}
+
+func testSweepTheLivingAreLeftAlone(e *env) {
+	e.mustSweep(e.now) // what earlier subtests left
+	var kept []*driver.Record
+	for _, l := range layouts {
+		kept = append(kept, e.mustCreate(e.record(l)), e.mustCreate(e.ending(l, e.now.Add(ms), e.now.Add(ms))))
+	}
+	gone := e.mustCreate(e.record(driver.LayoutImport))
+	g := e.grave(gone)
+	g.Until = e.now.Add(ms)
+	e.mustBury(gone.ID, g, gone.Version)
+	v := e.wantGrave(gone.ID, g)
+	e.wantReport(e.mustSweep(e.now), 0, 0)
+	for _, r := range kept {
+		e.wantRecord(r)
+	}
+	if got := e.wantGrave(gone.ID, g); got != v {
+		e.Errorf("the sweep moved the version of a grave from %s to %s", v, got)
+	}
+}
+
+func testSweepTheIdle(e *env, l driver.Layout) {
+	e.mustSweep(e.now)
+	kept := e.mustCreate(e.ending(l, e.now.Add(-ms), e.now.Add(time.Hour)))
+	full := e.ending(l, e.now.Add(-time.Hour), e.now.Add(30*24*time.Hour))
+	full.Principal = "alice"
+	for len(full.WriteIDs) < driver.MaxWriteIDs {
+		full.WriteIDs = append(full.WriteIDs, newWriteID())
+	}
+	full = e.mustCreate(full)
+	e.wantReport(e.mustSweep(e.now), 2, 0)
+	for _, r := range []*driver.Record{kept, full} {
+		v := e.wantExpired(r, e.now)
+		if v == r.Version {
+			e.Errorf("the grave has the version of the record, %s", v)
+		}
+		_, err := e.create(r)
+		e.wantError(err, driver.ErrExists, "Create on the grave that a sweep dug")
+		_, err = e.update(next(r))
+		e.wantError(err, driver.ErrGone, "Update of what a sweep buried")
+	}
+	e.wantReport(e.mustSweep(e.now), 0, 0)
+	e.wantExpired(kept, e.now)
+	e.wantExpired(full, e.now)
+	if found := e.mustSearch(driver.Query{App: e.app}); len(found) != 0 {
+		e.Errorf("Search finds %d records that a sweep buried", len(found))
+	}
+}
+
+func testSweepNotTooEarly(e *env, l driver.Layout) {
+	// What has reached its deadline ends, but is kept for the tolerance.
+	deadline := e.now.Add(-time.Minute)
+	r := e.mustCreate(e.ending(l, deadline, deadline))
+	gone := e.mustCreate(e.ending(l, deadline, deadline))
+	g := e.grave(gone)
+	e.mustBury(gone.ID, g, gone.Version)
+	for _, now := range []time.Time{deadline, deadline.Add(ms), deadline.Add(tolerance - ms)} {
+		e.mustSweep(now)
+		if _, err := e.get(r.ID); err != nil && !errors.Is(err, driver.ErrGone) {
+			e.Fatalf("Get after a sweep %v past the deadline: %v", now.Sub(deadline), err)
+		}
+		_, err := e.create(r)
+		e.wantError(err, driver.ErrExists, "Create before the tolerance has passed")
+		e.wantGrave(gone.ID, g)
+	}
+	e.wantExpired(r, deadline.Add(ms), deadline.Add(tolerance-ms), deadline)
+	e.mustSweep(deadline.Add(tolerance + ms))
+	e.wantMissing(r.ID)
+	e.wantMissing(gone.ID)
+}
+
+func testSweepAtOnce(e *env, l driver.Layout) {
+	// What was not swept for long goes in one sweep.
+	e.mustSweep(e.now)
+	deadline := e.now.Add(-tolerance - ms)
+	r := e.mustCreate(e.ending(l, deadline.Add(-time.Hour), deadline))
+	gone := e.mustCreate(e.ending(l, deadline, deadline))
+	e.mustBury(gone.ID, e.grave(gone), gone.Version)
+	e.wantReport(e.mustSweep(e.now), 0, 2)
+	e.wantMissing(r.ID)
+	e.wantMissing(gone.ID)
+}
+
+func testSweepLedgers(e *env) {
+	e.mustSweep(e.now)
+	l := driver.LayoutLedger
+	// Ledgers have no idle time, whatever their field says.
+	idle := e.mustCreate(e.ending(l, e.now.Add(-time.Hour), e.now.Add(time.Hour)))
+	over := e.mustCreate(e.ending(l, e.now.Add(time.Hour), e.now.Add(-tolerance-ms)))
+	almost := e.mustCreate(e.ending(l, e.now.Add(-time.Hour), e.now.Add(-tolerance+ms)))
+	buried := e.mustCreate(e.ending(l, e.now, e.now.Add(-tolerance-ms)))
+	e.mustBury(buried.ID, e.grave(buried), buried.Version)
+	e.wantReport(e.mustSweep(e.now), 0, 2)
+	e.wantRecord(idle)
+	e.wantRecord(almost)
+	e.wantMissing(over.ID)
+	e.wantMissing(buried.ID)
+	e.wantReport(e.mustSweep(e.now.Add(2*ms)), 0, 1)
+	e.wantRecord(idle)
+	e.wantMissing(almost.ID)
+}
+
+func testSweepKindDecidesNotLayout(e *env) {
+	e.mustSweep(e.now)
+	r := e.ending(driver.LayoutImport, e.now.Add(-time.Hour), e.now.Add(time.Hour))
+	r.Kind, r.Principal = driver.KindLedger, "alice"
+	kept := e.mustCreate(r)
+	e.wantReport(e.mustSweep(e.now), 0, 0)
+	e.wantRecord(kept)
+}
+
+func testSweepPeriods(e *env) {
+	// A store that drops whole periods may leave the idle to be found by
+	// whoever asks for them, but it must not lose them.
+	for _, l := range layouts[:4] {
+		r := e.mustCreate(e.ending(l, e.now.Add(-ms), e.now.Add(time.Hour)))
 		e.mustSweep(e.now)
-		l := driver.LayoutLedger
-		// Ledgers have no idle time, whatever their field says.
-		idle := e.mustCreate(ending(e, l, e.now.Add(-time.Hour), e.now.Add(time.Hour)))
-		over := e.mustCreate(ending(e, l, e.now.Add(time.Hour), e.now.Add(-tolerance-ms)))
-		almost := e.mustCreate(ending(e, l, e.now.Add(-time.Hour), e.now.Add(-tolerance+ms)))
-		buried := e.mustCreate(ending(e, l, e.now, e.now.Add(-tolerance-ms)))
-		e.mustBury(buried.ID, e.grave(buried), buried.Version)
-		e.wantReport(e.mustSweep(e.now), 0, 2)
-		e.wantRecord(idle)
-		e.wantRecord(almost)
-		e.wantMissing(over.ID)
-		e.wantMissing(buried.ID)
-		e.wantReport(e.mustSweep(e.now.Add(2*ms)), 0, 1)
-		e.wantRecord(idle)
-		e.wantMissing(almost.ID)
-	})
-
-	e.run("kind_decides_not_layout", func(e *env) {
-		e.mustSweep(e.now)
-		r := ending(e, driver.LayoutImport, e.now.Add(-time.Hour), e.now.Add(time.Hour))
-		r.Kind, r.Principal = driver.KindLedger, "alice"
-		kept := e.mustCreate(r)
-		e.wantReport(e.mustSweep(e.now), 0, 0)
-		e.wantRecord(kept)
-	})
-
-	e.run("periods", func(e *env) {
-		// A store that drops whole periods may leave the idle to be found by
-		// whoever asks for them, but it must not lose them.
-		for _, l := range layouts[:4] {
-			r := e.mustCreate(ending(e, l, e.now.Add(-ms), e.now.Add(time.Hour)))
-			e.mustSweep(e.now)
-			if _, err := e.get(r.ID); err == nil {
-				e.wantRecord(r)
-				g := e.grave(r)
-				e.mustBury(r.ID, g, r.Version)
-				e.wantGrave(r.ID, g)
-			} else {
-				e.wantExpired(r, e.now)
-			}
-		}
-	})
-
-	e.run("many", func(e *env) {
-		e.mustSweep(e.now)
-		const over, living = 600, 300
-		var records []*driver.Record
-		for i := range over + living {
-			l := unperioded[0]
-			switch {
-			case i >= over:
-				records = append(records, e.record(l))
-			case i%3 == 0:
-				records = append(records, ending(e, l, e.now.Add(-tolerance-ms), e.now.Add(-tolerance-ms)))
-			default:
-				records = append(records, ending(e, l, e.now.Add(-ms), e.now.Add(time.Hour)))
-			}
-			if i%2 == 0 {
-				records[i].App = newApp() // a sweep is for all of them
-			}
-		}
-		kept := e.createAll(records)
-		e.wantReport(e.mustSweep(e.now), over-over/3, over/3)
-		for i, r := range kept {
-			switch {
-			case i >= over:
-				e.wantRecord(r)
-			case i%3 == 0:
-				e.wantMissing(r.ID)
-			default:
-				e.wantExpired(r, e.now)
-			}
-		}
-	})
-
-	e.run("two_at_once", func(e *env) {
-		e.mustSweep(e.now)
-		var records []*driver.Record
-		for range 60 {
-			records = append(records, ending(e, driver.LayoutImport, e.now.Add(-ms), e.now.Add(time.Hour)))
-		}
-		kept := e.createAll(records)
-		e.settle()
-		reports := make([]driver.SweepReport, 3)
-		e.together(len(reports), func(i int) (err error) {
-			reports[i], err = e.sweep(e.now)
-			return err
-		})
-		buried := 0
-		for _, r := range reports {
-			buried += r.Buried
-		}
-		if buried > len(kept) {
-			e.Errorf("%d sessions were reported buried, but there are %d", buried, len(kept))
-		}
-		for _, r := range kept {
+		if _, err := e.get(r.ID); err == nil {
+			e.wantRecord(r)
+			g := e.grave(r)
+			e.mustBury(r.ID, g, r.Version)
+			e.wantGrave(r.ID, g)
+		} else {
 			e.wantExpired(r, e.now)
 		}
+	}
+}
+
+func testSweepMany(e *env) {
+	e.mustSweep(e.now)
+	const over, living = 600, 300
+	var records []*driver.Record
+	for i := range over + living {
+		l := unperioded[0]
+		switch {
+		case i >= over:
+			records = append(records, e.record(l))
+		case i%3 == 0:
+			records = append(records, e.ending(l, e.now.Add(-tolerance-ms), e.now.Add(-tolerance-ms)))
+		default:
+			records = append(records, e.ending(l, e.now.Add(-ms), e.now.Add(time.Hour)))
+		}
+		if i%2 == 0 {
+			records[i].App = newApp() // a sweep is for all of them
+		}
+	}
+	kept := e.createAll(records)
+	e.wantReport(e.mustSweep(e.now), over-over/3, over/3)
+	for i, r := range kept {
+		switch {
+		case i >= over:
+			e.wantRecord(r)
+		case i%3 == 0:
+			e.wantMissing(r.ID)
+		default:
+			e.wantExpired(r, e.now)
+		}
+	}
+}
+
+func testSweepTwoAtOnce(e *env) {
+	e.mustSweep(e.now)
+	var records []*driver.Record
+	for range 60 {
+		records = append(records, e.ending(driver.LayoutImport, e.now.Add(-ms), e.now.Add(time.Hour)))
+	}
+	kept := e.createAll(records)
+	e.settle()
+	reports := make([]driver.SweepReport, 3)
+	e.together(len(reports), func(i int) (err error) {
+		reports[i], err = e.sweep(e.now)
+		return err
 	})
+	buried := 0
+	for _, r := range reports {
+		buried += r.Buried
+	}
+	if buried > len(kept) {
+		e.Errorf("%d sessions were reported buried, but there are %d", buried, len(kept))
+	}
+	for _, r := range kept {
+		e.wantExpired(r, e.now)
+	}
 }
 
 // wantReport checks what a sweep reported. How many periods it dropped is the

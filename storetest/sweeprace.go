@@ -16,23 +16,7 @@ import (
 func testSweepRace(e *env) {
 	e.openStore()
 
-	e.run("I14_idle_and_back", func(e *env) {
-		var kept sync.Map // what each saver left, by caller
-		e.amidSweeps(func(i int, goOn func() bool) error {
-			r, err := e.saverIdle(goOn, i%2 == 0)
-			kept.Store(i, r)
-			return err
-		})
-		e.mustSweep(e.now)
-		for _, v := range kept.Range {
-			r := v.(*driver.Record)
-			if r.Expires.After(e.now) {
-				e.wantRecord(r)
-			} else {
-				e.wantExpired(r, e.now)
-			}
-		}
-	})
+	e.run("I14_idle_and_back", testSweepRaceIdleAndBack)
 
 	for _, l := range []driver.Layout{driver.LayoutLedger, driver.LayoutImport} {
 		e.run("I14_deadline_moved/"+l.String(), func(e *env) {
@@ -54,31 +38,51 @@ func testSweepRace(e *env) {
 		})
 	}
 
-	e.run("I14_grave_dug_anew", func(e *env) {
-		e.amidSweeps(func(_ int, goOn func() bool) error {
-			r := e.record(driver.LayoutImport)
-			for goOn() {
-				over, lasting := e.grave(r), e.grave(r)
-				over.Until = e.now.Add(-tolerance - ms)
-				if err := e.bury(r.ID, over, driver.Version{}); err != nil {
-					return faultf("Bury: %w", err)
-				}
-				if err := e.bury(r.ID, lasting, driver.Version{}); err != nil {
-					return faultf("Bury: %w", err)
-				}
-				got, err := e.get(r.ID)
-				if err := isGrave(r.ID, got, err); err != nil {
-					return faultf("after a burial that lasts: %w", err)
-				}
-				if d := diffGrave(*got.Grave, lasting); d != "" {
-					return faultf("the grave dug last is not there:\n%s", d)
-				}
-				if _, err := e.create(r); !errors.Is(err, driver.ErrExists) {
-					return faultf("Create on a grave that lasts: error %w, want ErrExists", err)
-				}
+	e.run("I14_grave_dug_anew", testSweepRaceGraveDugAnew)
+}
+
+func testSweepRaceIdleAndBack(e *env) {
+	var kept sync.Map // what each saver left, by caller
+	e.amidSweeps(func(i int, goOn func() bool) error {
+		r, err := e.saverIdle(goOn, i%2 == 0)
+		kept.Store(i, r)
+		return err
+	})
+	e.mustSweep(e.now)
+	for _, v := range kept.Range {
+		r := v.(*driver.Record)
+		if r.Expires.After(e.now) {
+			e.wantRecord(r)
+		} else {
+			e.wantExpired(r, e.now)
+		}
+	}
+}
+
+func testSweepRaceGraveDugAnew(e *env) {
+	e.amidSweeps(func(_ int, goOn func() bool) error {
+		r := e.record(driver.LayoutImport)
+		for goOn() {
+			over, lasting := e.grave(r), e.grave(r)
+			over.Until = e.now.Add(-tolerance - ms)
+			if err := e.bury(r.ID, over, driver.Version{}); err != nil {
+				return faultf("Bury: %w", err)
 			}
-			return nil
-		})
+			if err := e.bury(r.ID, lasting, driver.Version{}); err != nil {
+				return faultf("Bury: %w", err)
+			}
+			got, err := e.get(r.ID)
+			if err := isGrave(r.ID, got, err); err != nil {
+				return faultf("after a burial that lasts: %w", err)
+			}
+			if d := diffGrave(*got.Grave, lasting); d != "" {
+				return faultf("the grave dug last is not there:\n%s", d)
+			}
+			if _, err := e.create(r); !errors.Is(err, driver.ErrExists) {
+				return faultf("Create on a grave that lasts: error %w, want ErrExists", err)
+			}
+		}
+		return nil
 	})
 }
 

@@ -10,54 +10,10 @@ import (
 func testVersion(e *env) {
 	e.openStore()
 
-	e.eachLayout("I2_versions_never_repeat", func(e *env, l driver.Layout) {
-		seen := versions{}
-		last := e.mustCreate(e.record(l))
-		seen.add(e, last.Version)
-		for range 5 {
-			last = e.mustUpdate(next(last))
-			seen.add(e, last.Version)
-		}
-		e.wantRecord(last) // with the version that Update returned
-		g := e.grave(last)
-		e.mustBury(last.ID, g, last.Version)
-		seen.add(e, e.wantGrave(last.ID, g))
-		e.mustBury(last.ID, g, driver.Version{})
-		seen.add(e, e.wantGrave(last.ID, g))
-	})
-
-	e.eachLayout("update_that_changes_nothing", func(e *env, l driver.Layout) {
-		// The same record once more is a write like any other: its version
-		// moves, and the one before is at conflict.
-		first := e.mustCreate(e.record(l))
-		second := e.mustUpdate(clone(first))
-		if second.Version == first.Version {
-			e.Fatalf("an update left the version at %s", first.Version)
-		}
-		_, err := e.update(clone(first))
-		e.wantError(err, driver.ErrConflict, "Update at an old version")
-		e.wantRecord(second)
-	})
-
-	e.eachLayout("reads_leave_versions_alone", func(e *env, l driver.Layout) {
-		kept := e.mustCreate(e.record(l))
-		for range 3 {
-			e.wantRecord(kept)
-		}
-		e.settle()
-		e.mustSearch(driver.Query{Kind: kept.Kind, App: e.app})
-		e.wantRecord(e.mustUpdate(next(kept)))
-	})
-
-	e.run("search_yields_versions", func(e *env) {
-		kept := e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay))))
-		e.settle()
-		found := e.mustSearch(driver.Query{App: e.app})
-		if len(found) != 1 || found[0].Version != kept.Version {
-			e.Fatalf("Search found %d records, the first at version %s, want one at %s", len(found), found[0].Version, kept.Version)
-		}
-		e.wantRecord(e.mustUpdate(next(found[0])))
-	})
+	e.eachLayout("I2_versions_never_repeat", testVersionVersionsNeverRepeat)
+	e.eachLayout("update_that_changes_nothing", testVersionUpdateThatChangesNothing)
+	e.eachLayout("reads_leave_versions_alone", testVersionReadsLeaveVersionsAlone)
+	e.run("search_yields_versions", testVersionSearchYieldsVersions)
 
 	for _, how := range []string{"I2_removed_record_made_again", "I2_removed_grave_made_again"} {
 		e.run(how, func(e *env) {
@@ -69,16 +25,67 @@ func testVersion(e *env) {
 		})
 	}
 
-	e.run("I2_made_again_after_tombstone", func(e *env) {
-		if e.h.ForgetTombstones == nil {
-			e.Skip("Harness.ForgetTombstones is nil: the store remembers nothing that it could forget")
-		}
-		for _, l := range append([]driver.Layout{driver.LayoutLedger}, unperioded...) {
-			e.run(l.String(), func(e *env) {
-				e.madeAgain(l, false, func() { e.h.ForgetTombstones(e.T, e.store) })
-			})
-		}
-	})
+	e.run("I2_made_again_after_tombstone", testVersionMadeAgainAfterTombstone)
+}
+
+func testVersionVersionsNeverRepeat(e *env, l driver.Layout) {
+	seen := versions{}
+	last := e.mustCreate(e.record(l))
+	seen.add(e, last.Version)
+	for range 5 {
+		last = e.mustUpdate(next(last))
+		seen.add(e, last.Version)
+	}
+	e.wantRecord(last) // with the version that Update returned
+	g := e.grave(last)
+	e.mustBury(last.ID, g, last.Version)
+	seen.add(e, e.wantGrave(last.ID, g))
+	e.mustBury(last.ID, g, driver.Version{})
+	seen.add(e, e.wantGrave(last.ID, g))
+}
+
+func testVersionUpdateThatChangesNothing(e *env, l driver.Layout) {
+	// The same record once more is a write like any other: its version
+	// moves, and the one before is at conflict.
+	first := e.mustCreate(e.record(l))
+	second := e.mustUpdate(clone(first))
+	if second.Version == first.Version {
+		e.Fatalf("an update left the version at %s", first.Version)
+	}
+	_, err := e.update(clone(first))
+	e.wantError(err, driver.ErrConflict, "Update at an old version")
+	e.wantRecord(second)
+}
+
+func testVersionReadsLeaveVersionsAlone(e *env, l driver.Layout) {
+	kept := e.mustCreate(e.record(l))
+	for range 3 {
+		e.wantRecord(kept)
+	}
+	e.settle()
+	e.mustSearch(driver.Query{Kind: kept.Kind, App: e.app})
+	e.wantRecord(e.mustUpdate(next(kept)))
+}
+
+func testVersionSearchYieldsVersions(e *env) {
+	kept := e.mustUpdate(next(e.mustCreate(e.record(driver.LayoutDay))))
+	e.settle()
+	found := e.mustSearch(driver.Query{App: e.app})
+	if len(found) != 1 || found[0].Version != kept.Version {
+		e.Fatalf("Search found %d records, the first at version %s, want one at %s", len(found), found[0].Version, kept.Version)
+	}
+	e.wantRecord(e.mustUpdate(next(found[0])))
+}
+
+func testVersionMadeAgainAfterTombstone(e *env) {
+	if e.h.ForgetTombstones == nil {
+		e.Skip("Harness.ForgetTombstones is nil: the store remembers nothing that it could forget")
+	}
+	for _, l := range append([]driver.Layout{driver.LayoutLedger}, unperioded...) {
+		e.run(l.String(), func(e *env) {
+			e.madeAgain(l, false, func() { e.h.ForgetTombstones(e.T, e.store) })
+		})
+	}
 }
 
 // versions are those that one id has had.

@@ -2,8 +2,8 @@
 //
 //	cloakroom demo                        a small shop to look behind, on http://127.0.0.1:8080
 //	cloakroom demo --config config.yml    the same, on a Dancer application's engine
-//	cloakroom dancer config config.yml    what that configuration means, and the same in Go
-//	cloakroom dancer verify               which values of old cookies are well signed
+//	cloakroom dancer config config.yml    the meaning of that configuration, and the same in Go
+//	cloakroom dancer verify               check the signatures of values of old cookies
 //
 // Run "cloakroom --help" for more.
 package main

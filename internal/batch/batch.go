@@ -7,7 +7,7 @@
 // and of bytes. No operation waits for more to come: an idle Batcher adds no latency,
 // and a busy one fills its batches by itself. An idle Batcher has no goroutine.
 //
-// # What a flush may contain
+// # The items of a flush
 //
 // An operation only ever joins a batch that has not been sent. [Batcher.Do] adds it to
 // the queue of unsent operations, and a flush takes its items off that queue before it

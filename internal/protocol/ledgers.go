@@ -242,23 +242,28 @@ func (r *Records) Live(ctx context.Context, principal string) ([]Listed, error) 
 	}
 	r.tryToFinish(ctx, principal, l.Ending)
 	entries := slices.Concat(l.Live, l.Ending)
-	list := make([]Listed, len(entries))
-	err = eachParallel(len(entries), func(i int) error {
-		rec, _, err := r.Read(ctx, entries[i].ID)
-		switch {
-		case errors.Is(err, driver.ErrCorrupt):
-			return nil
-		case rec != nil && rec.Principal != principal:
-			r.fault(ctx, principal, LedgerForeign, rec.ID)
-			return nil
-		}
-		list[i] = Listed{rec, i >= len(l.Live)}
-		return err
-	})
-	if err != nil {
-		return nil, err
+	ids := make([]driver.ID, len(entries))
+	for i, e := range entries {
+		ids[i] = e.ID
 	}
-	return slices.DeleteFunc(list, func(s Listed) bool { return s.Record == nil }), nil
+	var list []Listed
+	var unread []error
+	for i, o := range r.readEach(ctx, ids, func() error { return nil }, func() {}) {
+		switch {
+		case errors.Is(o.Err, driver.ErrCorrupt):
+		case o.Err != nil:
+			unread = append(unread, o.Err)
+		case o.Record == nil:
+		case o.Record.Principal != principal:
+			r.fault(ctx, principal, LedgerForeign, o.ID)
+		default:
+			list = append(list, Listed{o.Record, i >= len(l.Live)})
+		}
+	}
+	if unread != nil {
+		return nil, errors.Join(unread...)
+	}
+	return list, nil
 }
 
 // tryToFinish is finishEnding for a caller that has more to do: it takes half of

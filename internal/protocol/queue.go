@@ -266,7 +266,7 @@ func (r *Records) drain(id driver.ID, q *Queue) {
 		batch, newest, asOf := q.waiting, q.newest, q.asOf
 		q.waiting = nil
 		r.mu.Unlock()
-		newest, asOf = r.writeBatch(id, batch, newest, asOf)
+		newest, asOf = r.writeGuarded(id, batch, newest, asOf)
 		r.mu.Lock()
 		q.newest, q.asOf = newest, asOf
 		r.mu.Unlock()

@@ -21,17 +21,23 @@ import (
 // A session isn't idle if one of the changes about to be written is of a visitor who came
 // in time, however long the change has taken to get here.
 func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Time, changes []*Change) (bool, error) {
+	over, e, err := r.buryIfOver(ctx, rec, now, changes)
+	r.tell(ctx, e)
+	return over, err
+}
+
+// buryIfOver is endIfOver without telling.
+func (r *Records) buryIfOver(ctx context.Context, rec *driver.Record, now time.Time, changes []*Change) (over bool, e ended, err error) {
 	switch {
 	case rec.Kind != driver.KindSession || !r.over(rec, now) || r.inUse(rec, now, changes):
-		return false, nil
+		return false, e, nil
 	case !now.Before(rec.Deadline):
-		return true, nil
+		return true, e, nil
 	}
-	err := r.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version)
-	if err == nil {
-		r.tell(ctx, ended{rec.Info(), driver.EndExpired})
+	if err := r.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version); err != nil {
+		return false, e, err
 	}
-	return err == nil, err
+	return true, ended{rec.Info(), driver.EndExpired}, nil
 }
 
 // ErrForeign says that a record is none of this app's sessions. It comes with
@@ -50,19 +56,29 @@ var ErrForeign = errors.New("not a session of this app")
 // Errors: ErrForeign; those of reading.
 func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
 	now := r.clock.Now()
+	rec, grave, e, err := r.read(ctx, id, now)
+	r.tell(ctx, e)
+	if rec != nil {
+		r.skews.look(ctx, rec, now)
+	}
+	return rec, grave, err
+}
+
+// read is Read without telling.
+func (r *Records) read(ctx context.Context, id driver.ID, now time.Time) (live *driver.Record, grave *driver.Grave, e ended, err error) {
 	for n := 1; ; n++ {
 		rec, err := r.store.Get(ctx, id)
 		switch {
 		case driver.IsGone(rec, err):
-			return nil, rec.Grave, nil
+			return nil, rec.Grave, e, nil
 		case driver.IsNotFound(err):
-			return nil, nil, nil
+			return nil, nil, e, nil
 		case err != nil:
-			return nil, nil, readError(id, err)
+			return nil, nil, e, readError(id, err)
 		case rec.App != r.app || rec.Kind != driver.KindSession:
-			return nil, nil, fmt.Errorf("cloakroom: record %v is %w: %w", id, ErrForeign, driver.ErrCorrupt)
+			return nil, nil, e, fmt.Errorf("cloakroom: record %v is %w: %w", id, ErrForeign, driver.ErrCorrupt)
 		}
-		over, err := r.endIfOver(ctx, rec, now, nil)
+		over, e, err := r.buryIfOver(ctx, rec, now, nil)
 		switch {
 		case over:
 			at := now
@@ -70,12 +86,11 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 				at = rec.Deadline
 			}
 			g := rec.GraveFor(driver.EndExpired, at, driver.WriteID{})
-			return nil, &g, nil
+			return nil, &g, e, nil
 		case err == nil:
-			r.skews.look(ctx, rec, now)
-			return rec, nil, nil
+			return rec, nil, e, nil
 		case !errors.Is(err, driver.ErrConflict) && !errors.Is(err, driver.ErrGone) && !driver.IsNotFound(err) || !backOff(ctx, n):
-			return nil, nil, readError(id, err)
+			return nil, nil, e, readError(id, err)
 		}
 	}
 }
@@ -100,13 +115,29 @@ type Opened struct {
 
 // OpenEach is Open for several ids at once, so that a store can gather the reads.
 func (r *Records) OpenEach(ctx context.Context, ids []driver.ID) []Opened {
-	all := make([]Opened, len(ids))
+	return r.readEach(ctx, ids, func() error { return r.load.admit(false) }, r.load.leave)
+}
+
+// readEach is Read for several ids at once, between admit and leave for each. What is to
+// be told of them is told in the goroutine of the caller.
+func (r *Records) readEach(ctx context.Context, ids []driver.ID, admit func() error, leave func()) []Opened {
+	all, list := make([]Opened, len(ids)), make([]ended, len(ids))
+	now := r.clock.Now()
 	_ = eachParallel(len(ids), func(i int) error {
 		o := &all[i]
 		o.ID = ids[i]
-		o.Record, o.Grave, o.Err = r.Open(ctx, o.ID)
+		if o.Err = admit(); o.Err == nil {
+			defer leave()
+			o.Record, o.Grave, list[i], o.Err = r.read(ctx, o.ID, now)
+		}
 		return nil
 	})
+	r.tell(ctx, list...)
+	for _, o := range all {
+		if o.Record != nil {
+			r.skews.look(ctx, o.Record, now)
+		}
+	}
 	return all
 }
 

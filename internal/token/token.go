@@ -146,8 +146,8 @@ func (r *Ring) Sign(scope Scope, id, secret [16]byte) string {
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// Parse verifies the text of a token. It accepts exactly what Sign returns, by
-// any key of the ring, for the same scope.
+// Parse verifies the text of a token. It accepts exactly the results of Sign, by any key
+// of the ring, for the same scope.
 func (r *Ring) Parse(scope Scope, text string) (Token, bool) {
 	if len(text) != TextLen {
 		return Token{}, false

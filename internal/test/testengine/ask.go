@@ -11,7 +11,9 @@ import (
 	"time"
 )
 
-// info is what an engine says of itself on GET /.
+// This file asks an engine for its name and health.
+
+// info is an engine's answer to GET /.
 type info struct {
 	Cluster string `json:"cluster_name"`
 	Version struct {
@@ -20,7 +22,7 @@ type info struct {
 	} `json:"version"`
 }
 
-// String is the engine's name and version, such as "OpenSearch 2.19.1".
+// String returns the engine's name and version, such as "OpenSearch 2.19.1".
 func (i info) String() string {
 	if i.Version.Distribution == "opensearch" {
 		return "OpenSearch " + i.Version.Number
@@ -28,13 +30,14 @@ func (i info) String() string {
 	return "Elasticsearch " + i.Version.Number
 }
 
-// client keeps no connections, hence no goroutines, between requests, and no proxy stands between it and loopback.
+// client keeps no connections between requests, and so no goroutines. It uses no proxy.
 var client = &http.Client{
 	Transport: &http.Transport{DisableKeepAlives: true},
 	Timeout:   10 * time.Second,
 }
 
-// getJSON asks as the administrator of an engine with security; sec is nil where there is none.
+// getJSON asks as the administrator of an engine with security; sec is nil for one
+// without.
 func getJSON(ctx context.Context, sec *security, url string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -63,7 +66,7 @@ func getJSON(ctx context.Context, sec *security, url string, into any) error {
 	return nil
 }
 
-// ask gets the engine's own account of itself.
+// ask gets the engine's info.
 func ask(ctx context.Context, sec *security, url string) (info, error) {
 	var i info
 	if err := getJSON(ctx, sec, url+"/", &i); err != nil {
@@ -75,7 +78,7 @@ func ask(ctx context.Context, sec *security, url string) (info, error) {
 	return i, nil
 }
 
-// health is what an engine says of its cluster.
+// health is an engine's report on its cluster.
 type health struct {
 	Cluster  string `json:"cluster_name"`
 	Status   string `json:"status"`
@@ -83,11 +86,11 @@ type health struct {
 	Nodes    int    `json:"number_of_nodes"`
 }
 
-// healthy returns nil when the engine at url is the one of s, and serves.
+// healthy returns nil if the engine at url is the one of s, and serves.
 func healthy(ctx context.Context, url string, s *spec) error {
 	query := "wait_for_status=yellow&timeout=2s"
 	if s.member {
-		query = "timeout=2s" // for a manager to be elected
+		query = "timeout=2s" // time to elect a manager
 	}
 	var h health
 	if err := getJSON(ctx, s.security, url+"/_cluster/health?"+query, &h); err != nil {
@@ -102,5 +105,5 @@ func healthy(ctx context.Context, url string, s *spec) error {
 	return nil
 }
 
-// refused reports whether nobody listens where the engine was.
+// refused reports whether nobody listens at the engine's address.
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

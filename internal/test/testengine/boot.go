@@ -17,25 +17,27 @@ import (
 	"time"
 )
 
+// This file starts an engine's process and waits until it is ready.
+
 const (
 	defaultHeap  = "512m"
 	startLimit   = 3 * time.Minute // a start takes 7 s on two idle cores; shared runners are slower and busier
 	portAttempts = 5
 )
 
-// spec is one engine to be: what, where its files are, and for how long.
+// spec describes an engine to start: which, where its files are, and for how long.
 type spec struct {
 	dist     distribution
 	cluster  string            // random, so that it identifies the engine
-	extra    map[string]string // settings of the caller's
+	extra    map[string]string // the caller's settings
 	heap     string
-	dir      string // everything it writes but for data: lease, log, home, tmp
+	dir      string // everything it writes except data: lease, log, home, tmp
 	data     string
 	scratch  bool          // the engine deletes dir at its end
-	grace    time.Duration // how long it goes on without users
-	bound    bool          // dies with this process
+	grace    time.Duration // the time that it goes on without users
+	bound    bool          // the engine dies with this process
 	security *security     // nil: none
-	member   bool          // of a cluster of several nodes: it is ready when it has joined, whatever the indices' health
+	member   bool          // a node of a cluster: it is ready when it has joined, whatever the indices' health
 }
 
 func (s *spec) leaseFile() string { return filepath.Join(s.dir, "lease") }
@@ -50,7 +52,7 @@ type running struct {
 	took                    time.Duration
 }
 
-// String names the engine, with where and since when it runs.
+// String names the engine, its address and its process.
 func (r running) String() string {
 	return fmt.Sprintf("%v at %s (pid %d, ready in %.1fs)", r.info, r.url, r.proc.pid, r.took.Seconds())
 }
@@ -62,8 +64,9 @@ func (r running) samePorts() (httpPort, transportPort int, err error) {
 
 var errPortTaken = errors.New("a port was taken meanwhile")
 
-// boot starts the engine and waits until it is ready. The caller holds its lease. pick chooses both ports; when
-// somebody else takes one before the engine does, it is asked again.
+// boot starts the engine and waits until it is ready. The caller holds its lease. pick
+// chooses both ports; it is asked again if another process takes one before the engine
+// does.
 func boot(ctx context.Context, tools toolchain, s *spec, pick func() (httpPort, transportPort int, err error)) (running, error) {
 	for _, dir := range []string{s.data, filepath.Join(s.dir, "tmp"), filepath.Join(s.dir, "home", "config")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -102,7 +105,7 @@ func bootOnce(ctx context.Context, tools toolchain, s *spec, httpPort, transport
 	}
 	cmd := exec.Command(tools.jdk.java(), s.arguments(tools, httpPort, transportPort)...)
 	cmd.Dir = s.dir
-	cmd.Stdout, cmd.Stderr = log, log // never our own: go test waits for whoever holds those
+	cmd.Stdout, cmd.Stderr = log, log // never our own: go test waits until every holder closes them
 	proc, err := launch(cmd, s.bound)
 	if err != nil {
 		return running{}, fmt.Errorf("starting %s: %w", s.dist.name, err)
@@ -126,8 +129,9 @@ func bootOnce(ctx context.Context, tools toolchain, s *spec, httpPort, transport
 
 var errDied = errors.New("its process ended")
 
-// awaitReady asks for the engine's health until it is yellow, and watches its process beside that: a question may hang, as when
-// somebody else got the port and says nothing.
+// awaitReady asks for the engine's health until it is yellow. It watches the process as
+// well, since a question may hang, as when a stranger has got the port and doesn't
+// answer.
 func awaitReady(ctx context.Context, proc *process, s *spec, r *running) error {
 	asking, stop := context.WithCancel(ctx)
 	answered := make(chan error, 1)
@@ -136,7 +140,7 @@ func awaitReady(ctx context.Context, proc *process, s *spec, r *running) error {
 		r.url = s.address(r.httpPort)
 		answered <- every(asking, 50*time.Millisecond, func() (bool, error) {
 			if last = healthy(asking, r.url, s); last != nil {
-				return false, nil //nolint:nilerr // not yet: asked again
+				return false, nil //nolint:nilerr // not yet: ask again
 			}
 			r.info, last = ask(asking, s.security, r.url)
 			return last == nil, nil
@@ -168,7 +172,7 @@ func awaitReady(ctx context.Context, proc *process, s *spec, r *running) error {
 	return result
 }
 
-// clusterName is what the engine says when asked who it is.
+// clusterName returns the engine's cluster name.
 func (s *spec) clusterName() string {
 	if name := s.extra["cluster.name"]; name != "" {
 		return name
@@ -184,8 +188,9 @@ func (s *spec) address(port int) string {
 	return scheme + "://127.0.0.1:" + strconv.Itoa(port)
 }
 
-// Ports are picked below the range from which systems give ports to outgoing connections: there, clients that keep
-// dialing an engine that is down could get its port for themselves, and even connect to themselves.
+// Ports are picked below the range that systems use for outgoing connections. In that
+// range, clients that keep dialing an engine that is down could get its port, and even
+// connect to themselves.
 const firstPort, lastPort = 20000, 29999
 
 // freePorts finds two loopback ports on which nobody listens.
@@ -227,7 +232,7 @@ func portClash(log []byte) bool {
 	return false
 }
 
-// readLog reads what was written to a log since from, or the last megabyte of it.
+// readLog reads a log from an offset on, but at most its last megabyte.
 func readLog(path string, from int64) []byte {
 	f, err := os.Open(path)
 	if err != nil {

@@ -15,7 +15,9 @@ import (
 	"time"
 )
 
-// What writeCertificates writes, as engines are told.
+// This file makes certificates for engines.
+
+// The files that writeCertificates writes, as engines name them.
 const (
 	caFile   = "ca.crt"
 	certFile = "node.crt"
@@ -23,8 +25,8 @@ const (
 	nodeDN   = "CN=node"
 )
 
-// writeCertificates writes a new authority's certificate, and a node's with its key, for loopback. It returns the former. Nobody
-// gets the authority's key.
+// writeCertificates writes a new authority's certificate, and a node's with its key, for
+// loopback. It returns the authority's certificate. Nobody gets the authority's key.
 func writeCertificates(dir string) (ca []byte, err error) {
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"},

@@ -13,12 +13,15 @@ import (
 	"time"
 )
 
+// This file runs the test binary again, as another process that has an engine.
+
 const (
 	envRole    = "TESTENGINE_CHILD"
 	shortGrace = 1500 * time.Millisecond
 )
 
-// TestChild is what other tests run in a process of its own: it gets an engine, says which, and waits for its end.
+// TestChild runs in a process of its own for other tests: it gets an engine, prints it,
+// and waits for its end.
 func TestChild(t *testing.T) {
 	role := os.Getenv(envRole)
 	switch role {
@@ -42,7 +45,7 @@ func TestChild(t *testing.T) {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// joinShort uses a shared engine which ends soon after its last user.
+// joinShort uses a shared engine that ends soon after its last user.
 func joinShort(t *testing.T) (u *sharedUse, pid int) {
 	t.Helper()
 	d := chosen(t)
@@ -77,7 +80,7 @@ type child struct {
 
 func startChild(t *testing.T, role string) child {
 	t.Helper()
-	if role != "shared" { // then this process had it before
+	if role != "shared" { // otherwise this process had it before
 		if _, err := prepare(t.Context(), chosen(t), os.Getenv); err != nil {
 			giveUp(t, err, os.Getenv)
 		}
@@ -89,10 +92,10 @@ func startChild(t *testing.T, role string) child {
 	cmd := exec.CommandContext(t.Context(), exe, "-test.run=^TestChild$", "-test.v")
 	cmd.Env = append(os.Environ(), envRole+"="+role)
 	if role == "own" || role == "frozen" {
-		cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir()) // who is killed doesn't clean up
+		cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir()) // a killed process doesn't clean up
 	}
 	cmd.Stderr = os.Stderr
-	if _, err := cmd.StdinPipe(); err != nil { // it ends when this is closed
+	if _, err := cmd.StdinPipe(); err != nil { // the child ends when this is closed
 		t.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
@@ -115,7 +118,7 @@ func startChild(t *testing.T, role string) child {
 	return c
 }
 
-// kill is SIGKILL: the child can do nothing about its engine.
+// kill sends SIGKILL, so the child can do nothing about its engine.
 func (c child) kill() {
 	c.cmd.Process.Kill()
 	c.cmd.Wait()
@@ -131,7 +134,8 @@ func waitFor(t *testing.T, limit time.Duration, what string, cond func() bool) {
 	}
 }
 
-// gone reports whether a process has ended. One that nobody waited for has.
+// gone reports whether a process has ended. A process that nobody waited for counts as
+// ended.
 func gone(t *testing.T, pid int) bool {
 	t.Helper()
 	p, err := os.FindProcess(pid)

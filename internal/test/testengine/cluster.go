@@ -13,10 +13,12 @@ import (
 	"time"
 )
 
+// This file is Cluster.
+
 const (
 	defaultNodes = 3
 	settleLimit  = 3 * time.Minute // a node that was killed is back after half a minute on two busy cores
-	nodePatience = 3 * time.Second // with a node that may hang, before another one is asked
+	nodePatience = 3 * time.Second // with a node that may hang, before another is asked
 )
 
 // ClusterOptions choose a cluster for StartCluster. The zero value is a fresh cluster of three nodes of the default engine.
@@ -27,8 +29,9 @@ type ClusterOptions struct {
 	// Nodes is the number of nodes. All can hold data and become the manager. Defaults to 3.
 	Nodes int
 
-	// Settings are added to those of each node, as in Options. A node that hangs is noticed after seconds unless
-	// cluster.fault_detection.* say otherwise here; the engines' own defaults take a minute and more.
+	// Settings are added to those of each node, as in Options. A node that hangs is
+	// noticed after seconds, unless cluster.fault_detection.* are set here; the engines'
+	// own defaults take a minute and more.
 	Settings map[string]string
 
 	// Heap is the heap of each node's JVM. Defaults to 512m.
@@ -42,8 +45,9 @@ type Cluster struct {
 	urls  []string
 }
 
-// StartCluster starts a cluster of its own for this test and waits until all nodes have joined. Each node is an Engine, with
-// the same guarantees: it ends with the test, and an end that nobody asked for is an error of the test.
+// StartCluster starts a cluster for this test and waits until all nodes have joined.
+// Each node is an Engine, with the same guarantees: it ends with the test, and an end
+// that nobody asked for is an error of the test.
 func StartCluster(t TB, o ClusterOptions) *Cluster {
 	t.Helper()
 	c, err := startCluster(t, o)
@@ -131,7 +135,8 @@ func (c *Cluster) found(ctx context.Context, d distribution, settings map[string
 
 func nodeName(i int) string { return "n" + strconv.Itoa(i+1) }
 
-// boot starts all nodes at once, as none can be ready alone. When one fails, all are ended.
+// boot starts all nodes at once, since none can be ready alone. If one fails, all are
+// ended.
 func (c *Cluster) boot(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -147,7 +152,7 @@ func (c *Cluster) boot(ctx context.Context) error {
 				return n.now.samePorts()
 			})
 			if err != nil {
-				cancel(err) // the first one stays the cause
+				cancel(err) // the first error stays the cause
 			}
 		})
 	}
@@ -161,17 +166,20 @@ func (c *Cluster) boot(ctx context.Context) error {
 	return err
 }
 
-// Node is the i-th node, from 0, to kill, stop, freeze and restart. Restart waits until the node has joined a cluster, for
-// which a majority of the nodes has to run: when it does not, use the Cluster's Restart.
+// Node returns the i-th node, from 0, to kill, stop, freeze and restart. Its Restart
+// waits until the node has joined a cluster, which needs a majority of the nodes to run:
+// without one, use the Cluster's Restart.
 func (c *Cluster) Node(i int) *Engine { return c.nodes[i] }
 
-// Len is the number of nodes.
+// Len returns the number of nodes.
 func (c *Cluster) Len() int { return len(c.nodes) }
 
-// URLs are the base addresses of all nodes, in their order. They stay the same over restarts.
+// URLs returns the base addresses of all nodes, in order. They stay the same over
+// restarts.
 func (c *Cluster) URLs() []string { return slices.Clone(c.urls) }
 
-// Restart starts all nodes again on their data, after a Stop of those that still run, and waits until all have joined.
+// Restart stops the nodes that still run, starts all again on their data, and waits
+// until all have joined.
 func (c *Cluster) Restart(t TB) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -219,7 +227,8 @@ func (c *Cluster) await(ctx context.Context, status string) error {
 	return nil
 }
 
-// PrimaryOf returns which node holds the primary of an index's first shard. It waits for the shard to be started.
+// PrimaryOf returns the number of the node that holds the primary of an index's first
+// shard. It waits until the shard is started.
 func (c *Cluster) PrimaryOf(t TB, index string) int {
 	t.Helper()
 	return c.find(t, "/_cat/shards/"+index+"?format=json&h=shard,prirep,state,node", func(row map[string]string) string {
@@ -230,7 +239,7 @@ func (c *Cluster) PrimaryOf(t TB, index string) int {
 	})
 }
 
-// Manager returns which node is the cluster's manager (master).
+// Manager returns the number of the node that is the cluster's manager (master).
 func (c *Cluster) Manager(t TB) int {
 	t.Helper()
 	return c.find(t, "/_cat/master?format=json&h=node", func(row map[string]string) string { return row["node"] })
@@ -261,7 +270,7 @@ func (c *Cluster) find(t TB, path string, name func(row map[string]string) strin
 	return found
 }
 
-// get asks the nodes that are meant to answer, one after the other.
+// get asks the nodes that should answer, one after the other.
 func (c *Cluster) get(ctx context.Context, path string, into any) error {
 	err := errors.New("no node of the cluster runs")
 	for i, n := range c.nodes {

@@ -34,7 +34,7 @@ func TestClusterSurvivesItsNodes(t *testing.T) {
 
 	manager := c.Manager(t)
 	c.Node(manager).Pause()
-	c.AwaitHealth(t, "yellow") // two nodes, hence another manager
+	c.AwaitHealth(t, "yellow") // two nodes, so another manager
 	if now := c.Manager(t); now == manager {
 		t.Errorf("node %d is paused and the manager still", now)
 	}

@@ -14,24 +14,29 @@ import (
 	"time"
 )
 
+// This file is Engine, which belongs to one test.
+
 // Options choose an engine for Start. The zero value is a fresh default engine.
 type Options struct {
-	// Name is the engine, one of Names. Defaults to the name in CLOAKROOM_TEST_ENGINE, or else opensearch2.
+	// Name is the engine, one of Names. Defaults to the name in CLOAKROOM_TEST_ENGINE,
+	// or else opensearch2.
 	Name string
 
-	// Settings are added to the node's settings (as in opensearch.yml) and win over this package's. An empty value takes
-	// one of those away. Lists are separated by commas. Addresses, ports and paths can't be set here.
+	// Settings are added to the node's settings (as in opensearch.yml) and override this
+	// package's. An empty value removes one of those. Lists are separated by commas.
+	// Addresses, ports and paths can't be set here.
 	Settings map[string]string
 
 	// Heap is the JVM's heap, as in -Xmx. Defaults to 512m.
 	Heap string
 
-	// DataDir is where the engine keeps its data; it is made if absent and left there afterwards. Defaults to a
-	// directory that goes with the test.
+	// DataDir is the folder of the engine's data; it is made if absent, and stays
+	// afterwards. Defaults to a directory that ends with the test.
 	DataDir string
 
-	// Security, if not nil, turns on TLS and logins, with an administrator and a user of this role. Only opensearch2 and es8
-	// have it, and not with DataDir. Defaults to neither.
+	// Security, if not nil, turns on TLS and logins, with an administrator and a user of
+	// this role. Only opensearch2 and es8 have it, and not with DataDir. Defaults to
+	// neither.
 	Security *Role
 }
 
@@ -44,12 +49,12 @@ type Engine struct {
 
 	mu       sync.Mutex
 	now      running
-	expected bool // it is not running, and that was asked for
+	expected bool // the engine does not run, as was asked for
 	paused   bool
 }
 
-// Start starts an engine of its own for this test and waits until it serves. The engine ends with the test; if it ends before,
-// unasked, that is an error of the test.
+// Start starts an engine for this test and waits until it serves. The engine ends with
+// the test; if it ends before, unasked, that is an error of the test.
 func Start(t TB, o Options) *Engine {
 	t.Helper()
 	e, err := start(t, o, os.Getenv, freePorts)
@@ -82,7 +87,8 @@ func start(t TB, o Options, env lookup, pick func() (int, int, error)) (*Engine,
 	return e, e.boot(t.Context(), pick)
 }
 
-// distribution is the engine that the options choose. Settings that are this package's are an error.
+// distribution returns the engine that the options choose. It fails for settings that
+// are this package's.
 func (o *Options) distribution(env lookup) (distribution, error) {
 	for _, k := range []string{"http.port", "transport.port", "network.host", "path.home", "path.data"} {
 		if _, has := o.Settings[k]; has {
@@ -107,7 +113,7 @@ func (o *Options) distribution(env lookup) (distribution, error) {
 // newEngine makes an engine that does not run yet and ends with the test.
 func newEngine(t TB, tools toolchain, d distribution, cluster string, o Options) (*Engine, error) {
 	t.Helper()
-	dir := t.TempDir() // before our clean-up, thus removed after it
+	dir := t.TempDir() // made before our clean-up, so removed after it
 	e := &Engine{t: t, tools: tools, expected: true, spec: spec{
 		dist: d, cluster: cluster, extra: maps.Clone(o.Settings), heap: o.Heap, dir: dir, data: o.DataDir, bound: true,
 	}}
@@ -129,7 +135,7 @@ func newEngine(t TB, tools toolchain, d distribution, cluster string, o Options)
 	return e, err
 }
 
-// boot starts what does not run.
+// boot starts the engine if it does not run.
 func (e *Engine) boot(ctx context.Context, pick func() (int, int, error)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -145,22 +151,24 @@ func (e *Engine) bootLocked(ctx context.Context, pick func() (int, int, error)) 
 	return nil
 }
 
-// newCluster is a cluster name that no other engine has.
+// newCluster returns a cluster name that no other engine has.
 func newCluster(d distribution) string { return "cloakroom-" + d.name + "-" + rand.Text() }
 
-// URL is the engine's base address, without a slash at its end. It stays the same over Restart.
+// URL returns the engine's base address, without a slash at its end. It stays the same
+// over Restart.
 func (e *Engine) URL() string { return e.running().url }
 
-// Version is the version that the engine states, such as "2.19.1".
+// Version returns the version that the engine states, such as "2.19.1".
 func (e *Engine) Version() string { return e.running().info.Version.Number }
 
-// String is the name and version that the engine states, such as "OpenSearch 2.19.1".
+// String returns the name and version that the engine states, such as "OpenSearch
+// 2.19.1".
 func (e *Engine) String() string { return e.running().info.String() }
 
-// PID is the engine's process id. Restart changes it.
+// PID returns the engine's process id. Restart changes it.
 func (e *Engine) PID() int { return e.running().proc.pid }
 
-// User is the login that has the role of Options.Security; without security it is empty.
+// User returns the login that has the role of Options.Security; empty without security.
 func (e *Engine) User() Login {
 	if e.spec.security == nil {
 		return Login{}
@@ -168,7 +176,7 @@ func (e *Engine) User() Login {
 	return e.spec.security.user
 }
 
-// Admin is the login that may do everything; without security it is empty.
+// Admin returns the login that may do everything; empty without security.
 func (e *Engine) Admin() Login {
 	if e.spec.security == nil {
 		return Login{}
@@ -176,7 +184,8 @@ func (e *Engine) Admin() Login {
 	return e.spec.security.admin
 }
 
-// CA is the certificate, in PEM, of the authority that signed the engine's; without security it is nil.
+// CA returns the certificate, in PEM, of the authority that signed the engine's; nil
+// without security.
 func (e *Engine) CA() []byte {
 	if e.spec.security == nil {
 		return nil
@@ -198,8 +207,9 @@ func (e *Engine) Kill() {
 	e.endLocked((*process).kill)
 }
 
-// Stop asks the engine to shut down (SIGTERM) and waits for its end. One that does not within half a minute is killed, and
-// that is an error of the test. A paused engine is resumed first.
+// Stop asks the engine to shut down (SIGTERM) and waits for its end. If that takes more
+// than half a minute it kills the engine, and that is an error of the test. It first
+// resumes a paused engine.
 func (e *Engine) Stop() {
 	e.t.Helper()
 	e.mu.Lock()
@@ -218,7 +228,8 @@ func stop(p *process) error {
 	return err
 }
 
-// endLocked ends the process by the given means, once; it reports one that had ended by itself.
+// endLocked ends the process by the given means, once; it reports an engine that had
+// ended by itself.
 func (e *Engine) endLocked(by func(*process) error) {
 	e.t.Helper()
 	if e.expected {
@@ -233,13 +244,14 @@ func (e *Engine) endLocked(by func(*process) error) {
 	e.expected = true
 }
 
-// Pause freezes the engine (SIGSTOP): it accepts connections, as the kernel does that, and answers nothing.
+// Pause freezes the engine (SIGSTOP). The kernel still accepts its connections, but it
+// answers nothing.
 func (e *Engine) Pause() {
 	e.t.Helper()
 	e.send("pausing", (*process).pause, true)
 }
 
-// Resume lets a paused engine go on (SIGCONT).
+// Resume lets a paused engine continue (SIGCONT).
 func (e *Engine) Resume() {
 	e.t.Helper()
 	e.send("resuming", (*process).resume, false)
@@ -258,14 +270,15 @@ func (e *Engine) send(what string, signal func(*process) error, paused bool) {
 	}
 }
 
-// serves reports whether the engine is meant to answer: it was neither ended nor paused.
+// serves reports whether the engine should answer: it was neither ended nor paused.
 func (e *Engine) serves() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return !e.expected && !e.paused
 }
 
-// Restart starts the engine again on the same data and ports, after a Stop if it still runs, and waits until it serves.
+// Restart stops the engine if it still runs, starts it again on the same data and ports,
+// and waits until it serves.
 func (e *Engine) Restart(t TB) {
 	t.Helper()
 	e.mu.Lock()

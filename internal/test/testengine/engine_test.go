@@ -38,7 +38,7 @@ func TestSharedEndsAfterItsLastUser(t *testing.T) {
 	}
 	c.kill()
 
-	// The one who started it is dead, but this process uses it still.
+	// The process that started it is dead, but this process still uses it.
 	ctx, cancel := context.WithTimeout(t.Context(), 2*shortGrace)
 	defer cancel()
 	err := every(ctx, 100*time.Millisecond, func() (bool, error) {
@@ -83,7 +83,7 @@ func TestAcknowledgedDocumentOutlivesTheProcess(t *testing.T) {
 	mustSend(t, "PUT", doc, `{"colour":"green"}`, 201)
 
 	e.Kill()
-	e.Kill() // what has ended stays so
+	e.Kill() // an ended engine stays so
 	if _, _, err := send(t, "GET", doc, ""); !refused(err) {
 		t.Fatalf("after Kill: %v", err)
 	}
@@ -105,7 +105,7 @@ func TestAcknowledgedDocumentOutlivesTheProcess(t *testing.T) {
 	mustSend(t, "GET", doc, "", 200)
 
 	e.Pause()
-	e.Stop() // also a paused one
+	e.Stop() // a paused engine stops too
 	if !gone(t, e.PID()) {
 		t.Error("runs after Stop")
 	}

@@ -9,26 +9,30 @@ import (
 	"strings"
 )
 
-// distribution is a row of the table of engines: all that tells one engine from another.
+// This file is the table of engines, and the settings and arguments that they start
+// with.
+
+// distribution is a row of the table of engines, with everything that tells one engine
+// from another.
 type distribution struct {
-	name     string // what tests call it
+	name     string // its name in tests
 	group    string // Maven group, and Java package of the engine's classes
 	artifact string
 	version  string
 	log4j    string // version of log4j-core, as the engine itself declares its log4j-api
 
-	whole string // Maven coordinates of the engine as a zip, where its parts are not published as jars
+	whole string // Maven coordinates of the engine as a zip, if its parts are not published as jars
 
 	security string // Maven coordinates of the plugin for security, as a zip
 
 	plugins     []string // plugin classes below group: the HTTP transport and _delete_by_query
-	descriptors bool     // plugins are handed over as descriptors rather than classes
+	descriptors bool     // plugins are given as descriptors rather than classes
 
-	settings     map[string]string // what it needs set beyond the common settings
+	settings     map[string]string // settings beyond the common ones
 	initialNodes string            // setting that names the nodes of a new cluster
 
 	minJava, maxJava int      // JDK releases it runs on; maxJava 0: no limit known
-	javaEnv          string   // variable that names the JDK for it
+	javaEnv          string   // variable that names its JDK
 	jvmFlags         []string // beyond the common ones
 }
 
@@ -106,8 +110,9 @@ func lookUp(name string) (distribution, error) {
 	return distributions[i], nil
 }
 
-// settings are the node's settings where the caller says nothing else: one node, on loopback, that neither a full disk nor
-// many small indices can stop. In extra an empty value takes a setting away.
+// settings returns the node's settings: one node, on loopback, that neither a full disk
+// nor many small indices can stop. The caller's settings, extra, override them; an empty
+// value removes a setting.
 func (s *spec) settings(httpPort, transportPort int) map[string]string {
 	m := map[string]string{
 		"path.home":      filepath.Join(s.dir, "home"),
@@ -130,7 +135,7 @@ func (s *spec) settings(httpPort, transportPort int) map[string]string {
 	return m
 }
 
-// arguments is the command line of the JVM, without the java itself.
+// arguments returns the command line of the JVM, without the java itself.
 func (s *spec) arguments(tools toolchain, httpPort, transportPort int) []string {
 	plugins := make([]string, len(s.dist.plugins))
 	for i, p := range s.dist.plugins {

@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+// This file finds a JDK.
+
 // jdk is an installed Java development kit.
 type jdk struct {
 	home  string
@@ -25,8 +27,8 @@ func (j jdk) javac() string { return filepath.Join(j.home, "bin", "javac") }
 // systemJDKs are patterns of the folders where systems keep their JDKs.
 var systemJDKs = []string{"/usr/lib/jvm/*", "/Library/Java/JavaVirtualMachines/*/Contents/Home"}
 
-// findJDK looks for a JDK that can run d. The variable made for it is taken at its word: what it names must fit, or it is
-// an error; elsewhere what does not fit is passed over.
+// findJDK finds a JDK that can run d. The JDK that d's variable names must fit, or it is
+// an error. Elsewhere JDKs that don't fit are passed over.
 func findJDK(ctx context.Context, d distribution, env lookup, patterns []string) (jdk, error) {
 	if home := env(d.javaEnv); home != "" {
 		j, err := probe(ctx, filepath.Join(home, "bin", "java"))
@@ -96,7 +98,7 @@ var (
 	javaRelease = regexp.MustCompile(`(?m)^\s*java\.specification\.version = (?:1\.)?(\d+)`)
 )
 
-// probe asks a java where its home is and which release it is, and sees that a compiler belongs to it.
+// probe asks a java for its home and its release, and checks that it has a compiler.
 func probe(ctx context.Context, launcher string) (jdk, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -120,7 +122,7 @@ func probe(ctx context.Context, launcher string) (jdk, error) {
 	return j, nil
 }
 
-// inPath is exec.LookPath for a PATH of the caller's.
+// inPath is exec.LookPath for the PATH of env.
 func inPath(name string, env lookup) string {
 	for _, dir := range filepath.SplitList(env("PATH")) {
 		if p := filepath.Join(dir, name); filepath.IsAbs(p) && executable(p) {

@@ -5,7 +5,10 @@ import (
 	"time"
 )
 
-// every calls try at once and then at each tick until it is done, fails, or ctx ends (then ctx's error comes back).
+// This file polls.
+
+// every calls try at once, and then at each tick until try is done or fails, or ctx
+// ends. Then it returns ctx's error.
 func every(ctx context.Context, tick time.Duration, try func() (done bool, err error)) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()

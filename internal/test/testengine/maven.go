@@ -13,7 +13,10 @@ import (
 	"time"
 )
 
-// Maven's plugin is named in full, so that a run does not depend on what a Maven release thinks is the default.
+// This file gets the engines' artifacts by Maven.
+
+// Maven's plugin is named in full, so that a run doesn't depend on a Maven release's
+// default.
 const mavenPlugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:"
 
 // maven runs a goal of Maven's plugin in dir.
@@ -34,7 +37,7 @@ func maven(ctx context.Context, j jdk, env lookup, dir, goal string, args ...str
 	return nil
 }
 
-// resolve lets Maven fetch the engine's jars and say where they are.
+// resolve lets Maven fetch the engine's jars and write their paths.
 func resolve(ctx context.Context, d distribution, j jdk, cache string, env lookup) error {
 	temp, err := os.MkdirTemp(cache, "resolve-")
 	if err != nil {
@@ -52,7 +55,8 @@ func resolve(ctx context.Context, d distribution, j jdk, cache string, env looku
 	return os.Rename(list, classPathFile(cache, d))
 }
 
-// unpackedDir is where the zip with these Maven coordinates (group:artifact:version:zip) is kept unpacked.
+// unpackedDir returns the directory of the unpacked zip with these Maven coordinates
+// (group:artifact:version:zip).
 func unpackedDir(cache, coordinates string) string {
 	part := strings.Split(coordinates, ":")
 	return filepath.Join(cache, part[1]+"-"+part[2]+"-"+fingerprint([]byte(coordinates)))
@@ -77,7 +81,7 @@ func unpack(ctx context.Context, coordinates string, j jdk, cache string, env lo
 	})
 }
 
-// unzip unpacks a zip into a directory. A directory that holds everything is left out.
+// unzip unpacks a zip into a directory. It leaves out a directory that holds everything.
 func unzip(file, into string) error {
 	r, err := zip.OpenReader(file)
 	if err != nil {
@@ -90,7 +94,8 @@ func unzip(file, into string) error {
 	return nil
 }
 
-// below is the file system of the one directory that holds everything, or else of everything.
+// below returns the file system of the one directory that holds everything, or else of
+// everything.
 func below(r *zip.ReadCloser) fs.FS {
 	top, err := fs.ReadDir(r, ".")
 	if err == nil && len(top) == 1 && top[0].IsDir() {
@@ -101,7 +106,8 @@ func below(r *zip.ReadCloser) fs.FS {
 	return r
 }
 
-// addedDir is the directory with the plugins for an engine that is published as a whole.
+// addedDir returns the directory of the plugins for an engine that is published as a
+// whole.
 func addedDir(cache string, d distribution) string {
 	return filepath.Join(cache, d.name+"-added-"+fingerprint(source(rootSource), []byte(d.whole)))
 }

@@ -4,5 +4,7 @@ package testengine
 
 import "syscall"
 
-// dieWithParent: these systems can't promise it, and the lease has to do.
+// This file is dieWithParent on systems that don't have it.
+
+// dieWithParent returns false: these systems can't promise it, and the lease must do.
 func dieWithParent(*syscall.SysProcAttr) bool { return false }

@@ -31,7 +31,7 @@ func TestPauseIsDone(t *testing.T) {
 		if !strings.HasPrefix(state, "T") {
 			t.Fatalf("its state is %.1s", state)
 		}
-		if err := p.pause(); err != nil { // once more, which changes nothing
+		if err := p.pause(); err != nil { // a second pause changes nothing
 			t.Fatal(err)
 		}
 		if err := p.resume(); err != nil {

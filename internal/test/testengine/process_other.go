@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-// Here no engine can be started; Shared still works with CLOAKROOM_TEST_ENGINE=http://host:port.
+// This file stands in for process_unix.go on systems where no engine can be started.
+
+// Here no engine can be started; Shared still works with
+// CLOAKROOM_TEST_ENGINE=http://host:port.
 const supported = false
 
 type process struct{ pid int }

@@ -32,7 +32,7 @@ func TestProcess(t *testing.T) {
 		if err := p.pause(); err != nil {
 			t.Error(err)
 		}
-		if err := p.kill(); err != nil { // a paused one, too
+		if err := p.kill(); err != nil { // a paused one too
 			t.Error(err)
 		}
 		if !p.ended() || !strings.HasPrefix(p.how(), "killed by signal 9") {
@@ -98,7 +98,8 @@ func TestUnaskedEndIsAnError(t *testing.T) {
 	run("Kill, then Pause", func(e *Engine) { e.Kill(); e.Pause() }, "pausing")
 }
 
-// TestDeathIsNoticedAtOnce: also while a question hangs, as somebody else got the port and says nothing.
+// TestDeathIsNoticedAtOnce: a process's end is noticed at once, even while a question
+// hangs because a stranger has got the port and doesn't answer.
 func TestDeathIsNoticedAtOnce(t *testing.T) {
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

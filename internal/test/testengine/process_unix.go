@@ -15,10 +15,13 @@ import (
 	"time"
 )
 
+// This file is processes, locks on files, and leases, on Unix.
+
 const supported = true
 
-// process is a child of this process. It is waited for without a goroutine, so that tests which count goroutines see none
-// of ours; and it gets signals only while it has not been waited for, as until then its pid can't be anybody else's.
+// process is a child of this process. It is waited for without a goroutine, so that
+// tests which count goroutines see none of ours. It gets signals only until it has been
+// waited for: until then no other process can have its pid.
 type process struct {
 	pid     int
 	unbind  func()
@@ -28,8 +31,9 @@ type process struct {
 	outcome syscall.WaitStatus
 }
 
-// launch starts cmd. A bound process dies with this one as far as the system can do that; an unbound one is detached from
-// this process's session, and so from its terminal and its signals.
+// launch starts cmd. A bound process dies with this one, as far as the system can do
+// that. An unbound one is detached from this process's session, and so from its terminal
+// and signals.
 func launch(cmd *exec.Cmd, bound bool) (*process, error) {
 	p := &process{unbind: func() {}}
 	start := cmd.Start
@@ -52,8 +56,8 @@ func launch(cmd *exec.Cmd, bound bool) (*process, error) {
 	return p, nil
 }
 
-// onThreadOfItsOwn makes of start a function that runs on a thread which lives until end: to the kernel, a child's parent is
-// the thread that started it.
+// onThreadOfItsOwn returns a function that runs start on a thread which lives until end:
+// to the kernel, a child's parent is the thread that started it.
 func onThreadOfItsOwn(start func() error) (run func() error, end func()) {
 	done := make(chan struct{})
 	run = func() error {
@@ -69,7 +73,7 @@ func onThreadOfItsOwn(start func() error) (run func() error, end func()) {
 	return run, sync.OnceFunc(func() { close(done) })
 }
 
-// ended reports whether the process has ended, and takes note of how.
+// ended reports whether the process has ended, and notes how.
 func (p *process) ended() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -88,7 +92,7 @@ func (p *process) endedLocked() bool {
 	return p.reaped
 }
 
-// how says how the process ended.
+// how describes how the process ended.
 func (p *process) how() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +105,7 @@ func (p *process) how() string {
 	return fmt.Sprintf("exit status %d", p.outcome.ExitStatus())
 }
 
-// signal sends sig, or does nothing when the process has ended.
+// signal sends sig, or does nothing if the process has ended.
 func (p *process) signal(sig syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,7 +115,7 @@ func (p *process) signal(sig syscall.Signal) error {
 	return syscall.Kill(p.pid, sig)
 }
 
-// pause stops the process and waits until all of its threads have stopped: on a busy
+// pause stops the process, and waits until all of its threads have stopped. On a busy
 // machine that is later than the signal.
 func (p *process) pause() error {
 	p.mu.Lock()
@@ -128,7 +132,7 @@ func (p *process) pause() error {
 	return nil
 }
 
-// stops reports whether the process has stopped, or ended. The system says once
+// stops reports whether the process has stopped or ended. The system tells only once
 // that it has stopped.
 func (p *process) stops() bool {
 	p.mu.Lock()
@@ -174,8 +178,8 @@ func (p *process) waitEnd(limit time.Duration) error {
 	return nil
 }
 
-// lockFile takes the lock that lies in a file, against other processes and other goroutines of this one, and waits for it
-// if need be. It ends with unlock or with the process.
+// lockFile takes the lock of a file, against other processes and other goroutines of
+// this one, and waits for it if need be. The lock ends with unlock or with the process.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -195,11 +199,12 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// lease is this process's share in an engine. It must stay the only open file on its path in this process: closing another
-// would give the lock up, as that belongs to the process, not to the open file. (The JVM's locks are of this kind too.)
+// lease is this process's share in an engine. It must stay the only open file on its
+// path in this process: the lock belongs to the process and not to the open file, so
+// closing another would give it up. (The JVM's locks are of this kind too.)
 type lease struct{ file *os.File }
 
-// takeLease takes a share. It waits while the engine's JVM looks whether there are any.
+// takeLease takes a share. It waits while the engine's JVM checks whether there are any.
 func takeLease(ctx context.Context, path string, create bool) (*lease, error) {
 	flags := os.O_RDWR
 	if create {
@@ -217,7 +222,8 @@ func takeLease(ctx context.Context, path string, create bool) (*lease, error) {
 	return &lease{f}, nil
 }
 
-// alone reports whether no other process holds a share, and nobody can take one any more until it is released.
+// alone reports whether no other process holds a share. If so, nobody can take one until
+// it is released.
 func (l *lease) alone() bool {
 	ok, err := setLock(l.file, syscall.F_WRLCK)
 	return ok && err == nil

@@ -18,7 +18,9 @@ import (
 	"strings"
 )
 
-// Role is what a user may do, in the engine's own terms, and nothing else.
+// This file is TLS, logins and roles of an engine.
+
+// Role is a user's rights, in the engine's own terms.
 type Role struct {
 	Cluster       []string // privileges (in OpenSearch: permissions) of the cluster
 	Indices       []string // patterns of names
@@ -28,13 +30,14 @@ type Role struct {
 // Login is a user of an engine.
 type Login struct{ User, Password string }
 
-// String never has the password.
+// String returns the user, and never the password.
 func (l Login) String() string { return l.User }
 
-// GoString never has the password.
+// GoString returns the user, and never the password.
 func (l Login) GoString() string { return l.User }
 
-// security is what an engine's users pass; nil: there is none. Passwords are new in each run, and on disk as hashes only.
+// security is an engine's TLS and logins; nil: none. Passwords are new in each run, and
+// on disk only as hashes.
 type security struct {
 	settings    map[string]string
 	ca          []byte
@@ -47,7 +50,8 @@ const (
 	hashRounds = 10_000
 )
 
-// secure makes an engine's configuration for TLS and two users: one who may do all, and one with the role.
+// secure makes an engine's configuration for TLS and two users: one with all rights, and
+// one with the role.
 func (s *spec) secure(role Role, tools toolchain) error {
 	config := filepath.Join(s.dir, "home", "config")
 	if err := os.MkdirAll(config, 0o700); err != nil {
@@ -77,10 +81,10 @@ func (s *spec) secure(role Role, tools toolchain) error {
 	return s.security.configureOpenSearch(config, role, tools.security)
 }
 
-// addSecurity makes ready what d needs for security.
+// addSecurity prepares the parts that d needs for security.
 func (c *toolchain) addSecurity(ctx context.Context, d distribution, env lookup) error {
 	if d.whole != "" {
-		return nil // it is in there
+		return nil // it has security in it
 	}
 	cache, err := cacheDir(env)
 	if err != nil {
@@ -95,7 +99,7 @@ func (c *toolchain) addSecurity(ctx context.Context, d distribution, env lookup)
 	return unpack(ctx, d.security, c.jdk, cache, env)
 }
 
-// configureElasticsearch lets users and roles come from files alone.
+// configureElasticsearch takes users and roles from files alone.
 func (s *security) configureElasticsearch(config string, role Role) error {
 	s.settings = map[string]string{
 		"xpack.security.enabled":                            "true",
@@ -106,7 +110,7 @@ func (s *security) configureElasticsearch(config string, role Role) error {
 		"xpack.security.authc.realms.native.native.enabled": "false",
 		"xpack.security.authc.realms.native.native.order":   "1",
 		"xpack.security.authc.reserved_realm.enabled":       "false",
-		"xpack.security.transport.ssl.enabled":              "false", // nobody else comes this way
+		"xpack.security.transport.ssl.enabled":              "false", // no other node connects
 		"xpack.security.enrollment.enabled":                 "false",
 		"xpack.security.authc.token.enabled":                "false",
 		"xpack.security.authc.password_hashing.algorithm":   "pbkdf2",
@@ -138,7 +142,8 @@ func (s *security) configureElasticsearch(config string, role Role) error {
 	)
 }
 
-// configureOpenSearch takes what the plugin brings, but for users, roles and how to log in.
+// configureOpenSearch uses the plugin's own configuration, except for users, roles and
+// the kind of login.
 func (s *security) configureOpenSearch(config string, role Role, plugin string) error {
 	const p = "plugins.security."
 	s.settings = map[string]string{
@@ -161,7 +166,7 @@ func (s *security) configureOpenSearch(config string, role Role, plugin string) 
 		if err != nil {
 			return err
 		}
-		// 3 stands for SHA-256; the number says how often, and how many bits.
+		// 3 stands for SHA-256; the number holds the rounds and the bits.
 		users[l.User] = map[string]any{"hash": fmt.Sprintf("$3$%d$%s$%s", hashRounds<<32|256, salt, hash)}
 	}
 	dir := filepath.Join(config, "opensearch-security")
@@ -170,7 +175,7 @@ func (s *security) configureOpenSearch(config string, role Role, plugin string) 
 	}
 	write := func(name, kind string, content map[string]any) error {
 		content["_meta"] = map[string]any{"type": kind, "config_version": 2}
-		b, err := json.Marshal(content) // as good as YAML
+		b, err := json.Marshal(content) // JSON is YAML
 		if err != nil {
 			return err
 		}
@@ -196,7 +201,7 @@ func (s *security) configureOpenSearch(config string, role Role, plugin string) 
 	)
 }
 
-// hashed returns a new salt and what key makes of it, both in base64.
+// hashed returns a new salt and the result of key for it, both in base64.
 func hashed(l Login, key func(salt []byte) ([]byte, error)) (salt, hash string, err error) {
 	b := make([]byte, 32)
 	rand.Read(b)

@@ -44,7 +44,7 @@ func TestSecurity(t *testing.T) {
 	}
 }
 
-// noPasswords checks that what the engine wrote has no password.
+// noPasswords checks that no file of the engine has a password.
 func noPasswords(t *testing.T, e *Engine) {
 	t.Helper()
 	err := filepath.WalkDir(e.spec.dir, func(path string, d fs.DirEntry, err error) error {

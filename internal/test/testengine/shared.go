@@ -14,17 +14,20 @@ import (
 	"time"
 )
 
+// This file is the engine that the packages of a run share.
+
 const (
-	sharedGrace = time.Minute      // between two packages of a run, another one may be compiled
+	sharedGrace = time.Minute      // between two packages of a run another may be compiled
 	askLimit    = 20 * time.Second // for an engine that runs already
 	dirPrefix   = "cloakroom-engine-"
 )
 
-// Shared returns the base URL ("http://127.0.0.1:9200", without a slash at its end) of an engine that all packages of one
-// go test run use at the same time: whoever comes first starts it, and it ends a minute after its last user. So tests choose
-// index names that nobody else has, delete what they made, and never touch cluster-wide settings.
+// Shared returns the base URL ("http://127.0.0.1:9200", without a slash at its end) of
+// an engine that all packages of one go test run use at the same time. The first caller
+// starts it, and it ends a minute after its last user. So tests choose index names that
+// nobody else has, delete their indices, and never touch cluster-wide settings.
 //
-// The package comment says which engine it is, and when the test is skipped instead.
+// The package comment names the engine, and tells when the test is skipped instead.
 func Shared(t TB) string {
 	t.Helper()
 	url, first, err := ours.get(t.Context(), os.Getenv)
@@ -50,7 +53,8 @@ type sharedUse struct {
 	lease *lease
 }
 
-// get returns the engine's address, and to the first caller a line about it. An engine that can't be had is not tried again.
+// get returns the engine's address, and to the first caller a line about it. It doesn't
+// try again after a failure.
 func (u *sharedUse) get(ctx context.Context, env lookup) (address, first string, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -73,6 +77,9 @@ func (u *sharedUse) get(ctx context.Context, env lookup) (address, first string,
 }
 
 func (u *sharedUse) find(ctx context.Context, env lookup) (line string, err error) {
+	if env(envEngine) == noEngine {
+		return "", errUnwanted
+	}
 	given, name := choice(env)
 	if given != "" {
 		parsed, err := url.Parse(given)
@@ -93,16 +100,18 @@ func (u *sharedUse) find(ctx context.Context, env lookup) (line string, err erro
 	return u.join(ctx, d, env, sharedGrace)
 }
 
-// state is what the process that starts the shared engine leaves for the others.
+// state is the note of the process that starts the shared engine, for the other
+// processes.
 type state struct {
 	URL     string `json:"url"`
 	Name    string `json:"name"` // and version
-	PID     int    `json:"pid"`  // for people; nobody sends signals by it
+	PID     int    `json:"pid"`  // for people; nobody sends signals to it
 	Cluster string `json:"cluster"`
 	Dir     string `json:"dir"`
 }
 
-// join takes a share in the running shared engine, or starts one. Under the lock, so that there is one.
+// join takes a share in the running shared engine, or starts one. It does so under the
+// lock, so that there is one.
 func (u *sharedUse) join(ctx context.Context, d distribution, env lookup, grace time.Duration) (line string, err error) {
 	if !supported {
 		return "", errSystem
@@ -165,7 +174,8 @@ func (u *sharedUse) use(s state, l *lease) {
 	u.url, u.lease, u.log = s.URL, l, (&spec{dir: s.Dir}).logFile()
 }
 
-// sharedKey names the files about a shared engine. An engine of an older version of this code is not joined.
+// sharedKey returns the name of the files of a shared engine. It changes with this code,
+// so an engine of an older version is not joined.
 func (d distribution) sharedKey(grace time.Duration) string {
 	s := &spec{dist: d, heap: defaultHeap, grace: grace}
 	return "shared-" + d.name + "-" + fingerprint(source(nodeSource), source(logConfig), source(pomFile),
@@ -174,18 +184,19 @@ func (d distribution) sharedKey(grace time.Duration) string {
 
 var errGone = errors.New("the engine is gone")
 
-// join takes a share in the engine of s if that is still there, and still itself; else it clears away what is left of it.
+// join takes a share in the engine of s if it still runs and still is itself; otherwise
+// it removes its remains.
 func (s state) join(ctx context.Context) (*lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	l, err := takeLease(ctx, (&spec{dir: s.Dir}).leaseFile(), false)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, context.DeadlineExceeded) {
-		return nil, errGone // the latter: ending, and stuck in it
+		return nil, errGone // the latter: stuck in its end
 	}
 	if err != nil {
 		return nil, err
 	}
-	// From here on a running engine goes on running.
+	// We hold the lease now, so an engine that runs goes on running.
 	err = every(ctx, 100*time.Millisecond, func() (bool, error) {
 		i, err := ask(ctx, nil, s.URL)
 		if refused(err) || err == nil && i.Cluster != s.Cluster {
@@ -198,7 +209,7 @@ func (s state) join(ctx context.Context) (*lease, error) {
 	}
 	defer l.release()
 	if !errors.Is(err, errGone) {
-		return nil, errGone // it hangs: what it has is left to it
+		return nil, errGone // it hangs: leave its files alone
 	}
 	if strings.HasPrefix(filepath.Base(s.Dir), dirPrefix) && l.alone() {
 		if err := os.RemoveAll(s.Dir); err != nil {
@@ -218,7 +229,7 @@ func readState(path string) (state, error) {
 		return s, err
 	}
 	if json.Unmarshal(b, &s) != nil {
-		return state{}, nil //nolint:nilerr // not ours, or from a crash: as good as none
+		return state{}, nil //nolint:nilerr // not ours, or left by a crash: treat it as none
 	}
 	return s, nil
 }

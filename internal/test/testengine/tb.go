@@ -10,7 +10,10 @@ import (
 	"sync"
 )
 
-// TB is what engines need of the test that they belong to. Every [testing.TB] is one; [Command] makes one for programs.
+// This file is TB, and a TB for programs that are no tests.
+
+// TB is the part of a test that engines need. Every [testing.TB] is one; [Command] makes
+// one for programs.
 type TB interface {
 	Helper()
 	Context() context.Context
@@ -24,9 +27,10 @@ type TB interface {
 	Skip(args ...any)
 }
 
-// Command calls do with a TB for a program that is no test, and ends what do started, also after a panic. What is logged
-// becomes lines of log. Nothing can be skipped: like all errors, a missing JDK is part of the error that is returned.
-// The TB's context is ctx until do is done.
+// Command calls do with a TB for a program that is no test, and ends everything that do
+// started, also after a panic. The TB's messages become lines of log. Nothing is
+// skipped: like all errors, a missing JDK is part of the returned error. The TB's
+// context is ctx until do is done.
 func Command(ctx context.Context, log io.Writer, do func(t TB)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &command{ctx: ctx, log: log}
@@ -37,7 +41,7 @@ func Command(ctx context.Context, log io.Writer, do func(t TB)) error {
 }
 
 type command struct {
-	ctx context.Context //nolint:containedctx // what a test has as well
+	ctx context.Context //nolint:containedctx // a test has one as well
 
 	mu   sync.Mutex
 	log  io.Writer
@@ -52,7 +56,7 @@ func (c *command) run(f func()) {
 		defer close(done)
 		defer func() {
 			if p := recover(); p != nil {
-				c.end() // as the process is about to end
+				c.end() // since the process is about to end
 				panic(p)
 			}
 		}()
@@ -61,7 +65,7 @@ func (c *command) run(f func()) {
 	<-done
 }
 
-// end calls the clean-ups that are left, the last one first.
+// end calls the remaining clean-ups, the last one first.
 func (c *command) end() {
 	for {
 		c.mu.Lock()

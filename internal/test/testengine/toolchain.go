@@ -13,6 +13,8 @@ import (
 	"time"
 )
 
+// This file prepares the parts that an engine needs: JDK, class path and compiled node.
+
 // The Java side, compiled and resolved on the machine that runs the tests.
 //
 //go:embed node
@@ -28,14 +30,14 @@ const (
 	prepareLimit = 8 * time.Minute // a first download over a slow line; below go test's own limit
 )
 
-// toolchain is what it takes to start an engine.
+// toolchain is the parts that start an engine.
 type toolchain struct {
 	jdk       jdk
 	node      string // directory with the compiled node and the logging configuration
 	classPath string // the engine's jars
-	whole     string // or else the directory of the engine that was published as a whole
+	whole     string // otherwise the directory of an engine that is published as a whole
 	security  string // directory of the plugin for security, if wanted
-	added     string // and the one with the plugins that it gets
+	added     string // the directory with the plugins added to it
 }
 
 func cacheDir(env lookup) (string, error) {
@@ -54,8 +56,12 @@ func cacheDir(env lookup) (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 }
 
-// prepare makes ready what d needs: found in the cache, or resolved and compiled into it by one process while others wait.
+// prepare prepares the parts that d needs: from the cache, or resolved and compiled into
+// it by one process while others wait.
 func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error) {
+	if env(envEngine) == noEngine {
+		return toolchain{}, errUnwanted
+	}
 	if !supported {
 		return toolchain{}, errSystem
 	}
@@ -78,7 +84,7 @@ func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error)
 		return toolchain{}, err
 	}
 	defer unlock()
-	if tools.load(cache, d) { // another process did it meanwhile
+	if tools.load(cache, d) { // another process prepared them meanwhile
 		return tools, nil
 	}
 	if err := compileNode(ctx, j, cache); err != nil {
@@ -98,7 +104,7 @@ func prepare(ctx context.Context, d distribution, env lookup) (toolchain, error)
 	return tools, nil
 }
 
-// load takes what is in the cache; false means that something has to be made.
+// load takes the parts from the cache; false means that some must be made.
 func (c *toolchain) load(cache string, d distribution) bool {
 	c.node = nodeDir(cache)
 	for _, name := range []string{nodeClass + ".class", logConfig} {
@@ -115,7 +121,7 @@ func (c *toolchain) load(cache string, d distribution) bool {
 		return false
 	}
 	c.classPath = strings.TrimSpace(string(list))
-	for _, jar := range filepath.SplitList(c.classPath) { // the jars are Maven's, who may have been told to forget them
+	for _, jar := range filepath.SplitList(c.classPath) { // the jars are in Maven's cache, which may have been cleared
 		if !exists(jar) {
 			return false
 		}
@@ -165,7 +171,8 @@ func (j jdk) compile(ctx context.Context, name, into, classPath string) error {
 	return nil
 }
 
-// makeDir lets fill fill a directory that has this name only when it is complete. One that is there is left as it is.
+// makeDir lets fill fill a directory, which gets its name only when it is complete. It
+// leaves an existing one as it is.
 func makeDir(dir string, fill func(temp string) error) error {
 	if exists(dir) {
 		return nil
@@ -181,7 +188,8 @@ func makeDir(dir string, fill func(temp string) error) error {
 	return os.Rename(temp, dir)
 }
 
-// source returns an embedded file. All names are constants, so a failure is a defect of this package that its tests find.
+// source returns an embedded file. All names are constants, so a failure is a bug that
+// this package's tests find.
 func source(name string) []byte {
 	b, err := node.ReadFile("node/" + name)
 	if err != nil {

@@ -11,10 +11,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 )
+
+// This file tests everything that needs no engine.
 
 func environment(pairs ...string) lookup {
 	return func(name string) string {
@@ -59,6 +62,7 @@ func TestChoice(t *testing.T) {
 		"":                       {"", defaultEngine},
 		"http://127.0.0.1:9200/": {"http://127.0.0.1:9200", defaultEngine},
 		"es717":                  {"", "es717"},
+		"none":                   {"", defaultEngine},
 	} {
 		address, name := choice(environment(envEngine, value))
 		if got := [2]string{address, name}; got != want {
@@ -67,7 +71,7 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// TestGivenEngine checks what an address in the environment does, and that nothing is started then.
+// TestGivenEngine: an address in the environment is used, and nothing is started then.
 func TestGivenEngine(t *testing.T) {
 	fake := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"cluster_name":"c","version":{"number":"9.9.9","distribution":"opensearch"}}`)
@@ -102,8 +106,27 @@ func TestGivenEngine(t *testing.T) {
 	}
 }
 
+// Where no engine is wanted, none is started: not even one that the test names.
+func TestNoEngine(t *testing.T) {
+	env := environment(envEngine, noEngine)
+	_, _, shared := new(sharedUse).get(t.Context(), env)
+	_, own := start(t, Options{}, env, freePorts)
+	_, named := start(t, Options{Name: "es717"}, env, freePorts)
+	for what, err := range map[string]error{"Shared": shared, "Start": own, "Start of es717": named} {
+		if message, skip := verdict(err, env); !skip || !strings.Contains(message, "CLOAKROOM_TEST_ENGINE=none wants none") {
+			t.Errorf("%s: skip is %t: %s", what, skip, message)
+		}
+		if _, skip := verdict(err, environment(envRequire, "1")); skip {
+			t.Errorf("%s: a skip although engines are required", what)
+		}
+	}
+}
+
 func script(t *testing.T, path, text string) {
 	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no scripts of sh")
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +207,7 @@ func TestResolve(t *testing.T) {
 	if err := compileNode(t.Context(), jdk{home: fakeJDK(t, "17")}, cache); err != nil {
 		t.Fatal(err)
 	}
-	script(t, filepath.Join(nodeDir(cache), nodeClass+".class"), "") // the fake compiler makes none
+	script(t, filepath.Join(nodeDir(cache), nodeClass+".class"), "") // the fake compiler makes no class
 	var c toolchain
 	if !c.load(cache, d) || c.classPath != jar {
 		t.Errorf("loaded %+v", c)
@@ -202,7 +225,7 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestStaleState checks that the address of an engine that is gone is not taken for an engine.
+// TestStaleState: the address of an engine that is gone is not taken for an engine.
 func TestStaleState(t *testing.T) {
 	if !supported {
 		t.Skip("no engines here")

@@ -6,7 +6,9 @@ import (
 	"strings"
 )
 
-// Variables of the environment; the package comment says what they mean.
+// This file decides whether a test without an engine is skipped or fails.
+
+// Variables of the environment; the package comment explains them.
 const (
 	envEngine  = "CLOAKROOM_TEST_ENGINE"
 	envRequire = "CLOAKROOM_REQUIRE_ENGINES"
@@ -18,19 +20,29 @@ const (
 // lookup reads the environment: os.Getenv, or a test's own.
 type lookup func(string) string
 
-// missingError says that this machine lacks what engines need. It is the only reason to skip a test.
+// noEngine is the value of CLOAKROOM_TEST_ENGINE that asks for none.
+const noEngine = "none"
+
+// missingError is the error of a machine that lacks the prerequisites of engines, or of a
+// run that asks for none. It is the only reason to skip a test.
 type missingError struct{ what string }
 
 func (e missingError) Error() string { return e.what }
 
+var errUnwanted = missingError{envEngine + "=" + noEngine + " wants none"}
+
 var errSystem = missingError{"engines are started on Linux, macOS and BSD only"}
 
-// verdict says what becomes of a test that can't have its engine: the message, and whether the test is skipped or fails.
+// verdict returns the message for a test that can't have its engine, and whether the
+// test is skipped or fails.
 func verdict(err error, env lookup) (message string, skip bool) {
 	if _, ok := errors.AsType[missingError](err); !ok {
 		return "testengine: " + err.Error(), false
 	}
-	const how = "install a JDK (17 or newer; 25 for opensearch3) and Maven, or set " + envEngine + "=http://host:port to a running engine"
+	how := "install a JDK (17 or newer; 25 for opensearch3) and Maven, or set " + envEngine + "=http://host:port to a running engine"
+	if errors.Is(err, errUnwanted) {
+		how = "unset it"
+	}
 	if v := env(envRequire); v != "" && v != "0" {
 		return fmt.Sprintf("testengine: %v, and %s=%s wants engine tests to run: %s", err, envRequire, v, how), false
 	}
@@ -38,7 +50,7 @@ func verdict(err error, env lookup) (message string, skip bool) {
 		err, how), true
 }
 
-// giveUp ends the test as the verdict says.
+// giveUp ends the test by the verdict.
 func giveUp(t TB, err error, env lookup) {
 	t.Helper()
 	message, skip := verdict(err, env)
@@ -52,7 +64,7 @@ func giveUp(t TB, err error, env lookup) {
 func choice(env lookup) (address, name string) {
 	v := env(envEngine)
 	switch {
-	case v == "":
+	case v == "", v == noEngine:
 		return "", defaultEngine
 	case strings.Contains(v, "://"):
 		return strings.TrimRight(v, "/"), defaultEngine

@@ -6,8 +6,10 @@ import (
 	"slices"
 )
 
-// circles are the strongly connected components of more than one file, the
-// largest first, found as Tarjan does.
+// This file finds the circles of files.
+
+// circles returns the strongly connected components of more than one file, the largest
+// first, by Tarjan's algorithm.
 func circles(r refs) [][]string {
 	s := search{refs: r, number: map[string]int{}, low: map[string]int{}, open: map[string]bool{}}
 	for _, file := range slices.Sorted(maps.Keys(r)) {
@@ -22,7 +24,7 @@ func circles(r refs) [][]string {
 // search is the state of Tarjan's algorithm.
 type search struct {
 	refs   refs
-	number map[string]int // in which order files were visited, from 1 on
+	number map[string]int // the order of visits to files, from 1 on
 	low    map[string]int // the lowest number that a file reaches among open ones
 	open   map[string]bool
 	stack  []string // the open files
@@ -62,7 +64,7 @@ type edge struct {
 	left     int // files in the largest circle without this reference; 1 if there is none
 }
 
-// breaking are a circle's references, those first that break it best.
+// breaking returns a circle's references; those that break it best come first.
 func breaking(r refs, circle []string) []edge {
 	in := func(file string) bool { _, ok := slices.BinarySearch(circle, file); return ok }
 	inside := refs{}

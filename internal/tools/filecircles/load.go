@@ -16,29 +16,32 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// refs says what a file, by its base name, uses of which other file.
+// This file loads packages, and collects the references between their files.
+
+// refs is the references between files: by the base names of the user and of the used
+// file.
 type refs map[string]map[string][]use
 
-// use is an object that a file uses of another.
+// use is an object of another file that a file uses.
 type use struct {
 	name  string
 	line  int // of the first use
 	times int
 }
 
-// pkg is a package's files and what they use of each other.
+// pkg is a package's files and their references.
 type pkg struct {
 	path  string
-	lines map[string]int // by base name; files for other systems too
+	lines map[string]int // by base name; with files for other systems
 	refs  refs
 }
 
-// files are the base names, sorted.
+// files returns the base names, sorted.
 func (p *pkg) files() []string { return slices.Sorted(maps.Keys(p.lines)) }
 
-// load type-checks packages. A pattern that matches none, and a package that is
-// empty or has errors, is an error: its references would be missing from what is
-// measured, and the limits would hold.
+// load type-checks packages. It fails for a pattern that matches none, and for a package
+// that is empty or has errors: their references would be missing, and the limits would
+// hold in vain.
 func load(dir string, patterns []string) ([]*pkg, error) {
 	config := &packages.Config{
 		Dir: dir,
@@ -71,12 +74,12 @@ func load(dir string, patterns []string) ([]*pkg, error) {
 	return pkgs, nil
 }
 
-// generated is the first line of a generated file.
+// generated matches the first line of a generated file.
 var generated = regexp.MustCompile(`^// Code generated .* DO NOT EDIT\.\n`)
 
-// countLines counts the lines of all files but tests. Those that this system
-// doesn't build have no references here, but length; generated ones have none, as
-// nobody reads them line by line.
+// countLines counts the lines of all files except tests. Files that this system doesn't
+// build have no references, but a length. Generated ones have none, since nobody reads
+// them line by line.
 func countLines(l *packages.Package) (map[string]int, error) {
 	lines := map[string]int{}
 	for _, file := range slices.Concat(l.GoFiles, l.IgnoredFiles) {
@@ -95,7 +98,7 @@ func countLines(l *packages.Package) (map[string]int, error) {
 	return lines, nil
 }
 
-// references collects what each file uses of the others.
+// references collects each file's uses of the others.
 func references(l *packages.Package) refs {
 	structs := structsOf(l.Types)
 	found := map[string]map[string]map[string]*use{}
@@ -144,7 +147,7 @@ func references(l *packages.Package) refs {
 	return r
 }
 
-// embedded are the fields that a selection goes through without naming them.
+// embedded returns the fields that a selection goes through without naming them.
 func embedded(s *types.Selection) []*types.Var {
 	var fields []*types.Var
 	t := s.Recv()
@@ -162,11 +165,11 @@ func embedded(s *types.Selection) []*types.Var {
 	return fields
 }
 
-// base is the name of the file of a position; line directives don't count.
+// base returns the name of a position's file; line directives don't count.
 func base(fset *token.FileSet, at token.Pos) string { return filepath.Base(fset.File(at).Name()) }
 
-// structsOf says which of a package's types declares a field: the field itself
-// doesn't know.
+// structsOf returns the type that declares each field of a package's types: the field
+// itself doesn't know.
 func structsOf(p *types.Package) map[*types.Var]string {
 	structs := map[*types.Var]string{}
 	for _, name := range p.Scope().Names() {
@@ -183,7 +186,7 @@ func structsOf(p *types.Package) map[*types.Var]string {
 	return structs
 }
 
-// title is what an object is called in the report.
+// title returns an object's name in the report.
 func title(structs map[*types.Var]string, o types.Object) string {
 	switch o := o.(type) {
 	case *types.Func:

@@ -1,9 +1,9 @@
 // Command filecircles measures how the files of a Go package refer to each other.
 //
 // File A refers to file B if A uses a function, type, method, field, constant or
-// variable that B declares. Files that reach each other this way are a circle:
-// none of them can be understood, moved or tested without all others. Test files
-// don't count, since nothing depends on them.
+// variable that B declares. Files that reach each other this way are a circle: none of
+// them can be understood, moved or tested without all others. Test files don't count,
+// since nothing depends on them.
 //
 //	filecircles -max-circle 6 -max-lines 400 .
 //	filecircles -apart store,record ./driver ./internal/protocol
@@ -20,6 +20,8 @@ import (
 	"strings"
 )
 
+// This file is the command: its flags, its limits and its report.
+
 func main() {
 	var report, problems strings.Builder
 	code := run(".", os.Args[1:], &report, &problems)
@@ -31,14 +33,14 @@ func main() {
 	os.Exit(code)
 }
 
-// limits are what a package may have; 0 is no limit.
+// limits bound a package; 0 means no limit.
 type limits struct {
 	circle int      // files in a circle
 	lines  int      // lines of a file
-	apart  []string // base names, without .go, of files that no circle may have
+	apart  []string // base names, without .go, of files that must be in no circle
 }
 
-// run measures and judges. It returns the exit code.
+// run measures and judges, and returns the exit code.
 func run(dir string, args []string, report, problems *strings.Builder) int {
 	flags := flag.NewFlagSet("filecircles", flag.ContinueOnError)
 	flags.SetOutput(problems)
@@ -83,8 +85,8 @@ func run(dir string, args []string, report, problems *strings.Builder) int {
 	return code
 }
 
-// known reports names to keep apart that no file has, since a limit on a file
-// that was renamed would hold for ever.
+// known returns an error for names to keep apart that no file has: a limit on a renamed
+// file would hold for ever.
 func (l limits) known(pkgs []*pkg) error {
 	for _, name := range l.apart {
 		if !slices.ContainsFunc(pkgs, func(p *pkg) bool { _, ok := p.lines[name+".go"]; return ok }) {
@@ -94,7 +96,7 @@ func (l limits) known(pkgs []*pkg) error {
 	return nil
 }
 
-// exceeded says which limits a package exceeds.
+// exceeded returns the limits that a package exceeds.
 func (l limits) exceeded(p *pkg, found [][]string) []string {
 	var problems []string
 	for _, circle := range found {
@@ -117,9 +119,9 @@ func (l limits) exceeded(p *pkg, found [][]string) []string {
 	return problems
 }
 
-// show prints a package's circles, the largest first. A reference's line ends
-// with the circle that would be left without it: those that break a circle best
-// come first.
+// show prints a package's circles, the largest first. A reference's line ends with the
+// size of the circle that would be left without it: those that break a circle best come
+// first.
 func show(w *strings.Builder, p *pkg, found [][]string, verbose bool) {
 	fmt.Fprintf(w, "%s: %d files, ", p.path, len(p.lines))
 	if len(found) == 0 {

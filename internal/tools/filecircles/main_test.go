@@ -22,7 +22,7 @@ func runOn(t *testing.T, files string, args ...string) (code int, report, proble
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("GOWORK", "off") // as if nobody's workspace were around the folder
+	t.Setenv("GOWORK", "off") // as if no workspace were around the folder
 	var out, err strings.Builder
 	code = run(dir, args, &out, &err)
 	return code, out.String(), err.String()
@@ -205,8 +205,8 @@ var x = nothing
 -- none/README --
 `
 
-// TestLimits holds the exit codes: 1 for a limit that is exceeded, 2 for what
-// can't be measured, whatever else can.
+// TestLimits guards the exit codes: 1 for an exceeded limit, 2 for anything that can't
+// be measured, whatever else can.
 func TestLimits(t *testing.T) {
 	tests := []struct {
 		args string
@@ -253,7 +253,7 @@ package m
 	}
 }
 
-// TestLinesOfGeneratedFiles: nobody reads them.
+// TestLinesOfGeneratedFiles: they don't count, since nobody reads them.
 func TestLinesOfGeneratedFiles(t *testing.T) {
 	const files = `
 -- a.go --

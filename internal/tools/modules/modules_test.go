@@ -1,4 +1,4 @@
-// Package modules tests that each module of the repository can be got.
+// Package modules tests that users can get each module of the repository.
 package modules
 
 import (
@@ -19,7 +19,7 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// repository is the path of the root module; those of the others begin with it.
+// repository is the path of the root module, with which those of the others begin.
 const repository = "github.com/cloakroom-go/cloakroom"
 
 // source is a module of the working tree.
@@ -29,9 +29,9 @@ type source struct {
 	text []byte // of go.mod
 }
 
-// TestGet publishes the modules of the working tree to a proxy in a folder, and
-// gets and builds each of them as a user does: in a module of his own, without
-// the workspace that joins them here.
+// TestGet publishes the modules of the working tree to a proxy in a folder, and gets and
+// builds each as a user does: in a module of the user's own, without the workspace that
+// joins them here.
 func TestGet(t *testing.T) {
 	root := strings.TrimSpace(command(t, ".", nil, "git", "rev-parse", "--show-toplevel"))
 	files := tracked(t, root)
@@ -42,7 +42,7 @@ func TestGet(t *testing.T) {
 		publish(t, proxy, root, m, version, files)
 	}
 
-	const list = "{{if .GoFiles}}{{.ImportPath}} {{.Module.Path}}{{end}}" // there are packages of tests alone
+	const list = "{{if .GoFiles}}{{.ImportPath}} {{.Module.Path}}{{end}}" // some packages have only tests
 	sums := knownSums(t, root, files)
 	for _, m := range modules {
 		path := m.mod.Module.Mod.Path
@@ -64,27 +64,28 @@ func TestGet(t *testing.T) {
 			if len(packages) == 0 {
 				t.Fatal("no packages")
 			}
-			// With -trimpath the folder isn't part of what is built, so the next run finds it in the cache.
+			// With -trimpath the folder isn't part of the build, so the next run finds
+			// it in the cache.
 			command(t, dir, env, "go", append([]string{"build", "-trimpath", "-o", os.DevNull}, packages...)...)
 		})
 	}
 }
 
-// tracked are the files that a commit of everything would have.
+// tracked returns the files that a commit of everything would have.
 func tracked(t *testing.T, root string) []string {
 	t.Helper()
 	var files []string
 	out := command(t, root, nil, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
 	for file := range strings.SplitSeq(strings.TrimSuffix(out, "\x00"), "\x00") {
-		if _, err := os.Lstat(filepath.Join(root, file)); err == nil { // else it is deleted, but not yet in a commit
+		if _, err := os.Lstat(filepath.Join(root, file)); err == nil { // otherwise it is deleted, but not yet in a commit
 			files = append(files, file)
 		}
 	}
 	return files
 }
 
-// sources are the modules that files have, the root first. What would be read
-// differently here and at users' is a failure.
+// sources returns the modules among files, the root first. It fails for anything that
+// would be read differently here and by users.
 func sources(t *testing.T, root string, files []string) []source {
 	t.Helper()
 	var found []source
@@ -116,8 +117,8 @@ func sources(t *testing.T, root string, files []string) []source {
 	return found
 }
 
-// required is the version in which the modules require each other. It has to be
-// one: they are released together.
+// required returns the version in which the modules require each other. There must be
+// only one, since they are released together.
 func required(t *testing.T, modules []source) string {
 	t.Helper()
 	var version, first string
@@ -141,7 +142,8 @@ func required(t *testing.T, modules []source) string {
 	return version
 }
 
-// publish puts a module into the proxy: its go.mod, its zip and what tells of them.
+// publish puts a module into the proxy: its go.mod, its zip and its version's
+// information.
 func publish(t *testing.T, proxy, root string, m source, version string, files []string) {
 	t.Helper()
 	escaped, err := module.EscapePath(m.mod.Module.Mod.Path)
@@ -159,7 +161,7 @@ func publish(t *testing.T, proxy, root string, m source, version string, files [
 		}
 	}
 	var b bytes.Buffer
-	if err := zip.Create(&b, module.Version{Path: m.mod.Module.Mod.Path, Version: version}, own); err != nil { // it leaves out nested modules
+	if err := zip.Create(&b, module.Version{Path: m.mod.Module.Mod.Path, Version: version}, own); err != nil { // Create leaves out nested modules
 		t.Fatal(err)
 	}
 	info, err := json.Marshal(map[string]any{"Version": version, "Time": time.Now().UTC().Truncate(time.Second)})
@@ -179,10 +181,10 @@ func (f zipFile) Path() string                 { return f.rel }
 func (f zipFile) Lstat() (os.FileInfo, error)  { return os.Lstat(f.path) }
 func (f zipFile) Open() (io.ReadCloser, error) { return os.Open(f.path) }
 
-// userEnv is the environment of a user's go command, on a machine that never had
-// the modules: the module cache is new, which also leaves nothing of this test in
-// that of the developer. What is needed of others comes from there, and failing that
-// from where the go command always gets it.
+// userEnv returns the environment of a user's go command, on a machine that never had
+// the modules. The module cache is new, so the test leaves nothing in the developer's.
+// Other modules come from the developer's cache, and failing that from the go command's
+// usual source.
 func userEnv(t *testing.T, proxy string) []string {
 	t.Helper()
 	var here struct{ GOPROXY, GOMODCACHE, GONOSUMDB string }
@@ -196,20 +198,21 @@ func userEnv(t *testing.T, proxy string) []string {
 		"GOFLAGS=-mod=mod -modcacherw",
 		"GOMODCACHE=" + t.TempDir(),
 		"GOPROXY=" + proxies,
-		// Else GOPRIVATE may say that these modules come from their origin.
+		// Otherwise GOPRIVATE may make these modules come from their origin.
 		"GONOPROXY=none",
-		// No checksum database has what isn't released.
+		// No checksum database has unreleased modules.
 		"GONOSUMDB=" + repository + "," + here.GONOSUMDB,
-		// Nothing of it runs, so the C compiler may be quick about the SQLite that bench compares with.
+		// The build is never run, so the C compiler may be quick about the SQLite that
+		// bench compares with.
 		"CGO_CFLAGS=-O0",
 	}
 }
 
-// fileURL is the address of a folder.
+// fileURL returns the URL of a folder.
 func fileURL(path string) string { return "file://" + filepath.ToSlash(path) }
 
-// knownSums are the repository's checksums of other modules. With them in his
-// go.sum the user asks no checksum database.
+// knownSums returns the repository's checksums of other modules. With them in go.sum the
+// user asks no checksum database.
 func knownSums(t *testing.T, root string, files []string) []byte {
 	t.Helper()
 	var lines []string
@@ -222,7 +225,7 @@ func knownSums(t *testing.T, root string, files []string) []byte {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(string(text)) {
-			if !strings.HasPrefix(line, repository) { // an older tree's, perhaps
+			if !strings.HasPrefix(line, repository) { // not an older tree's own modules
 				lines = append(lines, line)
 			}
 		}
@@ -231,7 +234,7 @@ func knownSums(t *testing.T, root string, files []string) []byte {
 	return []byte(strings.Join(slices.Compact(lines), ""))
 }
 
-// command runs a command, which has to succeed, and returns its output.
+// command runs a command, which must succeed, and returns its output.
 func command(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), name, args...)

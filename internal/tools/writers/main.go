@@ -3,8 +3,7 @@
 //
 //	writers -o writers_generated.go
 //
-// The root's go:generate line calls it, and a test here holds the file to what it
-// writes.
+// The root's go:generate line calls it. A test here compares the file with its output.
 package main
 
 import (
@@ -19,8 +18,8 @@ import (
 // optional are the optional interfaces. Their order is that of the letters in the
 // names of the types.
 var optional = []struct {
-	name string // of the interface, with has in front of that of its constant
-	// The methods: on the type that is written, by that of response.
+	name string // of the interface; its constant's name has "has" in front
+	// The method of the written type, which calls that of response.
 	method string
 }{
 	{"Flusher", "Flush() { w.flush() }"},
@@ -91,7 +90,8 @@ import (
 type (
 %s)
 
-// withOptional returns w as what has the optional interfaces of a set, and no others.
+// withOptional returns w as a type that has the optional interfaces of a set, and no
+// others.
 func withOptional(w *struct{ response }, set optional) http.ResponseWriter {
 	switch set {
 %s}

@@ -1,7 +1,6 @@
-// Package demo is a small shop that shows what cloakroom does: its page has a
-// visit counter, a cart, signing in and out, and beside them the token, the
-// record and the store operations behind each request. It has an API for
-// scripts under /api/.
+// Package demo is a small shop that shows cloakroom at work. Its page has a visit
+// counter, a cart, signing in and out, and beside them the token, the record and the
+// store operations behind each request. Scripts have an API under /api/.
 package demo
 
 import (

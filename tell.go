@@ -1,0 +1,110 @@
+package cloakroom
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
+)
+
+// This file is the telling of events.
+
+// teller calls the functions of Events. Some are called where nobody else recovers from
+// a panic, in goroutines that read several sessions, record activity or sweep: there it
+// would end the process. And what has happened is to be seen through whatever they do.
+type teller struct {
+	*Events
+	logger *slog.Logger
+}
+
+func (t *teller) created(ctx context.Context, i Info) {
+	if t.Created != nil {
+		defer t.guard(ctx, "Created")
+		t.Created(t.context(ctx), i)
+	}
+}
+
+func (t *teller) signedIn(ctx context.Context, i Info) {
+	if t.SignedIn != nil {
+		defer t.guard(ctx, "SignedIn")
+		t.SignedIn(t.context(ctx), i)
+	}
+}
+
+func (t *teller) renewed(ctx context.Context, i Info) {
+	if t.Renewed != nil {
+		defer t.guard(ctx, "Renewed")
+		t.Renewed(t.context(ctx), i)
+	}
+}
+
+func (t *teller) ended(ctx context.Context, i Info, why EndReason) {
+	if t.Ended != nil {
+		defer t.guard(ctx, "Ended")
+		t.Ended(t.context(ctx), Ending{i, why})
+	}
+}
+
+func (t *teller) signedOut(ctx context.Context, principal string) {
+	if t.SignedOut != nil {
+		defer t.guard(ctx, "SignedOut")
+		t.SignedOut(t.context(ctx), principal)
+	}
+}
+
+func (t *teller) ledgerFault(ctx context.Context, principal string, what LedgerFault) {
+	if t.LedgerFault != nil {
+		defer t.guard(ctx, "LedgerFault")
+		t.LedgerFault(t.context(ctx), principal, what)
+	}
+}
+
+func (t *teller) clockSkew(ctx context.Context, id ID, ahead time.Duration) {
+	if t.ClockSkew != nil {
+		defer t.guard(ctx, "ClockSkew")
+		t.ClockSkew(t.context(ctx), id, ahead)
+	}
+}
+
+func (t *teller) refused(ctx context.Context, id ID, why Refusal) {
+	if t.Refused != nil {
+		defer t.guard(ctx, "Refused")
+		t.Refused(t.context(ctx), id, why)
+	}
+}
+
+// guard logs a panic of a function. It is to be deferred.
+func (t *teller) guard(ctx context.Context, event string) {
+	if p := recover(); p != nil {
+		t.logger.ErrorContext(ctx, "cloakroom: a function of Events panicked"+panicSite(), "event", event, "panic", protocol.PanicText(p))
+	}
+}
+
+// context returns what a function gets for the context of an operation. While a
+// request's session is being read, who asks for it would wait for itself.
+func (t *teller) context(ctx context.Context) context.Context {
+	if reading, _ := ctx.Value(readingKey{t}).(bool); reading {
+		return &readingContext{ctx, t}
+	}
+	return ctx
+}
+
+// readingKey finds, in a context, whether the session of a request that a teller tells
+// of is being read.
+type readingKey struct{ t *teller }
+
+// readingContext is the context of what is told while a request's session is read. It
+// has itself for the request.
+type readingContext struct {
+	context.Context //nolint:containedctx // it is a context
+	t               *teller
+}
+
+// Value implements context.Context.
+func (c *readingContext) Value(key any) any {
+	if k, ok := key.(interface{ isOf(t *teller) bool }); ok && k.isOf(c.t) {
+		return c
+	}
+	return c.Context.Value(key)
+}
