@@ -1,9 +1,7 @@
 package protocol
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -43,19 +41,4 @@ func IdleTimeout(rec *driver.Record, others time.Duration) time.Duration {
 		return driver.MaxLifetime
 	}
 	return max(time.Duration(ms)*time.Millisecond, 0)
-}
-
-// idleChecked is a store whose Get calls a session corrupt if its own idle timeout can't
-// be understood.
-type idleChecked struct{ driver.Store }
-
-// Get implements Store.
-func (s idleChecked) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
-	rec, err := s.Store.Get(ctx, id)
-	if err == nil && rec.Kind == driver.KindSession {
-		if ms, _ := OwnIdle(rec); ms < 0 {
-			return nil, fmt.Errorf("%w: its member %q is not an idle timeout, which is a whole number of milliseconds from 0 on", driver.ErrCorrupt, driver.ExtraIdle)
-		}
-	}
-	return rec, err
 }

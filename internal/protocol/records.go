@@ -86,7 +86,7 @@ func New(store driver.Store, o Options) *Records {
 	r := &Records{vouch: driver.AssurancesOf(store), app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
 	r.skews.logger, r.skews.told = o.Logger, o.Ahead
 	r.refresher, _ = store.(driver.Refresher)
-	r.store = idleChecked{store}
+	r.store = checked{store}
 	if o.CacheFor > 0 {
 		r.cache = newCache(r.store, o.App, o.Clock, o.CacheFor, cacheBytes)
 		r.store = r.cache
