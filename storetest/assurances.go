@@ -85,8 +85,13 @@ func testAnswersAndReads(e *env, vouched driver.Assurances, stores []*env) {
 		e.Fatalf("Get: %v", err)
 	}
 	seen.read(last.WriteIDs)
-	for id := range seen.ids {
-		switch answer, told := seen.answers[id]; {
+	seen.compare(e, vouched)
+}
+
+// compare looks for writes that were refused, and that reads have shown.
+func (s *sightings) compare(e *env, vouched driver.Assurances) {
+	for id := range s.ids {
+		switch answer, told := s.answers[id]; {
 		case vouched.Answers && told && answer != nil:
 			e.Errorf("a write was answered with %q, and happened", fmt.Sprint(answer))
 		case vouched.Reads && told && answer != nil:

@@ -108,8 +108,13 @@ func testAllEnds(e *env, l driver.Layout) {
 		e.Errorf("Search finds %d records of a period that has ended", len(found))
 	}
 
-	// Made again: refused, or at a version that never was.
-	for _, id := range []driver.ID{kept.ID, gone.ID} {
+	makeAgain(e, l, []driver.ID{kept.ID, gone.ID}, seen)
+}
+
+// makeAgain creates records of a period that has ended: that is refused, or they have a
+// version that never was.
+func makeAgain(e *env, l driver.Layout, ids []driver.ID, seen versions) {
+	for _, id := range ids {
 		r := e.record(l)
 		r.ID = id
 		v, err := e.create(r)
