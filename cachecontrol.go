@@ -28,7 +28,7 @@ func targeted(name string) bool {
 		strings.EqualFold(name, "Surrogate-Control") || strings.EqualFold(name, "Edge-Control")
 }
 
-// privately is the Cache-Control of a response that speaks of a client's token.
+// privately is the Cache-Control of a response that hands out or revokes a token.
 const privately = "private, no-store"
 
 // forbidCaching replaces all of a response's headers for caches by one Cache-Control.

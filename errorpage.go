@@ -32,9 +32,8 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
-// errorWriter is the ResponseWriter of Config.OnError. What that begins, it begins itself.
-// If it writes nothing, or panics before, the answer has the status and no body: net/http
-// would say 200.
+// errorWriter is the ResponseWriter of Config.OnError. If OnError writes nothing, or
+// panics before it does, the answer has the status and no body: net/http would say 200.
 type errorWriter struct {
 	http.ResponseWriter
 	status int
@@ -62,13 +61,13 @@ func (w *errorWriter) Write(b []byte) (int, error) {
 // Flush implements http.Flusher.
 func (w *errorWriter) Flush() { _ = w.FlushError() }
 
-// FlushError is what http.ResponseController calls.
+// FlushError is the flush that http.ResponseController calls.
 func (w *errorWriter) FlushError() error {
 	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap lets http.ResponseController reach what is wrapped.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (w *errorWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // plainError is the default of Config.OnError.

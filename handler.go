@@ -16,7 +16,7 @@ import (
 // byte of the response goes out. If they can't be, the client gets an error (Fail) in the
 // place of the response. Changes after the first byte are saved when h returns.
 //
-// Handler does nothing more for a request that it already has in hand, as where it wraps a
+// Handler does nothing more for a request that is inside of it already, as where it wraps a
 // mux and a route of it as well.
 //
 // An http.TimeoutHandler inside of h returns before the page does. Session.Save alone

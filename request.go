@@ -41,7 +41,7 @@ type request struct {
 
 	token    atomic.Int32 // one of the values below
 	answered atomic.Bool  // an error was sent in the place of the response, as a whole
-	told     bool         // the response says something about the client's token
+	told     bool         // the response hands out or revokes a token
 
 	// Memory that nearly every request with a session needs.
 	first sessionMemory // of the first session; others are rare
@@ -65,7 +65,7 @@ const (
 
 type requestKey struct{ m *Manager }
 
-// isOf reports whether it finds the requests that a teller tells of.
+// isOf reports whether the key is that of a teller's requests.
 func (k requestKey) isOf(t *teller) bool { return k.m.events == t }
 
 // Value implements context.Context.
@@ -94,8 +94,8 @@ func (m *Manager) request(ctx context.Context) *request {
 }
 
 // is reports whether another http.Request is of the same request: a copy, which has the
-// same headers and so the same token. One that a handler makes itself for another client,
-// in the request's context, isn't.
+// same headers and so the same token. A request that a handler makes itself for another
+// client, in the request's context, isn't.
 func (q *request) is(r *http.Request) bool {
 	return r.Header != nil && reflect.ValueOf(r.Header).Pointer() == reflect.ValueOf(q.outer.Header).Pointer()
 }
@@ -178,9 +178,9 @@ func (q *request) reissue() {
 	}
 }
 
-// revoke has the client forget the token of a session. Where Manager.Fresh has put
-// another one in its place, which has a token to be handed out, that takes its place at
-// the client anyway.
+// revoke has the client forget the token of a session. It does nothing where
+// Manager.Fresh has put another session in its place whose token is handed out: that
+// takes the old one's place at the client anyway.
 func (q *request) revoke(s *Session) {
 	if q != nil && (q.session.Load() == s || q.token.Load() != tokenIssue) {
 		q.token.Store(tokenRevoke)
@@ -297,7 +297,7 @@ func (q *request) handOut(h http.Header) {
 // sent, and saves later changes.
 func (q *request) finish() {
 	sent := q.w.start()
-	if q.told { // a writer further out that gathers the response sends what its headers are by now
+	if q.told { // a writer further out that gathers the response sends its headers as they are by now
 		forbidCaching(q.w.ResponseWriter.Header(), privately)
 	}
 	if !sent {

@@ -106,8 +106,8 @@ func (s *Session) sink(err error) {
 }
 
 // sinkPanic keeps the error of a save or sign-in that a panic of the store ended, with
-// the changes that it had taken along. Whoever recovers from it and answers must not
-// claim them.
+// the changes that it had taken along. If someone recovers from it and answers, the
+// answer must not claim those changes.
 func (s *Session) sinkPanic(returned bool) {
 	if !returned {
 		s.sink(fmt.Errorf("cloakroom: the store panicked while %v was saved: %w: %w", s.ID(), ErrUnknown, ErrUnavailable))

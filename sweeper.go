@@ -58,7 +58,8 @@ func (s *sweeper) run(ctx context.Context, every time.Duration) {
 	}
 }
 
-// sweep sweeps once. A panic of the store would end the process here.
+// sweep sweeps once. It recovers from a panic of the store, which would end the process
+// here.
 func (s *sweeper) sweep(ctx context.Context, every time.Duration, leftovers bool) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -8,11 +8,13 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
-// This file is the telling of events.
+// This file is the calling of Events: panics in their functions, and the context that
+// they get.
 
-// teller calls the functions of Events. Some are called where nobody else recovers from
-// a panic, in goroutines that read several sessions, record activity or sweep: there it
-// would end the process. And what has happened is to be seen through whatever they do.
+// teller calls the functions of Events. Some are called in goroutines in which nobody
+// else recovers from a panic, which would end the process: those that read several
+// sessions, record activity or sweep. And a panic must not hide that the session was
+// changed.
 type teller struct {
 	*Events
 	logger *slog.Logger
@@ -74,15 +76,15 @@ func (t *teller) refused(ctx context.Context, id ID, why Refusal) {
 	}
 }
 
-// guard logs a panic of a function. It is to be deferred.
+// guard logs a panic of a function of Events. It is to be deferred.
 func (t *teller) guard(ctx context.Context, event string) {
 	if p := recover(); p != nil {
 		t.logger.ErrorContext(ctx, "cloakroom: a function of Events panicked"+panicSite(), "event", event, "panic", protocol.PanicText(p))
 	}
 }
 
-// context returns what a function gets for the context of an operation. While a
-// request's session is being read, who asks for it would wait for itself.
+// context returns the context that a function of Events gets for an operation. While a
+// request's session is being read, a function that asks for it would wait for itself.
 func (t *teller) context(ctx context.Context) context.Context {
 	if reading, _ := ctx.Value(readingKey{t}).(bool); reading {
 		return &readingContext{ctx, t}
@@ -90,12 +92,12 @@ func (t *teller) context(ctx context.Context) context.Context {
 	return ctx
 }
 
-// readingKey finds, in a context, whether the session of a request that a teller tells
-// of is being read.
+// readingKey is the key under which a context says whether the session of a request,
+// whose events a teller tells, is being read.
 type readingKey struct{ t *teller }
 
-// readingContext is the context of what is told while a request's session is read. It
-// has itself for the request.
+// readingContext is the context of events while a request's session is being read. In the
+// place of the request it has itself.
 type readingContext struct {
 	context.Context //nolint:containedctx // it is a context
 	t               *teller

@@ -8,14 +8,16 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is what is looked at in each record that a store returns.
+// This file is the check of each record that a store returns, before anything else looks
+// at it.
 
-// checked is a store whose reads keep to the contract. A session is corrupt whose own
-// idle timeout can't be understood.
+// checked is a store whose Get keeps to the contract. It calls a session corrupt if its
+// own idle timeout can't be understood.
 //
-// Who wraps a store easily drops the record that comes with an error. Without its grave
-// nobody knows why and until when a session has ended, and the visitor's next request
-// would fail for the same reason, for ever. So that is the store's fault.
+// A wrapper around a store easily drops the record that comes with an error. Without the
+// grave nobody knows why and until when a session has ended, and the visitor's next
+// request would fail for the same reason, for ever. So that is an outage, and the store's
+// fault.
 type checked struct{ driver.Store }
 
 // Get implements Store.

@@ -9,11 +9,11 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is panics of a store in goroutines of ours. net/http survives that of a
-// request, and one here would end the process.
+// This file is the recovery from a store's panic in a goroutine of this package. net/http
+// survives the panic of a request; one here would end the process.
 
-// writeGuarded is writeBatch where nobody else recovers. What a panic left open is
-// unknown.
+// writeGuarded is writeBatch in a goroutine in which nobody else recovers. After a panic
+// the outcome of the unfinished changes is unknown.
 func (r *Records) writeGuarded(id driver.ID, batch []*Change, newest *driver.Record, asOf Moment) (latest *driver.Record, at Moment) {
 	all := slices.Clone(batch) // a flush takes out of it
 	defer func() {
@@ -25,7 +25,7 @@ func (r *Records) writeGuarded(id driver.ID, batch []*Change, newest *driver.Rec
 	return r.writeBatch(id, batch, newest, asOf)
 }
 
-// failOpen ends those of the changes that are neither finished nor in the queue again.
+// failOpen finishes the changes that are neither finished nor back in the queue.
 func (r *Records) failOpen(id driver.ID, all []*Change, err error) {
 	r.mu.Lock()
 	all = slices.DeleteFunc(all, func(c *Change) bool {
@@ -37,7 +37,7 @@ func (r *Records) failOpen(id driver.ID, all []*Change, err error) {
 	}
 }
 
-// isFinished reports whether a waiter has been answered.
+// isFinished reports whether the waiter has its result.
 func (c *Change) isFinished() bool {
 	select {
 	case <-c.done: // never, if nobody waits
@@ -47,8 +47,8 @@ func (c *Change) isFinished() bool {
 	}
 }
 
-// PanicText returns what may be printed of a panic: what an application, or its store,
-// says in one may tell a value.
+// PanicText returns a text for a panic that may be printed. The panic of an application,
+// or of its store, may hold a session's value, so only its type is told.
 func PanicText(p any) string {
 	if err, ok := p.(runtime.Error); ok {
 		return err.Error()

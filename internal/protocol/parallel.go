@@ -10,8 +10,9 @@ import (
 
 // eachParallel calls f for 0 to n-1, up to 64 at a time, and returns their errors joined.
 // Stores gather operations that come at the same time.
-// A panic of f comes from a store. It goes on in the caller's goroutine: here it would end
-// the process, and there net/http survives it.
+//
+// A panic of f, which comes from a store, goes on in the caller's goroutine. There
+// net/http survives it; here it would end the process.
 func eachParallel(n int, f func(int) error) error {
 	errs := make([]error, n)
 	var panicked atomic.Pointer[any]

@@ -26,7 +26,7 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 	return over, err
 }
 
-// buryIfOver is endIfOver without telling.
+// buryIfOver is endIfOver, and leaves the telling to its caller.
 func (r *Records) buryIfOver(ctx context.Context, rec *driver.Record, now time.Time, changes []*Change) (over bool, e ended, err error) {
 	switch {
 	case rec.Kind != driver.KindSession || !r.over(rec, now) || r.inUse(rec, now, changes):
@@ -64,7 +64,7 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	return rec, grave, err
 }
 
-// read is Read without telling.
+// read is Read, and leaves the telling to its caller.
 func (r *Records) read(ctx context.Context, id driver.ID, now time.Time) (live *driver.Record, grave *driver.Grave, e ended, err error) {
 	for n := 1; ; n++ {
 		rec, err := r.store.Get(ctx, id)
@@ -118,8 +118,8 @@ func (r *Records) OpenEach(ctx context.Context, ids []driver.ID) []Opened {
 	return r.readEach(ctx, ids, func() error { return r.load.admit(false) }, r.load.leave)
 }
 
-// readEach is Read for several ids at once, between admit and leave for each. What is to
-// be told of them is told in the goroutine of the caller.
+// readEach is Read for several ids at once, between admit and leave for each. It tells
+// their ends in the goroutine of the caller.
 func (r *Records) readEach(ctx context.Context, ids []driver.ID, admit func() error, leave func()) []Opened {
 	all, list := make([]Opened, len(ids)), make([]ended, len(ids))
 	now := r.clock.Now()
