@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// This file is flushes: when one starts, which items it takes, and how it ends.
+// This file is flushes: their start, their items and their end.
 //
 // The plain scheme starts a flush whenever an item waits and fewer than InFlight flushes
 // run. It cuts poor batches just when load is high. A flush of 64 hands out its results,
