@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// This file is Case: one comparison, its sides, rows and goals, and how it is measured.
+// This file is Case: one comparison, its sides, rows and goals, and its measurement.
 
 // Case is one comparison: sides that do the same, each for some rounds, in turn.
 type Case struct {

@@ -23,7 +23,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
-// This file tests how a config.yml is read.
+// This file tests the reading of a config.yml.
 
 var update = flag.Bool("update", false, "write what comes out into testdata/config")
 

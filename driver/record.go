@@ -32,8 +32,8 @@ type Record struct {
 	// Verifier proves the token's secret, and covers the id, the principal and those
 	// times above that must not be edited. It doesn't reveal the secret.
 	Verifier []byte
-	// Previous has the verifiers that renewals replaced. All have ended by PreviousEnds,
-	// or ClockTolerance later.
+	// Previous has the verifiers that renewals replaced. All have ended ClockTolerance
+	// after PreviousEnds.
 	Previous     []byte
 	PreviousEnds time.Time
 

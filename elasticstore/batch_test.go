@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file tests how operations share requests.
+// This file tests requests that operations share.
 
 // TestOperationsAreGathered counts the requests of 256 callers.
 func TestOperationsAreGathered(t *testing.T) {

@@ -32,7 +32,8 @@ type Client interface {
 	Perform(*http.Request) (*http.Response, error)
 }
 
-// ClientConfig says how to reach a cluster. Only URLs is required.
+// ClientConfig has the addresses, login and TLS settings for a cluster. Only URLs is
+// required.
 type ClientConfig struct {
 	// URLs are the addresses of some or all nodes, such as
 	// "https://node1.example:9200", with a path if a proxy wants one. Requests

@@ -14,9 +14,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// This file is failures: how an engine's errors are read, whether each rules out that a
-// write was executed, whether to try again, and which errors of package driver callers
-// get.
+// This file reads an engine's errors. It tells whether each rules out that a write was
+// executed, and whether to try again, and turns it into an error of package driver.
 
 // fault is the reason why a request, or one item of it, was not carried out. It tells
 // whether a write may have been executed. Outcomes that callers tell apart, such as a

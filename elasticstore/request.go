@@ -256,7 +256,7 @@ func (b *backoff) pause(ctx context.Context) bool {
 	}
 }
 
-// ask sends a request that may be repeated, at most three times.
+// ask sends a request that may be repeated, and tries three times at most.
 func (s *Store) ask(ctx context.Context, r request, expect ...int) (*answer, error) {
 	b := s.backoff()
 	for {

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/timeout"
 )
 
-// This file is Store: how it is made and closed, and how an operation begins and ends.
+// This file is Store: its making and closing, and the begin and end of operations.
 
 // Store is a driver.Store that keeps records in Elasticsearch or OpenSearch. Make one
 // with Open or New. Its methods may be called concurrently.

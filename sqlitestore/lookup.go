@@ -14,10 +14,10 @@ import (
 // This file is the reads of single records, which share transactions.
 
 // lookups are the reads of single records. As many as there are processors run at a
-// time, each by its own caller, so a lone one costs nothing more. Others wait. When a
-// waiting look-up's turn comes, it leads: it carries out others that wait together with
-// its own, in one transaction. That transaction begins after they all have asked, so no
-// answer is older than its question.
+// time, each by its own caller, so a lone one costs nothing more. Others wait. When one
+// ends, the first of those that wait leads: it carries out others together with its own,
+// in one transaction. That transaction begins after they all have asked, so no answer is
+// older than its question.
 //
 // Each transaction costs system calls for its locks, and after a commit of the writer
 // pages to read anew. Besides, connections share a lock inside SQLite, that of the page

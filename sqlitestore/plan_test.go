@@ -10,7 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file tests that queries use the indexes, and when the sweep looks at rows.
+// This file tests that queries use the indexes, and that the sweep looks at rows in
+// time.
 
 // plan returns SQLite's plan for a query.
 func plan(t *testing.T, c *sqlite.Conn, sql string) string {

@@ -13,7 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
-// This file is Store: its operations, and how saves reach the writer.
+// This file is Store: its operations, and a save's way to the writer.
 
 // Store is a driver.Store that keeps records in an SQLite file. Make one with Open. Its
 // methods may be called concurrently.

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// This file is flushes: when one starts, which items it takes, and how it ends.
+// This file is flushes: their start, their items and their end.
 //
 // The plain scheme starts a flush whenever an item waits and fewer than InFlight flushes
 // run. It cuts poor batches just when load is high. A flush of 64 hands out its results,
 // its callers come back one by one, and the first of them takes the free slot alone.
 // Four rules mend that, none with a delay.
 //
-//   1. One flusher at a time is about to take a batch. Another starts only for the
-//      items that it leaves behind. The other rules build on this.
-//   2. If other flushes are in flight, or the last batch had more than one item,
-//      that flusher first yields to the goroutines that are ready to run, and again
-//      for as long as more items arrive. So callers that have just got their results
-//      can queue again before the batch is cut. (Go's scheduler returns to a goroutine
-//      that yielded after some 60 others, so one yield isn't enough.)
-//   3. Beside others a flush starts only if it would carry fewItems, and its fair
-//      share: 1/InFlight of all items that wait or are in flight. A full batch may
-//      always start. Fewer items gather until they are enough, or until no flush is
-//      in flight.
-//   4. A batch takes no more than its fair share of all items that wait or are in
-//      flight, unless that is less than fewItems. So the engine has other batches to
-//      work on while the results of one are read and its callers come back.
+//  1. One flusher at a time is about to take a batch. Another starts only for the
+//     items that it leaves behind. The other rules build on this.
+//  2. If other flushes are in flight, or the last batch had more than one item,
+//     that flusher first yields to the goroutines that are ready to run, and again
+//     for as long as more items arrive. So callers that have just got their results
+//     can queue again before the batch is cut. (Go's scheduler returns to a goroutine
+//     that yielded after some 60 others, so one yield isn't enough.)
+//  3. Beside others a flush starts only if it would carry fewItems, and its fair
+//     share: 1/InFlight of all items that wait or are in flight. A full batch may
+//     always start. Fewer items gather until they are enough, or until no flush is
+//     in flight.
+//  4. A batch takes no more than its fair share of all items that wait or are in
+//     flight, unless that is less than fewItems. So the engine has other batches to
+//     work on while the results of one are read and its callers come back.
 //
 // A lone caller meets none of these rules, and pays nothing. A flush in flight for
 // longer than longFlight is taken to hang, and counts no more. So it holds up others for

@@ -1,4 +1,4 @@
-// Command filecircles measures how the files of a Go package refer to each other.
+// Command filecircles measures the references between the files of a Go package.
 //
 // File A refers to file B if A uses a function, type, method, field, constant or
 // variable that B declares. Files that reach each other this way are a circle: none of
