@@ -37,8 +37,6 @@ import (
 
 // This file is Batcher: its configuration, and an operation's way from Do to its result.
 
-// This file is Batcher: its configuration, and an operation's way into the queue and back.
-
 // Result is the outcome of one item of a flush.
 type Result[R any] struct {
 	Value R     // returned by Do
