@@ -62,7 +62,7 @@ func codeMutants() []codeMutant {
 		{"a console takes a read's word for it that a session has ended", []edit{{"internal/protocol/end.go", "if err := r.confirmGrave(ctx, rec); err != nil { // the", "if err := r.confirmGrave(ctx, rec); false { // the"}}, "end-phantom", "b"},
 		{"RevokeAll and the limit don't tell what they ended", []edit{{"internal/protocol/ending.go", "\t\tr.left.Store(true)\n\t}\n\tr.tell(ctx, list...)\n", "\t\tr.left.Store(true)\n\t}\n\t_ = list\n"}}, "ends-limit", "o"},
 		{"RevokeAll doesn't tell what it found", []edit{{"internal/protocol/revoke.go", "\tr.tell(ctx, list...)\n", "\t_ = list\n"}}, "ends-lost", "o"},
-		{"who ends what another of the process has ended tells of it", []edit{{"internal/protocol/told.go", "case t.told[id]:\n", "case false:\n"}}, "ends-one", "o"},
+		{"who ends what another of the process has ended tells of it", []edit{{"internal/protocol/told.go", "if t.told[id] {", "if false {"}}, "ends-one", "o"},
 		{"an end is told of which it isn't known whether it happened", []edit{{"internal/protocol/ending.go", "if err := r.tryToBury(ctx, e.ID, g, rec, end); err != nil {\n\t\treturn metNoAnswer, ended{}, err\n\t}\n", "_ = r.tryToBury(ctx, e.ID, g, rec, end)\n"}}, "ends-doubt", "o"},
 		{"an Unset of what the request didn't read is no change", []edit{{"session.go", "\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n", "\tif s.rec.Values.Get(name) != nil {\n\t\ts.ops = append(s.ops, op{kind: opUnset, name: name})\n\t}\n"}}, "unset", "u"},
 		{"a write is left out that changes nothing of what was known", []edit{{"internal/protocol/flush.go", "if w.justRead || allFresh(w.batch) {", "if w.justRead || true {"}}, "unset-vouched", "u"},
