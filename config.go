@@ -201,7 +201,7 @@ func (c *Config) checkGiven() error {
 			return fmt.Errorf("cloakroom: Config.%s is %v: it must not be negative", f.name, f.value)
 		case f.value > 0 && f.value < time.Millisecond && strings.HasSuffix(f.name, "Lifetime"):
 			return fmt.Errorf("cloakroom: Config.%s is %v: 0, or a millisecond and more is allowed, as times are kept in milliseconds", f.name, f.value)
-		case f.value > MaxLifetime:
+		case f.value > MaxLifetime && f.name != "CacheFor": // which setIdleTimeout bounds lower
 			return fmt.Errorf("cloakroom: Config.%s is %v: at most %v (400 days) is allowed", f.name, f.value, MaxLifetime)
 		}
 	}

@@ -622,6 +622,7 @@ func TestConfigErrors(t *testing.T) {
 		"CacheFor":                {cloakroom.Config{CacheFor: -1}, "Config.CacheFor"},
 		"CacheFor of an hour":     {cloakroom.Config{CacheFor: time.Hour}, ""},
 		"CacheFor beyond":         {cloakroom.Config{CacheFor: time.Hour + 1}, "at most 1h0m0s"},
+		"CacheFor far beyond":     {cloakroom.Config{CacheFor: 500 * 24 * time.Hour}, "at most 1h0m0s"},
 		"CacheFor of IdleTimeout": {cloakroom.Config{CacheFor: time.Minute, IdleTimeout: time.Minute}, "less than IdleTimeout, 1m0s"},
 		"CacheFor without one":    {cloakroom.Config{CacheFor: time.Minute, IdleTimeout: -1}, ""},
 		"negative where it means": {cloakroom.Config{IdleTimeout: -1, TouchEvery: -1, SweepEvery: -1, MaxBytes: -1, MaxPerPrincipal: -1}, ""},

@@ -20,7 +20,9 @@ func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 		protocol.MarkUsed(next)
 	}
 	if v.active {
-		next.Seen = later(next.Seen, v.at.Time())
+		if at := v.at.Time(); at.After(next.Seen) {
+			next.Seen = at
+		}
 		next.Expires = m.expires(next)
 		if v.client != (Client{}) { // outside of requests no client is known
 			next.Client = v.client
@@ -169,12 +171,4 @@ func (s *Session) markUsed() error {
 		s.show(saved, c.AsOf)
 	}
 	return nil
-}
-
-// later returns the later of two times.
-func later(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }

@@ -63,7 +63,8 @@ func (a *answer) release() {
 	a.buf, a.body = nil, nil
 }
 
-// build makes the HTTP request. Once over is set, GetBody fails.
+// build makes the HTTP request. Once over is set, GetBody fails. over may be nil if no
+// body is shared.
 func (r *request) build(ctx context.Context, over *atomic.Bool) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, r.method, r.path, bytes.NewReader(r.body))
 	if err != nil {
@@ -94,19 +95,17 @@ func (r *request) build(ctx context.Context, over *atomic.Bool) (*http.Request, 
 // send sends a request and reads the answer. The answer's status is 2xx or one of
 // expect; any other is a fault.
 func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, error) {
-	f := func(err error, f fault) error {
-		f.text, f.cause = r.String()+": "+f.text, err
-		f.certain = f.certain || !r.write
-		return &f
-	}
 	if b := r.shared; b != nil && len(b.bytes) <= fewBytes {
 		r.body, r.shared = bytes.Clone(b.bytes), nil
 	}
-	var over atomic.Bool // once set, a shared buffer may be another request's
-	defer over.Store(true)
-	req, err := r.build(ctx, &over)
+	var over *atomic.Bool
+	if r.shared != nil {
+		over = new(atomic.Bool)
+		defer over.Store(true) // from then on the buffer may be another request's
+	}
+	req, err := r.build(ctx, over)
 	if err != nil {
-		return nil, f(err, fault{text: "making the request", certain: true})
+		return nil, r.fault(fault{text: "making the request", cause: err, certain: true})
 	}
 	res, err := s.client.Perform(req)
 	if err != nil {
@@ -115,7 +114,7 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 		return nil, f
 	}
 	if res == nil || res.Body == nil {
-		return nil, f(nil, fault{text: "the client returned no answer", again: thrice})
+		return nil, r.fault(fault{text: "the client returned no answer", again: thrice})
 	}
 	defer func() { _ = res.Body.Close() }() // the answer is read, or given up
 	a := &answer{status: res.StatusCode, buf: buffers.Get().(*bytes.Buffer)}
@@ -128,13 +127,13 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 	switch {
 	case err != nil && ctx.Err() != nil:
 		a.release()
-		return nil, f(nil, fault{text: "the answer did not end in time"})
+		return nil, r.fault(fault{text: "the answer did not end in time"})
 	case err != nil:
 		a.release()
-		return nil, f(err, fault{text: "the answer broke off", again: thrice})
+		return nil, r.fault(fault{text: "the answer broke off", cause: err, again: thrice})
 	case n >= mostAnswer:
 		a.release()
-		return nil, f(nil, fault{text: fmt.Sprintf("the answer is longer than %d bytes", mostAnswer)})
+		return nil, r.fault(fault{text: fmt.Sprintf("the answer is longer than %d bytes", mostAnswer)})
 	}
 	if err := s.checkAnswer(&r, res, a, expect); err != nil {
 		a.release()
@@ -162,7 +161,7 @@ func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []
 		default:
 			return nil
 		}
-		return &fault{text: r.String() + ": " + text, certain: !r.write, again: thrice}
+		return r.fault(fault{text: text, again: thrice})
 	}
 	e, ok := parseError(a.status, body)
 	if !ok && len(body) > 0 && body[0] != '{' {
@@ -191,9 +190,15 @@ func (s *Store) login() string {
 	return "the client's login"
 }
 
+// fault returns a fault of the request, whose text says which. A read is never in doubt.
+func (r *request) fault(f fault) *fault {
+	f.text, f.certain = r.String()+": "+f.text, f.certain || !r.write
+	return &f
+}
+
 // malformed returns the fault of an engine's answer that makes no sense.
 func malformed(r *request, format string, args ...any) *fault {
-	return &fault{text: r.String() + ": answer not understood: " + fmt.Sprintf(format, args...), certain: !r.write, again: thrice}
+	return r.fault(fault{text: "answer not understood: " + fmt.Sprintf(format, args...), again: thrice})
 }
 
 // backoff waits between attempts, longer each time, with jitter.

@@ -40,68 +40,80 @@ func (a action) name() string {
 // size estimates the write's bytes in a bulk request.
 func (w *write) size() int { return len(w.document) + len(w.index) + 120 }
 
+// written is what became of a write.
+type written struct {
+	version driver.Version // of the document, if err is nil
+	err     error
+	sent    bool // with err: the engine may have executed the write, or may yet
+}
+
 // Create stores a new record; see driver.Store.
 func (s *Store) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
-	v, sent, err := s.store(ctx, r, createNew)
-	if errors.Is(err, errVersion) {
-		err = driver.ErrExists
+	o := s.store(ctx, r, createNew)
+	if errors.Is(o.err, errVersion) {
+		o.err = driver.ErrExists
 	}
-	if err != nil {
-		return driver.Version{}, result(ctx, "create", r.ID, err, sent)
+	if o.err != nil {
+		return driver.Version{}, result(ctx, "create", r.ID, o.err, o.sent)
 	}
-	return v, nil
+	return o.version, nil
 }
 
 // Update replaces a record at its version; see driver.Store.
 func (s *Store) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
-	v, sent, err := s.store(ctx, r, replaceAt)
-	if err != nil {
-		return driver.Version{}, result(ctx, "update", r.ID, err, sent)
+	o := s.store(ctx, r, replaceAt)
+	if o.err != nil {
+		return driver.Version{}, result(ctx, "update", r.ID, o.err, o.sent)
 	}
-	return v, nil
+	return o.version, nil
 }
 
 // Bury replaces a record by a grave; see driver.Store.
 func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
+	if o := s.bury(ctx, id, &g, v); o.err != nil {
+		return result(ctx, "bury", id, o.err, o.sent)
+	}
+	return nil
+}
+
+// bury writes a grave.
+func (s *Store) bury(ctx context.Context, id driver.ID, g *driver.Grave, v driver.Version) written {
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return written{err: err}
+	}
+	defer done()
+	document, err := encodeGrave(id, g)
+	if err != nil {
+		return written{err: err}
+	}
 	action := replaceAt
 	if v.IsZero() {
 		action = replaceAny
 	}
 	v.Term &^= graveMark // a burial may replace a grave at its version
-	sent := false
-	bounded, done, err := s.begin(ctx)
-	if err == nil {
-		defer done()
-		var document []byte
-		if document, err = encodeGrave(id, &g); err == nil {
-			w := &write{index: s.indexOf(id), id: id, action: action, at: v, document: document}
-			_, sent, err = s.carryOut(bounded, w, g.Until, nil)
-		}
-	}
-	if err != nil {
-		return result(ctx, "bury", id, err, sent)
-	}
-	return nil
+	w := &write{index: s.indexOf(id), id: id, action: action, at: v, document: document}
+	return s.carryOut(ctx, w, g.Until, nil)
 }
 
 // store writes a record.
-func (s *Store) store(ctx context.Context, r *driver.Record, a action) (v driver.Version, sent bool, err error) {
+func (s *Store) store(ctx context.Context, r *driver.Record, a action) written {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
-		return v, false, err
+		return written{err: err}
 	}
 	defer done()
 	w := spareWrites.Get().(*write)
 	document, err := appendRecord(w.document[:0], r, false)
 	if err != nil {
-		return v, false, err
+		return written{err: err}
 	}
 	*w = write{index: s.indexOf(r.ID), id: r.ID, action: a, at: r.Version, document: document}
-	v, sent, err = s.carryOut(ctx, w, r.Deadline, r)
-	if err == nil && cap(document) <= mostDocument {
+	o := s.carryOut(ctx, w, r.Deadline, r)
+	if o.err == nil && cap(document) <= mostDocument {
 		spareWrites.Put(w)
 	}
-	return v, sent, err
+	return o
 }
 
 // spareWrites are writes that succeeded, kept for the memory of their documents. Every
@@ -112,69 +124,104 @@ var spareWrites = sync.Pool{New: func() any { return new(write) }}
 // mostDocument is the largest document whose memory is used again, in bytes.
 const mostDocument = 64 << 10
 
-// carryOut writes a document, tries again if the engine certainly hasn't executed the
-// write, and finds out the reason of a version conflict. If the engine refuses a record
-// that has values, carryOut sends it once more in the form that every engine takes.
-func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *driver.Record) (v driver.Version, sent bool, err error) {
+// carryOut writes a document, as often as its failures allow. r is the record that the
+// document holds; nil for a grave.
+func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *driver.Record) written {
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
 		// No record is at such a version. The engine must not be asked: a grave is at
 		// its own.
-		return v, false, s.conflict(ctx, w)
+		return written{err: s.conflict(ctx, w)}
 	}
 	if err := s.prepare(ctx); err != nil {
-		return v, false, err
+		return written{err: err}
 	}
 	s.indices.lived(w.id, deadline)
-	b := s.backoff()
-	var missing time.Time // when the index was first found missing
+	c := carrying{s: s, w: w, r: r, backoff: s.backoff()}
 	for {
-		if err := s.ensure(ctx, w.index, s.indices.longest(w.id.Layout())); err != nil {
-			return v, sent, err
+		if err := s.ensure(ctx, c.w.index, s.indices.longest(c.w.id.Layout())); err != nil {
+			return written{err: err, sent: c.sent}
 		}
-		v, err = s.writes.Do(ctx, w)
+		v, err := s.writes.Do(ctx, c.w)
 		if err == nil {
-			s.copies.wrote(w, v)
-			return v, false, nil // before the variables below cost memory
+			s.copies.wrote(c.w, v)
+			return written{version: v}
 		}
-		var f *fault
-		var refused *refusal
-		switch {
-		case errors.Is(err, errVersion):
-			if w.action != createNew {
-				err = s.conflict(ctx, w)
-			}
-			return v, true, err
-		case errors.Is(err, errNoIndex):
-			// A sweep dropped it since this process last looked, or a node lags behind.
-			s.lost(w.index)
-			if missing.IsZero() {
-				missing = time.Now()
-			}
-			if time.Since(missing) > s.cfg.patience || !b.pause(ctx) {
-				return v, sent, &fault{certain: true, text: fmt.Sprintf("the index %q was there just now, and isn't for the node that was asked", w.index)}
-			}
-		case errors.As(err, &refused):
-			if r == nil || len(r.Values) == 0 || refused.large {
-				return v, sent, s.refuse(w, refused)
-			}
-			document, err := encodeRecord(r, true)
-			if err != nil {
-				return v, sent, fmt.Errorf("%w: %w", driver.ErrInvalid, errors.Join(refused, err))
-			}
-			next := *w
-			next.document, w, r = document, &next, nil
-		case errors.As(err, &f):
-			sent = sent || !f.certain
-			if sent && w.action != replaceAny || !b.wait(ctx, f) {
-				return v, sent, err
-			}
-		default:
-			if maybe, ok, own := fromBatch(ctx, err); ok {
-				return v, sent || maybe, b.after(own)
-			}
-			return v, true, err // the flush failed
+		if err := c.failed(ctx, err); err != nil {
+			return written{err: err, sent: c.sent}
 		}
 	}
+}
+
+// carrying is a write that is under way, with what its attempts have shown.
+type carrying struct {
+	s       *Store
+	w       *write
+	r       *driver.Record // nil: w can't be sent in another form
+	sent    bool           // the engine may have executed an attempt
+	missing time.Time      // when the index was first found missing
+	backoff backoff
+}
+
+// failed acts on an attempt that failed with err. It returns nil if the write is to be
+// sent again, else the error of the write.
+func (c *carrying) failed(ctx context.Context, err error) error {
+	var f *fault
+	var refused *refusal
+	switch {
+	case errors.Is(err, errVersion):
+		c.sent = true
+		if c.w.action == createNew {
+			return err
+		}
+		return c.s.conflict(ctx, c.w)
+	case errors.Is(err, errNoIndex):
+		return c.noIndex(ctx)
+	case errors.As(err, &refused):
+		return c.refused(refused)
+	case errors.As(err, &f):
+		c.sent = c.sent || !f.certain
+		// A write that may have been executed would meet itself as a conflict.
+		if c.sent && c.w.action != replaceAny || !c.backoff.wait(ctx, f) {
+			return err
+		}
+		return nil
+	}
+	maybe, ok, own := fromBatch(ctx, err)
+	if !ok { // the flush failed
+		c.sent = true
+		return err
+	}
+	c.sent = c.sent || maybe
+	return c.backoff.after(own)
+}
+
+// noIndex has a missing index made again: a sweep dropped it since this process last
+// looked, or a node lags behind.
+func (c *carrying) noIndex(ctx context.Context) error {
+	c.s.lost(c.w.index)
+	if c.missing.IsZero() {
+		c.missing = time.Now()
+	}
+	if time.Since(c.missing) > c.s.cfg.patience || !c.backoff.pause(ctx) {
+		return &fault{certain: true, text: fmt.Sprintf("the index %q was there just now, and isn't for the node that was asked", c.w.index)}
+	}
+	return nil
+}
+
+// refused has a record with values, which the engine refuses, sent once more in the form
+// that every engine takes.
+func (c *carrying) refused(refused *refusal) error {
+	if c.r == nil || len(c.r.Values) == 0 || refused.large {
+		return c.s.refuse(c.w, refused)
+	}
+	document, err := encodeRecord(c.r, true)
+	if err != nil {
+		return fmt.Errorf("%w: %w", driver.ErrInvalid, errors.Join(refused, err))
+	}
+	next := *c.w
+	next.document = document
+	c.w, c.r = &next, nil
+	return nil
 }
 
 // refuse returns the error of a document that is refused in its plainest form, in which

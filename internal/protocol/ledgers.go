@@ -174,10 +174,7 @@ func (e *entrance) excess(live []ledgerEntry) int {
 	}
 	n := len(live) + 1 - e.limit
 	for _, there := range live {
-		if e.isReplaced(there) {
-			n--
-		}
-		if e.unread[there.ID] {
+		if e.isReplaced(there) || e.unread[there.ID] {
 			n--
 		}
 	}

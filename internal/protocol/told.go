@@ -53,15 +53,15 @@ func (t *endings) first(id driver.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.unsure, id)
-	switch {
-	case t.told[id]:
+	if t.told[id] {
 		return false
-	case t.told == nil:
+	}
+	if t.told == nil {
 		t.told = make(map[driver.ID]bool)
-		fallthrough
-	case len(t.order) < mostTold:
+	}
+	if len(t.order) < mostTold {
 		t.order = append(t.order, id)
-	default:
+	} else {
 		delete(t.told, t.order[t.next])
 		t.order[t.next] = id
 		t.next = (t.next + 1) % mostTold
