@@ -172,6 +172,8 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 	}
 	old := s.data.records[r.ID]
 	switch {
+	case old == nil && !r.Version.IsZero() && s.faults[createHeedsVersions]:
+		return driver.Version{}, fmt.Errorf("reference: %w", driver.ErrConflict)
 	case old == nil:
 	case old.Grave != nil && s.faults[createsOverGraves]:
 	case old.Grave == nil && s.faults[createsOverRecords]:

@@ -28,6 +28,7 @@ const (
 	gravesConflict              fault = "graves answer conflict"
 	createsOverGraves           fault = "create on a grave succeeds"
 	createsOverRecords          fault = "create on a record succeeds"
+	createHeedsVersions         fault = "create at a version is a conflict"
 	updatesGravesAtTheirVersion fault = "update at a grave's version succeeds"
 	ignoresVersions             fault = "update ignores the version"
 	buriesAtAnyVersion          fault = "bury ignores the version"
@@ -94,6 +95,7 @@ var catches = map[fault]string{
 	gravesConflict:              "Write/I2_update_on_grave",
 	createsOverGraves:           "Write/I2_create_on_grave",
 	createsOverRecords:          "Write/create_twice",
+	createHeedsVersions:         "Record/given_records_are_left_alone",
 	updatesGravesAtTheirVersion: "Write/I2_update_on_grave",
 	ignoresVersions:             "Write/compare_and_set",
 	buriesAtAnyVersion:          "Write/compare_and_set",
