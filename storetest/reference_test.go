@@ -18,6 +18,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
+// This file is the store with which the suite itself is tested, and its faults.
+
 // reference is a store as simple as can be, to test the suite with. Its search
 // trails until it is settled, its data outlives it, records can be damaged, and
 // it can be given faults.

@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
+// This file is the test of the suite: it passes a sound store, and catches each fault.
+
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // TestSuite runs the suite on a sound store for which the harness can do all.
