@@ -22,7 +22,8 @@ import (
 // This file is the tests of the sign-out, and random interleavings of all that ends or
 // changes sessions.
 
-// Destroy doesn't wait for the save in flight, and fails the queue behind it.
+// Destroy doesn't wait for the save in flight, and fails the queue behind it. Both errors
+// name the session.
 func TestI2_DestroyOvertakesTheQueue(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
@@ -37,11 +38,17 @@ func TestI2_DestroyOvertakesTheQueue(t *testing.T) {
 		if err := ender.Destroy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		wantGone := func(what string, err error) {
+			r.wantErr(what, err, cloakroom.ErrGone)
+			if err != nil && !strings.Contains(err.Error(), s.ID().String()) {
+				t.Errorf("%s: the error doesn't name the session: %v", what, err)
+			}
+		}
 		for _, c := range queued {
-			r.wantErr("a queued save", <-c, cloakroom.ErrGone) // before the gate opens
+			wantGone("a queued save", <-c) // before the gate opens
 		}
 		g.let(pass)
-		r.wantErr("the save in flight", <-inFlight, cloakroom.ErrGone)
+		wantGone("the save in flight", <-inFlight)
 	})
 }
 

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// This file is the check that documents name tests and files that exist, and that
-// recipes are code that is built.
+// This file is the check that documents name tests, functions and files that exist, and
+// that recipes are code that is built.
 
 // testNames returns the names of all test functions of the repository.
 func testNames(t *testing.T) (names []string) {
@@ -127,6 +127,37 @@ func declarations(code string) (parts []string) {
 		}
 		parts = append(parts, strings.TrimSpace(code[:at[0]]))
 		code = code[at[0]+2:]
+	}
+}
+
+// A function or type at which the map of docs/design.md says to begin is in the file that
+// stands before it.
+func TestDesignNamesWhereToBegin(t *testing.T) {
+	text, err := os.ReadFile("docs/design.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := 0
+	for _, place := range regexp.MustCompile("`([\\w/]+\\.go)`(?:\\]\\([^)]*\\))? \\((`[^)]*)\\)").FindAllSubmatch(text, -1) {
+		code, err := os.ReadFile(string(place[1]))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, name := range regexp.MustCompile("`(?:(\\w+)\\.)?(\\w+)`").FindAllSubmatch(place[2], -1) {
+			names++
+			receiver, method := string(name[1]), string(name[2])
+			is := `(?m)^(func (\([^)]*\) )?|type )` + method + `\b`
+			if receiver != "" {
+				is = `(?m)^func \(\w+ \*?` + receiver + `\) ` + method + `\b`
+			}
+			if !regexp.MustCompile(is).Match(code) {
+				t.Errorf("%s has no %s", place[1], name[0])
+			}
+		}
+	}
+	if names < 15 {
+		t.Errorf("%d names are found: is the map still read as it is written?", names)
 	}
 }
 

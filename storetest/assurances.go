@@ -7,6 +7,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is what a store vouches for beyond the contract.
+
 // testAssurances checks what a store vouches for beyond the contract, as far as that
 // shows without faults. What it doesn't vouch for is left out.
 func testAssurances(e *env) {

@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the end of a store: what it does after its Close, and at it.
+
 // testClose checks what a store does after its Close, and at it. The check that
 // no goroutine is left is Run's, for each family.
 func testClose(e *env) {

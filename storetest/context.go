@@ -12,6 +12,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is contexts that end: before a call, during it, and beside others' calls.
+
 // operation is a call of one of the store's methods, to see how it fails.
 type operation struct {
 	name string

@@ -13,6 +13,9 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is what a subtest works with: a store, records to put into it, and what it
+// wants of them.
+
 // env is what a subtest works with: the family's store, an app of its own, and
 // operations that give up when the harness's patience ends.
 type env struct {

@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is what newer versions put beside the fields of a record or a grave (Extra).
+
 // extra makes a list of names and JSON texts.
 func extra(namesAndTexts ...string) driver.ValueList {
 	m := map[string]json.RawMessage{}

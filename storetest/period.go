@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is stores that keep records by periods of time, and drop a period whole.
+
 // testPeriod checks the layouts whose records may be kept by periods of time
 // and ended with them: none too early, all of them in the end. Each test opens
 // its own store, since its sweeps go far into the future.

@@ -11,6 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is operations that meet on one id.
+
 // raceRounds is how often each race is run.
 const raceRounds = 10
 

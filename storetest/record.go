@@ -15,6 +15,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is records to test with, and how two are told apart.
+
 // newID makes an id of any layout. The package doc of cloakroom.ID says which
 // bytes are which; those of derived ids come from a hash, here from chance.
 func newID(l driver.Layout, t time.Time) driver.ID {

@@ -18,6 +18,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
+// This file is the store with which the suite itself is tested, and its faults.
+
 // reference is a store as simple as can be, to test the suite with. Its search
 // trails until it is settled, its data outlives it, records can be damaged, and
 // it can be given faults.
@@ -172,6 +174,8 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 	}
 	old := s.data.records[r.ID]
 	switch {
+	case old == nil && !r.Version.IsZero() && s.faults[createHeedsVersions]:
+		return driver.Version{}, fmt.Errorf("reference: %w", driver.ErrConflict)
 	case old == nil:
 	case old.Grave != nil && s.faults[createsOverGraves]:
 	case old.Grave == nil && s.faults[createsOverRecords]:

@@ -2,6 +2,9 @@ package storetest
 
 import "github.com/cloakroom-go/cloakroom/driver"
 
+// This file is driver.Refresher, the optional interface by which a search sees all that
+// was acknowledged.
+
 // testRefresh checks Refresh: what was acknowledged before is found, and what was
 // buried isn't.
 func testRefresh(e *env, store driver.Refresher) {

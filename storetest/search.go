@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is searches: what they find, and what may go on beside them.
+
 // testSearch checks Search.
 func testSearch(e *env) {
 	e.openStore()

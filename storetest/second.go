@@ -8,6 +8,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is two stores on the same data, beside each other and one after the other.
+
 // testSecond checks two stores on the same data: beside each other, as
 // processes that share it, and one after the other, as over a restart.
 func testSecond(e *env) {

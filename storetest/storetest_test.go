@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
+// This file is the test of the suite: it passes a sound store, and catches each fault.
+
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // TestSuite runs the suite on a sound store for which the harness can do all.
@@ -28,6 +30,7 @@ const (
 	gravesConflict              fault = "graves answer conflict"
 	createsOverGraves           fault = "create on a grave succeeds"
 	createsOverRecords          fault = "create on a record succeeds"
+	createHeedsVersions         fault = "create at a version is a conflict"
 	updatesGravesAtTheirVersion fault = "update at a grave's version succeeds"
 	ignoresVersions             fault = "update ignores the version"
 	buriesAtAnyVersion          fault = "bury ignores the version"
@@ -94,6 +97,7 @@ var catches = map[fault]string{
 	gravesConflict:              "Write/I2_update_on_grave",
 	createsOverGraves:           "Write/I2_create_on_grave",
 	createsOverRecords:          "Write/create_twice",
+	createHeedsVersions:         "Record/given_records_are_left_alone",
 	updatesGravesAtTheirVersion: "Write/I2_update_on_grave",
 	ignoresVersions:             "Write/compare_and_set",
 	buriesAtAnyVersion:          "Write/compare_and_set",

@@ -9,6 +9,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is many callers at a time, each of which gets its own answers.
+
 // testStress checks that many callers at a time get their own answers each:
 // what a store gathers into batches must not be mixed up, and an operation that
 // fails must not take others along.

@@ -8,6 +8,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is the sweep of what is over, at the edge of each of its times.
+
 const (
 	ms        = time.Millisecond
 	tolerance = driver.ClockTolerance

@@ -10,6 +10,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is sweeps beside writes: nothing ends but what was judged.
+
 // testSweepRace checks that a sweep ends nothing but what it judged: records
 // are brought over their end and back to life by acknowledged writes, again and
 // again, while sweeps go on. What was last acknowledged alive must not end.

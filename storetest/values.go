@@ -8,6 +8,61 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is values that have to come back, and in which spelling.
+
+// testValues checks that values come back as the same JSON.
+func testValues(e *env) {
+	e.openStore()
+	for _, set := range valueSets() {
+		e.run(set.name, func(e *env) {
+			r := e.record(driver.LayoutDay)
+			r.Values = set.values
+			kept := e.mustCreate(r)
+			e.wantRecord(kept)
+
+			// The same by an update of other values, and what Search yields.
+			r = e.record(driver.LayoutImport)
+			r.Values = r.Values.With("leaves", json.RawMessage(`{"with": "the update"}`))
+			u := e.mustCreate(r)
+			u.Values = set.values
+			u = e.mustUpdate(u)
+			e.wantRecord(u)
+			e.settle()
+			found := e.mustSearch(driver.Query{App: e.app})
+			if len(found) != 2 {
+				e.Fatalf("Search found %d records, want 2", len(found))
+			}
+			for _, want := range []*driver.Record{kept, u} {
+				for _, got := range found {
+					if got.ID != want.ID {
+						continue
+					}
+					if d := diff(got, want); d != "" {
+						e.Errorf("Search yields a record that differs from what was saved:\n%s", d)
+					}
+				}
+			}
+		})
+	}
+
+	e.run("types_may_change", func(e *env) {
+		// A store that guesses at types would choke on the second.
+		texts := []string{`1`, `"text"`, `{"a": 1}`, `[1, "x"]`, `"2026-01-02"`, `true`, `null`, `{"a": {"b": 2}}`, `1.5`, `{"a": "x"}`}
+		last := e.record(driver.LayoutDay)
+		last.Values = driver.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(`0`)})
+		last = e.mustCreate(last)
+		for _, text := range texts {
+			last = next(last)
+			last.Values = last.Values.With("v", json.RawMessage(text))
+			last = e.mustUpdate(last)
+			e.wantRecord(last)
+			other := e.record(driver.LayoutDay)
+			other.Values = driver.NewValueList(map[string]json.RawMessage{"v": json.RawMessage(text)})
+			e.wantRecord(e.mustCreate(other))
+		}
+	})
+}
+
 type valueSet struct {
 	name   string
 	values driver.ValueList

@@ -6,6 +6,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is versions, which name the states of a record.
+
 // testVersion checks that versions name the states of a record.
 func testVersion(e *env) {
 	e.openStore()

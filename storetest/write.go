@@ -8,6 +8,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
+// This file is single writes: what Create, Update and Bury do to what is there.
+
 // testWrite checks what Create, Update and Bury do to what is there.
 func testWrite(e *env) {
 	e.openStore()
