@@ -167,7 +167,7 @@ func (s *security) configureOpenSearch(config string, role Role, plugin string) 
 			return err
 		}
 		// 3 stands for SHA-256; the number holds the rounds and the bits.
-		users[l.User] = map[string]any{"hash": fmt.Sprintf("$3$%d$%s$%s", hashRounds<<32|256, salt, hash)}
+		users[l.User] = map[string]any{"hash": fmt.Sprintf("$3$%d$%s$%s", int64(hashRounds<<32|256), salt, hash)}
 	}
 	dir := filepath.Join(config, "opensearch-security")
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join(plugin, "config"))); err != nil {
