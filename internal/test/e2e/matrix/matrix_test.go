@@ -41,7 +41,7 @@ func TestDocumentedPrivileges(t *testing.T) {
 	if !found {
 		t.Fatal("there is no such section")
 	}
-	elastic, open, found := strings.Cut(section, "In those of OpenSearch:")
+	elastic, open, found := strings.Cut(section, "OpenSearch, indices:")
 	if !found {
 		t.Fatal("OpenSearch is not in it")
 	}
