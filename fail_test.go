@@ -175,9 +175,14 @@ func TestFailStatus(t *testing.T) {
 func TestFailByHand(t *testing.T) {
 	r := newRig(t, nil)
 	w := httptest.NewRecorder()
+	for _, name := range []string{"X-Accel-Redirect", "X-Sendfile", "Content-Encoding"} {
+		w.Header().Set(name, "of another response")
+	}
+	w.Header().Set("X-Frame-Options", "DENY")
 	r.m.Fail(w, r.guest().request(t.Context()), cloakroom.ErrUnavailable) // outside of Handler
-	if w.Code != 503 {
-		t.Errorf("outside of Handler: %d", w.Code)
+	h := w.Header()
+	if w.Code != 503 || h.Get("X-Accel-Redirect")+h.Get("X-Sendfile")+h.Get("Content-Encoding") != "" || h.Get("X-Frame-Options") != "DENY" {
+		t.Errorf("outside of Handler: %d with %v", w.Code, h)
 	}
 	s := r.stored(1)
 	w = r.as(s).want(409, func(w http.ResponseWriter, req *http.Request, s *cloakroom.Session) error {

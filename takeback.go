@@ -18,12 +18,13 @@ func takeBack(h, outside http.Header) {
 
 // takeBackAny deletes the headers that are about a response that isn't sent. It is for a
 // call outside of Handler, where nobody knows who set which, so it leaves those that may
-// be right for any response.
+// be right for any response. Those for caches are forbidCaching's.
 func takeBackAny(h http.Header) {
 	for _, name := range []string{
-		"Accept-Ranges", "Cache-Control", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language",
-		"Content-Length", "Content-Location", "Content-Range", "Content-Type", "Etag", "Expires", "Last-Modified", "Link",
-		"Location", "Refresh", "Repr-Digest", "Set-Cookie", "Trailer",
+		"Accept-Ranges", "Content-Digest", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Length",
+		"Content-Location", "Content-Range", "Content-Type", "Etag", "Last-Modified", "Link", "Location", "Refresh",
+		"Repr-Digest", "Set-Cookie", "Trailer",
+		"X-Accel-Redirect", "X-Sendfile", // a proxy would send a file in the error's place
 	} {
 		delete(h, name)
 	}
