@@ -11,17 +11,17 @@ PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebs
 ## quick: the tests that need no engine, browser, explorer or peer, on any system: no line here
 ## may need a shell. The cache is left out because it repeats the root's tests of invariants.
 quick: export CLOAKROOM_TEST_ENGINE = none
-quick: QUICK = $(filter-out $(ROOT)/internal/test/explore,$(shell $(GO) list ./...))
+quick test: QUICK = $(filter-out $(ROOT)/internal/test/explore,$(shell $(GO) list ./...))
 quick:
 	$(GO) vet $(QUICK) ./examples/ownstore/... ./internal/test/e2e/history
 	$(GO) test -short -skip "^TestInvariantsWithCache$$" $(QUICK) ./examples/ownstore/... ./internal/test/e2e/history
 
-## test: all tests of all modules with the race detector, what is too slow with it
+## test: all tests of all modules with the race detector, those that it slows down most
 ## without, then the invariants on the other stores, then one engine as a whole.
 ## The first line gets the engine, for which the others would wait, and names it.
 test: deps
 	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/test/testengine
-	$(GO) test -race -timeout 30m ./... ./examples/ownstore/... ./internal/test/e2e/...
+	$(GO) test -race -timeout 30m $(QUICK) ./examples/ownstore/... ./internal/test/e2e/...
 	$(GO) test -timeout 30m ./internal/test/explore ./bench/...
 	$(MAKE) test-modules test-stores test-engines
 
@@ -29,10 +29,11 @@ test: deps
 test-modules:
 	cd internal/tools && GOWORK=off $(GO) test -count=1 ./...
 
-## test-stores: the tests of invariants on SQLite and on OpenSearch; `go test .` runs them in memory
+## test-stores: the tests of invariants on SQLite and on OpenSearch; `go test .` runs them in memory.
+## The race detector watches the first two: an engine's answers take most of the time of the third.
 test-stores:
 	$(GO) test -race -count=1 -timeout 15m -run '^TestI[0-9]' . -store sqlite
-	$(GO) test -race -count=1 -timeout 15m -run '^TestI[0-9]' . -store opensearch
+	$(GO) test -count=1 -timeout 15m -run '^TestI[0-9]' . -store opensearch
 
 ## test-engines: conformance and checked histories on Elasticsearch 8.19; all else is on OpenSearch 2.19
 test-engines:
@@ -60,6 +61,7 @@ explore:
 
 ## torture: an hour and more of faults under checked histories; writes docs/reliability.md
 torture: deps
+	$(GO) test -race -count=1 -timeout 30m ./internal/test/e2e/torture -each
 	$(GO) run ./internal/test/e2e/torture/cmd/torture -for 70m -o docs/reliability.md
 
 ## bench: compares with other libraries and with the engines' limits; writes docs/benchmarks.md

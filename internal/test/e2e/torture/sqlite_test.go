@@ -23,7 +23,7 @@ func TestTortureSQLiteKilled(t *testing.T) {
 }
 
 func TestTortureSQLiteTwo(t *testing.T) {
-	if got := short(t, "sqlite-two"); got.Kills == 0 {
+	if got := alike(t, "sqlite-two", "sqlite-four"); got.Kills == 0 {
 		t.Error("no process was killed")
 	}
 }
@@ -41,7 +41,7 @@ func TestTortureSQLiteFull(t *testing.T) {
 }
 
 func TestTortureSQLiteReadOnly(t *testing.T) {
-	if got := short(t, "sqlite-readonly"); got.Cuts == 0 || got.Restarts != 0 {
+	if got := alike(t, "sqlite-readonly", "sqlite-full"); got.Cuts == 0 || got.Restarts != 0 {
 		t.Errorf("%d times the file was read-only, with %d restarts: there should be some, with none", got.Cuts, got.Restarts)
 	}
 }
@@ -53,7 +53,7 @@ func TestTortureSQLiteClocks(t *testing.T) {
 }
 
 func TestTortureSQLiteLedgers(t *testing.T) {
-	if got := short(t, "sqlite-ledgers"); got.Kills == 0 {
+	if got := alike(t, "sqlite-ledgers", "sqlite-killed"); got.Kills == 0 {
 		t.Error("no process was killed")
 	}
 }

@@ -11,7 +11,10 @@ import (
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
 )
 
-var seed = flag.Int64("seed", 0, "of the scenarios; 0: another one each time")
+var (
+	seed = flag.Int64("seed", 0, "of the scenarios; 0: another one each time")
+	each = flag.Bool("each", false, "also the scenarios that are much like another, as make torture has it")
+)
 
 func TestMain(m *testing.M) {
 	if worked, err := Serve(context.Background(), os.Getenv, os.Stdin, os.Stdout); worked {
@@ -22,6 +25,15 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	leaktest.Main(m)
+}
+
+// alike is short for a scenario that is much like another, which is run every day.
+func alike(t *testing.T, name, other string) Tally {
+	t.Helper()
+	if !*each {
+		t.Skipf("asked for by -each; every day there is %s", other)
+	}
+	return short(t, name)
 }
 
 // short runs a scenario for as long as one fault of each sort takes.
@@ -57,7 +69,7 @@ func TestTortureNodeKilled(t *testing.T) {
 }
 
 func TestTortureNodePaused(t *testing.T) {
-	if got := short(t, "node-paused"); got.Pauses == 0 {
+	if got := alike(t, "node-paused", "node-killed"); got.Pauses == 0 {
 		t.Error("no node was stopped")
 	}
 }
