@@ -1,6 +1,6 @@
 # Every target runs from a fresh clone. CONTRIBUTING.md says more.
 GO ?= go
-MODULES := . examples/ownstore internal/test/e2e bench
+MODULES := . adapters/gorilla adapters/scs examples/frameworks examples/ownstore internal/test/e2e bench
 ROOT := github.com/cloakroom-go/cloakroom
 
 # PLATFORMS are those of make cross: what servers and developers run, one of 32 bits among them.
@@ -8,20 +8,23 @@ PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebs
 
 .PHONY: quick cross test test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
 
+# The modules of adapters and examples whose tests need no engine, browser or peer.
+USERS := ./adapters/gorilla/... ./adapters/scs/... ./examples/frameworks/... ./examples/ownstore/...
+
 ## quick: the tests that need no engine, browser, explorer or peer, on any system: no line here
 ## may need a shell. The cache is left out because it repeats the root's tests of invariants.
 quick: export CLOAKROOM_TEST_ENGINE = none
 quick test: QUICK = $(filter-out $(ROOT)/internal/test/explore,$(shell $(GO) list ./...))
 quick:
-	$(GO) vet $(QUICK) ./examples/ownstore/... ./internal/test/e2e/history
-	$(GO) test -short -skip "^TestInvariantsWithCache$$" $(QUICK) ./examples/ownstore/... ./internal/test/e2e/history
+	$(GO) vet $(QUICK) $(USERS) ./internal/test/e2e/history
+	$(GO) test -short -skip "^TestInvariantsWithCache$$" $(QUICK) $(USERS) ./internal/test/e2e/history
 
 ## test: all tests of all modules with the race detector, those that it slows down most
 ## without, then the invariants on the other stores, then one engine as a whole.
 ## The first line gets the engine, for which the others would wait, and names it.
 test: deps
 	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/test/testengine
-	$(GO) test -race -timeout 30m $(QUICK) ./examples/ownstore/... ./internal/test/e2e/...
+	$(GO) test -race -timeout 30m $(QUICK) $(USERS) ./internal/test/e2e/...
 	$(GO) test -timeout 30m ./internal/test/explore ./bench/...
 	$(MAKE) test-modules test-stores test-engines
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -24,7 +25,7 @@ type Admin struct {
 	timeout   time.Duration
 	checkSize func(*driver.Record) error
 	events    *teller
-	problems  func() []driver.Problem // of how the manager was made
+	problems  func(context.Context) ([]driver.Problem, error) // of the manager's configuration
 }
 
 // Admin returns the view of the app's sessions by id and principal.
@@ -42,7 +43,7 @@ func NewAdmin(store Store, app string) *Admin {
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
 		Fault: faultTeller(events),
 	})
-	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func() []driver.Problem { return nil }}
+	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func(context.Context) ([]driver.Problem, error) { return nil, nil }}
 }
 
 // Find returns the record of a live session. The record is shared: read-only.
@@ -140,6 +141,7 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
 	}
+	principal = strings.Clone(principal) // it may be a request's, as in visit.keptVisit
 	ctx, done, err := a.records.Begin(ctx)
 	if err != nil {
 		return err
@@ -171,6 +173,13 @@ func (a *Admin) RebuildLedger(ctx context.Context, principal string) (entered in
 	}
 	defer done()
 	return a.records.Rebuild(ctx, principal)
+}
+
+// ImportEnd returns when the imports of an importer end, as the store keeps it: the
+// earliest Import.Until that any process imported under. The zero time: none has imported
+// anything. importer is what Importer.Name returns.
+func (a *Admin) ImportEnd(ctx context.Context, importer string) (time.Time, error) {
+	return a.records.ImportEnd(ctx, importer)
 }
 
 // Update runs f on a session's values and saves the result in one step that nothing comes
@@ -217,7 +226,11 @@ func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	} else {
 		report.Engine = fmt.Sprintf("%T, which tells nothing of itself", a.store)
 	}
-	report.Problems = append(report.Problems, a.problems()...)
+	problems, err := a.problems(ctx)
+	if err != nil {
+		return driver.Report{}, err
+	}
+	report.Problems = append(report.Problems, problems...)
 	report.Problems = append(report.Problems, ledgerProblems(a.records.Faults())...)
 	report.Problems = append(report.Problems, skewProblems(a.records.Skew())...)
 	return report, nil

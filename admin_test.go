@@ -490,3 +490,32 @@ func TestSessionOutsideOfRequests(t *testing.T) {
 	r.save(mine)
 	r.wantVisits(mine.ID(), 9)
 }
+
+// TestI15_ImportEnd: the end of imports is the earliest that was imported under, and none
+// before anything was.
+func TestI15_ImportEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p := newPort(t, nil)
+		want := func(end time.Time) {
+			t.Helper()
+			for _, a := range []*cloakroom.Admin{p.m.Admin(), cloakroom.NewAdmin(p.store, p.config.App)} {
+				if got, err := a.ImportEnd(t.Context(), p.lib.Name()); err != nil || !got.Equal(end.Truncate(time.Millisecond)) {
+					t.Errorf("the end of imports is %v (%v), want %v", got, err, end)
+				}
+			}
+		}
+		v, w := p.arrives("ann", "full"), p.arrives("bob", "full")
+		want(time.Time{})
+		v.wantSees("ann", "full")
+		want(p.config.Import.Until)
+		im := *p.config.Import
+		im.Until = p.clock.now().Add(time.Hour)
+		p.config.Import = &im
+		w.m = p.another()
+		w.wantSees("bob", "full")
+		want(im.Until)
+		if got, err := p.m.Admin().ImportEnd(t.Context(), "another"); err != nil || !got.IsZero() {
+			t.Errorf("the end of another importer's is %v, %v", got, err)
+		}
+	})
+}

@@ -97,6 +97,10 @@ type Config struct {
 	// from a backup. Defaults to the zero time: no token is refused for it.
 	NotBefore time.Time
 
+	// Import has visitors keep the sessions that another library made for them. Defaults
+	// to nil: nothing is imported.
+	Import *Import
+
 	// Save says when changes are saved. Defaults to SaveOnce.
 	Save SaveMode
 
@@ -184,6 +188,10 @@ func (c *Config) withDefaults() (*Config, error) {
 	setDefault(&d.MaxBytes, 64<<10)
 	setDefault(&d.MaxPerPrincipal, 100)
 	d.setFunctions()
+	var err error
+	if d.Import, err = d.Import.check(d.Now()); err != nil {
+		return nil, err
+	}
 	return &d, nil
 }
 

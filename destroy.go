@@ -29,6 +29,9 @@ func (s *Session) Destroy(ctx context.Context) error {
 		s.saving.Lock()
 		defer s.saving.Unlock()
 	}
+	if err := s.endForeign(ctx); err != nil {
+		return err
+	}
 	for {
 		s.mu.Lock()
 		rec, stored, gone, barred := s.rec, s.stored, s.gone, s.barred
@@ -47,6 +50,7 @@ func (s *Session) Destroy(ctx context.Context) error {
 			if err := s.m.records.End(ctx, rec, EndDestroyed); err != nil {
 				return err
 			}
+			s.m.retireEnded(ctx, rec)
 		}
 		if s.resetFrom(rec.ID) {
 			return nil
@@ -69,7 +73,7 @@ func (s *Session) resetFrom(id ID) bool {
 
 // reset makes the session a new, empty one.
 func (s *Session) reset() {
-	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false
+	s.rec, s.stored, s.wrote, s.gone, s.old, s.used, s.foreign, s.rekey = &driver.Record{App: s.m.config.App}, false, false, false, false, false, false, false
 	s.barred, s.replaced = nil, ID{}
 	s.view, s.exact, s.ops, s.errs, s.sunk = valueSet{}, true, nil, nil, nil
 }

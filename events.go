@@ -22,6 +22,8 @@ import (
 type Events struct {
 	// Created: a session was stored for the first time.
 	Created func(context.Context, Info)
+	// Imported: a session of another library became one of ours (Config.Import).
+	Imported func(context.Context, Info)
 	// SignedIn: a sign-in succeeded; Info is that of the new session.
 	SignedIn func(context.Context, Info)
 	// Renewed: the session's secret was replaced.
@@ -74,6 +76,12 @@ const (
 	// RefusedMany: the request carried tokens that verify of more sessions than are read
 	// for one request. None is used, and the id is zero.
 	RefusedMany Refusal = "many"
+	// RefusedForeign: the request brought a foreign cookie (Config.Import) that isn't
+	// right. The id is zero.
+	RefusedForeign Refusal = "foreign"
+	// RefusedForeignRate: with this request's foreign cookie there were so many wrong ones
+	// that none is looked at for a while. The id is zero.
+	RefusedForeignRate Refusal = "foreign-rate"
 )
 
 // LedgerFault names what is wrong with a principal's ledger, the record that lists the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ const (
 
 // tell logs a request that failed, now or within logEvery.
 func (l *failureLog) tell(r *http.Request, f failure) {
-	f.method, f.path = r.Method, r.URL.Path
+	f.method, f.path = kept(r.Method, methodBytes), kept(r.URL.Path, pathBytes)
 	kind := kindOf(f.err)
 	if kind == "" { // the application's errors have nothing in common
 		f.log(r.Context(), l.logger, kind, 1)
@@ -67,6 +68,10 @@ func (l *failureLog) tell(r *http.Request, f failure) {
 		f.log(r.Context(), l.logger, kind, n)
 	}
 }
+
+// kept copies what is logged of a text. The line may come after the request, whose memory
+// some servers use again.
+func kept(s string, most int) string { return strings.Clone(s[:min(len(s), most)]) }
 
 // answered logs a request that is answered with an error, if the error is worth a line.
 func (l *failureLog) answered(r *http.Request, session ID, status int, err error) {

@@ -56,6 +56,9 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 	returned := false
 	defer func() {
 		q.letGo()
+		if returned {
+			q.retireForeign()
+		}
 		// Routers and form parsers write into the copy of the request. Wrappers around
 		// Handler, and net/http itself, look at the original.
 		r.Pattern, r.MultipartForm = q.r.Pattern, q.r.MultipartForm
@@ -164,6 +167,11 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 		q.err = m.load(ctx, s, t, now, actual)
 	case more != nil:
 		if q.err = m.loadSeveral(ctx, s, more, now, actual); s.stored {
+			q.hold(s.rec.ID, s)
+		}
+	}
+	if q.err == nil && m.config.Import != nil {
+		if q.err = q.openForeign(ctx, s, now); q.err == nil && q.held == nil && s.stored {
 			q.hold(s.rec.ID, s)
 		}
 	}

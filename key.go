@@ -23,15 +23,18 @@ func (k Key[T]) Name() string { return k.name }
 
 // Get returns the value, or T's zero value if there is none. A value that can't be
 // decoded into T reads as zero too. The session keeps the error (Err), which stops the
-// save of any change, so that nothing computed from the zero is stored. A driver.Record
-// can't keep the error: use Lookup.
+// save of any change, so that nothing computed from the zero is stored. In
+// Import.Principal it fails the import. A driver.Record can't keep the error: use Lookup.
 func (k Key[T]) Get(v Reader) T {
 	t, _, err := k.Lookup(v)
 	if err == nil {
 		return t
 	}
-	if values, ok := v.(Values); ok {
+	switch values := v.(type) {
+	case Values:
 		values.sealed().keepError(k.name, err, false)
+	case *foreignValues:
+		values.keepError(err)
 	}
 	return t
 }

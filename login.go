@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -104,13 +105,14 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return err
 	}
+	principal = strings.Clone(principal) // it may be a request's, as in visit.keptVisit
 	lifetime := o.Lifetime
 	setDefault(&lifetime, m.config.Lifetime)
 	if lifetime < time.Millisecond || lifetime > m.config.MaxLifetime {
 		return fmt.Errorf("cloakroom: LoginOptions.Lifetime is %v: 0, or from a millisecond to Config.MaxLifetime, %v, is allowed", lifetime, m.config.MaxLifetime)
 	}
 	const what = "sign in"
-	idle, own, err := o.ownIdle()
+	idle, own, err := ownIdle(o.Remember, o.IdleTimeout)
 	if err != nil {
 		return err
 	}
@@ -132,6 +134,9 @@ func (s *Session) Login(ctx context.Context, principal string, o *LoginOptions) 
 		return err
 	}
 	defer func() { err = s.q.release(err) }()
+	if err := s.endForeign(ctx); err != nil {
+		return err
+	}
 	ctx, done, err := m.records.Begin(ctx)
 	if err != nil {
 		return err
@@ -215,7 +220,8 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 	}
 	l.keep = l.old == nil || l.old.Principal == "" || l.old.Principal == principal
 	l.next = l.m.newRecord(principal, lifetime)
-	l.next.Persistent, l.next.Client = remember, s.client
+	l.visit = s.keptVisit()
+	l.next.Persistent, l.next.Client = remember, l.client
 	if l.old != nil && s.client == (Client{}) { // outside of requests
 		l.next.Client = l.old.Client
 	}
@@ -224,7 +230,7 @@ func (l *login) prepare(ctx context.Context, principal string, lifetime time.Dur
 			return err
 		}
 	}
-	l.ops, l.visit = s.take(), s.visit
+	l.ops = s.take()
 	return nil
 }
 
@@ -329,6 +335,9 @@ func (l *login) run(ctx context.Context, t loginAttempt) error {
 		return err
 	}
 	m.events.signedIn(ctx, rec.Info())
+	if l.old != nil {
+		m.retireEnded(ctx, l.old)
+	}
 	return nil
 }
 

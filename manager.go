@@ -30,6 +30,7 @@ type Manager struct {
 	records   *protocol.Records
 	sweeper   *sweeper
 	failures  failureLog
+	imports   importLimit
 	clash     atomic.Pointer[driver.Problem] // with another manager; nil: none was met
 }
 
@@ -65,7 +66,7 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	m.events = &teller{c.Events, c.Logger}
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
-		CacheFor: c.CacheFor, Logger: c.Logger, Ended: m.events.ended,
+		CacheFor: c.CacheFor, Imports: c.Import != nil, Logger: c.Logger, Ended: m.events.ended,
 		Fault: faultTeller(m.events), Ahead: m.events.clockSkew,
 	})
 	for _, p := range clockProblems(c) {

@@ -104,7 +104,10 @@ func compareOld(a, b token.Token) int {
 
 // inTime reports whether a session of this id can still be live at a time.
 func (m *Manager) inTime(id ID, now time.Time) bool {
-	if l := id.Layout(); l < driver.LayoutHour || l > driver.LayoutMonth {
+	switch l := id.Layout(); {
+	case l == driver.LayoutImport: // its record tells when it was made
+		return true
+	case l < driver.LayoutHour, l > driver.LayoutMonth:
 		return false
 	}
 	made := id.Time()

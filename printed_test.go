@@ -191,9 +191,20 @@ func printable(t *testing.T) (map[string][]any, planted) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	old := dancer.ImportOptions{Until: time.Now(), Principal: dancer.PrincipalIn("user")}
+	perlImport, err := perl.Import(clients[0].(elasticstore.Client), old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	perlImporter, oldIndex := perlImport.From.(*dancer.Importer), perl.OldIndex(clients[0].(elasticstore.Client))
+
+	foreignToken := cloakroom.ForeignToken{ID: theHat, Credential: password, Rest: password}
+	foreign := cloakroom.ForeignSession{Version: "1", Values: map[string]json.RawMessage{"hat": json.RawMessage(`"` + theHat + `"`)}}
 
 	return map[string][]any{
-		"cloakroom.Admin": {m.Admin()}, "cloakroom.Bearer": {cloakroom.Bearer{}}, "cloakroom.Config": {*config},
+		"cloakroom.ForeignToken": {foreignToken}, "cloakroom.ForeignSession": {foreign},
+		"cloakroom.Import": {cloakroom.Import{From: newOldLibrary(), Until: time.Now()}},
+		"cloakroom.Admin":  {m.Admin()}, "cloakroom.Bearer": {cloakroom.Bearer{}}, "cloakroom.Config": {*config},
 		"cloakroom.Cookie": {cloakroom.Cookie{}}, "cloakroom.Device": {cloakroom.Device{Info: rec.Info()}},
 		"cloakroom.Events": {*config.Events}, "cloakroom.Ending": {cloakroom.Ending{Info: rec.Info(), Reason: cloakroom.EndRevoked}},
 		"cloakroom.EndedError": {ended},
@@ -217,7 +228,8 @@ func printable(t *testing.T) (map[string][]any, planted) {
 
 		"dancer.Config": {*perl, perl}, "dancer.Cookie": {perl.Cookie}, "dancer.Warning": {dancer.Warning{}}, "dancer.LoadOptions": {dancer.LoadOptions{}},
 		"dancer.ConfigError": {dancer.ConfigError{}}, "dancer.SettingError": {dancer.SettingError{}}, "dancer.Signer": {perl.Signer()},
-		"dancer.Sessions": {&dancer.Sessions{Manager: m, Store: engine, Config: perl}}, "dancer.OpenOptions": {dancer.OpenOptions{Keyring: keyring}},
+		"dancer.Sessions": {&dancer.Sessions{Manager: m, Store: engine, Config: perl}}, "dancer.OpenOptions": {dancer.OpenOptions{Keyring: keyring, Import: &old}},
+		"dancer.Importer": {perlImporter, *perlImporter}, "dancer.ImportOptions": {old}, "dancer.OldIndex": {oldIndex, *oldIndex}, "dancer.OldState": {dancer.OldState{}},
 	}, secrets
 }
 
@@ -258,7 +270,7 @@ func nestings(v any) map[string]any {
 // Where a pointer is, it prints the address, with verbs that fit pointers.
 func holdsValues(v any) bool {
 	switch v.(type) {
-	case driver.Record, driver.Grave, driver.Value, driver.ValueList, cloakroom.SessionOf, elasticstore.ClientConfig:
+	case driver.Record, driver.Grave, driver.Value, driver.ValueList, cloakroom.SessionOf, cloakroom.ForeignToken, cloakroom.ForeignSession, elasticstore.ClientConfig:
 		return true
 	}
 	return false

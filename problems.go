@@ -1,6 +1,7 @@
 package cloakroom
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 
 // problems returns the dangers of a configuration that works. A configuration that can't
 // work is an error of New.
-func (m *Manager) problems() (all []driver.Problem) {
+func (m *Manager) problems(ctx context.Context) (all []driver.Problem, err error) {
 	warn := func(code, meaning, remedy string) {
 		all = append(all, driver.Problem{Code: code, Severity: driver.SeverityWarn, Meaning: meaning, Remedy: remedy})
 	}
@@ -54,7 +55,8 @@ func (m *Manager) problems() (all []driver.Problem) {
 			Remedy:  "Set it to a time that is past.",
 		})
 	}
-	return all
+	imports, err := m.importProblems(ctx)
+	return append(all, imports...), err
 }
 
 // ledgerProblems returns the problem that so many faults of ledgers were met, if there
@@ -68,4 +70,32 @@ func ledgerProblems(faults int64) []driver.Problem {
 		Meaning: fmt.Sprintf("Since this process began it met %d faults of ledgers, which say who is signed in where: they were unreadable, named another principal's session, or lacked one.", faults),
 		Remedy:  "Find out what deletes, restores or edits records in the store; Events.LedgerFault and the log name the principals. RevokeAll works nevertheless, and Admin.RebuildLedger enters what ledgers lack.",
 	}}
+}
+
+// importProblems returns the problems of Config.Import.
+func (m *Manager) importProblems(ctx context.Context) ([]driver.Problem, error) {
+	im := m.config.Import
+	if im == nil {
+		return nil, nil
+	}
+	all := m.imports.problems()
+	name := im.From.Name()
+	stored, err := m.records.ImportEnd(ctx, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !m.now().Before(im.Until):
+		all = append(all, driver.Problem{
+			Code: "import-over", Severity: driver.SeverityWarn,
+			Meaning: fmt.Sprintf("The imports of %q ended at %v: foreign cookies aren't looked at any more.", name, im.Until),
+			Remedy:  "Take Config.Import out, and delete the foreign sessions that are left.",
+		})
+	case !stored.IsZero() && stored.Before(im.Until):
+		all = append(all, driver.Problem{
+			Code: "import-until", Severity: driver.SeverityWarn,
+			Meaning: fmt.Sprintf("Config.Import.Until is %v, but a process had %v for %q, and imports end then: what keeps a session from being imported twice lasts no longer.", im.Until, stored, name),
+			Remedy:  fmt.Sprintf("Set Until to %v. Visitors who come later sign in again.", stored),
+		})
+	}
+	return all, nil
 }

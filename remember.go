@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// This file is the idle timeout that a sign-in gives its session
-// (LoginOptions.IdleTimeout and Remember).
+// This file is the idle timeout that a sign-in (LoginOptions.IdleTimeout and Remember) or
+// an import gives its session.
 
-// ownIdle returns the session's own idle timeout that the sign-in gives, in milliseconds,
-// and whether it gives one. 0: the session never idles out.
-func (o *LoginOptions) ownIdle() (ms int64, own bool, err error) {
-	switch d := o.IdleTimeout; {
+// ownIdle returns the session's own idle timeout that it is given, in milliseconds, and
+// whether it is given one. 0: the session never idles out.
+func ownIdle(remember bool, d time.Duration) (ms int64, own bool, err error) {
+	switch {
 	case d == 0:
-		return 0, o.Remember, nil
+		return 0, remember, nil
 	case d < 0, d > MaxLifetime:
 		return 0, true, nil
 	case d < time.Millisecond:

@@ -24,7 +24,7 @@ var errNotCurrent = errRenewed("renewing")
 // first use of the next one.
 //
 // Renew does nothing if the client hasn't sent the session's token yet, since then nobody
-// else can know it. Nor does it if the secret is no longer the current one, since then
+// else can know it; but for a foreign cookie (Config.Import), which others may. Nor does it if the secret is no longer the current one, since then
 // another renewal came first.
 //
 // The response's first byte waits until Renew has ended, as with Login. ErrTooLate: the
@@ -63,7 +63,7 @@ func (s *Session) renew(ctx context.Context, strict bool) (err error) {
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	s.mu.Lock()
-	rec, asOf, visit, gone, old, barred := s.rec, s.asOf, s.visit, s.gone, s.old, s.barred
+	rec, asOf, visit, gone, old, barred := s.rec, s.asOf, s.keptVisit(), s.gone, s.old, s.barred
 	s.mu.Unlock()
 	switch {
 	case gone:
@@ -72,7 +72,7 @@ func (s *Session) renew(ctx context.Context, strict bool) (err error) {
 		return barred.err
 	case strict && old:
 		return errNotCurrent
-	case !visit.used && (!strict || len(rec.Previous) == 0): // else it was renewed in this request
+	case !visit.used && !visit.foreign && (!strict || len(rec.Previous) == 0): // else it was renewed in this request
 		return nil
 	}
 	if err := s.q.claim(s, "renew"); err != nil {

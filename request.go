@@ -24,7 +24,8 @@ type request struct {
 	ctx     requestContext
 	r       http.Request
 	w       struct{ response }
-	outside http.Header // the response's headers when Handler began
+	outside http.Header                  // the response's headers when Handler began
+	foreign atomic.Pointer[foreignVisit] // that the request presents; set before session; nil: none
 
 	session atomic.Pointer[Session] // once it was asked for and loaded; set with mu held
 	asked   atomic.Bool             // somebody asks for the session, or did
@@ -257,7 +258,7 @@ func (q *request) commit() error {
 	if q.m.config.NoStore && s.Principal() != "" && silent(h) {
 		h.Set("Cache-Control", "no-store")
 	}
-	if q.token.Load() != tokenReissue || !public(h, q.m.now()) {
+	if q.tellsAnything() && (!q.canWait() || !public(h, q.m.now())) {
 		q.handOut(h)
 	}
 	return nil
@@ -271,13 +272,38 @@ func (q *request) saveMode() SaveMode {
 	return q.m.config.Save
 }
 
-// handOut puts the message about the client's token into headers.
+// tellsAnything reports whether there is something to tell the client of its tokens.
+func (q *request) tellsAnything() bool {
+	return q.token.Load() != tokenStays || q.foreign.Load().forgets()
+}
+
+// canWait reports whether that can wait for another response.
+func (q *request) canWait() bool {
+	is := q.token.Load()
+	return is == tokenStays || is == tokenReissue
+}
+
+// handOut puts the message about the client's token into headers, and that it can forget a
+// foreign cookie.
 func (q *request) handOut(h http.Header) {
+	forgets := q.foreign.Load().forgets()
+	if forgets { // before the token, as both cookies may have one name: the last one stays
+		q.m.config.Import.From.Forget(h)
+	}
+	if q.tellToken(h) || forgets {
+		q.told = true
+		forbidCaching(h, privately)
+	}
+}
+
+// tellToken puts the message about the client's token into headers, and reports whether
+// there is one.
+func (q *request) tellToken(h http.Header) bool {
 	switch s := q.consulted(); q.token.Load() {
 	case tokenIssue, tokenReissue:
 		token := s.Token()
 		if token == "" {
-			return
+			return false
 		}
 		var until time.Time
 		if info := s.Info(); info.Persistent {
@@ -287,10 +313,9 @@ func (q *request) handOut(h http.Header) {
 	case tokenRevoke:
 		q.m.transport.revoke(h)
 	default:
-		return
+		return false
 	}
-	q.told = true
-	forbidCaching(h, privately)
+	return true
 }
 
 // finish ends a request whose handler has returned: it sends the response if nothing was

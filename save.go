@@ -257,7 +257,7 @@ func (s *Session) beginSave(tx *op) (*saveUnderWay, error) {
 	s.take()
 	return &saveUnderWay{
 		s: s, tx: tx, mine: mine, ops: ops, base: s.rec, stored: s.stored,
-		view: s.view.list, exact: s.exact, visit: s.visit, asOf: s.asOf,
+		view: s.view.list, exact: s.exact, visit: s.keptVisit(), asOf: s.asOf,
 		// A request that saves once asks for its changes when it arrives.
 		fresh: s.fresh && s.q != nil && s.m.config.Save == SaveOnce,
 	}, nil
@@ -358,7 +358,7 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Recor
 		defer func() { err = s.q.release(err) }()
 	}
 	rec := s.m.newRecord("", s.m.config.AnonymousLifetime)
-	rec.Client = s.client
+	rec.Client = s.keptVisit().client
 	rec.Values = values
 	if err := s.m.checkSize(rec); err != nil {
 		return nil, err
@@ -377,7 +377,7 @@ func (s *Session) createFrom(ctx context.Context, ops []op) (saved *driver.Recor
 // adopt makes a record that was just created, or got another secret, the session's. The
 // record is of asOf or later.
 func (s *Session) adopt(rec *driver.Record, secret [16]byte, asOf protocol.Moment) {
-	s.secret, s.used, s.old, s.rekey, s.strict = secret, false, false, false, strictOf(rec)
+	s.secret, s.used, s.foreign, s.old, s.rekey, s.strict = secret, false, false, false, false, strictOf(rec)
 	s.show(rec, asOf)
 	s.q.issue()
 }

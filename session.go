@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,12 +70,24 @@ type credential struct {
 
 // visit is the request's use of the session.
 type visit struct {
-	secret [16]byte        // of the token
-	strict string          // strictOf the record when the secret opened it
-	used   bool            // the token came from the client, with the current secret
-	active bool            // the visitor's doing: a write moves Seen
-	at     protocol.Moment // when the request asked for its session
-	client Client
+	secret  [16]byte        // of the token
+	strict  string          // strictOf the record when the secret opened it
+	used    bool            // the token came from the client, with the current secret
+	foreign bool            // the secret is of a foreign cookie, so others may know it
+	active  bool            // the visitor's doing: a write moves Seen
+	at      protocol.Moment // when the request asked for its session
+	client  Client          // as in the request's memory: see keptVisit
+}
+
+// keptVisit returns a visit for a write, which may outlive the request. fasthttp's adaptor, and
+// so fiber's, hands out texts that the next request on the connection overwrites.
+func (v visit) keptVisit() visit {
+	text := v.client.Address + v.client.UserAgent
+	if v.client.Address == "" || v.client.UserAgent == "" {
+		text = strings.Clone(text) // a sum with "" is no copy
+	}
+	v.client.Address, v.client.UserAgent = text[:len(v.client.Address)], text[len(v.client.Address):]
+	return v
 }
 
 // closing is the reason why the request may not use the session, or begin one.
@@ -132,7 +145,8 @@ func (s *Session) Info() Info {
 func (s *Session) Principal() string { return s.Info().Principal }
 
 // Authenticated returns when the principal last proved their identity; the zero time if
-// nobody is signed in. Ask for the password again before delicate operations.
+// nobody is signed in, or if that isn't known, as of an imported session. Ask for the
+// password again before delicate operations.
 func (s *Session) Authenticated() time.Time { return s.Info().Authenticated }
 
 // IsNew reports whether the session is not stored yet.

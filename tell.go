@@ -27,6 +27,13 @@ func (t *teller) created(ctx context.Context, i Info) {
 	}
 }
 
+func (t *teller) imported(ctx context.Context, i Info) {
+	if t.Imported != nil {
+		defer t.guard(ctx, "Imported")
+		t.Imported(t.context(ctx), i)
+	}
+}
+
 func (t *teller) signedIn(ctx context.Context, i Info) {
 	if t.SignedIn != nil {
 		defer t.guard(ctx, "SignedIn")

@@ -17,7 +17,7 @@ import (
 // current one.
 func (m *Manager) freshen(next *driver.Record, v visit, now time.Time) {
 	if v.used && protocol.IsUnused(next) {
-		protocol.MarkUsed(next)
+		protocol.MarkUsed(next, now)
 	}
 	if v.active {
 		if at := v.at.Time(); at.After(next.Seen) {
@@ -88,7 +88,7 @@ func (s *Session) touch() {
 		return
 	}
 	s.touched, s.rekey = true, false
-	visit := s.visit
+	visit := s.keptVisit()
 	_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, untouched bool) error {
 		if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 			return err
@@ -140,6 +140,7 @@ func (s *Session) markUsed() error {
 	if !due {
 		return nil
 	}
+	visit = visit.keptVisit()
 	s.saving.Lock()
 	defer s.saving.Unlock()
 	c := &protocol.Change{Base: rec, AsOf: asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, _ bool) error {

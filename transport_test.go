@@ -65,6 +65,7 @@ func TestI4_RefusedWithoutStore(t *testing.T) {
 		{"made at NotBefore", config, made(driver.LayoutHour, 2*time.Hour), ""},
 		{"made in the future, tolerably", config, made(driver.LayoutHour, -tolerance), ""},
 		{"of another layout", config, made(driver.LayoutMonth, 0), ""},
+		{"of an import", config, made(driver.LayoutImport, 0), ""},
 
 		{"empty", config, text(func(string) string { return "" }), cloakroom.RefusedForged},
 		{"one character", config, text(func(string) string { return "x" }), cloakroom.RefusedForged},
@@ -91,7 +92,6 @@ func TestI4_RefusedWithoutStore(t *testing.T) {
 			return sign(t, driver.LedgerID("session", "ann"))
 		}, cloakroom.RefusedAge},
 		{"an id of layout ledger with a time", config, made(driver.LayoutLedger, 0), cloakroom.RefusedAge},
-		{"an id of layout import", config, made(driver.LayoutImport, 0), cloakroom.RefusedAge},
 		{"an id of layout 0", config, made(0, 0), cloakroom.RefusedAge},
 		{"an id of an unknown layout", config, made(200, 0), cloakroom.RefusedAge},
 	} {

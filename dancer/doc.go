@@ -20,6 +20,10 @@
 // and keys of their own. my_index and the old cookie are left alone, so that old and new
 // processes can run at once.
 //
+// With OpenOptions.Import visitors bring their old sessions along: a request with the old
+// cookie gets a session with the old one's values, and who was signed in stays so. The
+// old document and the old cookie are then gone.
+//
 // # Signed ids
 //
 // A Signer signs and verifies ids as the module does, byte for byte. Its comment has the

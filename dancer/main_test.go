@@ -31,6 +31,9 @@ import (
 // application's config.yml, a store that counts, a browser.
 
 func TestMain(m *testing.M) {
+	if runShop() { // a process of TestImportOfARunningApplication
+		return
+	}
 	// Tests wait for an engine more than they compute. So more run at once than there
 	// are cores, unless the command line sets another number.
 	if err := flag.Set("test.parallel", "8"); err != nil {

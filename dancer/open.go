@@ -54,6 +54,10 @@ type OpenOptions struct {
 	// would live in the old module's. Defaults to none.
 	AdjustStore func(*elasticstore.ClientConfig, *elasticstore.Config)
 
+	// Import has the old module's sessions come along with their visitors: see Importer.
+	// Defaults to none: visitors start afresh, and the old index isn't read.
+	Import *ImportOptions
+
 	// Wrap returns the Manager's store, such as one that counts operations and passes
 	// them on to the given store. Admin.Report tells about the engine only if the result
 	// is a driver.Inspector. Close closes the given store itself. Defaults to the given
@@ -69,10 +73,11 @@ type OpenOptions struct {
 // new ones, signed with fresh keys, in indices of their own.
 //
 // The setting type names the app, and index the indices. With index "my_index" sessions
-// live in my_index-*; the index my_index stays the old module's, and is at most read.
+// live in my_index-*; the index my_index stays the old module's. Only OpenOptions.Import
+// has documents in it read, and deleted when they have been imported.
 // is_lazy: 0 is cloakroom.SaveEach. is_lazy: 1 is cloakroom.SaveManual, for which
 // AfterHook saves as the old after hook did. The secret of signing only verifies old
-// cookies; see Config.Signer.
+// cookies; see Config.Signer and OpenOptions.Import.
 //
 // The engine needn't be within reach. Open fails for a wrong configuration, with a
 // *ConfigError for wrong settings. Close the Sessions at the end.
@@ -121,11 +126,16 @@ func (c *Config) Open(ctx context.Context, o *OpenOptions) (s *Sessions, err err
 	}
 	manager := c.ManagerConfig()
 	manager.Logger = options.Logger
+	if options.Import != nil {
+		if manager.Import, err = c.Import(s.Store.Client(), *options.Import); err != nil {
+			return nil, errors.Join(err, s.Store.Close())
+		}
+	}
 	if options.Adjust != nil {
 		options.Adjust(&manager)
 	}
 	if s.Manager, err = cloakroom.New(store, keyring, &manager); err != nil {
-		return nil, errors.Join(fmt.Errorf("dancer: the settings of %s: %w", c.Files[0], err), s.Store.Close())
+		return nil, errors.Join(fmt.Errorf("dancer: the settings of %s, with OpenOptions: %w", c.Files[0], err), s.Store.Close())
 	}
 	return s, nil
 }
@@ -208,9 +218,9 @@ func (c *Config) ManagerConfig() cloakroom.Config {
 // session_domain as well, "session" for plain HTTP. If session_name is the same, upper
 // and lower case aside, "session" in it becomes "cloakroom".
 //
-// So neither cookie is taken for the other, nor replaced by it. The old one is neither
-// read nor deleted: while both kinds of processes run, each kind's visitors keep their
-// cookie, and can go back.
+// So neither cookie is taken for the other, nor replaced by it. Without an import the old
+// one is neither read nor deleted: while both kinds of processes run, each kind's visitors
+// keep their cookie, and can go back.
 func (c *Config) NewCookie() cloakroom.Cookie {
 	k := cloakroom.Cookie{
 		SameSite: c.Cookie.SameSite, Insecure: !c.Cookie.Secure, Domain: c.Cookie.Domain,

@@ -22,6 +22,7 @@ const (
 	ExtraGeneration = "generation" // of the ledger when the session was signed in, as a WriteID's text; absent: none
 	ExtraUnused     = "unused"     // no request has presented the sign-in's token yet: true, or the values that were carried into it
 	ExtraStrict     = "strict"     // of the last renewal that ended all secrets before it, as a WriteID's text; absent: none
+	ExtraImport     = "import"     // of a session that was imported, an object: when its token was first presented ("used", Unix milliseconds), and what is left to do at the library that it came from ("pending", sealed)
 	ExtraIdle       = "idle"       // the session's own idle timeout, a number of milliseconds; 0: it has none; absent: Config.IdleTimeout
 	ExtraMethod     = "method"     // the method of the principal's authentication, such as "passkey"
 	ExtraLevel      = "level"      // the trust in that method: a number, more is better

@@ -110,6 +110,11 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	return s, nil
 }
 
+// Client returns the client that the Store asks the engine by: the one that New was given,
+// or the one that Open made. It is for requests of the application's own, on other indices
+// than the Store's.
+func (s *Store) Client() Client { return s.client }
+
 // Close waits for the operations that have begun; they don't try again. All later ones
 // return ErrClosed. A Sweep or Search under way ends early, with ErrClosed. Close
 // doesn't close a client that was given to New. It always returns nil.

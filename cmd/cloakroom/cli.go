@@ -24,7 +24,7 @@ import (
 // commands is the command line.
 type commands struct {
 	Demo   demoCommand    `cmd:"" help:"A small shop to look behind: sessions, and what they cost."`
-	Dancer dancerCommands `cmd:"" help:"From Dancer::Session::ElasticSearch: its config.yml, its cookies."`
+	Dancer dancerCommands `cmd:"" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
 }
 
 // terminal is a command's arguments, input and outputs, and the context that ends it.

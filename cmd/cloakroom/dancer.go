@@ -21,6 +21,8 @@ import (
 type dancerCommands struct {
 	Config dancerConfigCommand `cmd:"" help:"Tell what a config.yml means here, and the same in Go."`
 	Verify dancerVerifyCommand `cmd:"" help:"Check values of the old module's cookies, one a line on the standard input."`
+	Status dancerStatusCommand `cmd:"" help:"Tell how much of the old module's index is left, and when imports end."`
+	Purge  dancerPurgeCommand  `cmd:"" help:"Delete the old module's index, once imports have ended."`
 }
 
 // loadDancer reads a config.yml.
@@ -63,15 +65,15 @@ func (h headers) Header() http.Header         { return http.Header(h) }
 func (h headers) Write(p []byte) (int, error) { return len(p), nil }
 func (h headers) WriteHeader(int)             {}
 
-// dancerErrors returns the errors of a config.yml, which LoadConfig joins: one for each
-// wrong setting.
+// dancerErrors returns the errors of a config.yml, one for each wrong setting. Any other
+// error is one.
 func dancerErrors(err error) []errorLine {
-	joined, ok := err.(interface{ Unwrap() []error })
+	wrong, ok := errors.AsType[*dancer.ConfigError](err)
 	if !ok {
 		return []errorLine{dancerError(err)}
 	}
 	var all []errorLine
-	for _, err := range joined.Unwrap() {
+	for _, err := range wrong.Errors {
 		all = append(all, dancerError(err))
 	}
 	return all

@@ -77,7 +77,7 @@ func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code str
 	if config.Timeout > 0 {
 		say("Timeout:", "%s for a request to the engine", span(config.Timeout))
 	}
-	say("Index:", "new sessions live in %s; %s stays the old module's, untouched", newIndices(config), config.Index)
+	say("Index:", "new sessions live in %s; %s stays the old module's", newIndices(config), config.Index)
 	say("App:", "%q, which is the setting type", config.Type)
 	say("Signing:", "length %d; a secret is set, and not shown", config.Signer().Length())
 	for i, line := range savingLines(config) {

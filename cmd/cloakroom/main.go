@@ -4,6 +4,8 @@
 //	cloakroom demo --config config.yml    the same, on a Dancer application's engine
 //	cloakroom dancer config config.yml    the meaning of that configuration, and the same in Go
 //	cloakroom dancer verify               check the signatures of values of old cookies
+//	cloakroom dancer status               how much of the old module's index is left
+//	cloakroom dancer purge                delete that index, once imports have ended
 //
 // Run "cloakroom --help" for more.
 package main

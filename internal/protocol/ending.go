@@ -154,6 +154,8 @@ func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, end 
 	switch {
 	case driver.IsGone(rec, err):
 		return true, end, r.confirmGrave(ctx, rec)
+	case driver.IsNotFound(err) && e.ID.Layout() == driver.LayoutImport: // about to be imported, perhaps
+		return false, end, err
 	case driver.IsNotFound(err): // lost, but a read alone doesn't prove it
 		return true, end, r.tryToBury(ctx, e.ID, driver.Grave{Reason: driver.EndExpired, Until: e.deadline(), App: r.app}, nil, end)
 	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):

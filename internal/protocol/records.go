@@ -44,17 +44,19 @@ type Records struct {
 	refresher driver.Refresher // the store, if it is one
 	refreshes shared
 	left      atomic.Bool  // see HasLeftovers
+	earlier   atomic.Bool  // it was logged that imports end earlier than is configured
 	faults    atomic.Int64 // see Faults
 	skews     skews
 	endings   endings
 
-	mu     sync.Mutex
-	queues map[driver.ID]*Queue // those at work, or held
-	closed bool
-	work   sync.WaitGroup // the queues' goroutines, and what Begin began
+	mu       sync.Mutex
+	queues   map[driver.ID]*Queue // those at work, or held
+	retiring map[driver.ID]bool   // whose foreign sessions are being retired; nil: none was
+	closed   bool
+	work     sync.WaitGroup // the queues' goroutines, and what Begin began, that of RetireImported too
 }
 
-// Options say how Records work. All fields have to be set, but for CacheFor, Ended,
+// Options say how Records work. All fields have to be set, but for CacheFor, Imports, Ended,
 // Fault, Ahead and Clock, whose zero value is the real time.
 type Options struct {
 	App         string
@@ -63,6 +65,7 @@ type Options struct {
 	Idle        time.Duration // idle timeout of sessions without one of their own; a record's Expires counts as well
 	MaxLifetime time.Duration // the longest that sessions of the app may live
 	CacheFor    time.Duration // how long a session is remembered; 0: not at all
+	Imports     bool          // foreign sessions are imported
 	Logger      *slog.Logger  // gets the errors that no caller gets
 
 	// Ended is called when a session has been ended here, once for each, whatever ended

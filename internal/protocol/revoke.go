@@ -38,13 +38,22 @@ func (r *Records) RevokeAll(ctx context.Context, principal string, except []driv
 			}
 		}
 		l.Live = slices.DeleteFunc(l.Live, func(e ledgerEntry) bool { return !spare(e) })
-		// A sign-in that began earlier must find this generation.
-		return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil
+		return r.keepGeneration(now), nil
 	})
 	if err != nil && !errors.Is(err, driver.ErrCorrupt) {
 		return err
 	}
 	return errors.Join(err, r.finishEnding(ctx, principal, l.Ending, often), r.endFound(ctx, principal, generation, except))
+}
+
+// keepGeneration returns until when a ledger with a new generation has to stay: a sign-in
+// that began earlier must find it. So must each import, whatever end of imports other
+// processes have: none is further ahead than the longest lifetime.
+func (r *Records) keepGeneration(now time.Time) time.Time {
+	if r.o.Imports {
+		return now.Add(driver.MaxLifetime + driver.ClockTolerance)
+	}
+	return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance)
 }
 
 // endFound ends the sessions of a principal that a search finds, but those in except and
@@ -154,7 +163,7 @@ func (r *Records) enterFound(ctx context.Context, principal string, at driver.Ve
 		slices.SortStableFunc(l.Live, func(a, b ledgerEntry) int { return a.ID.Time().Compare(b.ID.Time()) })
 		if l.Generation == (driver.WriteID{}) {
 			l.Generation = driver.NewWriteID()
-			return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil
+			return r.keepGeneration(now), nil
 		}
 		return now, nil
 	})

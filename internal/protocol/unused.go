@@ -19,13 +19,25 @@ import (
 // are particular about the names in objects.
 const unusedAsCarried = "true"
 
-// IsUnused reports whether no request has presented the token of the session's sign-in. A
-// session that nobody signed in to, or of a version that doesn't mark them, counts as
-// used.
-func IsUnused(rec *driver.Record) bool { return rec.Extra.Get(driver.ExtraUnused) != nil }
+// IsUnused reports whether no request has presented the token of the session's sign-in, or
+// of its import. Any other session counts as used, and so does one of a version that
+// doesn't mark them.
+func IsUnused(rec *driver.Record) bool {
+	if len(rec.Extra) == 0 {
+		return false
+	}
+	m, imported := importMarkOf(rec)
+	return rec.Extra.Get(driver.ExtraUnused) != nil || imported && m.Used == 0
+}
 
-// MarkUsed makes next a session whose token a request has presented.
-func MarkUsed(next *driver.Record) { next.Extra = next.Extra.Without(driver.ExtraUnused) }
+// MarkUsed makes next a session whose token a request has presented, at a time.
+func MarkUsed(next *driver.Record, at time.Time) {
+	next.Extra = next.Extra.Without(driver.ExtraUnused)
+	if m, imported := importMarkOf(next); imported && m.Used == 0 {
+		m.Used = at.UnixMilli()
+		m.putInto(next)
+	}
+}
 
 // markUnused makes next a session whose token nobody has presented.
 func markUnused(next *driver.Record) {

@@ -98,6 +98,8 @@ type Ring struct{ keys []key }
 type key struct {
 	hint          byte
 	tokens, proof *subKey // of tokens and of verifiers
+	imports       *subKey // of the secrets of imported sessions
+	sealing       []byte  // of AES-256
 }
 
 // NewRing derives a ring from secrets of MinSecret bytes or more (HKDF-SHA-256,
@@ -119,10 +121,12 @@ func NewRing(secrets [][]byte) (*Ring, error) {
 		hint, err1 := hkdf.Expand(sha256.New, prk(s), "cloakroom key hint v1", 1)
 		tokens, err2 := hkdf.Expand(sha256.New, prk(s), "cloakroom token key v1", 32)
 		proof, err3 := hkdf.Expand(sha256.New, prk(s), "cloakroom verifier key v1", 32)
-		if err := errors.Join(err1, err2, err3); err != nil {
+		imports, err4 := hkdf.Expand(sha256.New, prk(s), "cloakroom import key v1", 32)
+		sealing, err5 := hkdf.Expand(sha256.New, prk(s), "cloakroom import seal key v1", 32)
+		if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 			return nil, fmt.Errorf("secret %d of %d: %w", i+1, len(secrets), err)
 		}
-		r.keys[i] = key{hint[0], newSubKey(tokens), newSubKey(proof)}
+		r.keys[i] = key{hint[0], newSubKey(tokens), newSubKey(proof), newSubKey(imports), sealing}
 	}
 	return r, nil
 }

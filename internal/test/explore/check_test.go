@@ -28,6 +28,14 @@ func (w *world) check(x *explorer) string {
 		}
 	}
 	switch {
+	case w.stranger:
+		return "m: a visitor with a foreign session was taken for a stranger though nobody signed out"
+	case w.oldEnded && w.idleHands(x) && w.opensS1(x):
+		return "b: S1 opens though somebody signed out at the old library before it was retired there"
+	case w.tooLate:
+		return "w: a foreign session opens its session though the token of that is long in use"
+	case x.sc.foreign && w.lostOld(x):
+		return "m: what the old library saved is lost"
 	case w.fromEnded:
 		return "d: a sign-in succeeded from a session that was signed out"
 	case w.idle:
@@ -139,6 +147,36 @@ func (w *world) lostNote(x *explorer) bool {
 	}
 	last := uint16(1) << (bits.Len16(w.left) - 1)
 	return x.records[w.records[1]].note != last && w.taken&last == 0
+}
+
+// idleHands reports whether all clients are done.
+func (w *world) idleHands(x *explorer) bool {
+	for i := range x.sc.clients {
+		if w.clients[i] != nodeDone {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *world) opensS1(x *explorer) bool {
+	r := w.records[1]
+	return r != 0 && x.records[r].live && x.opens(openKey{r, w.now, anyToken})
+}
+
+// lostOld reports whether the foreign session was retired and the session that it became
+// lacks what was saved in it.
+func (w *world) lostOld(x *explorer) bool {
+	old, s := &x.records[w.records[foreignSlot]], &x.records[w.records[1]]
+	if old.reason != cloakroom.EndReplaced || w.records[1] == 0 || !s.live {
+		return false
+	}
+	for n, count := range s.counts {
+		if w.oldAcked>>n&1 == 1 && count != 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // carries reports whether what was saved in S1 has to be in a session.

@@ -164,6 +164,9 @@ func (x *explorer) initial() world {
 		w.left = 1
 	}
 	w.faults, w.crashes, w.tokens = sc.faults, sc.crashes, 1
+	if sc.foreign {
+		w.tokens = 0
+	}
 	for i := range sc.clients {
 		w.enter(x, uint8(i), x.begin(i))
 	}
@@ -209,6 +212,13 @@ func (x *explorer) setUp(t *testing.T, store *modelStore) {
 		must(store.Bury(ctx, id, store.records[id].GraveFor(cloakroom.EndDestroyed, now, driver.WriteID{}), driver.Version{}))
 	}
 	must(m.Close())
+	if x.sc.foreign {
+		_, err := store.Create(ctx, &driver.Record{ID: foreignID(), Kind: driver.KindLedger, App: app})
+		must(err)
+		must(x.recordImportEnd(ctx, store))
+		x.tokenSlot = append(x.tokenSlot, 1)
+		return
+	}
 	if len(x.sc.signedIn) == 0 { // the first client makes it: the same one each time
 		cryptotest.SetGlobalRandom(t, 1)
 		m, err := cloakroom.New(newModelStore(), x.keyring, config)

@@ -48,6 +48,8 @@ type scenario struct {
 	successor                bool   // what was saved in S1 has to be in the session that a sign-in made
 	note                     bool   // note 0 was left in the first sessions
 	prompt                   bool   // no time passes during an operation
+	foreign                  bool   // there is a foreign session, to be imported as S1
+	hour                     bool   // what has to hold holds for an hour, and one tick more would be that
 	props                    string
 	keep                     uint16 // sessions that nobody ends
 
@@ -134,6 +136,7 @@ type recordInfo struct {
 	note      uint16          // the set of the note that is in it
 	reason    cloakroom.EndReason
 	successor uint16 // slot, of a replaced session
+	heard     bool   // it was imported, and its token has been presented
 }
 
 func newExplorer(t *testing.T, sc *scenario) *explorer {
@@ -148,6 +151,9 @@ func newExplorer(t *testing.T, sc *scenario) *explorer {
 		records: make([]recordInfo, 1), requests: make([]requestInfo, 1), answers: make([]answer, 1), nodes: make([]node, 3),
 	}
 	x.slot(driver.LedgerID(app, principal))
+	if sc.foreign {
+		x.importSlots()
+	}
 	return x
 }
 
@@ -238,6 +244,7 @@ func (x *explorer) intern(r *driver.Record) recIndex {
 		}
 		info.note = 1 << n
 	}
+	info.heard = bytes.Contains(r.Extra.Get(driver.ExtraImport), []byte("used"))
 	if r.Grave != nil {
 		info.reason = r.Grave.Reason
 		if info.reason == cloakroom.EndReplaced {

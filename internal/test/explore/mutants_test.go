@@ -55,7 +55,7 @@ func codeMutants() []codeMutant {
 		{"the old id leaves the ledger before its record is retired", []edit{{"internal/protocol/ledgers.go", "if excess <= 0 || e.isReplaced(there) {\n\t\t\treturn false", "if e.isReplaced(there) {\n\t\t\treturn true\n\t\t}\n\t\tif excess <= 0 {\n\t\t\treturn false"}}, "relogin", "c"},
 		{"the limit counts the session that is replaced", []edit{{"internal/protocol/ledgers.go", "if e.isReplaced(there) || e.unread[there.ID] {", "if e.unread[there.ID] {"}}, "relogin-limit", "k"},
 		{"the limit drops the oldest without ending it", []edit{{"internal/protocol/ledgers.go", "\t\tl.Ending = append(l.Ending, there)\n", ""}}, "limit", "c"},
-		{"the ledger does not outlive attempts to sign in", []edit{{"internal/protocol/revoke.go", "// A sign-in that began earlier must find this generation.\n\t\treturn now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance), nil", "return now, nil"}}, "attempts", "c"},
+		{"the ledger does not outlive attempts to sign in", []edit{{"internal/protocol/revoke.go", "return now.Add(AttemptLife + r.o.MaxLifetime + driver.ClockTolerance)", "return now"}}, "attempts", "c"},
 		{"the limit counts what is over", []edit{{"internal/protocol/ledgers.go", "e.over, e.unread = r.overAmong(ctx, e.rivals)\n", ""}}, "limit-ended", "k"},
 		{"RevokeAll doesn't search", []edit{{"internal/protocol/revoke.go", "found, err := r.find(ctx, principal)\n\tfound = slices", "var found []*driver.Record\n\tvar err error\n\tfound = slices"}}, "lost-ledger", "c"},
 		{"RevokeAll ends what it finds, later sign-ins too", []edit{{"internal/protocol/revoke.go", "|| GenerationOf(rec) == generation", ""}, {"internal/protocol/revoke.go", "return g == l.Generation &&", "return g == l.Generation && false &&"}}, "lost-ledger", "k"},
@@ -74,7 +74,7 @@ func codeMutants() []codeMutant {
 		{"two write ids are kept, and answers that are certain are doubted, in a sign-in", []edit{fewIDs, doubts}, "login-certain", "n"},
 		{"a certain answer rules out earlier attempts of a save", []edit{{"internal/protocol/flush.go", "if !w.r.certain(err) {\n", "if w.r.certain(err) {\n\t\t\tw.open = nil\n\t\t} else {\n"}}, "saves-certain", "a"},
 		{"a certain answer rules out earlier attempts of a retirement", []edit{{"internal/protocol/signin.go", "if err != nil && !t.r.certain(err) {\n", "if t.open = nil; err != nil && !t.r.certain(err) {\n"}}, "login-certain", "a"},
-		{"a touch yields to whatever was written meanwhile", []edit{{"touch.go", "\tvisit := s.visit\n", "\tvisit, tries := s.visit, 0\n"}, {"touch.go", "\t\tmoves := visit.active", "\t\tif tries++; tries > 1 {\n\t\t\treturn protocol.ErrNeedless\n\t\t}\n\t\tmoves := visit.active"}}, "visits", "i"},
+		{"a touch yields to whatever was written meanwhile", []edit{{"touch.go", "\tvisit := s.keptVisit()\n", "\tvisit, tries := s.visit, 0\n"}, {"touch.go", "\t\tmoves := visit.active", "\t\tif tries++; tries > 1 {\n\t\t\treturn protocol.ErrNeedless\n\t\t}\n\t\tmoves := visit.active"}}, "visits", "i"},
 		{"the time of last activity is that of the write", []edit{{"touch.go", "if at := v.at.Time(); at.After(next.Seen)", "if at := now; at.After(next.Seen)"}}, "visits-slow", "i"},
 		{"a request doesn't record that it presents a sign-in's token", []edit{{"touch.go", "due := s.stored && !s.gone && visit.used &&", "due := false &&"}, {"touch.go", "if v.used && protocol.IsUnused(next) {", "if false {"}}, "login-unheard", "k"},
 		{"a sign-in that is repeated retires the lost one though it is in use", []edit{{"internal/protocol/signin.go", "case in.Repeats && !IsUnused(old):", "case false:"}}, "login-unheard", "k"},
@@ -90,6 +90,14 @@ func codeMutants() []codeMutant {
 		{"a strict renewal ends the last secret alone", []edit{{"previous.go", "if strict && !e.Ended() {", "if strict && i == 0 {"}}, "renew-strict", "s"},
 		{"a save that is under way isn't asked for its secret", []edit{{"save.go", "if err := m.stillGood(next, b.visit.secret, b.visit.strict); err != nil {\n", "if err := m.stillGood(next, b.visit.secret, b.visit.strict); false {\n"}}, "renew-strict", "s"},
 		{"a strict renewal of what isn't current is done", []edit{{"renew.go", "\tcase strict && old:\n", "\tcase strict && old && rec == nil:\n"}, {"renew.go", "\t\t\treturn errNotCurrent\n", "\t\t\t_ = 0\n"}}, "renew-strict-two", "r"},
+		{"a foreign session that is gone isn't looked for once more", []edit{{"import.go", "if !v.missing {", "if false {"}}, "import", "m"},
+		{"an import enters no ledger", []edit{{"internal/protocol/imports.go", "if next.Principal != \"\" {", "if false {"}}, "import-revoke", "c"},
+		{"an import enters the ledger whatever the generation", []edit{{"internal/protocol/imports.go", "r.enterLedger(ctx, next, driver.WriteID{}, in.Limit, nil)", "r.enterAny(ctx, next, in.Limit)"}, {"internal/protocol/imports.go", "// Imported is what", "func (r *Records) enterAny(ctx context.Context, next *driver.Record, limit int) ([]ledgerEntry, error) {\n\tg, err := r.Generation(ctx, next.Principal)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n\treturn r.enterLedger(ctx, next, g, limit, nil)\n}\n\n// Imported is what"}}, "import-revoke", "c"},
+		{"what the old library wrote meanwhile isn't taken over", []edit{{"internal/protocol/importretire.go", "next.Values = digests.follow(next.Values, values)", "_ = digests.follow(next.Values, values)"}}, "import-saves", "m"},
+		{"an import goes on though its session was ended at the old library", []edit{{"internal/protocol/importretire.go", "return r.takeBackImport(ctx, rec)", "return rec, nil"}}, "import-old-end", "b"},
+		{"nothing holds the place of a foreign session once its own is swept", []edit{{"internal/protocol/imports.go", "(im.Grave != nil || entered && entry.holds(now))", "(im.Grave != nil || entered && entry.holds(time.Time{}))"}, {"internal/protocol/imports.go", "case e.holds(r.clock.Now()):", "case e.holds(time.Time{}):"}, {"internal/protocol/imports.go", "case e.Deadline != next.Deadline.UnixMilli():", "case false:"}}, "import-sweep", "x"},
+		{"the first use of an import's token isn't recorded before the answer", []edit{{"touch.go", "due := s.stored && !s.gone && visit.used &&", "due := false &&"}, {"touch.go", "if v.used && protocol.IsUnused(next) {", "if false {"}}, "import-late", "w"},
+		{"a foreign session opens its session for ever", []edit{{"import.go", "case !o.fits, late:", "case !o.fits, late && s == nil:"}}, "import-late", "w"},
 	}
 }
 

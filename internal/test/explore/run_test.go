@@ -279,7 +279,10 @@ func repeatable(t *testing.T, f func()) {
 
 func (x *explorer) newClient(t *testing.T, i int) *client {
 	spec := x.sc.clients[i]
-	c := &client{t: t, x: x, i: i, tok: x.tokens[spec.token]}
+	c := &client{t: t, x: x, i: i}
+	if !x.sc.foreign {
+		c.tok = x.tokens[spec.token]
+	}
 	config := x.sc.config()
 	config.Now = func() time.Time {
 		c.mu.Lock()
@@ -289,6 +292,9 @@ func (x *explorer) newClient(t *testing.T, i int) *client {
 	config.Events = &cloakroom.Events{SignedIn: func(_ context.Context, i cloakroom.Info) { c.made = i.ID }}
 	if strings.Contains(x.sc.props, "o") {
 		config.Events.Ended = func(_ context.Context, e cloakroom.Ending) { c.note(effTold, x.slot(e.ID)) }
+	}
+	if x.sc.foreign {
+		config.Import = oldLibrary{c}.config()
 	}
 	if spec.touches {
 		config.TouchEvery = -1
@@ -407,5 +413,8 @@ func (c *client) note(kind effectKind, args ...uint16) {
 // start makes the beginning of an operation a step of its own, and returns the
 // newest token that a browser holds.
 func (c *client) start() string {
-	return c.x.tokens[c.ask(request{op: opStart}).held]
+	if a := c.ask(request{op: opStart}); int(a.held) < len(c.x.tokens) {
+		return c.x.tokens[a.held]
+	}
+	return "" // none yet
 }

@@ -41,7 +41,7 @@ func scenarios() []scenario {
 		case *full:
 			sc.faults++
 			sc.crashes++
-			if sc.maxTime > 0 {
+			if sc.maxTime > 0 && !sc.hour {
 				sc.maxTime++
 			}
 		case raceEnabled:
@@ -192,7 +192,27 @@ func bounded() []scenario {
 		timeless(scenario{name: "renew-strict-two", about: "two strict renewals of one token, a save", signedIn: anonymous, faults: 1,
 			clients: []spec{does(0, renewStrict), does(0, renewStrict), does(0, save(0))}}),
 		{name: "renew-crash", about: "renewal, a crash, time: does a token that somebody has still open it?", signedIn: anonymous, faults: 2, crashes: 1,
-			tick: 15 * time.Minute, idle: 20, life: 20, maxTime: 3, props: "h",
+			tick: 15 * time.Minute, idle: 20, life: 20, maxTime: 3, hour: true, props: "h",
 			clients: []spec{does(0, renew), does(0, use)}},
+		timeless(scenario{name: "import", costly: true, about: "two requests with a foreign session", foreign: true, faults: 1, crashes: 1,
+			clients: []spec{does(0, arrive(0)), does(0, arrive(1))}}),
+		timeless(scenario{name: "import-saves", about: "a request with a foreign session, and the old library saves in it", foreign: true, faults: 2, crashes: 1,
+			clients: []spec{does(0, arrive(0)), does(0, oldSave(3))}}),
+		timeless(scenario{name: "import-use", about: "a request with a foreign session and one with the token that it brings, another with the foreign session", foreign: true,
+			clients: []spec{does(0, arrive(0), goOnWith(2)), does(0, arrive(1))}}),
+		timeless(scenario{name: "import-phantom", about: "two requests with a foreign session, a node that was cut off with a phantom write", foreign: true, faults: 1, phantoms: true,
+			clients: []spec{does(0, arrive(0)), does(0, arriveOnly)}}),
+		timeless(scenario{name: "import-old-end", about: "two requests with a foreign session, and somebody signs out at the old library; stores vouch for their answers", foreign: true, vouches: true, certain: true,
+			clients: []spec{does(0, arrive(0)), does(0, arrive(1)), does(0, oldEnd)}}),
+		timeless(scenario{name: "import-revoke", costly: true, about: "a request with a foreign session, RevokeAll, and another", foreign: true, faults: 1, crashes: 1,
+			clients: []spec{does(0, arrive(0)), does(0, revokeAll(), arrive(1))}}),
+		timeless(scenario{name: "import-destroy", costly: true, about: "a request with a foreign session and a sign-out with the token that it brings, another with the foreign session", foreign: true, faults: 1, crashes: 1,
+			clients: []spec{does(0, arrive(0), leaveWith), does(0, arrive(1))}}),
+		{name: "import-late", costly: true, about: "a request with a foreign session and one with the token that it brings, another with the foreign session; time", foreign: true, faults: 1,
+			tick: time.Hour, idle: 20, life: 20, maxTime: 1, prompt: true,
+			clients: []spec{does(0, arrive(0), goOnWith(2)), does(0, arrive(1))}},
+		{name: "import-sweep", about: "a request with a foreign session, which comes to its end, and another; time, sweep", foreign: true, faults: 1,
+			tick: time.Hour, idle: 1, life: 1, maxTime: 2, prompt: true, sweep: 1 << 1, props: "x",
+			clients: []spec{does(0, arriveOnly), does(0, arriveOnly)}},
 	}
 }

@@ -66,6 +66,13 @@ type ghost struct {
 	used       uint16 // sessions that a request has presented the token of, perhaps
 	afterwards uint16 // sessions in which something was saved after the sign-in that made them, perhaps
 
+	oldAcked uint16 // saves in the foreign session that were acknowledged
+	leaving  bool   // somebody has begun to sign out
+	oldEnded bool   // somebody signed out at the old library
+	stranger bool   // a visitor with the foreign session was taken for a stranger before
+	heard    uint8  // a tick more than when a request with the token was answered; 0: none was
+	tooLate  bool   // the foreign session opened its session for a request that came later
+
 	told      [maxClients]uint16 // sessions whose end a process told
 	toldTwice bool               // one of them, by one process
 
@@ -120,6 +127,12 @@ const (
 	effAfterwards                    // args: slot; something is saved after the sign-in that made it
 	effHanded                        // args: token; a browser has it
 	effTold                          // args: slot; the process told that it has ended
+	effStranger                      // a visitor with the foreign session, or what it became, was taken for a stranger
+	effLeaving                       // somebody begins to sign out
+	effOldSaved                      // args: set of saves in the foreign session
+	effOldEnded                      // somebody signed out at the old library
+	effHeard                         // args: time; a request with the token of an import was answered
+	effByForeign                     // args: time; a request that began then was let in by the foreign session
 )
 
 // learn takes over what client i tells.
@@ -140,6 +153,10 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 		case effRevoking:
 			g.revoked = true
 			g.snapSessions[i], g.snapAttempts[i] = g.signedIn&^e.args[0], g.attempts
+			g.leaving = true
+			if x.sc.foreign { // whether it has been imported or not
+				g.snapSessions[i] |= 1 << 1
+			}
 		case effRevoked:
 			over := g.snapSessions[i]
 			for j, slot := range g.made {
@@ -185,6 +202,21 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 			g.later |= 1 << e.args[0]
 		case effAfterwards:
 			g.afterwards |= 1 << e.args[0]
+		case effStranger:
+			ends := int(x.sc.maxTime) >= min(x.sc.idle, x.sc.life) // by itself
+			g.stranger = g.stranger || !g.leaving && !ends && !x.records[w.records[1]].heard
+		case effLeaving:
+			g.leaving = true
+		case effOldSaved:
+			g.oldAcked |= e.args[0]
+		case effHeard:
+			if g.heard == 0 {
+				g.heard = uint8(e.args[0]) + 1
+			}
+		case effByForeign: // a tick is longer than the grace
+			g.tooLate = g.tooLate || g.heard != 0 && uint8(e.args[0]) >= g.heard
+		case effOldEnded:
+			g.oldEnded = true
 		case effTold:
 			g.toldTwice = g.toldTwice || g.told[i]>>e.args[0]&1 == 1
 			g.told[i] |= 1 << e.args[0]

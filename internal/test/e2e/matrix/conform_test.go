@@ -3,17 +3,21 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/dancer"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 	"github.com/cloakroom-go/cloakroom/storetest"
@@ -105,6 +109,52 @@ func conform(t *testing.T, at target, prefix string) {
 			t.Error(err)
 		}
 	})
+	t.Run("OldIndex", func(t *testing.T) { s.oldIndex(t, fmt.Sprintf("%s-old-%08x", prefix, rand.Uint32())) })
+}
+
+// oldIndex reads, deletes and counts Dancer's documents, and deletes their index, with the
+// same privileges on that.
+func (s *site) oldIndex(t *testing.T, name string) {
+	t.Cleanup(func() { s.clear(t, name) })
+	path := filepath.Join(t.TempDir(), "config.yml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, "session: ElasticSearch\nsession_options:\n  index: %q\n  signing: {secret: secret}\n", name), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config, err := dancer.LoadConfig(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, err := config.Import(s.user, dancer.ImportOptions{Until: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := config.Signer().Sign("a_document")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.call(t, http.MethodPut, "/"+name, `{"mappings":{"dynamic":false}}`)
+	s.call(t, http.MethodPut, "/"+name+"/_doc/a_document?refresh=true", fmt.Sprintf(`{"id":%q,"user":"ann"}`, value))
+	token := cloakroom.ForeignToken{ID: "a_document", Credential: value}
+	f, err := im.From.Load(t.Context(), token)
+	if err != nil || string(f.Values["user"]) != `"ann"` {
+		t.Fatalf("%v, %v", f, err)
+	}
+	old := config.OldIndex(s.user)
+	if state, err := old.State(t.Context()); err != nil || !state.Exists || state.Documents != 1 || state.Behind != nil {
+		t.Errorf("the state is %+v, %v", state, err)
+	}
+	if err := im.From.Retire(t.Context(), token, f.Version); err != nil {
+		t.Error(err)
+	}
+	if _, err := im.From.Load(t.Context(), token); !errors.Is(err, cloakroom.ErrNotFound) {
+		t.Errorf("the document is left: %v", err)
+	}
+	if err := old.Delete(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if state, err := old.State(t.Context()); err != nil || state.Exists {
+		t.Errorf("the index is left: %+v, %v", state, err)
+	}
 }
 
 // indexOf returns the name of the index that has a record.

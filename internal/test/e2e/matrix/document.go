@@ -53,6 +53,14 @@ func (r result) Security() string {
 // Suite counts the tests of the conformance suite.
 func (r result) Suite() string { return r.suite.String() }
 
+// Imports counts the tests of imports of Dancer's sessions.
+func (r result) Imports() string {
+	if r.role != nil {
+		return "—"
+	}
+	return r.imports.String()
+}
+
 // Operations counts those of the workload.
 func (r result) Operations() string {
 	if r.history == nil {

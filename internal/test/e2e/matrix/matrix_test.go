@@ -112,13 +112,13 @@ no JSON
 
 func TestDocument(t *testing.T) {
 	got := string(document([]result{
-		{entry: entry{name: "opensearch2"}, engine: "OpenSearch 2.19.1", suite: &count{passed: 70},
+		{entry: entry{name: "opensearch2"}, engine: "OpenSearch 2.19.1", suite: &count{passed: 70}, imports: &count{passed: 12},
 			history: &history.Report{Ops: 1234, Failed: 2}, took: 90 * time.Second, err: errors.New("2 families\nbreak a promise")},
 		{entry: entry{name: "es8", role: &testengine.Role{}}, err: errors.New("no Java")},
 	}, time.Now(), 7, 2))
 	for _, want := range []string{
-		"| OpenSearch 2.19.1 | off | 70 passed | 1234 | 0 | 2 | 90 | **failed** |\n",
-		"| es8, which did not start | TLS, least rights | not run | not run | — | — | 0 | **failed** |\n| Elasticsearch 9 |",
+		"| OpenSearch 2.19.1 | off | 70 passed | 12 passed | 1234 | 0 | 2 | 90 | **failed** |\n",
+		"| es8, which did not start | TLS, least rights | not run | — | not run | — | — | 0 | **failed** |\n| Elasticsearch 9 |",
 		"**OpenSearch 2.19.1, security off:** 2 families break a promise\n",
 		"seed 7",
 		"2 engines at a time",

@@ -25,6 +25,7 @@ type result struct {
 	entry
 	engine  string // as it calls itself, with its version
 	suite   *count // the conformance suite, in both arrangements of indices
+	imports *count // of Dancer's sessions, without security
 	history *history.Report
 	took    time.Duration
 	err     error
@@ -35,7 +36,7 @@ func (r result) String() string {
 	if r.err != nil {
 		verdict = "FAILED"
 	}
-	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v", r.label(), verdict, r.took.Seconds(), r.Engine(), r.Suite())
+	s := fmt.Sprintf("%s: %s in %.0f s: %s; conformance suite %v; imports %v", r.label(), verdict, r.took.Seconds(), r.Engine(), r.Suite(), r.Imports())
 	if r.history != nil {
 		s += "; " + r.history.String()
 	}
@@ -64,6 +65,10 @@ func (s *settings) try(ctx context.Context, e entry) (r result) {
 		}
 		r.suite, err = s.conformance(ctx, targetVariable+"="+string(text))
 		note(t, "the conformance suite", err)
+		if e.role == nil { // dancer's tests have no login
+			r.imports, err = goTest(ctx, s.log, "CLOAKROOM_TEST_ENGINE="+at.URL, module+"dancer", "-run", "^TestImport")
+			note(t, "the imports of Dancer's sessions", err)
+		}
 		r.history, err = s.work(ctx, at)
 		note(t, "the workload", err)
 	})
