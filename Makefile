@@ -6,7 +6,7 @@ ROOT := github.com/cloakroom-go/cloakroom
 # PLATFORMS are those of make cross: what servers and developers run, one of 32 bits among them.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: quick cross test test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
+.PHONY: quick cross test test-explore test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
 
 # The modules of adapters and examples whose tests need no engine, browser or peer.
 USERS := ./adapters/gorilla/... ./adapters/scs/... ./examples/frameworks/... ./examples/ownstore/...
@@ -25,8 +25,13 @@ quick:
 test: deps
 	$(GO) test -count=1 -v -run TestSharedIsOneForAllProcesses ./internal/test/testengine
 	$(GO) test -race -timeout 30m $(QUICK) $(USERS) ./internal/test/e2e/...
+	$(MAKE) -j2 test-explore test-stores
+	$(MAKE) test-modules test-engines
+
+## test-explore: the explorer, and the tests of bench. The explorer keeps one processor busy, and
+## test-stores waits for engines and disks: make test has both at once.
+test-explore:
 	$(GO) test -timeout 30m ./internal/test/explore ./bench/...
-	$(MAKE) test-modules test-stores test-engines
 
 ## test-modules: go get of every module as a user does it, outside of the workspace; the tools' own tests
 test-modules:

@@ -106,6 +106,8 @@ func (v *importVisit) open(ctx context.Context) error {
 	case im.Over:
 		v.over(im.Grave)
 		return nil
+	case v.missing: // and nobody has imported it: who does makes a record before it is retired
+		return fmt.Errorf("cloakroom: importer %q: %w", m.config.Import.From.Name(), ErrNotFound)
 	}
 	rec, err := m.records.Import(ctx, v.importing())
 	switch {
