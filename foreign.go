@@ -1,7 +1,7 @@
 package cloakroom
 
 // This file is the foreign session that a request presents, as far as the response has to
-// know of it. import.go opens it, and importretire.go ends it.
+// know of it. import.go opens it, and importbeside.go ends it.
 
 // foreignVisit is that. It doesn't change.
 type foreignVisit struct {

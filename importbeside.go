@@ -70,20 +70,13 @@ func (v *importVisit) barOwn(ctx context.Context) (again bool, err error) {
 }
 
 // bar has the foreign session never be imported, and ends it at its library if that is
-// possible in half of the time that a save has.
+// possible.
 func (v *importVisit) bar(ctx context.Context) error {
 	if err := v.m.records.BarImport(ctx, v.name(), v.m.config.Import.Until); err != nil {
 		return err
 	}
-	if v.foreign == nil {
-		return nil
-	}
-	there, cancel := context.WithTimeout(ctx, v.m.config.SaveTimeout/2)
-	defer cancel()
-	if err := v.retire(there); errors.Is(err, ErrConflict) { // it is over here in any case
-		if _, err := v.load(there); err == nil {
-			_ = v.retire(there)
-		}
+	if v.foreign != nil { // else it couldn't be read
+		v.retireWhatever(ctx)
 	}
 	return nil
 }

@@ -83,15 +83,20 @@ func (m *Manager) pendingOf(rec *driver.Record) (*importVisit, protocol.Digests)
 }
 
 // retireEnded ends the foreign session of an imported one that has just been signed out, or
-// replaced by a sign-in, if that is left to do. No request of that session will. It takes
-// half of the time that a save has at most. A failure is none: the foreign session opens
-// nothing here, but processes of its library go on with it.
+// replaced by a sign-in, if that is left to do. No request of that session will. A failure
+// is none: the foreign session opens nothing here, but processes of its library go on with
+// it.
 func (m *Manager) retireEnded(ctx context.Context, rec *driver.Record) {
-	v, _ := m.pendingOf(rec)
-	if v == nil {
-		return
+	if v, _ := m.pendingOf(rec); v != nil {
+		v.retireWhatever(ctx)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.config.SaveTimeout/2)
+}
+
+// retireWhatever ends the foreign session at its library, whatever has become of it since
+// it was read. It takes half of the time that a save has at most: who signs in or out
+// doesn't need the library for it.
+func (v *importVisit) retireWhatever(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.m.config.SaveTimeout/2)
 	defer cancel()
 	for range maxImports {
 		if err := v.retire(ctx); !errors.Is(err, ErrConflict) {

@@ -166,7 +166,7 @@ func verify(s *dancer.Signer, l inputLine) (id, reason string) {
 	if l.long {
 		return "", fmt.Sprintf("it is longer than %d bytes, which no cookie is", maxLine)
 	}
-	value := percentDecoded(l.text)
+	value := dancer.DecodeValue(l.text)
 	id, err := s.Verify(value)
 	if err != nil && value != l.text {
 		id, err = s.Verify(l.text) // a plain value: an id may look encoded
@@ -184,37 +184,6 @@ func verify(s *dancer.Signer, l inputLine) (id, reason string) {
 		return "", fmt.Sprintf("it doesn't begin with a hash, which is %d hexadecimal digits in lower case: give the value alone", n)
 	}
 	return "", "the signature is wrong: it was made with another secret or length, or the value was changed"
-}
-
-// percentDecoded decodes percent-encoding. As in Dancer, a % that begins no code stays.
-func percentDecoded(text string) string {
-	if !strings.Contains(text, "%") {
-		return text
-	}
-	b := make([]byte, 0, len(text))
-	for i := 0; i < len(text); i++ {
-		if text[i] == '%' && i+2 < len(text) {
-			high, ok1 := hexDigit(text[i+1])
-			low, ok2 := hexDigit(text[i+2])
-			if ok1 && ok2 {
-				b = append(b, high<<4|low)
-				i += 2
-				continue
-			}
-		}
-		b = append(b, text[i])
-	}
-	return string(b)
-}
-
-func hexDigit(c byte) (byte, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return c - '0', true
-	case 'a' <= c|0x20 && c|0x20 <= 'f':
-		return c | 0x20 - 'a' + 10, true
-	}
-	return 0, false
 }
 
 // verifyOutput takes the answers.

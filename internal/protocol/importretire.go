@@ -18,17 +18,17 @@ import (
 const maxRetirements = 8
 
 // retireForeign retires the foreign session that rec was made of. digests are of the
-// values that were read. It returns the record as it is then, as far as that is known. If
-// the foreign session was ended at its library meanwhile, rec is ended too, and the error
-// is ErrImportOver. A failure to retire it is none: RetireImported tries again.
-func (r *Records) retireForeign(ctx context.Context, in *Import, rec *driver.Record, digests Digests) (*driver.Record, error) {
+// values that were read. It returns the record as it is then, as far as that is known. A
+// failure to retire it is none: RetireImported tries again. If somebody else ended the
+// foreign session, the result is that of gone.
+func (r *Records) retireForeign(ctx context.Context, in *Import, rec *driver.Record, digests Digests, gone func(*driver.Record) (*driver.Record, error)) (*driver.Record, error) {
 	for n := 1; ; n++ {
 		err := in.Retire(ctx)
 		switch {
 		case err == nil:
 			return r.forgetPending(rec), nil
 		case driver.IsNotFound(err):
-			return r.takeBackImport(ctx, rec)
+			return gone(rec)
 		case !errors.Is(err, driver.ErrConflict) || n == maxRetirements:
 			r.o.Logger.WarnContext(ctx, "cloakroom: a foreign session that was imported isn't retired yet; it is tried again", "session", rec.ID, "importer", in.Importer, "error", err)
 			return rec, nil
@@ -86,7 +86,7 @@ func (r *Records) followForeign(ctx context.Context, in *Import, rec *driver.Rec
 
 // takeBackImport ends the session that was just imported, as its foreign session was
 // ended at its library meanwhile. Nobody else of ours can have retired that yet (see
-// RetireDue), unless the session was signed out since.
+// RetireDue), unless the session was signed out since. The error is ErrImportOver.
 func (r *Records) takeBackImport(ctx context.Context, rec *driver.Record) (*driver.Record, error) {
 	if err := ctx.Err(); err != nil { // somebody else may have
 		return nil, errUnread(rec.ID, err)
@@ -130,7 +130,9 @@ func (r *Records) RetireImported(in *Import, rec *driver.Record, digests Digests
 				r.o.Logger.Error("cloakroom: retiring a foreign session panicked; it is tried again", "session", rec.ID, "importer", in.Importer, "panic", PanicText(p), "stack", string(debug.Stack()))
 			}
 		}()
-		r.retireImported(ctx, in, rec, digests)
+		_, _ = r.retireForeign(ctx, in, rec, digests, func(rec *driver.Record) (*driver.Record, error) {
+			return r.forgetPending(rec), nil // the process that imported it ended it, perhaps
+		})
 	}()
 }
 
@@ -153,32 +155,6 @@ func (r *Records) endRetiring(id driver.ID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.retiring, id)
-}
-
-func (r *Records) retireImported(ctx context.Context, in *Import, rec *driver.Record, digests Digests) {
-	for n := 1; ; n++ {
-		err := in.Retire(ctx)
-		switch {
-		case err == nil, driver.IsNotFound(err):
-			r.forgetPending(rec)
-			return
-		case errors.Is(err, driver.ErrConflict) && n < maxRetirements:
-			next, d, e := r.followForeign(ctx, in, rec, digests)
-			switch {
-			case driver.IsNotFound(e):
-				r.forgetPending(rec)
-				return
-			case e == nil && next == nil:
-				return
-			case e == nil:
-				rec, digests = next, d
-				continue
-			}
-			err = e
-		}
-		r.o.Logger.WarnContext(ctx, "cloakroom: a foreign session that was imported isn't retired yet; it is tried again", "session", rec.ID, "importer", in.Importer, "error", err)
-		return
-	}
 }
 
 // forgetPending records that the foreign session has been retired, and returns the record

@@ -180,7 +180,9 @@ func (r *Records) Import(ctx context.Context, in *Import) (*driver.Record, error
 		return nil, err
 	}
 	_ = r.finishEnding(ctx, rec.Principal, ending, often)
-	return r.retireForeign(ctx, in, rec, DigestsOf(values))
+	return r.retireForeign(ctx, in, rec, DigestsOf(values), func(rec *driver.Record) (*driver.Record, error) {
+		return r.takeBackImport(ctx, rec)
+	})
 }
 
 // enterImport writes the foreign session's entry, and returns the record to be made. If
