@@ -21,8 +21,8 @@ type importsEnd struct {
 	Until int64 `json:"until"` // in Unix milliseconds
 }
 
-// importEnd returns the end of an importer's imports: the earliest that any process was
-// configured with. The first import of a process that has an earlier one records it. The
+// importEnd returns the end of an importer's imports: the earliest that any process
+// imported under. The first import of a process that has an earlier one records it. The
 // record stays for ever.
 func (r *Records) importEnd(ctx context.Context, importer string, configured time.Time) (time.Time, error) {
 	stored, err := r.storedImportEnd(ctx, importer)
