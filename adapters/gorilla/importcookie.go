@@ -43,11 +43,7 @@ func NewCookieImporter(store *sessions.CookieStore, name string, o *ImportOption
 	if store == nil {
 		return nil, errors.New("gorilla: no CookieStore given: it is nil")
 	}
-	c, err := newCodecs(store.Codecs)
-	if err != nil {
-		return nil, err
-	}
-	r, err := newReader(c, store.Options, name, o)
+	r, err := newReader(store.Codecs, store.Options, name, o)
 	if err != nil {
 		return nil, err
 	}

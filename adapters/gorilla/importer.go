@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 )
 
@@ -52,7 +53,11 @@ type reader struct {
 	o      ImportOptions
 }
 
-func newReader(c codecs, cookie *sessions.Options, name string, o *ImportOptions) (*reader, error) {
+func newReader(of []securecookie.Codec, cookie *sessions.Options, name string, o *ImportOptions) (*reader, error) {
+	c, err := newCodecs(of)
+	if err != nil {
+		return nil, err
+	}
 	r := &reader{codecs: c, names: []string{name}}
 	if o != nil {
 		r.o = *o

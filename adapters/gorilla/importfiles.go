@@ -54,11 +54,7 @@ func NewFilesystemImporter(store *sessions.FilesystemStore, dir, name string, o 
 	if store == nil {
 		return nil, errors.New("gorilla: no FilesystemStore given: it is nil")
 	}
-	c, err := newCodecs(store.Codecs)
-	if err != nil {
-		return nil, err
-	}
-	r, err := newReader(c, store.Options, name, o)
+	r, err := newReader(store.Codecs, store.Options, name, o)
 	if err != nil {
 		return nil, err
 	}
