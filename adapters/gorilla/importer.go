@@ -9,9 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
 	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
+
+	"github.com/cloakroom-go/cloakroom"
 )
 
 // This file is what the importers of gorilla's own stores have in common: their options,
