@@ -17,6 +17,7 @@ type Severity string
 
 // The severities.
 const (
+	SeverityInfo Severity = "info" // it works as configured, and is worth knowing
 	SeverityWarn Severity = "warn" // it works, but not as it should
 	SeverityFail Severity = "fail" // something doesn't work, or soon won't
 )
