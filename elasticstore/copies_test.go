@@ -148,7 +148,9 @@ func TestCopiesAmongOthers(t *testing.T) {
 	unknown := mustCreate(t, other, session(driver.LayoutDay, time.Now()))
 	elsewhere := mustCreate(t, other, session(driver.LayoutImport, time.Now()))
 	stale := saved(t, other, r, "1")
-	at := func(r *driver.Record) target { return target{index: s.names.of(r.ID), id: r.ID, known: s.copies.of(r.ID)} }
+	at := func(r *driver.Record) target {
+		return target{index: s.names.of(r.ID), id: r.ID, known: s.copies.of(r.ID)}
+	}
 	for name, records := range map[string][]*driver.Record{
 		"one index":       {known, unknown, stale, known},
 		"several indices": {elsewhere, known, unknown, stale},

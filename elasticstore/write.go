@@ -258,7 +258,7 @@ func (c *carrying) moved(ctx context.Context, m *movedWrite) error {
 
 // elsewhere reports whether a block is that of an index whose documents were moved.
 func (c *carrying) elsewhere(ctx context.Context) bool {
-	const often = time.Second // a block that stays must not cost a look for each save
+	const often = 100 * time.Millisecond // a block that stays must not cost a look for each save
 	if time.Duration(sinceStart()-c.p.looked.Load()) < often {
 		return c.p.home.Load() != c.w.home
 	}
