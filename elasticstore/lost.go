@@ -130,7 +130,7 @@ func (s *Store) over(e *entry, now time.Time) bool {
 	if !ok {
 		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
 	}
-	return now.Before(p.start) || now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime) * time.Millisecond))
+	return now.Before(p.start) || now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime)*time.Millisecond))
 }
 
 // remember keeps what the register says, and tells of incidents that this process hasn't
