@@ -84,7 +84,7 @@ func (s *sweeping) report(r *driver.Report) {
 	if since.Before(well) {
 		since = well
 	}
-	if s.every < 0 || time.Since(since) <= lateSweeps*s.every {
+	if s.every < 0 || time.Since(since)/lateSweeps <= s.every {
 		return
 	}
 	text := fmt.Sprintf("This manager sweeps every %v, and has done no sweep without an error for %v: what is over stays in the store, which grows.", s.every, time.Since(since).Round(time.Second))
