@@ -41,6 +41,8 @@ func codeMutants() []codeMutant {
 		{"that a write isn't read means that it didn't happen", []edit{{"internal/protocol/resolve.go", "\t\t\ta.ruledOut = true\n\t\t\tpending = append(pending, a)", ""}}, "saves-phantom", "a"},
 		{"a refusal isn't confirmed", []edit{{"internal/protocol/flush.go", "case len(w.open) > 0:\n\t\t\tw.batch", "case false:\n\t\t\tw.batch"}}, "refusal-phantom", "e"},
 		{"expired is said without burying", []edit{{"internal/protocol/read.go", "case !at.Before(rec.Deadline):\n\t\treturn true, e, nil", "case true:\n\t\treturn true, e, nil"}}, "expiry", "x"},
+		{"a session ends by this machine's clock alone", []edit{{"internal/protocol/witness.go", "if err == nil && there.Before(now) {", "if false && there.Before(now) {"}}, "visits-ahead", "i"},
+		{"a sweep goes by this machine's clock alone", []edit{{"sweep.go", "case w.Apart() && w.Ahead > 0:", "case false:"}}, "visits-ahead", "i"},
 		{"graves are over at once", []edit{{"driver/record.go", "Until: r.Deadline,", "Until: at,"}}, "create-end", "b"},
 		{"a sign-in compares no generations", []edit{{"internal/protocol/ledgers.go", "if l.Generation != e.generation {\n\t\treturn now", "if false {\n\t\treturn now"}, {"internal/protocol/ledgers.go", "if l.Generation != generation { // moved", "if false { // moved"}}, "login-revoke", "c"},
 		{"a sign-in retires whatever version there is", []edit{{"internal/protocol/signin.go", "t.r.store.Bury(ctx, t.old.ID, g, t.old.Version)", "t.r.store.Bury(ctx, t.old.ID, g, driver.Version{})"}}, "login-saves", "a"},
