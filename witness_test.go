@@ -175,7 +175,7 @@ func TestI11_TheEngineDoesNotTell(t *testing.T) {
 			s := r.stored(1)
 			r.clock.add(time.Hour)
 			_, err := r.m.Retrieve(t.Context(), s.Token())
-			if answer == errors.ErrUnsupported {
+			if errors.Is(answer, errors.ErrUnsupported) {
 				r.wantErr("Retrieve", err, cloakroom.ErrNotFound)
 				r.wantGrave(s.ID(), cloakroom.EndExpired)
 				if got := r.codes(r.m); !strings.Contains(got, "info:clock-unwitnessed") {

@@ -14,7 +14,8 @@ import (
 // so has another clock. The Manager asks it before it ends anything because of the time:
 // where the two clocks lie apart by more than ClockTolerance, nobody knows which is wrong,
 // and nothing ends that isn't over by both. The methods of Store never look at that clock.
-// Without an EngineClock the machine's own clock decides alone.
+// Without an EngineClock the machine's own clock decides alone. For contexts and Close the
+// rules of Store hold.
 type EngineClock interface {
 	// EngineTime returns the time by the engine's clock at some moment of the call.
 	//
@@ -24,8 +25,8 @@ type EngineClock interface {
 	EngineTime(ctx context.Context) (time.Time, error)
 }
 
-// ErrClock: nothing was swept, since the clock of this machine and that of the store's
-// engine lie apart by more than ClockTolerance.
+// ErrClock says that nothing was swept, since the clock of this machine and that of the
+// store's engine lie apart by more than ClockTolerance.
 var ErrClock = errors.New("the clocks of this machine and of the store's engine lie apart")
 
 // ClockAhead returns how far the clock now is ahead of that of the store's engine. It is
