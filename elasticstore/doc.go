@@ -111,6 +111,11 @@
 // and made anew, or that stands behind an alias, counts its versions from the start again.
 // A Store that sees such a change tells the versions of both apart, and keeps no copy.
 //
+// A Manager asks for the engine's time (EngineTime) before it ends anything because of the
+// time, and ends nothing by a clock that is ahead of it: see driver.EngineClock. The node
+// that answers tells its own. So all nodes' clocks, and those of the application's
+// machines, should be set by one source (NTP).
+//
 // Search, Sweep and Inspector trail by Config.RefreshInterval. Refresh has the engine
 // catch up in all of the store's indices; signing out everywhere calls it before it
 // searches. Each page of a search is a view of its own. A record that is written
