@@ -32,6 +32,8 @@ type fault struct {
 	settings bool
 	// forbidden: the login lacks a privilege.
 	forbidden bool
+	// overlap: another's template keeps ours from being made. Indices can be made.
+	overlap bool
 }
 
 type again uint8
@@ -177,7 +179,7 @@ func (s *scanner) saidTo(depth int) (e said) {
 			s.skip()
 		}
 	})
-	if e.reason == "" || e.reason == "all shards failed" {
+	if e.reason == "" || e.reason == "all shards failed" || strings.Contains(cause.reason, "timestamp field") {
 		if cause.kind != "" {
 			e = cause
 		}
@@ -251,6 +253,9 @@ func (e said) fault(what string, write bool) *fault {
 		f.text += "; a shard has no copy that works: GET /_cluster/allocation/explain tells why"
 	case e.status == http.StatusTooManyRequests:
 		f.again = always // not certain: the sender isn't known
+	case e.byCluster():
+		f.certain, f.settings = true, true
+		f.text += e.remedy()
 	case e.status >= 500, e.status == 0:
 		f.again = always
 	case e.status >= 400:
@@ -280,33 +285,6 @@ func (e said) blockRemedy() string {
 		return "somebody has blocked this: set the index.blocks, or cluster.blocks, in question to null"
 	}
 	return ""
-}
-
-// foreignMapping reports whether the index's mapping made the engine refuse members that
-// all documents have. Only Extra can have a name that the engine keeps for itself.
-func (e said) foreignMapping() bool {
-	if strings.Contains(e.reason, "failed to parse field [_") {
-		return false
-	}
-	for _, text := range []string{"failed to parse field [", "mapping set to strict", "object mapping for [", "Limit of total fields"} {
-		if strings.Contains(e.reason, text) {
-			return true
-		}
-	}
-	return false
-}
-
-// refused reports whether an item failed because of its document.
-func (e said) refused() bool {
-	if e.status != http.StatusBadRequest {
-		return false
-	}
-	switch e.kind {
-	case "index_closed_exception", "validation_exception", "invalid_index_name_exception", "index_not_found_exception",
-		"cluster_block_exception", "security_exception", "invalid_alias_name_exception", "action_request_validation_exception":
-		return false
-	}
-	return true
 }
 
 // parseError reads the body of an answer with an error status.

@@ -182,7 +182,7 @@ func (s *Store) checkIndex(ctx context.Context, index string) (bool, error) {
 // false if the index is there already.
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
 	body, err := json.Marshal(object{
-		"settings": s.indexSettings(),
+		"settings": s.newIndexSettings(ctx),
 		"mappings": mapping(markOfOurs{Format: format, Lifetime: lifetime.Milliseconds()}),
 	})
 	if err != nil {

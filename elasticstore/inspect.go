@@ -78,6 +78,8 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	}
 	found := s.reportIndices(list, problem)
 	s.reportTemplate(ctx, problem)
+	s.reportNeighbours(ctx, problem)
+	s.reportSettings(ctx, problem)
 	whole := true
 	for _, index := range s.names.lasting() {
 		if !found.ours[index] {
@@ -152,6 +154,7 @@ func (s *Store) reportTemplate(ctx context.Context, problem tellProblem) {
 	case err != nil:
 		problem("template-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
 			"The index template %q can't be read: %v.", s.names.template(), err)
+	case !t.found && s.cfg.NoTemplate:
 	case !t.found:
 		problem("template-missing", driver.SeverityWarn, "Run setup.", "The index template %q is missing.", s.names.template())
 	case t.mark == nil:

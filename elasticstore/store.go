@@ -30,6 +30,7 @@ type Store struct {
 	ready   once    // Setup's work
 	indices indices // ours that are known to be there
 	notes   notes
+	unseen  atomic.Bool // the login may not see templates
 
 	lastPeriod atomic.Pointer[period] // see indexOf
 	alarms     *timeout.Alarms        // end operations whose time is over
