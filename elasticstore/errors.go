@@ -179,18 +179,21 @@ func (s *scanner) saidTo(depth int) (e said) {
 			s.skip()
 		}
 	})
-	if e.reason == "" || e.reason == "all shards failed" || strings.Contains(cause.reason, "timestamp field") {
-		if cause.kind != "" {
-			e = cause
-		}
+	if cause.kind != "" && (e.reason == "" || e.reason == "all shards failed" || cause.tellsMore()) {
+		e = cause
 	}
 	return e
+}
+
+// tellsMore reports whether a cause tells whose fault it is, which the error doesn't.
+func (e said) tellsMore() bool {
+	return strings.Contains(e.reason, "timestamp field") || strings.Contains(e.reason, "immense term") || strings.Contains(e.reason, "Limit of ")
 }
 
 // String is fit for logs: it cuts the documents that engines quote in their reasons.
 func (e said) String() string {
 	reason := e.reason
-	for _, quote := range []string{" at [Source", "Preview of field's value", ". Original value", " in document with id"} {
+	for _, quote := range []string{" at [Source", "Preview of field's value", ". Original value", " in document with id", " The prefix of the first"} {
 		reason, _, _ = strings.Cut(reason, quote)
 	}
 	if i := strings.IndexByte(reason, '\n'); i >= 0 {
