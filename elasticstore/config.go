@@ -153,9 +153,6 @@ func (c *Config) withDefaults() (Config, error) {
 	if err := checkIndex(d.Index); err != nil {
 		return d, err
 	}
-	if err := d.checkSettings(); err != nil {
-		return d, err
-	}
 	if d.Logger == nil {
 		d.Logger = slog.Default()
 	}
@@ -165,7 +162,7 @@ func (c *Config) withDefaults() (Config, error) {
 	if d.patience == 0 {
 		d.patience = lagPatience
 	}
-	return d, nil
+	return d, d.checkSettings()
 }
 
 // checkIndex refuses names that the engines refuse, and some that would be a nuisance

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -193,17 +194,11 @@ func (s *Store) reportNeighbours(ctx context.Context, problem tellProblem) {
 		return
 	}
 	for _, other := range list {
-		if other.legacy || other.priority != s.cfg.TemplatePriority {
-			continue
-		}
-		for _, pattern := range s.names.templatePatterns() {
-			if other.matches(pattern) {
-				problem("template-overlap", driver.SeverityWarn,
-					"Set Config.TemplatePriority to another number, or narrow the other's patterns, and run setup. Or do without (Config.NoTemplate).",
-					"The index template %q has patterns (%s) that overlap with ours, and the same priority, %d. So the engine refuses ours. Indices are made without it.",
-					other.name, quoted(other.patterns), other.priority)
-				break
-			}
+		if !other.legacy && other.priority == s.cfg.TemplatePriority && slices.ContainsFunc(s.names.templatePatterns(), other.matches) {
+			problem("template-overlap", driver.SeverityWarn,
+				"Set Config.TemplatePriority to another number, or narrow the other's patterns, and run setup. Or do without (Config.NoTemplate).",
+				"The index template %q has patterns (%s) that overlap with ours, and the same priority, %d. So the engine refuses ours. Indices are made without it.",
+				other.name, quoted(other.patterns), other.priority)
 		}
 	}
 }

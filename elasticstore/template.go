@@ -190,11 +190,17 @@ func dig(o object, path ...string) (object, bool) {
 	return o, o != nil
 }
 
+// getTemplate reads our index template. A login that may not see it isn't asked again for
+// each index.
 func (s *Store) getTemplate(ctx context.Context) (template, error) {
 	name := s.names.template()
 	r := request{method: http.MethodGet, path: "/_index_template/" + name}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
+		var f *fault
+		if errors.As(err, &f) && f.forbidden {
+			s.unseen.Store(true)
+		}
 		return template{}, err
 	}
 	defer a.release()
@@ -259,10 +265,6 @@ func (s *Store) newIndexSettings(ctx context.Context) object {
 		return ours
 	}
 	there, err := s.getTemplate(ctx)
-	var f *fault
-	if errors.As(err, &f) && f.forbidden {
-		s.unseen.Store(true)
-	}
 	if err != nil || there.mark == nil {
 		return ours // it isn't worth failing for
 	}
