@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // This file is the indices whose settings differ from the configuration, and the
@@ -97,8 +95,11 @@ func (s *Store) drift(ctx context.Context) ([]Drift, error) {
 	if err != nil {
 		return nil, err
 	}
-	var found []Drift
-	wants := s.wanted(ctx)
+	return differences(there, s.wanted(ctx)), nil
+}
+
+// differences returns the settings that indices should have and don't.
+func differences(there map[string]flat, wants flat) (found []Drift) {
 	for index, settings := range there {
 		for setting, want := range wants {
 			has, ok := settings[setting]
@@ -113,7 +114,7 @@ func (s *Store) drift(ctx context.Context) ([]Drift, error) {
 	slices.SortFunc(found, func(a, b Drift) int {
 		return strings.Compare(a.Index+" "+a.Setting, b.Index+" "+b.Setting)
 	})
-	return found, nil
+	return found
 }
 
 // wanted are the settings that every index should have, of those that can be changed.
@@ -246,67 +247,4 @@ func (s *Store) changeSettings(ctx context.Context, index string, settings objec
 	}
 	a.release()
 	return nil
-}
-
-// reportSettings reports indices whose settings differ from the configuration, and what
-// of the configuration the template overrides.
-func (s *Store) reportSettings(ctx context.Context, problem tellProblem) {
-	ours := s.indexSettings()
-	var changed []string
-	for name, value := range s.newIndexSettings(ctx) {
-		if was := textOf(ours[name]); !sameSetting(was, textOf(value)) {
-			changed = append(changed, fmt.Sprintf("%s is %q instead of %q", name, textOf(value), was))
-		}
-		delete(ours, name)
-	}
-	for name, value := range ours {
-		changed = append(changed, fmt.Sprintf("%s is not set instead of %q", name, textOf(value)))
-	}
-	if slices.Sort(changed); len(changed) > 0 {
-		problem("template-edited", driver.SeverityInfo, "If it is meant to stay, put it into the configuration: Config.Replicas, RefreshInterval or Settings.",
-			"The index template %q was edited, and new indices have it so: %s.", s.names.template(), strings.Join(changed, "; "))
-	}
-	found, err := s.drift(ctx)
-	if err != nil {
-		problem("settings-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
-			"The settings of the indices can't be read: %v.", err)
-		return
-	}
-	var plain, unsafe []Drift
-	for _, d := range found {
-		if _, ok := promised[d.Setting]; ok {
-			unsafe = append(unsafe, d)
-		} else {
-			plain = append(plain, d)
-		}
-	}
-	if len(unsafe) > 0 {
-		problem("settings-unsafe", driver.SeverityFail, "Apply the configuration to these indices (Store.Drift, Store.ApplySettings).",
-			"Indices have settings that break a promise. An acknowledged save may be lost (%s), or documents be changed or refused (pipelines): %s.",
-			keyDurability, summarized(unsafe))
-	}
-	if len(plain) > 0 {
-		problem("settings-drift", driver.SeverityWarn, "Apply the configuration to these indices (Store.Drift, Store.ApplySettings), "+
-			"or leave what was set on purpose: indices of periods go by themselves.",
-			"Indices have other settings than the configuration, or the template, has for new ones: %s.", summarized(plain))
-	}
-}
-
-// summarized lists differences for people: the indices of each, and three of them by
-// name.
-func summarized(drift []Drift) string {
-	indices := map[string][]string{}
-	for _, d := range drift {
-		_, text, _ := strings.Cut(d.String(), ": ")
-		indices[text] = append(indices[text], d.Index)
-	}
-	var list []string
-	for _, text := range slices.Sorted(maps.Keys(indices)) {
-		names, more := indices[text], ""
-		if n := len(names) - 3; n > 0 {
-			names, more = names[:3], fmt.Sprintf(" and %d more", n)
-		}
-		list = append(list, fmt.Sprintf("%s in %s%s", text, quoted(names), more))
-	}
-	return strings.Join(list, "; ")
 }

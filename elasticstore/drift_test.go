@@ -200,6 +200,41 @@ func TestEditedTemplate(t *testing.T) {
 	}
 }
 
+// TestSegmentReplication: OpenSearch can keep copies in a way that makes reads stale.
+func TestSegmentReplication(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.foreign(t, "foreign", []string{l.index + "-20*"}, 901, "")
+	text := fmt.Sprintf(`{"index_patterns":[%q],"priority":901,"template":{"settings":{"replication.type":"SEGMENT"}}}`, l.index+"-20*")
+	if strings.Contains(string(l.call(t, http.MethodPut, "/_index_template/"+l.index+"foreign", text, 200, 400)), "unknown setting") {
+		t.Skip("an engine without it")
+	}
+	s := l.open(t, nil, nil)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	if p := problems(t, s)["segment-replication"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, s.names.of(r.ID)) {
+		t.Errorf("problem: %+v", p)
+	}
+	l.remove(t, s.names.of(r.ID))
+	s = l.open(t, nil, func(c *Config) { c.Settings = map[string]any{"index.replication.type": "DOCUMENT"} })
+	r = mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	if has := l.settingsOf(t, s.names.of(r.ID)); has[keyReplication] != "DOCUMENT" {
+		t.Errorf("%v", has)
+	}
+	// In our own template it is no edit to follow.
+	there, err := s.getTemplate(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	there.whole["template"].(object)["settings"].(object)["index"].(object)["replication"] = object{"type": "SEGMENT"}
+	there.whole["priority"] = 902
+	l.call(t, http.MethodPut, "/_index_template/"+s.names.template(), jsonOf(t, there.whole))
+	s = l.open(t, nil, nil)
+	r = mustCreate(t, s, session(driver.LayoutMonth, time.Now()))
+	if has := l.settingsOf(t, s.names.of(r.ID)); has[keyReplication] != "DOCUMENT" {
+		t.Errorf("%v", has)
+	}
+}
+
 // TestDrift: existing indices differ from the configuration, and ApplySettings applies
 // it. Setup doesn't.
 func TestDrift(t *testing.T) {

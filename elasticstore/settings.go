@@ -35,6 +35,11 @@ const (
 // foreign template may bring, would change documents, or refuse them if it is missing.
 var promised = flat{keyDurability: "request", keyDefaultPipeline: "_none", keyFinalPipeline: "_none"}
 
+// byDocument is the only replication.type, of OpenSearch, with which a copy that is in
+// sync has every acknowledged write for a read. With SEGMENT it waits for the next
+// segment, and reads go to copies (sameCopy).
+const byDocument = "DOCUMENT"
+
 // indexSettings are the settings of new indices by the configuration alone.
 func (s *Store) indexSettings() object {
 	set := object{
@@ -148,7 +153,6 @@ var breaking = map[string]string{
 	"index.mapping.synthetic_source": "documents would not come back as they were",
 	"index.derived_source.":          "documents would not come back as they were",
 	"index.routing_partition_size":   "documents are found by their ids alone",
-	"index.replication.type":         "reads would not see the newest state",
 	"index.version.":                 "the engine sets it",
 	"index.uuid":                     "the engine sets it",
 	"index.creation_date":            "the engine sets it",
@@ -176,8 +180,8 @@ func (c *Config) checkSettings() error {
 		if name == keyExpand && c.Replicas != 0 {
 			return fmt.Errorf("elasticstore: Config.Settings: %q overrides Config.Replicas, which is %d: set only one of them", name, c.Replicas)
 		}
-		if name == keyReplication && value != "DOCUMENT" {
-			return fmt.Errorf("elasticstore: Config.Settings: %q may only be DOCUMENT: with another, reads would not see the newest state", name)
+		if name == keyReplication && value != byDocument {
+			return fmt.Errorf("elasticstore: Config.Settings: %q may only be %s: with another, reads would not see the newest state", name, byDocument)
 		}
 		for begin, why := range breaking {
 			if name == begin || strings.HasSuffix(begin, ".") && strings.HasPrefix(name, begin) {

@@ -268,5 +268,9 @@ func (s *Store) newIndexSettings(ctx context.Context) object {
 	if err != nil || there.mark == nil {
 		return ours // it isn't worth failing for
 	}
-	return asEdited(ours, readSettings(there.mark.Settings), there.settings)
+	set := asEdited(ours, readSettings(there.mark.Settings), there.settings)
+	if there.settings[keyReplication] != nil {
+		set[keyReplication] = byDocument // another would break a promise
+	}
+	return set
 }
