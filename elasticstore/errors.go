@@ -118,8 +118,17 @@ func performFault(ctx context.Context, what string, err error) *fault {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		f.certain = true
 	}
-	if isTLS(err) {
+	var scheme *schemeError
+	var login *loginError
+	switch {
+	case isTLS(err):
 		f.certain, f.again, f.settings = true, never, true
+	case errors.As(err, &scheme):
+		// The port was found to speak another protocol after the request. So what was
+		// written may have been executed just before that.
+		f.again, f.settings = never, true
+	case errors.As(err, &login):
+		f.certain = true
 	}
 	return f
 }

@@ -62,6 +62,9 @@ func New(c Client, config *Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
+	if cl, ok := c.(*client); ok {
+		cl.logger.CompareAndSwap(nil, cfg.Logger)
+	}
 	s.tellInClear()
 	s.ready.now = cfg.now
 	s.copies = newCopies(cfg.CopyBytes)
