@@ -51,7 +51,8 @@ type Config struct {
 
 	// QueueItems bounds the reads that wait to be sent, and likewise the writes.
 	// QueueBytes bounds the bytes of those writes. Operations beyond fail at once with
-	// driver.ErrOverloaded. Default to 10,000 and 64 MiB.
+	// driver.ErrOverloaded, and a single record beyond QueueBytes with
+	// driver.ErrTooLarge. Default to 10,000 and 64 MiB.
 	QueueItems, QueueBytes int
 
 	// CopyBytes bounds the memory of the copies that the Store keeps of records. Get

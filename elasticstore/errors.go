@@ -95,6 +95,8 @@ func fromBatch(ctx context.Context, err error) (sent, ok bool, own error) {
 	switch {
 	case errors.Is(err, batch.ErrClosed):
 		return false, true, driver.ErrClosed
+	case errors.Is(err, batch.ErrTooLarge):
+		return false, true, fmt.Errorf("%w: the document is larger than Config.QueueBytes", driver.ErrTooLarge)
 	case errors.Is(err, batch.ErrFull):
 		return false, true, fmt.Errorf("%w: %w: too many operations wait for the engine (Config.QueueItems, QueueBytes)",
 			driver.ErrUnavailable, driver.ErrOverloaded)

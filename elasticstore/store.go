@@ -195,7 +195,7 @@ func opError(op string, err error) error {
 // that a write may have been executed, or may yet be.
 func result(ctx context.Context, op string, id driver.ID, err error, sent bool) error {
 	for _, known := range []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
-		driver.ErrCorrupt, driver.ErrNewer, driver.ErrInvalid, driver.ErrClosed, driver.ErrOverloaded} {
+		driver.ErrCorrupt, driver.ErrNewer, driver.ErrInvalid, driver.ErrTooLarge, driver.ErrClosed, driver.ErrOverloaded} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("elasticstore: %s %v: %w", op, id, err)
 		}

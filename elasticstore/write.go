@@ -232,6 +232,9 @@ func (s *Store) refuse(w *write, r *refusal) error {
 		return &fault{certain: true, cause: r, text: fmt.Sprintf("the index %q refuses documents of this package, so its mapping is another's: "+
 			"reindex it into one that has the mapping of the template %q, or remove it if there is nothing in it that matters", w.index, s.names.template())}
 	}
+	if r.large {
+		return fmt.Errorf("%w: %w", driver.ErrTooLarge, r)
+	}
 	return fmt.Errorf("%w: %w", driver.ErrInvalid, r)
 }
 
