@@ -23,6 +23,11 @@ type Config struct {
 	// Neither arrangement finds records of the other. Defaults to false.
 	OneIndex bool
 
+	// ReadOnly is for a login that may only read, such as a console's: Open sets nothing
+	// up, and Get, Search, Summarize and Report work. Writes, Sweep and Setup are
+	// driver.ErrInvalid. Defaults to false.
+	ReadOnly bool
+
 	// Shards is the number of primary shards of new indices. Defaults to 1,
 	// which serves thousands of saves a second.
 	Shards int

@@ -59,6 +59,10 @@
 //
 // If somebody else runs Setup, the login does without the rights to templates.
 //
+// With Config.ReadOnly a login needs less: in Elasticsearch read on the indices, in
+// OpenSearch read and cluster_composite_ops_ro. Report names what it couldn't see, and the
+// right that shows it.
+//
 // # Durability
 //
 // An acknowledged write is on disk (fsync of the translog) on the primary shard and on

@@ -46,7 +46,7 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	}
 	t := target{s.indexOf(id), id, s.copies.of(id)}
 	if !s.names.periodic(id) {
-		if err := s.prepare(ctx); err != nil {
+		if err := s.prepareToRead(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -102,7 +102,11 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	s.owned = cl
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := s.prepare(ctx); err != nil {
+	begin := s.prepare
+	if s.cfg.ReadOnly {
+		begin = s.checkReading
+	}
+	if err := begin(ctx); err != nil {
 		var f *fault
 		if errors.As(err, &f) && f.settings {
 			_ = s.Close() // always nil

@@ -127,6 +127,9 @@ const mostDocument = 64 << 10
 // carryOut writes a document, as often as its failures allow. r is the record that the
 // document holds; nil for a grave.
 func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *driver.Record) written {
+	if s.cfg.ReadOnly {
+		return written{err: errReadOnly}
+	}
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
 		// No record is at such a version. The engine must not be asked: a grave is at
 		// its own.
