@@ -40,6 +40,7 @@ type examination struct {
 	indices []reportIndex // whose names match the pattern; nil if seen is false
 	seen    bool          // the login may see the indices
 	cluster *clusterSettings
+	red     bool // a shard of ours has no copy that works
 }
 
 // reportPart is one part of a Report. It adds what it found.
@@ -47,18 +48,19 @@ type reportPart func(context.Context, *findings)
 
 func (s *Store) report(ctx context.Context) (r driver.Report, err error) {
 	x := &examination{Store: s}
-	first := [3]findings{}
+	first := [4]findings{}
 	var engineErr error
 	together(
 		func() { x.engine, engineErr = s.engine(ctx) },
 		func() { x.list(ctx, &first[0]) },
 		func() { x.readSettings(ctx, &first[1]) },
 		func() { s.reportTemplate(ctx, &first[2]) },
+		func() { x.reportHealth(ctx, &first[3]) },
 	)
 	if engineErr != nil {
 		return r, engineErr
 	}
-	parts := []reportPart{x.reportIndices, x.reportCounts, x.reportSizes, x.reportHealth, x.reportCluster, x.reportDisks, x.reportRights}
+	parts := []reportPart{x.reportIndices, x.reportCounts, x.reportSizes, x.reportCluster, x.reportDisks, x.reportRights}
 	found := make([]findings, len(parts))
 	var jobs []func()
 	for i, p := range parts {

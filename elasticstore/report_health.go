@@ -56,6 +56,7 @@ func (x *examination) reportHealth(ctx context.Context, f *findings) {
 		if len(names) == 0 {
 			continue
 		}
+		x.red = x.red || state.status == "red"
 		slices.Sort(names)
 		why := x.explain(ctx, f, names[0], body.Indices[names[0]])
 		f.problem(state.code, state.how,

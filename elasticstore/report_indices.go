@@ -233,6 +233,11 @@ func (x *examination) reportCounts(ctx context.Context, f *findings) {
 	}) {
 		return // a count would fail
 	}
+	if x.red { // a count fails for long, as the shard may come back
+		limited, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		ctx = limited
+	}
 	for _, kind := range []struct {
 		name string
 		kind driver.Kind
