@@ -150,6 +150,19 @@ func TestReportedOfAnswers(t *testing.T) {
 	}
 }
 
+// TestReportedLoginInClear: the nodes are named, and not the login.
+func TestReportedLoginInClear(t *testing.T) {
+	cl, err := newClient(ClientConfig{URLs: []string{"http://engine.example:9200"}, User: "ann", Password: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := &examination{Store: &Store{client: cl, names: names{"session", false}}}
+	all := x.merge(nil).Problems
+	if len(all) != 1 || all[0].Code != "login-in-clear" || !strings.Contains(all[0].Meaning, "engine.example") || strings.Contains(all[0].Meaning, secret) {
+		t.Errorf("the problems are %v", all)
+	}
+}
+
 func TestMadeBy(t *testing.T) {
 	for _, c := range []struct {
 		created, want int

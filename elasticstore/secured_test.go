@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,8 @@ type secured struct {
 	name, url string
 	ca        []byte
 	admin     Login
+	engine    *testengine.Engine
+	users     map[testengine.Login]testengine.Role // of Elasticsearch
 }
 
 // TestSecured runs the tests that need an engine with security, on one engine at a time.
@@ -35,13 +39,13 @@ func TestSecured(t *testing.T) {
 	}
 	for name, settings := range map[string]map[string]string{
 		"opensearch2": {"plugins.security.restapi.roles_enabled": "all_access"},
-		"es8":         {"xpack.security.authc.realms.native.native.enabled": "true"},
+		"es8":         {"resource.reload.interval.high": "100ms"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings["http.max_content_length"] = "1mb"
 			e := testengine.Start(t, testengine.Options{Name: name, Security: &testengine.Role{}, Settings: settings})
 			admin := e.Admin()
-			(&secured{name, e.URL(), e.CA(), Login{User: admin.User, Password: admin.Password}}).all(t)
+			(&secured{name, e.URL(), e.CA(), Login{User: admin.User, Password: admin.Password}, e, map[testengine.Login]testengine.Role{}}).all(t)
 		})
 	}
 }
@@ -51,6 +55,8 @@ func (e *secured) all(t *testing.T) {
 	t.Run("password", e.testPassword)
 	t.Run("too_large", e.testTooLarge)
 	t.Run("read_only", e.testReadOnly)
+	t.Run("reported_of_rights", e.testReportedOfRights)
+	t.Run("reported_of_cluster", e.testReportedOfCluster)
 }
 
 // client returns the configuration of a client with a login.
@@ -89,8 +95,12 @@ func (e *secured) user(t testing.TB, name, password, index string, r rights) Log
 	t.Helper()
 	names := []string{index, index + "-*"}
 	if e.name == "es8" {
-		e.call(t, http.MethodPut, "/_security/role/"+name, object{"cluster": r.cluster, "indices": []any{object{"names": names, "privileges": r.indices}}})
-		e.call(t, http.MethodPut, "/_security/user/"+name, object{"password": password, "roles": []string{name}})
+		maps.DeleteFunc(e.users, func(l testengine.Login, _ testengine.Role) bool { return l.User == name })
+		e.users[testengine.Login{User: name, Password: password}] = testengine.Role{Cluster: r.cluster, Indices: names, IndicesRights: r.indices}
+		if err := e.engine.SetUsers(e.users); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, func() error { return e.has(Login{User: name, Password: password}, index, r) })
 	} else {
 		const api = "/_plugins/_security/api/"
 		e.call(t, http.MethodPut, api+"roles/"+name, object{"cluster_permissions": r.cluster, "index_permissions": []any{object{"index_patterns": names, "allowed_actions": r.indices}}})
@@ -100,7 +110,41 @@ func (e *secured) user(t testing.TB, name, password, index string, r rights) Log
 	return Login{User: name, Password: password}
 }
 
-// all rights that the package documentation lists.
+// has returns nil once Elasticsearch gives a login these rights, and no others that
+// matter here.
+func (e *secured) has(l Login, index string, r rights) error {
+	cl, err := newClient(e.client(l))
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	some := append(e.allRights().indices, "monitor")
+	ask, err := json.Marshal(object{"index": []any{object{"names": []string{index}, "privileges": some}}})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	a, err := (&Store{client: cl}).send(ctx, request{method: http.MethodPost, path: "/_security/user/_has_privileges", body: ask})
+	if err != nil {
+		return err
+	}
+	defer a.release()
+	var answer struct {
+		Index map[string]map[string]bool `json:"index"`
+	}
+	if err := json.Unmarshal(a.body, &answer); err != nil {
+		return err
+	}
+	for right, given := range answer.Index[index] {
+		if given != slices.Contains(r.indices, right) {
+			return fmt.Errorf("the right %s is given: %v", right, given)
+		}
+	}
+	return nil
+}
+
+// allRights are the rights that the package documentation lists.
 func (e *secured) allRights() rights {
 	if e.name == "es8" {
 		return rights{[]string{"monitor", "manage_index_templates"},
