@@ -62,21 +62,34 @@ func decompress(res *http.Response) {
 	res.Body = &unzipped{compressed: res.Body}
 }
 
-// unzipped reads a compressed body.
+// unzippers are readers that are used again: a new one costs 40 KB.
+var unzippers = sync.Pool{New: func() any { return new(gzip.Reader) }}
+
+// unzipped reads a compressed body. One goroutine reads and closes it.
 type unzipped struct {
 	compressed io.ReadCloser
-	z          *gzip.Reader // nil: nothing was read yet
+	z          *gzip.Reader // nil: nothing was read yet, or it is closed
+	err        error        // all reads fail with it
 }
 
 func (u *unzipped) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, u.err
+	}
 	if u.z == nil {
-		z, err := gzip.NewReader(u.compressed)
-		if err != nil {
-			return 0, err
+		u.z = unzippers.Get().(*gzip.Reader)
+		if u.err = u.z.Reset(u.compressed); u.err != nil {
+			return 0, u.err
 		}
-		u.z = z
 	}
 	return u.z.Read(p)
 }
 
-func (u *unzipped) Close() error { return u.compressed.Close() }
+func (u *unzipped) Close() error {
+	if u.z != nil {
+		unzippers.Put(u.z)
+		u.z = nil
+	}
+	u.err = http.ErrBodyReadAfterClose
+	return u.compressed.Close()
+}

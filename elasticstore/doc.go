@@ -59,6 +59,10 @@
 //
 // If somebody else runs Setup, the login does without the rights to templates.
 //
+// Report tells which of these the login lacks, and does without others: with monitor on
+// the indices (OpenSearch: indices:monitor/stats) it tells sizes too, and with
+// cluster_monitor in OpenSearch health, disks and room for shards.
+//
 // With Config.ReadOnly a login needs less: in Elasticsearch read on the indices, in
 // OpenSearch read and cluster_composite_ops_ro. Report names what it couldn't see, and the
 // right that shows it.

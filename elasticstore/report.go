@@ -40,7 +40,8 @@ type examination struct {
 	indices []reportIndex // whose names match the pattern; nil if seen is false
 	seen    bool          // the login may see the indices
 	cluster *clusterSettings
-	red     bool // a shard of ours has no copy that works
+	health  map[string]indexHealth // of indices with our names
+	red     bool                   // a shard of ours has no copy that works
 }
 
 // reportPart is one part of a Report. It adds what it found.
@@ -55,12 +56,12 @@ func (s *Store) report(ctx context.Context) (r driver.Report, err error) {
 		func() { x.list(ctx, &first[0]) },
 		func() { x.readSettings(ctx, &first[1]) },
 		func() { s.reportTemplate(ctx, &first[2]) },
-		func() { x.reportHealth(ctx, &first[3]) },
+		func() { x.readHealth(ctx, &first[3]) },
 	)
 	if engineErr != nil {
 		return r, engineErr
 	}
-	parts := []reportPart{x.reportIndices, x.reportCounts, x.reportSizes, x.reportCluster, x.reportDisks, x.reportRights}
+	parts := []reportPart{x.reportIndices, x.reportCounts, x.reportSizes, x.reportHealth, x.reportCluster, x.reportDisks, x.reportRights}
 	found := make([]findings, len(parts))
 	var jobs []func()
 	for i, p := range parts {
@@ -200,7 +201,7 @@ func (s *Store) engine(ctx context.Context) (engineVersion, error) {
 		Version engineVersion `json:"version"`
 	}
 	if err := json.Unmarshal(a.body, &body); err != nil {
-		return engineVersion{}, nil //nolint:nilerr // the answer is an engine's; its version is a nicety
+		return engineVersion{}, nil // the answer is an engine's; its version is a nicety
 	}
 	return body.Version, nil
 }

@@ -25,8 +25,8 @@ type shardHealth struct {
 	Unassigned    int  `json:"unassigned_shards"`
 }
 
-// reportHealth tells which of the store's indices are yellow or red, and why.
-func (x *examination) reportHealth(ctx context.Context, f *findings) {
+// readHealth reads the health of the indices.
+func (x *examination) readHealth(ctx context.Context, f *findings) {
 	var body struct {
 		Indices map[string]indexHealth `json:"indices"`
 	}
@@ -36,6 +36,22 @@ func (x *examination) reportHealth(ctx context.Context, f *findings) {
 	}
 	if !x.ask(ctx, f, "the health of the indices", right{"monitor", "cluster:monitor/health"}, r, &body) {
 		return
+	}
+	x.health = map[string]indexHealth{}
+	for name, i := range body.Indices {
+		if x.names.ours(name) {
+			x.health[name] = i
+			x.red = x.red || i.Status == "red"
+		}
+	}
+}
+
+// reportHealth tells which of the store's indices are yellow or red, and why.
+func (x *examination) reportHealth(ctx context.Context, f *findings) {
+	for _, i := range x.indices {
+		if i.mark == nil {
+			delete(x.health, i.name) // another's, which is told
+		}
 	}
 	for _, state := range []struct {
 		status, code string
@@ -47,8 +63,8 @@ func (x *examination) reportHealth(ctx context.Context, f *findings) {
 	} {
 		var names []string
 		shards := 0
-		for name, i := range body.Indices {
-			if i.Status == state.status && x.names.ours(name) {
+		for name, i := range x.health {
+			if i.Status == state.status {
 				names = append(names, name)
 				shards += i.Unassigned
 			}
@@ -56,12 +72,11 @@ func (x *examination) reportHealth(ctx context.Context, f *findings) {
 		if len(names) == 0 {
 			continue
 		}
-		x.red = x.red || state.status == "red"
 		slices.Sort(names)
-		why := x.explain(ctx, f, names[0], body.Indices[names[0]])
+		why := x.explain(ctx, f, names[0], x.health[names[0]])
 		f.problem(state.code, state.how,
 			"Bring the missing nodes back, or add some, or see to what GET /_cluster/allocation/explain tells. If the data is lost, restore a snapshot.",
-			"%s of the store's indices are %s, with %d unassigned shards: %s. %s.%s", fmt.Sprint(len(names)), state.status, shards, few(names), state.means, why)
+			"%d of the store's indices are %s, with %d unassigned shards: %s. %s.%s", len(names), state.status, shards, few(names), state.means, why)
 	}
 }
 

@@ -93,8 +93,7 @@ func maybeTLS(res *http.Response) bool {
 // brokeOff reports whether a connection was made, and ended before an answer that makes
 // sense.
 func brokeOff(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op != "dial"
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || strings.Contains(err.Error(), "malformed HTTP")

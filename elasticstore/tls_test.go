@@ -113,6 +113,7 @@ func TestRotatedCA(t *testing.T) {
 	work("at the next look")
 	now.Store(&first)
 	server.CloseClientConnections()
+	cl.close()
 	fail("the old authority is unknown now")
 }
 
@@ -121,7 +122,7 @@ func TestHalfWrittenCA(t *testing.T) {
 	_, first := selfSigned(t, 1)
 	_, second := selfSigned(t, 2)
 	both := append(bytes.Clone(first), second...)
-	for n := range len(both) {
+	for n := range both {
 		_, err := authorities(both[:n])
 		whole := n >= len(first)-1 && !bytes.Contains(both[len(first):max(n, len(first))], []byte("-----BEGIN")) || n == len(both)-1
 		if (err == nil) != whole {
