@@ -12,11 +12,22 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
-func TestStore(t *testing.T) {
+func TestStore(t *testing.T) { testStore(t, nil) }
+
+// TestStoreWithIndexSeen has each save move its record in one more index.
+func TestStoreWithIndexSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the suite once more")
+	}
+	testStore(t, &sqlitestore.Config{IndexSeen: true})
+}
+
+func testStore(t *testing.T, config *sqlitestore.Config) {
+	t.Helper()
 	paths := map[driver.Store]string{}
 	open := func(t testing.TB, path string) driver.Store {
 		t.Helper()
-		s := open(t, path, nil)
+		s := open(t, path, config)
 		paths[s] = path
 		return s
 	}
