@@ -183,7 +183,7 @@ func (s *Store) checkIndex(ctx context.Context, index string) (bool, error) {
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
 	body, err := json.Marshal(object{
 		"settings": s.indexSettings(),
-		"mappings": mapping(markOfOurs{Format: format, Lifetime: lifetime.Milliseconds()}),
+		"mappings": mapping(markOfOurs{Format: format, Dashboards: s.cfg.Dashboards, Lifetime: lifetime.Milliseconds()}),
 	})
 	if err != nil {
 		return false, err

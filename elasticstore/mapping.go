@@ -1,5 +1,7 @@
 package elasticstore
 
+import "maps"
+
 // This file is the mapping of indices, and its versions.
 
 // format is the version of the mapping, and of the template that has it. Setup replaces
@@ -11,7 +13,8 @@ package elasticstore
 //
 //	1  times are dates, and members that no query asks for are not mentioned
 //	2  times are numbers, and members that no query will ask for are disabled
-const format = 2
+//	3  searches go by seen, and in graves by at and reason; perhaps for dashboards
+const format = 3
 
 // mark is the member of a mapping's _meta that shows that the mapping is ours.
 type mark struct {
@@ -23,6 +26,8 @@ type markOfOurs struct {
 	// Settings are those that the template was made from. An operator's changes in the
 	// template itself stay until they change.
 	Settings string `json:"settings,omitempty"`
+	// Dashboards says that the mapping is that of Config.Dashboards.
+	Dashboards bool `json:"dashboards,omitempty"`
 	// Lifetime is the longest lifetime, in milliseconds, that was known when the index
 	// was made. Sweep keeps the index that much longer.
 	Lifetime int64 `json:"lifetime,omitempty"`
@@ -31,18 +36,23 @@ type markOfOurs struct {
 type object = map[string]any
 
 // mapping indexes only the members that queries need, since each field costs on every
-// save.
+// save, unless it is for dashboards.
 //
 // Times are numbers, because an engine reads a date by a calendar each time. A search
 // goes through both: either is a number of milliseconds when it is sorted and compared
 // (TestMixedMappings).
+//
+// seen is what a console lists sessions by. It costs a save SEENCOST. The client's
+// address and agent cost CLIENTCOST more and are looked for by few, so a search for them
+// reads the documents that the rest of the query selects, except with Config.Dashboards.
 //
 // Members that no query will ask for are disabled ("enabled": false). The engine passes
 // over a disabled member unread, which costs less than a member that the mapping doesn't
 // name, for which the engine looks first. An index can't index a member any more once
 // its mapping has disabled it. So the mapping doesn't name members that a later version
 // may want to find records by: those reserved for it (driver.ExtraLabels and its likes),
-// and those of graves alone (at, reason, successor), which no save has to pay for.
+// and successor, which is a grave's alone. at and reason are a grave's alone as well: no
+// save pays for them.
 func mapping(m markOfOurs) object {
 	term := object{"type": "keyword", "doc_values": false}
 	time := object{"type": "long", "doc_values": false}
@@ -51,20 +61,47 @@ func mapping(m markOfOurs) object {
 		"kind":      term,
 		"app":       term,
 		"principal": term,
-		"created":   object{"type": "long"}, // and by this
+		"created":   object{"type": "long"}, // and by this,
+		"seen":      object{"type": "long"}, // and this,
+		"at":        object{"type": "long"}, // and this
 		"expires":   time,
 		"deadline":  time,
+		"reason":    term,
 	}
-	for _, name := range []string{"authenticated", "seen", "verifier", "previous", "previousEnds", "persistent", "client", "writes", "revs", "values", "raw"} {
+	for _, name := range []string{"authenticated", "verifier", "previous", "previousEnds", "persistent", "client", "writes", "revs", "values", "raw"} {
 		properties[name] = object{"type": "object", "enabled": false}
+	}
+	if m.Dashboards {
+		maps.Copy(properties, forDashboards())
 	}
 	return object{"_meta": mark{&m}, "dynamic": false, "properties": properties}
 }
 
-// indexed reports whether the mapping makes the engine read a member of this name.
+// forDashboards are the members that Kibana and OpenSearch Dashboards draw. Such panels
+// need doc values, and dates to tell what a number is. A date is still kept as the number
+// that the document has; people may write a calendar's date in a query.
+func forDashboards() object {
+	date := object{"type": "date", "format": "epoch_millis||strict_date_optional_time"}
+	keyword := object{"type": "keyword"}
+	return object{
+		"kind": keyword, "app": keyword, "principal": keyword, "reason": keyword,
+		"created": date, "authenticated": date, "seen": date, "expires": date, "deadline": date, "at": date,
+		"persistent": object{"type": "boolean"},
+		"client": object{"properties": object{
+			"address": object{"type": "ip", "ignore_malformed": true}, // Config.ClientAddr may return anything
+			"agent":   object{"type": "keyword", "ignore_above": agentBytes},
+		}},
+	}
+}
+
+// agentBytes is the longest user agent that is indexed; the Manager keeps no longer one.
+const agentBytes = 256
+
+// indexed reports whether a mapping makes the engine read a member of this name.
 func indexed(name string) bool {
 	switch name {
-	case "id", "kind", "app", "principal", "created", "expires", "deadline":
+	case "id", "kind", "app", "principal", "created", "expires", "deadline", "seen", "at", "reason",
+		"authenticated", "persistent", "client":
 		return true
 	}
 	return false

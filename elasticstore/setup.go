@@ -119,7 +119,7 @@ func (s *Store) putTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours := markOfOurs{Format: format, Settings: string(text)}
+	ours := markOfOurs{Format: format, Settings: string(text), Dashboards: s.cfg.Dashboards}
 	body, err := json.Marshal(object{
 		"index_patterns": []string{s.names.pattern()},
 		"priority":       templatePriority,
