@@ -22,6 +22,9 @@ func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 	if err := q.Check(); err != nil {
 		return driver.Summary{}, s.fail("summarize", driver.ID{}, err)
 	}
+	if !q.SeenFrom.IsZero() || !q.SeenTo.IsZero() {
+		q.Order = driver.OrderSeen // by its index, if there is one
+	}
 	c := newCondition(q)
 	var sum driver.Summary
 	var cut error

@@ -91,6 +91,8 @@ func TestPlans(t *testing.T) {
 		"SELECT count(*) FROM records WHERE " + newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_", // order or seen
 		"SELECT count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " +
 			newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_principal",
+		"SELECT count(*), count(nullif(principal, '')) FROM records WHERE " +
+			newCondition(driver.Query{App: "a", SeenFrom: now, Order: driver.OrderSeen}).where: "USING COVERING INDEX records_seen (kind=? AND <expr>>?)",
 		"SELECT count(*) FROM records WHERE " + newCondition(driver.Query{Ended: true}).where: "USING INDEX records_ended",
 	} {
 		if got := plan(t, s.writer.conn, sql); !strings.Contains(got, want) || strings.Contains(got, "B-TREE") {

@@ -65,9 +65,17 @@ func newCondition(q driver.Query) condition {
 	c.covered = q.Principal == "" && q.ExpiresFrom.IsZero() && q.ExpiresTo.IsZero() && q.SeenFrom.IsZero() && q.SeenTo.IsZero()
 	rest := driver.Query{Address: q.Address, Agent: q.Agent}
 	if q.Scan > 0 {
-		rest.ExpiresFrom, rest.ExpiresTo, rest.SeenFrom, rest.SeenTo = q.ExpiresFrom, q.ExpiresTo, q.SeenFrom, q.SeenTo
+		rest.ExpiresFrom, rest.ExpiresTo = q.ExpiresFrom, q.ExpiresTo
 	} else {
-		c = c.between("expires", q.ExpiresFrom, q.ExpiresTo).between("seen", q.SeenFrom, q.SeenTo)
+		c = c.between("expires", q.ExpiresFrom, q.ExpiresTo)
+	}
+	switch {
+	case q.Order == driver.OrderSeen: // by its index
+		c = c.between(lastSeen, q.SeenFrom, q.SeenTo)
+	case q.Scan > 0:
+		rest.SeenFrom, rest.SeenTo = q.SeenFrom, q.SeenTo
+	default:
+		c = c.between("seen", q.SeenFrom, q.SeenTo)
 	}
 	if rest != (driver.Query{}) {
 		c.rest = func(s *sqlite.Stmt, at restColumns) bool { return matchesRest(&rest, s, at) }

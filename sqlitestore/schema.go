@@ -93,14 +93,14 @@ CREATE TABLE records (
 var additions = []addition{
 	// The record's Extra: a JSON object, NULL for none. A grave's is in grave.
 	{"extra", "SELECT count(*) FROM pragma_table_info('records') WHERE name = ?", `ALTER TABLE records ADD COLUMN extra TEXT`},
-	index("records_ended", "("+graveAt+", id, "+graveApp+") WHERE grave IS NOT NULL"),
-	index("records_ended_principal", "("+gravePrincipal+", "+graveAt+", id, "+graveApp+
+	index("records_ended", "("+graveAt+", id, "+graveApp+", "+graveReason+", "+gravePrincipal+") WHERE grave IS NOT NULL"),
+	index("records_ended_principal", "("+gravePrincipal+", "+graveAt+", id, "+graveApp+", "+graveReason+
 		") WHERE grave IS NOT NULL AND "+gravePrincipal+" <> ''"),
 }
 
 // seenIndex is the addition of Config.IndexSeen. Each save moves the record in it, which
 // costs as much as the save (BenchmarkIndexes: 6,600 saves/s beside 14,500 without).
-var seenIndex = index("records_seen", "(kind, "+lastSeen+", id, app) WHERE kind <> ''")
+var seenIndex = index("records_seen", "(kind, "+lastSeen+", id, app, principal) WHERE kind <> ''")
 
 // addition adds a column or an index to the table of records, and can tell by its name
 // whether that was done.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -27,8 +28,8 @@ const (
 //
 // There are indexes for App and Principal, for both orders of Created, for graves, and
 // with Config.IndexSeen for OrderSeen. For Address, Agent, Seen and Expires it reads the
-// rows that the rest of the query selects. Without the index, each page in OrderSeen
-// takes a look at all of these.
+// rows that the rest of the query selects. Without its index, each page in OrderSeen takes
+// a look at all of these.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
 		fail := func(err error) { yield(nil, s.fail("search", driver.ID{}, err)) }
@@ -87,7 +88,9 @@ func (s *Store) cannotOrder(ctx context.Context, q *driver.Query) (cut *driver.T
 	if q.Order != driver.OrderSeen || q.Scan <= 0 {
 		return nil, nil
 	}
-	c := newCondition(*q)
+	all := *q
+	all.SeenFrom, all.SeenTo = time.Time{}, time.Time{}
+	c := newCondition(all)
 	err = s.readers.long(ctx, func(r *reader) error {
 		if made, err := seenIndex.made(r.conn); err != nil || made {
 			return err
