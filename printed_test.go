@@ -216,9 +216,10 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"driver.Assurances": {driver.Assurances{}}, "driver.Client": {rec.Client}, "driver.Cursor": {driver.Cursor{}},
 		"driver.Due": {driver.DueNothing}, "driver.EndReason": {driver.EndRevoked}, "driver.Fact": {driver.Fact{}},
 		"driver.Grave": {*grave.Grave}, "driver.ID": {rec.ID}, "driver.Info": {rec.Info()}, "driver.Kind": {rec.Kind},
-		"driver.Layout": {rec.ID.Layout()}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
+		"driver.Layout": {rec.ID.Layout()}, "driver.Order": {driver.OrderSeen}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
 		"driver.Record": {*rec, *grave}, "driver.Report": {report}, "driver.Severity": {driver.SeverityFail},
-		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}}, "driver.Value": {rec.Values[0]},
+		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}},
+		"driver.TruncatedError": {&driver.TruncatedError{}}, "driver.Value": {rec.Values[0]},
 		"driver.ValueList": {rec.Values, rec.Extra, grave.Grave.Extra}, "driver.Version": {rec.Version}, "driver.WriteID": {rec.WriteIDs[0]},
 
 		"memstore.Config": {memstore.Config{}}, "memstore.Store": {store},

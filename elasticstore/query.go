@@ -102,11 +102,11 @@ func (c condition) certain() object {
 
 // uncertain selects the candidates that the engine can't judge.
 func (c condition) uncertain() object {
-	var any []object
+	var unjudged []object
 	for member := range c.loose {
-		any = append(any, lacks(member))
+		unjudged = append(unjudged, lacks(member))
 	}
-	return allOf(c.candidates(), anyOf(any...))
+	return allOf(c.candidates(), anyOf(unjudged...))
 }
 
 // sortField returns the member that a query's order goes by.

@@ -27,7 +27,6 @@ func BenchmarkIndexes(b *testing.B) {
 	type side struct {
 		s       *Store
 		records []*driver.Record
-		saves   []float64
 	}
 	var sides []*side
 	for _, x := range indexesToCompare {

@@ -118,34 +118,31 @@ func (e *env) anyQuery(records []*driver.Record) driver.Query {
 	q := e.query(records)
 	q.Order = []driver.Order{driver.OrderCreated, driver.OrderNewest, driver.OrderSeen}[e.rand.IntN(3)]
 	pick := func() *driver.Record { return records[e.rand.IntN(len(records))] }
-	chance := func(n int) bool { return e.rand.IntN(n) == 0 }
+	chance := func() bool { return e.rand.IntN(3) == 0 }
 	if q.After != (driver.Cursor{}) {
 		q.After = q.Cursor(pick())
 	}
-	if chance(3) {
+	if chance() {
 		q.SeenFrom = pick().Seen
 	}
-	if chance(3) {
+	if chance() {
 		q.SeenTo = pick().Seen
 	}
-	if a, err := netip.ParseAddr(pick().Client.Address); chance(3) && err == nil && a.Zone() == "" {
+	if a, err := netip.ParseAddr(pick().Client.Address); chance() && err == nil && a.Zone() == "" {
 		q.Address = netip.PrefixFrom(a, e.rand.IntN(a.BitLen()+1))
 	}
-	if a := pick().Client.UserAgent; chance(3) && len(a) > 4 {
+	if a := pick().Client.UserAgent; chance() && len(a) > 4 {
 		q.Agent = strings.ToValidUTF8(a[len(a)/4:len(a)/2], "")
 	}
 	return q
 }
 
-// testEnded searches for sessions that have ended.
-func testEnded(e *env) {
-	var graves []*driver.Record
+// buried makes sessions, ends most of them, and returns the graves as they are kept.
+func (e *env) buried(n int) (graves []*driver.Record) {
+	e.Helper()
 	reasons := []driver.EndReason{driver.EndDestroyed, driver.EndRevoked, driver.EndExpired, "another"}
-	for i, r := range e.createAll(e.some(48)) {
-		if r.Kind != driver.KindSession {
-			continue
-		}
-		if i%5 == 0 {
+	for i, r := range e.createAll(e.some(n)) {
+		if r.Kind != driver.KindSession || i%5 == 0 {
 			continue // lives on
 		}
 		g := e.grave(r)
@@ -165,6 +162,12 @@ func testEnded(e *env) {
 		e.mustBury(r.ID, g, v)
 		graves = append(graves, &driver.Record{ID: r.ID, Grave: &g, Version: e.wantGrave(r.ID, g)})
 	}
+	return graves
+}
+
+// testEnded searches for sessions that have ended.
+func testEnded(e *env) {
+	graves := e.buried(48)
 	other := *e
 	other.app = newApp()
 	r := other.mustCreate(other.record(driver.LayoutDay))
@@ -181,28 +184,7 @@ func testEnded(e *env) {
 			e.wantPages(q, expect(graves, all))
 		}
 		for range 30 {
-			q := all
-			pick := func() *driver.Grave { return graves[e.rand.IntN(len(graves))].Grave }
-			chance := func(n int) bool { return e.rand.IntN(n) == 0 }
-			if chance(2) {
-				q.Reason = pick().Reason
-			}
-			if chance(2) {
-				q.Principal = pick().Principal
-			}
-			if chance(3) {
-				q.EndedFrom = pick().At
-			}
-			if chance(3) {
-				q.EndedTo = pick().At
-			}
-			if chance(3) {
-				q.After = q.Cursor(graves[e.rand.IntN(len(graves))])
-			}
-			if chance(3) {
-				q.Limit = 1 + e.rand.IntN(9)
-			}
-			e.wantFound(q, graves)
+			e.wantFound(e.queryEnded(all, graves), graves)
 		}
 	}
 	for _, r := range e.mustSearch(driver.Query{Ended: true}) {
@@ -210,6 +192,31 @@ func testEnded(e *env) {
 			e.Fatalf("a search for the ended yields what is no grave: %s", describe(r))
 		}
 	}
+}
+
+// queryEnded adds conditions by chance that some of the graves meet.
+func (e *env) queryEnded(q driver.Query, graves []*driver.Record) driver.Query {
+	pick := func() *driver.Record { return graves[e.rand.IntN(len(graves))] }
+	chance := func(n int) bool { return e.rand.IntN(n) == 0 }
+	if chance(2) {
+		q.Reason = pick().Grave.Reason
+	}
+	if chance(2) {
+		q.Principal = pick().Grave.Principal
+	}
+	if chance(3) {
+		q.EndedFrom = pick().Grave.At
+	}
+	if chance(3) {
+		q.EndedTo = pick().Grave.At
+	}
+	if chance(3) {
+		q.After = q.Cursor(pick())
+	}
+	if chance(3) {
+		q.Limit = 1 + e.rand.IntN(9)
+	}
+	return q
 }
 
 // testScan gives searches a bound, and goes on where they stop.
