@@ -101,6 +101,40 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+// TestSaveMovesNoIndex: the common save opens the table and none of the indexes, so that
+// they cost it nothing. With Config.IndexSeen it moves the record in one.
+func TestSaveMovesNoIndex(t *testing.T) {
+	for _, config := range []*Config{nil, {IndexSeen: true}} {
+		s := openTest(t, config)
+		stmt, _, err := s.writer.conn.PrepareTransient("EXPLAIN " + saveSQL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened, want := 0, 1
+		if config != nil {
+			want = 2
+		}
+		for {
+			ok, err := stmt.Step()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			if stmt.ColumnText(1) == "OpenWrite" {
+				opened++
+			}
+		}
+		if err := stmt.Finalize(); err != nil {
+			t.Fatal(err)
+		}
+		if opened != want {
+			t.Errorf("with %+v a save opens %d trees, want %d", config, opened, want)
+		}
+	}
+}
+
 // dueIn returns a record's due.
 func dueIn(t *testing.T, s *Store, id driver.ID) int64 {
 	t.Helper()

@@ -87,9 +87,9 @@ CREATE TABLE records (
 // and when it makes an index: about two seconds for a million, in which nobody else
 // writes. Added columns stand behind data in the row (see columns).
 //
-// The indexes of graves cost only ends: no save has the column grave in its SET list
-// (BenchmarkIndexes: 12,800 saves/s beside 14,500 without, which is noise; 4,800 ends/s
-// beside 4,100).
+// The indexes of graves cost only ends: no save has the column grave in its SET list, so
+// none opens them (TestSaveMovesNoIndex). An end costs a fifth more (BenchmarkIndexes:
+// 4,400 ends/s beside 5,500 without, on a busy machine).
 var additions = []addition{
 	// The record's Extra: a JSON object, NULL for none. A grave's is in grave.
 	{"extra", "SELECT count(*) FROM pragma_table_info('records') WHERE name = ?", `ALTER TABLE records ADD COLUMN extra TEXT`},
@@ -99,7 +99,8 @@ var additions = []addition{
 }
 
 // seenIndex is the addition of Config.IndexSeen. Each save moves the record in it, which
-// costs as much as the save (BenchmarkIndexes: 6,600 saves/s beside 14,500 without).
+// costs more than the save itself (BenchmarkIndexes, two runs: 6,600 saves/s beside 14,500
+// without, and 3,400 beside 9,000).
 var seenIndex = index("records_seen", "(kind, "+lastSeen+", id, app, principal) WHERE kind <> ''")
 
 // addition adds a column or an index to the table of records, and can tell by its name
