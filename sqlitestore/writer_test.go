@@ -18,7 +18,12 @@ import (
 
 func openTest(t testing.TB, config *Config) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), config)
+	return openAt(t, filepath.Join(t.TempDir(), "sessions.db"), config)
+}
+
+func openAt(t testing.TB, path string, config *Config) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path, config)
 	if err != nil {
 		t.Fatal(err)
 	}
