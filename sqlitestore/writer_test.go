@@ -146,7 +146,7 @@ func TestTooLarge(t *testing.T) {
 	records := samples(20)
 	records[7].Values = records[7].Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 31_000)+`"`))
 	for i, err := range createAll(s, records) {
-		if i == 7 && !errors.Is(err, driver.ErrInvalid) || i != 7 && err != nil {
+		if i == 7 && !errors.Is(err, driver.ErrTooLarge) || i != 7 && err != nil {
 			t.Errorf("item %d: %v", i, err)
 		}
 	}

@@ -202,7 +202,7 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 }
 
 // mostBytes bounds the values of a reference's records.
-const mostBytes = 1 << 20
+const mostBytes = 4 << 20
 
 // fits refuses what is nested too deep or is too large.
 func (s *reference) fits(r *driver.Record) error {
