@@ -41,8 +41,18 @@
 // an alias when an answer shows it, and writes into the index behind it.
 //
 // An index of a period is written until it is dropped: sessions that began in it are used
-// and end. So it has to stay open for writes. Where a lifecycle policy makes it read-only,
-// its sessions are still read, and can neither be saved nor signed out.
+// and end. So it has to stay open for writes. While it is read-only, its sessions are
+// still read, and can neither be saved nor signed out.
+//
+// # Lost indices
+//
+// A register, a document in the index of ledgers, has all indices that were made. A sweep,
+// a start, and a read that finds nothing compare it with what is there. An index that is
+// missing, or was made anew, is logged as an error by every process that learns of it, and
+// stays in Report until Acknowledge. For a missing index, reads wait for 3 s, since a node
+// may lag behind, and are ErrUnavailable if their time ends before. Then the index is made
+// anew, and its sessions are ErrNotFound. With OneIndex, a loss that no running process
+// has seen can't be told: the register was in that index.
 //
 // # Neighbours
 //
@@ -80,15 +90,9 @@
 // it. Where the login may not see templates, edits of settings that the configuration has
 // don't reach new indices.
 //
-// # Lost indices
-//
-// A register, a document in the index of ledgers, has all indices that were made. A sweep,
-// a start, and a read that finds nothing compare it with what is there. An index that is
-// missing, or was made anew, is logged as an error by every process that learns of it, and
-// stays in Report until Acknowledge. For a missing index, reads wait for 3 s, since a node
-// may lag behind, and are ErrUnavailable if their time ends before. Then the index is made
-// anew, and its sessions are ErrNotFound. With OneIndex, a loss that no running process
-// has seen can't be told: the register was in that index.
+// A lifecycle policy must not make an index read-only, or delete it, before Sweep has
+// dropped it: a session is written in the index of the period in which it was made for as
+// long as it lives.
 //
 // # Versions
 //

@@ -32,10 +32,10 @@ type fault struct {
 	settings bool
 	// forbidden: the login lacks a privilege.
 	forbidden bool
-	// overlap: another's template keeps ours from being made. Indices can be made.
-	overlap bool
 	// blocked: the index, or the cluster, takes no writes.
 	blocked bool
+	// overlap: another's template keeps ours from being made. Indices can be made.
+	overlap bool
 }
 
 type again uint8

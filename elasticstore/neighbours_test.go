@@ -17,8 +17,8 @@ import (
 
 // This file tests the store beside index templates, indices and data streams of others.
 
-// problemsByCode returns a report's problems, by code.
-func problemsByCode(t testing.TB, s *Store) map[string]driver.Problem {
+// problems returns a report's problems, by code.
+func problems(t testing.TB, s *Store) map[string]driver.Problem {
 	t.Helper()
 	r, err := s.Report(testContext(t))
 	if err != nil {
@@ -93,7 +93,7 @@ func TestNeighbours(t *testing.T) {
 	if text := string(l.call(t, http.MethodGet, "/"+l.index+"-events", "")); streams && !strings.Contains(text, `".ds-`) {
 		t.Errorf("the data stream isn't one: %s", text)
 	}
-	found := problemsByCode(t, s)
+	found := problems(t, s)
 	if len(found) != 0 {
 		t.Errorf("problems: %v", found)
 	}
@@ -206,7 +206,7 @@ func TestOverlap(t *testing.T) {
 			if n := strings.Count(log.String(), l.index+"foreign =>"); n != 1 || !strings.Contains(log.String(), "Config.TemplatePriority") {
 				t.Errorf("%d lines are logged: %s", n, log.String())
 			}
-			found := problemsByCode(t, opened)
+			found := problems(t, opened)
 			if p := found["template-overlap"]; p.Severity != driver.SeverityWarn || !strings.Contains(p.String(), l.index+"foreign") {
 				t.Errorf("problems: %v", found)
 			}
@@ -219,7 +219,7 @@ func TestOverlap(t *testing.T) {
 				if err := s.Setup(testContext(t)); err != nil {
 					t.Fatal(err)
 				}
-				_, captured := problemsByCode(t, s)["template-captures"]
+				_, captured := problems(t, s)["template-captures"]
 				if there, err := s.getTemplate(testContext(t)); err != nil || there.priority != priority || captured != (priority < 500) {
 					t.Errorf("%d: %+v, %v, captured %v", priority, there, err, captured)
 				}
@@ -249,7 +249,7 @@ func TestCaptured(t *testing.T) {
 		t.Errorf("the log: %s", text)
 	}
 	mustCreate(t, s, session(driver.LayoutDay, time.Now())) // no pipeline is asked
-	found := problemsByCode(t, s)
+	found := problems(t, s)
 	if p := found["template-captures"]; len(found) != 1 || p.Severity != driver.SeverityWarn || !strings.Contains(p.Meaning, l.index+"foreign") {
 		t.Errorf("problems: %v", found)
 	}
@@ -259,7 +259,7 @@ func TestCaptured(t *testing.T) {
 		return // Elasticsearch 7.10 as it comes from Maven has none
 	}
 	l.foreign(t, "streams", []string{l.index + "-20*"}, 901, `,"data_stream":{}`)
-	if p := problemsByCode(t, s)["template-data-stream"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Remedy, "TemplatePriority above 901") {
+	if p := problems(t, s)["template-data-stream"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Remedy, "TemplatePriority above 901") {
 		t.Errorf("problem: %+v", p)
 	}
 	_, err := s.Create(testContext(t), session(driver.LayoutMonth, time.Now()))
@@ -287,12 +287,12 @@ func TestNoTemplate(t *testing.T) {
 	if n := f.requests(l.index + "-periods"); n != 0 || len(l.templates(t)) != 0 {
 		t.Errorf("%d requests for the template; there are %v", n, l.templates(t))
 	}
-	if found := problemsByCode(t, s); len(found) != 0 {
+	if found := problems(t, s); len(found) != 0 {
 		t.Errorf("problems: %v", found)
 	}
 	// Others' defaults for all indices are worth knowing, no more.
 	l.foreign(t, "foreign", []string{l.index + "*"}, 0, `,"template":{"settings":{"codec":"best_compression"}}`)
-	if p := problemsByCode(t, s)["template-captures"]; p.Severity != driver.SeverityInfo {
+	if p := problems(t, s)["template-captures"]; p.Severity != driver.SeverityInfo {
 		t.Errorf("problem: %+v", p)
 	}
 }
@@ -316,7 +316,7 @@ func TestTemplatesUnseen(t *testing.T) {
 	if n := f.requests(l.index + "-periods"); n > 1 {
 		t.Errorf("it was asked %d times for what is forbidden", n)
 	}
-	if p := problemsByCode(t, s)["templates-unseen"]; p.Severity != driver.SeverityInfo {
+	if p := problems(t, s)["templates-unseen"]; p.Severity != driver.SeverityInfo {
 		t.Errorf("problem: %+v", p)
 	}
 }
@@ -334,7 +334,7 @@ func TestMissingPipeline(t *testing.T) {
 		if !strings.Contains(err.Error(), "nowhere") || !strings.Contains(err.Error(), "_none") {
 			t.Errorf("the error doesn't say what to do: %v", err)
 		}
-		if p := problemsByCode(t, s)["settings-unsafe"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, kind) {
+		if p := problems(t, s)["settings-unsafe"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, kind) {
 			t.Errorf("problem: %+v", p)
 		}
 		drift, err := s.Drift(testContext(t))

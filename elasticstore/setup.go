@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// This file is Setup, which makes the template and the index of ledgers, the mapping, and
-// the mark that shows what is ours.
+// This file is Setup, the mapping, and the mark that shows what is ours.
 
 // format is the version of the mapping, and of the template that has it. Setup replaces
 // an older template and leaves a newer one alone: so two versions at work on one engine
@@ -83,9 +82,9 @@ func indexed(name string) bool {
 }
 
 // Setup makes the index template, in its present form, and the index of ledgers. It may
-// be called at any time, from many processes at once. Without it the
-// first operation that needs them does the same, except that a login that may not see
-// index templates then does with the indices alone.
+// be called at any time, from many processes at once. Without it the first operation that
+// needs them does the same, except that a login that may not see index templates then
+// does with the indices alone.
 func (s *Store) Setup(ctx context.Context) error {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
