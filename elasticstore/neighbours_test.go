@@ -77,15 +77,11 @@ func TestNeighbours(t *testing.T) {
 		l.foreign(t, "-events", []string{l.index + "-events*"}, 200, `,"data_stream":{}`)
 	}
 	for _, name := range []string{"-replay-2026.11.30", "-logs-1", "-2026", "-principals-old"} {
-		l.call(t, http.MethodPost, "/"+l.index+name+"/_doc", `{"created":"yesterday","note":"words"}`)
-		var text string
-		eventually(t, func() error { // the engine shows a mapping a little later
-			if text = string(l.call(t, http.MethodGet, "/"+l.index+name, "")); !strings.Contains(text, `"note"`) {
-				return fmt.Errorf("the engine maps nothing in %s", name)
-			}
-			return nil
-		})
-		if strings.Contains(text, "cloakroom") || strings.Contains(text, "translog") {
+		// The mapping is given: an engine that is busy gives up mapping what it finds.
+		l.call(t, http.MethodPut, "/"+l.index+name+"?master_timeout=2m", `{"mappings":{"properties":{"note":{"type":"keyword"}}}}`)
+		l.call(t, http.MethodPost, "/"+l.index+name+"/_doc", `{"note":"words"}`)
+		text := string(l.call(t, http.MethodGet, "/"+l.index+name, ""))
+		if strings.Contains(text, "cloakroom") || strings.Contains(text, "translog") || strings.Contains(text, "_none") {
 			t.Errorf("%s is as ours are: %s", name, text)
 		}
 	}
