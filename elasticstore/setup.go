@@ -11,9 +11,10 @@ import (
 
 // This file is Setup: the index template, and the indices of no period.
 
-// Setup makes the index template, in its present form, and the index of ledgers. It may be called at any time, from many processes at once. Without it the
-// first operation that needs them does the same, except that a login that may not see
-// index templates then does with the indices alone.
+// Setup makes the index template, in its present form, and the index of ledgers. It may
+// be called at any time, from many processes at once. Without it the first operation that
+// needs them does the same, except that a login that may not see index templates then
+// does with the indices alone.
 func (s *Store) Setup(ctx context.Context) error {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
