@@ -1,0 +1,65 @@
+package main
+
+import "net/http"
+
+// This file is operations that lose an index.
+
+func lostIndices() []operation {
+	remove := func(index func(s *stage) string) func(s *stage) {
+		return func(s *stage) { s.call(http.MethodDelete, "/"+index(s), "") }
+	}
+	ledgers := func(s *stage) string { return s.index + "-principals" }
+	return []operation{
+		{
+			name: "delete-today", title: "delete today's index",
+			do: remove((*stage).today),
+			want: want{
+				see: everywhere("200 503"), out: "?", recover: itWill, lost: "sessions of today",
+				log: []string{"*"}, report: []string{"*"}, after: []string{"*"},
+			},
+			then: &want{
+				see: everywhere("200 503"), out: "?", recover: itWill, lost: "sessions of today",
+				log: []string{"ERROR index"}, report: []string{"index-remade"}, after: []string{"index-remade"},
+			},
+		},
+		{
+			name: "delete-old", title: "delete an index of 3 days ago", days: 3,
+			do: remove(func(s *stage) string { return s.indexOf(threeDaysAgo()) }),
+			want: want{
+				see: seeing("200 503", "200 503", "200", "200"), out: "alice, bob, somebody", recover: itWill, lost: "sessions of that day",
+				log: []string{"*"}, report: []string{"*"}, after: []string{"*"},
+			},
+			then: &want{
+				out: "alice, bob, somebody", recover: itWill, lost: "sessions of that day",
+				log: []string{"ERROR index"}, report: []string{"index-lost"}, after: []string{"index-lost"},
+			},
+		},
+		{
+			name: "delete-principals", title: "delete `session-principals`",
+			do:   remove(ledgers),
+			mend: func(s *stage) { s.reopen(nil) },
+			want: want{
+				see: seeing("200", "200", "200", "503"), recover: itCant, lost: "ledgers",
+				log: []string{"ERROR session-principals"}, report: []string{"index-missing"}, after: []string{"*"},
+			},
+			then: &want{
+				see: seeing("200", "200", "200", "200 503"), recover: itWill, lost: "ledgers",
+				log: []string{"ERROR session-principals"}, report: []string{"*"}, after: []string{"index-remade"},
+			},
+		},
+		{
+			name: "hand-made", title: "delete today's index and make one by hand, without the template",
+			do: func(s *stage) {
+				s.call(http.MethodDelete, "/_index_template/"+s.index+"-*", "", http.StatusNotFound)
+				s.call(http.MethodDelete, "/"+s.today(), "")
+				s.call(http.MethodPut, "/"+s.today(), "", http.StatusBadRequest)
+			},
+			mend: func(s *stage) { s.call(http.MethodDelete, "/"+s.today(), ""); s.reopen(nil) },
+			want: want{see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today", log: []string{"*"}, report: []string{"*"}, after: []string{"*"}},
+			then: &want{
+				see: everywhere("200 503"), out: "?", recover: itCant, lost: "sessions of today",
+				log: []string{"ERROR index"}, report: []string{"index-foreign"}, after: []string{"*"},
+			},
+		},
+	}
+}

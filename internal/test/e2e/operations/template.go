@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// This file is operations on templates, and on indices of others.
+
+func templates() []operation {
+	foreign := func(pattern string, priority int, more string) func(s *stage) {
+		return func(s *stage) {
+			s.call(http.MethodPut, "/_index_template/of-"+s.index, fmt.Sprintf(
+				`{"index_patterns":[%q],"priority":%d%s}`, s.index+pattern, priority, more))
+		}
+	}
+	tomorrow := func(s *stage) {
+		// What a sweep does today for the sessions of tomorrow.
+		if err := s.sweep(nil); err != nil {
+			s.told.logger().Error("the sweep failed", "error", err)
+		}
+	}
+	then := func(all ...func(s *stage)) func(s *stage) {
+		return func(s *stage) {
+			for _, f := range all {
+				f(s)
+			}
+		}
+	}
+	restart := func(s *stage) { s.reopen(nil) }
+	gone := func(s *stage) { s.call(http.MethodDelete, "/_index_template/of-"+s.index, "") }
+	return []operation{
+		{
+			name: "template-deleted", title: "delete our template, restart the application",
+			do: then(func(s *stage) {
+				s.call(http.MethodDelete, "/_index_template/"+s.index+"-periods", "", http.StatusNotFound)
+			}, restart),
+			want: want{report: []string{"*"}, after: []string{"*"}},
+		},
+		{
+			name: "template-above", title: "a template of others for `session-*` above ours; restart",
+			do: then(foreign("-*", 900, `,"template":{"settings":{"index.refresh_interval":"90s"}}`), tomorrow, restart), end: gone,
+			want: want{report: []string{"*"}, after: []string{"*"}},
+		},
+		{
+			name: "template-below", title: "one below ours; restart",
+			do: then(foreign("-*", 1, ""), tomorrow, restart), end: gone,
+			want: want{report: []string{"*"}, after: []string{"*"}},
+		},
+		{
+			name: "template-pipeline", title: "one above ours with a `final_pipeline` that doesn't exist; the next period",
+			do: then(foreign("-*", 900, `,"template":{"settings":{"index.final_pipeline":"nowhere"}}`), func(s *stage) {
+				s.call(http.MethodDelete, "/"+s.today(), "") // as if the day began now
+			}, restart), end: gone,
+			mend: func(s *stage) { s.settings(s.today(), `{"index.final_pipeline":"_none"}`) },
+			want: want{
+				see: everywhere("200 500 503"), out: "?", recover: either, lost: "sessions of today",
+				log: []string{"ERROR"}, report: []string{"*"}, after: []string{"*"},
+			},
+			then: &want{
+				see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today",
+				log: []string{"*"}, report: []string{"*"}, after: []string{"*"},
+			},
+		},
+		{
+			name: "index-of-others", title: "an index `session-replay-2026` of others, made and written; restart",
+			do: then(func(s *stage) {
+				s.call(http.MethodPut, "/"+s.index+"-replay-2026/_doc/1?refresh=true", `{"created":"yesterday","kind":{"of":"replay"}}`, http.StatusBadRequest)
+			}, restart),
+			want: want{report: []string{"*"}, after: []string{"*"}},
+		},
+		{
+			name: "data-stream", title: "a data stream template of others for `session-logs-*`; restart",
+			do: then(foreign("-logs-*", 200, `,"data_stream":{}`), restart), end: gone,
+			want: want{report: []string{"*"}, after: []string{"*"}},
+		},
+	}
+}
