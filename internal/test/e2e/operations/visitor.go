@@ -231,10 +231,17 @@ func (s *stage) settle(days int) {
 	}
 }
 
-// must makes a request that has to succeed.
+// must makes a request that has to succeed, if not at once: an engine that has just
+// started is slow.
 func (v *visitor) must(path string) answer {
 	v.stage.Helper()
 	a := v.ask(v.kind, path)
+	for range 5 {
+		if a.status == http.StatusOK {
+			return a
+		}
+		a = v.ask(v.kind, path)
+	}
 	if a.status != http.StatusOK {
 		v.stage.Fatalf("%s %s: %d; logged: %v", v.name, path, a.status, v.stage.told.since(0))
 	}
