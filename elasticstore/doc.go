@@ -35,6 +35,14 @@
 // are marked in the _meta of their mapping. An index or template that has one of the
 // names but no mark is an error, and is left alone.
 //
+// An index of a period is written until it is dropped, long after its period: by saves
+// and touches of sessions that were made in it, by sign-outs, and by graves. So none is
+// ever cold. A lifecycle policy's read-only step, or a write block, makes saves and
+// sign-outs of these sessions driver.ErrUnavailable, and so does a shrink until its end. A
+// force-merge, more replicas and another tier do no harm. Leave the dropping to Sweep.
+// docs/operations.md has recipes: an alias in an index's place, upgrades, lost indices,
+// snapshots.
+//
 // # Versions
 //
 // Processes of several versions can work on the same indices, so a deployment can

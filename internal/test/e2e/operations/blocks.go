@@ -18,18 +18,18 @@ func blocked() []operation {
 	tells := func(text string) []string { return []string{"ERROR " + text} }
 	return []operation{
 		block("read-only", "`index.blocks.read_only` on today's index, taken away again", "read_only",
-			want{see: writes, log: tells("read-only"), report: []string{"*"}}),
+			want{see: writes, log: tells("read-only"), report: anything}),
 		block("disk-full", "`index.blocks.read_only_allow_delete` on it, as for a full disk", "read_only_allow_delete",
-			want{see: writes, log: tells("free disk space"), report: []string{"*"}}),
+			want{see: writes, log: tells("free disk space"), report: anything}),
 		block("write-block", "`index.blocks.write` on it, as of a lifecycle's read-only step", "write",
-			want{see: writes, log: tells("index write"), report: []string{"*"}}),
+			want{see: writes, log: tells("index write"), report: anything}),
 		{
 			name: "close", title: "close today's index, open it again",
 			do:  func(s *stage) { s.call(http.MethodPost, "/"+s.today()+"/_close", "") },
 			end: func(s *stage) { s.call(http.MethodPost, "/"+s.today()+"/_open", "") },
 			want: want{
 				see: everywhere("503"), recover: itWill,
-				log: tells("open the index"), report: []string{"*"}, after: []string{},
+				log: tells("open the index"), report: anything, after: []string{},
 			},
 		},
 		{
@@ -38,7 +38,7 @@ func blocked() []operation {
 			end: func(s *stage) { s.settings(s.index+"-principals", `{"index.blocks.write":null}`) },
 			want: want{
 				see: seeing("200", "200", "200", "503"), recover: itWill,
-				log: tells("index write"), report: []string{"*"},
+				log: tells("index write"), report: anything,
 			},
 		},
 		{
@@ -47,7 +47,7 @@ func blocked() []operation {
 			end: func(s *stage) { s.settings(s.indexOf(threeDaysAgo()), `{"index.blocks.write":null}`) },
 			want: want{
 				see: seeing("200 503", "503", "200", "200"), recover: itWill,
-				log: []string{"ERROR"}, report: []string{"*"},
+				log: []string{"ERROR"}, report: anything,
 			},
 		},
 	}

@@ -16,7 +16,7 @@ func changed() []operation {
 			name: name, title: title,
 			do:   func(s *stage) { s.settings(s.today(), settings) },
 			end:  func(s *stage) { s.settings(s.today(), back) },
-			want: want{report: []string{"*"}, after: []string{"*"}},
+			want: want{report: anything, after: anything},
 		}
 	}
 	return []operation{
@@ -32,18 +32,18 @@ func changed() []operation {
 			do: func(s *stage) { s.aliasInPlace(s.today(), "_clone") },
 			want: want{
 				see: everywhere("200 503"), recover: itCant,
-				log: []string{"ERROR"}, report: []string{"*"}, after: []string{"*"},
+				log: []string{"ERROR"}, report: anything, after: anything,
 			},
-			then: &want{see: everywhere("200 503"), report: []string{"*"}, after: []string{"index-alias"}, recover: itWill},
+			then: &want{see: everywhere("200 503"), report: anything, after: []string{"index-alias"}, recover: itWill},
 		},
 		{
 			name: "alias-principals", title: "the same with `session-principals`",
 			do: func(s *stage) { s.aliasInPlace(s.index+"-principals", "_clone") },
 			want: want{
 				see: everywhere("200 503"), recover: itCant,
-				log: []string{"ERROR"}, report: []string{"*"}, after: []string{"*"},
+				log: []string{"ERROR"}, report: anything, after: anything,
 			},
-			then: &want{see: everywhere("200 503"), report: []string{"*"}, after: []string{"index-alias"}, recover: itWill},
+			then: &want{see: everywhere("200 503"), report: anything, after: []string{"index-alias"}, recover: itWill},
 		},
 	}
 }

@@ -25,7 +25,7 @@ func engines() []operation {
 				s.try(http.MethodPut, "/_cluster/settings", `{"persistent":{"cluster.blocks.create_index":null}}`)
 				s.settings("*", `{"index.blocks.read_only_allow_delete":null}`)
 			},
-			want: want{see: seeing("200", "503", "503", "503"), recover: itWill, log: []string{"ERROR free disk space"}, report: []string{"*"}, after: []string{"*"}},
+			want: want{see: seeing("200", "503", "503", "503"), recover: itWill, log: []string{"ERROR free disk space"}, report: anything, after: anything},
 		},
 		{
 			name: "auto-create", title: "`action.auto_create_index: false`", where: itself,
@@ -37,25 +37,25 @@ func engines() []operation {
 			name: "shards-used-up", title: "the cluster's shards are used up", where: itself,
 			do:   func(s *stage) { cluster(s, `"cluster.max_shards_per_node":1`) },
 			end:  func(s *stage) { cluster(s, `"cluster.max_shards_per_node":null`) },
-			want: want{report: []string{"*"}, after: []string{"*"}},
+			want: want{report: anything, after: anything},
 		},
 		{
 			name: "kill", title: "`kill -9` of the only node, started again", where: itself,
 			do:   func(s *stage) { s.engine.Kill() },
 			end:  func(s *stage) { s.engine.Restart(s) },
-			want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{noReport}, after: []string{"*"}},
+			want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{noReport}, after: anything},
 		},
 		{
 			name: "restart", title: "the only node is stopped, and started again", where: itself,
 			do:   func(s *stage) { s.engine.Stop() },
 			end:  func(s *stage) { s.engine.Restart(s) },
-			want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{noReport}, after: []string{"*"}},
+			want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{noReport}, after: anything},
 		},
 		{
 			name: "hang", title: "the only node hangs, and goes on", where: itself,
 			do:   func(s *stage) { s.engine.Pause() },
 			end:  func(s *stage) { s.engine.Resume() },
-			want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{noReport}, after: []string{"*"}},
+			want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{noReport}, after: anything},
 		},
 	}
 }

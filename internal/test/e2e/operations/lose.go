@@ -15,7 +15,7 @@ func lostIndices() []operation {
 			do: remove((*stage).today),
 			want: want{
 				see: everywhere("200 503"), out: "?", recover: itWill, lost: "sessions of today",
-				log: []string{"*"}, report: []string{"*"}, after: []string{"*"},
+				log: anything, report: anything, after: anything,
 			},
 			then: &want{
 				see: everywhere("200 503"), out: "?", recover: itWill, lost: "sessions of today",
@@ -27,7 +27,7 @@ func lostIndices() []operation {
 			do: remove(func(s *stage) string { return s.indexOf(threeDaysAgo()) }),
 			want: want{
 				see: seeing("200 503", "200 503", "200", "200"), out: "alice, bob, somebody", recover: itWill, lost: "sessions of that day",
-				log: []string{"*"}, report: []string{"*"}, after: []string{"*"},
+				log: anything, report: anything, after: anything,
 			},
 			then: &want{
 				out: "alice, bob, somebody", recover: itWill, lost: "sessions of that day",
@@ -40,11 +40,11 @@ func lostIndices() []operation {
 			mend: func(s *stage) { s.reopen(nil) },
 			want: want{
 				see: seeing("200", "200", "200", "503"), recover: itCant, lost: "ledgers",
-				log: []string{"ERROR session-principals"}, report: []string{"index-missing"}, after: []string{"*"},
+				log: []string{"ERROR session-principals"}, report: []string{"index-missing"}, after: anything,
 			},
 			then: &want{
 				see: seeing("200", "200", "200", "200 503"), recover: itWill, lost: "ledgers",
-				log: []string{"ERROR session-principals"}, report: []string{"*"}, after: []string{"index-remade"},
+				log: []string{"ERROR session-principals"}, report: anything, after: []string{"index-remade"},
 			},
 		},
 		{
@@ -55,10 +55,10 @@ func lostIndices() []operation {
 				s.call(http.MethodPut, "/"+s.today(), "", http.StatusBadRequest)
 			},
 			mend: func(s *stage) { s.call(http.MethodDelete, "/"+s.today(), ""); s.reopen(nil) },
-			want: want{see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today", log: []string{"*"}, report: []string{"*"}, after: []string{"*"}},
+			want: want{see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today", log: anything, report: anything, after: anything},
 			then: &want{
 				see: everywhere("200 503"), out: "?", recover: itCant, lost: "sessions of today",
-				log: []string{"ERROR index"}, report: []string{"index-foreign"}, after: []string{"*"},
+				log: []string{"ERROR index"}, report: []string{"index-foreign"}, after: anything,
 			},
 		},
 	}

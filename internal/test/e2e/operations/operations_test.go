@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +12,13 @@ import (
 
 // This file tests the operations that are quick.
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) {
+	// Tests wait for an engine more than they compute.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	leaktest.Main(m)
+}
 
 // TestOperations does the quick operations to the engine that all tests share. `make
 // test-operations` does all.

@@ -17,11 +17,14 @@ func everywhere(statuses string) map[kind]string {
 // operations are all, in the order of the document.
 func operations() []operation {
 	var all []operation
-	for _, part := range [][]operation{lostIndices(), blocked(), changed(), engines(), templates(), clocks(), networks(), applications()} {
+	for _, part := range [][]operation{lostIndices(), blocked(), changed(), moved(), engines(), templates(), clocks(), networks(), applications()} {
 		all = append(all, part...)
 	}
 	return all
 }
+
+// anything is a log or a report that may have more than is written down.
+var anything = []string{"*"}
 
 // short is a patience for operations that visitors wait for.
 const short = 2 * time.Second
