@@ -11,11 +11,50 @@ import (
 // This file is operations of the application's configuration.
 
 func applications() []operation {
-	return []operation{
+	all := []operation{
 		{
 			name: "restart-app", title: "restart the application",
 			do: func(s *stage) { s.reopen(nil) },
 		},
+		{
+			name: "two-apps", title: "a second application (`Config.App`) on the same index, with other lifetimes",
+			do: func(s *stage) {
+				other := newSite(s, func(o *siteOptions) {
+					o.manager.App, o.manager.Lifetime, o.manager.AnonymousLifetime = "another", time.Hour, time.Hour
+				})
+				v := s.fresh(0)
+				if a, err := v.fetch(other.server.URL + "/in?who=alice"); err != nil || a.principal != "alice" {
+					s.Errorf("a sign-in to the other application: %v, %v", a, err)
+				}
+			},
+		},
+		{
+			name: "keys-changed", title: "other keys, without the old ones",
+			do: func(s *stage) {
+				keyring, err := cloakroom.NewKeyring([]byte(rand.Text() + rand.Text()))
+				if err != nil {
+					s.Fatal(err)
+				}
+				s.reopen(func(o *siteOptions) { o.keyring = keyring })
+			},
+			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out"},
+		},
+		{
+			name: "app-renamed", title: "`Config.App` is renamed",
+			do:   func(s *stage) { s.reopen(func(o *siteOptions) { o.manager.App = "another" }) },
+			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out"},
+		},
+		{
+			name: "index-renamed", title: "`Config.Index` is renamed, nothing is moved",
+			do:   func(s *stage) { s.reopen(func(o *siteOptions) { o.store.Index = "of-" + s.index }) },
+			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out", report: anything, after: anything},
+		},
+	}
+	return append(all, largeValues()...)
+}
+
+func largeValues() []operation {
+	return []operation{
 		{
 			name: "large-value", title: "a visitor saves 1 MB into a session", where: itself,
 			do: func(s *stage) {
@@ -50,39 +89,6 @@ func applications() []operation {
 				}
 			},
 			want: want{see: everywhere("200 503"), recover: either, log: anything},
-		},
-		{
-			name: "two-apps", title: "a second application (`Config.App`) on the same index, with other lifetimes",
-			do: func(s *stage) {
-				other := newSite(s, func(o *siteOptions) {
-					o.manager.App, o.manager.Lifetime, o.manager.AnonymousLifetime = "another", time.Hour, time.Hour
-				})
-				v := s.fresh(0)
-				if a, err := v.fetch(other.server.URL + "/in?who=alice"); err != nil || a.principal != "alice" {
-					s.Errorf("a sign-in to the other application: %v, %v", a, err)
-				}
-			},
-		},
-		{
-			name: "keys-changed", title: "other keys, without the old ones",
-			do: func(s *stage) {
-				keyring, err := cloakroom.NewKeyring([]byte(rand.Text() + rand.Text()))
-				if err != nil {
-					s.Fatal(err)
-				}
-				s.reopen(func(o *siteOptions) { o.keyring = keyring })
-			},
-			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out"},
-		},
-		{
-			name: "app-renamed", title: "`Config.App` is renamed",
-			do:   func(s *stage) { s.reopen(func(o *siteOptions) { o.manager.App = "another" }) },
-			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out"},
-		},
-		{
-			name: "index-renamed", title: "`Config.Index` is renamed, nothing is moved",
-			do:   func(s *stage) { s.reopen(func(o *siteOptions) { o.store.Index = "of-" + s.index }) },
-			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out", report: anything, after: anything},
 		},
 	}
 }

@@ -22,7 +22,7 @@ func engines() []operation {
 				cluster(s, `"cluster.info.update.interval":null,"cluster.routing.allocation.disk.threshold_enabled":null,`+
 					`"cluster.routing.allocation.disk.watermark.low":null,"cluster.routing.allocation.disk.watermark.high":null,"cluster.routing.allocation.disk.watermark.flood_stage":null`)
 				// OpenSearch blocks new indices, too, for some time more.
-				s.try(http.MethodPut, "/_cluster/settings", `{"persistent":{"cluster.blocks.create_index":null}}`)
+				s.call(http.MethodPut, "/_cluster/settings", `{"persistent":{"cluster.blocks.create_index":null}}`, http.StatusBadRequest)
 				s.settings("*", `{"index.blocks.read_only_allow_delete":null}`)
 			},
 			want: want{see: seeing("200", "503", "503", "503"), recover: itWill, log: []string{"ERROR free disk space"}, report: anything, after: anything},

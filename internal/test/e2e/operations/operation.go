@@ -257,14 +257,14 @@ func (r *outcome) judge(timeout time.Duration) (wrong []string) {
 
 // differ compares codes.
 func differ(what string, got, want []string) (wrong []string) {
-	any := slices.Contains(want, "*")
+	more := slices.Contains(want, "*")
 	for _, code := range want {
 		if code != "*" && !slices.Contains(got, code) {
 			wrong = append(wrong, fmt.Sprintf("%s has %v; it lacks %s", what, got, code))
 		}
 	}
 	for _, code := range got {
-		if !any && !slices.Contains(want, code) {
+		if !more && !slices.Contains(want, code) {
 			wrong = append(wrong, fmt.Sprintf("%s has %s, which isn't wanted", what, code))
 		}
 	}

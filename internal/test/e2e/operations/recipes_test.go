@@ -113,7 +113,7 @@ func TestRecipeUnblock(t *testing.T) {
 	t.Parallel()
 	r := visited(t, shared(t))
 	r.during(t, func() {
-		r.stage.settings(r.today(), `{"index.blocks.write":true}`)
+		r.settings(r.today(), `{"index.blocks.write":true}`)
 		blocks := r.follow("unblock", r.today())
 		if len(blocks[0]) == 0 {
 			t.Error("the block isn't found")

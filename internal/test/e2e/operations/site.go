@@ -133,18 +133,6 @@ func (s *site) reopen(change func(*siteOptions)) {
 	s.open = s.stage.openOne(change)
 }
 
-// reopenOn ends the process and begins another on a store.
-func (s *site) reopenOn(store driver.Store) {
-	s.stage.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.end()
-	o := &siteOptions{keyring: s.stage.keyring, manager: cloakroom.Config{
-		SweepEvery: -1, SaveTimeout: s.stage.timeout, IdleTimeout: -1, Logger: s.stage.told.logger(),
-	}}
-	s.open = s.stage.serve(store, o)
-}
-
 // end ends the process; the caller holds the lock.
 func (s *site) end() {
 	if s.open == nil {

@@ -128,7 +128,7 @@ func (s *stage) try(method, path, body string) (int, []byte, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(res.Body)
 	return res.StatusCode, answer, err
 }

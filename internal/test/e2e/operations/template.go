@@ -8,24 +8,49 @@ import (
 
 // This file is operations on templates, and on indices of others.
 
+// tomorrow makes the next period's index, as a sweep does.
+func tomorrow(s *stage) {
+	if err := s.sweep(nil); err != nil {
+		s.told.logger().Error("the sweep failed", "error", err)
+	}
+}
+
+// then does one after the other.
+func then(all ...func(s *stage)) func(s *stage) {
+	return func(s *stage) {
+		for _, f := range all {
+			f(s)
+		}
+	}
+}
+
+// editTemplate changes our template, if there is one, as an operator does.
+func editTemplate(s *stage) {
+	path := "/_index_template/" + s.index + "-periods"
+	var t struct {
+		Templates []struct {
+			Template map[string]any `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := json.Unmarshal(s.call(http.MethodGet, path, "", http.StatusNotFound), &t); err != nil || len(t.Templates) == 0 {
+		return
+	}
+	body := t.Templates[0].Template
+	if inner, ok := body["template"].(map[string]any); ok {
+		inner["settings"] = map[string]any{"index": map[string]any{"refresh_interval": "20s", "codec": "best_compression"}}
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.call(http.MethodPut, path, string(text))
+}
+
 func templates() []operation {
 	foreign := func(pattern string, priority int, more string) func(s *stage) {
 		return func(s *stage) {
 			s.call(http.MethodPut, "/_index_template/of-"+s.index, fmt.Sprintf(
 				`{"index_patterns":[%q],"priority":%d%s}`, s.index+pattern, priority, more))
-		}
-	}
-	tomorrow := func(s *stage) {
-		// What a sweep does today for the sessions of tomorrow.
-		if err := s.sweep(nil); err != nil {
-			s.told.logger().Error("the sweep failed", "error", err)
-		}
-	}
-	then := func(all ...func(s *stage)) func(s *stage) {
-		return func(s *stage) {
-			for _, f := range all {
-				f(s)
-			}
 		}
 	}
 	restart := func(s *stage) { s.reopen(nil) }
@@ -50,25 +75,7 @@ func templates() []operation {
 		},
 		{
 			name: "template-edited", title: "edit our template: another refresh interval, a codec; restart",
-			do: then(func(s *stage) {
-				var t struct {
-					Templates []struct {
-						Template map[string]any `json:"index_template"`
-					} `json:"index_templates"`
-				}
-				if err := json.Unmarshal(s.call(http.MethodGet, "/_index_template/"+s.index+"-periods", "", http.StatusNotFound), &t); err != nil || len(t.Templates) == 0 {
-					return // there may be none
-				}
-				body := t.Templates[0].Template
-				if inner, ok := body["template"].(map[string]any); ok {
-					inner["settings"] = map[string]any{"index": map[string]any{"refresh_interval": "20s", "codec": "best_compression"}}
-				}
-				text, err := json.Marshal(body)
-				if err != nil {
-					s.Fatal(err)
-				}
-				s.call(http.MethodPut, "/_index_template/"+s.index+"-periods", string(text))
-			}, tomorrow, restart),
+			do:   then(editTemplate, tomorrow, restart),
 			want: want{report: anything, after: anything},
 		},
 		{

@@ -36,13 +36,6 @@ func (t *told) since(i int) []line {
 	return append([]line(nil), t.lines[i:]...)
 }
 
-// count returns the number of lines.
-func (t *told) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.lines)
-}
-
 // forget has lines count anew that were there before.
 func (t *told) forget() int {
 	t.mu.Lock()

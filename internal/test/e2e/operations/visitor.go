@@ -85,7 +85,7 @@ func (v *visitor) fetch(url string) (a answer, err error) {
 	if err != nil {
 		return a, err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(res.Body)
 	if err != nil {
 		return a, err
