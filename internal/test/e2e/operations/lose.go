@@ -12,7 +12,8 @@ func lostIndices() []operation {
 	return []operation{
 		{
 			name: "delete-today", title: "delete today's index",
-			do: remove((*stage).today),
+			do:    remove((*stage).today),
+			after: func(s *stage) { s.acknowledge("index-remade") },
 			want: want{
 				see: everywhere("200 503"), out: "?", recover: itWill, lost: "sessions of today",
 				log: anything, report: anything, after: anything,
@@ -24,7 +25,8 @@ func lostIndices() []operation {
 		},
 		{
 			name: "delete-old", title: "delete an index of 3 days ago", days: 3,
-			do: remove(func(s *stage) string { return s.indexOf(threeDaysAgo()) }),
+			do:    remove(func(s *stage) string { return s.indexOf(threeDaysAgo()) }),
+			after: func(s *stage) { s.acknowledge("index-lost", "index-remade") },
 			want: want{
 				see: seeing("200 503", "200 503", "200", "200"), out: "alice, bob, somebody", recover: itWill, lost: "sessions of that day",
 				log: anything, report: anything, after: anything,
@@ -36,8 +38,9 @@ func lostIndices() []operation {
 		},
 		{
 			name: "delete-principals", title: "delete `session-principals`",
-			do:   remove(ledgers),
-			mend: func(s *stage) { s.reopen(nil) },
+			do:    remove(ledgers),
+			mend:  func(s *stage) { s.reopen(nil) },
+			after: func(s *stage) { s.acknowledge("index-remade", "index-lost") },
 			want: want{
 				see: seeing("200", "200", "200", "503"), recover: itCant, lost: "ledgers",
 				log: []string{"ERROR session-principals"}, report: []string{"index-missing"}, after: anything,

@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -27,6 +25,7 @@ type stage struct {
 	testengine.TB
 	url    string
 	engine *testengine.Engine // nil: it is shared with others
+	more   []string           // codes of other servers' reports
 	repo   string             // a directory in which the engine may keep snapshots; empty: none
 
 	index   string        // begins the names of the store's indices
@@ -193,7 +192,7 @@ func (s *stage) await(limit time.Duration, done func() bool) bool {
 // codes returns the codes of the problems that both servers' reports have, sorted. A
 // report that can't be had is a code as well.
 func (s *stage) codes() []string {
-	var all []string
+	all := slices.Clone(s.more)
 	for _, site := range s.sites {
 		all = append(all, site.codes()...)
 	}
@@ -218,15 +217,45 @@ func (s *site) codes() []string {
 	return all
 }
 
-// sweep has a server of these options sweep.
-func (s *stage) sweep(change func(*siteOptions)) error {
+// sweep has a server of these options sweep. The codes of its report are those of the
+// stage, too.
+func (s *stage) sweep(change func(*siteOptions)) {
 	site := newSite(s, change)
 	defer site.close()
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
-	_, err := site.store().Sweep(ctx, site.now())
-	if errors.Is(err, driver.ErrClosed) {
-		return fmt.Errorf("the sweep: %w", err)
+	var err error
+	if a, ok := any(site.manager().Admin()).(interface {
+		Sweep(ctx context.Context) (driver.SweepReport, error)
+	}); ok {
+		_, err = a.Sweep(ctx)
+	} else {
+		_, err = site.store().Sweep(ctx, site.now())
 	}
-	return err
+	if err != nil {
+		s.told.logger().Warn("the sweep failed", "error", err)
+	}
+	s.more = site.codes()
+}
+
+// acknowledge does what an operator does who knows of a loss, and checks that the report
+// has none of the codes any more.
+func (s *stage) acknowledge(codes ...string) {
+	s.Helper()
+	a, ok := s.sites[0].store().(interface {
+		Acknowledge(ctx context.Context) ([]string, error)
+	})
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	if _, err := a.Acknowledge(ctx); err != nil {
+		s.Errorf("acknowledging: %v", err)
+	}
+	for _, code := range codes {
+		if slices.Contains(s.codes(), code) {
+			s.Errorf("after it was acknowledged the report still has %s", code)
+		}
+	}
 }

@@ -9,11 +9,7 @@ import (
 // This file is operations on templates, and on indices of others.
 
 // tomorrow makes the next period's index, as a sweep does.
-func tomorrow(s *stage) {
-	if err := s.sweep(nil); err != nil {
-		s.told.logger().Error("the sweep failed", "error", err)
-	}
-}
+func tomorrow(s *stage) { s.sweep(nil) }
 
 // then does one after the other.
 func then(all ...func(s *stage)) func(s *stage) {
