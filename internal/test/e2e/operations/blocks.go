@@ -37,7 +37,7 @@ func blocked() []operation {
 			do:  func(s *stage) { s.settings(s.index+"-principals", `{"index.blocks.write":true}`) },
 			end: func(s *stage) { s.settings(s.index+"-principals", `{"index.blocks.write":null}`) },
 			want: want{
-				see: seeing("200", "200", "200", "503"), recover: itWill,
+				see: seeing("200", "200", "200", "200 503"), recover: itWill, // signing out works
 				log: tells("index write"), report: anything,
 			},
 		},

@@ -42,7 +42,7 @@ func lostIndices() []operation {
 			mend:  func(s *stage) { s.reopen(nil) },
 			after: func(s *stage) { s.acknowledge("index-remade", "index-lost") },
 			want: want{
-				see: seeing("200", "200", "200", "503"), recover: itCant, lost: "ledgers",
+				see: seeing("200", "200", "200", "200 503"), recover: itCant, lost: "ledgers",
 				log: []string{"ERROR session-principals"}, report: []string{"index-missing"}, after: anything,
 			},
 			then: &want{

@@ -56,6 +56,7 @@ type want struct {
 	after   []string        // codes of the report afterwards
 	recover verdict
 	lost    string // what is lost, in words; empty: nothing
+	older   bool   // sessions may be as they were at an earlier time; else those that are there are whole
 }
 
 // verdict is whether trouble ends by itself.
@@ -247,8 +248,11 @@ func (r *outcome) judge(timeout time.Duration) (wrong []string) {
 	default:
 		bad("it recovers by itself: %s; wanted is %s", r.recover, w.recover)
 	}
-	if (w.lost == "") && len(r.lost) > 0 {
+	if len(r.lost) > 0 && !w.older {
 		bad("lost: %s", strings.Join(r.lost, "; "))
+	}
+	if w.lost == "" && r.out != "" {
+		bad("signed out is %q, and nothing is said to be lost", r.out)
 	}
 	wrong = append(wrong, differ("the report meanwhile", r.report, w.report)...)
 	wrong = append(wrong, differ("the report afterwards", r.after, w.after)...)

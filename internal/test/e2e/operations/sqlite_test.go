@@ -25,6 +25,7 @@ func TestRecipeSQLite(t *testing.T) {
 	dir := t.TempDir()
 	path, copied := filepath.Join(dir, "sessions.db"), filepath.Join(dir, "sessions-backup.db")
 	open := func() *sqlitestore.Store {
+		t.Helper()
 		s, err := sqlitestore.Open(t.Context(), path, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +71,7 @@ func TestRecipeSQLite(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Rename(copied, path); err != nil {
+	if err := errors.Join(os.Chmod(copied, 0o600), os.Rename(copied, path)); err != nil {
 		t.Fatal(err)
 	}
 	s = open()
