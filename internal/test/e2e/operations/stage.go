@@ -35,6 +35,7 @@ type stage struct {
 	told    *told
 	sites   [2]*site
 
+	kept     bool // nothing has to be cleared: the engine goes with its data
 	mu       sync.Mutex
 	visitors []*visitor
 	phase    int
@@ -64,7 +65,11 @@ func newStage(t tb, on *place, timeout time.Duration) *stage {
 	}
 	s.told.hide = []string{s.index, s.url, strings.TrimPrefix(s.url, "http://")}
 	s.between = newBetween(t, on.url)
-	t.Cleanup(func() { s.clear() })
+	t.Cleanup(func() {
+		if !s.kept {
+			s.clear()
+		}
+	})
 	return s
 }
 

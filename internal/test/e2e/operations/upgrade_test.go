@@ -29,6 +29,7 @@ func upgrade(t *testing.T, names []string) {
 	}
 	e := start(names[0])
 	r := visited(t, &place{url: e.URL()})
+	r.kept = true
 	r.during(t, func() {})
 	for i, name := range names[1:] {
 		for _, site := range r.sites {
@@ -48,8 +49,8 @@ func upgrade(t *testing.T, names []string) {
 			if last && len(names) > 2 {
 				return
 			}
-			if made := r.follow("made-by", r.today()); len(made[0]) < 3 {
-				t.Errorf("the indices' versions are %v", made)
+			if made := r.follow("made-by", r.today()); len(made[0]) != len(r.own()) {
+				t.Errorf("the indices %v have the versions %v", r.own(), made)
 			}
 			for _, index := range r.own() {
 				r.replace(t, index, "alias-reindex")
