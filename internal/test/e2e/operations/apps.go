@@ -47,7 +47,7 @@ func applications() []operation {
 		{
 			name: "index-renamed", title: "`Config.Index` is renamed, nothing is moved",
 			do:   func(s *stage) { s.reopen(func(o *siteOptions) { o.store.Index = "of-" + s.index }) },
-			want: want{out: "alice, bob, somebody", recover: itWill, lost: "all are signed out", report: anything, after: anything},
+			want: want{see: seeing("200 503", "200 503", "200", "200"), log: anything, out: "alice, bob, somebody", recover: itWill, lost: "all are signed out", report: anything, after: anything},
 		},
 	}
 	return append(all, largeValues()...)

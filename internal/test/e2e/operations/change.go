@@ -28,7 +28,7 @@ func changed() []operation {
 		put("refresh-60s", "`refresh_interval` of 60 s, and back", `{"index.refresh_interval":"60s"}`, `{"index.refresh_interval":"5000ms"}`),
 		put("refresh-off", "`refresh_interval` of −1, and back", `{"index.refresh_interval":"-1"}`, `{"index.refresh_interval":"5000ms"}`),
 		{
-			name: "alias-clone", title: "block writes, clone today's index, put an alias in its place",
+			name: "alias-clone", title: "block writes, clone today's index, put an alias in its place", hasty: true,
 			do: func(s *stage) { s.aliasInPlace(s.today(), "_clone") },
 			want: want{
 				see: everywhere("200 503"), recover: itCant,
@@ -37,7 +37,7 @@ func changed() []operation {
 			then: &want{see: everywhere("200 503"), recover: either, log: anything, report: anything, after: []string{"index-alias"}},
 		},
 		{
-			name: "alias-principals", title: "the same with `session-principals`",
+			name: "alias-principals", title: "the same with `session-principals`", hasty: true,
 			do: func(s *stage) { s.aliasInPlace(s.index+"-principals", "_clone") },
 			want: want{
 				see: everywhere("200 503"), recover: itCant,

@@ -37,7 +37,7 @@ func lostIndices() []operation {
 			},
 		},
 		{
-			name: "delete-principals", title: "delete `session-principals`",
+			name: "delete-principals", title: "delete `session-principals`", hasty: true,
 			do:    remove(ledgers),
 			mend:  func(s *stage) { s.reopen(nil) },
 			after: func(s *stage) { s.acknowledge("index-remade", "index-lost") },
@@ -51,7 +51,7 @@ func lostIndices() []operation {
 			},
 		},
 		{
-			name: "hand-made", title: "delete today's index and make one by hand, without the template",
+			name: "hand-made", title: "delete today's index and make one by hand, without the template", hasty: true,
 			do: func(s *stage) {
 				s.call(http.MethodDelete, "/_index_template/"+s.index+"-*", "", http.StatusNotFound)
 				s.call(http.MethodDelete, "/"+s.today(), "")

@@ -14,7 +14,7 @@ func moved() []operation {
 	}
 	return []operation{
 		{
-			name: "another-prefix", title: "block writes, clone all to another prefix, switch `Config.Index`",
+			name: "another-prefix", title: "block writes, clone all to another prefix, switch `Config.Index`", hasty: true,
 			do: func(s *stage) {
 				indices := s.list(s.index + "-*")
 				s.call(http.MethodPut, "/"+strings.Join(indices, ",")+"/_block/write", "")

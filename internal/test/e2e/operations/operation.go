@@ -22,7 +22,8 @@ type operation struct {
 	name  string // for -only and tests
 	title string // for the table
 	where need
-	days  int // how old the sessions are that visitors have
+	hasty bool // some wait for all of the timeout
+	days  int  // how old the sessions are that visitors have
 
 	before func(s *stage) // while nobody comes yet
 	do     func(s *stage)
@@ -218,6 +219,9 @@ func (r *outcome) judge(timeout time.Duration) (wrong []string) {
 			allowed = "200"
 		}
 		may := strings.Fields(allowed)
+		if timeout <= short && slices.Contains(r.seen[k], http.StatusOK) {
+			may = append(may, "503") // on a busy machine, of those who have no patience
+		}
 		for _, status := range r.seen[k] {
 			if !slices.Contains(may, strconv.Itoa(status)) {
 				bad("%s got %d; allowed is %s", k, status, allowed)
@@ -226,13 +230,13 @@ func (r *outcome) judge(timeout time.Duration) (wrong []string) {
 		if len(r.seen[k]) == 0 {
 			bad("%s got no answer", k)
 		}
-		if !slices.Contains(may, "200") && slices.Contains(r.seen[k], http.StatusOK) || w.must && len(r.seen[k]) < len(may) {
+		if !slices.Contains(may, "200") && slices.Contains(r.seen[k], http.StatusOK) || w.must && len(r.seen[k]) < len(strings.Fields(allowed)) {
 			bad("%s got %v; wanted is %s", k, r.seen[k], allowed)
 		}
 	}
 	limit := w.wait
 	if limit == 0 {
-		limit = timeout + 5*time.Second
+		limit = 2*timeout + 5*time.Second // a sign-in writes twice
 	}
 	if r.longest > limit {
 		bad("somebody waited %v; at most %v is allowed", r.longest, limit)

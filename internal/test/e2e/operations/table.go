@@ -27,4 +27,4 @@ func operations() []operation {
 var anything = []string{"*"}
 
 // short is a patience for operations that visitors wait for.
-const short = 2 * time.Second
+const short = 3 * time.Second

@@ -75,7 +75,7 @@ func templates() []operation {
 			want: want{report: anything, after: anything},
 		},
 		{
-			name: "template-pipeline", title: "one above ours with a `final_pipeline` that doesn't exist; the next period",
+			name: "template-pipeline", title: "one above ours with a `final_pipeline` that doesn't exist; the next period", hasty: true,
 			do: then(foreign("-*", 900, `,"template":{"settings":{"index.final_pipeline":"nowhere"}}`), func(s *stage) {
 				s.call(http.MethodDelete, "/"+s.today(), "") // as if the day began now
 			}, restart), end: gone,

@@ -147,7 +147,7 @@ func (v *visitor) signInAndOut() {
 	if fresh.ask(signs, "/in?who="+v.principal).status != http.StatusOK {
 		return
 	}
-	a := fresh.ask(reads, "/look")
+	a := fresh.ask(signs, "/look") // which notes that the token was used
 	if a.status == http.StatusOK && a.principal != v.principal {
 		s.signedOut(v.name)
 	}
