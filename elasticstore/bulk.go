@@ -66,7 +66,7 @@ func bulkBody(items []*write) *body {
 		b = append(b, `{"`...)
 		b = append(b, w.action.name()...)
 		b = append(b, `":{"_index":"`...)
-		b = append(b, w.index...)
+		b = append(b, w.home.at(w.index)...)
 		b = append(b, `","_id":"`...)
 		b = appendID(b, w.id)
 		b = append(b, '"')
@@ -74,7 +74,7 @@ func bulkBody(items []*write) *body {
 			b = append(b, `,"if_seq_no":`...)
 			b = strconv.AppendUint(b, w.at.Seq, 10)
 			b = append(b, `,"if_primary_term":`...)
-			b = strconv.AppendUint(b, w.at.Term, 10)
+			b = strconv.AppendUint(b, bare(w.at).Term, 10)
 		}
 		b = append(b, "}}\n"...)
 		if w.action != deleteAt {
@@ -99,7 +99,7 @@ func readItems(r *request, body []byte, items []*write) ([]writeResult, error) {
 		case sc.err != nil || wrong != nil:
 		case n >= len(items):
 			wrong = malformed(r, "more than the %d items that were sent", len(items))
-		case string(action) != items[n].action.name() || !spells(i.id, items[n].id) || string(i.index) != items[n].index:
+		case string(action) != items[n].action.name() || !spells(i.id, items[n].id):
 			wrong = malformed(r, "place %d is a %.20q of %.40q in %.80q instead of a %s of %v in %s",
 				n, action, i.id, i.index, items[n].action.name(), items[n].id, items[n].index)
 		default:
@@ -161,10 +161,13 @@ func (i *bulkItem) result(r *request, w *write) writeResult {
 	if i.err == nil {
 		switch i.status {
 		case http.StatusOK, http.StatusCreated:
-			if i.version.Term == 0 || i.version.Term >= graveMark {
+			switch {
+			case !sound(i.version):
 				return writeResult{Err: malformed(r, "an item without a version")}
+			case !w.home.is(w.index, i.index):
+				return writeResult{Err: &movedWrite{string(i.index), i.version}}
 			}
-			return writeResult{Value: i.version}
+			return writeResult{Value: w.home.in(i.version)}
 		case http.StatusNotFound:
 			if w.action == deleteAt {
 				return writeResult{Err: errNotThere}
@@ -177,7 +180,7 @@ func (i *bulkItem) result(r *request, w *write) writeResult {
 	switch {
 	case e.status == http.StatusConflict && e.kind == "version_conflict_engine_exception":
 		return writeResult{Err: errVersion}
-	case e.kind == "index_not_found_exception":
+	case e.kind == "index_not_found_exception", e.readOnlyAlias():
 		return writeResult{Err: errNoIndex}
 	case e.refused():
 		return writeResult{Err: &refusal{text: e.String(), mapping: e.foreignMapping()}}

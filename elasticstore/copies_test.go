@@ -128,10 +128,13 @@ func TestCopiesOfAnIndexThatWasLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.put(t, s, r.ID, string(document))
-	other.Version = r.Version // both are the first of their index
 	got, err := s.Get(testContext(t), r.ID)
-	if err != nil || !reflect.DeepEqual(got, other) {
-		t.Errorf("Get: %+v, %v\nwant %+v", got, err, other)
+	if err != nil || bare(got.Version) != r.Version || got.Version == r.Version {
+		t.Fatalf("Get: %+v, %v, want the numbers of %v, told apart from it", got, err, r.Version)
+	}
+	other.Version = got.Version
+	if !reflect.DeepEqual(got, other) {
+		t.Errorf("Get: %+v\nwant %+v", got, other)
 	}
 }
 
@@ -145,7 +148,9 @@ func TestCopiesAmongOthers(t *testing.T) {
 	unknown := mustCreate(t, other, session(driver.LayoutDay, time.Now()))
 	elsewhere := mustCreate(t, other, session(driver.LayoutImport, time.Now()))
 	stale := saved(t, other, r, "1")
-	at := func(r *driver.Record) target { return target{s.indexOf(r.ID), r.ID, s.copies.of(r.ID)} }
+	at := func(r *driver.Record) target {
+		return target{index: s.names.of(r.ID), id: r.ID, known: s.copies.of(r.ID)}
+	}
 	for name, records := range map[string][]*driver.Record{
 		"one index":       {known, unknown, stale, known},
 		"several indices": {elsewhere, known, unknown, stale},

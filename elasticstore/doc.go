@@ -22,7 +22,7 @@
 //
 //	session-2026.11.22     one index for each period
 //	session-principals     who is signed in where (ledgers)
-//	session-imports        sessions adopted from elsewhere, and their graves
+//	session-imports        sessions adopted from elsewhere, and their graves; made with the first
 //
 // Sweep drops a period's index when nothing in it can matter any more, so one request
 // ends a million sessions. Config.OneIndex keeps everything in one index instead. A
@@ -30,18 +30,31 @@
 // members, which never change their meaning. Only members that queries need are
 // indexed.
 //
-// Setup makes an index template and the indices of no period. Without Setup, the first
+// Setup makes an index template and the index of ledgers. Without Setup, the first
 // operation that needs them makes them. Indices are made with all their settings, and
 // are marked in the _meta of their mapping. An index or template that has one of the
 // names but no mark is an error, and is left alone.
 //
+// An alias may stand in the place of each index, as operators make it to move, shrink or
+// upgrade one. docs/operations.md has the recipe. Block writes at the source while its
+// documents move, and make the alias with "is_write_index": false. Each process looks at
+// an alias when an answer shows it, and writes into the index behind it.
+//
 // An index of a period is written until it is dropped, long after its period: by saves
-// and touches of sessions that were made in it, by sign-outs, and by graves. So none is
-// ever cold. A lifecycle policy's read-only step, or a write block, makes saves and
-// sign-outs of these sessions driver.ErrUnavailable, and so does a shrink until its end. A
-// force-merge, more replicas and another tier do no harm. Leave the dropping to Sweep.
-// docs/operations.md has recipes: an alias in an index's place, upgrades, lost indices,
-// snapshots.
+// and touches of sessions that began in it, by sign-outs, and by graves. So it has to stay
+// open for writes. Where a lifecycle policy makes it read-only or shrinks it, its sessions
+// are still read, and can neither be saved nor signed out. A force-merge, more replicas
+// and another tier do no harm. Leave the dropping to Sweep.
+//
+// # Lost indices
+//
+// A register, a document in the index of ledgers, has all indices that were made. A sweep,
+// a start, and a read that finds nothing compare it with what is there. An index that is
+// missing, or was made anew, is logged as an error by every process that learns of it, and
+// stays in Report until Acknowledge. For a missing index, reads wait for 3 s, since a node
+// may lag behind, and are ErrUnavailable if their time ends before. Then the index is made
+// anew, and its sessions are ErrNotFound. With OneIndex, a loss that no running process
+// has seen can't be told: the register was in that index.
 //
 // # Versions
 //
@@ -97,9 +110,13 @@
 // process (session affinity) makes reads cheap. Processes that take strict turns ask
 // once too often, and then read as if there were no copies. An index that was restored
 // from a snapshot has a new primary term, which no copy has. An index that was deleted
-// and made anew counts its versions from the start again. So restart the processes
-// after it, except those that have reported the index missing: they have forgotten
-// their copies.
+// and made anew, or that stands behind an alias, counts its versions from the start again.
+// A Store that sees such a change tells the versions of both apart, and keeps no copy.
+//
+// A Manager asks for the engine's time (EngineTime) before it ends anything because of the
+// time, and ends nothing by a clock that is ahead of it: see driver.EngineClock. The node
+// that answers tells its own. So all nodes' clocks, and those of the application's
+// machines, should be set by one source (NTP).
 //
 // Search, Sweep and Inspector trail by Config.RefreshInterval. Refresh has the engine
 // catch up in all of the store's indices; signing out everywhere calls it before it
@@ -129,8 +146,7 @@
 // # Deviations
 //
 //   - If a period's index is missing too early to have been dropped, its records are
-//     ErrUnavailable instead of ErrNotFound: a node may lag behind, or a snapshot may
-//     mend a mistake.
+//     ErrUnavailable for a while, instead of ErrNotFound: a node may lag behind.
 //   - In indices of periods, sessions past Expires stay until the period is
 //     dropped: at the earliest after its end, one more period and the longest
 //     lifetime that was known when the index was made.

@@ -32,6 +32,8 @@ type fault struct {
 	settings bool
 	// forbidden: the login lacks a privilege.
 	forbidden bool
+	// blocked: the index, or the cluster, takes no writes.
+	blocked bool
 }
 
 type again uint8
@@ -229,7 +231,7 @@ func (e said) fault(what string, write bool) *fault {
 	case e.rejected():
 		f.certain, f.again = true, always
 	case e.kind == "cluster_block_exception", e.kind == "index_create_block_exception":
-		f.again = always // not certain: the engine may have retried inside
+		f.again, f.blocked = always, true // not certain: the engine may have retried inside
 		if remedy := e.blockRemedy(); remedy != "" {
 			f.certain, f.again = true, never
 			f.text += "; " + remedy
@@ -280,6 +282,12 @@ func (e said) blockRemedy() string {
 		return "somebody has blocked this: set the index.blocks, or cluster.blocks, in question to null"
 	}
 	return ""
+}
+
+// readOnlyAlias reports whether a name turned out to be an alias that takes no writes, as
+// an operator makes it while documents move (is_write_index).
+func (e said) readOnlyAlias() bool {
+	return e.status == http.StatusBadRequest && strings.Contains(e.reason, "no write index is defined for alias")
 }
 
 // foreignMapping reports whether the index's mapping made the engine refuse members that

@@ -8,107 +8,31 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
-
-	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file finds and makes indices, and remembers which are there.
-
-// indices remembers the store's indices that are known to be there, so that a process
-// looks for each once.
-type indices struct {
-	mu    sync.RWMutex
-	known map[string]*once
-	// lifetimes are the longest lifetimes of written records, in milliseconds, by
-	// layout.
-	lifetimes [8]atomic.Int64
-}
-
-// get returns the state of an index.
-func (x *indices) get(index string, now func() time.Time) *once {
-	x.mu.RLock()
-	o := x.known[index]
-	x.mu.RUnlock()
-	if o != nil {
-		return o
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if o := x.known[index]; o != nil {
-		return o
-	}
-	if x.known == nil {
-		x.known = map[string]*once{}
-	}
-	o = &once{now: now}
-	x.known[index] = o
-	return o
-}
-
-// forget makes the next write look for the index again.
-func (x *indices) forget(index string) {
-	x.mu.RLock()
-	o := x.known[index]
-	x.mu.RUnlock()
-	if o != nil {
-		o.forget()
-	}
-}
-
-// keepOnly drops the state of indices that keep doesn't want, except those that are
-// being made.
-func (x *indices) keepOnly(keep func(index string) bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	maps.DeleteFunc(x.known, func(index string, o *once) bool {
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		return o.attempt == nil && !keep(index)
-	})
-}
-
-// lived notes the lifetime of a record that is written.
-func (x *indices) lived(id driver.ID, deadline time.Time) {
-	if deadline.IsZero() || id.Time().IsZero() || int(id.Layout()) >= len(x.lifetimes) {
-		return
-	}
-	longest := &x.lifetimes[id.Layout()]
-	ms := deadline.UnixMilli() - id.Time().UnixMilli()
-	for have := longest.Load(); ms > have && !longest.CompareAndSwap(have, ms); {
-		have = longest.Load()
-	}
-}
-
-// longest returns the longest lifetime of a layout's written records.
-func (x *indices) longest(l driver.Layout) time.Duration {
-	if int(l) >= len(x.lifetimes) {
-		return 0
-	}
-	return time.Duration(x.lifetimes[l].Load()) * time.Millisecond
-}
+// This file finds and makes indices.
 
 // ensure finds or makes an index.
 func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration) error {
-	o := s.indices.get(index, s.cfg.now)
-	if o.ok.Load() {
+	p := s.places.get(index, s.cfg.now)
+	if p.made.ok.Load() {
 		return nil
 	}
-	return s.onceFor(ctx, o, func(ctx context.Context) error {
+	return s.onceFor(ctx, &p.made, func(ctx context.Context) error {
 		b := s.backoff()
 		for {
-			there, err := s.checkIndex(ctx, index)
-			if err != nil || there {
+			info, err := s.look(ctx, p)
+			if err != nil || info != nil {
 				return err
 			}
 			made, err := s.createIndex(ctx, index, lifetime)
-			if err != nil || made {
+			switch {
+			case err != nil:
 				return err
-			}
-			// It exists, but the node that was asked first didn't know it yet.
-			if !b.pause(ctx) {
+			case made: // another look enters it in the register
+			case !b.pause(ctx):
+				// It exists, but the node that was asked first didn't know it yet.
 				return &fault{certain: true, text: fmt.Sprintf("the index %q is there and not there: the nodes don't agree", index)}
 			}
 		}
@@ -117,9 +41,13 @@ func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration
 
 // indexInfo is one index of a listing.
 type indexInfo struct {
-	name   string
-	mark   *markOfOurs // nil: not ours
-	shards int
+	name    string
+	aliases []string
+	mark    *markOfOurs // nil: not ours
+	shards  int
+	uuid    string
+	made    int64 // the engine's creation date, in milliseconds; a restored index keeps it
+	lived   int64 // the longest lifetime, in milliseconds, that this process wrote into its layout
 }
 
 // listIndices returns the indices that match a pattern, sorted by name. A name that
@@ -127,7 +55,8 @@ type indexInfo struct {
 func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, error) {
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
-		query: "expand_wildcards=open,closed&filter_path=*.mappings._meta,*.settings.index.number_of_shards",
+		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings.index.number_of_shards," +
+			"*.settings.index.uuid,*.settings.index.creation_date",
 	}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -138,12 +67,15 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		return nil, s.checkMissing(&r, a)
 	}
 	var body map[string]struct {
+		Aliases  map[string]struct{} `json:"aliases"`
 		Mappings struct {
 			Meta json.RawMessage `json:"_meta"`
 		} `json:"mappings"`
 		Settings struct {
 			Index struct {
-				Shards int `json:"number_of_shards,string"`
+				Shards int    `json:"number_of_shards,string"`
+				UUID   string `json:"uuid"`
+				Made   int64  `json:"creation_date,string"`
 			} `json:"index"`
 		} `json:"settings"`
 	}
@@ -152,30 +84,18 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	}
 	var list []indexInfo
 	for name, i := range body {
-		list = append(list, indexInfo{name, readMark(i.Mappings.Meta), i.Settings.Index.Shards})
+		set := i.Settings.Index
+		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.UUID, set.Made, s.livedIn(name)})
 	}
 	slices.SortFunc(list, func(a, b indexInfo) int { return strings.Compare(a.name, b.name) })
 	return list, nil
 }
 
-// checkIndex reports whether an index is there. One that isn't ours is an error.
-func (s *Store) checkIndex(ctx context.Context, index string) (bool, error) {
-	list, err := s.listIndices(ctx, index)
-	if err != nil || len(list) == 0 {
-		return false, err
-	}
-	foreign := &fault{certain: true, settings: true}
-	switch {
-	case list[0].name != index || len(list) > 1:
-		foreign.text = fmt.Sprintf("%q is an alias: remove it, or choose another Config.Index", index)
-		return false, foreign
-	case list[0].mark == nil:
-		foreign.text = fmt.Sprintf("the index %q does not have the mapping of this package, perhaps because another index template "+
-			"has its name in its patterns, or it was made while the template was missing: remove it (if there is nothing in it "+
-			"that matters), or choose another Config.Index", index)
-		return false, foreign
-	}
-	return true, nil
+// livedIn returns the longest lifetime that this process wrote into the layout of a
+// period's index, in milliseconds.
+func (s *Store) livedIn(index string) int64 {
+	p, _ := s.names.parse(index)
+	return s.places.longest(p.layout).Milliseconds()
 }
 
 // createIndex makes an index with everything that the template would give it. made is

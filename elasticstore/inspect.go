@@ -77,14 +77,13 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 		problem("login-in-clear", driver.SeverityWarn, "Use https in ClientConfig.URLs, and change the password.", "%s", inClearMeaning(hosts))
 	}
 	found := s.reportIndices(list, problem)
+	s.registerProblems(ctx, list, problem)
 	s.reportTemplate(ctx, problem)
 	whole := true
-	for _, index := range s.names.lasting() {
-		if !found.ours[index] {
-			whole = false
-			problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
-				"The index %q is missing.", index)
-		}
+	if index := s.names.ledgers(); !found.ours[index] {
+		whole = false
+		problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
+			"The index %q is missing.", index)
 	}
 	fact("indices", strconv.Itoa(len(found.ours)))
 	if n := len(found.periods); n > 0 {
@@ -124,19 +123,23 @@ type foundIndices struct {
 // have our names.
 func (s *Store) reportIndices(list []indexInfo, problem tellProblem) foundIndices {
 	found := foundIndices{ours: map[string]bool{}}
+	named := s.byName(list)
+	behind := map[string]bool{} // indices behind our names
+	for name, info := range named {
+		behind[info.name] = true
+		if info.mark == nil {
+			problem("index-foreign", driver.SeverityFail, "Remove it if there is nothing in it that matters, or move its documents into an index with our mapping: docs/operations.md says how.",
+				"The index %q has one of our names, but was not made by this package, or not with its template.", name)
+			continue
+		}
+		found.ours[name] = true
+		if _, periodic := s.names.parse(name); periodic {
+			found.periods = append(found.periods, name)
+		}
+	}
 	for _, info := range list {
-		_, periodic := s.names.parse(info.name)
-		switch {
-		case !s.names.ours(info.name):
+		if !behind[info.name] {
 			found.foreign++
-		case info.mark == nil:
-			problem("index-foreign", driver.SeverityFail, "Remove it, or choose another Config.Index.",
-				"The index %q has one of our names, but was not made by this package, or not with its template.", info.name)
-		default:
-			found.ours[info.name] = true
-			if periodic {
-				found.periods = append(found.periods, info.name)
-			}
 		}
 	}
 	slices.Sort(found.periods)

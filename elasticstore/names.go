@@ -19,7 +19,7 @@ import (
 //	week    session-2026.w47    (ISO 8601)
 //	month   session-2026.11
 //	ledger  session-principals
-//	import  session-imports
+//	import  session-imports       (made with the first import)
 //
 // With one index, all are in the index session.
 type names struct {
@@ -45,7 +45,7 @@ func (n names) of(id driver.ID) string {
 	}
 	switch l {
 	case driver.LayoutLedger:
-		return n.prefix + "-principals"
+		return n.ledgers()
 	case driver.LayoutImport:
 		return n.prefix + "-imports"
 	}
@@ -136,12 +136,20 @@ func scan(text, format string, into ...any) bool {
 	return n == len(into) && err == nil
 }
 
-// lasting returns the indices that belong to no period. Setup makes them.
+// ledgers returns the index that holds the ledgers, and the register. Setup makes it.
+func (n names) ledgers() string {
+	if n.one {
+		return n.prefix
+	}
+	return n.prefix + "-principals"
+}
+
+// lasting returns the indices that belong to no period.
 func (n names) lasting() []string {
 	if n.one {
 		return []string{n.prefix}
 	}
-	return []string{n.prefix + "-principals", n.prefix + "-imports"}
+	return []string{n.ledgers(), n.prefix + "-imports"}
 }
 
 // ours reports whether an index has one of the store's names.
@@ -178,6 +186,6 @@ func (n names) searched() string {
 	for digit := '1'; digit <= '9'; digit++ {
 		fmt.Fprintf(&b, "%s-%c*.*,", n.prefix, digit)
 	}
-	b.WriteString(strings.Join(n.lasting(), ","))
+	b.WriteString(n.ledgers() + "," + n.prefix + "-imports*") // a pattern, since it may not be there
 	return b.String()
 }

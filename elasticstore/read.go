@@ -15,9 +15,10 @@ import (
 
 // target is a document to read.
 type target struct {
-	index string
+	index string // the name to ask for
 	id    driver.ID
 	known *kept // a copy to compare with, or nil
+	home  *home // the index that the answer is expected from
 }
 
 type readResult = batch.Result[*driver.Record]
@@ -44,17 +45,21 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	if !known(id.Layout()) {
 		return nil, fmt.Errorf("%w: unknown layout %d", driver.ErrNotFound, id.Layout())
 	}
-	t := target{s.indexOf(id), id, s.copies.of(id)}
+	p := s.placeOf(id)
+	t := target{p.name, id, s.copies.of(id), p.home.Load()}
 	if !s.names.periodic(id) {
 		if err := s.prepare(ctx); err != nil {
 			return nil, err
 		}
 	}
 	b := s.backoff()
-	var missing time.Time // when the index was first found missing
+	var made int64 // see missed
 	for {
 		rec, err := s.reads.Do(ctx, t)
 		if err == nil {
+			if p.missing.Load() != 0 {
+				p.missing.Store(0)
+			}
 			if t.known == nil || t.known.version != rec.Version {
 				s.copies.found(rec)
 			}
@@ -64,19 +69,17 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 		switch {
 		case errors.Is(err, errStale):
 			t.known = nil
+		case errors.Is(err, errMoved):
+			if err := s.follow(ctx, p, t.home, &b); err != nil {
+				return nil, err
+			}
+			t.known, t.home = nil, p.home.Load()
 		case errors.Is(err, errNoIndex):
-			if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
-				return nil, driver.ErrNotFound
+			s.copies.forgetAll()
+			if err := s.missed(ctx, p, id, &b, &made); err != nil {
+				return nil, err
 			}
-			// If the index is gone, ensure must make it at the next write: an index that
-			// the engine makes by itself may lack our settings.
-			s.lost(t.index)
-			if missing.IsZero() {
-				missing = time.Now()
-			}
-			if time.Since(missing) > s.cfg.patience || !b.pause(ctx) {
-				return nil, s.lostIndex(t.index)
-			}
+			t.known, t.home = nil, p.home.Load()
 		case errors.As(err, &f):
 			if !b.wait(ctx, f) {
 				return nil, err
@@ -86,48 +89,36 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 				return nil, b.after(own)
 			}
 			s.copies.forget(id)
+			if errors.Is(err, driver.ErrNotFound) {
+				s.suspect(p)
+			}
 			return rec, err
 		}
 	}
 }
 
-// lost notes that an index is missing. If it is made anew, it counts its versions from
-// the start.
-func (s *Store) lost(index string) {
-	s.indices.forget(index)
-	s.copies.forgetAll()
+// follow finds out where the documents of a place are now. They were expected in from.
+func (s *Store) follow(ctx context.Context, p *place, from *home, b *backoff) error {
+	if p.home.Load() != from {
+		return nil // somebody else has found out
+	}
+	info, err := s.look(ctx, p)
+	switch {
+	case err != nil:
+		return err
+	case info != nil && p.home.Load() != from:
+		return nil
+	case b.lost < 3 && b.pause(ctx): // the node that answered is ahead, or behind
+		b.lost++
+		return nil
+	}
+	return &fault{certain: true, again: thrice, text: fmt.Sprintf("the nodes don't agree in which index the documents of %q are", p.name)}
 }
 
 // droppable reports whether a sweep could have dropped a period's index. If so, a
 // missing index means that its records are gone.
 func droppable(start, end, now time.Time) bool {
 	return now.After(end.Add(end.Sub(start)))
-}
-
-// indexOf returns the name of the index of an id's record. It remembers the last one,
-// since most records are in the same.
-func (s *Store) indexOf(id driver.ID) string {
-	if !s.names.periodic(id) {
-		return s.names.of(id)
-	}
-	made := id.Time()
-	if p := s.lastPeriod.Load(); p != nil && p.layout == id.Layout() && !made.Before(p.start) && made.Before(p.end) {
-		return p.index
-	}
-	p, _ := s.names.holding(id.Layout(), made)
-	s.lastPeriod.Store(&p)
-	return p.index
-}
-
-// lostIndex is the fault of an index that is missing and should be there. To call its
-// sessions ended would sign everyone out because a node lags behind, or because of a
-// mistake that a snapshot may mend.
-func (s *Store) lostIndex(index string) error {
-	if s.notes.first("lost " + index) {
-		s.cfg.Logger.Error("elasticstore: an index is missing that should be there", "index", index)
-	}
-	return &fault{certain: true, text: fmt.Sprintf("the index %q is missing, too early to have been dropped: restore it from a snapshot; "+
-		"or, to give up what was in it, run Setup and make it anew (PUT /%s)", index, index)}
 }
 
 // readAll is the flush of reads.
@@ -243,7 +234,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 			case sc.err != nil || wrong != nil:
 			case n >= len(targets):
 				wrong = malformed(r, "more than the %d documents that were asked for", len(targets))
-			case !spells(d.id, targets[n].id) || string(d.index) != targets[n].index:
+			case !spells(d.id, targets[n].id):
 				wrong = malformed(r, "place %d has the document %.40q of %.80q instead of %v of %s", n, d.id, d.index, targets[n].id, targets[n].index)
 			default:
 				results = append(results, d.result(r, &targets[n]))
@@ -271,6 +262,7 @@ type hit struct {
 	found     bool
 	err       *said
 	sort      []byte
+	home      *home // the index that it is in
 }
 
 func (d *decoder) hit(s *scanner, h *hit) {
@@ -309,13 +301,13 @@ func (d *decoder) hit(s *scanner, h *hit) {
 
 // record returns the record of a hit.
 func (h *hit) record(id driver.ID) (*driver.Record, error) {
-	if h.version.Term == 0 || h.version.Term >= graveMark {
+	if !sound(h.version) {
 		return nil, fmt.Errorf("%w: without a version", driver.ErrCorrupt)
 	}
 	err := h.unread
 	var rec *driver.Record
 	if err == nil {
-		rec, err = h.doc.record(id, h.version)
+		rec, err = h.doc.record(id, h.home.in(h.version))
 	}
 	if err != nil {
 		return nil, h.unreadable(err)
@@ -331,8 +323,12 @@ func (h *hit) unreadable(err error) error {
 	return fmt.Errorf("%w: the document in %q can't be read: %w", driver.ErrCorrupt, h.index, err)
 }
 
-// errStale: a record is no longer at the version of its copy.
-var errStale = errors.New("the copy is stale")
+var (
+	// errStale: a record is no longer at the version of its copy.
+	errStale = errors.New("the copy is stale")
+	// errMoved: the answer is of another index than was expected.
+	errMoved = errors.New("the documents are in another index")
+)
 
 // result turns an item of _mget into Get's result, or errStale.
 func (h *hit) result(r *request, t *target) readResult {
@@ -341,11 +337,14 @@ func (h *hit) result(r *request, t *target) readResult {
 		return readResult{Err: errNoIndex}
 	case h.err != nil:
 		return readResult{Err: h.err.fault(fmt.Sprintf("%v: in %q", r, h.index), false)}
+	case !t.home.is(t.index, h.index):
+		return readResult{Err: errMoved}
 	case !h.found:
 		return readResult{Err: driver.ErrNotFound}
-	case t.known != nil && h.version != t.known.version:
+	case t.known != nil && t.home.in(h.version) != t.known.version:
 		return readResult{Err: errStale}
 	}
+	h.home = t.home
 	var rec *driver.Record
 	var err error
 	if t.known != nil {

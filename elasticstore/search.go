@@ -84,7 +84,7 @@ func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMe
 		body["search_after"] = after
 	}
 	return search(ctx, s, s.names.searched(), body, func(h *hit) (*driver.Record, bool) {
-		rec, err := s.searched(h)
+		rec, err := s.searched(ctx, h)
 		if err != nil && s.notes.first("passed over "+string(h.index)+string(h.id)) {
 			s.cfg.Logger.Warn("elasticstore: a search passes over a document", "id", string(h.id), "index", string(h.index), "error", err)
 		}
@@ -92,10 +92,22 @@ func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMe
 	})
 }
 
-// searched reads the document of a hit of a search.
-func (s *Store) searched(h *hit) (*driver.Record, error) {
+// searched reads the document of a hit of a search. One of an index behind an alias that
+// this process hasn't seen yet has the alias looked up.
+func (s *Store) searched(ctx context.Context, h *hit) (*driver.Record, error) {
 	id, err := driver.ParseID(string(h.id))
-	if err != nil || s.names.of(id) != string(h.index) {
+	if err != nil {
+		return nil, errors.New("its _id isn't one of a record")
+	}
+	p := s.placeOf(id)
+	h.home = p.home.Load()
+	if !h.home.is(p.name, h.index) && time.Duration(sinceStart()-p.looked.Load()) > time.Second {
+		if _, err := s.look(ctx, p); err != nil {
+			return nil, err
+		}
+		h.home = p.home.Load()
+	}
+	if !h.home.is(p.name, h.index) {
 		return nil, errors.New("it isn't where a record of its id would be")
 	}
 	return h.record(id)

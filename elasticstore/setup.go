@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// This file is Setup: the mapping, the index template, and the indices of no period.
+// This file is Setup: the mapping, the index template, and the index of ledgers.
 
 // format is the version of the mapping, and of the template that has it. Setup replaces
 // an older template and leaves a newer one alone: so two versions at work on one engine
@@ -97,8 +97,7 @@ func (s *Store) indexSettings() object {
 	return object{"index": set}
 }
 
-// Setup makes the index template, in its present form, and the indices that belong to no
-// period. It may be called at any time, from many processes at once. Without it the
+// Setup makes the index template, in its present form, and the index of ledgers. It may be called at any time, from many processes at once. Without it the
 // first operation that needs them does the same, except that a login that may not see
 // index templates then does with the indices alone.
 func (s *Store) Setup(ctx context.Context) error {
@@ -122,12 +121,26 @@ func (s *Store) setUp(ctx context.Context) error {
 		return err
 	}
 	for _, index := range s.names.lasting() {
-		s.indices.forget(index)
-		if err := s.ensure(ctx, index, 0); err != nil {
-			return err
-		}
+		s.places.forget(index)
+	}
+	if err := s.findIndices(ctx); err != nil {
+		return err
 	}
 	s.ready.succeed()
+	return nil
+}
+
+// findIndices makes the index of ledgers if it isn't there, and compares all indices with
+// the register.
+func (s *Store) findIndices(ctx context.Context) error {
+	if err := s.ensure(ctx, s.names.ledgers(), 0); err != nil {
+		return err
+	}
+	list, err := s.listIndices(ctx, s.names.pattern())
+	if err != nil {
+		return err
+	}
+	s.noteRegister(s.takeStock(ctx, list))
 	return nil
 }
 
@@ -151,12 +164,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		default:
 			return err
 		}
-		for _, index := range s.names.lasting() {
-			if err := s.ensure(ctx, index, 0); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.findIndices(ctx)
 	})
 }
 

@@ -27,12 +27,14 @@ type Store struct {
 
 	copies *copies // records for reads to compare with
 
-	ready   once    // Setup's work
-	indices indices // ours that are known to be there
-	notes   notes
+	ready       once   // Setup's work
+	places      places // where documents are
+	generations atomic.Uint64
+	registered  atomic.Pointer[register] // as this process saw it last; nil: not yet
+	notes       notes
 
-	lastPeriod atomic.Pointer[period] // see indexOf
-	alarms     *timeout.Alarms        // end operations whose time is over
+	lastPlace atomic.Pointer[current] // see placeOf
+	alarms    *timeout.Alarms         // end operations whose time is over
 
 	mu      sync.RWMutex // guards closed against operations that begin
 	closed  bool

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -14,6 +16,10 @@ import (
 
 // Sweep buries expired sessions and removes records past their deadline, at the time
 // now; see driver.Store.
+//
+// now has to be right, since a sweep by a clock that is ahead drops live sessions. A
+// Manager checks it by EngineTime before (cloakroom.Admin.Sweep); so should whoever calls
+// Sweep directly (driver.CheckClock).
 //
 // Sweep drops a period's index whole, once the period, one more period and the longest
 // lifetime have passed and no deadline in the index lies ahead. In the other indices it
@@ -36,11 +42,19 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 			errs = append(errs, err)
 		}
 	}
+	list, err := s.listIndices(long, s.names.pattern())
+	if err != nil {
+		return report, s.sweepError(ctx, long, err)
+	}
+	fail(s.takeStock(long, list))
+	there := s.byName(list)
 	if !s.names.one {
-		fail(s.sweepPeriods(long, now, &report, fail))
+		fail(s.sweepPeriods(long, there, now, &report, fail))
 	}
 	for _, index := range s.names.lasting() {
-		fail(s.sweepDocuments(long, index, now, &report))
+		if index == s.names.ledgers() || there[index] != nil { // that of imports is made with the first one
+			fail(s.sweepDocuments(long, index, now, &report))
+		}
 	}
 	return report, s.sweepError(ctx, long, errors.Join(errs...))
 }
@@ -56,22 +70,16 @@ func (s *Store) sweepError(ctx, long context.Context, err error) error {
 }
 
 // sweepPeriods drops the indices of periods that are over, and makes the next ones.
-func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *driver.SweepReport, fail func(error)) error {
-	list, err := s.listIndices(ctx, s.names.pattern())
-	if err != nil {
-		return err
-	}
-	there := map[string]*indexInfo{}
-	for i := range list {
-		info := &list[i]
-		there[info.name] = info
-		p, ok := s.names.parse(info.name)
+func (s *Store) sweepPeriods(ctx context.Context, there map[string]*indexInfo, now time.Time, report *driver.SweepReport, fail func(error)) error {
+	for _, name := range slices.Sorted(maps.Keys(there)) {
+		info := there[name]
+		p, ok := s.names.parse(name)
 		switch {
 		case !ok:
 			continue // of no period, or not one of our names
 		case info.mark == nil:
-			if s.notes.first("foreign " + info.name) {
-				s.cfg.Logger.Warn("elasticstore: an index that isn't this package's has the name of a period's; it is left alone", "index", info.name)
+			if s.notes.first("foreign " + name) {
+				s.cfg.Logger.Warn("elasticstore: an index that isn't this package's has the name of a period's; it is left alone", "index", name)
 			}
 			continue
 		}
@@ -79,14 +87,14 @@ func (s *Store) sweepPeriods(ctx context.Context, now time.Time, report *driver.
 		fail(err)
 		if dropped {
 			report.Dropped++
-			delete(there, info.name)
-			s.indices.forget(info.name)
+			delete(there, name)
+			s.places.forget(name)
 		}
 		if ctx.Err() != nil {
 			return contextError(ctx)
 		}
 	}
-	s.indices.keepOnly(func(index string) bool {
+	s.places.keepOnly(func(index string) bool {
 		p, ok := s.names.parse(index)
 		return !ok || there[index] != nil || !droppable(p.start, p.end, s.cfg.now())
 	})
@@ -112,7 +120,7 @@ func (s *Store) makeNext(ctx context.Context, l driver.Layout, now time.Time, th
 	if err != nil || n == 0 {
 		return err
 	}
-	lifetime := max(s.indices.longest(l), time.Duration(current.mark.Lifetime)*time.Millisecond)
+	lifetime := max(s.places.longest(l), time.Duration(current.mark.Lifetime)*time.Millisecond)
 	return s.ensure(ctx, next.index, lifetime)
 }
 
@@ -136,6 +144,9 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 	case asked < info.shards || info.shards < 1:
 		return false, &fault{certain: true, text: fmt.Sprintf("the index %q has %d shards, but only %d answered", info.name, info.shards, asked)}
 	}
+	if err := s.changeRegister(ctx, dropping(p.index)); err != nil {
+		return false, err
+	}
 	r := request{method: http.MethodDelete, path: "/" + info.name, query: s.timeoutQuery()}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -146,7 +157,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 		return false, s.checkMissing(&r, a) // another process was faster
 	}
 	s.cfg.Logger.Info("elasticstore: dropped a period", "index", info.name)
-	return true, nil
+	return true, s.changeRegister(ctx, dropped(p.index))
 }
 
 // refresh makes all of an index visible to searches. Copies that are allocated nowhere
@@ -179,7 +190,8 @@ func (s *Store) refresh(ctx context.Context, index string) error {
 // over is a document that may be over, at the version of the hit.
 type over struct {
 	id      driver.ID
-	version driver.Version
+	version driver.Version // the engine's
+	home    *home          // where it was found
 	rec     *driver.Record
 	grave   bool
 }
@@ -201,7 +213,7 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 	}
 	for {
 		found, err := search(ctx, s, index, query, func(h *hit) (o over, ok bool) {
-			rec, err := s.searched(h)
+			rec, err := s.searched(ctx, h)
 			if errors.Is(err, driver.ErrNewer) && h.unread == nil {
 				// A deadline is the same in all formats. Whether the session is idle is
 				// for a newer process to judge.
@@ -214,7 +226,7 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 				}
 				return o, false
 			}
-			return over{id: rec.ID, version: h.version, rec: rec, grave: rec.Grave != nil}, true
+			return over{id: rec.ID, version: h.version, home: h.home, rec: rec, grave: rec.Grave != nil}, true
 		})
 		if err != nil {
 			return err
@@ -245,7 +257,7 @@ func (o *over) end(index string, now time.Time) (*write, error) {
 	if o.grave {
 		deadline = o.rec.Grave.Until
 	}
-	w := &write{index: index, id: o.id, at: o.version}
+	w := &write{index: index, id: o.id, at: o.version, home: o.home}
 	switch {
 	case !deadline.IsZero() && now.After(deadline.Add(driver.ClockTolerance)):
 		w.action = deleteAt

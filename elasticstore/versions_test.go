@@ -213,7 +213,7 @@ func TestTemplateOfFormat1(t *testing.T) {
 		t.Errorf("%+v, %v", there, err)
 	}
 	list, err := s.listIndices(testContext(t), s.names.pattern())
-	if err != nil || len(list) != 2 {
+	if err != nil || len(list) != 1 {
 		t.Fatalf("%+v, %v", list, err)
 	}
 	for _, i := range list {

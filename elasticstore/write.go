@@ -15,11 +15,12 @@ import (
 // write is one document on its way to the engine. It doesn't change between entering the
 // queue and its answer.
 type write struct {
-	index    string
+	index    string // a name of the store's
 	id       driver.ID
 	action   action
 	at       driver.Version // of actions that compare
 	document []byte         // empty for deleteAt
+	home     *home          // the index behind the name
 }
 
 type action uint8
@@ -92,8 +93,9 @@ func (s *Store) bury(ctx context.Context, id driver.ID, g *driver.Grave, v drive
 		action = replaceAny
 	}
 	v.Term &^= graveMark // a burial may replace a grave at its version
-	w := &write{index: s.indexOf(id), id: id, action: action, at: v, document: document}
-	return s.carryOut(ctx, w, g.Until, nil)
+	p := s.placeOf(id)
+	w := &write{index: p.name, id: id, action: action, at: v, document: document}
+	return s.carryOut(ctx, p, w, g.Until, nil)
 }
 
 // store writes a record.
@@ -108,8 +110,9 @@ func (s *Store) store(ctx context.Context, r *driver.Record, a action) written {
 	if err != nil {
 		return written{err: err}
 	}
-	*w = write{index: s.indexOf(r.ID), id: r.ID, action: a, at: r.Version, document: document}
-	o := s.carryOut(ctx, w, r.Deadline, r)
+	p := s.placeOf(r.ID)
+	*w = write{index: p.name, id: r.ID, action: a, at: r.Version, document: document}
+	o := s.carryOut(ctx, p, w, r.Deadline, r)
 	if o.err == nil && cap(document) <= mostDocument {
 		spareWrites.Put(w)
 	}
@@ -126,7 +129,7 @@ const mostDocument = 64 << 10
 
 // carryOut writes a document, as often as its failures allow. r is the record that the
 // document holds; nil for a grave.
-func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *driver.Record) written {
+func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.Time, r *driver.Record) written {
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
 		// No record is at such a version. The engine must not be asked: a grave is at
 		// its own.
@@ -135,11 +138,18 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 	if err := s.prepare(ctx); err != nil {
 		return written{err: err}
 	}
-	s.indices.lived(w.id, deadline)
-	c := carrying{s: s, w: w, r: r, backoff: s.backoff()}
+	s.places.lived(w.id, deadline)
+	c := carrying{s: s, p: p, w: w, r: r, backoff: s.backoff()}
 	for {
-		if err := s.ensure(ctx, c.w.index, s.indices.longest(c.w.id.Layout())); err != nil {
-			return written{err: err, sent: c.sent}
+		if !p.made.ok.Load() {
+			if err := s.ensure(ctx, p.name, s.places.longest(w.id.Layout())); err != nil {
+				return written{err: err, sent: c.sent}
+			}
+		}
+		c.w.home = p.home.Load()
+		if c.w.action == replaceAt && !c.w.home.has(c.w.at) {
+			// It was read in another index, whose versions say nothing of this one's.
+			return written{err: s.conflict(ctx, c.w), sent: c.sent}
 		}
 		v, err := s.writes.Do(ctx, c.w)
 		if err == nil {
@@ -147,6 +157,9 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 			return written{version: v}
 		}
 		if err := c.failed(ctx, err); err != nil {
+			if errors.Is(err, errDone) {
+				return written{version: c.done}
+			}
 			return written{err: err, sent: c.sent}
 		}
 	}
@@ -155,19 +168,27 @@ func (s *Store) carryOut(ctx context.Context, w *write, deadline time.Time, r *d
 // carrying is a write that is under way, with what its attempts have shown.
 type carrying struct {
 	s       *Store
+	p       *place
 	w       *write
 	r       *driver.Record // nil: w can't be sent in another form
 	sent    bool           // the engine may have executed an attempt
 	missing time.Time      // when the index was first found missing
+	done    driver.Version // with errDone
 	backoff backoff
 }
+
+// errDone: the write is done after all.
+var errDone = errors.New("done")
 
 // failed acts on an attempt that failed with err. It returns nil if the write is to be
 // sent again, else the error of the write.
 func (c *carrying) failed(ctx context.Context, err error) error {
 	var f *fault
 	var refused *refusal
+	var moved *movedWrite
 	switch {
+	case errors.As(err, &moved):
+		return c.moved(ctx, moved)
 	case errors.Is(err, errVersion):
 		c.sent = true
 		if c.w.action == createNew {
@@ -179,6 +200,9 @@ func (c *carrying) failed(ctx context.Context, err error) error {
 	case errors.As(err, &refused):
 		return c.refused(refused)
 	case errors.As(err, &f):
+		if f.blocked && c.elsewhere(ctx) {
+			return nil
+		}
 		c.sent = c.sent || !f.certain
 		// A write that may have been executed would meet itself as a conflict.
 		if c.sent && c.w.action != replaceAny || !c.backoff.wait(ctx, f) {
@@ -198,14 +222,48 @@ func (c *carrying) failed(ctx context.Context, err error) error {
 // noIndex has a missing index made again: a sweep dropped it since this process last
 // looked, or a node lags behind.
 func (c *carrying) noIndex(ctx context.Context) error {
-	c.s.lost(c.w.index)
+	c.p.made.forget()
+	c.s.copies.forgetAll()
 	if c.missing.IsZero() {
 		c.missing = time.Now()
 	}
 	if time.Since(c.missing) > c.s.cfg.patience || !c.backoff.pause(ctx) {
-		return &fault{certain: true, text: fmt.Sprintf("the index %q was there just now, and isn't for the node that was asked", c.w.index)}
+		return c.s.outOfSight(c.p.name)
 	}
 	return nil
+}
+
+// movedWrite is a write that was executed in another index than was expected.
+type movedWrite struct {
+	index   string
+	version driver.Version
+}
+
+func (m *movedWrite) Error() string { return "written into another index" }
+
+// moved acts on a write that was executed where the name is now an alias of. It was
+// neither compared with a version of another index nor refused, so it is done. Its version
+// is one of the new index, which is looked up at the next operation.
+func (c *carrying) moved(ctx context.Context, m *movedWrite) error {
+	c.sent = true
+	if _, err := c.s.look(ctx, c.p); err != nil {
+		return err
+	}
+	if h := c.p.home.Load(); h.is(c.p.name, []byte(m.index)) {
+		c.done = h.in(m.version)
+		return errDone
+	}
+	return &fault{text: fmt.Sprintf("the document was written into %q, and %q is an alias of another index since", m.index, c.p.name)}
+}
+
+// elsewhere reports whether a block is that of an index whose documents were moved.
+func (c *carrying) elsewhere(ctx context.Context) bool {
+	const often = 100 * time.Millisecond // a block that stays must not cost a look for each save
+	if time.Duration(sinceStart()-c.p.looked.Load()) < often {
+		return c.p.home.Load() != c.w.home
+	}
+	info, err := c.s.look(ctx, c.p)
+	return err == nil && info != nil && c.p.home.Load() != c.w.home
 }
 
 // refused has a record with values, which the engine refuses, sent once more in the form

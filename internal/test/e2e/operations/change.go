@@ -56,5 +56,5 @@ func (s *stage) aliasInPlace(index, how string) {
 	s.call(http.MethodPost, "/"+index+"/"+how+"/"+to+"?wait_for_active_shards=1", `{"settings":{"index.blocks.write":null}}`)
 	s.call(http.MethodGet, "/_cluster/health/"+to+"?wait_for_status=yellow", "")
 	s.call(http.MethodPost, "/_aliases", fmt.Sprintf(
-		`{"actions":[{"remove_index":{"index":%q}},{"add":{"index":%q,"alias":%q,"is_write_index":true}}]}`, index, to, index))
+		`{"actions":[{"remove_index":{"index":%q}},{"add":{"index":%q,"alias":%q,"is_write_index":false}}]}`, index, to, index))
 }

@@ -15,7 +15,7 @@ import (
 
 // merged switches the expectations to want.then, the end state, where an operation has
 // one.
-const merged = false
+const merged = true
 
 // operation is a row of the table.
 type operation struct {

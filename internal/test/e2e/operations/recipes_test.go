@@ -19,7 +19,7 @@ import (
 var ownEngines = flag.Bool("operations.engines", false, "test the recipes that need engines of their own, too")
 
 // aliases switches the tests of aliases in an index's place, which the store has to take.
-const aliases = false
+const aliases = true
 
 // visited opens a stage with visitors, on an engine.
 func visited(t *testing.T, on *place) *recital {

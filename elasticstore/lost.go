@@ -1,0 +1,288 @@
+package elasticstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is indices that were lost: noticing it, telling it, and serving visitors
+// meanwhile.
+//
+// An engine that doesn't know an index may be a node that lags behind, or an operator may
+// be about to restore the index. So a read waits for a while (Config.patience). Then the
+// index is made anew. Only the cluster's manager can do that, and it knows all indices, so
+// the loss is certain then. It is told, and visitors whose session was in the index are
+// visitors without a session: nobody waits again. What was lost stays in Report until an
+// operator acknowledges it.
+
+// missed acts on a read that met no index. It returns nil if the read is to be tried
+// again, else the read's error.
+//
+// made is when the caller had the index made, in nanoseconds of sinceStart; 0: not yet.
+func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, made *int64) error {
+	if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
+		return driver.ErrNotFound
+	}
+	p.made.forget()
+	const forgotten = time.Minute // a lag of then is none of now
+	now := max(sinceStart(), 1)
+	since := p.missing.Load()
+	if since == 0 || time.Duration(now-since) > s.cfg.patience+forgotten {
+		p.missing.CompareAndSwap(since, now)
+		since = now
+	}
+	if *made == 0 && (time.Duration(now-since) > s.cfg.patience || s.unmade(p.name)) {
+		if err := s.ensure(ctx, p.name, s.places.longest(id.Layout())); err != nil {
+			return err
+		}
+		*made = sinceStart()
+	}
+	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pause(ctx) {
+		return s.outOfSight(p.name)
+	}
+	return nil
+}
+
+// unmade reports whether an index is that of imports, and was never made: it is made when
+// the first import asks for it.
+func (s *Store) unmade(name string) bool {
+	r := s.registered.Load()
+	return name != s.names.ledgers() && slices.Contains(s.names.lasting(), name) && r != nil && r.find(name) == nil
+}
+
+// outOfSight is the fault of an index that a node doesn't know and that should be there.
+// To call its sessions ended would sign everyone out because a node lags behind.
+func (s *Store) outOfSight(index string) error {
+	return &fault{certain: true, text: fmt.Sprintf("the index %q is not there for the node that was asked, too early to have been dropped: "+
+		"the node lags behind, or the index was deleted and has to be restored from a snapshot", index)}
+}
+
+// compare compares the register with what is there, by our names, and brings it up to
+// date. whole says that found has all indices.
+func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole bool) error {
+	ledgers := s.names.ledgers()
+	var was *keptRegister
+	switch {
+	case whole && found[ledgers] == nil:
+		return nil // without its index there is no register
+	case !whole && s.asRemembered(found):
+		return nil
+	case !whole:
+		var err error
+		if was, err = s.loadRegister(ctx); err != nil {
+			return err
+		}
+		if was.term == 0 { // it has to begin with all of them
+			list, err := s.listIndices(ctx, s.names.pattern())
+			if err != nil {
+				return err
+			}
+			return s.takeStock(ctx, list)
+		}
+	}
+	now := s.cfg.now()
+	return s.changeLoaded(ctx, was, func(r *register, fresh bool) bool {
+		switch {
+		case whole && !fresh && r.copied(found, ledgers):
+			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
+			r.Indices = nil
+		case whole && fresh && len(r.Indices) == 0:
+			r.startLate(found, ledgers, now)
+		}
+		return r.update(found, whole, now, func(e *entry) bool { return s.over(e, now) })
+	})
+}
+
+// noteRegister tells that the register couldn't be brought up to date. No operation fails
+// for that.
+func (s *Store) noteRegister(err error) {
+	var f *fault
+	switch {
+	case err == nil, errors.As(err, &f) && f.forbidden: // a login that may only read
+	case s.notes.first("register"):
+		s.cfg.Logger.Warn("elasticstore: the register of indices, by which a lost index is noticed, can't be brought up to date; "+
+			"the next sweep tries again", "index", s.names.ledgers(), "error", err)
+	}
+}
+
+// startLate begins a register. If the index that holds it is younger than others, ledgers
+// were lost: it is made before all others.
+func (r *register) startLate(found map[string]*indexInfo, ledgers string, now time.Time) {
+	own := found[ledgers]
+	for name, info := range found {
+		if name != ledgers && info.mark != nil && info.made < own.made && info.name == name && own.name == ledgers {
+			r.blame(&entry{Name: ledgers, Seen: 0}, wasRemade, now)
+			return
+		}
+	}
+}
+
+// over reports whether nothing is lost with an index: a sweep, of whatever version, may
+// have dropped it, or its period hasn't begun.
+func (s *Store) over(e *entry, now time.Time) bool {
+	p, ok := s.names.parse(e.Name)
+	if !ok {
+		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
+	}
+	return now.Before(p.start) || now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime)*time.Millisecond))
+}
+
+// remember keeps what the register says, and tells of incidents that this process hasn't
+// told yet.
+func (s *Store) remember(r *register) {
+	s.registered.Store(r)
+	for _, i := range r.Incidents {
+		if s.notes.first(fmt.Sprint("incident ", i)) {
+			how := s.cfg.Logger.Error
+			if i.What == wasRestored {
+				how = s.cfg.Logger.Warn
+			}
+			p := i.problem(s.names)
+			how("elasticstore: "+p.Meaning, "index", i.Index, "remedy", p.Remedy)
+		}
+	}
+}
+
+// recalled returns the entries of the register as this process remembers it.
+func (s *Store) recalled() []entry {
+	if r := s.registered.Load(); r != nil {
+		return slices.Clone(r.Indices)
+	}
+	return nil
+}
+
+// asRemembered reports whether the indices found are those that this process remembers.
+func (s *Store) asRemembered(found map[string]*indexInfo) bool {
+	r := s.registered.Load()
+	if r == nil {
+		return false
+	}
+	for name, info := range found {
+		if e := r.find(name); e == nil || e.UUID != info.uuid || e.Lost {
+			return false
+		}
+	}
+	return true
+}
+
+// byName returns the indices of a listing by our names: their own, or that of the alias
+// before them.
+func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
+	found := map[string]*indexInfo{}
+	for i := range list {
+		info := &list[i]
+		if s.names.ours(info.name) {
+			found[info.name] = info
+		}
+		for _, alias := range info.aliases {
+			if s.names.ours(alias) {
+				found[alias] = info
+			}
+		}
+	}
+	return found
+}
+
+// takeStock compares the register with all indices of the store.
+func (s *Store) takeStock(ctx context.Context, list []indexInfo) error {
+	found := s.byName(list)
+	for name, info := range found {
+		if info.mark != nil {
+			s.settle(s.places.get(name, s.cfg.now), info)
+		}
+	}
+	return s.compare(ctx, found, true)
+}
+
+// problem returns the problem that an incident is.
+func (i *incident) problem(n names) driver.Problem {
+	at := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
+	when := "noticed at " + at(i.Found)
+	if i.Seen != 0 {
+		when = fmt.Sprintf("after %s, and noticed at %s", at(i.Seen), at(i.Found))
+	}
+	what := "the sessions and graves that were in it"
+	if p, ok := n.parse(i.Index); ok {
+		what = fmt.Sprintf("the sessions that began from %s to %s", at(p.start.UnixMilli()), at(p.end.UnixMilli()))
+	} else if i.Index == n.ledgers() {
+		what = "the ledgers, which say who is signed in where"
+	}
+	const restore = "Restore what was in it from a snapshot, beside the index that is there now: docs/operations.md says how (A lost index). Or give it up. Then acknowledge the loss (Store.Acknowledge)."
+	p := driver.Problem{Code: "index-" + i.What, Severity: driver.SeverityFail, Remedy: restore}
+	switch i.What {
+	case wasLost:
+		p.Meaning = fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s; those visitors have to sign in again.", i.Index, when, what)
+	case wasRestored:
+		p.Severity = driver.SeverityWarn
+		p.Meaning = fmt.Sprintf("The index %q was restored from a snapshot (%s). What was saved after the snapshot is lost, and sessions that ended after it may open again.", i.Index, when)
+		p.Remedy = "See docs/operations.md (Backup and restore) for Config.NotBefore and for the ledgers. Then acknowledge it (Store.Acknowledge)."
+	default:
+		p.Meaning = fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s; those visitors have to sign in again.", i.Index, when, what)
+	}
+	return p
+}
+
+// Acknowledge takes note that an operator knows of the indices that were lost, made anew
+// or restored: Report doesn't tell of them any more. It returns their names.
+func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
+	bounded, done, err := s.begin(ctx)
+	if err != nil {
+		return nil, opError("acknowledge", err)
+	}
+	defer done()
+	var known []string
+	err = s.prepare(bounded)
+	if err == nil {
+		err = s.changeRegister(bounded, func(r *register, _ bool) bool {
+			known = nil
+			for _, i := range r.Incidents {
+				known = append(known, i.Index)
+			}
+			r.Incidents = nil
+			return len(known) > 0
+		})
+	}
+	if err != nil {
+		return nil, searchError(ctx, "acknowledge", err)
+	}
+	slices.SortFunc(known, strings.Compare)
+	return known, nil
+}
+
+// registerProblems tells of what was lost, and of aliases in the place of indices.
+func (s *Store) registerProblems(ctx context.Context, list []indexInfo, problem tellProblem) {
+	found := s.byName(list)
+	for name, info := range found {
+		if info.name != name && info.mark != nil {
+			problem("index-alias", driver.SeverityInfo, "None is needed.", "The name %q is an alias of the index %q, which holds its documents.", name, info.name)
+		}
+	}
+	if found[s.names.ledgers()] == nil {
+		return // that is told of by itself
+	}
+	was, err := s.loadRegister(ctx)
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+		problem("register-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
+			"The register of indices, by which a lost index is noticed, can't be read: %v.", err)
+		return
+	case err != nil:
+		return
+	}
+	now := s.cfg.now()
+	r := was.clone()
+	if !r.copied(found, s.names.ledgers()) {
+		r.update(found, true, now, func(e *entry) bool { return s.over(e, now) })
+	}
+	for _, i := range r.Incidents {
+		p := i.problem(s.names)
+		problem(p.Code, p.Severity, p.Remedy, "%s", p.Meaning)
+	}
+}
