@@ -56,6 +56,46 @@
 // anew, and its sessions are ErrNotFound. With OneIndex, a loss that no running process
 // has seen can't be told: the register was in that index.
 //
+// # Neighbours
+//
+// The index template has the patterns INDEX-20*.*, INDEX-principals and INDEX-imports,
+// with OneIndex INDEX alone, and the name INDEX-periods (INDEX). Patterns know only "*",
+// so an index of others like INDEX-2026-x.y is still among them. Earlier releases had
+// INDEX-*; Setup mends it.
+//
+// The template matters only for an index that the engine makes by itself, when one is
+// dropped while somebody writes to it. The Store makes its indices with everything that
+// they need, also where it may not make a template, where Config.NoTemplate forbids it,
+// or where another template with overlapping patterns and the same priority keeps the
+// engine from taking ours (Config.TemplatePriority).
+//
+// Of several templates the engine takes the one with the highest priority. Another's
+// that takes precedence adds to the Store's indices what they don't have themselves, such
+// as aliases. It sets no pipeline: default_pipeline and final_pipeline are set to _none.
+// If it makes data streams, the engine refuses to make the Store's indices. Setup and
+// Open log such a template, and Report names it.
+//
+// # Settings
+//
+// Config.Shards, Replicas, RefreshInterval and Settings say what new indices have.
+// Existing ones keep what they have. Drift tells where they differ, and ApplySettings
+// changes that. Setup never does, since it runs at each deployment, and operators and
+// index lifecycle policies set single indices otherwise on purpose.
+//
+// An operator may edit the template. Edits stay when the configuration changes: settings,
+// aliases, component templates, fields that the mapping doesn't name, the priority. New
+// indices follow the edited template. An edit of a setting that the configuration has
+// stands until the configuration of just that setting changes. These edits are undone by
+// the next change, and have no effect on indices that the Store makes:
+// translog.durability, the pipelines, the patterns, and fields that the mapping names. To
+// have an edit for good, put it into the configuration; Report lists those that override
+// it. Where the login may not see templates, edits of settings that the configuration has
+// don't reach new indices.
+//
+// A lifecycle policy must not make an index read-only, or delete it, before Sweep has
+// dropped it: a session is written in the index of the period in which it was made for as
+// long as it lives.
+//
 // # Versions
 //
 // Processes of several versions can work on the same indices, so a deployment can
@@ -79,6 +119,8 @@
 //     indices:admin/index_template/get and put.
 //
 // If somebody else runs Setup, the login does without the rights to templates.
+// ApplySettings needs more: manage on the indices in Elasticsearch,
+// indices:admin/settings/update in OpenSearch.
 //
 // # Durability
 //
