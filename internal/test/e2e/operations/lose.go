@@ -20,7 +20,7 @@ func lostIndices() []operation {
 			},
 			then: &want{
 				see: everywhere("200 503"), out: "?", recover: itWill, lost: "sessions of today",
-				log: []string{"ERROR index"}, report: []string{"index-remade"}, after: []string{"index-remade"},
+				log: []string{"ERROR index"}, report: []string{"index-lost|index-remade"}, after: []string{"index-remade"},
 			},
 		},
 		{
@@ -33,7 +33,7 @@ func lostIndices() []operation {
 			},
 			then: &want{
 				see: seeing("200 503", "200 503", "200", "200"), out: "alice, bob, somebody", recover: itWill, lost: "sessions of that day",
-				log: []string{"ERROR index"}, report: []string{"index-lost"}, after: []string{"index-lost"},
+				log: []string{"ERROR index"}, report: []string{"index-lost|index-remade"}, after: []string{"index-lost|index-remade"},
 			},
 		},
 		{
@@ -57,7 +57,10 @@ func lostIndices() []operation {
 				s.call(http.MethodDelete, "/"+s.today(), "")
 				s.call(http.MethodPut, "/"+s.today(), "", http.StatusBadRequest)
 			},
-			mend: func(s *stage) { s.call(http.MethodDelete, "/"+s.today(), ""); s.reopen(nil) },
+			mend: func(s *stage) {
+				s.setUp() // or the engine makes it by itself again, at a write
+				s.call(http.MethodDelete, "/"+s.today(), "")
+			},
 			want: want{see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today", log: anything, report: anything, after: anything},
 			then: &want{
 				see: everywhere("200 503"), out: "?", recover: itCant, lost: "sessions of today",

@@ -53,7 +53,7 @@ type want struct {
 	out     string          // who is signed out; "?" says that it depends on the moment
 	opens   opening         // whether what was signed out opens again
 	log     []string        // texts that have to be logged, after their level; "*" stands for any others
-	report  []string        // codes of the report meanwhile; "*" stands for any more
+	report  []string        // codes of the report meanwhile; a|b is either, "*" stands for any more
 	after   []string        // codes of the report afterwards
 	recover verdict
 	lost    string // what is lost, in words; empty: nothing
@@ -266,13 +266,16 @@ func (r *outcome) judge(timeout time.Duration) (wrong []string) {
 // differ compares codes.
 func differ(what string, got, want []string) (wrong []string) {
 	more := slices.Contains(want, "*")
+	var known []string
 	for _, code := range want {
-		if code != "*" && !slices.Contains(got, code) {
+		either := strings.Split(code, "|")
+		known = append(known, either...)
+		if code != "*" && !slices.ContainsFunc(either, func(c string) bool { return slices.Contains(got, c) }) {
 			wrong = append(wrong, fmt.Sprintf("%s has %v; it lacks %s", what, got, code))
 		}
 	}
 	for _, code := range got {
-		if !more && !slices.Contains(want, code) {
+		if !more && !slices.Contains(known, code) {
 			wrong = append(wrong, fmt.Sprintf("%s has %s, which isn't wanted", what, code))
 		}
 	}

@@ -243,6 +243,20 @@ func (s *stage) sweep(change func(*siteOptions)) {
 	s.more = site.codes()
 }
 
+// setUp does what an operator does with the command for it.
+func (s *stage) setUp() {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	if a, ok := s.sites[0].store().(interface {
+		Setup(ctx context.Context) error
+	}); ok {
+		if err := a.Setup(ctx); err != nil {
+			s.Errorf("setup: %v", err)
+		}
+	}
+}
+
 // acknowledge does what an operator does who knows of a loss, and checks that the report
 // has none of the codes any more.
 func (s *stage) acknowledge(codes ...string) {
@@ -258,6 +272,7 @@ func (s *stage) acknowledge(codes ...string) {
 	if _, err := a.Acknowledge(ctx); err != nil {
 		s.Errorf("acknowledging: %v", err)
 	}
+	s.more = nil // these were of before
 	for _, code := range codes {
 		if slices.Contains(s.codes(), code) {
 			s.Errorf("after it was acknowledged the report still has %s", code)

@@ -63,6 +63,7 @@ func templates() []operation {
 			name: "template-above", title: "a template of others for `session-*` above ours; restart",
 			do: then(foreign("-*", 900, `,"template":{"settings":{"index.refresh_interval":"90s"}}`), tomorrow, restart), end: gone,
 			want: want{report: anything, after: anything},
+			then: &want{log: []string{"WARN elasticstore"}, report: []string{"template-captures", "*"}, after: anything},
 		},
 		{
 			name: "template-below", title: "one below ours; restart",
