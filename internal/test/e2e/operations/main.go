@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		results = append(results, r)
 		errs = append(errs, err)
 	}
-	if *out != "" {
+	if *out != "" && ctx.Err() == nil {
 		errs = append(errs, document(*out, results, began))
 	}
 	return errors.Join(errs...)
