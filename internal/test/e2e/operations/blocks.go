@@ -15,21 +15,22 @@ func blocked() []operation {
 		return o
 	}
 	writes := seeing("200", "503", "503", "503")
+	blockTold := []string{"index-blocked"}
 	tells := func(text string) []string { return []string{"ERROR " + text} }
 	return []operation{
 		block("read-only", "`index.blocks.read_only` on today's index, taken away again", "read_only",
-			want{see: writes, log: tells("read-only"), report: anything}),
+			want{see: writes, log: tells("read-only"), report: blockTold}),
 		block("disk-full", "`index.blocks.read_only_allow_delete` on it, as for a full disk", "read_only_allow_delete",
-			want{see: writes, log: tells("free disk space"), report: anything}),
+			want{see: writes, log: tells("free disk space"), report: blockTold}),
 		block("write-block", "`index.blocks.write` on it, as of a lifecycle's read-only step", "write",
-			want{see: writes, log: tells("index write"), report: anything}),
+			want{see: writes, log: tells("index write"), report: blockTold}),
 		{
 			name: "close", title: "close today's index, open it again",
 			do:  func(s *stage) { s.call(http.MethodPost, "/"+s.today()+"/_close", "") },
 			end: func(s *stage) { s.call(http.MethodPost, "/"+s.today()+"/_open", "") },
 			want: want{
 				see: everywhere("503"), recover: itWill,
-				log: tells("open the index"), report: anything, after: []string{},
+				log: tells("open the index"), report: []string{"index-closed", "*"},
 			},
 		},
 		{
@@ -38,7 +39,7 @@ func blocked() []operation {
 			end: func(s *stage) { s.settings(s.index+"-principals", `{"index.blocks.write":null}`) },
 			want: want{
 				see: seeing("200", "200", "200", "200 503"), recover: itWill, // signing out works
-				log: []string{"ERROR"}, report: anything,
+				log: []string{"ERROR"}, report: blockTold,
 			},
 		},
 		{
@@ -47,7 +48,7 @@ func blocked() []operation {
 			end: func(s *stage) { s.settings(s.indexOf(threeDaysAgo()), `{"index.blocks.write":null}`) },
 			want: want{
 				see: seeing("200 503", "503", "200", "200"), recover: itWill,
-				log: []string{"ERROR"}, report: anything,
+				log: []string{"ERROR"}, report: blockTold,
 			},
 		},
 	}

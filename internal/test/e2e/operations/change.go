@@ -16,7 +16,7 @@ func changed() []operation {
 			name: name, title: title,
 			do:   func(s *stage) { s.settings(s.today(), settings) },
 			end:  func(s *stage) { s.settings(s.today(), back) },
-			want: want{report: anything, after: anything},
+			want: want{report: []string{"settings-drift", "*"}, after: anything},
 		}
 	}
 	return []operation{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,15 +94,21 @@ func (r *outcome) visitors() string {
 	return text
 }
 
+// wayOf is the part of a line that says which session was read or written by whom.
+var wayOf = regexp.MustCompile(`; error: cloakroom: (?:(?:reading|writing|ending) )?<id>: (?:outcome unknown: )?(?:store unavailable: )?elasticstore: (\w+) <id>: (?:store unavailable: )?(?:outcome unknown: )?`)
+
 func (r *outcome) logged() string {
-	const most, length = 2, 150
+	const most, length = 2, 200
 	var texts []string
 	for _, l := range r.log {
+		l.text = wayOf.ReplaceAllString(l.text, "; $1: ")
 		text := strings.NewReplacer("|", "/", "`", "'", "<", "‹", ">", "›").Replace(l.String())
 		if n := []rune(text); len(n) > length {
 			text = string(n[:length]) + "…"
 		}
-		texts = append(texts, text)
+		if !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
 	}
 	if more := len(texts) - most; more > 0 {
 		texts = append(texts[:most], fmt.Sprintf("%d more", more))

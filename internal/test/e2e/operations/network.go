@@ -24,7 +24,7 @@ func networks() []operation {
 		{
 			name: "status-403", title: "403: rights were taken away", do: says(403, elastic,
 				`{"error":{"root_cause":[{"type":"security_exception","reason":"no permissions for [indices:data/write/bulk]"}],"type":"security_exception","reason":"no permissions for [indices:data/write/bulk]"},"status":403}`),
-			end: over, want: down,
+			end: over, want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{"rights-to-see", "*"}},
 		},
 		{
 			name: "status-429", title: "429: the engine's queues are full", do: says(429, elastic,
@@ -34,7 +34,7 @@ func networks() []operation {
 		{name: "status-502", title: "502 of a proxy", do: says(502, "text/html", "<html>Bad gateway</html>"), end: over, want: down},
 		{name: "html", title: "200 with a page for people, of a proxy", do: says(200, "text/html", "<html>Please log in</html>"), end: over, want: down},
 		{name: "status-413", title: "413 of a proxy", do: says(413, "text/html", "<html>Too large</html>"), end: over, want: want{
-			see: everywhere("413 500 503"), recover: itWill, log: anything, report: anything,
+			see: everywhere("413 503"), recover: itWill, log: anything, report: anything,
 		}},
 		{name: "http-to-tls", title: "`http://` to a port that has TLS", do: func(s *stage) {
 			server := httptest.NewUnstartedServer(http.NotFoundHandler())

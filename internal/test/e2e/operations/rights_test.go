@@ -65,19 +65,19 @@ func TestRecipeRights(t *testing.T) {
 		for name, r := range roles(t, recipe) {
 			t.Run(engine+" "+name, func(t *testing.T) {
 				e := testengine.Start(t, testengine.Options{Name: engine, Security: &r})
-				open := func(l testengine.Login) *elasticstore.Store {
+				open := func(l testengine.Login, readOnly bool) *elasticstore.Store {
 					c, err := elasticstore.NewClient(elasticstore.ClientConfig{URLs: []string{e.URL()}, CA: e.CA(), User: l.User, Password: l.Password})
 					if err != nil {
 						t.Fatal(err)
 					}
-					s, err := elasticstore.New(c, &elasticstore.Config{Logger: slog.New(slog.DiscardHandler)})
+					s, err := elasticstore.New(c, &elasticstore.Config{ReadOnly: readOnly, Logger: slog.New(slog.DiscardHandler)})
 					if err != nil {
 						t.Fatal(err)
 					}
 					t.Cleanup(func() { s.Close() })
 					return s
 				}
-				mayDo[name](t, open(e.User()), open(e.Admin()))
+				mayDo[name](t, open(e.User(), name == "console"), open(e.Admin(), false))
 			})
 		}
 	}
