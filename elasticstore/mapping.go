@@ -66,8 +66,8 @@ func mapping(m markOfOurs) object {
 		"app":       term,
 		"principal": term,
 		"created":   object{"type": "long"}, // and by this,
-		"seen":      object{"type": "long"}, // and this,
-		"at":        object{"type": "long"}, // and this
+		"seen":      lenient("long"),        // and this,
+		"at":        lenient("long"),        // and this
 		"expires":   time,
 		"deadline":  time,
 		"reason":    term,
@@ -81,15 +81,24 @@ func mapping(m markOfOurs) object {
 	return object{"_meta": mark{&m}, "dynamic": false, "properties": properties}
 }
 
+// lenient is a time that the engine leaves out of the index, and keeps, where it is none:
+// no mistake in it, and no later version's form of it, fails a save. A search reads such a
+// document (see condition).
+func lenient(kind string) object {
+	return object{"type": kind, "ignore_malformed": true}
+}
+
 // forDashboards are the members that Kibana and OpenSearch Dashboards draw. Such panels
 // need doc values, and dates to tell what a number is. A date is still kept as the number
 // that the document has; people may write a calendar's date in a query.
 func forDashboards() object {
 	date := object{"type": "date", "format": "epoch_millis||strict_date_optional_time"}
+	loose := lenient("date")
+	loose["format"] = date["format"]
 	keyword := object{"type": "keyword"}
 	return object{
 		"kind": keyword, "app": keyword, "principal": keyword, "reason": keyword,
-		"created": date, "authenticated": date, "seen": date, "expires": date, "deadline": date, "at": date,
+		"created": date, "authenticated": loose, "seen": loose, "expires": date, "deadline": date, "at": loose,
 		"persistent": object{"type": "boolean"},
 		"client": object{"properties": object{
 			"address": object{"type": "ip", "ignore_malformed": true}, // Config.ClientAddr may return anything
