@@ -50,22 +50,27 @@ func lostIndices() []operation {
 				log: []string{"ERROR session-principals"}, report: anything, after: []string{"index-remade"},
 			},
 		},
-		{
-			name: "hand-made", title: "delete today's index and make one by hand, without the template", hasty: true,
-			do: func(s *stage) {
-				s.call(http.MethodDelete, "/_index_template/"+s.index+"-*", "", http.StatusNotFound)
-				s.call(http.MethodDelete, "/"+s.today(), "")
-				s.call(http.MethodPut, "/"+s.today(), "", http.StatusBadRequest)
-			},
-			mend: func(s *stage) {
-				s.setUp() // or the engine makes it by itself again, at a write
-				s.call(http.MethodDelete, "/"+s.today(), "")
-			},
-			want: want{see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today", log: anything, report: anything, after: anything},
-			then: &want{
-				see: everywhere("200 503"), out: "?", recover: itCant, lost: "sessions of today",
-				log: []string{"ERROR index"}, report: []string{"index-foreign", "*"}, after: anything,
-			},
+		handMade(),
+	}
+}
+
+// handMade is an index that the store didn't make.
+func handMade() operation {
+	return operation{
+		name: "hand-made", title: "delete today's index and make one by hand, without the template", hasty: true,
+		do: func(s *stage) {
+			s.call(http.MethodDelete, "/_index_template/"+s.index+"-*", "", http.StatusNotFound)
+			s.call(http.MethodDelete, "/"+s.today(), "")
+			s.call(http.MethodPut, "/"+s.today(), "", http.StatusBadRequest)
+		},
+		mend: func(s *stage) {
+			s.setUp() // or the engine makes it by itself again, at a write
+			s.call(http.MethodDelete, "/"+s.today(), "")
+		},
+		want: want{see: everywhere("200 503"), out: "?", recover: either, lost: "sessions of today", log: anything, report: anything, after: anything},
+		then: &want{
+			see: everywhere("200 503"), out: "?", recover: itCant, lost: "sessions of today",
+			log: []string{"ERROR index"}, report: []string{"index-foreign", "*"}, after: anything,
 		},
 	}
 }
