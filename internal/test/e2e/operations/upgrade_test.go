@@ -11,11 +11,8 @@ import (
 
 // TestRecipeUpgrade: visitors come on each version, with the cookies of the first one.
 func TestRecipeUpgrade(t *testing.T) {
-	switch {
-	case !*ownEngines:
+	if !*ownEngines {
 		t.Skip("needs engines of its own: -operations.engines")
-	case !aliases:
-		t.Skip("the store doesn't take aliases yet")
 	}
 	for _, names := range [][]string{{"opensearch1", "opensearch2", "opensearch3"}, {"es710", "es717"}} {
 		t.Run(strings.Join(names, "-"), func(t *testing.T) { upgrade(t, names) })
