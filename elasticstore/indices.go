@@ -48,10 +48,22 @@ type indexInfo struct {
 	aliases []string
 	mark    *markOfOurs // nil: not ours
 	shards  int
-	uuid    string
-	made    int64 // the engine's creation date, in milliseconds; a restored index keeps it
-	lived   int64 // the longest lifetime, in milliseconds, that this process wrote into its layout
+	uuid    string // of the index, and of its contents: see identity
+	made    int64  // the engine's creation date, in milliseconds; a restored index keeps it
+	lived   int64  // the longest lifetime, in milliseconds, that this process wrote into its layout
 }
+
+// identity tells an index from others, and its contents from others that it had before. An
+// index that is restored in the place of a closed one keeps the UUID of that one. Only a
+// restore gives an index a history, and each gives it another.
+type identity struct {
+	UUID    string `json:"uuid"`
+	History struct {
+		UUID string `json:"uuid"`
+	} `json:"history"`
+}
+
+func (i identity) String() string { return strings.TrimSpace(i.UUID + " " + i.History.UUID) }
 
 // listIndices returns the indices that match a pattern, sorted by name. A name that
 // doesn't exist matches none.
@@ -59,7 +71,7 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
 		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings.index.number_of_shards," +
-			"*.settings.index.uuid,*.settings.index.creation_date",
+			"*.settings.index.uuid,*.settings.index.history,*.settings.index.creation_date",
 	}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -76,9 +88,9 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		} `json:"mappings"`
 		Settings struct {
 			Index struct {
-				Shards int    `json:"number_of_shards,string"`
-				UUID   string `json:"uuid"`
-				Made   int64  `json:"creation_date,string"`
+				identity
+				Shards int   `json:"number_of_shards,string"`
+				Made   int64 `json:"creation_date,string"`
 			} `json:"index"`
 		} `json:"settings"`
 	}
@@ -88,7 +100,7 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	var list []indexInfo
 	for name, i := range body {
 		set := i.Settings.Index
-		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.UUID, set.Made, s.livedIn(name)})
+		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.identity.String(), set.Made, s.livedIn(name)})
 	}
 	slices.SortFunc(list, func(a, b indexInfo) int { return strings.Compare(a.name, b.name) })
 	return list, nil

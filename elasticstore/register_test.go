@@ -40,6 +40,8 @@ func TestRegisterUpdate(t *testing.T) {
 		"made anew":                           {&known, there(name, "b", 2), never, wasRemade, true},
 		"made anew after it was dropped":      {&dropping, there(name, "b", 2), never, "", true},
 		"restored":                            {&known, there(name, "b", 1), never, wasRestored, true},
+		"restored in its own place":           {&known, there(name, "a h", 1), never, wasRestored, true},
+		"restored behind an alias":            {&known, there("restored-x", "b", 1), never, wasRestored, true},
 		"moved behind an alias":               {&known, there(name+"-v2", "b", 2), never, "", true},
 		"lost, then restored":                 {&lost, there(name, "b", 1), never, wasRestored, true},
 		"lost, then made anew":                {&lost, there(name, "b", 2), never, wasRemade, true},

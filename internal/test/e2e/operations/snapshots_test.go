@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
 // This file tests the recipes with snapshots.
@@ -98,6 +100,7 @@ func restore(t *testing.T, on *place) {
 		t.Errorf("visitors aren't served any more; logged: %v", r.told.since(0))
 	}
 	r.rest()
+	restored(t, r, r.own())
 	rebuilt(t, r)
 	before.in(t, true)
 	leaves.in(t, true) // as the document says
@@ -119,6 +122,7 @@ func restorePrincipals(t *testing.T, on *place) {
 	since := r.signedIn(t, "carl")
 	r.call(http.MethodPost, "/"+r.index+"-principals/_close", "")
 	r.call(http.MethodPost, "/_snapshot/backup/nightly/_restore?wait_for_completion=true", `{"indices":"`+r.index+`-principals","include_global_state":false}`)
+	restored(t, r, []string{r.index + "-principals"})
 	if n := rebuilt(t, r); n == 0 {
 		t.Error("no ledger lacked a session")
 	}
@@ -129,6 +133,25 @@ func restorePrincipals(t *testing.T, on *place) {
 		t.Error(err)
 	}
 	since.in(t, false)
+}
+
+// restored checks that a report tells which indices were restored, until that is
+// acknowledged.
+func restored(t *testing.T, r *recital, indices []string) {
+	t.Helper()
+	const code = "index-restored"
+	if !slices.Contains(r.codes(), code) {
+		t.Errorf("the report doesn't tell of the restore: %v", r.codes())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	known, err := r.sites[0].store().(*elasticstore.Store).Acknowledge(ctx)
+	if err != nil || !slices.Equal(known, indices) {
+		t.Errorf("acknowledged: %v, %v; wanted are %v", known, err, indices)
+	}
+	if slices.Contains(r.codes(), code) {
+		t.Errorf("the report after it was acknowledged: %v", r.codes())
+	}
 }
 
 // rebuilt rebuilds all ledgers.
