@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,6 +76,21 @@ func TestRegisterUpdate(t *testing.T) {
 				t.Error("a second comparison changes it again")
 			}
 		})
+	}
+}
+
+// TestIncidentOfLedgers: sessions go on where ledgers were lost, and there is nothing to
+// restore. In one index they are lost with the sessions.
+func TestIncidentOfLedgers(t *testing.T) {
+	for _, what := range []string{wasLost, wasRemade, wasRestored} {
+		p := (&incident{Index: "session-principals", What: what}).problem(names{prefix: "session"})
+		if strings.Contains(p.Meaning, "sign in again") || !strings.HasPrefix(p.Remedy, "Rebuild the ledgers") {
+			t.Errorf("ledgers that were %s: %v", what, p)
+		}
+		p = (&incident{Index: "session", What: what}).problem(names{prefix: "session", one: true})
+		if strings.Contains(p.Remedy, "Rebuild the ledgers") {
+			t.Errorf("one index that was %s: %v", what, p)
+		}
 	}
 }
 

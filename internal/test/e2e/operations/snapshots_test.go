@@ -113,26 +113,37 @@ func restore(t *testing.T, on *place) {
 	r.signedIn(t, "later").in(t, true)
 }
 
-// restorePrincipals: the ledgers alone are restored. Signing out everywhere has to find
-// whoever has signed in since.
+// restorePrincipals: the ledgers alone are restored. Signing out everywhere finds whoever
+// has signed in since, also before the ledgers are rebuilt.
 func restorePrincipals(t *testing.T, on *place) {
 	r := visited(t, on)
 	r.signedIn(t, "carl")
+	r.signedIn(t, "dina")
 	r.snapshot()
 	since := r.signedIn(t, "carl")
+	early := r.signedIn(t, "dina")
 	r.call(http.MethodPost, "/"+r.index+"-principals/_close", "")
 	r.call(http.MethodPost, "/_snapshot/backup/nightly/_restore?wait_for_completion=true", `{"indices":"`+r.index+`-principals","include_global_state":false}`)
 	restored(t, r, []string{r.index + "-principals"})
+	early.in(t, true)
+	revokeAll(t, r, "dina")
+	early.in(t, false)
 	if n := rebuilt(t, r); n == 0 {
 		t.Error("no ledger lacked a session")
 	}
 	since.in(t, true)
+	revokeAll(t, r, "carl")
+	since.in(t, false)
+}
+
+// revokeAll ends all sessions of a principal.
+func revokeAll(t *testing.T, r *recital, principal string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
-	if err := r.sites[0].manager().Admin().RevokeAll(ctx, "carl"); err != nil {
+	if err := r.sites[0].manager().Admin().RevokeAll(ctx, principal); err != nil {
 		t.Error(err)
 	}
-	since.in(t, false)
 }
 
 // restored checks that a report tells which indices were restored, until that is
