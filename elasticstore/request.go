@@ -174,7 +174,7 @@ func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []
 	f := e.fault(r.String(), r.write)
 	switch a.status {
 	case http.StatusUnauthorized:
-		f.text += fmt.Sprintf("; the engine does not accept %s: check the user name and password, or the API key", s.login())
+		f.text += fmt.Sprintf("; the engine does not accept %s: check the user name and password, or the API key, and the file that has it", s.login())
 	case http.StatusForbidden:
 		if f.forbidden {
 			f.text += " (" + s.login() + ")"
