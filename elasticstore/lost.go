@@ -41,9 +41,13 @@ func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, 
 		if err := s.ensure(ctx, p.name, s.places.longest(id.Layout())); err != nil {
 			return err
 		}
-		*made = sinceStart()
+		*made, b.tries = sinceStart(), 0 // it is there now
 	}
-	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pause(ctx) {
+	most := mostWait
+	if *made == 0 {
+		most = s.cfg.patience - time.Duration(now-since)
+	}
+	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pauseUpTo(ctx, most) {
 		return s.outOfSight(p.name)
 	}
 	return nil

@@ -53,6 +53,27 @@ func codesOf(t testing.TB, s *Store) (codes []string) {
 	return codes
 }
 
+// TestLostIndexIsMadeInTime: a visitor who waits for a lost index doesn't wait longer than
+// for a node that lags behind, and so isn't told of an outage.
+func TestLostIndexIsMadeInTime(t *testing.T) {
+	t.Parallel()
+	const patience = 1500 * time.Millisecond
+	took := time.Hour
+	for range 3 { // the engine makes an index now and then slowly
+		l := newLab(t)
+		s := l.open(t, nil, func(c *Config) { c.patience = patience })
+		r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+		l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
+		began := time.Now()
+		_, err := s.Get(testContext(t), r.ID)
+		wantError(t, err, driver.ErrNotFound)
+		took = min(took, time.Since(began))
+	}
+	if took < patience || took > patience+450*time.Millisecond {
+		t.Errorf("the quickest took %v", took)
+	}
+}
+
 // TestI8_LostIndex: somebody deletes an index of sessions that can't have been dropped, of
 // today or of the day before. For a moment visitors are told of an outage, since a node may
 // lag behind. Then they are visitors without a session, and nobody waits again. The loss is
