@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +22,8 @@ func TestRecipesOfSnapshots(t *testing.T) {
 	for _, name := range []string{"opensearch2", "es717"} {
 		t.Run(name, func(t *testing.T) {
 			on := own(t, name)
-			t.Run("a lost index", func(t *testing.T) { restoreBeside(t, on) })
+			t.Run("a lost index", func(t *testing.T) { restoreLost(t, on) })
+			t.Run("made anew", func(t *testing.T) { restoreBeside(t, on) })
 			t.Run("restore", func(t *testing.T) { restore(t, on) })
 			t.Run("principals alone", func(t *testing.T) { restorePrincipals(t, on) })
 			t.Run("another cluster", func(t *testing.T) { moveBySnapshot(t, on) })
@@ -58,6 +61,24 @@ func (r *recital) snapshot() {
 func (v *visitor) leave() {
 	c := *v
 	c.must("/out")
+}
+
+// restoreLost: today's index is deleted, and restored before anybody comes.
+func restoreLost(t *testing.T, on *place) {
+	r := visited(t, on)
+	before := r.signedIn(t, "carl")
+	r.snapshot()
+	r.call(http.MethodDelete, "/"+r.today(), "")
+	if codes := r.codes(); !slices.Contains(codes, "index-lost") {
+		t.Errorf("the report has %v", codes)
+	}
+	if has := r.follow("snapshot-look", r.today()); !strings.Contains(fmt.Sprint(has), r.today()) {
+		t.Errorf("the snapshot has %v", has)
+	}
+	r.follow("restore-lost", r.today())
+	before.in(t, true)
+	restored(t, r, []string{r.today()})
+	before.in(t, true)
 }
 
 // restoreBeside: today's index is deleted, and made anew by newcomers; what the snapshot
