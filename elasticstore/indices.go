@@ -100,7 +100,7 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	var list []indexInfo
 	for name, i := range body {
 		set := i.Settings.Index
-		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.identity.String(), set.Made, s.livedIn(name)})
+		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.String(), set.Made, s.livedIn(name)})
 	}
 	slices.SortFunc(list, func(a, b indexInfo) int { return strings.Compare(a.name, b.name) })
 	return list, nil

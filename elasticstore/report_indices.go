@@ -74,7 +74,7 @@ func (x *examination) list(ctx context.Context, f *findings) {
 		set := i.Settings.Index
 		n := func(text string) int { v, _ := strconv.Atoi(text); return v }
 		index := reportIndex{
-			name: name, index: name, uuid: set.identity.String(), made: set.Made, mark: readMark(i.Mappings.Meta), shards: n(set.Shards), replicas: n(set.Replicas),
+			name: name, index: name, uuid: set.String(), made: set.Made, mark: readMark(i.Mappings.Meta), shards: n(set.Shards), replicas: n(set.Replicas),
 			closed: set.Closed == "true", created: n(set.Version.Created), blocks: map[string]string{},
 		}
 		for alias := range i.Aliases {
