@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
@@ -113,12 +112,6 @@ func (s *Store) follow(ctx context.Context, p *place, from *home, b *backoff) er
 		return nil
 	}
 	return &fault{certain: true, again: thrice, text: fmt.Sprintf("the nodes don't agree in which index the documents of %q are", p.name)}
-}
-
-// droppable reports whether a sweep could have dropped a period's index. If so, a
-// missing index means that its records are gone.
-func droppable(start, end, now time.Time) bool {
-	return now.After(end.Add(end.Sub(start)))
 }
 
 // readAll is the flush of reads.
