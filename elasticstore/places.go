@@ -19,7 +19,9 @@ import (
 // a generation, which is part of all versions that it reads and writes there. A
 // compare-and-set at another generation fails without asking. Reads go to the name, and
 // the answer says which index it is of. Writes go to that index, so a process that hasn't
-// seen an alias change writes nothing at a version that it read elsewhere.
+// seen an alias change writes nothing at a version that it read elsewhere. Only the first
+// alias has the name of an index that writes went to: it must take none (is_write_index),
+// and Report warns if it does.
 
 // place is one of the store's names of indices, with what this process knows of it.
 type place struct {

@@ -70,7 +70,7 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 func (x *examination) reportIndex(name string, f *findings) {
 	i := x.found[name]
 	if i.name != name {
-		f.problem("index-alias", driver.SeverityInfo, "None is needed.", "The name %q is an alias of the index %q, which holds its documents.", name, i.name)
+		reportAlias(name, i, f)
 	}
 	if i.closed() {
 		f.problem("index-closed", driver.SeverityFail, "Open the index again (POST /"+name+"/_open), or restore it.",
@@ -102,6 +102,19 @@ func (x *examination) reportIndex(name string, f *findings) {
 			"Reindex it before the engine's next major version, as docs/operations.md describes: an engine of that version refuses to start with it.",
 			"The index %q was made by the major version before the engine's, and no sweep ever drops it.", name)
 	}
+}
+
+// reportAlias tells that an alias of our name stands before an index. One that takes writes
+// takes them from a process that hasn't looked at it yet, at the versions of the index
+// before.
+func reportAlias(name string, i *indexInfo, f *findings) {
+	if i.aliases[name] {
+		f.problem("index-alias", driver.SeverityWarn, `Set "is_write_index": false of the alias (POST /_aliases), as docs/operations.md says.`,
+			"The name %q is an alias of the index %q, which holds its documents, and takes writes: "+
+				"a process that hasn't used it yet may replace a newer state of a session by an older one.", name, i.name)
+		return
+	}
+	f.problem("index-alias", driver.SeverityInfo, "None is needed.", "The name %q is an alias of the index %q, which holds its documents.", name, i.name)
 }
 
 // openSearchBit is set in the versions that OpenSearch keeps; without it they are
