@@ -221,7 +221,7 @@ func (c *client) log() *slog.Logger {
 
 // Perform sends a request to the next node. It changes req.
 func (c *client) Perform(req *http.Request) (*http.Response, error) {
-	c.watch.look(c.now)
+	c.watch.renew(c.now)
 	n := c.nodes.next()
 	req.URL.Scheme, req.URL.Host, req.URL.Path = n.url.Scheme, n.url.Host, n.url.Path+req.URL.Path
 	req.Header.Set("User-Agent", "cloakroom")

@@ -90,7 +90,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		return nil
 	}
 	now := s.cfg.now()
-	return s.changeLoaded(ctx, was, func(r *register, fresh bool) bool {
+	return s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
 		switch {
 		case whole && !fresh && r.copied(found, ledgers):
 			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
@@ -98,7 +98,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		case whole && fresh && len(r.Indices) == 0:
 			r.startLate(found, ledgers, now)
 		}
-		return r.update(found, whole, now, func(e *entry) bool { return s.over(e, now) })
+		return r.update(found, whole, now, func(e *entry) bool { return s.mayBeGone(e, now) })
 	})
 }
 
@@ -126,9 +126,9 @@ func (r *register) startLate(found map[string]*indexInfo, ledgers string, now ti
 	}
 }
 
-// over reports whether nothing is lost with an index: a sweep, of whatever version, may
+// mayBeGone reports whether nothing is lost with an index: a sweep, of whatever version, may
 // have dropped it, or its period hasn't begun.
-func (s *Store) over(e *entry, now time.Time) bool {
+func (s *Store) mayBeGone(e *entry, now time.Time) bool {
 	p, ok := s.names.parse(e.Name)
 	if !ok {
 		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
@@ -239,7 +239,7 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 		}
 	}
 	if err == nil {
-		err = s.changeRegister(bounded, func(r *register, _ bool) bool {
+		err = s.changeRegister(bounded, nil, func(r *register, _ bool) bool {
 			known = nil
 			for _, i := range r.Incidents {
 				known = append(known, i.Index)
@@ -268,7 +268,7 @@ func (x *examination) reportRegister(ctx context.Context, f *findings) {
 	now := x.cfg.now()
 	r := was.clone()
 	if !r.copied(x.found, ledgers) {
-		r.update(x.found, true, now, func(e *entry) bool { return x.over(e, now) })
+		r.update(x.found, true, now, func(e *entry) bool { return x.mayBeGone(e, now) })
 	}
 	for _, i := range r.Incidents {
 		f.problems = append(f.problems, i.problem(x.names))

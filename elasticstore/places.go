@@ -130,6 +130,15 @@ func (s *Store) suspect(p *place) {
 	})
 }
 
+// lookSince is look, unless the place was looked at within that time.
+func (s *Store) lookSince(ctx context.Context, p *place, within time.Duration) error {
+	if time.Duration(sinceStart()-p.looked.Load()) < within {
+		return nil
+	}
+	_, err := s.look(ctx, p)
+	return err
+}
+
 // look finds out what is in a place. It returns nil if nothing is. An index that isn't
 // ours is an error, also for later writes.
 func (s *Store) look(ctx context.Context, p *place) (*indexInfo, error) {

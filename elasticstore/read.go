@@ -118,25 +118,25 @@ func (s *Store) follow(ctx context.Context, p *place, from *home, b *backoff) er
 func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 	results := make([]readResult, len(items))
 	unique := make([]target, 0, len(items))
-	place := make([]int, len(items)) // of each item in unique
+	at := make([]int, len(items)) // the place of each item in unique
 	first := make(map[driver.ID]int, len(items))
 	for i, t := range items {
-		at, ok := first[t.id]
+		n, ok := first[t.id]
 		if !ok {
-			at = len(unique)
-			first[t.id] = at
+			n = len(unique)
+			first[t.id] = n
 			unique = append(unique, t)
-		} else if unique[at].known != t.known {
-			unique[at].known = nil // a full read serves both
+		} else if unique[n].known != t.known {
+			unique[n].known = nil // a full read serves both
 		}
-		place[i] = at
+		at[i] = n
 	}
 	found, err := s.multiGet(ctx, unique)
 	for i := range results {
 		if err != nil {
 			results[i].Err = err
 		} else {
-			results[i] = found[place[i]]
+			results[i] = found[at[i]]
 		}
 	}
 	return results

@@ -146,7 +146,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 	case asked < info.shards || info.shards < 1:
 		return false, &fault{certain: true, text: fmt.Sprintf("the index %q has %d shards, but only %d answered", info.name, info.shards, asked)}
 	}
-	if err := s.changeRegister(ctx, dropping(p.index)); err != nil {
+	if err := s.changeRegister(ctx, nil, dropping(p.index)); err != nil {
 		return false, err
 	}
 	r := request{method: http.MethodDelete, path: "/" + info.name, query: s.timeoutQuery()}
@@ -159,7 +159,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 		return false, s.checkMissing(&r, a) // another process was faster
 	}
 	s.cfg.Logger.Info("elasticstore: dropped a period", "index", info.name)
-	return true, s.changeRegister(ctx, dropped(p.index))
+	return true, s.changeRegister(ctx, nil, dropped(p.index))
 }
 
 // refresh makes all of an index visible to searches. Copies that are allocated nowhere

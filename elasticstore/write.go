@@ -256,11 +256,7 @@ func (c *carrying) moved(ctx context.Context, m *movedWrite) written {
 // elsewhere reports whether a block is that of an index whose documents were moved.
 func (c *carrying) elsewhere(ctx context.Context) bool {
 	const often = 100 * time.Millisecond // a block that stays must not cost a look for each save
-	if time.Duration(sinceStart()-c.p.looked.Load()) < often {
-		return c.p.home.Load() != c.w.home
-	}
-	info, err := c.s.look(ctx, c.p)
-	return err == nil && info != nil && c.p.home.Load() != c.w.home
+	return c.s.lookSince(ctx, c.p, often) == nil && c.p.home.Load() != c.w.home
 }
 
 // refused has a record with values, which the engine refuses, sent once more in the form
