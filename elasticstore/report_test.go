@@ -2,6 +2,7 @@ package elasticstore
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -30,6 +31,12 @@ func problemsOf(t testing.TB, s *Store) map[string]driver.Problem {
 		all[p.Code] = p
 	}
 	return all
+}
+
+// codesOf returns the codes of a store's problems, sorted.
+func codesOf(t testing.TB, s *Store) []string {
+	t.Helper()
+	return slices.Sorted(maps.Keys(problemsOf(t, s)))
 }
 
 // reported makes a trouble, and checks that Report tells it, with the texts, and tells
@@ -130,7 +137,9 @@ func TestReportedOfAnswers(t *testing.T) {
 	old := func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
 		res, err := send()
 		if err == nil && strings.HasSuffix(req.URL.Path, "-*") {
-			res = edit(res, func(b string) string { return strings.ReplaceAll(b, `"index.version.created":"`, `"index.version.created":"1","was":"`) })
+			res = edit(res, func(b string) string {
+				return strings.ReplaceAll(b, `"index.version.created":"`, `"index.version.created":"1","was":"`)
+			})
 		}
 		return res, err
 	}
