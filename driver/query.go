@@ -37,8 +37,10 @@ type Query struct {
 	EndedFrom, EndedTo time.Time // of Grave.At; from inclusive, to exclusive
 
 	Order Order
-	After Cursor // only records behind this place in the order; zero: from the start
-	Limit int    // at most this many records; 0: all
+	// After selects the records behind a place in the order: those of the next page are
+	// behind Query.Cursor of the last record. Zero: from the start.
+	After Cursor
+	Limit int // at most this many records; 0: all
 
 	// Scan bounds the records that are read in vain. A store may have no index for a
 	// condition or for an order, and then reads records that it doesn't yield. When it has
@@ -75,7 +77,7 @@ func (q *Query) Check() error {
 	case q.Order != OrderCreated && q.Order != OrderNewest && q.Order != OrderSeen:
 		return invalid("Order is %q: there are %q, %q and %q", q.Order, OrderCreated, OrderNewest, OrderSeen)
 	case q.After != (Cursor{}) && q.After.Order != q.Order:
-		return invalid("After is a place in the order %q, and its Order is %q: they must be the same", q.After.Order, q.Order)
+		return invalid("After is a place in the order %q, and its Order is %q: they must be the same, as that of Query.Cursor is", q.After.Order, q.Order)
 	case q.Address != (netip.Prefix{}) && !q.Address.IsValid():
 		return invalid("Address is no prefix of addresses: make it by netip.ParsePrefix or netip.PrefixFrom")
 	case !q.Ended && (q.Reason != "" || !q.EndedFrom.IsZero() || !q.EndedTo.IsZero()):

@@ -49,8 +49,8 @@ type indexInfo struct {
 	aliases  map[string]bool // those of the index; true: it takes writes
 	mark     *markOfOurs     // nil: not ours
 	settings flat            // all that it has
-	uuid     string
-	made     int64 // the engine's creation date, in milliseconds; a restored index keeps it
+	uuid     string          // of the index, and of its contents
+	made     int64           // the engine's creation date, in milliseconds; a restored index keeps it
 	shards   int
 	lived    int64 // the longest lifetime, in milliseconds, that this process wrote into its layout
 }
@@ -100,7 +100,10 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		for setting, value := range i.Settings {
 			info.settings[setting] = textOf(value)
 		}
-		info.uuid, info.shards = info.settings["index.uuid"], info.number(keyShards)
+		// An index that is restored in the place of a closed one keeps the UUID of that one. Only
+		// a restore gives an index a history, and each gives it another.
+		info.uuid = strings.TrimSpace(info.settings["index.uuid"] + " " + info.settings["index.history.uuid"])
+		info.shards = info.number(keyShards)
 		info.made, _ = strconv.ParseInt(info.settings["index.creation_date"], 10, 64)
 		list = append(list, info)
 	}

@@ -41,9 +41,13 @@ func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, 
 		if err := s.ensure(ctx, p.name, s.places.longest(id.Layout())); err != nil {
 			return err
 		}
-		*made = sinceStart()
+		*made, b.tries = sinceStart(), 0 // it is there now
 	}
-	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pause(ctx) {
+	most := mostWait
+	if *made == 0 {
+		most = s.cfg.patience - time.Duration(now-since)
+	}
+	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pauseUpTo(ctx, most) {
 		return s.outOfSight(p.name)
 	}
 	return nil
@@ -142,11 +146,10 @@ func (s *Store) remember(r *register) {
 	s.registered.Store(r)
 	for _, i := range r.Incidents {
 		if s.notes.first(fmt.Sprint("incident ", i)) {
-			how := s.cfg.Logger.Error
-			if i.What == wasRestored {
+			p, how := i.problem(s.names), s.cfg.Logger.Error
+			if p.Severity != driver.SeverityFail {
 				how = s.cfg.Logger.Warn
 			}
-			p := i.problem(s.names)
 			how("elasticstore: "+p.Meaning, "index", i.Index, "remedy", p.Remedy)
 		}
 	}
@@ -192,29 +195,38 @@ func (i *incident) problem(n names) driver.Problem {
 	if i.Seen != 0 {
 		when = fmt.Sprintf("after %s, and noticed at %s", at(i.Seen), at(i.Found))
 	}
-	what := "the sessions and graves that were in it"
+	ledgers := i.Index == n.ledgers() && !n.one
+	what := "the sessions and graves that were in it; those visitors have to sign in again"
+	remedy := "Restore what was in it from a snapshot, as docs/operations.md says (A lost index). Or give it up. Then acknowledge the loss (Store.Acknowledge)."
 	if p, ok := n.parse(i.Index); ok {
-		what = fmt.Sprintf("the sessions that began from %s to %s", at(p.start.UnixMilli()), at(p.end.UnixMilli()))
-	} else if i.Index == n.ledgers() {
-		what = "the ledgers, which say who is signed in where"
+		what = fmt.Sprintf("the sessions that began from %s to %s; those visitors have to sign in again", at(p.start.UnixMilli()), at(p.end.UnixMilli()))
+	} else if ledgers {
+		what = "the ledgers, which say who is signed in where. Sessions go on, and signing out everywhere ends them. But lists of devices and limits leave out those that are signed in already"
+		remedy = "Rebuild the ledgers, as docs/operations.md says (A lost index). Then acknowledge the loss (Store.Acknowledge)."
 	}
-	const restore = "Restore what was in it from a snapshot, beside the index that is there now: docs/operations.md says how (A lost index). Or give it up. Then acknowledge the loss (Store.Acknowledge)."
-	switch i.What {
-	case wasLost:
+	switch {
+	case i.What == wasLost:
 		return driver.Problem{
-			Code: "index-lost", Severity: driver.SeverityFail, Remedy: restore,
-			Meaning: fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s; those visitors have to sign in again.", i.Index, when, what),
+			Code: "index-lost", Severity: driver.SeverityFail, Remedy: remedy,
+			Meaning: fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s.", i.Index, when, what),
 		}
-	case wasRestored:
+	case i.What == wasRestored && ledgers:
+		return driver.Problem{
+			Code: "index-restored", Severity: driver.SeverityWarn,
+			Meaning: fmt.Sprintf("The index %q was restored from a snapshot (%s). Its ledgers lack the sign-ins after the snapshot: "+
+				"lists of devices and limits leave out those sessions. Signing out everywhere ends them.", i.Index, when),
+			Remedy: "Rebuild the ledgers, as docs/operations.md says (Backup and restore). Then acknowledge it (Store.Acknowledge).",
+		}
+	case i.What == wasRestored:
 		return driver.Problem{
 			Code: "index-restored", Severity: driver.SeverityWarn,
 			Meaning: fmt.Sprintf("The index %q was restored from a snapshot (%s). What was saved after the snapshot is lost, and sessions that ended after it may open again.", i.Index, when),
-			Remedy:  "See docs/operations.md (Backup and restore) for Config.NotBefore and for the ledgers. Then acknowledge it (Store.Acknowledge).",
+			Remedy:  "Choose whether everybody has to sign in again (Config.NotBefore): see docs/operations.md (Backup and restore). Then acknowledge it (Store.Acknowledge).",
 		}
 	}
 	return driver.Problem{
-		Code: "index-remade", Severity: driver.SeverityFail, Remedy: restore,
-		Meaning: fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s; those visitors have to sign in again.", i.Index, when, what),
+		Code: "index-remade", Severity: driver.SeverityFail, Remedy: remedy,
+		Meaning: fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s.", i.Index, when, what),
 	}
 }
 

@@ -191,6 +191,9 @@ func TestOverlap(t *testing.T) {
 			if p := found["template-overlap"]; p.Severity != driver.SeverityWarn || !strings.Contains(p.String(), l.index+"foreign") {
 				t.Errorf("problems: %v", found)
 			}
+			if p, there := found["template-missing"]; there { // its remedy wouldn't help
+				t.Errorf("told beside it: %v", p)
+			}
 			// The remedy mends it.
 			for _, priority := range []int{499, 501} {
 				s = l.open(t, nil, func(c *Config) {

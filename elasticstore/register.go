@@ -30,8 +30,9 @@ const kindRegister = "register"
 // entry is one index that is to be there.
 type entry struct {
 	Name string `json:"name"`
+	// UUID is the identity of the index: see there.
 	UUID string `json:"uuid"`
-	// Made is the engine's creation date. A restored index has a new UUID, and the
+	// Made is the engine's creation date. A restored index has a new identity, and the
 	// creation date of the one that was saved.
 	Made     int64 `json:"made"`
 	Lifetime int64 `json:"lifetime,omitempty"` // the longest of a record that is known
@@ -148,7 +149,7 @@ func (r *register) meet(name string, info *indexInfo, now time.Time, mayBeGone f
 		}
 	case e.UUID == info.uuid: // it was looked for where it couldn't be seen
 		r.Incidents = slices.DeleteFunc(r.Incidents, func(i incident) bool { return i.Index == name && i.What == wasLost })
-	case info.name != name && !e.Lost: // an operator moved it, and put an alias in its place
+	case info.name != name && !e.Lost && e.Made != info.made: // an operator moved it, and put an alias in its place
 	case e.Dropping, mayBeGone(e): // it was dropped, and a late write made it anew
 	case e.Made == info.made, info.name != name:
 		r.blame(e, wasRestored, now)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ func TestRegisterUpdate(t *testing.T) {
 		"made anew":                           {&known, there(name, "b", 2), never, wasRemade, true},
 		"made anew after it was dropped":      {&dropping, there(name, "b", 2), never, "", true},
 		"restored":                            {&known, there(name, "b", 1), never, wasRestored, true},
+		"restored in its own place":           {&known, there(name, "a h", 1), never, wasRestored, true},
+		"restored behind an alias":            {&known, there("restored-x", "b", 1), never, wasRestored, true},
 		"moved behind an alias":               {&known, there(name+"-v2", "b", 2), never, "", true},
 		"lost, then restored":                 {&lost, there(name, "b", 1), never, wasRestored, true},
 		"lost, then made anew":                {&lost, there(name, "b", 2), never, wasRemade, true},
@@ -73,6 +76,21 @@ func TestRegisterUpdate(t *testing.T) {
 				t.Error("a second comparison changes it again")
 			}
 		})
+	}
+}
+
+// TestIncidentOfLedgers: sessions go on where ledgers were lost, and there is nothing to
+// restore. In one index they are lost with the sessions.
+func TestIncidentOfLedgers(t *testing.T) {
+	for _, what := range []string{wasLost, wasRemade, wasRestored} {
+		p := (&incident{Index: "session-principals", What: what}).problem(names{prefix: "session"})
+		if strings.Contains(p.Meaning, "sign in again") || !strings.HasPrefix(p.Remedy, "Rebuild the ledgers") {
+			t.Errorf("ledgers that were %s: %v", what, p)
+		}
+		p = (&incident{Index: "session", What: what}).problem(names{prefix: "session", one: true})
+		if strings.Contains(p.Remedy, "Rebuild the ledgers") {
+			t.Errorf("one index that was %s: %v", what, p)
+		}
 	}
 }
 

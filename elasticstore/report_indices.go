@@ -50,8 +50,11 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 		x.reportIndex(name, f)
 	}
 	if index := x.names.ledgers(); !slices.Contains(x.ours, index) {
-		f.problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
-			"The index %q is missing.", index)
+		remedy := "Run setup, which makes it. If it was there before, rebuild the ledgers then, as docs/operations.md says (A lost index)."
+		if x.names.one {
+			remedy = "If it was there before, restore it from a snapshot. Otherwise run setup, which makes it."
+		}
+		f.problem("index-missing", driver.SeverityFail, remedy, "The index %q is missing.", index)
 	}
 	f.fact("indices", strconv.Itoa(len(x.ours)))
 	if n := len(periods); n > 0 {

@@ -149,7 +149,7 @@ func TestReportedOfAnswers(t *testing.T) {
 		forbid := instead(func() *http.Response {
 			return replyJSON(403, `{"error":{"type":"security_exception","reason":"no permissions"},"status":403}`)
 		})
-		reported(t, s, "rights-to-see", driver.SeverityInfo, func() { f.set(onKind(kind, forbid)) }, func() { f.set(nil) }, "OpenSearch: ")
+		reported(t, s, "rights-to-see", driver.SeverityInfo, func() { f.set(onKind(kind, forbid)) }, func() { f.set(nil) }, "The client's login may not see: ", " (")
 		reported(t, s, "report-incomplete", driver.SeverityWarn, func() { f.set(onKind(kind, broken)) }, func() { f.set(nil) }, "reset")
 	}
 }
@@ -164,6 +164,20 @@ func TestReportedLoginInClear(t *testing.T) {
 	all := x.merge(nil).Problems
 	if len(all) != 1 || all[0].Code != "login-in-clear" || !strings.Contains(all[0].Meaning, "engine.example") || strings.Contains(all[0].Meaning, secret) {
 		t.Errorf("the problems are %v", all)
+	}
+}
+
+// TestRightsInTheEnginesTerms: a right has the name that it has in the engine that is
+// there; both where that isn't known.
+func TestRightsInTheEnginesTerms(t *testing.T) {
+	r := right{"monitor", "cluster:monitor/health"}
+	for v, want := range map[engineVersion]string{
+		{"2.19.1", "opensearch"}: "cluster:monitor/health", {"8.19.21", ""}: "monitor",
+		{}: "Elasticsearch: monitor; OpenSearch: cluster:monitor/health",
+	} {
+		if got := r.of(v); got != want {
+			t.Errorf("in %v it is %q, want %q", v, got, want)
+		}
 	}
 }
 
