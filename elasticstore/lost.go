@@ -175,18 +175,22 @@ func (s *Store) asRemembered(found map[string]*indexInfo) bool {
 }
 
 // byName returns the indices of a listing by our names: their own, or that of the alias
-// before them.
+// before them. Where a name is an alias of several, none of them is ours: nobody could say
+// which has a record.
 func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
 	found := map[string]*indexInfo{}
-	for i := range list {
-		info := &list[i]
-		if s.names.ours(info.name) {
-			found[info.name] = info
+	enter := func(name string, info *indexInfo) {
+		if found[name] != nil {
+			info = &indexInfo{name: name}
 		}
-		for _, alias := range info.aliases {
-			if s.names.ours(alias) {
-				found[alias] = info
-			}
+		if s.names.ours(name) {
+			found[name] = info
+		}
+	}
+	for i := range list {
+		enter(list[i].name, &list[i])
+		for _, alias := range list[i].aliases {
+			enter(alias, &list[i])
 		}
 	}
 	return found
@@ -196,8 +200,10 @@ func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
 func (s *Store) takeStock(ctx context.Context, list []indexInfo) error {
 	found := s.byName(list)
 	for name, info := range found {
-		if info.mark != nil {
-			s.settle(s.places.get(name, s.cfg.now), info)
+		if p := s.places.get(name, s.cfg.now); info.mark != nil {
+			s.settle(p, info)
+		} else {
+			p.made.forget() // the next write finds out what is there, and tells it
 		}
 	}
 	return s.compare(ctx, found, true)

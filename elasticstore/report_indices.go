@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,9 +21,11 @@ import (
 type reportIndex struct {
 	name     string // ours, if it or an alias before it has one
 	index    string // the engine's
+	several  bool   // the name is an alias of others as well
 	uuid     string
+	history  string // see indexInfo
 	made     int64
-	mark     *markOfOurs
+	mark     *markOfOurs // nil: not ours, or nobody could say so
 	shards   int
 	replicas int
 	blocks   map[string]string // set ones, by their names, such as "write"
@@ -90,6 +93,11 @@ func (x *examination) list(ctx context.Context, f *findings) {
 		x.indices = append(x.indices, index)
 	}
 	slices.SortFunc(x.indices, func(a, b reportIndex) int { return strings.Compare(a.name, b.name) })
+	for i := 1; i < len(x.indices); i++ {
+		if a, b := &x.indices[i-1], &x.indices[i]; a.name == b.name {
+			a.several, b.several, a.mark, b.mark = true, true, nil, nil
+		}
+	}
 }
 
 // reportIndices tells which indices are missing, foreign, closed or blocked, and which keep
@@ -99,6 +107,7 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 		return
 	}
 	found := map[string]bool{}
+	several := map[string][]string{}
 	var periods []string
 	foreign := 0
 	for i := range x.indices {
@@ -106,6 +115,8 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 		switch {
 		case !x.names.ours(index.name):
 			foreign++
+		case index.several:
+			several[index.name] = append(several[index.name], index.index)
 		case index.mark == nil:
 			f.problem("index-foreign", driver.SeverityFail, "Remove it if there is nothing in it that matters, and it is made anew with the next save; "+
 				"or move its documents into an index with our mapping, as docs/operations.md says; or choose another Config.Index.",
@@ -118,7 +129,12 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 			x.reportIndex(index, f)
 		}
 	}
-	if index := x.names.ledgers(); !found[index] {
+	for _, name := range slices.Sorted(maps.Keys(several)) {
+		f.problem("alias-of-several", driver.SeverityFail, "Remove the alias from all but the one that has the documents.",
+			"The name %q is an alias of %s: nobody could say which of them has a record, so its sessions can be neither read nor saved, which is answered as an outage.",
+			name, few(several[name]))
+	}
+	if index := x.names.ledgers(); !found[index] && several[index] == nil {
 		f.problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
 			"The index %q is missing.", index)
 	}
