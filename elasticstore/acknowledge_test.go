@@ -30,3 +30,27 @@ func TestAcknowledgeWhatReportTells(t *testing.T) {
 		t.Errorf("Report after it was acknowledged: %v", codes)
 	}
 }
+
+// TestAcknowledgedLossIsNoNews: a loss was acknowledged before the index is made anew, as
+// the next visitor has it. It is not told once more.
+func TestAcknowledgedLossIsNoNews(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	var heard listener
+	s := l.open(t, nil, func(c *Config) {
+		c.Logger = heard.logger()
+		c.patience = 100 * time.Millisecond
+	})
+	warm(t, s)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	index := s.names.of(r.ID)
+	l.call(t, http.MethodDelete, "/"+index, "")
+	if known, err := s.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
+		t.Fatalf("acknowledged: %v, %v", known, err)
+	}
+	_, err := s.Get(testContext(t), r.ID)
+	wantError(t, err, driver.ErrNotFound)
+	if codes := codesOf(t, s); len(codes) != 0 || heard.has("ERROR", "made anew") {
+		t.Errorf("Report: %v; logged: %q", codes, heard.lines)
+	}
+}

@@ -49,8 +49,9 @@ type indexInfo struct {
 	mark    *markOfOurs // nil: not ours
 	shards  int
 	uuid    string
-	made    int64 // the engine's creation date, in milliseconds; a restored index keeps it
-	lived   int64 // the longest lifetime, in milliseconds, that this process wrote into its layout
+	history string // changes when a snapshot is restored over it while it is closed
+	made    int64  // the engine's creation date, in milliseconds; a restored index keeps it
+	lived   int64  // the longest lifetime, in milliseconds, that this process wrote into its layout
 }
 
 // listIndices returns the indices that match a pattern, sorted by name. A name that
@@ -59,7 +60,7 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
 		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings.index.number_of_shards," +
-			"*.settings.index.uuid,*.settings.index.creation_date",
+			"*.settings.index.uuid,*.settings.index.history,*.settings.index.creation_date",
 	}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -76,9 +77,12 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		} `json:"mappings"`
 		Settings struct {
 			Index struct {
-				Shards int    `json:"number_of_shards,string"`
-				UUID   string `json:"uuid"`
-				Made   int64  `json:"creation_date,string"`
+				Shards  int    `json:"number_of_shards,string"`
+				UUID    string `json:"uuid"`
+				Made    int64  `json:"creation_date,string"`
+				History struct {
+					UUID string `json:"uuid"`
+				} `json:"history"`
 			} `json:"index"`
 		} `json:"settings"`
 	}
@@ -88,7 +92,7 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 	var list []indexInfo
 	for name, i := range body {
 		set := i.Settings.Index
-		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.UUID, set.Made, s.livedIn(name)})
+		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.UUID, set.History.UUID, set.Made, s.livedIn(name)})
 	}
 	slices.SortFunc(list, func(a, b indexInfo) int { return strings.Compare(a.name, b.name) })
 	return list, nil

@@ -78,7 +78,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		if was, err = s.loadRegister(ctx); err != nil {
 			return err
 		}
-		if was.term == 0 { // it has to begin with all of them
+		if was.term == 0 || s.another(&was.register, nil) { // it has to begin with all of them
 			list, err := s.listIndices(ctx, s.names.pattern())
 			if err != nil {
 				return err
@@ -89,17 +89,49 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 	if s.cfg.ReadOnly {
 		return nil
 	}
-	now := s.cfg.now()
 	return s.changeLoaded(ctx, was, func(r *register, fresh bool) bool {
-		switch {
-		case whole && !fresh && r.copied(found, ledgers):
+		if !whole {
+			now := s.cfg.now()
+			return r.update(found, false, now, func(e *entry) bool { return s.over(e, now) })
+		}
+		changed, copied := s.judge(r, fresh, found)
+		if copied {
 			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
-			r.Indices = nil
-		case whole && fresh && len(r.Indices) == 0:
+		}
+		return changed
+	})
+}
+
+// judge brings a register up to date with all indices that are there. fresh says that there
+// was none. copied says that it came here with copies of all indices.
+func (s *Store) judge(r *register, fresh bool, found map[string]*indexInfo) (changed, copied bool) {
+	now, ledgers := s.cfg.now(), s.names.ledgers()
+	own := found[ledgers]
+	if own != nil && own.mark == nil {
+		own = nil // another's, of which nothing follows
+	}
+	switch {
+	case !fresh && r.copied(own, ledgers):
+		r.Indices, changed, copied = nil, true, true
+	case fresh, s.another(r, own):
+		changed = r.recall(s.registered.Load(), fresh)
+		if fresh && len(r.Indices) == 0 && own != nil {
 			r.startLate(found, ledgers, now)
 		}
-		return r.update(found, whole, now, func(e *entry) bool { return s.over(e, now) })
-	})
+	}
+	return r.update(found, true, now, func(e *entry) bool { return s.over(e, now) }) || changed, copied
+}
+
+// another reports whether a register isn't the one that this process remembers, grown
+// since: its index was lost, and made anew by a process that remembered nothing; or it was
+// restored. info is that index, nil if it wasn't looked at.
+func (s *Store) another(r *register, info *indexInfo) bool {
+	mine := s.registered.Load()
+	if mine == nil {
+		return false
+	}
+	knew, has := mine.find(s.names.ledgers()), r.find(s.names.ledgers())
+	return knew != nil && (has == nil || has.UUID != knew.UUID || info != nil && info.uuid != knew.UUID)
 }
 
 // noteRegister tells that the register couldn't be brought up to date. No operation fails
@@ -141,7 +173,7 @@ func (s *Store) over(e *entry, now time.Time) bool {
 func (s *Store) remember(r *register) {
 	s.registered.Store(r)
 	for _, i := range r.Incidents {
-		if s.notes.first(fmt.Sprint("incident ", i)) {
+		if s.incidents.first(fmt.Sprint(i)) {
 			how := s.cfg.Logger.Error
 			if i.What == wasRestored {
 				how = s.cfg.Logger.Warn
@@ -152,14 +184,6 @@ func (s *Store) remember(r *register) {
 	}
 }
 
-// recalled returns the entries of the register as this process remembers it.
-func (s *Store) recalled() []entry {
-	if r := s.registered.Load(); r != nil {
-		return slices.Clone(r.Indices)
-	}
-	return nil
-}
-
 // asRemembered reports whether the indices found are those that this process remembers.
 func (s *Store) asRemembered(found map[string]*indexInfo) bool {
 	r := s.registered.Load()
@@ -167,7 +191,7 @@ func (s *Store) asRemembered(found map[string]*indexInfo) bool {
 		return false
 	}
 	for name, info := range found {
-		if e := r.find(name); e == nil || e.UUID != info.uuid || e.Lost {
+		if e := r.find(name); e == nil || e.UUID != info.uuid || e.History != info.history || e.Lost {
 			return false
 		}
 	}
@@ -282,9 +306,9 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 // reportRegister tells of what was lost.
 func (x *examination) reportRegister(ctx context.Context, f *findings) {
 	found := map[string]*indexInfo{}
-	for _, i := range x.indices {
-		if x.names.ours(i.name) {
-			found[i.name] = &indexInfo{name: i.index, mark: i.mark, uuid: i.uuid, made: i.made}
+	for i := range x.indices {
+		if index := &x.indices[i]; x.names.ours(index.name) {
+			found[index.name] = &indexInfo{name: index.index, mark: index.mark, uuid: index.uuid, history: index.history, made: index.made}
 		}
 	}
 	ledgers := x.names.ledgers()
@@ -295,11 +319,8 @@ func (x *examination) reportRegister(ctx context.Context, f *findings) {
 	if !f.learned("the register of indices, by which a lost index is noticed", right{"read", "read"}, err) {
 		return
 	}
-	now := x.cfg.now()
 	r := was.clone()
-	if !r.copied(found, ledgers) {
-		r.update(found, true, now, func(e *entry) bool { return x.over(e, now) })
-	}
+	x.judge(r, was.term == 0, found)
 	for _, i := range r.Incidents {
 		f.problems = append(f.problems, i.problem(x.names))
 	}

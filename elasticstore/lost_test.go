@@ -219,6 +219,53 @@ func TestI10_LostLedgers(t *testing.T) {
 	}
 }
 
+// TestI8_LostWithTheRegister: an operator deletes all indices at once, the one that has the
+// register with them. A process that starts then finds nothing, and begins a register of
+// what it makes. Those that run remember what was there, and tell it, once.
+func TestI8_LostWithTheRegister(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"a new process", "a running one"} {
+		t.Run(first+" makes the ledgers anew", func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			var heard listener
+			now := time.Now()
+			days := []time.Time{now, now.AddDate(0, 0, -1)}
+			s, idle := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() }), l.open(t, nil, nil)
+			var indices []string
+			for _, day := range days {
+				indices = append(indices, s.names.of(mustCreate(t, s, session(driver.LayoutDay, day)).ID))
+			}
+			warm(t, idle, days...)
+			l.remove(t, l.list(t)...)
+			if first == "a new process" {
+				warm(t, l.open(t, nil, nil), now)
+			} else {
+				mustCreate(t, s, session(driver.LayoutLedger, now))
+			}
+			if _, err := s.Sweep(testContext(t), now); err != nil {
+				t.Fatal(err)
+			}
+			for _, index := range append(indices, s.names.ledgers()) {
+				if !heard.has("ERROR", index) {
+					t.Errorf("the loss of %q was not told: %q", index, heard.lines)
+				}
+			}
+			known, err := s.Acknowledge(testContext(t))
+			if err != nil || !slices.Equal(known, []string{indices[1], indices[0], s.names.ledgers()}) {
+				t.Errorf("acknowledged: %v, %v", known, err)
+			}
+			// Another that remembers the same doesn't bring it up again.
+			if _, err := idle.Sweep(testContext(t), now); err != nil {
+				t.Error(err)
+			}
+			if codes := codesOf(t, idle); len(codes) != 0 {
+				t.Errorf("Report after it was acknowledged: %v", codes)
+			}
+		})
+	}
+}
+
 // TestHandMadeIndex: an operator makes an index by hand, without our mapping, under a
 // process that runs. It is told at once, and not only after a restart.
 func TestHandMadeIndex(t *testing.T) {

@@ -31,6 +31,10 @@ const kindRegister = "register"
 type entry struct {
 	Name string `json:"name"`
 	UUID string `json:"uuid"`
+	// Before is the UUID of the index whose place it has taken.
+	Before string `json:"before,omitempty"`
+	// History is the engine's mark of a restore over a closed index, which keeps its UUID.
+	History string `json:"history,omitempty"`
 	// Made is the engine's creation date. A restored index has a new UUID, and the
 	// creation date of the one that was saved.
 	Made     int64 `json:"made"`
@@ -86,6 +90,33 @@ func (r *register) blame(e *entry, what string, now time.Time) {
 	}
 }
 
+// blames reports whether there is an incident of an index.
+func (r *register) blames(name string) bool {
+	return slices.ContainsFunc(r.Incidents, func(i incident) bool { return i.Index == name })
+}
+
+// recall adds what another register, which came before this one, has and this one doesn't
+// know. nil has nothing. fresh says that this one is empty.
+func (r *register) recall(earlier *register, fresh bool) (changed bool) {
+	if earlier == nil {
+		return false
+	}
+	for _, e := range earlier.Indices {
+		switch have := r.find(e.Name); {
+		case have == nil:
+			r.Indices = append(r.Indices, e)
+			changed = true
+		case have.UUID != e.UUID && have.Before != e.UUID && !e.Lost && !e.Dropping:
+			*have = e // so that it is found to have been made anew
+			changed = true
+		}
+	}
+	if fresh {
+		r.Incidents = slices.Clone(earlier.Incidents)
+	}
+	return changed
+}
+
 // clone returns a copy that can be changed.
 func (r *register) clone() *register {
 	return &register{kindRegister, slices.Clone(r.Indices), slices.Clone(r.Incidents)}
@@ -128,30 +159,37 @@ func (r *register) miss(name string, now time.Time) {
 
 // meet notes an index that is there.
 func (r *register) meet(name string, info *indexInfo, now time.Time, over func(e *entry) bool) (changed bool) {
-	next := entry{Name: name, UUID: info.uuid, Made: info.made, Seen: now.UnixMilli(), Lifetime: info.lived}
+	next := entry{Name: name, UUID: info.uuid, History: info.history, Made: info.made, Seen: now.UnixMilli(), Lifetime: info.lived}
 	if info.mark != nil {
 		next.Lifetime = max(next.Lifetime, info.mark.Lifetime)
 	}
 	e := r.find(name)
 	if e != nil {
 		next.Lifetime = max(next.Lifetime, e.Lifetime)
+		if next.Before = e.Before; e.UUID != info.uuid {
+			next.Before = e.UUID
+		}
 	}
+	same := e != nil && e.UUID == info.uuid && e.History == info.history
 	switch {
 	case info.mark == nil:
 		return false // that an index isn't ours is told elsewhere
 	case e == nil:
 		r.Indices = append(r.Indices, next)
 		return true
-	case e.UUID == info.uuid && !e.Lost:
+	case same && !e.Lost:
 		if now.UnixMilli()-e.Seen < seenEvery.Milliseconds() {
 			return false
 		}
-	case e.UUID == info.uuid: // it was looked for where it couldn't be seen
+	case same: // it was looked for where it couldn't be seen
 		r.Incidents = slices.DeleteFunc(r.Incidents, func(i incident) bool { return i.Index == name && i.What == wasLost })
+	case e.UUID == info.uuid:
+		r.blame(e, wasRestored, now)
 	case info.name != name && !e.Lost: // an operator moved it, and put an alias in its place
 	case e.Dropping, over(e): // it was dropped, and a late write made it anew
 	case e.Made == info.made, info.name != name:
 		r.blame(e, wasRestored, now)
+	case e.Lost && !r.blames(name): // the loss was acknowledged before
 	default:
 		r.blame(e, wasRemade, now)
 	}
@@ -184,9 +222,9 @@ func dropped(name string) func(*register, bool) bool {
 
 // copied reports whether the register came here with a copy of its index, as when an
 // operator moves all indices to another cluster. Then the other indices are copies too,
-// and none was lost.
-func (r *register) copied(found map[string]*indexInfo, own string) bool {
-	e, info := r.find(own), found[own]
+// and none was lost. info is what is there of that index.
+func (r *register) copied(info *indexInfo, own string) bool {
+	e := r.find(own)
 	return e != nil && info != nil && e.UUID != info.uuid && e.Made != info.made && info.name == own
 }
 
@@ -251,8 +289,7 @@ func (s *Store) saveRegister(ctx context.Context, was *keptRegister, next *regis
 }
 
 // changeRegister changes the register, until it is kept or nothing has to be. The index
-// that holds it must be there. fresh says that there is no register yet; it then begins
-// with what this process remembers of one.
+// that holds it must be there. fresh says that there is no register yet.
 func (s *Store) changeRegister(ctx context.Context, change func(r *register, fresh bool) (changed bool)) error {
 	return s.changeLoaded(ctx, nil, change)
 }
@@ -269,9 +306,6 @@ func (s *Store) changeLoaded(ctx context.Context, was *keptRegister, change func
 			}
 		}
 		next := was.clone()
-		if was.term == 0 {
-			next.Indices = s.recalled()
-		}
 		if !change(next, was.term == 0) {
 			if was.term != 0 {
 				s.remember(&was.register)

@@ -45,7 +45,10 @@ func (x *examination) list(ctx context.Context, f *findings) {
 		} `json:"mappings"`
 		Settings struct {
 			Index struct {
-				UUID     string         `json:"uuid"`
+				UUID    string `json:"uuid"`
+				History struct {
+					UUID string `json:"uuid"`
+				} `json:"history"`
 				Made     int64          `json:"creation_date,string"`
 				Shards   string         `json:"number_of_shards"`
 				Replicas string         `json:"number_of_replicas"`
@@ -59,7 +62,7 @@ func (x *examination) list(ctx context.Context, f *findings) {
 	}
 	r := request{
 		method: http.MethodGet, path: "/" + x.names.pattern(),
-		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid,*.settings.index.creation_date," +
+		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid,*.settings.index.history,*.settings.index.creation_date," +
 			"*.settings.index.number_of_shards,*.settings.index.number_of_replicas," +
 			"*.settings.index.blocks,*.settings.index.verified_before_close,*.settings.index.version.created",
 	}
@@ -77,7 +80,7 @@ func (x *examination) list(ctx context.Context, f *findings) {
 		set := i.Settings.Index
 		n := func(text string) int { v, _ := strconv.Atoi(text); return v }
 		index := reportIndex{
-			name: name, index: name, uuid: set.UUID, made: set.Made, mark: readMark(i.Mappings.Meta), shards: n(set.Shards), replicas: n(set.Replicas),
+			name: name, index: name, uuid: set.UUID, history: set.History.UUID, made: set.Made, mark: readMark(i.Mappings.Meta), shards: n(set.Shards), replicas: n(set.Replicas),
 			closed: set.Closed == "true", created: n(set.Version.Created), blocks: map[string]string{},
 		}
 		for alias := range i.Aliases {
