@@ -244,9 +244,13 @@ type movedWrite struct {
 
 func (m *movedWrite) Error() string { return "written into another index" }
 
-// moved acts on a write that was executed where the name is now an alias of. It was
-// neither compared with a version of another index nor refused, so it is done. Its version
-// is one of the new index, which is looked up at the next operation.
+// moved acts on a write that was executed where the name is now an alias of. So it is done.
+// Its version is one of the new index, which is looked up.
+//
+// A compare-and-set gets here only by an alias that takes writes, in the place of an index,
+// and only where the record has the same sequence number and term in both. What it replaced
+// is then what was read, unless it was written in between: docs/operations.md has the alias
+// take no writes (is_write_index) for that.
 func (c *carrying) moved(ctx context.Context, m *movedWrite) error {
 	c.sent = true
 	if _, err := c.s.look(ctx, c.p); err != nil {
