@@ -18,7 +18,7 @@ type Query struct {
 
 	// Address selects the sessions whose Client.Address is in it, as netip.ParseAddr and
 	// Prefix.Contains judge. netip.PrefixFrom(a, a.BitLen()) is one address. An IPv4
-	// address is the same in the form of IPv6.
+	// address is the same in the form of IPv6, and a zone doesn't count.
 	Address netip.Prefix
 	// Agent selects the sessions whose Client.UserAgent contains it. Upper and lower case
 	// of ASCII letters are alike.
@@ -136,7 +136,7 @@ func contains(p netip.Prefix, text string) bool {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	return p.Contains(a.Unmap())
+	return p.Contains(a.Unmap().WithZone(""))
 }
 
 // containsFold reports whether s contains part; ASCII letters of both cases are alike.

@@ -49,6 +49,7 @@ type indexInfo struct {
 	aliases  map[string]bool // those of the index; true: it takes writes
 	mark     *markOfOurs     // nil: not ours
 	settings flat            // all that it has
+	several  []string        // in place of the rest: the name is an alias of these
 	uuid     string          // of the index, and of its contents
 	made     int64           // the engine's creation date, in milliseconds; a restored index keeps it
 	shards   int
@@ -112,14 +113,21 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 }
 
 // byName returns the indices of a listing by our names: their own, or that of the alias
-// before them.
+// before them. Where a name is an alias of several, none of them is ours: nobody could say
+// which has a record.
 func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
 	found := map[string]*indexInfo{}
 	for i := range list {
 		info := &list[i]
 		for _, name := range append(slices.Collect(maps.Keys(info.aliases)), info.name) {
-			if s.names.ours(name) {
+			switch other := found[name]; {
+			case !s.names.ours(name):
+			case other == nil:
 				found[name] = info
+			case other.several == nil:
+				found[name] = &indexInfo{name: name, several: []string{other.name, info.name}}
+			default:
+				other.several = append(other.several, info.name)
 			}
 		}
 	}

@@ -206,6 +206,53 @@ func TestI10_LostLedgers(t *testing.T) {
 	}
 }
 
+// TestI8_LostWithTheRegister: an operator deletes all indices at once, the one that has the
+// register with them. A process that starts then finds nothing, and begins a register of
+// what it makes. Those that run remember what was there, and tell it, once.
+func TestI8_LostWithTheRegister(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"a new process", "a running one"} {
+		t.Run(first+" makes the ledgers anew", func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			var heard listener
+			now := time.Now()
+			days := []time.Time{now, now.AddDate(0, 0, -1)}
+			s, idle := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() }), l.open(t, nil, nil)
+			var indices []string
+			for _, day := range days {
+				indices = append(indices, s.names.of(mustCreate(t, s, session(driver.LayoutDay, day)).ID))
+			}
+			warm(t, idle, days...)
+			l.remove(t, l.list(t)...)
+			if first == "a new process" {
+				warm(t, l.open(t, nil, nil), now)
+			} else {
+				mustCreate(t, s, session(driver.LayoutLedger, now))
+			}
+			if _, err := s.Sweep(testContext(t), now); err != nil {
+				t.Fatal(err)
+			}
+			for _, index := range append(indices, s.names.ledgers()) {
+				if !heard.has("ERROR", index) {
+					t.Errorf("the loss of %q was not told: %q", index, heard.lines)
+				}
+			}
+			known, err := s.Acknowledge(testContext(t))
+			if err != nil || !slices.Equal(known, []string{indices[1], indices[0], s.names.ledgers()}) {
+				t.Errorf("acknowledged: %v, %v", known, err)
+			}
+			// Another that remembers the same doesn't bring it up again.
+			if _, err := idle.Sweep(testContext(t), now); err != nil {
+				t.Error(err)
+			}
+			if codes := codesOf(t, idle); len(codes) != 0 {
+				t.Errorf("Report after it was acknowledged: %v", codes)
+			}
+		})
+	}
+}
+
 // TestHandMadeIndex: an operator makes an index by hand, without our mapping, under a
 // process that runs. It is told at once, and not only after a restart.
 func TestHandMadeIndex(t *testing.T) {
@@ -308,5 +355,29 @@ func TestAcknowledgeWhatReportTells(t *testing.T) {
 	}
 	if codes := codesOf(t, s); slices.Contains(codes, "index-lost") {
 		t.Errorf("Report after it was acknowledged: %v", codes)
+	}
+}
+
+// TestAcknowledgedLossIsNoNews: a loss was acknowledged before the index is made anew, as
+// the next visitor has it. It is not told once more.
+func TestAcknowledgedLossIsNoNews(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	var heard listener
+	s := l.open(t, nil, func(c *Config) {
+		c.Logger = heard.logger()
+		c.patience = 100 * time.Millisecond
+	})
+	warm(t, s)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	index := s.names.of(r.ID)
+	l.call(t, http.MethodDelete, "/"+index, "")
+	if known, err := s.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
+		t.Fatalf("acknowledged: %v, %v", known, err)
+	}
+	_, err := s.Get(testContext(t), r.ID)
+	wantError(t, err, driver.ErrNotFound)
+	if codes := codesOf(t, s); len(codes) != 0 || heard.has("ERROR", "made anew") {
+		t.Errorf("Report: %v; logged: %q", codes, heard.lines)
 	}
 }
