@@ -7,10 +7,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 )
 
-// This file tests "cloakroom dancer purge" at a terminal.
+// This file tests what is different at a terminal: questions, and progress.
 
 // openTerminal returns both ends of a terminal: that of the person, and that of the
 // command.
@@ -46,7 +47,7 @@ func TestDancerPurgeAsks(t *testing.T) {
 		exit   int
 	}{
 		{"\n", exitFailed}, {"n\n", exitFailed}, {"yess\n", exitFailed}, {"\x04", exitFailed}, // which ends the input
-		{"stop", exitFailed},
+		{"stop", exitInterrupted},
 		{"Yes\n", exitOK},
 	} {
 		person, input := openTerminal(t)
@@ -74,6 +75,35 @@ func TestDancerPurgeAsks(t *testing.T) {
 		if told := stderr.String(); test.exit != exitOK && !strings.Contains(told, "nothing was deleted") {
 			t.Errorf("%q: it doesn't tell that nothing was deleted: %q", test.answer, told)
 		}
+	}
+}
+
+// TestProgressDrawn: at a terminal progress is a line that is written over, and that is gone
+// before anything else is written.
+func TestProgressDrawn(t *testing.T) {
+	person, stderr := openTerminal(t)
+	said := make(chan string)
+	go func() {
+		var all strings.Builder
+		b := make([]byte, 4096)
+		for !strings.Contains(all.String(), "done") {
+			n, err := person.Read(b)
+			if err != nil {
+				break
+			}
+			all.Write(b[:n])
+		}
+		said <- all.String()
+	}()
+	term := &terminal{ctx: t.Context(), stderr: stderr, stdout: &output{w: stderr}}
+	p := term.progress("sessions read", 0)
+	p.add(7)
+	time.Sleep(progressFirst + 2*progressDrawn)
+	p.stop()
+	term.say("done")
+	got := <-said
+	if parts := strings.Split(got, eraseLine); len(parts) < 3 || !strings.HasPrefix(parts[1], "7 sessions read, ") || strings.TrimSpace(parts[len(parts)-1]) != "done" {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -93,11 +93,7 @@ func readTranscript(t *testing.T, text string) []step {
 }
 
 func (s *step) run(t *testing.T, home string) {
-	for _, name := range []string{"CLOAKROOM_ADDR", "CLOAKROOM_STORE", "CLOAKROOM_IDLE", "CLOAKROOM_LIFETIME",
-		secretVariable, "DANCER_ENVIRONMENT", "DANCER_ENVDIR", "PLACK_ENV"} {
-		t.Setenv(name, "")
-		os.Unsetenv(name)
-	}
+	noVariables(t)
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_DATA_HOME", home+"/data")
 	t.Setenv("COLUMNS", "80")
@@ -122,6 +118,20 @@ func (s *step) run(t *testing.T, home string) {
 	compare(t, "err", stderr.String(), s.err)
 	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") || strings.Contains(all, "ldjaldjaklsdanm.m") {
 		t.Errorf("a password or control character is in\n%s", all)
+	}
+}
+
+// noVariables removes the variables that commands read from the environment.
+func noVariables(t *testing.T) {
+	t.Helper()
+	for _, setting := range os.Environ() {
+		name, _, _ := strings.Cut(setting, "=")
+		ofTests := strings.HasPrefix(name, "CLOAKROOM_TEST_") || strings.HasPrefix(name, "CLOAKROOM_REQUIRE_") || strings.HasPrefix(name, "CLOAKROOM_JAVA")
+		if strings.HasPrefix(name, "CLOAKROOM_") && !ofTests ||
+			strings.HasPrefix(name, "DANCER_") || name == "PLACK_ENV" {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
 	}
 }
 
