@@ -20,6 +20,9 @@ type commands struct {
 	Demo   demoCommand    `cmd:"" group:"try" help:"A small shop to look behind: sessions, and what they cost."`
 	Dancer dancerCommands `cmd:"" group:"move" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
 
+	Key   keyCommands   `cmd:"" group:"keys" help:"Make and rotate keys."`
+	Token tokenCommands `cmd:"" group:"keys" help:"Look at tokens."`
+
 	Completion completionCommand `cmd:"" group:"more" help:"Print a completion script for a shell."`
 	Man        manCommand        `cmd:"" group:"more" help:"Print the page for man."`
 	Version    versionCommand    `cmd:"" group:"more" help:"Print the version."`
@@ -35,6 +38,7 @@ type outputFlags struct {
 var groups = []kong.Group{
 	{Key: "try", Title: "To try it:"},
 	{Key: "move", Title: "From other libraries:"},
+	{Key: "keys", Title: "Keys and tokens, without a store:"},
 	{Key: "more", Title: "More:"},
 	{Key: "output", Title: "Output:"},
 }

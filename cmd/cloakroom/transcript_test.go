@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
@@ -12,15 +13,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file compares commands and their output with transcripts.
 
 // TestTranscripts runs the commands in testdata/*.txt. Each begins with "$ ", perhaps
 // with settings of the environment. Then come its input ("in:"), its output line by
-// line, in which * stands for anything, and its exit code. Standard output ("out:") and
+// line, in which * stands for anything and ? for a character, and its exit code. Standard output ("out:") and
 // errors ("err:") are compared separately. A demo is stopped once it is open. The folder
-// $DANCER is a copy of testdata/dancer.
+// $DANCER is a copy of testdata/dancer. $TOKEN is a token that the file $KEYS signed.
 func TestTranscripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("paths and messages of the system are those of Unix")
@@ -44,13 +49,29 @@ func TestTranscripts(t *testing.T) {
 			if err := os.CopyFS(home+"/dancer", os.DirFS("testdata/dancer")); err != nil {
 				t.Fatal(err)
 			}
-			known := map[string]string{"HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b", "DANCER": home + "/dancer"}
-			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC|DANCER)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
+			keys, signed := signedToken(t, home)
+			known := map[string]string{"KEYS": keys, "TOKEN": signed, "HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b", "DANCER": home + "/dancer"}
+			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC|DANCER|KEYS|TOKEN)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
 			for _, step := range readTranscript(t, filled) {
-				t.Run(step.command, func(t *testing.T) { step.run(t, home) })
+				t.Run(step.command, func(t *testing.T) { step.run(t, home, signed) })
 			}
 		})
 	}
+}
+
+// signedToken makes a file of keys, and a token that it signs for the app "session".
+func signedToken(t *testing.T, home string) (path, text string) {
+	t.Helper()
+	path = filepath.Join(home, "session.keys")
+	secret := []byte("a secret for tests, known to all")
+	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(secret)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := token.NewRing([][]byte{secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, ring.Sign(token.NewScope("session", "cookie"), driver.NewID(driver.LayoutDay, time.Now()), [16]byte{7})
 }
 
 // step is one command of a transcript.
@@ -92,7 +113,7 @@ func readTranscript(t *testing.T, text string) []step {
 	return steps
 }
 
-func (s *step) run(t *testing.T, home string) {
+func (s *step) run(t *testing.T, home, signed string) {
 	noVariables(t)
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_DATA_HOME", home+"/data")
@@ -116,8 +137,8 @@ func (s *step) run(t *testing.T, home string) {
 	}
 	compare(t, "out", stdout.String(), s.out)
 	compare(t, "err", stderr.String(), s.err)
-	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") || strings.Contains(all, "ldjaldjaklsdanm.m") {
-		t.Errorf("a password or control character is in\n%s", all)
+	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, signed) || strings.Contains(all, "\x1b") || strings.Contains(all, "ldjaldjaklsdanm.m") {
+		t.Errorf("a password, token or control character is in\n%s", all)
 	}
 }
 
@@ -144,7 +165,7 @@ func compare(t *testing.T, name, got string, want []string) {
 	}
 	same := len(lines) == len(want)
 	for i := 0; same && i < len(lines); i++ {
-		pattern := strings.ReplaceAll(regexp.QuoteMeta(want[i]), `\*`, `.*`)
+		pattern := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(want[i]))
 		same = regexp.MustCompile("^" + pattern + "$").MatchString(lines[i])
 	}
 	if !same {

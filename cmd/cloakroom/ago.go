@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+// This file writes times and sizes for people.
+
+// ago writes an age by its largest unit: 3d, 12h, 40m, 5s.
+func ago(d time.Duration) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	switch {
+	case d >= 2*day:
+		return fmt.Sprintf("%s%dd", sign, d/day)
+	case d >= 2*time.Hour:
+		return fmt.Sprintf("%s%dh", sign, d/time.Hour)
+	case d >= 2*time.Minute:
+		return fmt.Sprintf("%s%dm", sign, d/time.Minute)
+	}
+	return fmt.Sprintf("%s%ds", sign, d/time.Second)
+}
