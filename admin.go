@@ -26,11 +26,12 @@ type Admin struct {
 	checkSize func(*driver.Record) error
 	events    *teller
 	problems  func(context.Context) ([]driver.Problem, error) // of the manager's configuration
+	sweeps    *sweeping
 }
 
 // Admin returns the view of the app's sessions by id and principal.
 func (m *Manager) Admin() *Admin {
-	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events, m.problems}
+	return &Admin{m.config.App, m.store, m.records, m.config.SaveTimeout, m.checkSize, m.events, m.problems, m.sweeps}
 }
 
 // NewAdmin makes an Admin without a Manager, which needs no keyring. Where the process
@@ -43,7 +44,8 @@ func NewAdmin(store Store, app string) *Admin {
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
 		Fault: faultTeller(events),
 	})
-	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func(context.Context) ([]driver.Problem, error) { return nil, nil }}
+	sweeps := &sweeping{store: store, records: records, now: time.Now, every: -1}
+	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func(context.Context) ([]driver.Problem, error) { return nil, nil }, sweeps}
 }
 
 // Find returns the record of a live session. The record is shared: read-only.
@@ -201,6 +203,18 @@ func (a *Admin) Update(_ context.Context, id ID, f func(*Tx) error) error {
 	return err
 }
 
+// Sweep removes what is over from the store, as the Manager does regularly
+// (Config.SweepEvery): of all apps, and whichever process made it. The result says what it
+// did, also beside an error.
+//
+// Sweeping ends sessions for good, so it isn't done by a clock that may be wrong. Where
+// the store's engine has a clock of its own (driver.EngineClock), that is asked first.
+//
+// driver.ErrClock: this machine's clock is ahead of the engine's by more than
+// driver.ClockTolerance, and nothing was swept. Set both clocks by one source (NTP). A
+// clock that is behind ends nothing too early, so the sweep is done.
+func (a *Admin) Sweep(ctx context.Context) (driver.SweepReport, error) { return a.sweeps.sweep(ctx) }
+
 // Summarize counts the app's sessions that a query selects. It ignores the query's After
 // and Limit. It may trail the latest saves.
 //
@@ -215,7 +229,8 @@ func (a *Admin) Summarize(ctx context.Context, q driver.Query) (driver.Summary, 
 }
 
 // Report returns the store's report on itself, if it has one, and the problems: of the
-// store, of the Manager's configuration, and of the ledgers and clocks that it met.
+// store, of the Manager's configuration, of the ledgers and clocks that it met, and of its
+// sweeps.
 func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	var report driver.Report
 	if in, ok := a.store.(driver.Inspector); ok {
@@ -233,6 +248,8 @@ func (a *Admin) Report(ctx context.Context) (driver.Report, error) {
 	report.Problems = append(report.Problems, problems...)
 	report.Problems = append(report.Problems, ledgerProblems(a.records.Faults())...)
 	report.Problems = append(report.Problems, skewProblems(a.records.Skew())...)
+	reportWitness(ctx, &report, a.store, a.records)
+	a.sweeps.report(&report)
 	return report, nil
 }
 

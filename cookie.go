@@ -165,8 +165,9 @@ func (c Cookie) cookie(value string) *http.Cookie {
 func (c Cookie) issue(h http.Header, token string, until, now time.Time) {
 	k := c.cookie(token)
 	if !until.IsZero() {
-		// Both round down. In the last second Expires stands alone.
-		k.Expires, k.MaxAge = until, int(until.Sub(now)/time.Second)
+		// Both round down. In the last second Expires stands alone, and past the deadline
+		// too: the session is live, so this clock is wrong, and no cookie is taken away.
+		k.Expires, k.MaxAge = until, max(int(until.Sub(now)/time.Second), 0)
 	}
 	h.Add("Set-Cookie", k.String())
 }

@@ -44,6 +44,12 @@ type Events struct {
 	// of the machine that used the session. The session goes on, and its idle timeout
 	// comes late by ahead.
 	ClockSkew func(ctx context.Context, id ID, ahead time.Duration)
+	// ClockApart: the clock of the store's engine was asked, since something may be over,
+	// and this machine's is ahead of it by more than driver.ClockTolerance, or behind it
+	// (negative). Nobody here knows which is wrong. As long as this clock is ahead nothing
+	// is swept, and no session ends because of the time that isn't over by both clocks. It
+	// is called when that begins, and once an hour while it lasts.
+	ClockApart func(ctx context.Context, ahead time.Duration)
 	// Refused: a request or Manager.Retrieve brought a token that was not accepted, for a
 	// reason that may be an attack. The id is zero if the token didn't verify.
 	Refused func(context.Context, ID, Refusal)

@@ -46,7 +46,7 @@ var (
 // call is an operation that is about to be done.
 type call struct {
 	ctx context.Context
-	op  string // "get", "create", "update", "bury", "search" or "refresh"
+	op  string // "get", "create", "update", "bury", "search", "refresh" or "clock"
 	id  cloakroom.ID
 	rec *driver.Record // of create and update; of bury one with the grave alone
 	at  driver.Version // of bury
@@ -78,6 +78,21 @@ type faulty struct {
 	later []func()
 	shown map[cloakroom.ID]*driver.Record // the phantoms: states that reads show and that aren't there
 	vouch driver.Assurances
+
+	engine func() (time.Time, error) // the time of the store's engine; nil: it isn't told
+}
+
+// EngineTime is the engine's clock, as a test sets it: those of real engines don't go by
+// the tests' clocks.
+func (s *faulty) EngineTime(ctx context.Context) (now time.Time, err error) {
+	if s.engine == nil {
+		return now, errors.ErrUnsupported
+	}
+	err = s.run(&call{ctx: ctx, op: "clock"}, func(context.Context) error {
+		now, err = s.engine()
+		return err
+	})
+	return now, err
 }
 
 // Assurances are those that a test sets: the fates break any.

@@ -26,7 +26,7 @@ func (m *Manager) Retrieve(ctx context.Context, text string) (*Session, error) {
 	case !ok:
 		m.events.refused(ctx, ID{}, RefusedForged)
 		return nil, fmt.Errorf("cloakroom: session: %w", ErrNotFound)
-	case !m.inTime(ID(t.ID), now):
+	case !m.inTime(ctx, ID(t.ID), now):
 		m.events.refused(ctx, ID(t.ID), RefusedAge)
 		return nil, fmt.Errorf("cloakroom: session %v: %w", ID(t.ID), ErrNotFound)
 	}

@@ -28,6 +28,7 @@ type Manager struct {
 	events    *teller
 	store     Store
 	records   *protocol.Records
+	sweeps    *sweeping
 	sweeper   *sweeper
 	failures  failureLog
 	imports   importLimit
@@ -67,12 +68,13 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
 		CacheFor: c.CacheFor, Imports: c.Import != nil, Logger: c.Logger, Ended: m.events.ended,
-		Fault: faultTeller(m.events), Ahead: m.events.clockSkew,
+		Fault: faultTeller(m.events), Ahead: m.events.clockSkew, Apart: m.events.clockApart,
 	})
 	for _, p := range clockProblems(c) {
 		c.Logger.Warn("cloakroom: "+p.String(), "problem", p.Code)
 	}
-	m.sweeper = startSweeper(store, m.records, c)
+	m.sweeps = &sweeping{store: store, records: m.records, now: c.Now, every: c.SweepEvery, since: time.Now()}
+	m.sweeper = startSweeper(m.sweeps, m.records, c)
 	return m, nil
 }
 

@@ -3,6 +3,7 @@ package cloakroom
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -12,7 +13,7 @@ import (
 )
 
 // This file is the tokens that a request presents, as far as they can be judged without
-// the store: forged, out of time, or several.
+// their records: forged, out of time, or several.
 
 // presents reports whether a request carries a text that could be a token.
 func (m *Manager) presents(r *http.Request) bool {
@@ -45,7 +46,7 @@ func (m *Manager) presented(r *http.Request, now time.Time) (one token.Token, ok
 	switch {
 	case !ok:
 		m.events.refused(r.Context(), ID{}, RefusedForged)
-	case !m.inTime(ID(one.ID), now):
+	case !m.inTime(r.Context(), ID(one.ID), now):
 		m.events.refused(r.Context(), ID(one.ID), RefusedAge)
 		ok = false
 	}
@@ -67,7 +68,7 @@ func (m *Manager) presentedMany(r *http.Request, now time.Time) (one token.Token
 			t, valid := ring.Parse(m.scope, text)
 			switch {
 			case !valid:
-			case m.inTime(ID(t.ID), now):
+			case m.inTime(r.Context(), ID(t.ID), now):
 				more = append(more, t)
 			case bytes.Compare(t.ID[:], late[:]) > 0:
 				late = t.ID
@@ -102,8 +103,11 @@ func compareOld(a, b token.Token) int {
 	return 1
 }
 
-// inTime reports whether a session of this id can still be live at a time.
-func (m *Manager) inTime(id ID, now time.Time) bool {
+// inTime reports whether a session of this id can still be live at a time. The id is one
+// of a token that verifies. If it is out of time by this machine's clock, that may be
+// wrong: then the engine's clock counts, which is asked once in some seconds at most. If
+// it can't be asked, the record has to tell.
+func (m *Manager) inTime(ctx context.Context, id ID, now time.Time) bool {
 	switch l := id.Layout(); {
 	case l == driver.LayoutImport: // its record tells when it was made
 		return true
@@ -111,6 +115,16 @@ func (m *Manager) inTime(id ID, now time.Time) bool {
 		return false
 	}
 	made := id.Time()
-	age := now.Sub(made)
-	return age >= -driver.ClockTolerance && age < m.config.MaxLifetime && !made.Before(m.config.NotBefore)
+	within := func(now time.Time) bool {
+		age := now.Sub(made)
+		return age >= -driver.ClockTolerance && age < m.config.MaxLifetime
+	}
+	switch {
+	case made.Before(m.config.NotBefore):
+		return false
+	case within(now):
+		return true
+	}
+	there, err := m.records.EngineTime(ctx, now)
+	return err != nil || within(there)
 }

@@ -227,6 +227,11 @@ func (s *upToDate) Sweep(ctx context.Context, now time.Time) (driver.SweepReport
 	return s.Store.Sweep(ctx, now)
 }
 
+// EngineTime hides the engine's clock: the tests' are set by hand.
+func (s *upToDate) EngineTime(context.Context) (time.Time, error) {
+	return time.Time{}, errors.ErrUnsupported
+}
+
 func (s *upToDate) refresh(ctx context.Context) error {
 	_, err := s.p.ask(ctx, http.MethodPost, "/"+s.p.pattern()+"/_refresh")
 	return err

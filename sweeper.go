@@ -17,9 +17,8 @@ import (
 // sweeper has the store remove expired records, from time to time, and ends sessions that
 // somebody began to end and left.
 type sweeper struct {
-	store   Store
+	sweeps  *sweeping
 	records *protocol.Records
-	now     func() time.Time
 	logger  *slog.Logger
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -30,9 +29,9 @@ type sweeper struct {
 // looked for after each sweep.
 const leftoversEvery = 6
 
-func startSweeper(store Store, records *protocol.Records, c *Config) *sweeper {
+func startSweeper(sweeps *sweeping, records *protocol.Records, c *Config) *sweeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &sweeper{store: store, records: records, now: c.Now, logger: c.Logger, cancel: cancel, done: make(chan struct{})}
+	s := &sweeper{sweeps: sweeps, records: records, logger: c.Logger, cancel: cancel, done: make(chan struct{})}
 	if c.SweepEvery < 0 {
 		close(s.done)
 		return s
@@ -66,9 +65,11 @@ func (s *sweeper) sweep(ctx context.Context, every time.Duration, leftovers bool
 			s.logger.ErrorContext(ctx, "cloakroom: sweep panicked"+panicSite()+", and will be tried again", "panic", protocol.PanicText(p), "in", every)
 		}
 	}()
-	report, err := s.store.Sweep(ctx, s.now())
+	report, err := s.sweeps.sweep(ctx)
 	switch {
 	case err != nil && ctx.Err() != nil, errors.Is(err, ErrClosed):
+	case errors.Is(err, driver.ErrClock): // which was told when the clock was asked
+		s.logger.DebugContext(ctx, "cloakroom: not swept", "error", err, "in", every)
 	case err != nil:
 		s.logger.WarnContext(ctx, "cloakroom: sweep failed, and will be tried again", "error", err, "in", every)
 	case report != driver.SweepReport{}:

@@ -76,6 +76,13 @@ func (t *teller) clockSkew(ctx context.Context, id ID, ahead time.Duration) {
 	}
 }
 
+func (t *teller) clockApart(ctx context.Context, ahead time.Duration) {
+	if t.ClockApart != nil {
+		defer t.guard(ctx, "ClockApart")
+		t.ClockApart(t.context(ctx), ahead)
+	}
+}
+
 func (t *teller) refused(ctx context.Context, id ID, why Refusal) {
 	if t.Refused != nil {
 		defer t.guard(ctx, "Refused")

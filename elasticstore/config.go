@@ -32,6 +32,28 @@ type Config struct {
 	// second node for it (auto_expand_replicas 0-1).
 	Replicas int
 
+	// Settings are further settings of new indices, such as
+	// {"index.codec": "best_compression", "routing.allocation.include._tier_preference":
+	// "data_hot"}: by flat or nested names, with or without "index.". Values are strings,
+	// numbers, bools and lists of strings. The engine decides whether it knows them. A
+	// setting that has a field here, or that would break a promise of this package, such as
+	// translog.durability, is refused. auto_expand_replicas is allowed in place of Replicas.
+	// Defaults to none.
+	Settings map[string]any
+
+	// TemplatePriority is the priority of the index template. Of the templates that have
+	// an index's name in their patterns, the engine takes the one with the highest. No two
+	// with overlapping patterns may have the same. Defaults to 500.
+	TemplatePriority int
+
+	// NoTemplate makes no index template, for clusters that forbid it; one that is there
+	// is left alone. The Store makes its indices with all their settings without it. But
+	// an index that the engine makes by itself, when one is deleted while it is written
+	// to, lacks the mapping that it needs. So have the engine make none of these names:
+	// set the cluster's action.auto_create_index to
+	// "-session-20*.*,-session-principals,-session-imports,*". Defaults to false.
+	NoTemplate bool
+
 	// RefreshInterval bounds how far Search, Sweep and Inspector trail behind
 	// acknowledged writes, in whole milliseconds. Get never trails. A shorter interval
 	// costs more on every save. Defaults to 5 s.
@@ -74,7 +96,6 @@ type Config struct {
 
 	// For tests.
 	now      func() time.Time // defaults to time.Now
-	settings map[string]any   // further settings of indices
 	patience time.Duration    // replaces lagPatience
 }
 
@@ -98,6 +119,7 @@ func (c *Config) withDefaults() (Config, error) {
 		{"MaxItems", &d.MaxItems, 256},
 		{"MaxBytes", &d.MaxBytes, 4 << 20},
 		{"QueueItems", &d.QueueItems, 10_000},
+		{"TemplatePriority", &d.TemplatePriority, defaultPriority},
 		{"QueueBytes", &d.QueueBytes, 64 << 20},
 	} {
 		if *f.value < 0 {
@@ -140,7 +162,7 @@ func (c *Config) withDefaults() (Config, error) {
 	if d.patience == 0 {
 		d.patience = lagPatience
 	}
-	return d, nil
+	return d, d.checkSettings()
 }
 
 // checkIndex refuses names that the engines refuse, and some that would be a nuisance

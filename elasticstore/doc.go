@@ -41,8 +41,8 @@
 // an alias when an answer shows it, and writes into the index behind it.
 //
 // An index of a period is written until it is dropped: sessions that began in it are used
-// and end. So it has to stay open for writes. Where a lifecycle policy makes it read-only,
-// its sessions are still read, and can neither be saved nor signed out.
+// and end. So it has to stay open for writes. While it is read-only, its sessions are
+// still read, and can neither be saved nor signed out.
 //
 // # Lost indices
 //
@@ -53,6 +53,46 @@
 // may lag behind, and are ErrUnavailable if their time ends before. Then the index is made
 // anew, and its sessions are ErrNotFound. With OneIndex, a loss that no running process
 // has seen can't be told: the register was in that index.
+//
+// # Neighbours
+//
+// The index template has the patterns INDEX-20*.*, INDEX-principals and INDEX-imports,
+// with OneIndex INDEX alone, and the name INDEX-periods (INDEX). Patterns know only "*",
+// so an index of others like INDEX-2026-x.y is still among them. Earlier releases had
+// INDEX-*; Setup mends it.
+//
+// The template matters only for an index that the engine makes by itself, when one is
+// dropped while somebody writes to it. The Store makes its indices with everything that
+// they need, also where it may not make a template, where Config.NoTemplate forbids it,
+// or where another template with overlapping patterns and the same priority keeps the
+// engine from taking ours (Config.TemplatePriority).
+//
+// Of several templates the engine takes the one with the highest priority. Another's
+// that takes precedence adds to the Store's indices what they don't have themselves, such
+// as aliases. It sets no pipeline: default_pipeline and final_pipeline are set to _none.
+// If it makes data streams, the engine refuses to make the Store's indices. Setup and
+// Open log such a template, and Report names it.
+//
+// # Settings
+//
+// Config.Shards, Replicas, RefreshInterval and Settings say what new indices have.
+// Existing ones keep what they have. Drift tells where they differ, and ApplySettings
+// changes that. Setup never does, since it runs at each deployment, and operators and
+// index lifecycle policies set single indices otherwise on purpose.
+//
+// An operator may edit the template. Edits stay when the configuration changes: settings,
+// aliases, component templates, fields that the mapping doesn't name, the priority. New
+// indices follow the edited template. An edit of a setting that the configuration has
+// stands until the configuration of just that setting changes. These edits are undone by
+// the next change, and have no effect on indices that the Store makes:
+// translog.durability, the pipelines, the patterns, and fields that the mapping names. To
+// have an edit for good, put it into the configuration; Report lists those that override
+// it. Where the login may not see templates, edits of settings that the configuration has
+// don't reach new indices.
+//
+// A lifecycle policy must not make an index read-only, or delete it, before Sweep has
+// dropped it: a session is written in the index of the period in which it was made for as
+// long as it lives.
 //
 // # Versions
 //
@@ -77,6 +117,8 @@
 //     indices:admin/index_template/get and put.
 //
 // If somebody else runs Setup, the login does without the rights to templates.
+// ApplySettings needs more: manage on the indices in Elasticsearch,
+// indices:admin/settings/update in OpenSearch.
 //
 // # Durability
 //
@@ -110,6 +152,11 @@
 // from a snapshot has a new primary term, which no copy has. An index that was deleted
 // and made anew, or that stands behind an alias, counts its versions from the start again.
 // A Store that sees such a change tells the versions of both apart, and keeps no copy.
+//
+// A Manager asks for the engine's time (EngineTime) before it ends anything because of the
+// time, and ends nothing by a clock that is ahead of it: see driver.EngineClock. The node
+// that answers tells its own. So all nodes' clocks, and those of the application's
+// machines, should be set by one source (NTP).
 //
 // Search, Sweep and Inspector trail by Config.RefreshInterval. Refresh has the engine
 // catch up in all of the store's indices; signing out everywhere calls it before it

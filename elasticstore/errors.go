@@ -34,6 +34,8 @@ type fault struct {
 	forbidden bool
 	// blocked: the index, or the cluster, takes no writes.
 	blocked bool
+	// overlap: another's template keeps ours from being made. Indices can be made.
+	overlap bool
 }
 
 type again uint8
@@ -179,18 +181,21 @@ func (s *scanner) saidTo(depth int) (e said) {
 			s.skip()
 		}
 	})
-	if e.reason == "" || e.reason == "all shards failed" {
-		if cause.kind != "" {
-			e = cause
-		}
+	if cause.kind != "" && (e.reason == "" || e.reason == "all shards failed" || cause.tellsMore()) {
+		e = cause
 	}
 	return e
+}
+
+// tellsMore reports whether a cause tells whose fault it is, which the error doesn't.
+func (e said) tellsMore() bool {
+	return strings.Contains(e.reason, "timestamp field") || strings.Contains(e.reason, "immense term") || strings.Contains(e.reason, "Limit of ")
 }
 
 // String is fit for logs: it cuts the documents that engines quote in their reasons.
 func (e said) String() string {
 	reason := e.reason
-	for _, quote := range []string{" at [Source", "Preview of field's value", ". Original value", " in document with id"} {
+	for _, quote := range []string{" at [Source", "Preview of field's value", ". Original value", " in document with id", " The prefix of the first"} {
 		reason, _, _ = strings.Cut(reason, quote)
 	}
 	if i := strings.IndexByte(reason, '\n'); i >= 0 {
@@ -253,6 +258,9 @@ func (e said) fault(what string, write bool) *fault {
 		f.text += "; a shard has no copy that works: GET /_cluster/allocation/explain tells why"
 	case e.status == http.StatusTooManyRequests:
 		f.again = always // not certain: the sender isn't known
+	case e.byCluster():
+		f.certain, f.settings = true, true
+		f.text += e.remedy()
 	case e.status >= 500, e.status == 0:
 		f.again = always
 	case e.status >= 400:
@@ -288,33 +296,6 @@ func (e said) blockRemedy() string {
 // an operator makes it while documents move (is_write_index).
 func (e said) readOnlyAlias() bool {
 	return e.status == http.StatusBadRequest && strings.Contains(e.reason, "no write index is defined for alias")
-}
-
-// foreignMapping reports whether the index's mapping made the engine refuse members that
-// all documents have. Only Extra can have a name that the engine keeps for itself.
-func (e said) foreignMapping() bool {
-	if strings.Contains(e.reason, "failed to parse field [_") {
-		return false
-	}
-	for _, text := range []string{"failed to parse field [", "mapping set to strict", "object mapping for [", "Limit of total fields"} {
-		if strings.Contains(e.reason, text) {
-			return true
-		}
-	}
-	return false
-}
-
-// refused reports whether an item failed because of its document.
-func (e said) refused() bool {
-	if e.status != http.StatusBadRequest {
-		return false
-	}
-	switch e.kind {
-	case "index_closed_exception", "validation_exception", "invalid_index_name_exception", "index_not_found_exception",
-		"cluster_block_exception", "security_exception", "invalid_alias_name_exception", "action_request_validation_exception":
-		return false
-	}
-	return true
 }
 
 // parseError reads the body of an answer with an error status.

@@ -102,7 +102,7 @@ func (s *Store) livedIn(index string) int64 {
 // false if the index is there already.
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
 	body, err := json.Marshal(object{
-		"settings": s.indexSettings(),
+		"settings": s.newIndexSettings(ctx),
 		"mappings": mapping(markOfOurs{Format: format, Lifetime: lifetime.Milliseconds()}),
 	})
 	if err != nil {

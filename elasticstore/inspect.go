@@ -79,6 +79,8 @@ func (s *Store) report(ctx context.Context, r *driver.Report) error {
 	found := s.reportIndices(list, problem)
 	s.registerProblems(ctx, list, problem)
 	s.reportTemplate(ctx, problem)
+	s.reportNeighbours(ctx, problem)
+	s.reportSettings(ctx, problem)
 	whole := true
 	if index := s.names.ledgers(); !found.ours[index] {
 		whole = false
@@ -155,6 +157,7 @@ func (s *Store) reportTemplate(ctx context.Context, problem tellProblem) {
 	case err != nil:
 		problem("template-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
 			"The index template %q can't be read: %v.", s.names.template(), err)
+	case !t.found && s.cfg.NoTemplate:
 	case !t.found:
 		problem("template-missing", driver.SeverityWarn, "Run setup.", "The index template %q is missing.", s.names.template())
 	case t.mark == nil:

@@ -23,7 +23,9 @@ import (
 
 // missed acts on a read that met no index. It returns nil if the read is to be tried
 // again, else the read's error.
-func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff) error {
+//
+// made is when the caller had the index made, in nanoseconds of sinceStart; 0: not yet.
+func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, made *int64) error {
 	if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
 		return driver.ErrNotFound
 	}
@@ -35,16 +37,16 @@ func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff) 
 		p.missing.CompareAndSwap(since, now)
 		since = now
 	}
-	waited := time.Duration(now - since)
-	if waited > s.cfg.patience || s.unmade(p.name) {
+	if *made == 0 && (time.Duration(now-since) > s.cfg.patience || s.unmade(p.name)) {
 		if err := s.ensure(ctx, p.name, s.places.longest(id.Layout())); err != nil {
 			return err
 		}
+		*made = sinceStart()
 	}
-	if waited <= 2*s.cfg.patience && b.pause(ctx) {
-		return nil
+	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pause(ctx) {
+		return s.outOfSight(p.name)
 	}
-	return s.outOfSight(p.name)
+	return nil
 }
 
 // unmade reports whether an index is that of imports, and was never made: it is made when
@@ -55,10 +57,10 @@ func (s *Store) unmade(name string) bool {
 }
 
 // outOfSight is the fault of an index that a node doesn't know and that should be there.
-// To call its sessions ended would sign everyone out because a node nodeLags behind.
+// To call its sessions ended would sign everyone out because a node lags behind.
 func (s *Store) outOfSight(index string) error {
 	return &fault{certain: true, text: fmt.Sprintf("the index %q is not there for the node that was asked, too early to have been dropped: "+
-		"the node nodeLags behind, or the index was deleted and has to be restored from a snapshot", index)}
+		"the node lags behind, or the index was deleted and has to be restored from a snapshot", index)}
 }
 
 // compare compares the register with what is there, by our names, and brings it up to
@@ -121,13 +123,14 @@ func (r *register) startLate(found map[string]*indexInfo, ledgers string, now ti
 	}
 }
 
-// over reports whether an index may have been dropped by a sweep, of whatever version.
+// over reports whether nothing is lost with an index: a sweep, of whatever version, may
+// have dropped it, or its period hasn't begun.
 func (s *Store) over(e *entry, now time.Time) bool {
 	p, ok := s.names.parse(e.Name)
 	if !ok {
 		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
 	}
-	return now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime) * time.Millisecond))
+	return now.Before(p.start) || now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime)*time.Millisecond))
 }
 
 // remember keeps what the register says, and tells of incidents that this process hasn't

@@ -40,8 +40,8 @@ func (l *listener) has(level string, texts ...string) bool {
 	})
 }
 
-// problems returns the codes of a store's problems.
-func problems(t testing.TB, s *Store) (codes []string) {
+// codesOf returns the codes of a store's problems.
+func codesOf(t testing.TB, s *Store) (codes []string) {
 	t.Helper()
 	report, err := s.Report(testContext(t))
 	if err != nil {
@@ -99,7 +99,7 @@ func TestI8_LostIndex(t *testing.T) {
 			if old.cookie == nil || old.cookie.Value == was {
 				t.Error("a visitor whose session is lost was not given another")
 			}
-			if codes := problems(t, s); !slices.Contains(codes, "index-remade") {
+			if codes := codesOf(t, s); !slices.Contains(codes, "index-remade") {
 				t.Errorf("Report: %v", codes)
 			}
 			// A process that starts later tells it as well, until an operator knows.
@@ -112,7 +112,7 @@ func TestI8_LostIndex(t *testing.T) {
 				t.Errorf("acknowledged: %v, %v", known, err)
 			}
 			for _, s := range []*Store{s, later} {
-				if codes := problems(t, s); len(codes) != 0 {
+				if codes := codesOf(t, s); len(codes) != 0 {
 					t.Errorf("Report after it was acknowledged: %v", codes)
 				}
 			}
@@ -150,7 +150,7 @@ func TestI8_LostUnseen(t *testing.T) {
 	})
 	other := l.open(t, nil, nil)
 	mustCreate(t, other, session(driver.LayoutDay, days[1]))
-	if codes := problems(t, s); !slices.Contains(codes, "index-lost") || !slices.Contains(codes, "index-remade") {
+	if codes := codesOf(t, s); !slices.Contains(codes, "index-lost") || !slices.Contains(codes, "index-remade") {
 		t.Errorf("Report: %v", codes)
 	}
 	if _, err := s.Sweep(testContext(t), now); err != nil {
@@ -204,7 +204,7 @@ func TestI10_LostLedgers(t *testing.T) {
 			if !heard.has("ERROR", s.names.ledgers(), "ledgers") {
 				t.Errorf("the loss wasn't told: %q", heard.lines)
 			}
-			if codes := problems(t, s); !slices.Equal(codes, []string{"index-remade"}) {
+			if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-remade"}) {
 				t.Errorf("Report: %v", codes)
 			}
 			if err := m.Admin().RevokeAll(testContext(t), "alice"); err != nil {
@@ -247,7 +247,7 @@ func TestHandMadeIndex(t *testing.T) {
 		if !strings.Contains(err.Error(), index) || !strings.Contains(err.Error(), "mapping") || strings.Contains(err.Error(), "PUT") {
 			t.Errorf("the error: %v", err)
 		}
-		if codes := problems(t, s); !slices.Contains(codes, "index-foreign") {
+		if codes := codesOf(t, s); !slices.Contains(codes, "index-foreign") {
 			t.Errorf("Report: %v", codes)
 		}
 	}

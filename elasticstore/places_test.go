@@ -146,7 +146,7 @@ func TestAliasInAnIndexsPlace(t *testing.T) {
 				if found != len(records) {
 					t.Errorf("%d found, want %d", found, len(records))
 				}
-				if codes := problems(t, by); !slices.Equal(codes, []string{"index-alias"}) {
+				if codes := codesOf(t, by); !slices.Equal(codes, []string{"index-alias"}) {
 					t.Errorf("Report: %v", codes)
 				}
 				for i, r := range records {

@@ -53,6 +53,7 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 		}
 	}
 	b := s.backoff()
+	var made int64 // see missed
 	for {
 		rec, err := s.reads.Do(ctx, t)
 		if err == nil {
@@ -75,7 +76,7 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 			t.known, t.home = nil, p.home.Load()
 		case errors.Is(err, errNoIndex):
 			s.copies.forgetAll()
-			if err := s.missed(ctx, p, id, &b); err != nil {
+			if err := s.missed(ctx, p, id, &b, &made); err != nil {
 				return nil, err
 			}
 			t.known, t.home = nil, p.home.Load()

@@ -95,11 +95,11 @@ func (r *register) clone() *register {
 const seenEvery = 10 * time.Minute
 
 // update brings the register up to what is there: found has the indices by our names, and
-// whole says that it has all of them. over judges that an index may have been dropped. It
+// whole says that it has all of them. over judges that nothing is lost with an index. It
 // reports whether anything changed that is to be kept.
 func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time, over func(e *entry) bool) (changed bool) {
 	for name, info := range found {
-		changed = r.meet(name, info, now) || changed
+		changed = r.meet(name, info, now, over) || changed
 	}
 	if !whole {
 		return changed
@@ -127,7 +127,7 @@ func (r *register) miss(name string, now time.Time) {
 }
 
 // meet notes an index that is there.
-func (r *register) meet(name string, info *indexInfo, now time.Time) (changed bool) {
+func (r *register) meet(name string, info *indexInfo, now time.Time, over func(e *entry) bool) (changed bool) {
 	next := entry{Name: name, UUID: info.uuid, Made: info.made, Seen: now.UnixMilli(), Lifetime: info.lived}
 	if info.mark != nil {
 		next.Lifetime = max(next.Lifetime, info.mark.Lifetime)
@@ -149,7 +149,7 @@ func (r *register) meet(name string, info *indexInfo, now time.Time) (changed bo
 	case e.UUID == info.uuid: // it was looked for where it couldn't be seen
 		r.Incidents = slices.DeleteFunc(r.Incidents, func(i incident) bool { return i.Index == name && i.What == wasLost })
 	case info.name != name && !e.Lost: // an operator moved it, and put an alias in its place
-	case e.Dropping: // it was dropped, and a late write made it anew
+	case e.Dropping, over(e): // it was dropped, and a late write made it anew
 	case e.Made == info.made, info.name != name:
 		r.blame(e, wasRestored, now)
 	default:

@@ -108,7 +108,7 @@ func TestRegisterOfCopiedIndices(t *testing.T) {
 	if heard.has("ERROR") {
 		t.Errorf("told: %q", heard.lines)
 	}
-	if codes := problems(t, moved); len(codes) != 0 {
+	if codes := codesOf(t, moved); len(codes) != 0 {
 		t.Errorf("Report: %v", codes)
 	}
 }
@@ -134,7 +134,7 @@ func TestRegisterBegins(t *testing.T) {
 				t.Fatal(err)
 			}
 			warm(t, later)
-			if codes := problems(t, later); slices.Contains(codes, "index-remade") != lost {
+			if codes := codesOf(t, later); slices.Contains(codes, "index-remade") != lost {
 				t.Errorf("Report: %v", codes)
 			}
 		})
@@ -156,7 +156,7 @@ func TestRegisterOfDroppedPeriods(t *testing.T) {
 	if err != nil || report.Dropped != 1 {
 		t.Fatalf("%+v, %v", report, err)
 	}
-	if codes := problems(t, s); len(codes) != 0 {
+	if codes := codesOf(t, s); len(codes) != 0 {
 		t.Errorf("Report: %v", codes)
 	}
 	kept, err := s.loadRegister(testContext(t))

@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"net/http"
 	"net/url"
-	"slices"
 	"time"
 )
 
-// This file is Setup: the mapping, the index template, and the index of ledgers.
+// This file is Setup, the mapping, and the mark that shows what is ours.
 
 // format is the version of the mapping, and of the template that has it. Setup replaces
 // an older template and leaves a newer one alone: so two versions at work on one engine
@@ -23,7 +20,8 @@ import (
 //
 //	1  times are dates, and members that no query asks for are not mentioned
 //	2  times are numbers, and members that no query will ask for are disabled
-const format = 2
+//	3  the template's patterns are as narrow as the names of indices
+const format = 3
 
 // mark is the member of a mapping's _meta that shows that the mapping is ours.
 type mark struct {
@@ -32,9 +30,10 @@ type mark struct {
 
 type markOfOurs struct {
 	Format int `json:"format"`
-	// Settings are those that the template was made from. An operator's changes in the
-	// template itself stay until they change.
+	// Settings are those of the configuration that the template was made from, and
+	// Priority is that priority. Where the template differs, an operator has edited it.
 	Settings string `json:"settings,omitempty"`
+	Priority int    `json:"priority,omitempty"`
 	// Lifetime is the longest lifetime, in milliseconds, that was known when the index
 	// was made. Sweep keeps the index that much longer.
 	Lifetime int64 `json:"lifetime,omitempty"`
@@ -82,21 +81,6 @@ func indexed(name string) bool {
 	return false
 }
 
-func (s *Store) indexSettings() object {
-	set := object{
-		"number_of_shards":    s.cfg.Shards,
-		"refresh_interval":    fmt.Sprintf("%dms", s.cfg.RefreshInterval.Milliseconds()),
-		"translog.durability": "request", // the engines' default; an acknowledged save depends on it
-	}
-	if r := s.cfg.Replicas; r == 0 {
-		set["auto_expand_replicas"] = "0-1"
-	} else {
-		set["number_of_replicas"] = max(r, 0)
-	}
-	maps.Copy(set, s.cfg.settings)
-	return object{"index": set}
-}
-
 // Setup makes the index template, in its present form, and the index of ledgers. It may be called at any time, from many processes at once. Without it the
 // first operation that needs them does the same, except that a login that may not see
 // index templates then does with the indices alone.
@@ -126,6 +110,7 @@ func (s *Store) setUp(ctx context.Context) error {
 	if err := s.findIndices(ctx); err != nil {
 		return err
 	}
+	s.tellNeighbours(ctx)
 	s.ready.succeed()
 	return nil
 }
@@ -154,18 +139,29 @@ func (s *Store) prepare(ctx context.Context) error {
 		var f *fault
 		switch {
 		case err == nil:
-		case errors.As(err, &f) && f.forbidden:
+		case errors.As(err, &f) && (f.forbidden || f.overlap):
 			// Indices are made with everything that the template has. The template only
 			// matters for an index that is swept while somebody writes to it.
 			if s.notes.first("template") {
-				s.cfg.Logger.Warn("elasticstore: not allowed to see or make the index template; run setup with a login that is",
-					"template", s.names.template(), "error", err)
+				s.cfg.Logger.Warn("elasticstore: "+withoutTemplate(f), "template", s.names.template(), "error", err)
 			}
 		default:
 			return err
 		}
-		return s.findIndices(ctx)
+		if err := s.findIndices(ctx); err != nil {
+			return err
+		}
+		s.tellNeighbours(ctx)
+		return nil
 	})
+}
+
+// withoutTemplate says why the store works without its template.
+func withoutTemplate(f *fault) string {
+	if f.overlap {
+		return "another index template keeps ours from being made; indices are made without it"
+	}
+	return "not allowed to see or make the index template; run setup with a login that is"
 }
 
 // onceFor does f once for all callers, and repeats it while that may help, until ctx or
@@ -185,105 +181,6 @@ func (s *Store) onceFor(ctx context.Context, o *once, f func(context.Context) er
 			return err
 		}
 	}
-}
-
-// putTemplate makes or upgrades the index template.
-func (s *Store) putTemplate(ctx context.Context) error {
-	name := s.names.template()
-	settings := s.indexSettings()
-	text, err := json.Marshal(settings)
-	if err != nil {
-		return err
-	}
-	ours := markOfOurs{Format: format, Settings: string(text)}
-	body, err := json.Marshal(object{
-		"index_patterns": []string{s.names.pattern()},
-		"priority":       templatePriority,
-		"template":       object{"settings": settings, "mappings": mapping(ours)},
-	})
-	if err != nil {
-		return err
-	}
-	for try := range 3 {
-		there, err := s.getTemplate(ctx)
-		if err != nil {
-			return err
-		}
-		query := ""
-		switch {
-		case !there.found:
-			query = "create=true" // never replaces one that another process makes meanwhile
-		case there.mark == nil:
-			return &fault{certain: true, settings: true, text: fmt.Sprintf(
-				"the index template %q is not one of this package: remove it, or choose another Config.Index", name)}
-		case there.mark.Format > format:
-			return nil
-		case *there.mark == ours && slices.Equal(there.patterns, []string{s.names.pattern()}):
-			return nil
-		}
-		a, err := s.ask(ctx, request{method: http.MethodPut, path: "/_index_template/" + name, query: query, body: body},
-			http.StatusBadRequest)
-		if err != nil {
-			return err
-		}
-		status := a.status
-		e, _ := parseError(a.status, a.body)
-		a.release()
-		switch {
-		case status != http.StatusBadRequest:
-			return nil
-		case query == "" || try > 0:
-			return &fault{certain: true, settings: true, text: fmt.Sprintf(
-				"the engine refuses the index template %q for %q: %v; if another template has the same indices, remove it or choose another Config.Index",
-				name, s.names.pattern(), e)}
-		}
-		// Perhaps another process has just made it: look again.
-	}
-	return nil
-}
-
-// templatePriority is above that of the templates that come with the engines.
-const templatePriority = 500
-
-type template struct {
-	found    bool
-	patterns []string
-	mark     *markOfOurs
-}
-
-func (s *Store) getTemplate(ctx context.Context) (template, error) {
-	name := s.names.template()
-	r := request{method: http.MethodGet, path: "/_index_template/" + name}
-	a, err := s.ask(ctx, r, http.StatusNotFound)
-	if err != nil {
-		return template{}, err
-	}
-	defer a.release()
-	if a.status == http.StatusNotFound {
-		return template{}, s.checkMissing(&r, a)
-	}
-	var body struct {
-		Templates []struct {
-			Name     string `json:"name"`
-			Template struct {
-				Patterns []string `json:"index_patterns"`
-				Template struct {
-					Mappings struct {
-						Meta json.RawMessage `json:"_meta"`
-					} `json:"mappings"`
-				} `json:"template"`
-			} `json:"index_template"`
-		} `json:"index_templates"`
-	}
-	if err := json.Unmarshal(a.body, &body); err != nil {
-		return template{}, malformed(&r, "%v", err)
-	}
-	for _, t := range body.Templates {
-		if t.Name == name {
-			return template{true, t.Template.Patterns, readMark(t.Template.Template.Mappings.Meta)}, nil
-		}
-	}
-	return template{}, malformed(&r, "the template %q is not in it", name)
 }
 
 // readMark returns the mark in a mapping's _meta, or nil.

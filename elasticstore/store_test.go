@@ -31,7 +31,7 @@ func conform(whole *testing.T, one bool) {
 		if c.OneIndex = one; one {
 			c.CopyBytes = -1
 		}
-		c.settings = map[string]any{"gc_deletes": "0s"}
+		c.Settings = map[string]any{"gc_deletes": "0s"}
 		c.patience = 300 * time.Millisecond // no node of the lab lags behind
 	}
 	storetest.Run(whole, storetest.Harness{

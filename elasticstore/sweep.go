@@ -17,6 +17,10 @@ import (
 // Sweep buries expired sessions and removes records past their deadline, at the time
 // now; see driver.Store.
 //
+// now has to be right, since a sweep by a clock that is ahead drops live sessions. A
+// Manager checks it by EngineTime before (cloakroom.Admin.Sweep); so should whoever calls
+// Sweep directly (driver.CheckClock).
+//
 // Sweep drops a period's index whole, once the period, one more period and the longest
 // lifetime have passed and no deadline in the index lies ahead. In the other indices it
 // buries expired sessions, and deletes records past their deadline, one by one. It makes

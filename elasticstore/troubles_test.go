@@ -75,6 +75,14 @@ func indexTroubles() []trouble {
 			},
 			says: []string{"closed", "open the index"}, reported: "open the index",
 		})),
+		turnedDown(trouble{
+			name: "missing pipeline",
+			begin: func(t testing.TB, e *troubled) func() {
+				e.settings(t, e.index, `{"index.final_pipeline":"nowhere"}`)
+				return func() { e.settings(t, e.index, `{"index.final_pipeline":"_none"}`) }
+			},
+			says: []string{"nowhere", "_none"}, reported: "final_pipeline",
+		}),
 	}
 }
 

@@ -58,6 +58,9 @@
 // When a process closes a file, POSIX systems drop all its locks on that file, SQLite's
 // too. Then two processes may write at a time.
 //
+// This machine's clock decides alone what is over: SQLite has no other that could contradict
+// it (driver.EngineClock). If it is set ahead, a sweep ends live sessions for good.
+//
 // The space of ended sessions is used again, but the file never shrinks; VACUUM in the
 // sqlite3 shell shrinks it. Summarize with a restriction of Expires reads all sessions:
 // some seconds for a million.

@@ -59,6 +59,14 @@ func (e *env) operations(record, grave, missing *driver.Record) []operation {
 		_, err := s.Sweep(ctx, e.now)
 		return err
 	})
+	if c, ok := e.store.(driver.EngineClock); ok {
+		if _, err := c.EngineTime(context.Background()); !errors.Is(err, errors.ErrUnsupported) {
+			add("EngineTime", func(ctx context.Context, s driver.Store) error {
+				_, err := s.(driver.EngineClock).EngineTime(ctx)
+				return err
+			})
+		}
+	}
 	if _, ok := e.store.(driver.Inspector); ok {
 		add("Summarize", func(ctx context.Context, s driver.Store) error {
 			_, err := s.(driver.Inspector).Summarize(ctx, driver.Query{App: e.app})

@@ -45,7 +45,9 @@ type Config struct {
 
 	// SweepEvery is how often this Store has the database remove sessions that have
 	// expired. One Store or cloakroom.Manager on a database is enough, more do no harm.
-	// Negative: never. Defaults to 10 minutes.
+	// If the database's engine has a clock of its own, nothing is removed while this
+	// machine's is ahead of it by more than driver.ClockTolerance. Negative: never.
+	// Defaults to 10 minutes.
 	SweepEvery time.Duration
 
 	// Logger gets the errors that no caller gets. Defaults to slog.Default().

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -304,4 +305,31 @@ func TestSweep(t *testing.T) {
 		s.Close()
 		wantMissing(t, s, token)
 	})
+}
+
+// engine is a database whose engine has a clock of its own.
+type engine struct {
+	*memstore.Store
+	now func() time.Time
+}
+
+func (e engine) EngineTime(context.Context) (time.Time, error) { return e.now(), nil }
+
+// A machine whose clock is ahead of the engine's removes nothing.
+func TestSweepByAWrongClock(t *testing.T) {
+	for ahead, want := range map[time.Duration]bool{-24 * time.Hour: true, 0: true, driver.ClockTolerance: true, 24 * time.Hour: false} {
+		synctest.Test(t, func(t *testing.T) {
+			db := engine{memstore.New(nil), func() time.Time { return time.Now().Add(-ahead) }}
+			s, err := scsstore.New(db, &scsstore.Config{Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			commit(t, s, token, "data", time.Now().Add(time.Minute))
+			time.Sleep(time.Hour)
+			if _, err := db.Get(t.Context(), s.ID(token)); driver.IsNotFound(err) != want {
+				t.Errorf("%v ahead, an hour later: %v", ahead, err)
+			}
+		})
+	}
 }

@@ -54,7 +54,11 @@ func sweep(ctx context.Context, db driver.Store, c *Config) {
 			c.Logger.ErrorContext(ctx, "scsstore: a sweep panicked, and will be tried again", "in", c.SweepEvery)
 		}
 	}()
-	_, err := db.Sweep(ctx, c.Now())
+	now := c.Now() // before the engine is asked: a clock that is set meanwhile counts from the next sweep on
+	err := driver.CheckClock(ctx, db, c.Now)
+	if err == nil {
+		_, err = db.Sweep(ctx, now)
+	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, driver.ErrClosed) {
 		c.Logger.WarnContext(ctx, "scsstore: a sweep failed, and will be tried again", "error", err, "in", c.SweepEvery)
 	}

@@ -163,12 +163,15 @@ func (r *Records) endIfIdle(ctx context.Context, e ledgerEntry) (over bool, end 
 	case err != nil:
 		return false, end, err
 	}
-	now := r.clock.Now()
-	if rec.Kind != driver.KindSession || !r.over(rec, now) {
+	if rec.Kind != driver.KindSession {
 		return false, end, nil
 	}
+	over, at, err := r.overByBoth(ctx, rec, r.clock.Now())
+	if err != nil || !over {
+		return false, end, err
+	}
 	// It is buried past the deadline as well, since other clocks may be behind.
-	err = r.store.Bury(ctx, e.ID, rec.ExpiredGrave(now), rec.Version)
+	err = r.store.Bury(ctx, e.ID, rec.ExpiredGrave(at), rec.Version)
 	switch {
 	case err == nil:
 		return true, ended{rec.Info(), driver.EndExpired}, nil

@@ -68,7 +68,11 @@ func (r *Records) writeLedger(principal string, mend bool, f func(*driver.Record
 			}
 			next.Kind, next.App, next.Principal = driver.KindLedger, r.app, principal
 			// Past their deadline sessions open nowhere, buried or not.
-			past := func(e ledgerEntry) bool { return !now.Before(e.deadline().Add(driver.ClockTolerance)) }
+			at := now
+			past := func(e ledgerEntry) bool { return !at.Before(e.deadline().Add(driver.ClockTolerance)) }
+			if slices.ContainsFunc(l.Live, past) || slices.ContainsFunc(l.Ending, past) {
+				at = r.witness.judgingSoon(now)
+			}
 			l.Live, l.Ending = slices.DeleteFunc(l.Live, past), slices.DeleteFunc(l.Ending, past)
 			keep, err := f(next, &l, now)
 			if err != nil {

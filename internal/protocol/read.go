@@ -13,10 +13,11 @@ import (
 // This file is reading records, and the judgement that a session is over: idle, or past
 // its deadline.
 
-// endIfOver reports whether a session is over. An idle one is buried first, at the
-// version that was judged, so that no save under way revives a session that was called
-// expired. Past the deadline no burial is needed, as the deadline never moves. After an
-// error it isn't known, and the caller has to re-read.
+// endIfOver reports whether a session is over, by this machine's clock and by that of the
+// store's engine. An idle one is buried first, at the version that was judged, so that no
+// save under way revives a session that was called expired. Past the deadline no burial is
+// needed, as the deadline never moves. After an error it isn't known, and the caller has
+// to re-read.
 //
 // A session isn't idle if one of the changes about to be written is of a visitor who came
 // in time, however long the change has taken to get here.
@@ -28,13 +29,17 @@ func (r *Records) endIfOver(ctx context.Context, rec *driver.Record, now time.Ti
 
 // buryIfOver is endIfOver, and leaves the telling to its caller.
 func (r *Records) buryIfOver(ctx context.Context, rec *driver.Record, now time.Time, changes []*Change) (over bool, e ended, err error) {
-	switch {
-	case rec.Kind != driver.KindSession || !r.over(rec, now) || r.inUse(rec, now, changes):
+	if rec.Kind != driver.KindSession || !r.over(rec, now) || r.inUse(rec, now, now, changes) {
 		return false, e, nil
-	case !now.Before(rec.Deadline):
+	}
+	over, at, err := r.overByBoth(ctx, rec, now)
+	switch {
+	case err != nil || !over || r.inUse(rec, now, at, changes):
+		return false, e, err
+	case !at.Before(rec.Deadline):
 		return true, e, nil
 	}
-	if err := r.store.Bury(ctx, rec.ID, rec.ExpiredGrave(now), rec.Version); err != nil {
+	if err := r.store.Bury(ctx, rec.ID, rec.ExpiredGrave(at), rec.Version); err != nil {
 		return false, e, err
 	}
 	return true, ended{rec.Info(), driver.EndExpired}, nil
@@ -172,6 +177,16 @@ func (r *Records) Newest(ctx context.Context, id driver.ID) (*driver.Record, err
 	return rec, nil
 }
 
+// overByBoth returns the time of judgement, and whether a session is over at it. The
+// engine's clock is asked only if the session is over by this machine's.
+func (r *Records) overByBoth(ctx context.Context, rec *driver.Record, now time.Time) (over bool, at time.Time, err error) {
+	if !r.over(rec, now) {
+		return false, now, nil
+	}
+	at, err = r.witness.judging(ctx, now)
+	return err == nil && r.over(rec, at), at, err
+}
+
 // IsOver reports whether a session is past its idle timeout or its deadline, by the time
 // of the call.
 func (r *Records) IsOver(rec *driver.Record) bool { return r.over(rec, r.clock.Now()) }
@@ -186,9 +201,9 @@ func (r *Records) over(rec *driver.Record, now time.Time) bool {
 
 // inUse reports whether a session that looks idle isn't: one of the changes about to be
 // written is of a visitor who came within the idle timeout. Each such visitor found the
-// session live.
-func (r *Records) inUse(rec *driver.Record, now time.Time, changes []*Change) bool {
-	return now.Before(rec.Deadline) && slices.ContainsFunc(changes, func(c *Change) bool {
+// session live. now is this machine's time, and at that of judgement.
+func (r *Records) inUse(rec *driver.Record, now, at time.Time, changes []*Change) bool {
+	return at.Before(rec.Deadline) && slices.ContainsFunc(changes, func(c *Change) bool {
 		return c.Seen != 0 && c.Seen.since(now) < IdleTimeout(rec, r.o.Idle)
 	})
 }

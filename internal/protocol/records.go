@@ -47,6 +47,7 @@ type Records struct {
 	earlier   atomic.Bool  // it was logged that imports end earlier than is configured
 	faults    atomic.Int64 // see Faults
 	skews     skews
+	witness   *witness
 	endings   endings
 
 	mu       sync.Mutex
@@ -57,7 +58,7 @@ type Records struct {
 }
 
 // Options say how Records work. All fields have to be set, but for CacheFor, Imports, Ended,
-// Fault, Ahead and Clock, whose zero value is the real time.
+// Fault, Ahead, Apart and Clock, whose zero value is the real time.
 type Options struct {
 	App         string
 	Clock       Clock
@@ -82,12 +83,19 @@ type Options struct {
 	// Ahead is called each time that a session from the future (see Skew) is read for a
 	// visitor or a list, and says how far ahead it is. nil: nobody is told.
 	Ahead func(ctx context.Context, id driver.ID, ahead time.Duration)
+
+	// Apart is called when the store's engine is asked for its time, and this machine's
+	// clock turns out to be ahead of it by more than driver.ClockTolerance, or behind it
+	// (negative): the first time, and once an hour as long as it lasts. nil: nobody is
+	// told.
+	Apart func(ctx context.Context, ahead time.Duration)
 }
 
 // New returns the records of an app in a store.
 func New(store driver.Store, o Options) *Records {
 	r := &Records{vouch: driver.AssurancesOf(store), app: o.App, clock: o.Clock, o: o, queues: make(map[driver.ID]*Queue), load: admission{since: time.Now()}}
 	r.skews.logger, r.skews.told = o.Logger, o.Ahead
+	r.witness = &witness{store: store, clock: o.Clock, logger: o.Logger, told: o.Apart, within: o.Timeout, turn: make(chan struct{}, 1)}
 	r.refresher, _ = store.(driver.Refresher)
 	r.store = checked{store}
 	if o.CacheFor > 0 {
@@ -101,6 +109,20 @@ func New(store driver.Store, o Options) *Records {
 
 // Skew returns the number of sessions from the future that were read, and the worst.
 func (r *Records) Skew() Skew { return r.skews.sum() }
+
+// Witness returns what the clock of the store's engine says, as of some seconds ago at
+// most.
+//
+// Errors: driver.ErrUnavailable, it can't be learned now.
+func (r *Records) Witness(ctx context.Context) (Witness, error) { return r.witness.ask(ctx) }
+
+// EngineTime returns what the clock of the store's engine shows when this machine's shows
+// now. It returns now where the two don't lie apart, or there is but one.
+//
+// Errors: as Witness.
+func (r *Records) EngineTime(ctx context.Context, now time.Time) (time.Time, error) {
+	return r.witness.time(ctx, now)
+}
 
 // Close refuses further writes, with driver.ErrClosed, and waits for those accepted,
 // which takes no longer than their timeouts. Reads go on. The store stays open.

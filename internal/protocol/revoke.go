@@ -152,7 +152,7 @@ func (r *Records) enterFound(ctx context.Context, principal string, at driver.Ve
 		entered = nil
 		for _, rec := range found {
 			is := func(e ledgerEntry) bool { return e.ID == rec.ID }
-			if !slices.ContainsFunc(l.Live, is) && !slices.ContainsFunc(l.Ending, is) && !r.over(rec, now) {
+			if !slices.ContainsFunc(l.Live, is) && !slices.ContainsFunc(l.Ending, is) && (!r.over(rec, now) || !r.over(rec, r.witness.judgingSoon(now))) {
 				l.Live = append(l.Live, entryOf(rec))
 				entered = append(entered, rec.ID)
 			}

@@ -33,9 +33,13 @@ func (r *Records) Successor(ctx context.Context, id driver.ID, principal string)
 			return nil, readError(id, err)
 		case n == 0: // its grave was a phantom, and to begin with nothing would leave the session behind
 			return nil, fmt.Errorf("cloakroom: reading %v: %w: it was shown as replaced, and is not", id, driver.ErrUnavailable)
-		case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal || !IsUnused(rec) || r.over(rec, r.clock.Now()):
+		case rec.Kind != driver.KindSession || rec.App != r.app || rec.Principal != principal || !IsUnused(rec):
 			return nil, nil
 		default:
+			over, _, err := r.overByBoth(ctx, rec, r.clock.Now())
+			if err != nil || over {
+				return nil, err
+			}
 			return rec, nil
 		}
 		old, ok := replacedOf(rec.Grave)

@@ -61,8 +61,9 @@ type scenario struct {
 // spec is a client of a scenario.
 type spec struct {
 	programs []program
-	token    int  // the session that it works on
-	touches  bool // each look at a session is recorded as activity
+	token    int   // the session that it works on
+	touches  bool  // each look at a session is recorded as activity
+	ahead    uint8 // of its clock, in ticks
 }
 
 type program func(c caller)
@@ -257,12 +258,23 @@ func (x *explorer) intern(r *driver.Record) recIndex {
 	return i
 }
 
+// ofRecord reports whether a request is for one record.
+func (q request) ofRecord() bool {
+	switch q.op {
+	case opStart, opSearch, opClock, opSweep:
+		return false
+	}
+	return true
+}
+
 func (q request) key() string {
 	switch q.op {
 	case opCreate, opUpdate:
 		return fmt.Sprint(q.id, q.op, q.by, toJSON(q.rec))
 	case opBury:
 		return fmt.Sprint(q.id, q.op, q.by, q.at, toJSON(q.grave))
+	case opSweep:
+		return fmt.Sprint(q.id, q.op, q.by, q.tick)
 	}
 	return fmt.Sprint(q.id, q.op, q.by)
 }
@@ -272,7 +284,7 @@ func (x *explorer) internRequest(q request, key string) reqIndex {
 		return i
 	}
 	info := requestInfo{request: q, key: key}
-	if q.op != opStart && q.op != opSearch {
+	if q.ofRecord() {
 		info.slot = x.slot(q.id)
 	}
 	x.requests = append(x.requests, info)

@@ -203,6 +203,20 @@ func count(n int) program {
 	}
 }
 
+// manage is a console that looks at session S1, sweeps, and increments a number in S1.
+// None of it is activity.
+func manage(n int) program {
+	return func(c caller) {
+		c.start()
+		_, _ = c.Admin().Find(c.ctx, c.x.slots[1]) // the look is all
+		_, _ = c.Admin().Sweep(c.ctx)              // it is refused, or ends what is over
+		c.saved(n, c.Admin().Update(c.ctx, c.x.slots[1], func(tx *cloakroom.Tx) error {
+			cloakroom.NewKey[int](saveName(n)).Update(tx, func(v int) int { return v + 1 })
+			return nil
+		}))
+	}
+}
+
 // whenever is a program that begins at any time.
 func whenever(p program) program {
 	return func(c caller) {

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -33,6 +34,8 @@ const (
 	opBury
 	opSearch
 	opStart // nothing: the client begins an operation now
+	opClock // the time of the store's engine
+	opSweep // whatever is over at a time
 )
 
 // code is what it is told.
@@ -57,10 +60,11 @@ type request struct {
 	grave driver.Grave
 	at    driver.Version // of a burial
 	by    int            // which of a client's goroutines asks
+	tick  uint8          // of a sweep: the time
 }
 
 // reads reports whether a request changes nothing.
-func (q request) reads() bool { return q.op == opGet || q.op == opSearch }
+func (q request) reads() bool { return q.op == opGet || q.op == opSearch || q.op == opClock }
 
 // answer is what a client learns from the answer to a request.
 type answer struct {
@@ -170,8 +174,23 @@ func (c *client) ask(q request) answer {
 
 // scripted is the store of a client.
 type scripted struct {
-	cloakroom.Store // none: clients don't sweep
+	cloakroom.Store // none
 	c               *client
+}
+
+// EngineTime is the right time, in a scenario with a clock that is wrong.
+func (s scripted) EngineTime(context.Context) (time.Time, error) {
+	if !s.c.x.sc.wrong() {
+		return time.Time{}, errors.ErrUnsupported
+	}
+	a := s.c.ask(request{op: opClock})
+	return s.c.x.sc.time(a.now), a.code.err()
+}
+
+// Sweep is one moment: each end is a compare-and-set in any case.
+func (s scripted) Sweep(_ context.Context, now time.Time) (driver.SweepReport, error) {
+	tick := uint8(now.Sub(s.c.x.sc.time(0)) / s.c.x.sc.tick)
+	return driver.SweepReport{}, s.c.ask(request{op: opSweep, tick: tick}).code.err()
 }
 
 func (s scripted) Assurances() driver.Assurances {
@@ -287,7 +306,7 @@ func (x *explorer) newClient(t *testing.T, i int) *client {
 	config.Now = func() time.Time {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return x.sc.time(c.now)
+		return x.sc.time(c.now + spec.ahead)
 	}
 	config.Events = &cloakroom.Events{SignedIn: func(_ context.Context, i cloakroom.Info) { c.made = i.ID }}
 	if strings.Contains(x.sc.props, "o") {
@@ -317,6 +336,11 @@ func (sc *scenario) config() *cloakroom.Config {
 		SweepEvery: -1, SaveTimeout: saveTimeout, MaxPerPrincipal: sc.limit,
 		Logger: slog.New(slog.DiscardHandler),
 	}
+}
+
+// wrong reports whether the clock of a client is.
+func (sc *scenario) wrong() bool {
+	return slices.ContainsFunc(sc.clients, func(s spec) bool { return s.ahead > 0 })
 }
 
 // time returns when a tick is.

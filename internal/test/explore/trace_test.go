@@ -80,6 +80,10 @@ func (x *explorer) request(i reqIndex) string {
 		return "read " + slotName(q.slot)
 	case opSearch:
 		return "search"
+	case opClock:
+		return "ask for the time"
+	case opSweep:
+		return fmt.Sprintf("sweep as of %d", q.tick)
 	case opCreate:
 		return fmt.Sprintf("create %s %s", slotName(q.slot), x.content(x.intern(q.rec)))
 	case opUpdate:
@@ -124,6 +128,12 @@ func (x *explorer) changed(w, n *world, i reqIndex) string {
 	q := &x.requests[i]
 	if q.op == opStart {
 		return "begins"
+	}
+	if q.op == opClock {
+		return fmt.Sprint(n.now)
+	}
+	if q.op == opSweep {
+		return "done"
 	}
 	if q.op == opSearch {
 		return "what is there"

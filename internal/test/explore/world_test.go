@@ -249,10 +249,17 @@ func (w *world) learn(x *explorer, i uint8, effects []effect) {
 // execute executes a request. acked says whether its answer reaches the client
 // at once; what nobody was told of may stay invisible on a lagging copy.
 func (w *world) execute(x *explorer, q reqIndex, acked bool) answer {
-	if x.requests[q].op == opStart {
+	switch x.requests[q].op {
+	case opStart:
 		return answer{code: codeOK, held: w.newest}
-	}
-	if x.requests[q].op == opSearch {
+	case opClock:
+		return answer{code: codeOK}
+	case opSweep:
+		for slot := range uint16(maxSlots) {
+			w.sweep(x, slot, x.requests[q].tick)
+		}
+		return answer{code: codeOK}
+	case opSearch:
 		a := answer{code: codeOK}
 		for slot, r := range w.records {
 			if x.records[r].live {
@@ -260,6 +267,7 @@ func (w *world) execute(x *explorer, q reqIndex, acked bool) answer {
 			}
 		}
 		return a
+	default:
 	}
 	slot := x.requests[q].slot
 	done := x.apply(applyKey{q, w.records[slot], w.last[slot]})
@@ -589,21 +597,36 @@ func (w *world) sweeps(x *explorer, add func(*world, action)) {
 			continue
 		}
 		n := *w
-		info := &x.records[r]
-		n.judged[slot], n.copies[slot] = false, noCopy
-		if info.live && info.session {
-			n.expired |= 1 << slot
-		}
-		// With a ledger its generation goes. An attempt that was under way has
-		// to begin again then, though nobody signed out everywhere lately.
-		n.revoked = n.revoked || slot == ledgerSlot
-		n.records[slot] = 0
-		if kind == driver.DueBurial {
-			grave := *sweepGrave(info.Record, x.sc.time(w.now))
-			n.last[slot]++
-			grave.Version.Term, grave.Version.Seq = 1, uint64(n.last[slot])
-			n.records[slot] = x.intern(&grave)
-		}
+		n.end(x, slot, kind, w.now)
 		add(&n, action{kind: actSweep, who: uint8(slot)})
+	}
+}
+
+// sweep ends what is over in a slot at a tick.
+func (w *world) sweep(x *explorer, slot uint16, tick uint8) {
+	if w.records[slot] == 0 {
+		return
+	}
+	if kind := x.record(w.records[slot]).Due(x.sc.time(tick)); kind != driver.DueNothing {
+		w.end(x, slot, kind, tick)
+	}
+}
+
+// end ends what is in a slot, as a sweep does at a tick.
+func (w *world) end(x *explorer, slot uint16, kind driver.Due, tick uint8) {
+	info := &x.records[w.records[slot]]
+	w.judged[slot], w.copies[slot] = false, noCopy
+	if info.live && info.session {
+		w.expired |= 1 << slot
+	}
+	// With a ledger its generation goes. An attempt that was under way has
+	// to begin again then, though nobody signed out everywhere lately.
+	w.revoked = w.revoked || slot == ledgerSlot
+	w.records[slot] = 0
+	if kind == driver.DueBurial {
+		grave := *sweepGrave(info.Record, x.sc.time(tick))
+		w.last[slot]++
+		grave.Version.Term, grave.Version.Seq = 1, uint64(w.last[slot])
+		w.records[slot] = x.intern(&grave)
 	}
 }

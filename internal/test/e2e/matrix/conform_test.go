@@ -108,6 +108,9 @@ func conform(t *testing.T, at target, prefix string) {
 		if _, err := store.Report(t.Context()); err != nil {
 			t.Error(err)
 		}
+		if now, err := store.EngineTime(t.Context()); err != nil || time.Since(now).Abs() > time.Minute {
+			t.Errorf("the engine's time is %v (%v)", now, err)
+		}
 	})
 	t.Run("OldIndex", func(t *testing.T) { s.oldIndex(t, fmt.Sprintf("%s-old-%08x", prefix, rand.Uint32())) })
 }

@@ -149,7 +149,7 @@ func inEngine(t *testing.T, managers int) []cloakroom.Store {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
-		all = append(all, s)
+		all = append(all, workload.Unwitnessed{Store: s})
 	}
 	return all
 }
