@@ -264,7 +264,7 @@ func TestDrift(t *testing.T) {
 	for _, d := range drift {
 		lines = append(lines, strings.TrimPrefix(d.String(), l.index))
 	}
-	for _, index := range []string{day, month, l.index + "-principals", l.index + "-imports"} {
+	for _, index := range []string{day, month, l.index + "-principals"} {
 		index = strings.TrimPrefix(index, l.index)
 		want := []string{
 			index + `: index.auto_expand_replicas is "0-1" instead of "false"`,

@@ -106,7 +106,7 @@ func (s *Store) livedIn(index string) int64 {
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
 	body, err := json.Marshal(object{
 		"settings": s.newIndexSettings(ctx),
-		"mappings": mapping(markOfOurs{Format: format, Lifetime: lifetime.Milliseconds()}),
+		"mappings": mapping(markOfOurs{Format: format, Dashboards: s.cfg.Dashboards, Lifetime: lifetime.Milliseconds()}),
 	})
 	if err != nil {
 		return false, err

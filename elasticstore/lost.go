@@ -250,6 +250,13 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 	var known []string
 	err = s.prepare(bounded)
 	if err == nil {
+		// Report looks at what is there now, and so has to be what is acknowledged.
+		var list []indexInfo
+		if list, err = s.listIndices(bounded, s.names.pattern()); err == nil {
+			err = s.takeStock(bounded, list)
+		}
+	}
+	if err == nil {
 		err = s.changeRegister(bounded, func(r *register, _ bool) bool {
 			known = nil
 			for _, i := range r.Incidents {

@@ -45,12 +45,21 @@ func (l *lab) foreign(t testing.TB, name string, patterns []string, priority int
 // name removed when the test ends.
 func (l *lab) streams(t testing.TB, name string) bool {
 	t.Helper()
-	path := "/_data_stream/" + l.index + name
-	if bytes.Contains(l.call(t, http.MethodDelete, path, "", 200, 404, 405), []byte("405")) {
-		return false
+	there := true
+	remove := func() {
+		for range 4 { // a busy engine gives up
+			answer := l.call(t, http.MethodDelete, "/_data_stream/"+l.index+name, "", 200, 404, 405, 503)
+			there = !bytes.Contains(answer, []byte(`"status":405`))
+			if !bytes.Contains(answer, []byte(`"status":503`)) {
+				return
+			}
+		}
+		t.Error("the engine doesn't remove a data stream")
 	}
-	t.Cleanup(func() { l.call(t, http.MethodDelete, path, "", 200, 404) })
-	return true
+	if remove(); there {
+		t.Cleanup(remove)
+	}
+	return there
 }
 
 // TestNeighbours: others have indices and a data stream whose names begin as ours do.
@@ -68,9 +77,11 @@ func TestNeighbours(t *testing.T) {
 		l.foreign(t, "-events", []string{l.index + "-events*"}, 200, `,"data_stream":{}`)
 	}
 	for _, name := range []string{"-replay-2026.11.30", "-logs-1", "-2026", "-principals-old"} {
-		l.call(t, http.MethodPost, "/"+l.index+name+"/_doc", `{"created":"yesterday","note":"words"}`)
+		// The mapping is given: an engine that is busy gives up mapping what it finds.
+		l.call(t, http.MethodPut, "/"+l.index+name+"?master_timeout=2m", `{"mappings":{"properties":{"note":{"type":"keyword"}}}}`)
+		l.call(t, http.MethodPost, "/"+l.index+name+"/_doc", `{"note":"words"}`)
 		text := string(l.call(t, http.MethodGet, "/"+l.index+name, ""))
-		if strings.Contains(text, "cloakroom") || !strings.Contains(text, `"note"`) || strings.Contains(text, "translog") {
+		if strings.Contains(text, "cloakroom") || strings.Contains(text, "translog") || strings.Contains(text, "_none") {
 			t.Errorf("%s is as ours are: %s", name, text)
 		}
 	}
@@ -395,7 +406,7 @@ func (l *lab) blame(t testing.TB, index, document string, want error) {
 			err = (&Store{}).refuse(&write{index: index}, refused)
 		}
 		var f *fault
-		if invalid := errors.Is(err, driver.ErrInvalid); invalid != errors.Is(want, driver.ErrInvalid) || !invalid && (!errors.As(err, &f) || !f.certain) {
+		if invalid := errors.Is(err, driver.ErrInvalid); invalid != errors.Is(want, driver.ErrInvalid) || !invalid && !errors.Is(err, errNoIndex) && (!errors.As(err, &f) || !f.certain) {
 			t.Errorf("%s: %v, want %v; the engine says %s", action, err, want, body)
 		}
 	}

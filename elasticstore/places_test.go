@@ -33,7 +33,7 @@ func (m move) prepare(t testing.TB) {
 	if err := json.Unmarshal(m.l.call(t, http.MethodGet, "/"+m.from+"/_mapping", ""), &source); err != nil {
 		t.Fatal(err)
 	}
-	m.l.call(t, http.MethodPut, "/"+m.to, fmt.Sprintf(`{"mappings":%s,"settings":{"number_of_replicas":0}}`, source[m.from].Mappings))
+	m.l.call(t, http.MethodPut, "/"+m.to, fmt.Sprintf(`{"mappings":%s,"settings":{"auto_expand_replicas":"0-1","refresh_interval":"5s"}}`, source[m.from].Mappings))
 }
 
 // copy copies the documents. A reindex sees what a search sees, so the source is refreshed

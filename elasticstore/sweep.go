@@ -209,7 +209,7 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 		"query": anyOf(
 			between("deadline", time.Time{}, removable),
 			allOf(term("kind", string(driver.KindSession)), between("expires", time.Time{}, now))),
-		"sort":                []object{sortBy("id", "keyword")},
+		"sort":                []object{sortBy("id", "asc", "keyword")},
 		"_source":             []string{"kind", "app", "principal", "id", "expires", "deadline", "at", "writes", "revs", driver.ExtraFormat},
 		"seq_no_primary_term": true,
 		"track_total_hits":    false,

@@ -48,7 +48,7 @@ func (s *Store) putTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours := markOfOurs{Format: format, Settings: string(text), Priority: s.cfg.TemplatePriority}
+	ours := markOfOurs{Format: format, Settings: string(text), Priority: s.cfg.TemplatePriority, Dashboards: s.cfg.Dashboards}
 	for try := range 3 {
 		there, err := s.getTemplate(ctx)
 		if err != nil {
