@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// This file writes times and sizes for people.
+// This file writes times, numbers and sizes for people.
 
 // ago writes an age by its largest unit: 3d, 12h, 40m, 5s.
 func ago(d time.Duration) string {
@@ -22,4 +22,15 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%s%dm", sign, d/time.Minute)
 	}
 	return fmt.Sprintf("%s%ds", sign, d/time.Second)
+}
+
+// round keeps milliseconds.
+func round(seconds float64) float64 { return float64(int64(seconds*1000+0.5)) / 1000 }
+
+// counted writes a number of things.
+func counted(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return number(n) + " " + what
 }

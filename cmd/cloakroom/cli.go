@@ -20,6 +20,10 @@ type commands struct {
 	Demo   demoCommand    `cmd:"" group:"try" help:"A small shop to look behind: sessions, and what they cost."`
 	Dancer dancerCommands `cmd:"" group:"move" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
 
+	Setup  setupCommand   `cmd:"" group:"tend" help:"Make a store, or see what would be made."`
+	Ledger ledgerCommands `cmd:"" group:"tend" help:"Look after ledgers, which say who is signed in where."`
+	Sweep  sweepCommand   `cmd:"" group:"tend" help:"End the sessions that are over, and remove what is past its deadline."`
+
 	Key   keyCommands   `cmd:"" group:"keys" help:"Make and rotate keys."`
 	Token tokenCommands `cmd:"" group:"keys" help:"Look at tokens."`
 
@@ -30,17 +34,19 @@ type commands struct {
 
 // outputFlags are the flags of all commands.
 type outputFlags struct {
-	JSON       bool `name:"json" group:"output" help:"Answer in JSON: an object a line, each with a type, the last of type result."`
-	NoProgress bool `group:"output" help:"Show no progress on the error output."`
+	JSON       bool `name:"json" help:"Answer in JSON: an object a line, each with a type, the last of type result."`
+	NoProgress bool `help:"Show no progress on the error output."`
 }
 
 // groups are the headings of help.
 var groups = []kong.Group{
 	{Key: "try", Title: "To try it:"},
 	{Key: "move", Title: "From other libraries:"},
+	{Key: "tend", Title: "To tend a store:"},
 	{Key: "keys", Title: "Keys and tokens, without a store:"},
 	{Key: "more", Title: "More:"},
-	{Key: "output", Title: "Output:"},
+	{Key: "engine", Title: "Settings of an engine's store, which are kept in its index template:"},
+	{Key: "store", Title: "The store:"},
 }
 
 // Help implements kong.HelpProvider.
@@ -111,6 +117,16 @@ func hint(err error) string {
 		command += " " + words
 	}
 	return `Run "` + command + ` --help" to see what can be given.`
+}
+
+// flagNamed returns a flag of the command line.
+func flagNamed(c *kong.Context, name string) *kong.Flag {
+	for _, p := range c.Path {
+		if p.Flag != nil && p.Flag.Name == name {
+			return p.Flag
+		}
+	}
+	return nil
 }
 
 // given returns the names of the flags on the command line.

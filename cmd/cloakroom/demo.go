@@ -19,7 +19,8 @@ import (
 
 // demoCommand is "cloakroom demo".
 type demoCommand struct {
-	Addr        string      `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
+	Addr string `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
+	accessFlags
 	Store       place.Place `env:"CLOAKROOM_STORE" placeholder:"PLACE" help:"Where to keep the sessions: memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]. Default: demo.db in your data folder."`
 	Config      string      `placeholder:"FILE" help:"In place of --store: a Dancer application's config.yml. Its engine, index, type, is_lazy and cookie are used; its old sessions aren't. Keys are in session.keys beside it."`
 	Environment string      `placeholder:"NAME" help:"The environment of --config. Default: as Dancer chooses it."`
@@ -137,7 +138,7 @@ func (c *demoCommand) openStore(ctx context.Context, config demo.Config) (*opene
 		return nil, err
 	}
 	config.Where, config.Lasting = where.String(), where.Lasting()
-	store, err := where.Open(ctx, config.Logger)
+	store, err := where.Open(ctx, c.access(), config.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("--store: %w", err)
 	}

@@ -27,8 +27,8 @@ func hide(args []string, message string) string {
 		message = unexpected.ReplaceAllString(message, "unexpected argument (not shown): values are read from the standard input")
 	}
 	for _, a := range args {
-		if !strings.Contains(a, "@") && !strings.Contains(a, "://") {
-			continue
+		if !strings.Contains(a, "@") && (!strings.Contains(a, "://") || !strings.Contains(a, "?")) {
+			continue // no login is in it
 		}
 		_, value, _ := strings.Cut(a, "=")
 		for _, s := range []string{a, value} {

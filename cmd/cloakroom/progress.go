@@ -49,7 +49,7 @@ func (l *lineOnError) draw(w io.Writer, text string) {
 type progress struct {
 	t      *terminal
 	what   string // such as "sessions read"
-	total  int64  // 0: it isn't known
+	total  int64  // 0: it isn't known; -1: nothing is counted
 	begun  time.Time
 	done   atomic.Int64
 	ending chan struct{}
@@ -102,6 +102,9 @@ func (p *progress) run(drawn bool) {
 
 // text tells how far the work is after a time.
 func (p *progress) text(after time.Duration) string {
+	if p.total < 0 {
+		return fmt.Sprintf("%s, for %s", p.what, after.Round(time.Second))
+	}
 	done := p.done.Load()
 	rate := float64(done) / max(after.Seconds(), 0.001)
 	text := fmt.Sprintf("%s %s", number(done), p.what)

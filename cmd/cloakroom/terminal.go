@@ -80,6 +80,16 @@ func (t *terminal) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(warnWriter{t}, nil))
 }
 
+// warnings returns a logger for commands that end soon: it tells what is wrong alone.
+func (t *terminal) warnings() *slog.Logger {
+	return slog.New(slog.NewTextHandler(warnWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
 // warnWriter writes beside the progress.
 type warnWriter struct{ t *terminal }
 

@@ -26,6 +26,8 @@ import (
 // line, in which * stands for anything and ? for a character, and its exit code. Standard output ("out:") and
 // errors ("err:") are compared separately. A demo is stopped once it is open. The folder
 // $DANCER is a copy of testdata/dancer. $TOKEN is a token that the file $KEYS signed.
+// $STORE is a store with the sessions of shop_test.go, $ANN1 and the like are their ids, and
+// in $SPOILED ledgers are spoiled; a transcript uses one of them.
 func TestTranscripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("paths and messages of the system are those of Unix")
@@ -51,7 +53,20 @@ func TestTranscripts(t *testing.T) {
 			}
 			keys, signed := signedToken(t, home)
 			known := map[string]string{"KEYS": keys, "TOKEN": signed, "HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b", "DANCER": home + "/dancer"}
-			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC|DANCER|KEYS|TOKEN)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
+			for name, spoiled := range map[string]bool{"STORE": false, "SPOILED": true} {
+				if path := filepath.Join(home, strings.ToLower(name)+".db"); strings.Contains(string(text), "$"+name) {
+					for visitor, id := range fileShop(t, path, spoiled) {
+						known[visitor] = id.String()
+					}
+					known[name] = "sqlite:" + path
+				}
+			}
+			filled := regexp.MustCompile(`\$[A-Z]+[0-9]?\b`).ReplaceAllStringFunc(string(text), func(s string) string {
+				if value, ok := known[s[1:]]; ok {
+					return value
+				}
+				return s
+			})
 			for _, step := range readTranscript(t, filled) {
 				t.Run(step.command, func(t *testing.T) { step.run(t, home, signed) })
 			}
