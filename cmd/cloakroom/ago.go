@@ -34,3 +34,19 @@ func counted(n int64, what string) string {
 	}
 	return number(n) + " " + what
 }
+
+// size spells a number of bytes.
+func size(n int64) string {
+	const unit = 1 << 10
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, name := float64(n)/unit, "KiB"
+	for _, next := range []string{"MiB", "GiB", "TiB"} {
+		if f < unit {
+			break
+		}
+		f, name = f/unit, next
+	}
+	return fmt.Sprintf("%.1f %s", f, name)
+}

@@ -20,6 +20,7 @@ type commands struct {
 	Demo   demoCommand    `cmd:"" group:"try" help:"A small shop to look behind: sessions, and what they cost."`
 	Dancer dancerCommands `cmd:"" group:"move" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
 
+	Doctor doctorCommand  `cmd:"" group:"tend" help:"Check a store and its configuration, and tell remedies."`
 	Setup  setupCommand   `cmd:"" group:"tend" help:"Make a store, or see what would be made."`
 	Ledger ledgerCommands `cmd:"" group:"tend" help:"Look after ledgers, which say who is signed in where."`
 	Sweep  sweepCommand   `cmd:"" group:"tend" help:"End the sessions that are over, and remove what is past its deadline."`
@@ -45,6 +46,7 @@ var groups = []kong.Group{
 	{Key: "tend", Title: "To tend a store:"},
 	{Key: "keys", Title: "Keys and tokens, without a store:"},
 	{Key: "more", Title: "More:"},
+	{Key: "manager", Title: "The application's manager, as far as its configuration is to be judged:"},
 	{Key: "engine", Title: "Settings of an engine's store, which are kept in its index template:"},
 	{Key: "store", Title: "The store:"},
 }

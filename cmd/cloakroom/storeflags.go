@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -93,13 +94,18 @@ func (f *placeFlags) find(flags *kong.Context) (place.Place, *dancer.Config, err
 
 // open opens the store that is there.
 func (f *storeFlags) open(t *terminal, flags *kong.Context, why place.Intent) (*openedStore, error) {
+	return f.openWith(t, flags, why, t.warnings())
+}
+
+// openWith is open with another logger than the terminal's.
+func (f *storeFlags) openWith(t *terminal, flags *kong.Context, why place.Intent, logger *slog.Logger) (*openedStore, error) {
 	where, config, err := f.find(flags)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, openPatience)
 	defer cancel()
-	store, err := where.Existing(ctx, f.access(), why, t.warnings())
+	store, err := where.Existing(ctx, place.Options{Access: f.access(), Why: why, Logger: logger})
 	if err != nil {
 		return nil, openError(t.ctx, where, err)
 	}

@@ -42,6 +42,7 @@ type Checker struct {
 	Store driver.Store
 	App   string
 	Now   func() time.Time
+	Limit int                // look at so many sessions, the newest; 0: at all
 	Done  func(sessions int) // is told of progress; nil: nobody
 	// Found is called for each finding. After true the ledger was changed, and is read
 	// anew when it is needed.
@@ -77,8 +78,12 @@ func (c *Checker) Check(ctx context.Context, principal string) error {
 			return err
 		}
 	}
+	q := driver.Query{App: c.App, Principal: principal, Limit: c.Limit}
+	if c.Limit > 0 {
+		q.Order = driver.OrderNewest
+	}
 	var batch []*driver.Record
-	for rec, err := range c.Store.Search(ctx, driver.Query{App: c.App, Principal: principal}) {
+	for rec, err := range c.Store.Search(ctx, q) {
 		if err != nil {
 			return fmt.Errorf("searching for sessions: %w", err)
 		}

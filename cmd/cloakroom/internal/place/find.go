@@ -35,21 +35,32 @@ const (
 	Look   Intent = iota // nothing is written
 	Modify               // sessions and ledgers are
 	Tend                 // indices and templates are, too
+	Judge                // nothing is written, and the login is judged as an application's
 )
+
+// Options say how an existing store is opened.
+type Options struct {
+	Access
+	Why    Intent
+	Logger *slog.Logger
+	// Adjust changes the configuration of an engine's store, which is that of the store
+	// that is there; nil: nothing is changed.
+	Adjust func(*elasticstore.Config)
+}
 
 // Existing opens the store that is at the place. If none is there, it is ErrNoStore. If
 // that of a file can't be looked at as it is, it is ErrOutdated.
 //
 // An engine's store is opened with the settings that its index template was made from, so
 // that indices are made, and compared, as the application would.
-func (p Place) Existing(ctx context.Context, a Access, why Intent, logger *slog.Logger) (Store, error) {
+func (p Place) Existing(ctx context.Context, o Options) (Store, error) {
 	switch p.kind {
 	case inData, inMemory:
 		return nil, errors.New("the memory of another process can't be looked at")
 	case inFile:
-		return p.existingFile(ctx, why, logger)
+		return p.existingFile(ctx, o)
 	}
-	client, err := p.Client(a)
+	client, err := p.Client(o.Access)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +68,21 @@ func (p Place) Existing(ctx context.Context, a Access, why Intent, logger *slog.
 	if err != nil {
 		return nil, err
 	}
-	config.Logger, config.ReadOnly = logger, why == Look
-	config.NoTemplate = config.NoTemplate || why != Tend
+	config.Logger, config.ReadOnly = o.Logger, o.Why == Look
+	switch o.Why {
+	case Look, Modify:
+		config.NoTemplate = true
+	case Judge:
+		config.NoTemplate = false // that it is missing is worth telling
+	}
+	if o.Adjust != nil {
+		o.Adjust(&config)
+	}
 	return opened(elasticstore.New(client, &config))
 }
 
 // existingFile opens the store of a file that is there.
-func (p Place) existingFile(ctx context.Context, why Intent, logger *slog.Logger) (Store, error) {
+func (p Place) existingFile(ctx context.Context, o Options) (Store, error) {
 	switch info, err := os.Stat(p.path); {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrNoStore, err)
@@ -74,10 +93,10 @@ func (p Place) existingFile(ctx context.Context, why Intent, logger *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	if len(steps) > 0 && why == Look {
+	if len(steps) > 0 && (o.Why == Look || o.Why == Judge) {
 		return nil, fmt.Errorf("%w (%s)", ErrOutdated, strings.Join(steps, ", "))
 	}
-	return opened(sqlitestore.Open(ctx, p.path, &sqlitestore.Config{Logger: logger}))
+	return opened(sqlitestore.Open(ctx, p.path, &sqlitestore.Config{Logger: o.Logger}))
 }
 
 // Client returns a client of the engine.
@@ -121,8 +140,38 @@ func (p Place) configOf(ctx context.Context, client elasticstore.Client) (elasti
 	if err != nil {
 		return config, err
 	}
+	if !t.found {
+		// It was deleted, or the application does without, or the login may not see it.
+		// Then the index of ledgers tells the most important settings.
+		if t.Settings, err = settingsOf(ctx, client, config); err != nil {
+			return config, err
+		}
+	}
 	t.adopt(&config)
 	return config, nil
+}
+
+// settingsOf returns settings of the index of ledgers, as a template's are written.
+func settingsOf(ctx context.Context, client elasticstore.Client, config elasticstore.Config) (string, error) {
+	index := config.Index + "-principals"
+	if config.OneIndex {
+		index = config.Index
+	}
+	var all map[string]struct {
+		Settings map[string]any `json:"settings"`
+	}
+	const known = "index.number_of_shards,index.number_of_replicas,index.auto_expand_replicas,index.refresh_interval"
+	if status, err := ask(ctx, client, "/"+index+"/_settings/"+known+"?flat_settings=true", &all); err != nil && status != http.StatusForbidden {
+		return "", err
+	}
+	for _, i := range all {
+		if expand, ok := i.Settings["index.auto_expand_replicas"]; ok && expand != "false" {
+			delete(i.Settings, "index.number_of_replicas") // the engine keeps it up to date
+		}
+		text, err := json.Marshal(i.Settings)
+		return string(text), err
+	}
+	return "", nil
 }
 
 // defaultIndex is that of elasticstore.
@@ -211,7 +260,7 @@ func (t template) adopt(config *elasticstore.Config) {
 			config.RefreshInterval, _ = time.ParseDuration(text)
 		case "translog.durability", "default_pipeline", "final_pipeline": // the store's own
 		case "auto_expand_replicas":
-			if text != "0-1" { // which is the default
+			if text != "0-1" && text != "false" { // which are the default, and none
 				setting(config, name, value)
 			}
 		default:
