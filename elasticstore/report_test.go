@@ -112,11 +112,11 @@ func TestReportedOfIndices(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	reported(t, s, "index-missing", driver.SeverityFail, do(http.MethodDelete, "/"+l.index+"-imports", ""), func() {
+	reported(t, s, "index-missing", driver.SeverityFail, do(http.MethodDelete, "/"+s.names.ledgers(), ""), func() {
 		if err := s.Setup(testContext(t)); err != nil {
 			t.Error(err)
 		}
-	}, l.index+"-imports")
+	}, s.names.ledgers())
 }
 
 // TestReportedOfAnswers: what no test can make on this engine is made by altering answers.
@@ -187,7 +187,7 @@ func TestReportedPeriods(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(r.Periods, func(p driver.Period) bool { return p.Name == index })
-	if i < 0 || len(r.Periods) != 3 {
+	if i < 0 || len(r.Periods) != 2 {
 		t.Fatalf("periods: %+v", r.Periods)
 	}
 	p, _ := s.names.parse(index)

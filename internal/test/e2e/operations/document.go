@@ -127,7 +127,7 @@ func cell(codes []string) string {
 }
 
 func (r *outcome) gone() string {
-	if w := r.op.wanted(); w.lost != "" {
+	if w := r.op.want; w.lost != "" {
 		return w.lost
 	}
 	return "no"

@@ -13,10 +13,6 @@ import (
 // This file is operation: one that is done while visitors come, and the check of what
 // came of it.
 
-// merged switches the expectations to want.then, the end state, where an operation has
-// one.
-const merged = true
-
 // operation is a row of the table.
 type operation struct {
 	name  string // for -only and tests
@@ -32,7 +28,6 @@ type operation struct {
 	after  func(s *stage) // further checks, when visitors have gone
 
 	want want
-	then *want // in the end state
 }
 
 // need is what an operation needs of an engine.
@@ -77,13 +72,6 @@ const (
 	never opening = iota
 	maybe
 )
-
-func (o *operation) wanted() want {
-	if merged && o.then != nil {
-		return *o.then
-	}
-	return o.want
-}
 
 // outcome is what came of an operation.
 type outcome struct {
@@ -130,7 +118,7 @@ func (o *operation) run(t tb, on *place, timeout time.Duration) *outcome {
 	}
 	troubled := !s.fine(during)
 	limit := 15 * time.Second
-	if o.wanted().recover == itCant {
+	if o.want.recover == itCant {
 		limit = timeout + 3*time.Second
 	}
 	fine := s.await(limit, func() bool { return s.served(after) })
@@ -211,7 +199,7 @@ func without(codes, known []string) []string {
 // judge compares an outcome with what has to come of the operation. Each text is a
 // deviation.
 func (r *outcome) judge(timeout time.Duration) (wrong []string) {
-	w := r.op.wanted()
+	w := r.op.want
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	for _, k := range kinds {
 		allowed := w.see[k]

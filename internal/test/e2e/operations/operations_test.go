@@ -32,7 +32,7 @@ func TestOperations(t *testing.T) {
 			t.Parallel()
 			timeout := 30 * time.Second // a busy machine is no failure
 			hasty := o.hasty
-			for _, statuses := range o.wanted().see {
+			for _, statuses := range o.want.see {
 				hasty = hasty || !strings.Contains(statuses, "200")
 			}
 			if hasty {

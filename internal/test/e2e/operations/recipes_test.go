@@ -18,9 +18,6 @@ import (
 // ownEngines has the tests run that start engines of their own. make test-operations sets it.
 var ownEngines = flag.Bool("operations.engines", false, "test the recipes that need engines of their own, too")
 
-// aliases switches the tests of aliases in an index's place, which the store has to take.
-const aliases = true
-
 // visited opens a stage with visitors, on an engine.
 func visited(t *testing.T, on *place) *recital {
 	t.Helper()
@@ -136,9 +133,6 @@ func TestRecipeAliasGivenUp(t *testing.T) {
 // TestRecipeAlias puts aliases in the place of a period's index and of the lasting ones,
 // by each way of copying. Processes that begin afterwards work as well.
 func TestRecipeAlias(t *testing.T) {
-	if !aliases {
-		t.Skip("the store doesn't take aliases yet")
-	}
 	for _, way := range []string{"alias-reindex", "alias-clone"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()

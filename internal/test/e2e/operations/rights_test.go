@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -115,8 +116,15 @@ var mayDo = map[string]func(t *testing.T, s, admin *elasticstore.Store){
 	},
 	"console": func(t *testing.T, s, admin *elasticstore.Store) {
 		ctx := within(t)
-		if _, err := managerOn(t, admin).Create(ctx); err != nil {
-			t.Fatal(err)
+		made := managerOn(t, admin)
+		for { // an engine that has just started is slow
+			_, err := made.Create(ctx)
+			if err == nil {
+				break
+			}
+			if !errors.Is(err, cloakroom.ErrUnavailable) || ctx.Err() != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := admin.Refresh(ctx); err != nil {
 			t.Fatal(err)

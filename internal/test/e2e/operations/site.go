@@ -38,7 +38,6 @@ type opened struct {
 	store   driver.Store
 	manager *cloakroom.Manager
 	handler http.Handler
-	now     func() time.Time
 }
 
 // newSite opens a server. It ends with the stage.
@@ -84,11 +83,7 @@ func (s *stage) serve(store driver.Store, o *siteOptions) *opened {
 	if err != nil {
 		s.Fatal(err)
 	}
-	now := o.manager.Now
-	if now == nil {
-		now = time.Now
-	}
-	return &opened{store, m, pages(m), now}
+	return &opened{store, m, pages(m)}
 }
 
 // pages are those of the application.
@@ -168,10 +163,4 @@ func (s *site) store() driver.Store {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.open.store
-}
-
-func (s *site) now() time.Time {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.open.now()
 }

@@ -98,7 +98,6 @@ func restore(t *testing.T, on *place) {
 		t.Errorf("visitors aren't served any more; logged: %v", r.told.since(0))
 	}
 	r.rest()
-	r.reopen(nil)
 	rebuilt(t, r)
 	before.in(t, true)
 	leaves.in(t, true) // as the document says
@@ -120,7 +119,6 @@ func restorePrincipals(t *testing.T, on *place) {
 	since := r.signedIn(t, "carl")
 	r.call(http.MethodPost, "/"+r.index+"-principals/_close", "")
 	r.call(http.MethodPost, "/_snapshot/backup/nightly/_restore?wait_for_completion=true", `{"indices":"`+r.index+`-principals","include_global_state":false}`)
-	r.reopen(nil)
 	if n := rebuilt(t, r); n == 0 {
 		t.Error("no ledger lacked a session")
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
-	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
@@ -229,18 +228,19 @@ func (s *stage) sweep(change func(*siteOptions)) {
 	defer site.close()
 	ctx, cancel := context.WithTimeout(context.Background(), patient)
 	defer cancel()
-	var err error
-	if a, ok := any(site.manager().Admin()).(interface {
-		Sweep(ctx context.Context) (driver.SweepReport, error)
-	}); ok {
-		_, err = a.Sweep(ctx)
-	} else {
-		_, err = site.store().Sweep(ctx, site.now())
-	}
-	if err != nil {
+	if _, err := site.manager().Admin().Sweep(ctx); err != nil {
 		s.told.logger().Warn("the sweep failed", "error", err)
 	}
 	s.more = site.codes()
+}
+
+// sweepHere has the first server sweep, as it does every 10 minutes.
+func (s *stage) sweepHere() {
+	ctx, cancel := context.WithTimeout(context.Background(), patient)
+	defer cancel()
+	if _, err := s.sites[0].manager().Admin().Sweep(ctx); err != nil {
+		s.told.logger().Warn("the sweep failed", "error", err)
+	}
 }
 
 // setUp does what an operator does with the command for it.
