@@ -20,6 +20,9 @@ type commands struct {
 	Demo   demoCommand    `cmd:"" group:"try" help:"A small shop to look behind: sessions, and what they cost."`
 	Dancer dancerCommands `cmd:"" group:"move" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
 
+	Ls   lsCommand   `cmd:"" group:"look" help:"List sessions."`
+	Show showCommand `cmd:"" group:"look" help:"Show a session."`
+
 	Doctor doctorCommand  `cmd:"" group:"tend" help:"Check a store and its configuration, and tell remedies."`
 	Setup  setupCommand   `cmd:"" group:"tend" help:"Make a store, or see what would be made."`
 	Ledger ledgerCommands `cmd:"" group:"tend" help:"Look after ledgers, which say who is signed in where."`
@@ -43,11 +46,13 @@ type outputFlags struct {
 var groups = []kong.Group{
 	{Key: "try", Title: "To try it:"},
 	{Key: "move", Title: "From other libraries:"},
+	{Key: "look", Title: "To look at sessions:"},
 	{Key: "tend", Title: "To tend a store:"},
 	{Key: "keys", Title: "Keys and tokens, without a store:"},
 	{Key: "more", Title: "More:"},
 	{Key: "manager", Title: "The application's manager, as far as its configuration is to be judged:"},
 	{Key: "engine", Title: "Settings of an engine's store, which are kept in its index template:"},
+	{Key: "filter", Title: "Which sessions:"},
 	{Key: "store", Title: "The store:"},
 }
 

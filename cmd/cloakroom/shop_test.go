@@ -120,7 +120,7 @@ func (s *shop) fill() {
 		{name: "EVE", principal: "eve", address: "203.0.113.9", agent: firefox, began: 6*day + time.Hour, seen: 5*day + time.Hour, cart: 10},
 		{name: "BOB", principal: "bob", address: "198.51.100.2", agent: curl, began: 50*time.Hour + 30*time.Minute, seen: 30*time.Hour + 30*time.Minute, cart: 3000},
 		{name: "ANN1", principal: "ann", address: "203.0.113.7", agent: firefox, began: 5*time.Hour + 30*time.Minute, seen: 10*time.Minute + 30*time.Second, cart: 100},
-		{name: "CAROL", principal: "carol", address: "203.0.113.8", agent: firefox, began: 4*time.Hour + 30*time.Minute, seen: 3*time.Hour + 30*time.Minute, over: "signed out"},
+		{name: "CAROL", principal: "carol", address: "203.0.113.8", agent: firefox, began: 4*time.Hour + 30*time.Minute, seen: 3*time.Hour + 10*time.Minute, over: "signed out"},
 		{name: "ANN2", principal: "ann", address: "203.0.113.70", agent: curl, began: 3*time.Hour + 30*time.Minute, seen: 2*time.Hour + 30*time.Minute, cart: 20},
 		{name: "GUEST", address: "192.0.2.1", agent: firefox, began: 30*time.Minute + 30*time.Second, seen: 20*time.Minute + 30*time.Second, cart: 500},
 		{name: "DAVE", principal: "dave", address: "203.0.113.7", agent: firefox, began: 25*time.Minute + 30*time.Second, seen: 15*time.Minute + 30*time.Second, over: "revoked"},
