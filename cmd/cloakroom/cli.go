@@ -20,8 +20,12 @@ type commands struct {
 	Demo   demoCommand    `cmd:"" group:"try" help:"A small shop to look behind: sessions, and what they cost."`
 	Dancer dancerCommands `cmd:"" group:"move" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
 
-	Ls   lsCommand   `cmd:"" group:"look" help:"List sessions."`
-	Show showCommand `cmd:"" group:"look" help:"Show a session."`
+	Ls    lsCommand    `cmd:"" group:"look" help:"List sessions."`
+	Show  showCommand  `cmd:"" group:"look" help:"Show a session."`
+	Top   topCommand   `cmd:"" group:"look" help:"The biggest sessions, and the principals with most."`
+	Stats statsCommand `cmd:"" group:"look" help:"Count sessions, also live in the terminal."`
+
+	Revoke revokeCommand `cmd:"" group:"end" help:"End sessions: by id, of a principal, or those that flags select."`
 
 	Doctor doctorCommand  `cmd:"" group:"tend" help:"Check a store and its configuration, and tell remedies."`
 	Setup  setupCommand   `cmd:"" group:"tend" help:"Make a store, or see what would be made."`
@@ -47,6 +51,7 @@ var groups = []kong.Group{
 	{Key: "try", Title: "To try it:"},
 	{Key: "move", Title: "From other libraries:"},
 	{Key: "look", Title: "To look at sessions:"},
+	{Key: "end", Title: "To end sessions:"},
 	{Key: "tend", Title: "To tend a store:"},
 	{Key: "keys", Title: "Keys and tokens, without a store:"},
 	{Key: "more", Title: "More:"},

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the flags that select sessions.
@@ -37,6 +39,9 @@ func (f *filterFlags) query(flags *kong.Context, now time.Time) (q driver.Query,
 		if empty := map[string]bool{"principal": f.Principal == "", "address": f.Address == "", "agent": f.Agent == ""}; empty[name] {
 			return q, misuse(fmt.Sprintf("--%s is empty: leave it out for all", name))
 		}
+	}
+	if err := protocol.CheckPrincipal(f.Principal); f.Principal != "" && err != nil {
+		return q, misuse("--principal: " + strings.TrimPrefix(err.Error(), "cloakroom: "))
 	}
 	q.Principal, q.Agent, q.Scan = f.Principal, f.Agent, max(f.Scan, 0)
 	if f.Address != "" {
