@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Tests wait for an engine more than they compute.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	leaktest.Main(m)
