@@ -63,6 +63,8 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 		return misuse("--config: the path of the config.yml is missing")
 	case has("environment") && !has("config"):
 		return misuse("--environment is that of --config, which is missing")
+	case has("config") && c.accessFlags != (accessFlags{}):
+		return misuse("--config says how the engine is reached: leave --user, --password-file, --api-key-file and --ca-file out")
 	}
 	logger := t.logger()
 	listener, err := listen(t.ctx, c.Addr)

@@ -23,7 +23,7 @@ type filterFlags struct {
 	NewerThan  duration `group:"filter" placeholder:"TIME" help:"Sessions made within this time."`
 	IdleFor    duration `group:"filter" placeholder:"TIME" help:"Sessions not used for longer than this."`
 	UsedWithin duration `group:"filter" placeholder:"TIME" help:"Sessions used within this time."`
-	Scan       int      `group:"filter" default:"250000" placeholder:"N" help:"Look at so many sessions in vain at most, as there may be no index for what is asked; 0 for all. Default: 250000."`
+	Scan       int      `group:"filter" default:"100000" placeholder:"N" help:"Look at so many sessions in vain at most, as there may be no index for what is asked; 0 for all. Default: 100000."`
 }
 
 // isEmpty reports whether the flags select everything.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -94,6 +95,9 @@ func (c *lsCommand) list(flags *kong.Context, now time.Time) (*listing.List, err
 	q, err := c.query(flags, now)
 	if err != nil {
 		return nil, err
+	}
+	if c.Order == string(listing.Seen) && !slices.Contains(given(flags), "scan") {
+		q.Scan = 0 // that order may need a look at all, and is of no use otherwise
 	}
 	if c.Limit < 0 {
 		return nil, misuse("--limit: give how many, or 0 for all")

@@ -48,7 +48,7 @@ type revokeResult struct {
 	Missing int64 `json:"missing"` // ids without a session
 	Failed  int64 `json:"failed"`  // couldn't be ended
 	Left    int64 `json:"left"`    // are left, as far as can be told
-	DryRun  bool  `json:"dryRun"`
+	Dry     bool  `json:"dryRun"`
 }
 
 // revocation is a revoke under way.
@@ -85,7 +85,7 @@ func (c *revokeCommand) Run(t *terminal, flags *kong.Context) error {
 		return err
 	}
 	defer r.o.close()
-	r.revokeResult.DryRun = c.DryRun
+	r.Dry = c.DryRun
 	defer func() { t.result(r.revokeResult) }()
 	switch {
 	case len(c.IDs) > 0:
@@ -142,14 +142,19 @@ func (r *revocation) look() (f found, err error) {
 	}
 	few := r.q
 	few.Limit, few.Order = sampled, driver.OrderNewest
+	cut := false
 	for rec, err := range r.o.Search(r.t.ctx, few) {
-		if _, cut := errors.AsType[*driver.TruncatedError](err); cut {
+		if _, cut = errors.AsType[*driver.TruncatedError](err); cut {
 			break
 		}
 		if err != nil {
 			return f, err
 		}
 		f.sample = append(f.sample, rec)
+	}
+	if n := len(f.sample); n < sampled && !cut {
+		f.count = int64(n)
+		return f, nil // these are all
 	}
 	sum, err := r.o.admin.Summarize(r.t.ctx, r.q)
 	if _, f.atLeast = errors.AsType[*driver.TruncatedError](err); err != nil && !f.atLeast {

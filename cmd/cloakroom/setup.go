@@ -22,6 +22,7 @@ type engineFlags struct {
 	Setting    map[string]string `group:"engine" placeholder:"NAME=VALUE" mapsep:"none" help:"A member of Config.Settings, such as index.codec=best_compression. Can be given several times."`
 	Priority   int               `group:"engine" placeholder:"N" help:"Config.TemplatePriority. Default: 500."`
 	NoTemplate bool              `group:"engine" help:"Config.NoTemplate: make no index template."`
+	Dashboards bool              `group:"engine" help:"Config.Dashboards: new indices are such as Kibana and OpenSearch Dashboards can draw."`
 	OneIndex   bool              `group:"engine" help:"Config.OneIndex: keep everything in one index."`
 }
 
@@ -48,6 +49,7 @@ func (f *engineFlags) adjust(c *elasticstore.Config) {
 	if f.Priority != 0 {
 		c.TemplatePriority = f.Priority
 	}
+	c.Dashboards = c.Dashboards || f.Dashboards
 	c.NoTemplate = c.NoTemplate || f.NoTemplate
 	c.OneIndex = c.OneIndex || f.OneIndex
 }

@@ -61,7 +61,7 @@ func (c *showCommand) Run(t *terminal, flags *kong.Context) error {
 	for _, v := range rec.Values {
 		info := valueInfo{Name: v.Name, Bytes: len(v.JSON)}
 		if c.Values {
-			info.Value = json.RawMessage(v.JSON)
+			info.Value = v.JSON
 		}
 		l.Values = append(l.Values, info)
 	}
@@ -167,15 +167,24 @@ func saySession(t *terminal, l sessionLine, now time.Time, values bool) {
 	if l.UserAgent != "" {
 		say("Agent", "%s", l.UserAgent)
 	}
-	if text := map[string]string{
-		"missing": "it doesn't name the session: cloakroom ledger rebuild enters it", "ending": "it is about to be ended", "unknown": "it can't be read: cloakroom ledger check",
-	}[l.Ledger]; text != "" {
+	if text := ledgerTexts[l.Ledger]; text != "" {
 		say("Ledger", "%s", text)
 	}
-	if l.State == stateEnded {
-		return
+	if l.State != stateEnded {
+		say("Values", "%s, %s", counted(int64(len(l.Values)), "value"), size(int64(l.Bytes)))
+		sayValues(t, l, values)
 	}
-	say("Values", "%s, %s", counted(int64(len(l.Values)), "value"), size(int64(l.Bytes)))
+}
+
+// ledgerTexts say what is the matter with a ledger, as inLedger tells it.
+var ledgerTexts = map[string]string{
+	"missing": "it doesn't name the session: cloakroom ledger rebuild enters it",
+	"ending":  "it says that the session is about to be ended",
+	"unknown": "it can't be read: cloakroom ledger check",
+}
+
+// sayValues tells a session's values to people, or their sizes.
+func sayValues(t *terminal, l sessionLine, values bool) {
 	for _, v := range l.Values {
 		if values {
 			t.say("  %s: %s", harmless(plain(v.Name)), strings.ReplaceAll(harmless(string(v.Value)), "\n", " "))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -55,7 +56,7 @@ type statsLine struct {
 }
 
 // statsMoment bounds the counts for which a store has no index.
-const statsMoment = 400 * time.Millisecond
+const statsMoment = 300 * time.Millisecond
 
 // statsTrail is the time by which searches of an engine may trail: what happened later
 // isn't part of a rate yet.
@@ -115,25 +116,20 @@ func (c *statsCommand) count(ctx context.Context, o *openedStore, last *statsLin
 		q.App = o.app
 		return in.Summarize(ctx, q)
 	}
-	all, err := count(ctx, driver.Query{})
+	var all, ended, made, endedLately driver.Summary
+	err := together(
+		func() (err error) { all, err = count(ctx, driver.Query{}); return err },
+		func() (err error) { ended, err = count(ctx, driver.Query{Ended: true}); return err },
+		func() (err error) { made, err = count(ctx, driver.Query{CreatedFrom: now.Add(-time.Hour)}); return err },
+		func() (err error) {
+			endedLately, err = count(ctx, driver.Query{Ended: true, EndedFrom: now.Add(-time.Hour)})
+			return err
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
-	l.Sessions, l.SignedIn = all.Records, all.SignedIn
-	for _, part := range []struct {
-		query driver.Query
-		to    *int64
-	}{
-		{driver.Query{Ended: true}, &l.Ended},
-		{driver.Query{CreatedFrom: now.Add(-time.Hour)}, &l.MadeHour},
-		{driver.Query{Ended: true, EndedFrom: now.Add(-time.Hour)}, &l.EndedHour},
-	} {
-		sum, err := count(ctx, part.query)
-		if err != nil {
-			return nil, err
-		}
-		*part.to = sum.Records
-	}
+	l.Sessions, l.SignedIn, l.Ended, l.MadeHour, l.EndedHour = all.Records, all.SignedIn, ended.Records, made.Records, endedLately.Records
 	if err := c.countSlow(ctx, count, now, l); err != nil {
 		return nil, err
 	}
@@ -159,29 +155,46 @@ func (c *statsCommand) countSlow(ctx context.Context, count func(context.Context
 		bounded, cancel = context.WithTimeout(ctx, statsMoment)
 		defer cancel()
 	}
-	for _, part := range []struct {
-		query      driver.Query
-		to, signed **int64
-	}{
-		{driver.Query{ExpiresFrom: now.Truncate(time.Millisecond).Add(time.Millisecond)}, &l.Live, &l.LiveSigned},
-		{driver.Query{SeenFrom: now.Add(-5 * time.Minute)}, &l.UsedNow, nil},
-		{driver.Query{SeenFrom: now.Add(-time.Hour)}, &l.UsedHour, nil},
-	} {
-		sum, err := count(bounded, part.query)
-		switch {
-		case err != nil && bounded.Err() != nil && ctx.Err() == nil:
-			return nil //nolint:nilerr // it takes too long
-		case err != nil:
+	var live, lately, now5 *driver.Summary
+	part := func(to **driver.Summary, q driver.Query) func() error {
+		return func() error {
+			sum, err := count(bounded, q)
+			switch {
+			case err == nil:
+				*to = &sum
+			case bounded.Err() != nil && ctx.Err() == nil:
+				return nil // it takes too long
+			}
 			return err
 		}
-		*part.to = &sum.Records
-		if part.signed != nil {
-			*part.signed = &sum.SignedIn
-			expired := max(0, l.Sessions-sum.Records)
-			l.Expired = &expired
-		}
 	}
-	return nil
+	err := together(
+		part(&live, driver.Query{ExpiresFrom: now.Truncate(time.Millisecond).Add(time.Millisecond)}),
+		part(&lately, driver.Query{SeenFrom: now.Add(-time.Hour)}),
+		part(&now5, driver.Query{SeenFrom: now.Add(-5 * time.Minute)}),
+	)
+	if live != nil {
+		expired := max(0, l.Sessions-live.Records)
+		l.Live, l.LiveSigned, l.Expired = &live.Records, &live.SignedIn, &expired
+	}
+	if lately != nil {
+		l.UsedHour = &lately.Records
+	}
+	if now5 != nil {
+		l.UsedNow = &now5.Records
+	}
+	return err
+}
+
+// together does jobs at the same time, and returns their errors joined.
+func together(jobs ...func() error) error {
+	errs := make([]error, len(jobs))
+	var all sync.WaitGroup
+	for i, job := range jobs {
+		all.Go(func() { errs[i] = job() })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // rates tells how many sessions were made and ended in a second since the last time.

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -111,6 +113,7 @@ Nothing was changed: the engine at "ENGINE", index "INDEX".
 func TestApplicationsSettings(t *testing.T) {
 	for _, config := range []elasticstore.Config{
 		{Shards: 2, Replicas: -1, Settings: map[string]any{"index.codec": "best_compression", "index.search.slowlog.threshold.query.warn": "10s"}, TemplatePriority: 501},
+		{Dashboards: true},
 		{OneIndex: true, Settings: map[string]any{"index.auto_expand_replicas": "0-2"}},
 		{NoTemplate: true},
 	} {
@@ -134,6 +137,20 @@ func TestApplicationsSettings(t *testing.T) {
 		}
 		if after := template(); before != after {
 			t.Errorf("the template was\n%s\nand is\n%s", before, after)
+		}
+	}
+}
+
+// TestSettingsAreKnown: each field of the store's configuration that is kept in an index
+// template is one that commands take from there.
+func TestSettingsAreKnown(t *testing.T) {
+	taken := []string{"Shards", "Replicas", "RefreshInterval", "Settings", "TemplatePriority", "Dashboards"}
+	others := []string{"Index", "OneIndex", "NoTemplate", "ReadOnly", "Logger", // which are found or chosen
+		"InFlight", "MaxItems", "MaxBytes", "QueueItems", "QueueBytes", "CopyBytes", "RequestTimeout"} // which aren't kept
+	config := reflect.TypeFor[elasticstore.Config]()
+	for f := range config.Fields() {
+		if f.IsExported() && !slices.Contains(taken, f.Name) && !slices.Contains(others, f.Name) {
+			t.Errorf("is Config.%s kept in the template? Then internal/place has to take it from there, and setup needs a flag", f.Name)
 		}
 	}
 }

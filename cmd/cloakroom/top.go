@@ -99,7 +99,7 @@ func (c *topCommand) Run(t *terminal, flags *kong.Context) error {
 func (x *topping) look() error {
 	total := x.Sessions
 	if x.Sampled {
-		total = int64(x.topCommand.Sample)
+		total = int64(x.Sample)
 	}
 	p := x.t.progress("sessions looked at", total)
 	defer p.stop()
@@ -144,7 +144,7 @@ func (x *topping) windows() (all []driver.Query, err error) {
 			ends[i] = rec.Created
 		}
 	}
-	each := max(x.topCommand.Sample/sampleWindows, 1)
+	each := max(x.Sample/sampleWindows, 1)
 	step := max(ends[1].Sub(ends[0])/sampleWindows, time.Millisecond)
 	for i := range sampleWindows {
 		from := ends[0].Add(time.Duration(i) * step).Truncate(time.Millisecond)

@@ -128,8 +128,8 @@ func (p Place) configOf(ctx context.Context, client elasticstore.Client) (elasti
 		if err != nil {
 			return config, err
 		}
-		if found = mark; found {
-			config.OneIndex = one
+		if found = mark != nil; found {
+			config.OneIndex, config.Dashboards = one, mark.Dashboards
 			break
 		}
 	}
@@ -177,31 +177,34 @@ func settingsOf(ctx context.Context, client elasticstore.Client, config elastics
 // defaultIndex is that of elasticstore.
 const defaultIndex = "session"
 
-// markOf reports whether an index, or what an alias stands for, is a store's.
-func markOf(ctx context.Context, client elasticstore.Client, index string) (bool, error) {
+// markOf returns the mark of a store in an index, or in what an alias stands for; nil if
+// there is none.
+func markOf(ctx context.Context, client elasticstore.Client, index string) (*template, error) {
 	var all map[string]struct {
 		Mappings struct {
 			Meta struct {
-				Cloakroom json.RawMessage `json:"cloakroom"`
+				Cloakroom *template `json:"cloakroom"`
 			} `json:"_meta"`
 		} `json:"mappings"`
 	}
 	if _, err := ask(ctx, client, "/"+index+"/_mapping", &all); err != nil {
-		return false, err
+		return nil, err
 	}
 	for _, i := range all {
 		if i.Mappings.Meta.Cloakroom != nil {
-			return true, nil
+			return i.Mappings.Meta.Cloakroom, nil
 		}
 	}
-	return false, nil
+	return nil, nil //nolint:nilnil // there is none
 }
 
-// template is what the index template says of the settings that it was made from.
+// template is what the index template says of the settings that it was made from. An index
+// says less.
 type template struct {
-	found    bool
-	Settings string `json:"settings"`
-	Priority int    `json:"priority"`
+	found      bool
+	Settings   string `json:"settings"`
+	Priority   int    `json:"priority"`
+	Dashboards bool   `json:"dashboards"`
 }
 
 func templateOf(ctx context.Context, client elasticstore.Client, config elasticstore.Config) (template, error) {
@@ -240,6 +243,9 @@ func templateOf(ctx context.Context, client elasticstore.Client, config elastics
 func (t template) adopt(config *elasticstore.Config) {
 	config.NoTemplate = !t.found
 	config.TemplatePriority = t.Priority
+	if t.found {
+		config.Dashboards = t.Dashboards
+	}
 	var settings map[string]any
 	d := json.NewDecoder(strings.NewReader(t.Settings))
 	d.UseNumber()

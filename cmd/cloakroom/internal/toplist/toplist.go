@@ -30,7 +30,7 @@ func (s items[T]) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
 func (s items[T]) Less(i, j int) bool {
 	return cmp.Or(cmp.Compare(s[i].size, s[j].size), cmp.Compare(s[j].at, s[i].at)) < 0
 }
-func (s *items[T]) Push(x any) { *s = append(*s, x.(item[T])) } //nolint:errcheck // only Largest pushes
+func (s *items[T]) Push(x any) { *s = append(*s, x.(item[T])) }
 func (s *items[T]) Pop() any {
 	last := (*s)[len(*s)-1]
 	*s = (*s)[:len(*s)-1]
