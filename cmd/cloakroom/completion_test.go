@@ -71,6 +71,11 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _cloakroom; printf '%s\n' "${COMPREPLY[
 		{[]string{"dancer", "config", folder + "/"}, folder + "/config.yml " + folder + "/other.yml"},
 		{[]string{"dancer", "config", "--env"}, "--environment"},
 		{[]string{"completion", ""}, "bash zsh fish --help --json --no-progress"},
+		{[]string{"ls", "--state", ""}, "live expired ended all"},
+		{[]string{"ls", "--order", "=", "n"}, "newest"},
+		{[]string{"ledger", "re"}, "rebuild"},
+		{[]string{"ledger", "check", "--princ"}, "--principal"},
+		{[]string{"key", "new", folder + "/c"}, folder + "/config.yml"},
 		{[]string{"nonsense", "--no"}, "--no-progress"},
 		{[]string{"version", "--", ""}, ""},
 	} {

@@ -206,6 +206,33 @@ func TestDoctorOnEngine(t *testing.T) {
 	check("indices: all are there, open and the store's own.\n", -1)
 }
 
+// TestDancersConfig: --config names the store and the app, and is judged.
+func TestDancersConfig(t *testing.T) {
+	e := newEngineStore(t)
+	t.Setenv("CLOAKROOM_STORE", "")
+	os.Unsetenv("CLOAKROOM_STORE")
+	store := e.open(elasticstore.Config{})
+	newShop(t, store, "shop").fill()
+	e.refresh(store)
+	path := filepath.Join(t.TempDir(), "config.yml")
+	text := fmt.Sprintf("session: ElasticSearch\nsession_options:\n  connection:\n    servers: %q\n  index: %q\n  type: shop\n  signing:\n    secret: %q\n", e.engine, e.index, secretText)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exit, stdout, stderr := command(t, "", "ls", "--config", path, "--json")
+	if exit != exitOK || len(objects(t, stdout)) != 5 {
+		t.Errorf("exit %d\n%s%s", exit, stdout, stderr)
+	}
+	exit, stdout, stderr = command(t, "", "doctor", "--config", path)
+	if exit != exitFindings || !strings.Contains(stdout, "warn  configuration (cookie-insecure)") || !strings.Contains(stdout, `app "shop".`) || strings.Contains(stdout+stderr, secretText) {
+		t.Errorf("exit %d\n%s%s", exit, stdout, stderr)
+	}
+	exit, stdout, stderr = command(t, "", "stats", "--config", path, "--app", "other", "--json")
+	if exit != exitOK || !strings.Contains(stdout, `"app":"other"`) || !strings.Contains(stdout, `"sessions":0`) {
+		t.Errorf("exit %d\n%s%s", exit, stdout, stderr)
+	}
+}
+
 // TestSecretsInFiles: a login comes from files and the environment, and isn't shown.
 func TestSecretsInFiles(t *testing.T) {
 	e := newEngineStore(t)

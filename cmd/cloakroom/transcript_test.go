@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -145,6 +146,9 @@ func (s *step) run(t *testing.T, home, signed string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stdout := &watcher{word: "Ctrl-C stops it.", found: cancel}
+	if slices.Contains(words, "--json") {
+		stdout.word = `"type":"open"`
+	}
 	stderr := &watcher{}
 	exit := run(ctx, words[1:], strings.NewReader(strings.Join(s.in, "")), stdout, stderr)
 	if got := fmt.Sprint(exit); got != s.exit {
