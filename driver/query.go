@@ -116,14 +116,8 @@ func (q *Query) Matches(r *Record) bool {
 		within(r.Created, q.CreatedFrom, q.CreatedTo) &&
 		within(r.Expires, q.ExpiresFrom, q.ExpiresTo) &&
 		within(r.Seen, q.SeenFrom, q.SeenTo) &&
-		q.MatchesClient(r.Client)
-}
-
-// MatchesClient reports whether a session of this client is among those that Address and
-// Agent select.
-func (q *Query) MatchesClient(c Client) bool {
-	return (!q.Address.IsValid() || contains(q.Address, c.Address)) &&
-		(q.Agent == "" || containsFold(c.UserAgent, q.Agent))
+		(!q.Address.IsValid() || contains(q.Address, r.Client.Address)) &&
+		(q.Agent == "" || containsFold(r.Client.UserAgent, q.Agent))
 }
 
 func within(t, from, to time.Time) bool {

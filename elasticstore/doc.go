@@ -92,10 +92,6 @@
 // it. Where the login may not see templates, edits of settings that the configuration has
 // don't reach new indices.
 //
-// A lifecycle policy must not make an index read-only, or delete it, before Sweep has
-// dropped it: a session is written in the index of the period in which it was made for as
-// long as it lives.
-//
 // # Versions
 //
 // Processes of several versions can work on the same indices, so a deployment can

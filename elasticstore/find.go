@@ -225,8 +225,8 @@ func (s *Store) searched(ctx context.Context, h *hit) (*driver.Record, error) {
 	}
 	p := s.placeOf(id)
 	h.home = p.home.Load()
-	if !h.home.is(p.name, h.index) && time.Duration(sinceStart()-p.looked.Load()) > time.Second {
-		if _, err := s.look(ctx, p); err != nil {
+	if !h.home.is(p.name, h.index) {
+		if err := s.lookSince(ctx, p, time.Second); err != nil {
 			return nil, err
 		}
 		h.home = p.home.Load()

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 // TestOperations does the quick operations to the engine that all tests share. `make
 // test-operations` does all.
 func TestOperations(t *testing.T) {
+	t.Parallel()
 	on := &place{url: testengine.Shared(t)}
 	for _, o := range operations() {
 		if o.where != anywhere {
