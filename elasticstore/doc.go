@@ -188,8 +188,8 @@
 //
 // A record, or the answer to Config.MaxItems reads, is bounded by memory. A record is
 // also bounded by Config.QueueBytes and by the engine's http.max_content_length (100 MB by
-// default); a larger one is driver.ErrTooLarge. App and principal
-// must be UTF-8 of at most 32,766 bytes.
+// default); a larger one is driver.ErrTooLarge. App and principal must be UTF-8 of at most
+// 32,766 bytes.
 //
 // # Deviations
 //

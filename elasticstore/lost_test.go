@@ -31,6 +31,18 @@ func (l *listener) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// count returns the number of lines that have a text.
+func (l *listener) count(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
 // has reports whether a line of a level has all texts.
 func (l *listener) has(level string, texts ...string) bool {
 	l.mu.Lock()
