@@ -6,7 +6,7 @@ ROOT := github.com/cloakroom-go/cloakroom
 # PLATFORMS are those of make cross: what servers and developers run, one of 32 bits among them.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: quick cross test test-explore test-stores test-engines test-matrix test-modules test-operations test-security explore torture lint circles demo fuzz bench deps tidy
+.PHONY: quick cross test test-million test-explore test-stores test-engines test-matrix test-modules test-operations test-security explore torture lint circles demo fuzz bench deps tidy
 
 # The modules of adapters and examples whose tests need no engine, browser or peer.
 USERS := ./adapters/gorilla/... ./adapters/scs/... ./examples/frameworks/... ./examples/ownstore/...
@@ -46,6 +46,10 @@ test-stores:
 ## test-engines: conformance and checked histories on Elasticsearch 8.19; all else is on OpenSearch 2.19
 test-engines:
 	$(GO) run ./internal/test/e2e/matrix -engines es8 -for 20s
+
+## test-million: the command line on a SQLite file with a million sessions; it takes some minutes
+test-million:
+	CLOAKROOM_TEST_ENGINE=none $(GO) test -count=1 -timeout 1h -run '^TestMillion$$' -v ./cmd/cloakroom -million 1000000
 
 ## test-security: nginx, with a cache that is set up carelessly, hands no client another's token
 test-security:

@@ -18,7 +18,7 @@ type Query struct {
 
 	// Address selects the sessions whose Client.Address is in it, as netip.ParseAddr and
 	// Prefix.Contains judge. netip.PrefixFrom(a, a.BitLen()) is one address. An IPv4
-	// address is the same in the form of IPv6.
+	// address is the same in the form of IPv6, and a zone doesn't count.
 	Address netip.Prefix
 	// Agent selects the sessions whose Client.UserAgent contains it. Upper and lower case
 	// of ASCII letters are alike.
@@ -118,14 +118,8 @@ func (q *Query) Matches(r *Record) bool {
 		within(r.Created, q.CreatedFrom, q.CreatedTo) &&
 		within(r.Expires, q.ExpiresFrom, q.ExpiresTo) &&
 		within(r.Seen, q.SeenFrom, q.SeenTo) &&
-		q.MatchesClient(r.Client)
-}
-
-// MatchesClient reports whether a session of this client is among those that Address and
-// Agent select.
-func (q *Query) MatchesClient(c Client) bool {
-	return (!q.Address.IsValid() || contains(q.Address, c.Address)) &&
-		(q.Agent == "" || containsFold(c.UserAgent, q.Agent))
+		(!q.Address.IsValid() || contains(q.Address, r.Client.Address)) &&
+		(q.Agent == "" || containsFold(r.Client.UserAgent, q.Agent))
 }
 
 func within(t, from, to time.Time) bool {
@@ -142,7 +136,7 @@ func contains(p netip.Prefix, text string) bool {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	return p.Contains(a.Unmap())
+	return p.Contains(a.Unmap().WithZone(""))
 }
 
 // containsFold reports whether s contains part; ASCII letters of both cases are alike.

@@ -221,7 +221,7 @@ func (c *client) log() *slog.Logger {
 
 // Perform sends a request to the next node. It changes req.
 func (c *client) Perform(req *http.Request) (*http.Response, error) {
-	c.watch.look(c.now)
+	c.watch.renew(c.now)
 	n := c.nodes.next()
 	req.URL.Scheme, req.URL.Host, req.URL.Path = n.url.Scheme, n.url.Host, n.url.Path+req.URL.Path
 	req.Header.Set("User-Agent", "cloakroom")
@@ -233,15 +233,14 @@ func (c *client) Perform(req *http.Request) (*http.Response, error) {
 		}
 	}
 	res, err := c.attempt(n, req)
-	var noLogin *loginError
-	switch {
-	case errors.As(err, &noLogin), errors.Is(req.Context().Err(), context.Canceled) && err != nil:
+	switch _, noLogin := errors.AsType[*loginError](err); {
+	case err == nil:
+		c.nodes.answered(n)
+	case noLogin, errors.Is(req.Context().Err(), context.Canceled):
 		c.nodes.leave(n) // the node may be well: there is no login, or the caller gave up
 		return nil, err
-	case err != nil:
-		c.nodes.failed(n)
 	default:
-		c.nodes.answered(n)
+		c.nodes.failed(n)
 	}
 	if wrong := c.otherScheme(req.Context(), n, res, err); wrong != nil {
 		if res != nil {

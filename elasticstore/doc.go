@@ -93,10 +93,6 @@
 // it. Where the login may not see templates, edits of settings that the configuration has
 // don't reach new indices.
 //
-// A lifecycle policy must not make an index read-only, or delete it, before Sweep has
-// dropped it: a session is written in the index of the period in which it was made for as
-// long as it lives.
-//
 // # Versions
 //
 // Processes of several versions can work on the same indices, so a deployment can
@@ -192,8 +188,8 @@
 //
 // A record, or the answer to Config.MaxItems reads, is bounded by memory. A record is
 // also bounded by Config.QueueBytes and by the engine's http.max_content_length (100 MB by
-// default); a larger one is driver.ErrTooLarge. App and principal
-// must be UTF-8 of at most 32,766 bytes.
+// default); a larger one is driver.ErrTooLarge. App and principal must be UTF-8 of at most
+// 32,766 bytes.
 //
 // # Deviations
 //

@@ -3,6 +3,7 @@ package elasticstore
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func TestSettingsOfConfig(t *testing.T) {
 			}
 		}
 	}
-	if found := problems(t, s); len(found) != 0 {
+	if found := problemsOf(t, s); len(found) != 0 {
 		t.Errorf("problems: %v", found)
 	}
 	// What the engine doesn't know is told by Open.
@@ -75,6 +76,11 @@ func TestSettingsRefused(t *testing.T) {
 		"segments":      {map[string]any{"replication.type": "SEGMENT"}, "newest state"},
 		"twice":         {map[string]any{"codec": "a", "index.codec": "b"}, "twice"},
 		"nil":           {map[string]any{"codec": nil}, "leave it out"},
+		"not a number":  {map[string]any{"priority": math.NaN()}, "no number"},
+		"infinite":      {map[string]any{"priority": math.Inf(1)}, "no number"},
+		"no number":     {map[string]any{"priority": json.Number("1x")}, "no number"},
+		"result window": {map[string]any{"max_result_window": 10}, "searches would fail"},
+		"search":        {map[string]any{"search.default_pipeline": "hide"}, "what is there"},
 		"struct":        {map[string]any{"codec": struct{}{}}, "struct {}"},
 		"list of lists": {map[string]any{"a": []any{[]string{"b"}}}, "a list has strings"},
 		"priority":      {nil, "Config.TemplatePriority is -1"},
@@ -164,7 +170,7 @@ func TestEditedTemplate(t *testing.T) {
 		}
 	}
 	want(plain, mustCreate(t, plain, session(driver.LayoutDay, time.Now())), "7s", "")
-	if p := problems(t, plain)["template-edited"]; p.Severity != driver.SeverityInfo || !strings.Contains(p.Meaning, `index.refresh_interval is "7s"`) ||
+	if p := problemsOf(t, plain)["template-edited"]; p.Severity != driver.SeverityInfo || !strings.Contains(p.Meaning, `index.refresh_interval is "7s"`) ||
 		!strings.Contains(p.Meaning, keyExpand+" is not set") {
 		t.Errorf("problem: %+v", p)
 	}
@@ -211,7 +217,7 @@ func TestSegmentReplication(t *testing.T) {
 	}
 	s := l.open(t, nil, nil)
 	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
-	if p := problems(t, s)["segment-replication"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, s.names.of(r.ID)) {
+	if p := problemsOf(t, s)["segment-replication"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, s.names.of(r.ID)) {
 		t.Errorf("problem: %+v", p)
 	}
 	l.remove(t, s.names.of(r.ID))
@@ -288,7 +294,7 @@ func TestDrift(t *testing.T) {
 	if len(lines) != 0 {
 		t.Errorf("found: %q", lines)
 	}
-	found := problems(t, s)
+	found := problemsOf(t, s)
 	if p := found["settings-drift"]; p.Severity != driver.SeverityWarn || !strings.Contains(p.Meaning, `index.refresh_interval is "5000ms" instead of "30000ms" in "`) {
 		t.Errorf("problem: %v", p)
 	}

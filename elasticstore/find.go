@@ -36,6 +36,8 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 			yield(nil, opError("search", err))
 			return
 		}
+		const most = 1 << 29 // so that no sum of them overflows
+		q.Limit, q.Scan = min(q.Limit, most), min(q.Scan, most)
 		unsorted, err := s.unsorted(ctx, &q)
 		if err != nil {
 			yield(nil, searchError(ctx, "search", err))
@@ -225,8 +227,8 @@ func (s *Store) searched(ctx context.Context, h *hit) (*driver.Record, error) {
 	}
 	p := s.placeOf(id)
 	h.home = p.home.Load()
-	if !h.home.is(p.name, h.index) && time.Duration(sinceStart()-p.looked.Load()) > time.Second {
-		if _, err := s.look(ctx, p); err != nil {
+	if !h.home.is(p.name, h.index) {
+		if err := s.lookSince(ctx, p, time.Second); err != nil {
 			return nil, err
 		}
 		h.home = p.home.Load()

@@ -7,11 +7,12 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// This file finds and makes indices.
+// This file finds, lists and makes indices.
 
 // ensure finds or makes an index.
 func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration) error {
@@ -44,34 +45,32 @@ func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration
 
 // indexInfo is one index of a listing.
 type indexInfo struct {
-	name    string
-	aliases []string
-	mark    *markOfOurs // nil: not ours
-	shards  int
-	uuid    string // of the index, and of its contents: see identity
-	made    int64  // the engine's creation date, in milliseconds; a restored index keeps it
-	lived   int64  // the longest lifetime, in milliseconds, that this process wrote into its layout
+	name     string          // the engine's
+	aliases  map[string]bool // those of the index; true: it takes writes
+	mark     *markOfOurs     // nil: not ours
+	settings flat            // all that it has
+	several  []string        // in place of the rest: the name is an alias of these
+	uuid     string          // of the index, and of its contents
+	made     int64           // the engine's creation date, in milliseconds; a restored index keeps it
+	shards   int
+	lived    int64 // the longest lifetime, in milliseconds, that this process wrote into its layout
 }
 
-// identity tells an index from others, and its contents from others that it had before. An
-// index that is restored in the place of a closed one keeps the UUID of that one. Only a
-// restore gives an index a history, and each gives it another.
-type identity struct {
-	UUID    string `json:"uuid"`
-	History struct {
-		UUID string `json:"uuid"`
-	} `json:"history"`
+// number returns a setting that is a number; 0 for none.
+func (i *indexInfo) number(setting string) int {
+	n, _ := strconv.Atoi(i.settings[setting])
+	return n
 }
 
-func (i identity) String() string { return strings.TrimSpace(i.UUID + " " + i.History.UUID) }
+// closed reports whether somebody has closed the index.
+func (i *indexInfo) closed() bool { return i.settings["index.verified_before_close"] == "true" }
 
 // listIndices returns the indices that match a pattern, sorted by name. A name that
 // doesn't exist matches none.
 func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, error) {
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
-		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings.index.number_of_shards," +
-			"*.settings.index.uuid,*.settings.index.history,*.settings.index.creation_date",
+		query: "flat_settings=true&expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings",
 	}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -82,28 +81,57 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		return nil, s.checkMissing(&r, a)
 	}
 	var body map[string]struct {
-		Aliases  map[string]struct{} `json:"aliases"`
+		Aliases map[string]struct {
+			TakesWrites *bool `json:"is_write_index"`
+		} `json:"aliases"`
 		Mappings struct {
 			Meta json.RawMessage `json:"_meta"`
 		} `json:"mappings"`
-		Settings struct {
-			Index struct {
-				identity
-				Shards int   `json:"number_of_shards,string"`
-				Made   int64 `json:"creation_date,string"`
-			} `json:"index"`
-		} `json:"settings"`
+		Settings map[string]any `json:"settings"`
 	}
 	if err := json.Unmarshal(a.body, &body); err != nil {
 		return nil, malformed(&r, "%v", err)
 	}
 	var list []indexInfo
 	for name, i := range body {
-		set := i.Settings.Index
-		list = append(list, indexInfo{name, slices.Sorted(maps.Keys(i.Aliases)), readMark(i.Mappings.Meta), set.Shards, set.String(), set.Made, s.livedIn(name)})
+		info := indexInfo{name: name, aliases: map[string]bool{}, mark: readMark(i.Mappings.Meta), settings: flat{}, lived: s.livedIn(name)}
+		for alias, a := range i.Aliases {
+			info.aliases[alias] = a.TakesWrites == nil || *a.TakesWrites
+		}
+		for setting, value := range i.Settings {
+			info.settings[setting] = textOf(value)
+		}
+		// An index that is restored in the place of a closed one keeps the UUID of that one. Only
+		// a restore gives an index a history, and each gives it another.
+		info.uuid = strings.TrimSpace(info.settings["index.uuid"] + " " + info.settings["index.history.uuid"])
+		info.shards = info.number(keyShards)
+		info.made, _ = strconv.ParseInt(info.settings["index.creation_date"], 10, 64)
+		list = append(list, info)
 	}
 	slices.SortFunc(list, func(a, b indexInfo) int { return strings.Compare(a.name, b.name) })
 	return list, nil
+}
+
+// byName returns the indices of a listing by our names: their own, or that of the alias
+// before them. Where a name is an alias of several, none of them is ours: nobody could say
+// which has a record.
+func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
+	found := map[string]*indexInfo{}
+	for i := range list {
+		info := &list[i]
+		for _, name := range append(slices.Collect(maps.Keys(info.aliases)), info.name) {
+			switch other := found[name]; {
+			case !s.names.ours(name):
+			case other == nil:
+				found[name] = info
+			case other.several == nil:
+				found[name] = &indexInfo{name: name, several: []string{other.name, info.name}}
+			default:
+				other.several = append(other.several, info.name)
+			}
+		}
+	}
+	return found
 }
 
 // livedIn returns the longest lifetime that this process wrote into the layout of a

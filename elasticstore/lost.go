@@ -26,7 +26,7 @@ import (
 //
 // made is when the caller had the index made, in nanoseconds of sinceStart; 0: not yet.
 func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, made *int64) error {
-	if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
+	if period, ok := s.names.holding(id.Layout(), id.Time()); ok && period.droppable(s.cfg.now()) {
 		return driver.ErrNotFound
 	}
 	p.made.forget()
@@ -82,7 +82,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		if was, err = s.loadRegister(ctx); err != nil {
 			return err
 		}
-		if was.term == 0 { // it has to begin with all of them
+		if was.term == 0 || s.another(&was.register, nil) { // it has to begin with all of them
 			list, err := s.listIndices(ctx, s.names.pattern())
 			if err != nil {
 				return err
@@ -93,17 +93,49 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 	if s.cfg.ReadOnly {
 		return nil
 	}
-	now := s.cfg.now()
-	return s.changeLoaded(ctx, was, func(r *register, fresh bool) bool {
-		switch {
-		case whole && !fresh && r.copied(found, ledgers):
+	return s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
+		if !whole {
+			now := s.cfg.now()
+			return r.update(found, false, now, func(e *entry) bool { return s.mayBeGone(e, now) })
+		}
+		changed, copied := s.judge(r, fresh, found)
+		if copied {
 			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
-			r.Indices = nil
-		case whole && fresh && len(r.Indices) == 0:
+		}
+		return changed
+	})
+}
+
+// judge brings a register up to date with all indices that are there. fresh says that there
+// was none. copied says that it came here with copies of all indices.
+func (s *Store) judge(r *register, fresh bool, found map[string]*indexInfo) (changed, copied bool) {
+	now, ledgers := s.cfg.now(), s.names.ledgers()
+	own := found[ledgers]
+	if own != nil && own.mark == nil {
+		own = nil // another's, of which nothing follows
+	}
+	switch {
+	case !fresh && r.copied(own, ledgers):
+		r.Indices, changed, copied = nil, true, true
+	case fresh, s.another(r, own):
+		changed = r.recall(s.registered.Load(), fresh)
+		if fresh && len(r.Indices) == 0 && own != nil {
 			r.startLate(found, ledgers, now)
 		}
-		return r.update(found, whole, now, func(e *entry) bool { return s.over(e, now) })
-	})
+	}
+	return r.update(found, true, now, func(e *entry) bool { return s.mayBeGone(e, now) }) || changed, copied
+}
+
+// another reports whether a register isn't the one that this process remembers, grown
+// since: its index was lost, and made anew by a process that remembered nothing; or it was
+// restored. info is that index, nil if it wasn't looked at.
+func (s *Store) another(r *register, info *indexInfo) bool {
+	mine := s.registered.Load()
+	if mine == nil {
+		return false
+	}
+	knew, has := mine.find(s.names.ledgers()), r.find(s.names.ledgers())
+	return knew != nil && (has == nil || has.UUID != knew.UUID || info != nil && info.uuid != knew.UUID)
 }
 
 // noteRegister tells that the register couldn't be brought up to date. No operation fails
@@ -130,14 +162,14 @@ func (r *register) startLate(found map[string]*indexInfo, ledgers string, now ti
 	}
 }
 
-// over reports whether nothing is lost with an index: a sweep, of whatever version, may
+// mayBeGone reports whether nothing is lost with an index: a sweep, of whatever version, may
 // have dropped it, or its period hasn't begun.
-func (s *Store) over(e *entry, now time.Time) bool {
+func (s *Store) mayBeGone(e *entry, now time.Time) bool {
 	p, ok := s.names.parse(e.Name)
 	if !ok {
 		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
 	}
-	return now.Before(p.start) || now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime)*time.Millisecond))
+	return now.Before(p.start) || now.After(p.dropFrom(e.Lifetime))
 }
 
 // remember keeps what the register says, and tells of incidents that this process hasn't
@@ -145,7 +177,7 @@ func (s *Store) over(e *entry, now time.Time) bool {
 func (s *Store) remember(r *register) {
 	s.registered.Store(r)
 	for _, i := range r.Incidents {
-		if s.notes.first(fmt.Sprint("incident ", i)) {
+		if s.incidents.first(fmt.Sprint(i)) {
 			p, how := i.problem(s.names), s.cfg.Logger.Error
 			if p.Severity != driver.SeverityFail {
 				how = s.cfg.Logger.Warn
@@ -153,14 +185,6 @@ func (s *Store) remember(r *register) {
 			how("elasticstore: "+p.Meaning, "index", i.Index, "remedy", p.Remedy)
 		}
 	}
-}
-
-// recalled returns the entries of the register as this process remembers it.
-func (s *Store) recalled() []entry {
-	if r := s.registered.Load(); r != nil {
-		return slices.Clone(r.Indices)
-	}
-	return nil
 }
 
 // asRemembered reports whether the indices found are those that this process remembers.
@@ -177,30 +201,14 @@ func (s *Store) asRemembered(found map[string]*indexInfo) bool {
 	return true
 }
 
-// byName returns the indices of a listing by our names: their own, or that of the alias
-// before them.
-func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
-	found := map[string]*indexInfo{}
-	for i := range list {
-		info := &list[i]
-		if s.names.ours(info.name) {
-			found[info.name] = info
-		}
-		for _, alias := range info.aliases {
-			if s.names.ours(alias) {
-				found[alias] = info
-			}
-		}
-	}
-	return found
-}
-
 // takeStock compares the register with all indices of the store.
 func (s *Store) takeStock(ctx context.Context, list []indexInfo) error {
 	found := s.byName(list)
 	for name, info := range found {
-		if info.mark != nil {
-			s.settle(s.places.get(name, s.cfg.now), info)
+		if p := s.places.get(name, s.cfg.now); info.mark != nil {
+			s.settle(p, info)
+		} else {
+			p.made.forget() // the next write finds out what is there, and tells it
 		}
 	}
 	return s.compare(ctx, found, true)
@@ -269,7 +277,7 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 		}
 	}
 	if err == nil {
-		err = s.changeRegister(bounded, func(r *register, _ bool) bool {
+		err = s.changeRegister(bounded, nil, func(r *register, _ bool) bool {
 			known = nil
 			for _, i := range r.Incidents {
 				known = append(known, i.Index)
@@ -287,25 +295,15 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 
 // reportRegister tells of what was lost.
 func (x *examination) reportRegister(ctx context.Context, f *findings) {
-	found := map[string]*indexInfo{}
-	for _, i := range x.indices {
-		if x.names.ours(i.name) {
-			found[i.name] = &indexInfo{name: i.index, mark: i.mark, uuid: i.uuid, made: i.made}
-		}
-	}
-	ledgers := x.names.ledgers()
-	if found[ledgers] == nil {
+	if x.found[x.names.ledgers()] == nil {
 		return // that is told of by itself
 	}
 	was, err := x.loadRegister(ctx)
 	if !f.learned("the register of indices, by which a lost index is noticed", right{"read", "read"}, err) {
 		return
 	}
-	now := x.cfg.now()
 	r := was.clone()
-	if !r.copied(found, ledgers) {
-		r.update(found, true, now, func(e *entry) bool { return x.over(e, now) })
-	}
+	x.judge(r, was.term == 0, x.found)
 	for _, i := range r.Incidents {
 		f.problems = append(f.problems, i.problem(x.names))
 	}

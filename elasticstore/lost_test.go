@@ -31,6 +31,18 @@ func (l *listener) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// count returns the number of lines that have a text.
+func (l *listener) count(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
 // has reports whether a line of a level has all texts.
 func (l *listener) has(level string, texts ...string) bool {
 	l.mu.Lock()
@@ -38,19 +50,6 @@ func (l *listener) has(level string, texts ...string) bool {
 	return slices.ContainsFunc(l.lines, func(line string) bool {
 		return strings.Contains(line, "level="+level) && !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) })
 	})
-}
-
-// codesOf returns the codes of a store's problems.
-func codesOf(t testing.TB, s *Store) (codes []string) {
-	t.Helper()
-	report, err := s.Report(testContext(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range report.Problems {
-		codes = append(codes, p.Code)
-	}
-	return codes
 }
 
 // TestLostIndexIsReadAtOnce: a visitor has waited for a lost index, as a node may lag
@@ -255,6 +254,53 @@ func TestI10_LostLedgers(t *testing.T) {
 	}
 }
 
+// TestI8_LostWithTheRegister: an operator deletes all indices at once, the one that has the
+// register with them. A process that starts then finds nothing, and begins a register of
+// what it makes. Those that run remember what was there, and tell it, once.
+func TestI8_LostWithTheRegister(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"a new process", "a running one"} {
+		t.Run(first+" makes the ledgers anew", func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			var heard listener
+			now := time.Now()
+			days := []time.Time{now, now.AddDate(0, 0, -1)}
+			s, idle := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() }), l.open(t, nil, nil)
+			var indices []string
+			for _, day := range days {
+				indices = append(indices, s.names.of(mustCreate(t, s, session(driver.LayoutDay, day)).ID))
+			}
+			warm(t, idle, days...)
+			l.remove(t, l.list(t)...)
+			if first == "a new process" {
+				warm(t, l.open(t, nil, nil), now)
+			} else {
+				mustCreate(t, s, session(driver.LayoutLedger, now))
+			}
+			if _, err := s.Sweep(testContext(t), now); err != nil {
+				t.Fatal(err)
+			}
+			for _, index := range append(indices, s.names.ledgers()) {
+				if !heard.has("ERROR", index) {
+					t.Errorf("the loss of %q was not told: %q", index, heard.lines)
+				}
+			}
+			known, err := s.Acknowledge(testContext(t))
+			if err != nil || !slices.Equal(known, []string{indices[1], indices[0], s.names.ledgers()}) {
+				t.Errorf("acknowledged: %v, %v", known, err)
+			}
+			// Another that remembers the same doesn't bring it up again.
+			if _, err := idle.Sweep(testContext(t), now); err != nil {
+				t.Error(err)
+			}
+			if codes := codesOf(t, idle); len(codes) != 0 {
+				t.Errorf("Report after it was acknowledged: %v", codes)
+			}
+		})
+	}
+}
+
 // TestHandMadeIndex: an operator makes an index by hand, without our mapping, under a
 // process that runs. It is told at once, and not only after a restart.
 func TestHandMadeIndex(t *testing.T) {
@@ -337,5 +383,49 @@ func TestI8_ForeignMapping(t *testing.T) {
 			v.want(t, "/add", " 1")
 			l.call(t, http.MethodDelete, "/"+index, "")
 		})
+	}
+}
+
+// TestAcknowledgeWhatReportTells: an index was deleted, and no sweep has come by since.
+// Report tells the loss at once, so Acknowledge has to know it, too.
+func TestAcknowledgeWhatReportTells(t *testing.T) {
+	t.Parallel()
+	l, s := newStore(t)
+	warm(t, s)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now().AddDate(0, 0, -1)))
+	index := s.names.of(r.ID)
+	l.call(t, http.MethodDelete, "/"+index, "")
+	if codes := codesOf(t, s); !slices.Contains(codes, "index-lost") {
+		t.Fatalf("Report: %v", codes)
+	}
+	if known, err := s.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
+		t.Errorf("acknowledged: %v, %v", known, err)
+	}
+	if codes := codesOf(t, s); slices.Contains(codes, "index-lost") {
+		t.Errorf("Report after it was acknowledged: %v", codes)
+	}
+}
+
+// TestAcknowledgedLossIsNoNews: a loss was acknowledged before the index is made anew, as
+// the next visitor has it. It is not told once more.
+func TestAcknowledgedLossIsNoNews(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	var heard listener
+	s := l.open(t, nil, func(c *Config) {
+		c.Logger = heard.logger()
+		c.patience = 100 * time.Millisecond
+	})
+	warm(t, s)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	index := s.names.of(r.ID)
+	l.call(t, http.MethodDelete, "/"+index, "")
+	if known, err := s.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
+		t.Fatalf("acknowledged: %v, %v", known, err)
+	}
+	_, err := s.Get(testContext(t), r.ID)
+	wantError(t, err, driver.ErrNotFound)
+	if codes := codesOf(t, s); len(codes) != 0 || heard.has("ERROR", "made anew") {
+		t.Errorf("Report: %v; logged: %q", codes, heard.lines)
 	}
 }

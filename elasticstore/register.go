@@ -30,9 +30,11 @@ const kindRegister = "register"
 // entry is one index that is to be there.
 type entry struct {
 	Name string `json:"name"`
-	// UUID is the identity of the index: see there.
+	// UUID is that of the index and of its contents: see listIndices.
 	UUID string `json:"uuid"`
-	// Made is the engine's creation date. A restored index has a new identity, and the
+	// Before is the UUID of the index whose place it has taken.
+	Before string `json:"before,omitempty"`
+	// Made is the engine's creation date. A restored index has a new UUID, and the
 	// creation date of the one that was saved.
 	Made     int64 `json:"made"`
 	Lifetime int64 `json:"lifetime,omitempty"` // the longest of a record that is known
@@ -87,6 +89,33 @@ func (r *register) blame(e *entry, what string, now time.Time) {
 	}
 }
 
+// blames reports whether there is an incident of an index.
+func (r *register) blames(name string) bool {
+	return slices.ContainsFunc(r.Incidents, func(i incident) bool { return i.Index == name })
+}
+
+// recall adds what another register, which came before this one, has and this one doesn't
+// know. nil has nothing. fresh says that this one is empty.
+func (r *register) recall(earlier *register, fresh bool) (changed bool) {
+	if earlier == nil {
+		return false
+	}
+	for _, e := range earlier.Indices {
+		switch have := r.find(e.Name); {
+		case have == nil:
+			r.Indices = append(r.Indices, e)
+			changed = true
+		case have.UUID != e.UUID && have.Before != e.UUID && !e.Lost && !e.Dropping:
+			*have = e // so that it is found to have been made anew
+			changed = true
+		}
+	}
+	if fresh {
+		r.Incidents = slices.Clone(earlier.Incidents)
+	}
+	return changed
+}
+
 // clone returns a copy that can be changed.
 func (r *register) clone() *register {
 	return &register{kindRegister, slices.Clone(r.Indices), slices.Clone(r.Incidents)}
@@ -96,11 +125,11 @@ func (r *register) clone() *register {
 const seenEvery = 10 * time.Minute
 
 // update brings the register up to what is there: found has the indices by our names, and
-// whole says that it has all of them. over judges that nothing is lost with an index. It
+// whole says that it has all of them. mayBeGone judges that nothing is lost with an index. It
 // reports whether anything changed that is to be kept.
-func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time, over func(e *entry) bool) (changed bool) {
+func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time, mayBeGone func(e *entry) bool) (changed bool) {
 	for name, info := range found {
-		changed = r.meet(name, info, now, over) || changed
+		changed = r.meet(name, info, now, mayBeGone) || changed
 	}
 	if !whole {
 		return changed
@@ -108,7 +137,7 @@ func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time
 	for _, e := range slices.Clone(r.Indices) {
 		switch {
 		case found[e.Name] != nil:
-		case e.Dropping, over(&e):
+		case e.Dropping, mayBeGone(&e):
 			r.remove(e.Name)
 			changed = true
 		case !e.Lost:
@@ -128,7 +157,7 @@ func (r *register) miss(name string, now time.Time) {
 }
 
 // meet notes an index that is there.
-func (r *register) meet(name string, info *indexInfo, now time.Time, over func(e *entry) bool) (changed bool) {
+func (r *register) meet(name string, info *indexInfo, now time.Time, mayBeGone func(e *entry) bool) (changed bool) {
 	next := entry{Name: name, UUID: info.uuid, Made: info.made, Seen: now.UnixMilli(), Lifetime: info.lived}
 	if info.mark != nil {
 		next.Lifetime = max(next.Lifetime, info.mark.Lifetime)
@@ -136,23 +165,28 @@ func (r *register) meet(name string, info *indexInfo, now time.Time, over func(e
 	e := r.find(name)
 	if e != nil {
 		next.Lifetime = max(next.Lifetime, e.Lifetime)
+		if next.Before = e.Before; e.UUID != info.uuid {
+			next.Before = e.UUID
+		}
 	}
+	same := e != nil && e.UUID == info.uuid
 	switch {
 	case info.mark == nil:
 		return false // that an index isn't ours is told elsewhere
 	case e == nil:
 		r.Indices = append(r.Indices, next)
 		return true
-	case e.UUID == info.uuid && !e.Lost:
+	case same && !e.Lost:
 		if now.UnixMilli()-e.Seen < seenEvery.Milliseconds() {
 			return false
 		}
-	case e.UUID == info.uuid: // it was looked for where it couldn't be seen
+	case same: // it was looked for where it couldn't be seen
 		r.Incidents = slices.DeleteFunc(r.Incidents, func(i incident) bool { return i.Index == name && i.What == wasLost })
 	case info.name != name && !e.Lost && e.Made != info.made: // an operator moved it, and put an alias in its place
-	case e.Dropping, over(e): // it was dropped, and a late write made it anew
+	case e.Dropping, mayBeGone(e): // it was dropped, and a late write made it anew
 	case e.Made == info.made, info.name != name:
 		r.blame(e, wasRestored, now)
+	case e.Lost && !r.blames(name): // the loss was acknowledged before
 	default:
 		r.blame(e, wasRemade, now)
 	}
@@ -185,9 +219,9 @@ func dropped(name string) func(*register, bool) bool {
 
 // copied reports whether the register came here with a copy of its index, as when an
 // operator moves all indices to another cluster. Then the other indices are copies too,
-// and none was lost.
-func (r *register) copied(found map[string]*indexInfo, own string) bool {
-	e, info := r.find(own), found[own]
+// and none was lost. info is what is there of that index.
+func (r *register) copied(info *indexInfo, own string) bool {
+	e := r.find(own)
 	return e != nil && info != nil && e.UUID != info.uuid && e.Made != info.made && info.name == own
 }
 
@@ -252,15 +286,10 @@ func (s *Store) saveRegister(ctx context.Context, was *keptRegister, next *regis
 }
 
 // changeRegister changes the register, until it is kept or nothing has to be. The index
-// that holds it must be there. fresh says that there is no register yet; it then begins
-// with what this process remembers of one.
-func (s *Store) changeRegister(ctx context.Context, change func(r *register, fresh bool) (changed bool)) error {
-	return s.changeLoaded(ctx, nil, change)
-}
-
-// changeLoaded is changeRegister for a caller that has just loaded the register, or has
-// nil.
-func (s *Store) changeLoaded(ctx context.Context, was *keptRegister, change func(r *register, fresh bool) (changed bool)) error {
+// that holds it must be there. was is the register if the caller has just loaded it, or
+// nil. fresh says that there is none yet; it then begins with what this process remembers
+// of one.
+func (s *Store) changeRegister(ctx context.Context, was *keptRegister, change func(r *register, fresh bool) (changed bool)) error {
 	b := s.backoff()
 	for ; ; was = nil {
 		if was == nil {
@@ -270,9 +299,6 @@ func (s *Store) changeLoaded(ctx context.Context, was *keptRegister, change func
 			}
 		}
 		next := was.clone()
-		if was.term == 0 {
-			next.Indices = s.recalled()
-		}
 		if !change(next, was.term == 0) {
 			if was.term != 0 {
 				s.remember(&was.register)

@@ -41,17 +41,16 @@ func (s *Store) setUp(ctx context.Context) error {
 	for _, index := range s.names.lasting() {
 		s.places.forget(index)
 	}
-	if err := s.findIndices(ctx); err != nil {
+	if err := s.meetIndices(ctx); err != nil {
 		return err
 	}
-	s.tellNeighbours(ctx)
 	s.ready.succeed()
 	return nil
 }
 
-// findIndices makes the index of ledgers if it isn't there, and compares all indices with
-// the register.
-func (s *Store) findIndices(ctx context.Context) error {
+// meetIndices makes the index of ledgers if it isn't there, compares all indices with the
+// register, and looks whose templates decide about new ones.
+func (s *Store) meetIndices(ctx context.Context) error {
 	if err := s.ensure(ctx, s.names.ledgers(), 0); err != nil {
 		return err
 	}
@@ -60,6 +59,7 @@ func (s *Store) findIndices(ctx context.Context) error {
 		return err
 	}
 	s.noteRegister(s.takeStock(ctx, list))
+	s.tellNeighbours(ctx)
 	return nil
 }
 
@@ -82,11 +82,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		default:
 			return err
 		}
-		if err := s.findIndices(ctx); err != nil {
-			return err
-		}
-		s.tellNeighbours(ctx)
-		return nil
+		return s.meetIndices(ctx)
 	})
 }
 

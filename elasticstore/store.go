@@ -32,6 +32,7 @@ type Store struct {
 	generations atomic.Uint64
 	registered  atomic.Pointer[register] // as this process saw it last; nil: not yet
 	notes       notes
+	incidents   notes       // of their own, since others may be too many
 	unseen      atomic.Bool // the login may not see templates
 
 	lastPlace atomic.Pointer[current] // see placeOf

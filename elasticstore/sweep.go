@@ -82,7 +82,7 @@ func (s *Store) sweepPeriods(ctx context.Context, there map[string]*indexInfo, n
 			continue // of no period, or not one of our names
 		case info.mark == nil:
 			if s.notes.first("foreign " + name) {
-				s.cfg.Logger.Warn("elasticstore: an index that isn't this package's has the name of a period's; it is left alone", "index", name)
+				s.cfg.Logger.Warn("elasticstore: the name of a period's index is that of an index that isn't this package's, or of several; it is left alone", "index", name)
 			}
 			continue
 		}
@@ -99,7 +99,7 @@ func (s *Store) sweepPeriods(ctx context.Context, there map[string]*indexInfo, n
 	}
 	s.places.keepOnly(func(index string) bool {
 		p, ok := s.names.parse(index)
-		return !ok || there[index] != nil || !droppable(p.start, p.end, s.cfg.now())
+		return !ok || there[index] != nil || !p.droppable(s.cfg.now())
 	})
 	for l := driver.LayoutHour; l <= driver.LayoutMonth; l++ {
 		fail(s.makeNext(ctx, l, now, there))
@@ -129,8 +129,7 @@ func (s *Store) makeNext(ctx context.Context, l driver.Layout, now time.Time, th
 
 // dropPeriod drops a period's index if all its records are over.
 func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now time.Time) (bool, error) {
-	lifetime := time.Duration(info.mark.Lifetime) * time.Millisecond
-	if !now.After(p.end.Add(p.end.Sub(p.start)).Add(lifetime)) {
+	if !now.After(p.dropFrom(info.mark.Lifetime)) {
 		return false, nil
 	}
 	if err := s.refresh(ctx, info.name); err != nil {
@@ -147,7 +146,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 	case asked < info.shards || info.shards < 1:
 		return false, &fault{certain: true, text: fmt.Sprintf("the index %q has %d shards, but only %d answered", info.name, info.shards, asked)}
 	}
-	if err := s.changeRegister(ctx, dropping(p.index)); err != nil {
+	if err := s.changeRegister(ctx, nil, dropping(p.index)); err != nil {
 		return false, err
 	}
 	r := request{method: http.MethodDelete, path: "/" + info.name, query: s.timeoutQuery()}
@@ -160,7 +159,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 		return false, s.checkMissing(&r, a) // another process was faster
 	}
 	s.cfg.Logger.Info("elasticstore: dropped a period", "index", info.name)
-	return true, s.changeRegister(ctx, dropped(p.index))
+	return true, s.changeRegister(ctx, nil, dropped(p.index))
 }
 
 // refresh makes all of an index visible to searches. Copies that are allocated nowhere

@@ -103,6 +103,14 @@ var additions = []addition{
 // without, and 3,400 beside 9,000).
 var seenIndex = index("records_seen", "(kind, "+lastSeen+", id, app, principal) WHERE kind <> ''")
 
+// additions returns the additions that a configuration asks for.
+func (c *Config) additions() []addition {
+	if c.IndexSeen {
+		return append(slices.Clip(additions), seenIndex)
+	}
+	return additions
+}
+
 // addition adds a column or an index to the table of records, and can tell by its name
 // whether that was done.
 type addition struct{ name, count, sql string }
@@ -159,11 +167,7 @@ func migrate(c *sqlite.Conn, cfg Config) error {
 			return err
 		}
 	}
-	wanted := additions
-	if cfg.IndexSeen {
-		wanted = append(slices.Clip(wanted), seenIndex)
-	}
-	for _, a := range wanted {
+	for _, a := range cfg.additions() {
 		made, err := a.made(c)
 		if err == nil && !made {
 			err = execute(c, a.sql)

@@ -24,7 +24,7 @@ func networks() []operation {
 		{
 			name: "status-403", title: "403: rights were taken away", do: says(403, elastic,
 				`{"error":{"root_cause":[{"type":"security_exception","reason":"no permissions for [indices:data/write/bulk]"}],"type":"security_exception","reason":"no permissions for [indices:data/write/bulk]"},"status":403}`),
-			end: over, want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{"rights-to-see", "*"}},
+			end: over, want: want{see: everywhere("503"), recover: itWill, log: []string{"ERROR"}, report: []string{"rights-to-see", "*"}, after: anything},
 		},
 		{
 			name: "status-429", title: "429: the engine's queues are full", do: says(429, elastic,

@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) {
 	// Tests wait for an engine more than they compute.
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
 	leaktest.Main(m)
@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 // TestOperations does the quick operations to the engine that all tests share. `make
 // test-operations` does all.
 func TestOperations(t *testing.T) {
+	t.Parallel()
 	on := &place{url: testengine.Shared(t)}
 	for _, o := range operations() {
 		if o.where != anywhere {

@@ -90,7 +90,7 @@ func (r *recital) follow(name, index string) (answers []map[string]any) {
 	return answers
 }
 
-// checkAnswer fails for an answer that tells of a failure, and keeps an index's mapping.
+// check fails for an answer that tells of a failure, and keeps an index's mapping.
 func (r *recital) check(q request, answer map[string]any) {
 	s := r.stage
 	s.Helper()

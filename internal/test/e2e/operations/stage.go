@@ -221,6 +221,16 @@ func (s *site) codes() []string {
 	return all
 }
 
+// newCodes returns the codes that aren't known from before. An index that was just made
+// isn't healthy at once: that is waited for, unless any code is wanted.
+func (s *stage) newCodes(known, want []string) (codes []string) {
+	s.await(5*time.Second, func() bool {
+		codes = slices.DeleteFunc(s.codes(), func(c string) bool { return slices.Contains(known, c) })
+		return slices.Contains(want, "*") || !slices.ContainsFunc(codes, func(c string) bool { return strings.HasPrefix(c, "health-") })
+	})
+	return codes
+}
+
 // sweep has a server of these options sweep. The codes of its report are those of the
 // stage, too.
 func (s *stage) sweep(change func(*siteOptions)) {

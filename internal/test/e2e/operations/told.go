@@ -47,7 +47,9 @@ func (t *told) forget() int {
 type toldHandler told
 
 var (
-	idOf     = regexp.MustCompile(`[A-Za-z0-9_-]{22}\b`)
+	idOf     = regexp.MustCompile(`\bA[A-Za-z0-9_-]{21}\b`)
+	timeOf   = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`)
+	hostOf   = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	dayOf    = regexp.MustCompile(`\d{4}\.\d\d\.\d\d`)
 	numberOf = regexp.MustCompile(`\b\d[\d.]{2,}\b|\b\d+(\.\d+)?(ms|s|m)\b|\d\d+`)
 )
@@ -71,6 +73,8 @@ func (h *toldHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	text = dayOf.ReplaceAllString(text, "<day>")
 	text = idOf.ReplaceAllString(text, "<id>")
+	text = timeOf.ReplaceAllString(text, "<time>")
+	text = hostOf.ReplaceAllString(text, "ENGINE")
 	l := line{r.Level, strings.Join(strings.Fields(text), " ")}
 	h.mu.Lock()
 	defer h.mu.Unlock()
