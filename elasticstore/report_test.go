@@ -167,6 +167,25 @@ func TestReportedLoginInClear(t *testing.T) {
 	}
 }
 
+// TestIndexThatIsBeingMade: an engine calls a new index yellow until its primaries have
+// started. No copy is missing.
+func TestIndexThatIsBeingMade(t *testing.T) {
+	for name, c := range map[string]struct {
+		indexHealth
+		made bool
+	}{
+		"its primary starts":       {indexHealth{"yellow", 0, map[string]shardHealth{"0": {}}}, true},
+		"one of several starts":    {indexHealth{"yellow", 0, map[string]shardHealth{"0": {PrimaryActive: true}, "1": {}}}, true},
+		"a copy starts":            {indexHealth{"yellow", 0, map[string]shardHealth{"0": {PrimaryActive: true}}}, false},
+		"its primary has no place": {indexHealth{"yellow", 1, map[string]shardHealth{"0": {Unassigned: 1}}}, false},
+		"its primary is lost":      {indexHealth{"red", 0, map[string]shardHealth{"0": {}}}, false},
+	} {
+		if got := c.beingMade(); got != c.made {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // TestRightsInTheEnginesTerms: a right has the name that it has in the engine that is
 // there; both where that isn't known.
 func TestRightsInTheEnginesTerms(t *testing.T) {
