@@ -144,27 +144,38 @@ func (s *Store) livedIn(index string) int64 {
 // createIndex makes an index with everything that the template would give it. made is
 // false if the index is there already.
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
-	body, err := json.Marshal(object{
-		"settings": s.newIndexSettings(ctx),
-		"mappings": mapping(markOfOurs{Format: format, Dashboards: s.cfg.Dashboards, Lifetime: lifetime.Milliseconds()}),
-	})
+	settings := s.newIndexSettings(ctx)
+	m := mapping(markOfOurs{Format: format, Dashboards: s.cfg.Dashboards, Lifetime: lifetime.Milliseconds()})
+	made, refused, err := s.putIndex(ctx, index, settings, m)
+	if refused != nil && clashes(*refused) {
+		made, refused, err = s.putIndex(ctx, index, settings, unclashing(m))
+	}
+	if refused != nil {
+		f := refused.fault("PUT /"+index, false)
+		f.settings = true
+		return false, f
+	}
+	return made, err
+}
+
+// putIndex asks for an index. refused is why the engine doesn't make it.
+func (s *Store) putIndex(ctx context.Context, index string, settings, mapping object) (made bool, refused *said, err error) {
+	body, err := json.Marshal(object{"settings": settings, "mappings": mapping})
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	r := request{method: http.MethodPut, path: "/" + index, query: s.timeoutQuery(), body: body}
 	a, err := s.ask(ctx, r, http.StatusBadRequest)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	defer a.release()
 	if a.status != http.StatusBadRequest {
-		return true, nil
+		return true, nil, nil
 	}
 	e, ok := parseError(a.status, a.body)
 	if ok && e.kind == "resource_already_exists_exception" {
-		return false, nil
+		return false, nil, nil
 	}
-	f := e.fault(r.String(), false)
-	f.settings = true
-	return false, f
+	return false, &e, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -95,10 +96,9 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 	}
 	return s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
 		if !whole {
-			now := s.cfg.now()
-			return r.update(found, false, now, func(e *entry) bool { return s.mayBeGone(e, now) })
+			return r.update(found, false, s.cfg.now(), s.overByBoth(ctx))
 		}
-		changed, copied := s.judge(r, fresh, found)
+		changed, copied := s.judge(ctx, r, fresh, found)
 		if copied {
 			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
 		}
@@ -108,8 +108,8 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 
 // judge brings a register up to date with all indices that are there. fresh says that there
 // was none. copied says that it came here with copies of all indices.
-func (s *Store) judge(r *register, fresh bool, found map[string]*indexInfo) (changed, copied bool) {
-	now, ledgers := s.cfg.now(), s.names.ledgers()
+func (s *Store) judge(ctx context.Context, r *register, fresh bool, found map[string]*indexInfo) (changed, copied bool) {
+	ledgers := s.names.ledgers()
 	own := found[ledgers]
 	if own != nil && own.mark == nil {
 		own = nil // another's, of which nothing follows
@@ -120,10 +120,10 @@ func (s *Store) judge(r *register, fresh bool, found map[string]*indexInfo) (cha
 	case fresh, s.another(r, own):
 		changed = r.recall(s.registered.Load(), fresh)
 		if fresh && len(r.Indices) == 0 && own != nil {
-			r.startLate(found, ledgers, now)
+			r.startLate(found, ledgers, s.cfg.now())
 		}
 	}
-	return r.update(found, true, now, func(e *entry) bool { return s.mayBeGone(e, now) }) || changed, copied
+	return r.update(found, true, s.cfg.now(), s.overByBoth(ctx)) || changed, copied
 }
 
 // another reports whether a register isn't the one that this process remembers, grown
@@ -170,6 +170,21 @@ func (s *Store) mayBeGone(e *entry, now time.Time) bool {
 		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
 	}
 	return now.Before(p.start) || now.After(p.dropFrom(e.Lifetime))
+}
+
+// overByBoth returns mayBeGone by this machine's clock and by the engine's, which is asked only
+// if there is something over by this one's: a machine whose clock is wrong must not take a
+// loss for the end of a period.
+func (s *Store) overByBoth(ctx context.Context) func(*entry) bool {
+	now := s.cfg.now()
+	there := sync.OnceValue(func() time.Time {
+		t, err := s.EngineTime(ctx)
+		if err != nil {
+			return now // nobody else can be asked
+		}
+		return t
+	})
+	return func(e *entry) bool { return s.mayBeGone(e, now) && s.mayBeGone(e, there()) }
 }
 
 // remember keeps what the register says, and tells of incidents that this process hasn't
@@ -303,7 +318,7 @@ func (x *examination) reportRegister(ctx context.Context, f *findings) {
 		return
 	}
 	r := was.clone()
-	x.judge(r, was.term == 0, x.found)
+	x.judge(ctx, r, was.term == 0, x.found)
 	for _, i := range r.Incidents {
 		f.problems = append(f.problems, i.problem(x.names))
 	}

@@ -301,6 +301,36 @@ func TestI8_LostWithTheRegister(t *testing.T) {
 	}
 }
 
+// TestI11_LossByAWrongClock: an index is deleted, and the first to notice is a process on a
+// machine whose clock is wrong, by which the index's period is over, or yet to come. It
+// doesn't take the loss for that.
+func TestI11_LossByAWrongClock(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{100 * 24 * time.Hour, -3 * 24 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			l, s := newStore(t)
+			r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+			index := s.names.of(r.ID)
+			l.call(t, http.MethodDelete, "/"+index, "")
+			var heard listener
+			wrong := l.open(t, nil, func(c *Config) {
+				c.Logger = heard.logger()
+				c.now = func() time.Time { return time.Now().Add(ahead) }
+			})
+			warm(t, wrong)
+			if !heard.has("ERROR", index) {
+				t.Errorf("not told: %q", heard.lines)
+			}
+			for _, s := range []*Store{wrong, s} {
+				if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-lost"}) {
+					t.Errorf("Report: %v", codes)
+				}
+			}
+		})
+	}
+}
+
 // TestHandMadeIndex: an operator makes an index by hand, without our mapping, under a
 // process that runs. It is told at once, and not only after a restart.
 func TestHandMadeIndex(t *testing.T) {

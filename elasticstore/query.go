@@ -157,12 +157,12 @@ func between(field string, from, to time.Time) object {
 // milliseconds: one is before t if it is before ceilMillis(t). A time that is further than
 // engines can tell is as far as they can.
 func ceilMillis(t time.Time) int64 {
-	const most = 1 << 60
+	const most = 1e15 // seconds; Elasticsearch 7.10 takes only whole ones before 1970
 	switch seconds := t.Unix(); {
-	case seconds >= most/1000:
-		return most
-	case seconds <= -most/1000:
-		return -most
+	case seconds >= most:
+		return most * 1000
+	case seconds <= -most:
+		return -most * 1000
 	}
 	ms := t.UnixMilli()
 	if time.UnixMilli(ms).Before(t) {

@@ -177,7 +177,7 @@ func (r *register) meet(name string, info *indexInfo, now time.Time, mayBeGone f
 		r.Indices = append(r.Indices, next)
 		return true
 	case same && !e.Lost:
-		if now.UnixMilli()-e.Seen < seenEvery.Milliseconds() {
+		if now.Sub(time.UnixMilli(e.Seen)).Abs() < seenEvery {
 			return false
 		}
 	case same: // it was looked for where it couldn't be seen
