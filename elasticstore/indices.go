@@ -70,7 +70,7 @@ func (i *indexInfo) closed() bool { return i.settings["index.verified_before_clo
 func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, error) {
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
-		query: "flat_settings=true&expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings",
+		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings",
 	}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -98,7 +98,11 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		for alias, a := range i.Aliases {
 			info.aliases[alias] = a.TakesWrites == nil || *a.TakesWrites
 		}
-		for setting, value := range i.Settings {
+		all := object{}
+		if err := addFlat(all, "", i.Settings); err != nil {
+			return nil, malformed(&r, "the settings of %q: %v", name, err)
+		}
+		for setting, value := range all {
 			info.settings[setting] = textOf(value)
 		}
 		// An index that is restored in the place of a closed one keeps the UUID of that one. Only

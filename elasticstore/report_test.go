@@ -138,7 +138,7 @@ func TestReportedOfAnswers(t *testing.T) {
 		res, err := send()
 		if err == nil && strings.HasSuffix(req.URL.Path, "-*") {
 			res = edit(res, func(b string) string {
-				return strings.ReplaceAll(b, `"index.version.created":"`, `"index.version.created":"1","was":"`)
+				return strings.ReplaceAll(b, `"created":"`, `"created":"1","was":"`)
 			})
 		}
 		return res, err
