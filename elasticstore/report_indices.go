@@ -96,6 +96,11 @@ func (x *examination) list(ctx context.Context, f *findings) {
 		x.indices = append(x.indices, index)
 	}
 	slices.SortFunc(x.indices, func(a, b reportIndex) int { return strings.Compare(a.name, b.name) })
+	x.tellSeveral()
+}
+
+// tellSeveral marks the indices whose name is an alias of others as well.
+func (x *examination) tellSeveral() {
 	for i := 1; i < len(x.indices); i++ {
 		if a, b := &x.indices[i-1], &x.indices[i]; a.name == b.name {
 			a.several, b.several, a.mark, b.mark = true, true, nil, nil

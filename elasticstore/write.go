@@ -188,7 +188,7 @@ var errDone = errors.New("done")
 func (c *carrying) failed(ctx context.Context, err error) error {
 	var f *fault
 	var refused *refusal
-	var moved *movedWrite
+	var moved *movedError
 	switch {
 	case errors.As(err, &moved):
 		return c.moved(ctx, moved)
@@ -236,13 +236,13 @@ func (c *carrying) noIndex(ctx context.Context) error {
 	return nil
 }
 
-// movedWrite is a write that was executed in another index than was expected.
-type movedWrite struct {
+// movedError is a write that was executed in another index than was expected.
+type movedError struct {
 	index   string
 	version driver.Version
 }
 
-func (m *movedWrite) Error() string { return "written into another index" }
+func (m *movedError) Error() string { return "written into another index" }
 
 // moved acts on a write that was executed where the name is now an alias of. So it is done.
 // Its version is one of the new index, which is looked up.
@@ -251,7 +251,7 @@ func (m *movedWrite) Error() string { return "written into another index" }
 // and only where the record has the same sequence number and term in both. What it replaced
 // is then what was read, unless it was written in between: docs/operations.md has the alias
 // take no writes (is_write_index) for that.
-func (c *carrying) moved(ctx context.Context, m *movedWrite) error {
+func (c *carrying) moved(ctx context.Context, m *movedError) error {
 	c.sent = true
 	if _, err := c.s.look(ctx, c.p); err != nil {
 		return err
