@@ -331,6 +331,29 @@ func TestI11_LossByAWrongClock(t *testing.T) {
 	}
 }
 
+// TestI8_SweepAfterLostLedgers: nobody signs in after the index of ledgers was deleted. A
+// sweep tells the loss, has the index made anew, and goes on.
+func TestI8_SweepAfterLostLedgers(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	var heard listener
+	s := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() })
+	warm(t, s)
+	now := time.Now()
+	old := mustCreate(t, s, session(driver.LayoutDay, now.AddDate(0, 0, -5)))
+	l.call(t, http.MethodDelete, "/"+s.names.ledgers(), "")
+	report, err := s.Sweep(testContext(t), now)
+	if err != nil || report.Dropped != 1 {
+		t.Errorf("Sweep: %+v, %v", report, err)
+	}
+	if l.exists(t, s.names.of(old.ID)) || !l.exists(t, s.names.ledgers()) || !heard.has("ERROR", s.names.ledgers()) {
+		t.Errorf("after the sweep: %v; logged: %q", l.list(t), heard.lines)
+	}
+	if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-remade"}) {
+		t.Errorf("Report: %v", codes)
+	}
+}
+
 // TestHandMadeIndex: an operator makes an index by hand, without our mapping, under a
 // process that runs. It is told at once, and not only after a restart.
 func TestHandMadeIndex(t *testing.T) {
