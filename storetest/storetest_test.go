@@ -93,6 +93,7 @@ const (
 	leavesGoroutine             fault = "close leaves a goroutine"
 	forgetsAtClose              fault = "what is kept ends with the store"
 	summaryHeedsAfter           fault = "summaries begin at After"
+	problemWithoutSeverity      fault = "a problem has no severity"
 )
 
 // catches names a subtest that must fail for each fault.
@@ -168,6 +169,7 @@ var catches = map[fault]string{
 	leavesGoroutine:             "Record",
 	forgetsAtClose:              "Second/I1_acknowledged_survives_close",
 	summaryHeedsAfter:           "Inspector/summary",
+	problemWithoutSeverity:      "Inspector/report",
 }
 
 // faultVariable tells a run of TestFaulty which fault to have.
