@@ -43,6 +43,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -63,6 +64,7 @@ type Store struct {
 	max    int64
 	count  atomic.Int64 // records and graves
 	last   atomic.Uint64
+	fence  atomic.Pointer[time.Time] // since when writes are refused; nil: they aren't
 	shards *[shardCount]shard // behind a pointer, so that printing a Store never reaches the records
 }
 
@@ -71,6 +73,8 @@ var (
 	_ driver.Inspector    = (*Store)(nil)
 	_ driver.OwnedUpdater = (*Store)(nil)
 	_ driver.Assurer      = (*Store)(nil)
+	_ driver.Lister       = (*Store)(nil)
+	_ driver.Fencer       = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter. It prints the number of records and graves, and none
@@ -289,6 +293,9 @@ func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check fun
 	}
 	old := sh.state(r.ID)
 	if err := check(old); err != nil {
+		return fail(op, r.ID, err)
+	}
+	if err := s.fenced(); err != nil {
 		return fail(op, r.ID, err)
 	}
 	if old == (state{}) {

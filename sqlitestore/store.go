@@ -33,6 +33,8 @@ var (
 	_ driver.Store     = (*Store)(nil)
 	_ driver.Inspector = (*Store)(nil)
 	_ driver.Assurer   = (*Store)(nil)
+	_ driver.Lister    = (*Store)(nil)
+	_ driver.Fencer    = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter: a store is printed as its file's path.

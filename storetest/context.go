@@ -77,6 +77,19 @@ func (e *env) operations(record, grave, missing *driver.Record) []operation {
 			return err
 		})
 	}
+	if _, ok := e.store.(driver.Lister); ok {
+		add("List", func(ctx context.Context, s driver.Store) error {
+			_, err := s.(driver.Lister).List(ctx, "")
+			return err
+		})
+	}
+	if _, ok := e.store.(driver.Fencer); ok {
+		add("Fenced", func(ctx context.Context, s driver.Store) error {
+			_, err := s.(driver.Fencer).Fenced(ctx)
+			return err
+		})
+		add("Unfence", func(ctx context.Context, s driver.Store) error { return s.(driver.Fencer).Unfence(ctx) })
+	}
 	return ops
 }
 

@@ -27,6 +27,8 @@ type reference struct {
 	data   *data
 	faults map[fault]bool
 
+	fenced time.Time // for fenceIsOneStores
+
 	mu     sync.Mutex // guards closed alone
 	closed bool
 }
@@ -40,6 +42,8 @@ type data struct {
 	last     uint64
 	stale    map[driver.ID]*driver.Record // the state before the last
 	writes   int
+	fenced   time.Time // since when writes are refused
+	tried    int       // writes, refused or not
 }
 
 var (
@@ -182,6 +186,9 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 	default:
 		return driver.Version{}, fmt.Errorf("reference: %w", driver.ErrExists)
 	}
+	if err := s.atFence(true); err != nil {
+		return driver.Version{}, err
+	}
 	return s.put(r), nil
 }
 
@@ -194,6 +201,9 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, fmt.Errorf("reference: %w", err)
 	}
 	if err := s.isAt(r.ID, r.Version); err != nil {
+		return driver.Version{}, err
+	}
+	if err := s.atFence(false); err != nil {
 		return driver.Version{}, err
 	}
 	return s.put(r), nil
@@ -318,6 +328,9 @@ func (s *reference) Bury(ctx context.Context, id driver.ID, g driver.Grave, v dr
 			return err
 		}
 	}
+	if err := s.atFence(false); err != nil {
+		return err
+	}
 	s.put(&driver.Record{ID: id, Grave: &g})
 	return nil
 }
@@ -387,7 +400,11 @@ func (s *reference) Sweep(ctx context.Context, now time.Time) (driver.SweepRepor
 		return report, err
 	}
 	judged := maps.Clone(s.data.searched) // as an engine would: by a search
+	err := s.atFence(false)
 	s.data.mu.Unlock()
+	if err != nil {
+		return report, err
+	}
 	tolerance := driver.ClockTolerance
 	if s.faults[sweepsTooEarly] {
 		tolerance = 0
