@@ -47,8 +47,9 @@ var (
 	// ErrInvalid: the store refuses this record, and always will. Nothing was written.
 	ErrInvalid = driver.ErrInvalid
 
-	// ErrTooLarge: the session's values exceed Config.MaxBytes.
-	ErrTooLarge = errors.New("session too large")
+	// ErrTooLarge: the session's values exceed Config.MaxBytes, or the record a bound of
+	// the store's or its engine's. Nothing was written.
+	ErrTooLarge = driver.ErrTooLarge
 
 	// ErrTooLate: a session was to be begun, signed in, renewed or forgotten after the
 	// response had begun, so that the client can't be told. Nothing was done, unless

@@ -337,7 +337,7 @@ func TestI9_LoginThatFailsLeavesTheOldSession(t *testing.T) {
 	for name, match := range map[string]matcher{
 		"creating": isOp("create"), "entering": isLedger("create"), "reading the ledger": isLedger("get"), "retiring": isOp("bury"),
 	} {
-		for _, refusal := range []error{errFull, fmt.Errorf("faulty: %w", cloakroom.ErrInvalid)} {
+		for _, refusal := range []error{errFull, fmt.Errorf("faulty: %w", cloakroom.ErrInvalid), fmt.Errorf("faulty: %w", cloakroom.ErrTooLarge)} {
 			runInBubble(t, fmt.Sprint(name, " ", refusal), func(t *testing.T) {
 				r := newRig(t, nil)
 				old := r.stored(3)

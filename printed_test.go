@@ -161,8 +161,18 @@ func printable(t *testing.T) (map[string][]any, planted) {
 
 	es := elasticstore.ClientConfig{URLs: []string{"https://elastic:" + password + "@node1:9200", "https://node2:9200"}, User: "elastic", Password: password}
 	byKey := elasticstore.ClientConfig{URLs: []string{"https://node2:9200"}, APIKey: apiKey}
+	passwordFile, keyFile := filepath.Join(t.TempDir(), "password"), filepath.Join(t.TempDir(), "key")
+	for path, content := range map[string]string{passwordFile: password, keyFile: apiKey} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	login := elasticstore.Login{User: "elastic", Password: password}
+	byFile := elasticstore.ClientConfig{URLs: []string{"https://node2:9200"}, User: "elastic", PasswordFile: passwordFile}
+	byKeyFile := elasticstore.ClientConfig{URLs: []string{"https://node2:9200"}, APIKeyFile: keyFile}
+	byFunction := elasticstore.ClientConfig{URLs: []string{"https://node2:9200"}, Login: func(context.Context) (elasticstore.Login, error) { return login, nil }}
 	var clients []any
-	for _, c := range []elasticstore.ClientConfig{es, byKey} {
+	for _, c := range []elasticstore.ClientConfig{es, byKey, byFile, byKeyFile, byFunction} {
 		client, err := elasticstore.NewClient(c)
 		if err != nil {
 			t.Fatal(err)
@@ -216,14 +226,14 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"driver.Assurances": {driver.Assurances{}}, "driver.Client": {rec.Client}, "driver.Cursor": {driver.Cursor{}},
 		"driver.Due": {driver.DueNothing}, "driver.EndReason": {driver.EndRevoked}, "driver.Fact": {driver.Fact{}},
 		"driver.Grave": {*grave.Grave}, "driver.ID": {rec.ID}, "driver.Info": {rec.Info()}, "driver.Kind": {rec.Kind},
-		"driver.Layout": {rec.ID.Layout()}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
+		"driver.Layout": {rec.ID.Layout()}, "driver.Period": {driver.Period{}}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
 		"driver.Record": {*rec, *grave}, "driver.Report": {report}, "driver.Severity": {driver.SeverityFail},
 		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}}, "driver.Value": {rec.Values[0]},
 		"driver.ValueList": {rec.Values, rec.Extra, grave.Grave.Extra}, "driver.Version": {rec.Version}, "driver.WriteID": {rec.WriteIDs[0]},
 
 		"memstore.Config": {memstore.Config{}}, "memstore.Store": {store},
 		"sqlitestore.Config": {sqlitestore.Config{}}, "sqlitestore.Store": {file},
-		"elasticstore.ClientConfig": {es, byKey}, "elasticstore.Client": clients, "elasticstore.Config": {elasticstore.Config{}}, "elasticstore.Store": {engine},
+		"elasticstore.ClientConfig": {es, byKey, byFile, byKeyFile, byFunction}, "elasticstore.Login": {login, elasticstore.Login{APIKey: apiKey}}, "elasticstore.Client": clients, "elasticstore.Config": {elasticstore.Config{}}, "elasticstore.Store": {engine},
 		"storetest.Harness": {storetest.Harness{}},
 
 		"dancer.Config": {*perl, perl}, "dancer.Cookie": {perl.Cookie}, "dancer.Warning": {dancer.Warning{}}, "dancer.LoadOptions": {dancer.LoadOptions{}},
@@ -270,7 +280,7 @@ func nestings(v any) map[string]any {
 // Where a pointer is, it prints the address, with verbs that fit pointers.
 func holdsValues(v any) bool {
 	switch v.(type) {
-	case driver.Record, driver.Grave, driver.Value, driver.ValueList, cloakroom.SessionOf, cloakroom.ForeignToken, cloakroom.ForeignSession, elasticstore.ClientConfig:
+	case driver.Record, driver.Grave, driver.Value, driver.ValueList, cloakroom.SessionOf, cloakroom.ForeignToken, cloakroom.ForeignSession, elasticstore.ClientConfig, elasticstore.Login:
 		return true
 	}
 	return false

@@ -371,30 +371,34 @@ func TestI6_TooLargeFailsAlone(t *testing.T) {
 // A change that the store itself refuses, such as one for which its engine can't take
 // the record, fails its own save, not those that would go out with it.
 func TestI6_WhatTheStoreRefusesFailsAlone(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		r := newRig(t, nil)
-		s := r.stored(0)
-		g, first := r.blocked(s)
-		save := func(f func(*cloakroom.Session)) <-chan error { return r.queued(s, f) }
-		a := save(one)
-		bad := save(func(s *cloakroom.Session) { one(s); number(13).Set(s, 13) })
-		b := save(one)
-		r.store.hook(func(c *call) fate {
-			if c.op == "update" && c.rec.Values.Get("number13") != nil {
-				c.err = cloakroom.ErrInvalid
-				return answered
-			}
-			return pass
-		})
-		g.let(pass)
-		for name, c := range map[string]<-chan error{"in flight": first, "the first": a, "the last": b} {
-			if err := <-c; err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
+	for _, refusal := range []error{cloakroom.ErrInvalid, cloakroom.ErrTooLarge} {
+		runInBubble(t, refusal.Error(), func(t *testing.T) { refusedAlone(t, refusal) })
+	}
+}
+
+func refusedAlone(t *testing.T, refusal error) {
+	r := newRig(t, nil)
+	s := r.stored(0)
+	g, first := r.blocked(s)
+	save := func(f func(*cloakroom.Session)) <-chan error { return r.queued(s, f) }
+	a := save(one)
+	bad := save(func(s *cloakroom.Session) { one(s); number(13).Set(s, 13) })
+	b := save(one)
+	r.store.hook(func(c *call) fate {
+		if c.op == "update" && c.rec.Values.Get("number13") != nil {
+			c.err = refusal
+			return answered
 		}
-		r.wantErr("the one that is refused", <-bad, cloakroom.ErrInvalid)
-		r.wantVisits(s.ID(), 2)
+		return pass
 	})
+	g.let(pass)
+	for name, c := range map[string]<-chan error{"in flight": first, "the first": a, "the last": b} {
+		if err := <-c; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	r.wantErr("the one that is refused", <-bad, refusal)
+	r.wantVisits(s.ID(), 2)
 }
 
 func TestI6_TooLargeCanBeMended(t *testing.T) {
@@ -704,7 +708,9 @@ func TestI13_EveryWriteCounts(t *testing.T) {
 // An answer that says for certain that nothing was done leaves the change to be
 // saved again.
 func TestI13_RefusedIsNotUnknown(t *testing.T) {
-	for name, refusal := range map[string]error{"full": errFull, "invalid": fmt.Errorf("faulty: %w", cloakroom.ErrInvalid)} {
+	for name, refusal := range map[string]error{
+		"full": errFull, "invalid": fmt.Errorf("faulty: %w", cloakroom.ErrInvalid), "too large": fmt.Errorf("faulty: %w", cloakroom.ErrTooLarge),
+	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)
 			s := r.open(r.stored(1))

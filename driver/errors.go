@@ -46,6 +46,10 @@ var (
 	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
 	ErrInvalid = errors.New("invalid record")
 
+	// ErrTooLarge: the session's values exceed Config.MaxBytes, or the record a bound of
+	// the store's or its engine's. Nothing was written.
+	ErrTooLarge = errors.New("session too large")
+
 	// ErrCorrupt: the record under this id can't be understood. Manager.Fresh starts a
 	// new session in its place.
 	ErrCorrupt = errors.New("corrupt record")

@@ -1,6 +1,9 @@
 package driver
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // This file is Inspector, through which stores report to operators.
 
@@ -26,6 +29,20 @@ type Report struct {
 	Engine   string    // the engine's name and version, such as "OpenSearch 2.19.1"
 	Facts    []Fact    // facts for operators, such as the size
 	Problems []Problem // problems that need a remedy; empty if all is well
+
+	// Periods are the parts that the store keeps records in, if it has such and can tell
+	// their sizes. Optional.
+	Periods []Period
+}
+
+// Period is a part of a store, such as the records of a day.
+type Period struct {
+	Name      string // as the engine knows it
+	Documents int64  // records, ledgers and graves; -1: unknown
+	Bytes     int64  // on disk, with all copies; -1: unknown
+	// DropFrom is the time from which a sweep drops the period whole, if no deadline in it
+	// lies ahead. The zero time: it is never dropped whole.
+	DropFrom time.Time
 }
 
 // Fact is one line of a Report.

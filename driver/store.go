@@ -35,7 +35,7 @@ import (
 // dropped yet: its engine may lag.
 //
 // Outcome: errors other than ErrNotFound, ErrGone, ErrExists, ErrConflict, ErrCorrupt,
-// ErrNewer, ErrInvalid and ErrOverloaded leave open whether a write happened. Even
+// ErrNewer, ErrInvalid, ErrTooLarge and ErrOverloaded leave open whether a write happened. Even
 // ErrExists and ErrConflict don't prove that someone else wrote, since engines retry
 // internally. Unless the store vouches for its answers (Assurances), the Manager looks
 // for its write id.

@@ -12,7 +12,7 @@ import (
 // login over plain HTTP.
 func (c *client) inClear() (hosts []string) {
 	for _, n := range c.nodes.nodes {
-		if u := n.url; u.Scheme == "http" && (u.User != nil || c.header() != "") && !isLoopback(u.Hostname()) {
+		if u := n.url; u.Scheme == "http" && (u.User != nil || c.logins.any()) && !isLoopback(u.Hostname()) {
 			hosts = append(hosts, u.Host)
 		}
 	}

@@ -41,7 +41,7 @@ func TestClientConfigErrors(t *testing.T) {
 		"query":              {URLs: []string{"http://alice:" + secret + "@host?x=" + secret}},
 		"without a password": {URLs: []string{"http://alice@host"}},
 		"only one of them":   {URLs: []string{"http://host"}, APIKey: secret, User: "alice", Password: secret},
-		"one of User":        {URLs: []string{"http://host"}, Password: secret},
+		"one of user":        {URLs: []string{"http://host"}, Password: secret},
 		"white space":        {URLs: []string{"http://host"}, APIKey: secret + "\n"},
 		"must not be":        {URLs: []string{"http://host"}, ConnectTimeout: -1},
 		"CAFile and CA":      {URLs: []string{"http://host"}, CAFile: "x", CA: []byte("x")},
@@ -158,15 +158,6 @@ func TestTLS(t *testing.T) {
 	_, err := Open(testContext(t), ClientConfig{URLs: []string{server.URL}}, lab.config(nil))
 	if err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown authority: %v", err)
-	}
-	plain := strings.Replace(server.URL, "https", "http", 1)
-	if s, err := Open(testContext(t), ClientConfig{URLs: []string{plain}}, lab.config(nil)); err == nil {
-		// Go's server answers 400 in plain text, which is no engine's.
-		_, err = s.Get(testContext(t), driver.NewID(driver.LayoutDay, time.Now()))
-		if !strings.Contains(err.Error(), "HTTPS") {
-			t.Errorf("http to an https port: %v", err)
-		}
-		_ = s.Close()
 	}
 }
 

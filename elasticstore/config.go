@@ -23,6 +23,11 @@ type Config struct {
 	// Neither arrangement finds records of the other. Defaults to false.
 	OneIndex bool
 
+	// ReadOnly is for a login that may only read, such as a console's: Open sets nothing
+	// up, and Get, Search, Summarize and Report work. Writes, Sweep and Setup are
+	// driver.ErrInvalid. Defaults to false.
+	ReadOnly bool
+
 	// Shards is the number of primary shards of new indices. Defaults to 1,
 	// which serves thousands of saves a second.
 	Shards int
@@ -73,7 +78,8 @@ type Config struct {
 
 	// QueueItems bounds the reads that wait to be sent, and likewise the writes.
 	// QueueBytes bounds the bytes of those writes. Operations beyond fail at once with
-	// driver.ErrOverloaded. Default to 10,000 and 64 MiB.
+	// driver.ErrOverloaded, and a single record beyond QueueBytes with
+	// driver.ErrTooLarge. Default to 10,000 and 64 MiB.
 	QueueItems, QueueBytes int
 
 	// CopyBytes bounds the memory of the copies that the Store keeps of records. Get

@@ -120,6 +120,14 @@
 // ApplySettings needs more: manage on the indices in Elasticsearch,
 // indices:admin/settings/update in OpenSearch.
 //
+// Report tells which of these the login lacks, and does without others: with monitor on
+// the indices (OpenSearch: indices:monitor/stats) it tells sizes too, and with
+// cluster_monitor in OpenSearch health, disks and room for shards.
+//
+// With Config.ReadOnly a login needs less: in Elasticsearch read on the indices, in
+// OpenSearch read and cluster_composite_ops_ro. Report names what it couldn't see, and the
+// right that shows it.
+//
 // # Durability
 //
 // An acknowledged write is on disk (fsync of the translog) on the primary shard and on
@@ -179,8 +187,9 @@
 //
 // # Limits
 //
-// A record, or the answer to Config.MaxItems reads, is bounded by memory and by
-// the engine's http.max_content_length (100 MB by default). App and principal
+// A record, or the answer to Config.MaxItems reads, is bounded by memory. A record is
+// also bounded by Config.QueueBytes and by the engine's http.max_content_length (100 MB by
+// default); a larger one is driver.ErrTooLarge. App and principal
 // must be UTF-8 of at most 32,766 bytes.
 //
 // # Deviations

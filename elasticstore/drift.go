@@ -182,6 +182,9 @@ func (s *Store) settingsThere(ctx context.Context) (map[string]flat, error) {
 //
 // An index that can't be changed doesn't keep the others from it; the error names it.
 func (s *Store) ApplySettings(ctx context.Context, drift []Drift) error {
+	if s.cfg.ReadOnly {
+		return opError("apply settings", errReadOnly)
+	}
 	long, done, err := s.beginLong(ctx)
 	if err != nil {
 		return opError("apply settings", err)

@@ -14,15 +14,13 @@ import (
 
 // reportSettings reports settings of indices that differ from the configuration, and
 // what of the configuration the template overrides.
-func (s *Store) reportSettings(ctx context.Context, problem tellProblem) {
-	s.reportEdits(ctx, problem)
+func (s *Store) reportSettings(ctx context.Context, f *findings) {
+	s.reportEdits(ctx, f)
 	there, err := s.settingsThere(ctx)
-	if err != nil {
-		problem("settings-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
-			"The settings of the indices can't be read: %v.", err)
+	if !f.learned("the settings of the indices", right{"view_index_metadata", "indices:admin/get"}, err) {
 		return
 	}
-	reportReplication(there, problem)
+	reportReplication(there, f)
 	var plain, unsafe []Drift
 	for _, d := range differences(there, s.wanted(ctx)) {
 		if _, ok := promised[d.Setting]; ok {
@@ -32,19 +30,19 @@ func (s *Store) reportSettings(ctx context.Context, problem tellProblem) {
 		}
 	}
 	if len(unsafe) > 0 {
-		problem("settings-unsafe", driver.SeverityFail, "Apply the configuration to these indices (Store.Drift, Store.ApplySettings).",
+		f.problem("settings-unsafe", driver.SeverityFail, "Apply the configuration to these indices (Store.Drift, Store.ApplySettings).",
 			"Indices have settings that break a promise. An acknowledged save may be lost (%s), or documents be changed or refused (pipelines): %s.",
 			keyDurability, summarized(unsafe))
 	}
 	if len(plain) > 0 {
-		problem("settings-drift", driver.SeverityWarn, "Apply the configuration to these indices (Store.Drift, Store.ApplySettings), "+
+		f.problem("settings-drift", driver.SeverityWarn, "Apply the configuration to these indices (Store.Drift, Store.ApplySettings), "+
 			"or leave what was set on purpose: indices of periods go by themselves.",
 			"Indices have other settings than the configuration, or the template, has for new ones: %s.", summarized(plain))
 	}
 }
 
 // reportEdits reports what of the configuration the template overrides.
-func (s *Store) reportEdits(ctx context.Context, problem tellProblem) {
+func (s *Store) reportEdits(ctx context.Context, f *findings) {
 	ours := s.indexSettings()
 	var changed []string
 	for name, value := range s.newIndexSettings(ctx) {
@@ -57,13 +55,13 @@ func (s *Store) reportEdits(ctx context.Context, problem tellProblem) {
 		changed = append(changed, fmt.Sprintf("%s is not set instead of %q", name, textOf(value)))
 	}
 	if slices.Sort(changed); len(changed) > 0 {
-		problem("template-edited", driver.SeverityInfo, "If it is meant to stay, put it into the configuration: Config.Replicas, RefreshInterval or Settings.",
+		f.problem("template-edited", driver.SeverityInfo, "If it is meant to stay, put it into the configuration: Config.Replicas, RefreshInterval or Settings.",
 			"The index template %q was edited, and new indices have it so: %s.", s.names.template(), strings.Join(changed, "; "))
 	}
 }
 
 // reportReplication reports indices whose copies may lag behind.
-func reportReplication(there map[string]flat, problem tellProblem) {
+func reportReplication(there map[string]flat, f *findings) {
 	var found []string
 	for index, settings := range there {
 		if kind := settings[keyReplication]; kind != "" && kind != byDocument {
@@ -71,7 +69,7 @@ func reportReplication(there map[string]flat, problem tellProblem) {
 		}
 	}
 	if slices.Sort(found); len(found) > 0 {
-		problem("segment-replication", driver.SeverityFail,
+		f.problem("segment-replication", driver.SeverityFail,
 			fmt.Sprintf("Set Config.Settings %q to %s, for new indices, and reindex the lasting ones.", keyReplication, byDocument),
 			"OpenSearch replicates segments of indices, and not documents: %s. So a read may miss an acknowledged write, where there are replicas.", quoted(found))
 	}

@@ -99,6 +99,8 @@ func fromBatch(ctx context.Context, err error) (sent, ok bool, own error) {
 	switch {
 	case errors.Is(err, batch.ErrClosed):
 		return false, true, driver.ErrClosed
+	case errors.Is(err, batch.ErrTooLarge):
+		return false, true, fmt.Errorf("%w: the document is larger than Config.QueueBytes", driver.ErrTooLarge)
 	case errors.Is(err, batch.ErrFull):
 		return false, true, fmt.Errorf("%w: %w: too many operations wait for the engine (Config.QueueItems, QueueBytes)",
 			driver.ErrUnavailable, driver.ErrOverloaded)
@@ -122,8 +124,17 @@ func performFault(ctx context.Context, what string, err error) *fault {
 	case errors.As(err, &dial) && dial.Op == "dial":
 		f.certain = true
 	}
-	if isTLS(err) {
+	var scheme *schemeError
+	var login *loginError
+	switch {
+	case isTLS(err):
 		f.certain, f.again, f.settings = true, never, true
+	case errors.As(err, &scheme):
+		// The port was found to speak another protocol after the request. So what was
+		// written may have been executed just before that.
+		f.again, f.settings = never, true
+	case errors.As(err, &login):
+		f.certain = true
 	}
 	return f
 }

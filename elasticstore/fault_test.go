@@ -99,7 +99,7 @@ func wantError(t testing.TB, err error, want ...error) {
 // tell apart.
 func tells(err error, want ...error) error {
 	told := []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict, driver.ErrCorrupt,
-		driver.ErrInvalid, driver.ErrUnavailable, driver.ErrUnknown, driver.ErrOverloaded, driver.ErrClosed}
+		driver.ErrInvalid, driver.ErrTooLarge, driver.ErrUnavailable, driver.ErrUnknown, driver.ErrOverloaded, driver.ErrClosed}
 	for _, e := range told {
 		is, should := errors.Is(err, e), slices.Contains(want, e)
 		if is != should {
@@ -506,7 +506,7 @@ func TestTooLargeForOneRequest(t *testing.T) {
 		items = append(items, &write{index: s.names.of(r.ID), id: r.ID, document: document})
 		if i == large {
 			_, err := s.Create(testContext(t), r)
-			wantError(t, err, driver.ErrInvalid)
+			wantError(t, err, driver.ErrTooLarge)
 			if !strings.Contains(err.Error(), "http.max_content_length") {
 				t.Errorf("the error doesn't say what to do: %v", err)
 			}

@@ -19,6 +19,9 @@ func (s *Store) ensure(ctx context.Context, index string, lifetime time.Duration
 	if p.made.ok.Load() {
 		return nil
 	}
+	if s.cfg.ReadOnly {
+		return s.outOfSight(index)
+	}
 	return s.onceFor(ctx, &p.made, func(ctx context.Context) error {
 		b := s.backoff()
 		for {

@@ -86,6 +86,9 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 			return s.takeStock(ctx, list)
 		}
 	}
+	if s.cfg.ReadOnly {
+		return nil
+	}
 	now := s.cfg.now()
 	return s.changeLoaded(ctx, was, func(r *register, fresh bool) bool {
 		switch {
@@ -214,23 +217,31 @@ func (i *incident) problem(n names) driver.Problem {
 		what = "the ledgers, which say who is signed in where"
 	}
 	const restore = "Restore what was in it from a snapshot, beside the index that is there now: docs/operations.md says how (A lost index). Or give it up. Then acknowledge the loss (Store.Acknowledge)."
-	p := driver.Problem{Code: "index-" + i.What, Severity: driver.SeverityFail, Remedy: restore}
 	switch i.What {
 	case wasLost:
-		p.Meaning = fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s; those visitors have to sign in again.", i.Index, when, what)
+		return driver.Problem{
+			Code: "index-lost", Severity: driver.SeverityFail, Remedy: restore,
+			Meaning: fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s; those visitors have to sign in again.", i.Index, when, what),
+		}
 	case wasRestored:
-		p.Severity = driver.SeverityWarn
-		p.Meaning = fmt.Sprintf("The index %q was restored from a snapshot (%s). What was saved after the snapshot is lost, and sessions that ended after it may open again.", i.Index, when)
-		p.Remedy = "See docs/operations.md (Backup and restore) for Config.NotBefore and for the ledgers. Then acknowledge it (Store.Acknowledge)."
-	default:
-		p.Meaning = fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s; those visitors have to sign in again.", i.Index, when, what)
+		return driver.Problem{
+			Code: "index-restored", Severity: driver.SeverityWarn,
+			Meaning: fmt.Sprintf("The index %q was restored from a snapshot (%s). What was saved after the snapshot is lost, and sessions that ended after it may open again.", i.Index, when),
+			Remedy:  "See docs/operations.md (Backup and restore) for Config.NotBefore and for the ledgers. Then acknowledge it (Store.Acknowledge).",
+		}
 	}
-	return p
+	return driver.Problem{
+		Code: "index-remade", Severity: driver.SeverityFail, Remedy: restore,
+		Meaning: fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s; those visitors have to sign in again.", i.Index, when, what),
+	}
 }
 
 // Acknowledge takes note that an operator knows of the indices that were lost, made anew
 // or restored: Report doesn't tell of them any more. It returns their names.
 func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
+	if s.cfg.ReadOnly {
+		return nil, opError("acknowledge", errReadOnly)
+	}
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
 		return nil, opError("acknowledge", err)
@@ -255,34 +266,28 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 	return known, nil
 }
 
-// registerProblems tells of what was lost, and of aliases in the place of indices.
-func (s *Store) registerProblems(ctx context.Context, list []indexInfo, problem tellProblem) {
-	found := s.byName(list)
-	for name, info := range found {
-		if info.name != name && info.mark != nil {
-			problem("index-alias", driver.SeverityInfo, "None is needed.", "The name %q is an alias of the index %q, which holds its documents.", name, info.name)
+// reportRegister tells of what was lost.
+func (x *examination) reportRegister(ctx context.Context, f *findings) {
+	found := map[string]*indexInfo{}
+	for _, i := range x.indices {
+		if x.names.ours(i.name) {
+			found[i.name] = &indexInfo{name: i.index, mark: i.mark, uuid: i.uuid, made: i.made}
 		}
 	}
-	if found[s.names.ledgers()] == nil {
+	ledgers := x.names.ledgers()
+	if found[ledgers] == nil {
 		return // that is told of by itself
 	}
-	was, err := s.loadRegister(ctx)
-	var f *fault
-	switch {
-	case errors.As(err, &f):
-		problem("register-unreadable", driver.SeverityWarn, "See to the engine's health, and to the rights of the login.",
-			"The register of indices, by which a lost index is noticed, can't be read: %v.", err)
-		return
-	case err != nil:
+	was, err := x.loadRegister(ctx)
+	if !f.learned("the register of indices, by which a lost index is noticed", right{"read", "read"}, err) {
 		return
 	}
-	now := s.cfg.now()
+	now := x.cfg.now()
 	r := was.clone()
-	if !r.copied(found, s.names.ledgers()) {
-		r.update(found, true, now, func(e *entry) bool { return s.over(e, now) })
+	if !r.copied(found, ledgers) {
+		r.update(found, true, now, func(e *entry) bool { return x.over(e, now) })
 	}
 	for _, i := range r.Incidents {
-		p := i.problem(s.names)
-		problem(p.Code, p.Severity, p.Remedy, "%s", p.Meaning)
+		f.problems = append(f.problems, i.problem(x.names))
 	}
 }

@@ -115,7 +115,7 @@ func (l *lab) call(t testing.TB, method, path, body string, want ...int) []byte 
 	if body != "" {
 		req.Header.Set("Content-Type", typeJSON)
 	}
-	res, err := l.client.(*client).http.RoundTrip(req)
+	res, err := l.client.(*client).http.Load().RoundTrip(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}

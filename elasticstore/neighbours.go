@@ -3,7 +3,6 @@ package elasticstore
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -175,27 +174,20 @@ func (s *Store) legacyTemplates(ctx context.Context) (list []otherTemplate) {
 }
 
 // reportNeighbours reports foreign templates that decide about the store's names.
-func (s *Store) reportNeighbours(ctx context.Context, problem tellProblem) {
+func (s *Store) reportNeighbours(ctx context.Context, f *findings) {
 	list, ours, err := s.templatesThere(ctx)
-	var f *fault
-	switch {
-	case errors.As(err, &f) && f.forbidden:
-		problem("templates-unseen", driver.SeverityInfo, "For a whole report, make it with a login that may see index templates.",
-			"The login may not see index templates. So it isn't known whether another's has the store's names in its patterns.")
-		return
-	case err != nil:
-		problem("templates-unreadable", driver.SeverityWarn, "See to the engine's health.", "The index templates can't be listed: %v.", err)
+	if !f.learned("whether others' index templates have the store's names in their patterns", seeTemplates, err) {
 		return
 	}
 	for _, c := range s.captures(list, ours) {
-		c.report(ours, problem)
+		c.report(ours, f)
 	}
 	if ours != nil || s.cfg.NoTemplate {
 		return
 	}
 	for _, other := range list {
 		if !other.legacy && other.priority == s.cfg.TemplatePriority && slices.ContainsFunc(s.names.templatePatterns(), other.matches) {
-			problem("template-overlap", driver.SeverityWarn,
+			f.problem("template-overlap", driver.SeverityWarn,
 				"Set Config.TemplatePriority to another number, or narrow the other's patterns, and run setup. Or do without (Config.NoTemplate).",
 				"The index template %q has patterns (%s) that overlap with ours, and the same priority, %d. So the engine refuses ours. Indices are made without it.",
 				other.name, quoted(other.patterns), other.priority)
@@ -204,20 +196,20 @@ func (s *Store) reportNeighbours(ctx context.Context, problem tellProblem) {
 }
 
 // report reports one template that decides.
-func (c capture) report(ours *otherTemplate, problem tellProblem) {
+func (c capture) report(ours *otherTemplate, f *findings) {
 	remedy := fmt.Sprintf("Narrow its patterns, which are %s, or lower its priority, or set Config.TemplatePriority above %d and run setup.",
 		quoted(c.patterns), c.priority)
 	what := fmt.Sprintf("The index template %q, which isn't the store's, has names such as %q in its patterns", c.name, c.example)
 	switch {
 	case c.dataStream:
-		problem("template-data-stream", driver.SeverityFail, remedy,
+		f.problem("template-data-stream", driver.SeverityFail, remedy,
 			"%s, and makes data streams of them. The engine refuses to make the store's indices of these names.", what)
 	case ours != nil:
-		problem("template-captures", driver.SeverityWarn, remedy,
+		f.problem("template-captures", driver.SeverityWarn, remedy,
 			"%s, and takes precedence over the store's. Indices that the store makes have all that they need, and whatever else this template adds. "+
 				"An index that the engine makes by itself isn't the store's.", what)
 	default:
-		problem("template-captures", driver.SeverityInfo, "It's for you to know; the store's own template would take precedence by a higher priority.",
+		f.problem("template-captures", driver.SeverityInfo, "It's for you to know; the store's own template would take precedence by a higher priority.",
 			"%s, and the store has no template here. Indices that the store makes have all that they need, and whatever else this template adds.", what)
 	}
 }
@@ -229,16 +221,11 @@ func (s *Store) tellNeighbours(ctx context.Context) {
 	if s.unseen.Load() {
 		return
 	}
-	s.reportNeighbours(ctx, func(code string, how driver.Severity, remedy, format string, args ...any) {
-		meaning := fmt.Sprintf(format, args...)
-		switch code {
-		case "template-captures", "template-data-stream":
-			if how == driver.SeverityInfo || !s.notes.first(code+meaning) {
-				return
-			}
-		default:
-			return
+	var f findings
+	s.reportNeighbours(ctx, &f)
+	for _, p := range f.problems {
+		if p.Code != "template-overlap" && p.Severity != driver.SeverityInfo && s.notes.first(p.Code+p.Meaning) {
+			s.cfg.Logger.Warn("elasticstore: "+p.String(), "problem", p.Code)
 		}
-		s.cfg.Logger.Warn("elasticstore: "+meaning+" "+remedy, "problem", code)
-	})
+	}
 }

@@ -301,7 +301,7 @@ func TestTemplatesUnseen(t *testing.T) {
 	if n := f.requests(l.index + "-periods"); n > 1 {
 		t.Errorf("it was asked %d times for what is forbidden", n)
 	}
-	if p := problems(t, s)["templates-unseen"]; p.Severity != driver.SeverityInfo {
+	if p := problems(t, s)["rights-to-see"]; p.Severity != driver.SeverityInfo {
 		t.Errorf("problem: %+v", p)
 	}
 }

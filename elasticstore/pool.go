@@ -24,6 +24,7 @@ type node struct {
 	failures int       // in a row
 	until    time.Time // the end of its rest
 	asked    int       // requests under way to a node that failed
+	probes   probes
 }
 
 const (

@@ -48,7 +48,7 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	p := s.placeOf(id)
 	t := target{p.name, id, s.copies.of(id), p.home.Load()}
 	if !s.names.periodic(id) {
-		if err := s.prepare(ctx); err != nil {
+		if err := s.prepareToRead(ctx); err != nil {
 			return nil, err
 		}
 	}

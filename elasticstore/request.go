@@ -33,6 +33,7 @@ type request struct {
 	body                []byte
 	shared              *body // in place of body; the caller of send owns it
 	lines               bool  // the body is newline-delimited
+	list                bool  // the answer is a list
 	write               bool  // it may write records
 }
 
@@ -154,7 +155,7 @@ func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []
 		switch {
 		case len(body) == 0:
 			text = "the answer is empty"
-		case body[0] != '{':
+		case body[0] != '{' && (!r.list || body[0] != '['):
 			text = "the answer is not from Elasticsearch or OpenSearch: " + excerpt(body)
 		case kind != typeJSON && !strings.HasSuffix(kind, "+json"):
 			text = fmt.Sprintf("the answer is of the type %.80q instead of JSON", kind)

@@ -70,7 +70,7 @@ func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMe
 		return page[*driver.Record]{}, err
 	}
 	defer done()
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepareToRead(ctx); err != nil {
 		return page[*driver.Record]{}, err
 	}
 	body := object{
@@ -395,7 +395,7 @@ func (s *Store) Refresh(ctx context.Context) error {
 		return opError("refresh", err)
 	}
 	defer done()
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepareToRead(ctx); err != nil {
 		return searchError(ctx, "refresh", err)
 	}
 	if err := s.refresh(ctx, s.names.searched()); err != nil {

@@ -90,6 +90,9 @@ func (s *Store) Setup(ctx context.Context) error {
 		return opError("setup", err)
 	}
 	defer done()
+	if s.cfg.ReadOnly {
+		return opError("setup", errReadOnly)
+	}
 	if err := s.setUp(bounded); err != nil {
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = fmt.Errorf("%w: %w", contextError(ctx), err)

@@ -65,6 +65,9 @@ func New(c Client, config *Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{client: c, cfg: cfg, names: names{cfg.Index, cfg.OneIndex}, closing: make(chan struct{})}
+	if cl, ok := c.(*client); ok {
+		cl.logger.CompareAndSwap(nil, cfg.Logger)
+	}
 	s.tellInClear()
 	s.ready.now = cfg.now
 	s.copies = newCopies(cfg.CopyBytes)
@@ -102,7 +105,11 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	s.owned = cl
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := s.prepare(ctx); err != nil {
+	begin := s.prepare
+	if s.cfg.ReadOnly {
+		begin = s.checkReading
+	}
+	if err := begin(ctx); err != nil {
 		var f *fault
 		if errors.As(err, &f) && f.settings {
 			_ = s.Close() // always nil
@@ -195,7 +202,7 @@ func opError(op string, err error) error {
 // that a write may have been executed, or may yet be.
 func result(ctx context.Context, op string, id driver.ID, err error, sent bool) error {
 	for _, known := range []error{driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
-		driver.ErrCorrupt, driver.ErrNewer, driver.ErrInvalid, driver.ErrClosed, driver.ErrOverloaded} {
+		driver.ErrCorrupt, driver.ErrNewer, driver.ErrInvalid, driver.ErrTooLarge, driver.ErrClosed, driver.ErrOverloaded} {
 		if errors.Is(err, known) {
 			return fmt.Errorf("elasticstore: %s %v: %w", op, id, err)
 		}

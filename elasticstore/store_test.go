@@ -25,6 +25,7 @@ func TestStore(t *testing.T) {
 func conform(whole *testing.T, one bool) {
 	// Families of tests reuse a lab, one after the other. Otherwise making indices would
 	// take most of the time.
+	const tooLarge = 4 << 20
 	labs := map[driver.Store]*lab{}
 	free := []*lab{newLab(whole)} // by whole itself, which is skipped where there is no engine
 	change := func(c *Config) {
@@ -32,9 +33,11 @@ func conform(whole *testing.T, one bool) {
 			c.CopyBytes = -1
 		}
 		c.Settings = map[string]any{"gc_deletes": "0s"}
+		c.QueueBytes = tooLarge
 		c.patience = 300 * time.Millisecond // no node of the lab lags behind
 	}
 	storetest.Run(whole, storetest.Harness{
+		TooLarge: tooLarge,
 		Patience: patient,
 		Open: func(t testing.TB) driver.Store {
 			if len(free) == 0 {

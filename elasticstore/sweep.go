@@ -33,6 +33,9 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 		return report, searchError(ctx, "sweep", err)
 	}
 	defer done()
+	if s.cfg.ReadOnly {
+		return report, opError("sweep", errReadOnly)
+	}
 	if err := s.prepare(long); err != nil {
 		return report, s.sweepError(ctx, long, err)
 	}

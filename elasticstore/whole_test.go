@@ -114,7 +114,7 @@ func tooLarge(t *testing.T, l *lab) {
 	}
 	mustCreate(t, s, of(1))
 	_, err := s.Create(testContext(t), of(300))
-	wantError(t, err, driver.ErrInvalid)
+	wantError(t, err, driver.ErrTooLarge)
 	if !strings.Contains(err.Error(), "http.max_content_length") {
 		t.Errorf("the error doesn't name the setting: %v", err)
 	}

@@ -130,6 +130,9 @@ const mostDocument = 64 << 10
 // carryOut writes a document, as often as its failures allow. r is the record that the
 // document holds; nil for a grave.
 func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.Time, r *driver.Record) written {
+	if s.cfg.ReadOnly {
+		return written{err: errReadOnly}
+	}
 	if w.action == replaceAt && (w.at.Term == 0 || w.at.Term >= graveMark) {
 		// No record is at such a version. The engine must not be asked: a grave is at
 		// its own.
@@ -289,6 +292,9 @@ func (s *Store) refuse(w *write, r *refusal) error {
 	if r.mapping {
 		return &fault{certain: true, cause: r, text: fmt.Sprintf("the index %q refuses documents of this package, so its mapping is another's: "+
 			"reindex it into one that has the mapping of the template %q, or remove it if there is nothing in it that matters", w.index, s.names.template())}
+	}
+	if r.large {
+		return fmt.Errorf("%w: %w", driver.ErrTooLarge, r)
 	}
 	return fmt.Errorf("%w: %w", driver.ErrInvalid, r)
 }

@@ -22,7 +22,8 @@ type Config struct {
 
 	// QueueItems and QueueBytes bound the saves that wait for their transaction, by
 	// number and by the bytes of their values. A save beyond fails at once with
-	// driver.ErrOverloaded. Default to 16384 and 64 MiB.
+	// driver.ErrOverloaded, and one that alone is beyond QueueBytes with
+	// driver.ErrTooLarge. Default to 16384 and 64 MiB.
 	QueueItems int
 	QueueBytes int
 

@@ -17,7 +17,7 @@ import (
 // told are the errors that leave this package unchanged.
 var told = []error{
 	driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict,
-	driver.ErrInvalid, driver.ErrCorrupt, driver.ErrClosed, driver.ErrUnavailable,
+	driver.ErrInvalid, driver.ErrTooLarge, driver.ErrCorrupt, driver.ErrClosed, driver.ErrUnavailable,
 	context.Canceled, context.DeadlineExceeded,
 }
 
@@ -32,6 +32,8 @@ func (s *Store) fail(op string, id driver.ID, err error) error {
 		op += " " + id.String()
 	}
 	switch {
+	case errors.Is(err, batch.ErrTooLarge):
+		err = fmt.Errorf("%w: the values are larger than Config.QueueBytes", driver.ErrTooLarge)
 	case errors.Is(err, batch.ErrFull):
 		err = fmt.Errorf("%w: %w: too many saves wait for %s", driver.ErrUnavailable, driver.ErrOverloaded, s.path)
 	case errors.Is(err, batch.ErrClosed):
@@ -51,7 +53,7 @@ func explain(path string, err error) error {
 	var why string
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultTooBig:
-		return fmt.Errorf("%w: too large for SQLite: %w", driver.ErrInvalid, err)
+		return fmt.Errorf("%w: too large for SQLite: %w", driver.ErrTooLarge, err)
 	case sqlite.ResultBusy, sqlite.ResultLocked, sqlite.ResultProtocol:
 		why = "another process keeps %s locked"
 	case sqlite.ResultFull:

@@ -13,14 +13,16 @@ import (
 )
 
 func TestStore(t *testing.T) {
+	const tooLarge = 4 << 20
 	paths := map[driver.Store]string{}
 	open := func(t testing.TB, path string) driver.Store {
 		t.Helper()
-		s := open(t, path, nil)
+		s := open(t, path, &sqlitestore.Config{QueueBytes: tooLarge})
 		paths[s] = path
 		return s
 	}
 	storetest.Run(t, storetest.Harness{
+		TooLarge: tooLarge,
 		Open: func(t testing.TB) driver.Store {
 			return open(t, filepath.Join(t.TempDir(), "sessions.db"))
 		},

@@ -254,7 +254,7 @@ func (e *env) wantError(err, want error, what string) {
 // told are the errors that callers tell apart. An error is one of them.
 var told = []error{
 	driver.ErrNotFound, driver.ErrGone, driver.ErrExists, driver.ErrConflict, driver.ErrCorrupt,
-	driver.ErrInvalid, driver.ErrUnavailable, driver.ErrNewer, driver.ErrOverloaded, driver.ErrClosed,
+	driver.ErrInvalid, driver.ErrTooLarge, driver.ErrUnavailable, driver.ErrNewer, driver.ErrOverloaded, driver.ErrClosed,
 }
 
 // isError returns what is wrong with err if it should be want alone.

@@ -93,6 +93,7 @@ func harness(faults ...fault) storetest.Harness {
 			defer d.mu.Unlock()
 			d.damaged[id] = true
 		},
+		TooLarge: mostBytes,
 		Many:     120,
 		Patience: patience,
 	}
@@ -173,7 +174,7 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
-	if err := driver.CheckDepth(r.Values, r.Extra); err != nil && !s.faults[takesTooDeep] {
+	if err := s.fits(r); err != nil {
 		return driver.Version{}, fmt.Errorf("reference: %w", err)
 	}
 	old := s.data.records[r.ID]
@@ -197,7 +198,7 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
-	if err := driver.CheckDepth(r.Values, r.Extra); err != nil && !s.faults[takesTooDeep] {
+	if err := s.fits(r); err != nil {
 		return driver.Version{}, fmt.Errorf("reference: %w", err)
 	}
 	if err := s.isAt(r.ID, r.Version); err != nil {
@@ -207,6 +208,23 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	return s.put(r), nil
+}
+
+// mostBytes bounds the values of a reference's records.
+const mostBytes = 1 << 20
+
+// fits refuses what is nested too deep or is too large.
+func (s *reference) fits(r *driver.Record) error {
+	if err := driver.CheckDepth(r.Values, r.Extra); err != nil && !s.faults[takesTooDeep] {
+		return err
+	}
+	if r.Values.Bytes() <= mostBytes || s.faults[takesTooLarge] {
+		return nil
+	}
+	if s.faults[largeIsOverload] {
+		return fmt.Errorf("%w: %w", driver.ErrUnavailable, driver.ErrOverloaded)
+	}
+	return driver.ErrTooLarge
 }
 
 func (s *reference) isAt(id driver.ID, v driver.Version) error {

@@ -87,6 +87,11 @@ type Harness struct {
 	// session can be, so no manager writes them.
 	DropForgets bool
 
+	// TooLarge is the size, in bytes, of a value that the store refuses with
+	// driver.ErrTooLarge in a record, while it takes a value of a hundredth of that. Zero:
+	// the store has no such bound, or one that is too high to be tried.
+	TooLarge int
+
 	// Many is how many callers the stress tests have at a time. With fewer the
 	// suite is faster for a store whose operations wait for a disk. Defaults to
 	// 300.

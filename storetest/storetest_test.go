@@ -51,6 +51,8 @@ const (
 	gravesDropExtra             fault = "graves drop Extra"
 	takesTooDeep                fault = "takes what is nested too deep"
 	gravesTakeTooDeep           fault = "graves take what is nested too deep"
+	takesTooLarge               fault = "takes what is too large"
+	largeIsOverload             fault = "what is too large is told as overload"
 	gravesForgetWhose           fault = "graves forget whose they are"
 	newerIsMissing              fault = "newer records are not found"
 	newerIsCurrent              fault = "newer records are handed out"
@@ -129,6 +131,8 @@ var catches = map[fault]string{
 	gravesDropExtra:             "Extra/graves",
 	takesTooDeep:                "Deep/is_refused",
 	gravesTakeTooDeep:           "Deep/is_refused/grave",
+	takesTooLarge:               "Write/too_large",
+	largeIsOverload:             "Write/too_large",
 	gravesForgetWhose:           "Record/I13_grave_round_trip",
 	newerIsMissing:              "Newer/I8_is_an_outage",
 	newerIsCurrent:              "Newer/I8_is_an_outage",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -28,6 +29,29 @@ func testWrite(e *env) {
 	e.eachLayout("bury_again_unconditionally", testWriteBuryAgainUnconditionally)
 	e.run("ids_are_told_apart", testWriteIDsAreToldApart)
 	e.run("derived_ids", testWriteDerivedIDs)
+	if e.h.TooLarge > 0 {
+		e.eachLayout("too_large", testWriteTooLarge)
+	}
+}
+
+// testWriteTooLarge checks that a record beyond the store's bound is told as such, and
+// that nothing of it is written.
+func testWriteTooLarge(e *env, l driver.Layout) {
+	huge := fmt.Appendf(nil, "%q", strings.Repeat("x", e.h.TooLarge))
+	r := e.record(l)
+	fit := r.Values
+	r.Values = fit.With("huge", huge)
+	_, err := e.create(r)
+	e.wantError(err, driver.ErrTooLarge, "Create of a record that is too large")
+	e.wantMissing(r.ID)
+	r.Values = fit.With("some", fmt.Appendf(nil, "%q", strings.Repeat("x", e.h.TooLarge/100)))
+	r = e.mustCreate(r)
+	u := next(r)
+	u.Values = r.Values.With("huge", huge)
+	_, err = e.update(u)
+	e.wantError(err, driver.ErrTooLarge, "Update that makes a record too large")
+	e.wantRecord(r)
+	e.mustUpdate(next(r))
 }
 
 // dug returns a record that was written twice and then buried.

@@ -36,7 +36,7 @@ type Config struct {
 	KeepDeleted time.Duration
 
 	// MaxBytes bounds the data of one session, as scs encodes it. A Commit of more is
-	// driver.ErrInvalid. Negative: no bound here. Defaults to 1 MiB.
+	// driver.ErrTooLarge. Negative: no bound here. Defaults to 1 MiB.
 	MaxBytes int
 
 	// Timeout bounds the wait for the database. Commit and Delete go on for that long

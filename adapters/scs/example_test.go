@@ -72,7 +72,7 @@ func answerError(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, driver.ErrUnavailable):
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "5")
-	case errors.Is(err, driver.ErrInvalid):
+	case errors.Is(err, driver.ErrTooLarge):
 		status = http.StatusRequestEntityTooLarge
 	}
 	log.Printf("%s %s: %v", r.Method, r.URL.Path, err)

@@ -87,7 +87,8 @@ func (s *Store) FindCtx(ctx context.Context, token string) ([]byte, bool, error)
 // expiry that has passed makes a session that isn't found.
 //
 // Errors: driver.ErrGone, the token has been deleted: the request came too late, and
-// nothing was kept. driver.ErrInvalid, the data is too large, or the token is empty.
+// nothing was kept. driver.ErrTooLarge, the data is too large; driver.ErrInvalid, the token is
+// empty.
 // driver.ErrUnavailable, the database didn't answer; with driver.ErrUnknown the data may
 // have been kept, or not.
 func (s *Store) Commit(token string, data []byte, expiry time.Time) error {
@@ -100,7 +101,7 @@ func (s *Store) CommitCtx(ctx context.Context, token string, data []byte, expiry
 	case isNobodys(token):
 		return fmt.Errorf("scsstore: committing: %w: the token is empty", driver.ErrInvalid)
 	case s.config.MaxBytes > 0 && len(data) > s.config.MaxBytes:
-		return fmt.Errorf("scsstore: committing %v: %w: %d bytes of data, and Config.MaxBytes allows %d", s.ID(token), driver.ErrInvalid, len(data), s.config.MaxBytes)
+		return fmt.Errorf("scsstore: committing %v: %w: %d bytes of data, and Config.MaxBytes allows %d", s.ID(token), driver.ErrTooLarge, len(data), s.config.MaxBytes)
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()

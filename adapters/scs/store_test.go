@@ -67,7 +67,7 @@ func TestData(t *testing.T) {
 			}
 		}
 		err := s.Commit(token, make([]byte, 1<<20+1), c.Now().Add(time.Hour))
-		if !errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrUnavailable) {
+		if !errors.Is(err, driver.ErrTooLarge) || errors.Is(err, driver.ErrUnavailable) {
 			t.Errorf("Commit of too much: %v", err)
 		}
 		if got, _, _ := s.Find(token); len(got) != 1<<20 {

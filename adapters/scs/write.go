@@ -169,7 +169,7 @@ func (s *Store) failure(doing string, id driver.ID, sent bool, lost, last error)
 // isRefused reports whether an error says that nothing was written, and that there is no
 // point in reading again.
 func isRefused(err error) bool {
-	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
+	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrTooLarge) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
 }
 
 // isAnswered reports whether the database said that a write met something else.
@@ -179,7 +179,7 @@ func isAnswered(err error) bool {
 
 // isLasting reports whether an error won't go away in time.
 func isLasting(err error) bool {
-	return errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrNewer) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrInvalid)
+	return errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrNewer) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrTooLarge)
 }
 
 // backOff waits before try n+1, for a random time between half and all of 1 ms << n, at

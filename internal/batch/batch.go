@@ -69,7 +69,7 @@ type Config[T, R any] struct {
 
 	// QueueItems and QueueBytes bound the unsent items; Do refuses an item beyond with
 	// ErrFull. Items already sent do not count. An item above QueueBytes is always
-	// refused. Zero: no bound.
+	// refused, with ErrTooLarge. Zero: no bound.
 	QueueItems, QueueBytes int
 
 	// InFlight is the number of flushes that may run at once. Zero: 1.
@@ -132,7 +132,7 @@ func Ends(ctx context.Context) (done, late <-chan struct{}) {
 // Do hands item to a flush and waits for its result. The value and error are
 // those of its [Result], unless one of these comes first:
 //
-//   - ErrFull or ErrClosed, at once, when the item was not accepted.
+//   - ErrFull, ErrTooLarge or ErrClosed, at once, when the item was not accepted.
 //   - The end of ctx. The error wraps ctx.Err() and the cause of ctx. If the
 //     item had not been sent it never will be, and the error also matches
 //     ErrNotSent. If it had been sent, the flush goes on undisturbed, and the
@@ -205,6 +205,8 @@ func (b *Batcher[T, R]) enqueue(c *call[T, R]) error {
 	switch {
 	case b.closed:
 		return ErrClosed
+	case b.cfg.QueueBytes > 0 && c.size > b.cfg.QueueBytes:
+		return ErrTooLarge
 	case b.cfg.QueueItems > 0 && b.queue.items >= b.cfg.QueueItems,
 		b.cfg.QueueBytes > 0 && c.size > b.cfg.QueueBytes-b.queue.bytes:
 		return ErrFull

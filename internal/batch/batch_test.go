@@ -164,14 +164,19 @@ func TestQueueBytes(t *testing.T) {
 			QueueBytes: 10,
 		})
 		defer b.Close()
-		if _, err := b.Do(t.Context(), 11); !errors.Is(err, ErrFull) {
-			t.Errorf("more than the queue may ever hold: %v", err)
+		tooLarge := func() {
+			t.Helper()
+			if _, err := b.Do(t.Context(), 11); !errors.Is(err, ErrTooLarge) || !errors.Is(err, ErrNotSent) || errors.Is(err, ErrFull) {
+				t.Errorf("more than the queue may ever hold: %v", err)
+			}
 		}
+		tooLarge()
 		askAll(t.Context(), b, 9, 8) // the first is sent
 		if _, err := b.Do(t.Context(), 3); !errors.Is(err, ErrFull) {
 			t.Errorf("11 bytes in a queue of 10: %v", err)
 		}
 		a := ask(t.Context(), b, 2)
+		tooLarge() // also while the queue is full
 		e.letGo(2)
 		a.is(t, 4)
 		e.sent(t, []int{9}, []int{8, 2})

@@ -17,6 +17,10 @@ var (
 	// bounds. It matches ErrNotSent.
 	ErrFull = fmt.Errorf("%w: queue full", ErrNotSent)
 
+	// ErrTooLarge tells that the item alone is above Config.QueueBytes, so that it is
+	// refused even when the queue is empty. It matches ErrNotSent.
+	ErrTooLarge = fmt.Errorf("%w: the item is larger than the queue", ErrNotSent)
+
 	// ErrClosed tells that the Batcher was closed before Do was called. It
 	// matches ErrNotSent.
 	ErrClosed = fmt.Errorf("%w: closed", ErrNotSent)

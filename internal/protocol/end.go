@@ -210,7 +210,7 @@ func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known 
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrClosed):
+		case isUnfit(err) || errors.Is(err, driver.ErrClosed):
 			return fmt.Errorf("cloakroom: ending %v: %w", id, err)
 		case !backOff(ctx, n):
 			return fmt.Errorf("cloakroom: ending %v: %w: %w: %w", id, driver.ErrUnknown, driver.ErrUnavailable, err)

@@ -69,7 +69,7 @@ func (r *Records) endNamed(ctx context.Context, principal string, named []ledger
 			case err == nil:
 				met[i], list[i] = m, e
 				return nil
-			case errors.Is(err, driver.ErrInvalid), errors.Is(err, driver.ErrClosed):
+			case isUnfit(err), errors.Is(err, driver.ErrClosed):
 				return fmt.Errorf("cloakroom: ending %v: %w", named[i].ID, err)
 			case how == once, !backOff(ctx, n):
 				return fmt.Errorf("cloakroom: ending %v: %w: %w: %w", named[i].ID, driver.ErrUnknown, driver.ErrUnavailable, err)

@@ -34,7 +34,12 @@ func errGone(id driver.ID) error { return fmt.Errorf("cloakroom: %v: %w", id, dr
 // refused reports whether the store's error says that nothing was written, and that there
 // is no point in re-reading.
 func refused(err error) bool {
-	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
+	return isUnfit(err) || errors.Is(err, driver.ErrOverloaded) || errors.Is(err, driver.ErrClosed)
+}
+
+// isUnfit reports whether the store refuses this record, now and later.
+func isUnfit(err error) bool {
+	return errors.Is(err, driver.ErrInvalid) || errors.Is(err, driver.ErrTooLarge)
 }
 
 // errRefused is the error of a write that was refused. A store may say ErrOverloaded
@@ -63,7 +68,7 @@ func answered(err error) bool {
 
 // readError is the error for a read that failed.
 func readError(id driver.ID, err error) error {
-	if errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrClosed) || errors.Is(err, driver.ErrInvalid) {
+	if errors.Is(err, driver.ErrCorrupt) || errors.Is(err, driver.ErrUnavailable) || errors.Is(err, driver.ErrClosed) || isUnfit(err) {
 		return fmt.Errorf("cloakroom: reading %v: %w", id, err)
 	}
 	return fmt.Errorf("cloakroom: reading %v: %w: %w", id, driver.ErrUnavailable, err)

@@ -166,7 +166,7 @@ func (w *flushing) write(ctx context.Context, next *driver.Record) {
 		w.succeed(saved)
 	case refused(err) && len(w.open) > 0:
 		w.disprove(ctx)
-	case errors.Is(err, driver.ErrInvalid) && len(w.batch) > 1: // one by one, the invalid change fails alone
+	case isUnfit(err) && len(w.batch) > 1: // one by one, the invalid change fails alone
 		left := w.cur
 		for _, c := range w.batch {
 			left = w.r.flush(w.id, left, []*Change{c}, w.now, time.Now())

@@ -115,31 +115,53 @@ func (s *security) configureElasticsearch(config string, role Role) error {
 		"xpack.security.authc.token.enabled":                "false",
 		"xpack.security.authc.password_hashing.algorithm":   "pbkdf2",
 	}
-	var users strings.Builder
-	for _, l := range []Login{s.admin, s.user} {
+	return s.writeElasticsearchUsers(config, map[Login]Role{s.user: role})
+}
+
+// writeElasticsearchUsers writes the files of the administrator and these users, each with
+// a role of its own.
+func (s *security) writeElasticsearchUsers(config string, all map[Login]Role) error {
+	var users, members, roles strings.Builder
+	user := func(l Login) error {
 		salt, hash, err := hashed(l, func(salt []byte) ([]byte, error) {
 			return pbkdf2.Key(sha512.New, l.Password, salt, hashRounds, 32)
 		})
-		if err != nil {
-			return err
-		}
 		fmt.Fprintf(&users, "%s:{PBKDF2}%d$%s$%s\n", l.User, hashRounds, salt, hash)
-	}
-	rights, err := json.Marshal(map[string]any{
-		"cluster": role.Cluster,
-		"indices": []any{map[string]any{"names": role.Indices, "privileges": role.IndicesRights}},
-	})
-	if err != nil {
 		return err
 	}
-	write := func(name, content string) error {
-		return os.WriteFile(filepath.Join(config, name), []byte(content), 0o600)
+	if err := user(s.admin); err != nil {
+		return err
 	}
-	return errors.Join(
-		write("users", users.String()),
-		write("users_roles", "superuser:"+s.admin.User+"\n"+roleName+":"+s.user.User+"\n"),
-		write("roles.yml", roleName+": "+string(rights)+"\n"),
-	)
+	fmt.Fprintf(&members, "superuser:%s\n", s.admin.User)
+	for l, role := range all {
+		rights, err := json.Marshal(map[string]any{
+			"cluster": append([]string{}, role.Cluster...), // never null
+			"indices": []any{map[string]any{"names": role.Indices, "privileges": role.IndicesRights}},
+		})
+		if err := errors.Join(err, user(l)); err != nil {
+			return err
+		}
+		fmt.Fprintf(&members, "%s-%s:%s\n", roleName, l.User, l.User)
+		fmt.Fprintf(&roles, "%s-%s: %s\n", roleName, l.User, rights)
+	}
+	write := func(name, content string) error {
+		path := filepath.Join(config, name)
+		if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(path+".new", path)
+	}
+	return errors.Join(write("roles.yml", roles.String()), write("users_roles", members.String()), write("users", users.String()))
+}
+
+// SetUsers gives Elasticsearch with security other users in place of User, each with a
+// role. It takes them up some seconds later (resource.reload.interval.high). Those of
+// OpenSearch are changed by its API.
+func (e *Engine) SetUsers(users map[Login]Role) error {
+	if e.spec.security == nil || e.spec.dist.whole == "" {
+		return errors.New("testengine: SetUsers is for Elasticsearch with security")
+	}
+	return e.spec.security.writeElasticsearchUsers(filepath.Join(e.spec.dir, "home", "config"), users)
 }
 
 // configureOpenSearch uses the plugin's own configuration, except for users, roles and

@@ -144,7 +144,7 @@ func result(err error) string {
 		return "conflict"
 	case errors.Is(err, cloakroom.ErrCorrupt):
 		return "corrupt"
-	case errors.Is(err, cloakroom.ErrInvalid):
+	case errors.Is(err, cloakroom.ErrInvalid), errors.Is(err, cloakroom.ErrTooLarge):
 		return "refused"
 	case errors.Is(err, cloakroom.ErrClosed):
 		return "closed"
