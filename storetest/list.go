@@ -179,7 +179,7 @@ func testListUnreadable(e *env) {
 // fill makes more records than fit into a part or two.
 func (e *env) fill() (ids []driver.ID) {
 	e.Helper()
-	for _, r := range e.createAll(e.some(1300)) {
+	for _, r := range e.createAll(e.some(1100)) {
 		ids = append(ids, r.ID)
 	}
 	return append(ids, e.many()...)
@@ -233,10 +233,9 @@ func testListGoesOnElsewhere(e *env) {
 
 func testListSince(e *env) {
 	e.openStore()
-	e.fill()
-	kept := e.createAll(e.some(40))
+	kept := e.createAll(e.some(150))
 	after := ""
-	for round := range 3 {
+	for round := range 2 {
 		// Written while it is listed, and behind the end.
 		var ids []driver.ID
 		change := func() {

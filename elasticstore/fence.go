@@ -1,0 +1,267 @@
+package elasticstore
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the fence: a write block on each of our indices, and an index template that
+// gives one to those that are made meanwhile, by processes of whatever version. The
+// template is also what remembers the fence. It is made first and removed last.
+
+// fence is what the template's _meta says.
+type fence struct {
+	Since string `json:"since"`
+	// Blocked are indices that had a write block before, from somebody else.
+	Blocked []string `json:"blocked,omitempty"`
+	// Ending: the fence is being removed, and new indices get no block any more.
+	Ending bool `json:"ending,omitempty"`
+}
+
+// fencePriority is above that of any other template.
+const fencePriority = 1 << 30
+
+const keyBlock = "index.blocks.write"
+
+// fence returns the name of the template.
+func (n names) fence() string { return n.prefix + "-fence" }
+
+// Fence blocks writes to all indices of the store; see driver.Fencer. The login needs the
+// right to manage the indices and the index templates. It takes longer than other
+// operations, and ends with ctx.
+func (s *Store) Fence(ctx context.Context, since time.Time) error {
+	return s.long(ctx, "fence", func(ctx context.Context) error {
+		f, err := s.getFence(ctx)
+		if err != nil {
+			return err
+		}
+		if f == nil || f.Ending {
+			next := &fence{Since: since.UTC().Format(time.RFC3339)}
+			if f != nil {
+				next.Blocked = f.Blocked
+			} else if next.Blocked, _, err = s.blocks(ctx); err != nil {
+				return err
+			}
+			if err := s.putFence(ctx, next); err != nil {
+				return err
+			}
+		}
+		return s.blockAll(ctx)
+	})
+}
+
+// Unfence removes the blocks that Fence has set; see driver.Fencer. Blocks that were there
+// before stay.
+func (s *Store) Unfence(ctx context.Context) error {
+	return s.long(ctx, "unfence", func(ctx context.Context) error {
+		f, err := s.getFence(ctx)
+		if err != nil || f == nil {
+			return err
+		}
+		f.Ending = true
+		if err := s.putFence(ctx, f); err != nil { // from now on no index is made with a block
+			return err
+		}
+		blocked, _, err := s.blocks(ctx)
+		if err != nil {
+			return err
+		}
+		blocked = slices.DeleteFunc(blocked, func(name string) bool { return slices.Contains(f.Blocked, name) })
+		for names := range slices.Chunk(blocked, atOnce) {
+			a, err := s.ask(ctx, request{
+				method: http.MethodPut, path: "/" + strings.Join(names, ",") + "/_settings", query: "ignore_unavailable=true&" + s.timeoutQuery(),
+				body: []byte(`{"` + keyBlock + `":null}`),
+			}, http.StatusNotFound)
+			if err != nil {
+				return err
+			}
+			a.release()
+		}
+		r := request{method: http.MethodDelete, path: "/_index_template/" + s.names.fence()}
+		a, err := s.ask(ctx, r, http.StatusNotFound)
+		if err == nil {
+			a.release()
+		}
+		return err
+	})
+}
+
+// Fenced returns since when the store is fenced; see driver.Fencer. An index that takes
+// writes all the same is an error.
+func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
+	err = s.long(ctx, "fenced", func(ctx context.Context) error {
+		f, err := s.getFence(ctx)
+		if err != nil || f == nil {
+			return err
+		}
+		_, open, err := s.blocks(ctx)
+		if err == nil && !f.Ending && len(open) > 0 {
+			return &fault{certain: true, text: fmt.Sprintf("the store is fenced since %s, but these indices take writes: %s; fence it again, or end the fence", f.Since, quoted(open))}
+		}
+		if since, err = time.Parse(time.RFC3339, f.Since); err != nil {
+			since, err = time.Unix(0, 0).UTC(), nil // somebody has edited it
+		}
+		return err
+	})
+	return since, err
+}
+
+// long runs an operation that is bounded by its context alone.
+func (s *Store) long(ctx context.Context, op string, f func(context.Context) error) error {
+	long, done, err := s.beginLong(ctx)
+	if err != nil {
+		return searchError(ctx, op, err)
+	}
+	defer done()
+	if err = s.prepare(long); err == nil {
+		err = f(long)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil && context.Cause(long) != nil:
+		return opError(op, driver.ErrClosed)
+	}
+	return searchError(ctx, op, err)
+}
+
+// atOnce bounds the indices that one request names.
+const atOnce = 40
+
+// blockAll blocks writes to our indices until none takes any. The engine answers once
+// writes under way have ended.
+func (s *Store) blockAll(ctx context.Context) error {
+	for b := s.backoff(); ; {
+		_, open, err := s.blocks(ctx)
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		for names := range slices.Chunk(open, atOnce) {
+			r := request{method: http.MethodPut, path: "/" + strings.Join(names, ",") + "/_block/write", query: "ignore_unavailable=true&" + s.timeoutQuery()}
+			a, err := s.ask(ctx, r, http.StatusNotFound)
+			if err != nil {
+				return err
+			}
+			a.release()
+		}
+		if b.tries > 8 || !b.pause(ctx) {
+			return &fault{certain: true, text: "the engine doesn't block writes to " + quoted(open)}
+		}
+	}
+}
+
+// blocks returns our indices that have a write block, and those that have none.
+func (s *Store) blocks(ctx context.Context) (blocked, open []string, err error) {
+	list, err := s.listIndices(ctx, s.names.pattern())
+	if err != nil {
+		return nil, nil, err
+	}
+	r := request{
+		method: http.MethodGet, path: "/" + s.names.pattern() + "/_settings",
+		query: "expand_wildcards=open,closed&flat_settings=true&filter_path=*.settings." + strings.ReplaceAll(keyBlock, ".", "%5C."),
+	}
+	a, err := s.ask(ctx, r, http.StatusNotFound)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer a.release()
+	var body map[string]struct {
+		Settings map[string]string `json:"settings"`
+	}
+	if a.status != http.StatusNotFound {
+		if err := json.Unmarshal(a.body, &body); err != nil {
+			return nil, nil, malformed(&r, "%v", err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, info := range s.byName(list) {
+		switch {
+		case info.mark == nil || seen[info.name]:
+		case body[info.name].Settings[keyBlock] == "true":
+			blocked = append(blocked, info.name)
+		default:
+			open = append(open, info.name)
+		}
+		seen[info.name] = true
+	}
+	slices.Sort(blocked)
+	slices.Sort(open)
+	return blocked, open, nil
+}
+
+// getFence reads the fence; nil: there is none.
+func (s *Store) getFence(ctx context.Context) (*fence, error) {
+	r := request{method: http.MethodGet, path: "/_index_template/" + s.names.fence()}
+	a, err := s.ask(ctx, r, http.StatusNotFound)
+	if err != nil {
+		return nil, err
+	}
+	defer a.release()
+	if a.status == http.StatusNotFound {
+		return nil, s.checkMissing(&r, a)
+	}
+	var body struct {
+		Templates []struct {
+			Template struct {
+				Meta struct {
+					Cloakroom struct {
+						Fence *fence `json:"fence"`
+					} `json:"cloakroom"`
+				} `json:"_meta"`
+			} `json:"index_template"`
+		} `json:"index_templates"`
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return nil, malformed(&r, "%v", err)
+	}
+	for _, t := range body.Templates {
+		if f := t.Template.Meta.Cloakroom.Fence; f != nil {
+			return f, nil
+		}
+	}
+	return nil, &fault{certain: true, settings: true, text: fmt.Sprintf("the index template %q is not one of this package: remove it, or choose another Config.Index", s.names.fence())}
+}
+
+// putFence makes or replaces the fence's template. It is ours, of which it takes the place
+// meanwhile, with the block.
+func (s *Store) putFence(ctx context.Context, f *fence) error {
+	there, err := s.getTemplate(ctx)
+	if err != nil {
+		return err
+	}
+	if there.mark == nil {
+		there = template{}
+	}
+	text, err := json.Marshal(s.indexSettings())
+	if err != nil {
+		return err
+	}
+	whole := s.merged(there, markOfOurs{Format: format, Settings: string(text), Priority: s.cfg.TemplatePriority})
+	inner, _ := dig(whole, "template")
+	settings, _ := dig(inner, "settings")
+	delete(settings, keyBlock)
+	if !f.Ending {
+		settings[keyBlock] = true
+	}
+	whole["priority"] = fencePriority
+	whole["_meta"] = object{"cloakroom": object{"fence": f}}
+	delete(whole, "version")
+	body, err := json.Marshal(whole)
+	if err != nil {
+		return err
+	}
+	r := request{method: http.MethodPut, path: "/_index_template/" + s.names.fence(), body: body}
+	a, err := s.ask(ctx, r)
+	if err != nil {
+		return err
+	}
+	a.release()
+	return nil
+}
