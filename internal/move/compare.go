@@ -1,0 +1,155 @@
+package move
+
+import (
+	"context"
+	"sync"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the comparison of both stores.
+
+// Comparison is what both stores keep, and where they differ.
+type Comparison struct {
+	From, To  Side
+	Different int64 // ids that differ
+	Own       int64 // ids that only the target has, and that began there
+}
+
+// Compare compares everything that both stores keep, graves included, by sums over whole
+// listings. Where these differ it reads both sides by id, and tells what differs
+// (Config.Found). While something writes to the source, that is what was written since
+// the last pass.
+func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
+	var all Comparison
+	err := m.compare(ctx, func(f Finding) error {
+		m.find(f)
+		all.count(f)
+		return nil
+	}, &all)
+	return all, err
+}
+
+func (c *Comparison) count(f Finding) {
+	if f.Reason == OwnOfTarget {
+		c.Own++
+	} else {
+		c.Different++
+	}
+}
+
+// compare calls found with each id in which the stores differ.
+func (m *Mover) compare(ctx context.Context, found func(Finding) error, all *Comparison) error {
+	from, to, err := m.sumUp(ctx)
+	if err != nil {
+		return err
+	}
+	all.From, all.To = from.n, to.n
+	seen := map[driver.ID]bool{}
+	once := func(f Finding) error {
+		if !f.ID.IsZero() {
+			if seen[f.ID] {
+				return nil
+			}
+			seen[f.ID] = true
+		}
+		return found(f)
+	}
+	for _, f := range append(from.found, to.found...) {
+		if err := once(f); err != nil {
+			return err
+		}
+	}
+	var differ [buckets]bool
+	any := false
+	for i := range differ {
+		differ[i] = from.sums[i] != to.sums[i]
+		any = any || differ[i]
+	}
+	if !any {
+		return nil
+	}
+	for _, l := range []driver.Lister{m.from, m.to} {
+		if err := m.compareEach(ctx, l, &differ, once); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compareEach reads both sides of the ids that one side lists, in the buckets that differ.
+func (m *Mover) compareEach(ctx context.Context, l driver.Lister, differ *[buckets]bool, found func(Finding) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	which := "source"
+	if l == m.to {
+		which = "target"
+	}
+	var work sync.WaitGroup
+	var mu sync.Mutex // found is called one at a time
+	err := m.each(ctx, l, which, func(item driver.Listed) error {
+		switch {
+		case item.ID.IsZero(), !differ[bucketOf(item.ID)]:
+			return nil
+		case l == m.to && item.Record != nil && !m.apps.has(item.Record):
+			return nil
+		}
+		const little = 64 // bytes; what is read is small for the time that it is kept
+		m.memory.enter(little)
+		work.Go(func() {
+			defer m.memory.leave(little)
+			f, differs, err := m.look(ctx, item.ID)
+			if err == nil && differs {
+				mu.Lock()
+				defer mu.Unlock()
+				err = found(f)
+			}
+			if err != nil {
+				cancel(err)
+			}
+		})
+		return nil
+	})
+	work.Wait()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// look reads an id on both sides, and says whether they differ.
+func (m *Mover) look(ctx context.Context, id driver.ID) (f Finding, differs bool, err error) {
+	f.ID = id
+	src, err := m.get(ctx, m.c.From, "source", id)
+	if err != nil {
+		if unreadable(err) {
+			f.Reason, f.Cause = UnreadableSource, err
+			return f, true, nil
+		}
+		return f, false, err
+	}
+	dst, err := m.get(ctx, m.c.To, "target", id)
+	if err != nil {
+		if unreadable(err) {
+			f.Reason, f.Cause = UnreadableTarget, err
+			return f, true, nil
+		}
+		return f, false, err
+	}
+	now := m.c.Now()
+	switch {
+	case src == nil && (dst == nil || isOver(dst, now)):
+		return f, false, nil
+	case src == nil && asCopied(dst):
+		f.Reason = OnlyAtTarget
+		return f, true, nil
+	case src == nil:
+		f.Reason = OwnOfTarget
+		return f, true, nil
+	case dst != nil && isOver(src, now) && isOver(dst, now):
+		return f, false, nil
+	}
+	what, why := judge(src, dst, now)
+	f.Reason = why
+	return f, what != nothing, nil
+}
