@@ -115,7 +115,7 @@ func TestDiverged(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 
-	cut, err := m.Cut(t.Context(), false)
+	cut, err := m.Cut(t.Context(), move.CutOptions{})
 	if !errors.Is(err, move.ErrDifferent) || cut.Different != 3 || cut.Fenced {
 		t.Errorf("%+v %v", cut, err)
 	}
@@ -133,7 +133,7 @@ func TestDiverged(t *testing.T) {
 	}
 
 	m, _ = mover(t, from, to, nil)
-	cut, err = m.Cut(t.Context(), true)
+	cut, err = m.Cut(t.Context(), move.CutOptions{Accept: true})
 	if err != nil || cut.Different != 3 || !cut.Fenced || isOpen(t, from) {
 		t.Errorf("%+v %v", cut, err)
 	}
@@ -142,7 +142,7 @@ func TestDiverged(t *testing.T) {
 	}
 	// A cut of a store that was fenced before leaves it so, whatever comes.
 	m, _ = mover(t, from, to, nil)
-	if cut, err = m.Cut(t.Context(), false); err == nil || !cut.Fenced || isOpen(t, from) {
+	if cut, err = m.Cut(t.Context(), move.CutOptions{}); err == nil || !cut.Fenced || isOpen(t, from) {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -216,7 +216,7 @@ func TestOnlyAtTarget(t *testing.T) {
 	others.App = "another"
 	create(t, to, others)
 	from.ids = append(from.ids, lost.ID)
-	cut, err := m.Cut(t.Context(), false)
+	cut, err := m.Cut(t.Context(), move.CutOptions{})
 	if err != nil || cut.Removed != 1 || cut.Own != 1 || cut.Different != 0 || cut.To.Sessions != 4 {
 		t.Errorf("%+v %v", cut, err)
 	}
@@ -239,7 +239,7 @@ func TestOnlyAtTarget(t *testing.T) {
 	ledger := create(t, from, session(driver.LayoutLedger))
 	pass(t, m)
 	from.ids = append(from.ids, ledger.ID)
-	if cut, err := m.Cut(t.Context(), false); !errors.Is(err, move.ErrDifferent) || cut.Different != 1 || at(t, to, ledger.ID).Grave != nil {
+	if cut, err := m.Cut(t.Context(), move.CutOptions{}); !errors.Is(err, move.ErrDifferent) || cut.Different != 1 || at(t, to, ledger.ID).Grave != nil {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -258,7 +258,7 @@ func TestUnreadable(t *testing.T) {
 	if n := pass(t, m); n.Left != 2 {
 		t.Errorf("%+v", n)
 	}
-	cut, err := m.Cut(t.Context(), false)
+	cut, err := m.Cut(t.Context(), move.CutOptions{})
 	if !errors.Is(err, move.ErrDifferent) || cut.Different != 2 {
 		t.Errorf("%+v %v", cut, err)
 	}
@@ -268,7 +268,7 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%v isn't told as %q:\n%s", id, why, told)
 		}
 	}
-	if cut, err = m.Cut(t.Context(), true); err != nil || cut.Different != 2 || !cut.Fenced {
+	if cut, err = m.Cut(t.Context(), move.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -364,7 +364,7 @@ func TestGivenUp(t *testing.T) {
 				}
 				return why
 			}
-			cut, err := m.Cut(ctx, false)
+			cut, err := m.Cut(ctx, move.CutOptions{})
 			if err == nil || cut.Fenced || cut.Held == 0 || cut.Since.IsZero() || (name == "interrupted") != errors.Is(err, context.Canceled) {
 				t.Errorf("%+v %v", cut, err)
 			}
@@ -392,7 +392,7 @@ func TestRefused(t *testing.T) {
 	if n := pass(t, m); n.Left != 1 {
 		t.Errorf("%+v", n)
 	}
-	if _, err := m.Cut(t.Context(), false); !errors.Is(err, move.ErrDifferent) {
+	if _, err := m.Cut(t.Context(), move.CutOptions{}); !errors.Is(err, move.ErrDifferent) {
 		t.Error(err)
 	}
 	if told := found.String(); !strings.Contains(told, string(move.Refused)+": "+r.ID.String()) || !strings.Contains(told, "much too much") {
@@ -428,7 +428,7 @@ func TestNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cut, err := m.Cut(ctx, false); err == nil || !strings.Contains(err.Error(), "same store") || cut.Fenced || !isOpen(t, s) {
+	if cut, err := m.Cut(ctx, move.CutOptions{}); err == nil || !strings.Contains(err.Error(), "same store") || cut.Fenced || !isOpen(t, s) {
 		t.Errorf("%+v %v", cut, err)
 	}
 	m, err = move.New(ctx, move.Config{From: struct {
@@ -438,7 +438,7 @@ func TestNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Cut(ctx, false); err == nil || !strings.Contains(err.Error(), "can't refuse writes") {
+	if _, err := m.Cut(ctx, move.CutOptions{}); err == nil || !strings.Contains(err.Error(), "can't refuse writes") {
 		t.Error(err)
 	}
 }

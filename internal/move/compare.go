@@ -22,11 +22,31 @@ type Comparison struct {
 // the last pass.
 func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
 	var all Comparison
-	err := m.compare(ctx, func(f Finding) error {
+	err := m.compare(ctx, nil, &all, func(f Finding) error {
 		m.find(f)
 		all.count(f)
 		return nil
-	}, &all)
+	})
+	return all, err
+}
+
+// Verify compares everything while the application is at work, so that a cut needs to
+// compare only what was written since (CutOptions.Changed). It doesn't count what copying
+// mends.
+func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
+	var all Comparison
+	m.doubtful = nil
+	err := m.compare(ctx, nil, &all, func(f Finding) error {
+		if f.Reason.mends() { // it was written meanwhile, or a pass has missed it
+			m.known.forget(f.ID)
+		} else if f.Reason != OnlyAtTarget { // which a cut ends
+			m.find(f)
+			all.count(f)
+		}
+		m.doubtful = append(m.doubtful, f)
+		return nil
+	})
+	m.verified = err == nil
 	return all, err
 }
 
@@ -38,9 +58,10 @@ func (c *Comparison) count(f Finding) {
 	}
 }
 
-// compare calls found with each id in which the stores differ.
-func (m *Mover) compare(ctx context.Context, found func(Finding) error, all *Comparison) error {
-	from, to, err := m.sumUp(ctx)
+// compare calls found with each id in which the stores differ. from is the source's sums
+// if it was summed up already.
+func (m *Mover) compare(ctx context.Context, from *side, all *Comparison, found func(Finding) error) error {
+	from, to, err := m.sumUp(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -87,18 +108,12 @@ func (m *Mover) compareEach(ctx context.Context, l driver.Lister, differ *[bucke
 	}
 	var work sync.WaitGroup
 	var mu sync.Mutex // found is called one at a time
-	err := m.each(ctx, l, which, func(item driver.Listed) error {
-		switch {
-		case item.ID.IsZero(), !differ[bucketOf(item.ID)]:
-			return nil
-		case l == m.to && item.Record != nil && !m.apps.has(item.Record):
-			return nil
-		}
-		const little = 64 // bytes; what is read is small for the time that it is kept
+	check := func(id driver.ID) {
+		const little = 64 // bytes; what is read is kept for a moment
 		m.memory.enter(little)
 		work.Go(func() {
 			defer m.memory.leave(little)
-			f, differs, err := m.look(ctx, item.ID)
+			f, differs, err := m.look(ctx, id)
 			if err == nil && differs {
 				mu.Lock()
 				defer mu.Unlock()
@@ -108,6 +123,12 @@ func (m *Mover) compareEach(ctx context.Context, l driver.Lister, differ *[bucke
 				cancel(err)
 			}
 		})
+	}
+	err := m.each(ctx, l, which, func(item driver.Listed) error {
+		mine := l == m.from || item.Record == nil || m.apps.has(item.Record)
+		if mine && !item.ID.IsZero() && differ[bucketOf(item.ID)] {
+			check(item.ID)
+		}
 		return nil
 	})
 	work.Wait()

@@ -1,9 +1,12 @@
 package move
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -24,19 +27,31 @@ type Cut struct {
 	Comparison
 }
 
+// CutOptions say how a cut is made. The zero value is the safest.
+type CutOptions struct {
+	// Accept has the cut made although the stores differ in what can't be mended.
+	Accept bool
+	// Changed has the cut compare only what its last pass has copied, and what Verify has
+	// found. Verify must have been called. So writes are refused for less long.
+	Changed bool
+}
+
 // ErrDifferent is the error of a cut that was given up, since the stores differ.
 var ErrDifferent = errors.New("the stores differ")
 
 // Cut fences the source, copies what is left and compares both stores. Without an error
 // the target has everything that the source had, and the source stays fenced.
 //
-// If the stores differ, the error is ErrDifferent, unless accept is true; what differs was
-// told (Config.Found). After any error the source takes writes again, if it did before:
-// Cut.Fenced says so.
-func (m *Mover) Cut(ctx context.Context, accept bool) (cut Cut, err error) {
+// If the stores differ, the error is ErrDifferent, unless that is accepted; what differs
+// was told (Config.Found). After any error the source takes writes again, if it did
+// before: Cut.Fenced says so.
+func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	fencer, ok := m.c.From.(driver.Fencer)
-	if !ok {
+	switch {
+	case !ok:
 		return cut, fmt.Errorf("the source, a %T, can't refuse writes (driver.Fencer)", m.c.From)
+	case o.Changed && !m.verified:
+		return cut, errors.New("nothing was verified, so a cut can't compare only what has changed")
 	}
 	before, err := fencer.Fenced(ctx)
 	if err != nil {
@@ -49,7 +64,7 @@ func (m *Mover) Cut(ctx context.Context, accept bool) (cut Cut, err error) {
 		cut.Since = before
 	}
 	cut.Fenced = true
-	err = m.behindFence(ctx, fencer, accept, &cut)
+	err = m.behindFence(ctx, fencer, o, &cut)
 	if err == nil || !before.IsZero() {
 		return cut, err
 	}
@@ -63,42 +78,52 @@ func (m *Mover) Cut(ctx context.Context, accept bool) (cut Cut, err error) {
 }
 
 // behindFence does what a cut is for, and checks that the fence held.
-func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, accept bool, cut *Cut) error {
+func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOptions, cut *Cut) error {
 	if err := fencer.Fence(ctx, cut.Since); err != nil {
 		return fmt.Errorf("fencing the source: %w", err)
 	}
 	if err := m.apart(ctx); err != nil {
 		return err
 	}
-	for m.resumed { // what is behind the place of another run isn't everything
-		if err := m.lastPass(ctx, cut); err != nil {
-			return err
-		}
+	w := new(watch)
+	sums, err := m.lastPass(ctx, w, cut)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the last pass: %w", err)
+	case o.Changed:
+		err = m.settleChanged(ctx, w.copied, cut)
+	default:
+		err = m.compare(ctx, sums, &cut.Comparison, func(f Finding) error { return m.settle(ctx, f, cut) })
 	}
-	if err := m.lastPass(ctx, cut); err != nil {
-		return err
-	}
-	if err := m.settle(ctx, cut); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("comparing: %w", err)
 	}
 	switch since, err := fencer.Fenced(ctx); {
 	case err != nil:
 		return fmt.Errorf("looking after the source's fence: %w", err)
 	case !since.Equal(cut.Since):
 		return errors.New("somebody has ended the source's fence meanwhile, so writes may be missing at the target")
-	case cut.Different > 0 && !accept:
+	case cut.Different > 0 && !o.Accept:
 		return fmt.Errorf("%w in %d ids", ErrDifferent, cut.Different)
 	}
 	return nil
 }
 
-func (m *Mover) lastPass(ctx context.Context, cut *Cut) error {
-	n, err := m.Pass(ctx)
-	cut.Counts.add(n)
-	if err != nil {
-		return fmt.Errorf("the last pass: %w", err)
+// lastPass copies what is left. If that lists the whole source, it returns its sums.
+func (m *Mover) lastPass(ctx context.Context, w *watch, cut *Cut) (sums *side, err error) {
+	if m.resumed { // what is behind the place of another run isn't everything
+		n, err := m.pass(ctx, w)
+		if cut.Counts.add(n); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	if m.next == "" {
+		sums = new(side)
+		w.each = m.summing(sums)
+	}
+	n, err := m.pass(ctx, w)
+	cut.Counts.add(n)
+	return sums, err
 }
 
 // apart checks that the target isn't the source, which is fenced.
@@ -117,41 +142,69 @@ func (m *Mover) apart(ctx context.Context) error {
 	return nil
 }
 
-// settle compares the stores, and mends what can be mended. What the source doesn't have
-// any more ends at the target. A record vanishes from a store when it is over, so this is
-// rare. What the passes have missed is copied.
-func (m *Mover) settle(ctx context.Context, cut *Cut) error {
-	err := m.compare(ctx, func(f Finding) error {
+// settle mends what differs behind the fence, if it can be mended, and else tells it. What
+// the source doesn't have any more ends at the target. A record vanishes from a store when
+// it is over, so this is rare. What the passes have missed is copied.
+func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
+	switch {
+	case f.Reason == OnlyAtTarget:
+		ended, err := m.endAtTarget(ctx, f.ID)
 		switch {
-		case f.Reason == OnlyAtTarget:
-			ended, err := m.endAtTarget(ctx, f.ID)
-			switch {
-			case err != nil:
-				return err
-			case ended:
-				cut.Removed++
-				m.find(f)
-				return nil
-			}
-		case f.Reason.mends():
-			next, differs, err := m.mend(ctx, f.ID)
-			if err != nil {
-				return err
-			}
-			cut.Copied++
-			if !differs {
-				return nil
-			}
-			f = next
+		case err != nil:
+			return err
+		case ended:
+			cut.Removed++
+			m.find(f)
+			return nil
 		}
-		m.find(f)
-		cut.Comparison.count(f)
-		return nil
-	}, &cut.Comparison)
-	if err != nil {
-		return fmt.Errorf("comparing: %w", err)
+	case f.Reason.mends():
+		next, differs, err := m.mend(ctx, f.ID)
+		if err != nil {
+			return err
+		}
+		if cut.Copied++; !differs {
+			return nil
+		}
+		f = next
 	}
+	m.find(f)
+	cut.Comparison.count(f)
 	return nil
+}
+
+// settleChanged reads both sides of what was copied last, and of what was doubtful before.
+func (m *Mover) settleChanged(ctx context.Context, ids []driver.ID, cut *Cut) error {
+	for _, f := range m.doubtful {
+		if f.ID.IsZero() { // it has no id to look at again
+			cut.Comparison.count(f)
+		} else {
+			ids = append(ids, f.ID)
+		}
+	}
+	slices.SortFunc(ids, func(a, b driver.ID) int { return bytes.Compare(a[:], b[:]) })
+	ids = slices.Compact(ids)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var work sync.WaitGroup
+	var mu sync.Mutex
+	const atOnce = 256
+	for i := range atOnce {
+		work.Go(func() {
+			for j := i; j < len(ids) && ctx.Err() == nil; j += atOnce {
+				f, differs, err := m.look(ctx, ids[j])
+				if err == nil && differs {
+					mu.Lock()
+					err = m.settle(ctx, f, cut)
+					mu.Unlock()
+				}
+				if err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	work.Wait()
+	return context.Cause(ctx)
 }
 
 // mend copies an id once more, and says whether it still differs.

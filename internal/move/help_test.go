@@ -173,7 +173,7 @@ func mover(t *testing.T, from, to driver.Store, change func(*move.Config)) (*mov
 // mustCut cuts over, and wants no difference.
 func mustCut(t *testing.T, m *move.Mover, f *findings) move.Cut {
 	t.Helper()
-	cut, err := m.Cut(t.Context(), false)
+	cut, err := m.Cut(t.Context(), move.CutOptions{})
 	if err != nil {
 		t.Fatalf("%v\n%v", err, f)
 	}

@@ -67,6 +67,8 @@ type Mover struct {
 	resumed  bool   // the next pass begins behind the beginning
 	known    known
 	apps     apps
+	verified bool      // Verify has compared everything
+	doubtful []Finding // what it has found and not mended
 	memory   gate
 	strategy strategy
 

@@ -16,9 +16,14 @@ import (
 // since, if the source can tell that. It ends early, with an error, if a store is in
 // trouble for longer than Config.Patience. What was copied until then stays.
 func (m *Mover) Pass(ctx context.Context) (Counts, error) {
+	return m.pass(ctx, nil)
+}
+
+// pass is Pass that has a look at what is listed and copied.
+func (m *Mover) pass(ctx context.Context, w *watch) (Counts, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &pass{m: m, ctx: ctx, cancel: cancel, parts: make(chan part, 4)}
+	p := &pass{m: m, ctx: ctx, cancel: cancel, parts: make(chan part, 4), watch: w}
 	var ended sync.WaitGroup
 	ended.Go(p.follow)
 	next, err := p.run()
@@ -45,9 +50,16 @@ type pass struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // records in flight
 	parts  chan part
+	watch  *watch // nil: nobody has a look
 
 	mu     sync.Mutex
 	counts Counts
+}
+
+// watch is what a cut wants to know of its last pass.
+type watch struct {
+	each   func(driver.Listed) // called with all that is listed, one at a time; nil: not
+	copied []driver.ID
 }
 
 // part is a part of the listing that is under way.
@@ -94,12 +106,19 @@ func (p *pass) ended(err error) error {
 
 // begin puts a listed state in a goroutine of its own, once there is room.
 func (p *pass) begin(l driver.Listed, part *sync.WaitGroup) {
+	if p.watch != nil && p.watch.each != nil {
+		p.watch.each(l)
+	}
 	if l.Record == nil {
 		p.m.find(Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err})
 		p.count(nil, left)
 		return
 	}
 	p.m.apps.learn(l.Record)
+	if same, _, _ := p.m.known.has(l.Record); same {
+		p.count(l.Record, kept)
+		return
+	}
 	const fields = 600 // bytes, about, of a record's fields
 	size := fields + l.Record.Size()
 	p.m.memory.enter(size)
@@ -125,6 +144,9 @@ func (p *pass) count(r *driver.Record, did deed) {
 		p.counts.Copied++
 		if r.Grave != nil {
 			p.counts.Graves++
+		}
+		if p.watch != nil {
+			p.watch.copied = append(p.watch.copied, r.ID)
 		}
 	case over:
 		p.counts.Over++

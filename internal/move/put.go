@@ -40,11 +40,8 @@ type putting struct {
 // is found after a lost answer is written once more, as a read may show a write that is
 // about to be lost.
 func (m *Mover) put(ctx context.Context, src *driver.Record) (deed, error) {
-	same, any, all := m.known.has(src)
-	switch {
-	case same:
-		return kept, nil
-	case m.blank && all && !any && isOver(src, m.c.Now()):
+	_, any, all := m.known.has(src)
+	if m.blank && all && !any && isOver(src, m.c.Now()) {
 		return over, nil
 	}
 	p := &putting{m: m, src: src, b: m.backoff()}

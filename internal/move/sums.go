@@ -114,48 +114,56 @@ func (m *Mover) each(ctx context.Context, l driver.Lister, which string, f func(
 	return ctx.Err()
 }
 
-// sumUp sums up both stores, at once if the apps of the source are known. What is over
-// matters on neither side.
-func (m *Mover) sumUp(ctx context.Context) (from, to *side, err error) {
-	now := m.c.Now()
-	from, to = new(side), new(side)
-	source := func() error {
-		d := new(digester)
-		return m.each(ctx, m.from, "source", func(l driver.Listed) error {
-			switch {
-			case l.Err != nil:
-				from.found = append(from.found, Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err})
-				return nil
-			case !isOver(l.Record, now):
-				from.add(d, l.Record)
-			}
-			m.apps.learn(l.Record)
-			return nil
-		})
-	}
-	target := func() error {
-		d := new(digester)
-		return m.each(ctx, m.to, "target", func(l driver.Listed) error {
-			switch {
-			case l.Err != nil:
-				to.found = append(to.found, Finding{ID: l.ID, Reason: UnreadableTarget, Cause: l.Err})
-			case !isOver(l.Record, now) && m.apps.has(l.Record):
-				to.add(d, l.Record)
-			}
-			return nil
-		})
-	}
-	if !m.apps.whole {
-		if err = source(); err == nil {
-			err = target()
+// summing returns a function that sums up what the source lists.
+func (m *Mover) summing(s *side) func(driver.Listed) {
+	d, now := new(digester), m.c.Now()
+	return func(l driver.Listed) {
+		switch {
+		case l.Err != nil:
+			s.found = append(s.found, Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err})
+			return
+		case !isOver(l.Record, now):
+			s.add(d, l.Record)
 		}
-		m.apps.whole = err == nil
-		return from, to, err
+		m.apps.learn(l.Record)
+	}
+}
+
+// sumSource and sumTarget sum up a store. What is over matters on neither side.
+func (m *Mover) sumSource(ctx context.Context) (*side, error) {
+	s := new(side)
+	add := m.summing(s)
+	return s, m.each(ctx, m.from, "source", func(l driver.Listed) error { add(l); return nil })
+}
+
+func (m *Mover) sumTarget(ctx context.Context) (*side, error) {
+	s, d, now := new(side), new(digester), m.c.Now()
+	return s, m.each(ctx, m.to, "target", func(l driver.Listed) error {
+		switch {
+		case l.Err != nil:
+			s.found = append(s.found, Finding{ID: l.ID, Reason: UnreadableTarget, Cause: l.Err})
+		case !isOver(l.Record, now) && m.apps.has(l.Record):
+			s.add(d, l.Record)
+		}
+		return nil
+	})
+}
+
+// sumUp sums up both stores, at once if the apps of the source are known. from is the
+// source's if that was summed up already.
+func (m *Mover) sumUp(ctx context.Context, from *side) (_, to *side, err error) {
+	if !m.apps.whole && from == nil {
+		if from, err = m.sumSource(ctx); err != nil {
+			return nil, nil, err
+		}
+		m.apps.whole = true
 	}
 	var errs [2]error
 	var work sync.WaitGroup
-	work.Go(func() { errs[0] = source() })
-	work.Go(func() { errs[1] = target() })
+	if from == nil {
+		work.Go(func() { from, errs[0] = m.sumSource(ctx) })
+	}
+	work.Go(func() { to, errs[1] = m.sumTarget(ctx) })
 	work.Wait()
 	return from, to, errors.Join(errs[:]...)
 }
