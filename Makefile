@@ -6,7 +6,7 @@ ROOT := github.com/cloakroom-go/cloakroom
 # PLATFORMS are those of make cross: what servers and developers run, one of 32 bits among them.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: quick cross test test-explore test-stores test-engines test-matrix test-modules test-security explore torture lint circles demo fuzz bench deps tidy
+.PHONY: quick cross test test-million test-explore test-stores test-engines test-matrix test-modules test-operations test-security explore torture lint circles demo fuzz bench deps tidy
 
 # The modules of adapters and examples whose tests need no engine, browser or peer.
 USERS := ./adapters/gorilla/... ./adapters/scs/... ./examples/frameworks/... ./examples/ownstore/...
@@ -47,6 +47,10 @@ test-stores:
 test-engines:
 	$(GO) run ./internal/test/e2e/matrix -engines es8 -for 20s
 
+## test-million: the command line on a SQLite file with a million sessions; it takes some minutes
+test-million:
+	CLOAKROOM_TEST_ENGINE=none $(GO) test -count=1 -timeout 1h -run '^TestMillion$$' -v ./cmd/cloakroom -million 1000000
+
 ## test-security: nginx, with a cache that is set up carelessly, hands no client another's token
 test-security:
 	@sh scripts/install-test-tools.sh security
@@ -61,6 +65,13 @@ cross:
 test-matrix:
 	@sh scripts/install-test-tools.sh matrix
 	$(GO) run ./internal/test/e2e/matrix -beside 2 -o docs/engines.md
+
+## test-operations: what operators do to an engine, while visitors come, and the recipes for them;
+## writes the tables of docs/operations.md
+test-operations:
+	@sh scripts/install-test-tools.sh matrix
+	$(GO) test -count=1 -timeout 30m -run '^TestRecipe' ./internal/test/e2e/operations -operations.engines
+	$(GO) run ./internal/test/e2e/operations -o docs/operations.md
 
 ## explore: all interleavings of the protocol with more faults, and with one rule taken out at a time
 explore:

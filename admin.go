@@ -61,9 +61,12 @@ func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
 	return rec, err
 }
 
-// Search yields the app's sessions that a query selects, in the order of their making. It
-// may trail the latest saves. It also yields sessions that have expired and not been
-// swept, unlike Live. An error is the last element, with a nil record.
+// Search yields the app's sessions that a query selects, in its order. It may trail the
+// latest saves. It also yields sessions that have expired and not been swept, unlike
+// Live. With Ended it yields the graves of those that have ended, which have no fields
+// but ID, Grave and Version. An error is the last element, with a nil record.
+//
+// *driver.TruncatedError: the query has a bound (Scan), and the store reached it.
 func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	q.App, q.Kind = a.app, driver.KindSession
 	return a.store.Search(ctx, q)

@@ -68,7 +68,8 @@ type Config struct {
 	// manager on a store is enough, more do no harm. After its first sweep and each sixth
 	// from then on, it also ends the app's sessions that RevokeAll or a limit left ending
 	// because the store was in trouble. If it left some itself, it does so after every
-	// sweep. Negative: never. Defaults to 10 minutes.
+	// sweep. Nothing is swept by a clock that may be wrong (Admin.Sweep). Negative: never.
+	// Defaults to 10 minutes.
 	SweepEvery time.Duration
 
 	// CacheFor is the age up to which a request may read a remembered state of its
@@ -144,7 +145,10 @@ type Config struct {
 	// slog.Default().
 	Logger *slog.Logger
 
-	// Now is the clock. It has to be safe for concurrent use. Defaults to time.Now.
+	// Now is the clock. It has to be safe for concurrent use. Where it is ahead of that of
+	// the store's engine (driver.EngineClock) by more than driver.ClockTolerance, nothing
+	// ends that isn't over by both: so a test that sets it needs a store without an engine.
+	// Defaults to time.Now.
 	Now func() time.Time
 }
 

@@ -226,14 +226,15 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"driver.Assurances": {driver.Assurances{}}, "driver.Client": {rec.Client}, "driver.Cursor": {driver.Cursor{}},
 		"driver.Due": {driver.DueNothing}, "driver.EndReason": {driver.EndRevoked}, "driver.Fact": {driver.Fact{}},
 		"driver.Grave": {*grave.Grave}, "driver.ID": {rec.ID}, "driver.Info": {rec.Info()}, "driver.Kind": {rec.Kind},
-		"driver.Layout": {rec.ID.Layout()}, "driver.Period": {driver.Period{}}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
+		"driver.Layout": {rec.ID.Layout()}, "driver.Order": {driver.OrderSeen}, "driver.Period": {driver.Period{}}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
 		"driver.Record": {*rec, *grave}, "driver.Report": {report}, "driver.Severity": {driver.SeverityFail},
-		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}}, "driver.Value": {rec.Values[0]},
+		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}},
+		"driver.TruncatedError": {&driver.TruncatedError{}}, "driver.Value": {rec.Values[0]},
 		"driver.ValueList": {rec.Values, rec.Extra, grave.Grave.Extra}, "driver.Version": {rec.Version}, "driver.WriteID": {rec.WriteIDs[0]},
 
 		"memstore.Config": {memstore.Config{}}, "memstore.Store": {store},
 		"sqlitestore.Config": {sqlitestore.Config{}}, "sqlitestore.Store": {file},
-		"elasticstore.ClientConfig": {es, byKey, byFile, byKeyFile, byFunction}, "elasticstore.Login": {login, elasticstore.Login{APIKey: apiKey}}, "elasticstore.Client": clients, "elasticstore.Config": {elasticstore.Config{}}, "elasticstore.Store": {engine},
+		"elasticstore.ClientConfig": {es, byKey, byFile, byKeyFile, byFunction}, "elasticstore.Login": {login, elasticstore.Login{APIKey: apiKey}}, "elasticstore.Client": clients, "elasticstore.Config": {elasticstore.Config{}}, "elasticstore.Drift": {elasticstore.Drift{}}, "elasticstore.Store": {engine},
 		"storetest.Harness": {storetest.Harness{}},
 
 		"dancer.Config": {*perl, perl}, "dancer.Cookie": {perl.Cookie}, "dancer.Warning": {dancer.Warning{}}, "dancer.LoadOptions": {dancer.LoadOptions{}},

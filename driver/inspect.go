@@ -11,8 +11,9 @@ import (
 // may trail acknowledged writes. The Manager works without it. For contexts and Close
 // the rules of Store hold.
 type Inspector interface {
-	// Summarize counts the records that a query selects; After and Limit are
-	// ignored.
+	// Summarize counts the records that a query selects; After, Limit and the order are
+	// ignored. Where q.Scan cuts it off, it returns a *TruncatedError beside what it has
+	// counted until then.
 	Summarize(ctx context.Context, q Query) (Summary, error)
 	// Report describes the state of the store itself.
 	Report(ctx context.Context) (Report, error)

@@ -131,8 +131,8 @@ type client struct {
 	nodes       *pool
 	now         func() time.Time
 	logins      *logins
-	urlUser     string // the user of a URL, for messages
-	application string
+	urlUser     string   // the user of a URL, for messages
+	application []string // the header that names it, shared by all requests
 	watch       watch
 	logger      atomic.Pointer[slog.Logger] // nil: slog.Default()
 
@@ -158,7 +158,7 @@ func newClient(c ClientConfig) (*client, error) {
 	if len(c.URLs) == 0 {
 		return nil, errors.New("ClientConfig.URLs is empty: give the address of at least one node, such as http://127.0.0.1:9200")
 	}
-	cl := &client{config: &c, now: time.Now, application: c.Application}
+	cl := &client{config: &c, now: time.Now, application: []string{c.Application}}
 	var urls []*url.URL
 	for i, text := range c.URLs {
 		u, err := parseURL(text)
@@ -178,7 +178,7 @@ func newClient(c ClientConfig) (*client, error) {
 	case len(c.Application) > 128 || strings.ContainsFunc(c.Application, func(r rune) bool { return r < ' ' || r > '~' }):
 		return nil, errors.New("ClientConfig.Application must be at most 128 printable ASCII characters")
 	case c.Application == "":
-		cl.application = defaultApplication()
+		cl.application[0] = defaultApplication()
 	}
 	cl.nodes = newPool(urls, func() time.Time { return cl.now() })
 	if err := cl.setUpLogins(); err != nil {
@@ -221,11 +221,11 @@ func (c *client) log() *slog.Logger {
 
 // Perform sends a request to the next node. It changes req.
 func (c *client) Perform(req *http.Request) (*http.Response, error) {
-	c.watch.look(c.now)
+	c.watch.renew(c.now)
 	n := c.nodes.next()
 	req.URL.Scheme, req.URL.Host, req.URL.Path = n.url.Scheme, n.url.Host, n.url.Path+req.URL.Path
 	req.Header.Set("User-Agent", "cloakroom")
-	req.Header.Set("X-Opaque-Id", c.application)
+	req.Header["X-Opaque-Id"] = c.application
 	if c.config.Compress {
 		if err := compress(req); err != nil {
 			c.nodes.leave(n)
@@ -233,15 +233,14 @@ func (c *client) Perform(req *http.Request) (*http.Response, error) {
 		}
 	}
 	res, err := c.attempt(n, req)
-	var noLogin *loginError
-	switch {
-	case errors.As(err, &noLogin), errors.Is(req.Context().Err(), context.Canceled) && err != nil:
+	switch _, noLogin := errors.AsType[*loginError](err); {
+	case err == nil:
+		c.nodes.answered(n)
+	case noLogin, errors.Is(req.Context().Err(), context.Canceled):
 		c.nodes.leave(n) // the node may be well: there is no login, or the caller gave up
 		return nil, err
-	case err != nil:
-		c.nodes.failed(n)
 	default:
-		c.nodes.answered(n)
+		c.nodes.failed(n)
 	}
 	if wrong := c.otherScheme(req.Context(), n, res, err); wrong != nil {
 		if res != nil {

@@ -69,6 +69,9 @@ func (l Login) header() string {
 // credentials are a login as requests carry it.
 type credentials struct{ header, name string }
 
+// noCredentials are those of requests without a login.
+var noCredentials = new(credentials)
+
 // logins keeps the login of a client. A login that replaces another doesn't push it out
 // before the engine has accepted it: a file may be half-written, and an engine may learn
 // of a new password later than this process.
@@ -129,7 +132,7 @@ func (l *logins) get(ctx context.Context) (*credentials, error) {
 	st := l.state.Load()
 	if st == nil {
 		if l.renew == nil {
-			return &credentials{}, nil
+			return noCredentials, nil
 		}
 		err := l.renewed(ctx, nil)
 		if st = l.state.Load(); st == nil {

@@ -112,7 +112,7 @@ func (r *rotation) write(content string) {
 // status sends a request with a body, and returns the answer's status.
 func (r *rotation) status() int {
 	r.t.Helper()
-	r.at = r.at.Add(lookEvery)
+	r.at = r.at.Add(renewEvery)
 	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, "/_bulk", strings.NewReader("body"))
 	if err != nil {
 		r.t.Fatal(err)
@@ -217,7 +217,7 @@ func TestLoginFunction(t *testing.T) {
 		t.Errorf("without a login: %v", err)
 	}
 	fail, asked = nil, 0
-	r.at = r.at.Add(lookEvery)
+	r.at = r.at.Add(renewEvery)
 	r.g.accept(next)
 	r.want("at the beginning", 200, 0, next)
 	r.want("it isn't asked again", 200, 0)
@@ -232,7 +232,7 @@ func TestLoginFunction(t *testing.T) {
 	r.want("it returns the new one", 200, 1)
 	asked = 0
 	r.status()
-	r.at = r.at.Add(-lookEvery) // at the same moment
+	r.at = r.at.Add(-renewEvery) // at the same moment
 	r.status()
 	if asked != 1 {
 		t.Errorf("asked %d times in a second, want 1", asked)

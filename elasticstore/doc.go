@@ -40,9 +40,11 @@
 // documents move, and make the alias with "is_write_index": false. Each process looks at
 // an alias when an answer shows it, and writes into the index behind it.
 //
-// An index of a period is written until it is dropped: sessions that began in it are used
-// and end. So it has to stay open for writes. While it is read-only, its sessions are
-// still read, and can neither be saved nor signed out.
+// An index of a period is written until it is dropped, long after its period: by saves
+// and touches of sessions that began in it, by sign-outs, and by graves. So it has to stay
+// open for writes. Where a lifecycle policy makes it read-only or shrinks it, its sessions
+// are still read, and can neither be saved nor signed out. A force-merge, more replicas
+// and another tier do no harm. Leave the dropping to Sweep.
 //
 // # Lost indices
 //
@@ -89,10 +91,6 @@
 // have an edit for good, put it into the configuration; Report lists those that override
 // it. Where the login may not see templates, edits of settings that the configuration has
 // don't reach new indices.
-//
-// A lifecycle policy must not make an index read-only, or delete it, before Sweep has
-// dropped it: a session is written in the index of the period in which it was made for as
-// long as it lives.
 //
 // # Versions
 //

@@ -247,11 +247,16 @@ func TestGoldenDocuments(t *testing.T) {
 
 // TestGoldenMapping guards the mapping. If you change the mapping, raise format.
 func TestGoldenMapping(t *testing.T) {
-	text, err := json.MarshalIndent(mapping(markOfOurs{Format: format, Lifetime: 5}), "", "  ")
-	if err != nil {
-		t.Fatal(err)
+	for name, m := range map[string]markOfOurs{
+		"mapping.json":            {Format: format, Lifetime: 5},
+		"mapping-dashboards.json": {Format: format, Lifetime: 5, Dashboards: true},
+	} {
+		text, err := json.MarshalIndent(mapping(m), "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, append(text, '\n'))
 	}
-	golden(t, "mapping.json", append(text, '\n'))
 }
 
 // TestOwnNames: every member that a document can have is one of the own names, or is

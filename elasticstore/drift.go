@@ -91,36 +91,45 @@ func (s *Store) Drift(ctx context.Context) ([]Drift, error) {
 }
 
 func (s *Store) drift(ctx context.Context) ([]Drift, error) {
-	there, err := s.settingsThere(ctx)
+	there, err := s.listIndices(ctx, s.names.pattern())
 	if err != nil {
 		return nil, err
 	}
-	return differences(there, s.wanted(ctx)), nil
+	return differences(openOnes(s.byName(there)), changeable(s.newIndexSettings(ctx))), nil
+}
+
+// openOnes returns those of a listing by name that are ours and open, sorted.
+func openOnes(found map[string]*indexInfo) (list []*indexInfo) {
+	for _, i := range found {
+		if i.mark != nil && !i.closed() && !slices.Contains(list, i) {
+			list = append(list, i)
+		}
+	}
+	slices.SortFunc(list, func(a, b *indexInfo) int { return strings.Compare(a.name, b.name) })
+	return list
 }
 
 // differences returns the settings that indices should have and don't.
-func differences(there map[string]flat, wants flat) (found []Drift) {
-	for index, settings := range there {
-		for setting, want := range wants {
-			has, ok := settings[setting]
+func differences(there []*indexInfo, wants flat) (found []Drift) {
+	for _, i := range there {
+		for _, setting := range slices.Sorted(maps.Keys(wants)) {
+			has, ok := i.settings[setting]
 			if !ok {
 				has = defaults[setting]
 			}
-			if !sameSetting(has, want) {
-				found = append(found, Drift{index, setting, settings[setting], want})
+			if want := wants[setting]; !sameSetting(has, want) {
+				found = append(found, Drift{i.name, setting, i.settings[setting], want})
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b Drift) int {
-		return strings.Compare(a.Index+" "+a.Setting, b.Index+" "+b.Setting)
-	})
 	return found
 }
 
-// wanted are the settings that every index should have, of those that can be changed.
-func (s *Store) wanted(ctx context.Context) flat {
+// changeable returns the settings of new indices that every index should have, of those
+// that can be changed.
+func changeable(settings object) flat {
 	wants := flat{}
-	for name, value := range s.newIndexSettings(ctx) {
+	for name, value := range settings {
 		if !static(name) {
 			wants[name] = textOf(value)
 		}
@@ -131,47 +140,6 @@ func (s *Store) wanted(ctx context.Context) flat {
 		wants[keyExpand] = "false" // it would override the number
 	}
 	return wants
-}
-
-// settingsThere returns the settings of all indices of the store.
-func (s *Store) settingsThere(ctx context.Context) (map[string]flat, error) {
-	r := request{
-		method: http.MethodGet, path: "/" + strings.Join(s.names.templatePatterns(), ","),
-		query: "flat_settings=true&expand_wildcards=open&ignore_unavailable=true&filter_path=*.mappings._meta,*.settings,*.aliases",
-	}
-	a, err := s.ask(ctx, r, http.StatusNotFound)
-	if err != nil {
-		return nil, err
-	}
-	defer a.release()
-	if a.status == http.StatusNotFound {
-		return nil, s.checkMissing(&r, a)
-	}
-	var body map[string]struct {
-		Mappings struct {
-			Meta json.RawMessage `json:"_meta"`
-		} `json:"mappings"`
-		Settings map[string]any             `json:"settings"`
-		Aliases  map[string]json.RawMessage `json:"aliases"`
-	}
-	if err := json.Unmarshal(a.body, &body); err != nil {
-		return nil, malformed(&r, "%v", err)
-	}
-	all := map[string]flat{}
-	for name, i := range body {
-		ours := s.names.ours(name)
-		for alias := range i.Aliases {
-			ours = ours || s.names.ours(alias) // the index stands in for one of the name
-		}
-		if !ours || readMark(i.Mappings.Meta) == nil {
-			continue // another's, that a pattern happens to match
-		}
-		all[name] = flat{}
-		for setting, value := range i.Settings {
-			all[name][setting] = textOf(value)
-		}
-	}
-	return all, nil
 }
 
 // ApplySettings changes settings of existing indices to those of the configuration: those
@@ -199,14 +167,14 @@ func (s *Store) ApplySettings(ctx context.Context, drift []Drift) error {
 }
 
 func (s *Store) applySettings(ctx context.Context, drift []Drift) error {
-	there, err := s.settingsThere(ctx)
+	list, err := s.listIndices(ctx, s.names.pattern())
 	if err != nil {
 		return err
 	}
-	wants := s.wanted(ctx)
+	there, wants := openOnes(s.byName(list)), changeable(s.newIndexSettings(ctx))
 	changes := map[string]object{}
 	for _, d := range drift {
-		if _, ok := there[d.Index]; !ok {
+		if !slices.ContainsFunc(there, func(i *indexInfo) bool { return i.name == d.Index }) {
 			return fmt.Errorf("%w: %q is no open index of the store", errNotDrift, d.Index)
 		}
 		want, ok := wants[d.Setting]

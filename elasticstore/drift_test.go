@@ -48,7 +48,7 @@ func TestSettingsOfConfig(t *testing.T) {
 			}
 		}
 	}
-	if found := problems(t, s); len(found) != 0 {
+	if found := problemsOf(t, s); len(found) != 0 {
 		t.Errorf("problems: %v", found)
 	}
 	// What the engine doesn't know is told by Open.
@@ -164,7 +164,7 @@ func TestEditedTemplate(t *testing.T) {
 		}
 	}
 	want(plain, mustCreate(t, plain, session(driver.LayoutDay, time.Now())), "7s", "")
-	if p := problems(t, plain)["template-edited"]; p.Severity != driver.SeverityInfo || !strings.Contains(p.Meaning, `index.refresh_interval is "7s"`) ||
+	if p := problemsOf(t, plain)["template-edited"]; p.Severity != driver.SeverityInfo || !strings.Contains(p.Meaning, `index.refresh_interval is "7s"`) ||
 		!strings.Contains(p.Meaning, keyExpand+" is not set") {
 		t.Errorf("problem: %+v", p)
 	}
@@ -211,7 +211,7 @@ func TestSegmentReplication(t *testing.T) {
 	}
 	s := l.open(t, nil, nil)
 	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
-	if p := problems(t, s)["segment-replication"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, s.names.of(r.ID)) {
+	if p := problemsOf(t, s)["segment-replication"]; p.Severity != driver.SeverityFail || !strings.Contains(p.Meaning, s.names.of(r.ID)) {
 		t.Errorf("problem: %+v", p)
 	}
 	l.remove(t, s.names.of(r.ID))
@@ -264,7 +264,7 @@ func TestDrift(t *testing.T) {
 	for _, d := range drift {
 		lines = append(lines, strings.TrimPrefix(d.String(), l.index))
 	}
-	for _, index := range []string{day, month, l.index + "-principals", l.index + "-imports"} {
+	for _, index := range []string{day, month, l.index + "-principals"} {
 		index = strings.TrimPrefix(index, l.index)
 		want := []string{
 			index + `: index.auto_expand_replicas is "0-1" instead of "false"`,
@@ -288,7 +288,7 @@ func TestDrift(t *testing.T) {
 	if len(lines) != 0 {
 		t.Errorf("found: %q", lines)
 	}
-	found := problems(t, s)
+	found := problemsOf(t, s)
 	if p := found["settings-drift"]; p.Severity != driver.SeverityWarn || !strings.Contains(p.Meaning, `index.refresh_interval is "5000ms" instead of "30000ms" in "`) {
 		t.Errorf("problem: %v", p)
 	}

@@ -26,7 +26,7 @@ import (
 //
 // made is when the caller had the index made, in nanoseconds of sinceStart; 0: not yet.
 func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, made *int64) error {
-	if start, end, ok := id.Period(); ok && !s.names.one && droppable(start, end, s.cfg.now()) {
+	if period, ok := s.names.holding(id.Layout(), id.Time()); ok && period.droppable(s.cfg.now()) {
 		return driver.ErrNotFound
 	}
 	p.made.forget()
@@ -90,7 +90,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		return nil
 	}
 	now := s.cfg.now()
-	return s.changeLoaded(ctx, was, func(r *register, fresh bool) bool {
+	return s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
 		switch {
 		case whole && !fresh && r.copied(found, ledgers):
 			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
@@ -98,7 +98,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		case whole && fresh && len(r.Indices) == 0:
 			r.startLate(found, ledgers, now)
 		}
-		return r.update(found, whole, now, func(e *entry) bool { return s.over(e, now) })
+		return r.update(found, whole, now, func(e *entry) bool { return s.mayBeGone(e, now) })
 	})
 }
 
@@ -126,14 +126,14 @@ func (r *register) startLate(found map[string]*indexInfo, ledgers string, now ti
 	}
 }
 
-// over reports whether nothing is lost with an index: a sweep, of whatever version, may
+// mayBeGone reports whether nothing is lost with an index: a sweep, of whatever version, may
 // have dropped it, or its period hasn't begun.
-func (s *Store) over(e *entry, now time.Time) bool {
+func (s *Store) mayBeGone(e *entry, now time.Time) bool {
 	p, ok := s.names.parse(e.Name)
 	if !ok {
 		return !s.names.ours(e.Name) // of another Config.Index, from which it was moved
 	}
-	return now.Before(p.start) || now.After(p.end.Add(p.end.Sub(p.start)).Add(time.Duration(e.Lifetime)*time.Millisecond))
+	return now.Before(p.start) || now.After(p.dropFrom(e.Lifetime))
 }
 
 // remember keeps what the register says, and tells of incidents that this process hasn't
@@ -172,24 +172,6 @@ func (s *Store) asRemembered(found map[string]*indexInfo) bool {
 		}
 	}
 	return true
-}
-
-// byName returns the indices of a listing by our names: their own, or that of the alias
-// before them.
-func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
-	found := map[string]*indexInfo{}
-	for i := range list {
-		info := &list[i]
-		if s.names.ours(info.name) {
-			found[info.name] = info
-		}
-		for _, alias := range info.aliases {
-			if s.names.ours(alias) {
-				found[alias] = info
-			}
-		}
-	}
-	return found
 }
 
 // takeStock compares the register with all indices of the store.
@@ -250,7 +232,14 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 	var known []string
 	err = s.prepare(bounded)
 	if err == nil {
-		err = s.changeRegister(bounded, func(r *register, _ bool) bool {
+		// Report looks at what is there now, and so has to be what is acknowledged.
+		var list []indexInfo
+		if list, err = s.listIndices(bounded, s.names.pattern()); err == nil {
+			err = s.takeStock(bounded, list)
+		}
+	}
+	if err == nil {
+		err = s.changeRegister(bounded, nil, func(r *register, _ bool) bool {
 			known = nil
 			for _, i := range r.Incidents {
 				known = append(known, i.Index)
@@ -268,14 +257,8 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 
 // reportRegister tells of what was lost.
 func (x *examination) reportRegister(ctx context.Context, f *findings) {
-	found := map[string]*indexInfo{}
-	for _, i := range x.indices {
-		if x.names.ours(i.name) {
-			found[i.name] = &indexInfo{name: i.index, mark: i.mark, uuid: i.uuid, made: i.made}
-		}
-	}
 	ledgers := x.names.ledgers()
-	if found[ledgers] == nil {
+	if x.found[ledgers] == nil {
 		return // that is told of by itself
 	}
 	was, err := x.loadRegister(ctx)
@@ -284,8 +267,8 @@ func (x *examination) reportRegister(ctx context.Context, f *findings) {
 	}
 	now := x.cfg.now()
 	r := was.clone()
-	if !r.copied(found, ledgers) {
-		r.update(found, true, now, func(e *entry) bool { return x.over(e, now) })
+	if !r.copied(x.found, ledgers) {
+		r.update(x.found, true, now, func(e *entry) bool { return x.mayBeGone(e, now) })
 	}
 	for _, i := range r.Incidents {
 		f.problems = append(f.problems, i.problem(x.names))

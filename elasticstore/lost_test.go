@@ -40,19 +40,6 @@ func (l *listener) has(level string, texts ...string) bool {
 	})
 }
 
-// codesOf returns the codes of a store's problems.
-func codesOf(t testing.TB, s *Store) (codes []string) {
-	t.Helper()
-	report, err := s.Report(testContext(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range report.Problems {
-		codes = append(codes, p.Code)
-	}
-	return codes
-}
-
 // TestI8_LostIndex: somebody deletes an index of sessions that can't have been dropped, of
 // today or of the day before. For a moment visitors are told of an outage, since a node may
 // lag behind. Then they are visitors without a session, and nobody waits again. The loss is
@@ -301,5 +288,25 @@ func TestI8_ForeignMapping(t *testing.T) {
 			v.want(t, "/add", " 1")
 			l.call(t, http.MethodDelete, "/"+index, "")
 		})
+	}
+}
+
+// TestAcknowledgeWhatReportTells: an index was deleted, and no sweep has come by since.
+// Report tells the loss at once, so Acknowledge has to know it, too.
+func TestAcknowledgeWhatReportTells(t *testing.T) {
+	t.Parallel()
+	l, s := newStore(t)
+	warm(t, s)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now().AddDate(0, 0, -1)))
+	index := s.names.of(r.ID)
+	l.call(t, http.MethodDelete, "/"+index, "")
+	if codes := codesOf(t, s); !slices.Contains(codes, "index-lost") {
+		t.Fatalf("Report: %v", codes)
+	}
+	if known, err := s.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
+		t.Errorf("acknowledged: %v, %v", known, err)
+	}
+	if codes := codesOf(t, s); slices.Contains(codes, "index-lost") {
+		t.Errorf("Report after it was acknowledged: %v", codes)
 	}
 }

@@ -34,6 +34,17 @@ type period struct {
 	start, end time.Time
 }
 
+// dropFrom returns the time from which a sweep drops the period's index, if no deadline in
+// it lies ahead: one more period and the longest lifetime that is known, in milliseconds,
+// after its end.
+func (p period) dropFrom(lifetime int64) time.Time {
+	return p.end.Add(p.end.Sub(p.start)).Add(time.Duration(lifetime) * time.Millisecond)
+}
+
+// droppable reports whether a sweep, which may know of no lifetime, could have dropped the
+// period's index. If so, a missing index means that its records are gone.
+func (p period) droppable(now time.Time) bool { return now.After(p.dropFrom(0)) }
+
 // known reports whether this package has a place for a layout.
 func known(l driver.Layout) bool { return l.MaxLifetime() > 0 }
 

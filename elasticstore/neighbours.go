@@ -116,10 +116,11 @@ func (s *Store) captures(list []otherTemplate, ours *otherTemplate) (found []cap
 // templatesThere lists the index templates of the cluster. ours is the one with our name,
 // nil if it isn't there.
 func (s *Store) templatesThere(ctx context.Context) (others []otherTemplate, ours *otherTemplate, err error) {
-	a, err := s.ask(ctx, request{
+	r := request{
 		method: http.MethodGet, path: "/_index_template", query: "filter_path=index_templates.name," +
 			"index_templates.index_template.index_patterns,index_templates.index_template.priority,index_templates.index_template.data_stream",
-	})
+	}
+	a, err := s.ask(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -135,7 +136,7 @@ func (s *Store) templatesThere(ctx context.Context) (others []otherTemplate, our
 		} `json:"index_templates"`
 	}
 	if err := json.Unmarshal(a.body, &body); err != nil {
-		return nil, nil, err
+		return nil, nil, malformed(&r, "%v", err)
 	}
 	for _, t := range body.Templates {
 		f := otherTemplate{name: t.Name, patterns: t.Template.Patterns, priority: t.Template.Priority, dataStream: len(t.Template.DataStream) > 0}

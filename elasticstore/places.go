@@ -19,7 +19,9 @@ import (
 // a generation, which is part of all versions that it reads and writes there. A
 // compare-and-set at another generation fails without asking. Reads go to the name, and
 // the answer says which index it is of. Writes go to that index, so a process that hasn't
-// seen an alias change writes nothing at a version that it read elsewhere.
+// seen an alias change writes nothing at a version that it read elsewhere. Only the first
+// alias has the name of an index that writes went to: it must take none (is_write_index),
+// and Report warns if it does.
 
 // place is one of the store's names of indices, with what this process knows of it.
 type place struct {
@@ -126,6 +128,15 @@ func (s *Store) suspect(p *place) {
 			s.cfg.Logger.Debug("elasticstore: an index can't be looked at", "index", p.name, "error", err)
 		}
 	})
+}
+
+// lookSince is look, unless the place was looked at within that time.
+func (s *Store) lookSince(ctx context.Context, p *place, within time.Duration) error {
+	if time.Duration(sinceStart()-p.looked.Load()) < within {
+		return nil
+	}
+	_, err := s.look(ctx, p)
+	return err
 }
 
 // look finds out what is in a place. It returns nil if nothing is. An index that isn't

@@ -33,7 +33,7 @@ func (m move) prepare(t testing.TB) {
 	if err := json.Unmarshal(m.l.call(t, http.MethodGet, "/"+m.from+"/_mapping", ""), &source); err != nil {
 		t.Fatal(err)
 	}
-	m.l.call(t, http.MethodPut, "/"+m.to, fmt.Sprintf(`{"mappings":%s,"settings":{"number_of_replicas":0}}`, source[m.from].Mappings))
+	m.l.call(t, http.MethodPut, "/"+m.to, fmt.Sprintf(`{"mappings":%s,"settings":{"auto_expand_replicas":"0-1","refresh_interval":"5s"}}`, source[m.from].Mappings))
 }
 
 // copy copies the documents. A reindex sees what a search sees, so the source is refreshed
@@ -227,5 +227,35 @@ func TestI1_EqualVersionsOfTwoIndices(t *testing.T) {
 				t.Errorf("afterwards: %+v, %v", got, err)
 			}
 		})
+	}
+}
+
+// TestAliasThatTakesWrites: by such an alias a process that hasn't looked compares its
+// version with one of the other index. Report warns of it until that is mended.
+func TestAliasThatTakesWrites(t *testing.T) {
+	t.Parallel()
+	l, s, index := healthyStore(t)
+	m := move{l, index, index + "-v2"}
+	m.prepare(t)
+	m.copy(t)
+	alias := func(takesWrites string) func() {
+		return func() {
+			l.call(t, http.MethodPost, "/_aliases", fmt.Sprintf(`{"actions":[{"add":{"index":%q,"alias":%q%s}}]}`, m.to, index, takesWrites))
+		}
+	}
+	m.swap(t, index)
+	if p := problemsOf(t, s)["index-alias"]; p.Severity != driver.SeverityInfo {
+		t.Errorf("an alias that takes no writes: %+v", p)
+	}
+	for _, takesWrites := range []string{`,"is_write_index":true`, ""} {
+		l.call(t, http.MethodPost, "/_aliases", fmt.Sprintf(`{"actions":[{"remove":{"index":%q,"alias":%q}}]}`, m.to, index))
+		alias(takesWrites)()
+		if p := problemsOf(t, s)["index-alias"]; p.Severity != driver.SeverityWarn || !strings.Contains(p.Remedy, "is_write_index") {
+			t.Errorf("an alias that takes writes: %+v", p)
+		}
+	}
+	alias(`,"is_write_index":false`)()
+	if p := problemsOf(t, s)["index-alias"]; p.Severity != driver.SeverityInfo {
+		t.Errorf("once it was mended: %+v", p)
 	}
 }

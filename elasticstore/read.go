@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
@@ -115,35 +114,29 @@ func (s *Store) follow(ctx context.Context, p *place, from *home, b *backoff) er
 	return &fault{certain: true, again: thrice, text: fmt.Sprintf("the nodes don't agree in which index the documents of %q are", p.name)}
 }
 
-// droppable reports whether a sweep could have dropped a period's index. If so, a
-// missing index means that its records are gone.
-func droppable(start, end, now time.Time) bool {
-	return now.After(end.Add(end.Sub(start)))
-}
-
 // readAll is the flush of reads.
 func (s *Store) readAll(ctx context.Context, items []target) []readResult {
 	results := make([]readResult, len(items))
 	unique := make([]target, 0, len(items))
-	place := make([]int, len(items)) // of each item in unique
+	at := make([]int, len(items)) // the place of each item in unique
 	first := make(map[driver.ID]int, len(items))
 	for i, t := range items {
-		at, ok := first[t.id]
+		n, ok := first[t.id]
 		if !ok {
-			at = len(unique)
-			first[t.id] = at
+			n = len(unique)
+			first[t.id] = n
 			unique = append(unique, t)
-		} else if unique[at].known != t.known {
-			unique[at].known = nil // a full read serves both
+		} else if unique[n].known != t.known {
+			unique[n].known = nil // a full read serves both
 		}
-		place[i] = at
+		at[i] = n
 	}
 	found, err := s.multiGet(ctx, unique)
 	for i := range results {
 		if err != nil {
 			results[i].Err = err
 		} else {
-			results[i] = found[place[i]]
+			results[i] = found[at[i]]
 		}
 	}
 	return results

@@ -55,7 +55,6 @@ var remedies = []struct{ kind, text, remedy string }{
 	{"", "that creates data streams only", "; narrow the patterns of that template, or lower its priority, or set Config.TemplatePriority above it and run setup"},
 	{"", "in data streams", "; a data stream has the name of one of the store's indices: remove it, and narrow the patterns of the template that made it"},
 	{"", "timestamp field", "; a data stream has the name of one of the store's indices: remove it, and narrow the patterns of the template that made it"},
-	{"", "no write index is defined for alias", "; the name is an alias: let it point to one index, or set is_write_index for one"},
 	{"", "more than one ind", "; the name is an alias: let it point to one index"},
 	{"routing_missing_exception", "", "; the index has another's mapping, which requires routing: remove it, or reindex it into one of the store's"},
 	{"", "umber of documents in ", "; the index is full: set Config.Shards higher, or shorten the lifetimes of sessions, so that periods are shorter"},

@@ -95,11 +95,11 @@ func (r *register) clone() *register {
 const seenEvery = 10 * time.Minute
 
 // update brings the register up to what is there: found has the indices by our names, and
-// whole says that it has all of them. over judges that nothing is lost with an index. It
+// whole says that it has all of them. mayBeGone judges that nothing is lost with an index. It
 // reports whether anything changed that is to be kept.
-func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time, over func(e *entry) bool) (changed bool) {
+func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time, mayBeGone func(e *entry) bool) (changed bool) {
 	for name, info := range found {
-		changed = r.meet(name, info, now, over) || changed
+		changed = r.meet(name, info, now, mayBeGone) || changed
 	}
 	if !whole {
 		return changed
@@ -107,7 +107,7 @@ func (r *register) update(found map[string]*indexInfo, whole bool, now time.Time
 	for _, e := range slices.Clone(r.Indices) {
 		switch {
 		case found[e.Name] != nil:
-		case e.Dropping, over(&e):
+		case e.Dropping, mayBeGone(&e):
 			r.remove(e.Name)
 			changed = true
 		case !e.Lost:
@@ -127,7 +127,7 @@ func (r *register) miss(name string, now time.Time) {
 }
 
 // meet notes an index that is there.
-func (r *register) meet(name string, info *indexInfo, now time.Time, over func(e *entry) bool) (changed bool) {
+func (r *register) meet(name string, info *indexInfo, now time.Time, mayBeGone func(e *entry) bool) (changed bool) {
 	next := entry{Name: name, UUID: info.uuid, Made: info.made, Seen: now.UnixMilli(), Lifetime: info.lived}
 	if info.mark != nil {
 		next.Lifetime = max(next.Lifetime, info.mark.Lifetime)
@@ -149,7 +149,7 @@ func (r *register) meet(name string, info *indexInfo, now time.Time, over func(e
 	case e.UUID == info.uuid: // it was looked for where it couldn't be seen
 		r.Incidents = slices.DeleteFunc(r.Incidents, func(i incident) bool { return i.Index == name && i.What == wasLost })
 	case info.name != name && !e.Lost: // an operator moved it, and put an alias in its place
-	case e.Dropping, over(e): // it was dropped, and a late write made it anew
+	case e.Dropping, mayBeGone(e): // it was dropped, and a late write made it anew
 	case e.Made == info.made, info.name != name:
 		r.blame(e, wasRestored, now)
 	default:
@@ -251,15 +251,10 @@ func (s *Store) saveRegister(ctx context.Context, was *keptRegister, next *regis
 }
 
 // changeRegister changes the register, until it is kept or nothing has to be. The index
-// that holds it must be there. fresh says that there is no register yet; it then begins
-// with what this process remembers of one.
-func (s *Store) changeRegister(ctx context.Context, change func(r *register, fresh bool) (changed bool)) error {
-	return s.changeLoaded(ctx, nil, change)
-}
-
-// changeLoaded is changeRegister for a caller that has just loaded the register, or has
-// nil.
-func (s *Store) changeLoaded(ctx context.Context, was *keptRegister, change func(r *register, fresh bool) (changed bool)) error {
+// that holds it must be there. was is the register if the caller has just loaded it, or
+// nil. fresh says that there is none yet; it then begins with what this process remembers
+// of one.
+func (s *Store) changeRegister(ctx context.Context, was *keptRegister, change func(r *register, fresh bool) (changed bool)) error {
 	b := s.backoff()
 	for ; ; was = nil {
 		if was == nil {

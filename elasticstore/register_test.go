@@ -59,6 +59,9 @@ func TestRegisterUpdate(t *testing.T) {
 			var got string
 			if len(r.Incidents) > 0 {
 				got = r.Incidents[0].What
+				if i := r.Incidents[0]; i.problem(names{prefix: "session"}).Code != map[string]string{wasLost: "index-lost", wasRemade: "index-remade", wasRestored: "index-restored"}[got] {
+					t.Errorf("%q is told as %v", got, i.problem(names{prefix: "session"}))
+				}
 				if i := r.Incidents[0]; i.Seen != known.Seen {
 					t.Errorf("last seen at %v, want %v", time.UnixMilli(i.Seen).UTC(), at(1))
 				}

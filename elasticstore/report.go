@@ -16,7 +16,8 @@ import (
 // Report names the engine, the store's indices and counts, and the problems it found;
 // see driver.Inspector. It makes no index or template, and changes nothing.
 //
-// It asks a dozen requests at most, at once, and ends after twice Config.RequestTimeout.
+// It asks some twenty requests, most of them at once, and ends after twice
+// Config.RequestTimeout.
 // What the login may not see is one problem, which names the rights that show it. What
 // can't be learned for another reason is a problem too. Report fails only if the engine
 // doesn't answer at all.
@@ -36,12 +37,15 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 // examination is one Report under way. The parts that begin it are there for all others.
 type examination struct {
 	*Store
-	engine  engineVersion
-	indices []reportIndex // whose names match the pattern; nil if seen is false
-	seen    bool          // the login may see the indices
-	cluster *clusterSettings
-	health  map[string]indexHealth // of indices with our names
-	red     bool                   // a shard of ours has no copy that works
+	engine   engineVersion
+	listed   bool                  // else there is nothing in indices, found and ours
+	indices  []indexInfo           // whose names match the pattern
+	found    map[string]*indexInfo // those with our names, by these
+	ours     []string              // the names of those that are ours, sorted
+	template template              // zero: there is none, or the login may not see it
+	cluster  *clusterSettings
+	health   map[string]indexHealth // of ours, by our names
+	red      bool                   // a shard of ours has no copy that works
 }
 
 // reportPart is one part of a Report. It adds what it found.
@@ -55,7 +59,7 @@ func (s *Store) report(ctx context.Context) (r driver.Report, err error) {
 		func() { x.engine, engineErr = s.engine(ctx) },
 		func() { x.list(ctx, &first[0]) },
 		func() { x.readSettings(ctx, &first[1]) },
-		func() { s.reportTemplate(ctx, &first[2]) },
+		func() { x.readTemplate(ctx, &first[2]) },
 		func() { x.readHealth(ctx, &first[3]) },
 	)
 	if engineErr != nil {
@@ -64,7 +68,7 @@ func (s *Store) report(ctx context.Context) (r driver.Report, err error) {
 	x.keepOurs()
 	parts := []reportPart{
 		x.reportIndices, x.reportRegister, x.reportCounts, x.reportSizes, x.reportHealth, x.reportCluster, x.reportDisks, x.reportRights,
-		s.reportNeighbours, s.reportSettings,
+		x.reportNeighbours, x.reportSettings,
 	}
 	found := make([]findings, len(parts))
 	var jobs []func()
@@ -132,10 +136,10 @@ func (f *findings) fact(name, value string) {
 // right is a right that shows something, in each family's terms.
 type right struct{ elasticsearch, openSearch string }
 
-// ask asks for a part's answer, and decodes it. It returns false, with a finding, if there
-// is none.
-func (x *examination) ask(ctx context.Context, f *findings, what string, needs right, r request, into any) bool {
-	a, err := x.Store.ask(ctx, r, http.StatusNotFound)
+// learn asks for a part's answer, and decodes it. It returns false, with a finding, if
+// there is none.
+func (x *examination) learn(ctx context.Context, f *findings, what string, needs right, r request, into any) bool {
+	a, err := x.ask(ctx, r, http.StatusNotFound)
 	if err == nil {
 		defer a.release()
 		if a.status == http.StatusNotFound {
@@ -165,18 +169,20 @@ func (f *findings) learned(what string, needs right, err error) bool {
 // seeTemplates is the right to see index templates.
 var seeTemplates = right{"manage_index_templates", "indices:admin/index_template/get"}
 
-func (s *Store) reportTemplate(ctx context.Context, f *findings) {
-	t, err := s.getTemplate(ctx)
+// readTemplate reads the index template, and tells what is wrong with it.
+func (x *examination) readTemplate(ctx context.Context, f *findings) {
+	t, err := x.getTemplate(ctx)
+	x.template = t
 	switch {
 	case !f.learned("the index template", seeTemplates, err):
-	case !t.found && s.cfg.NoTemplate:
+	case !t.found && x.cfg.NoTemplate:
 	case !t.found:
-		f.problem("template-missing", driver.SeverityWarn, "Run setup.", "The index template %q is missing.", s.names.template())
+		f.problem("template-missing", driver.SeverityWarn, "Run setup.", "The index template %q is missing.", x.names.template())
 	case t.mark == nil:
 		f.problem("template-foreign", driver.SeverityFail, "Remove it, or choose another Config.Index.",
-			"The index template %q is not one of this package.", s.names.template())
+			"The index template %q is not one of this package.", x.names.template())
 	case t.mark.Format < format:
-		f.problem("template-old", driver.SeverityWarn, "Run setup.", "The index template %q is of an older release.", s.names.template())
+		f.problem("template-old", driver.SeverityWarn, "Run setup.", "The index template %q is of an older release.", x.names.template())
 	}
 }
 

@@ -25,7 +25,7 @@ func (x *examination) readSettings(ctx context.Context, f *findings) {
 		method: http.MethodGet, path: "/_cluster/settings",
 		query: "include_defaults=true&filter_path=*.cluster.max_shards_per_node,*.cluster.blocks,*.cluster.routing.allocation.disk",
 	}
-	if !x.ask(ctx, f, "the cluster's settings, with blocks and bounds", right{"monitor", "cluster:monitor/state"}, r, &body) {
+	if !x.learn(ctx, f, "the cluster's settings, with blocks and bounds", right{"monitor", "cluster:monitor/state"}, r, &body) {
 		return
 	}
 	set := clusterSettings{}
@@ -82,7 +82,7 @@ func (x *examination) reportCluster(ctx context.Context, f *findings) {
 		method: http.MethodGet, path: "/_cluster/health",
 		query: "timeout=1s&filter_path=number_of_data_nodes,active_shards,initializing_shards,unassigned_shards",
 	}
-	if !x.ask(ctx, f, "the cluster's number of shards", right{"monitor", "cluster:monitor/health"}, r, &health) {
+	if !x.learn(ctx, f, "the cluster's number of shards", right{"monitor", "cluster:monitor/health"}, r, &health) {
 		return
 	}
 	used, bound := health.Active+health.Initializing+health.Unassigned, most*health.Nodes
@@ -103,28 +103,28 @@ func (x *examination) reportCluster(ctx context.Context, f *findings) {
 // there will be within a week: those of new periods without those of dropped ones.
 func (x *examination) shardsToCome(now time.Time) (next, week int) {
 	const days = 7 * 24 * time.Hour
-	newest := map[driver.Layout]*reportIndex{}
-	for i := range x.indices {
-		index := &x.indices[i]
-		p, ok := x.names.parse(index.name)
-		if !ok || index.mark == nil {
+	newest := map[driver.Layout]int{} // shards of each layout's last index
+	length := map[driver.Layout]time.Duration{}
+	for _, name := range x.ours {
+		p, ok := x.names.parse(name)
+		if !ok {
 			continue
 		}
+		index := x.found[name]
+		n := index.shards * (1 + index.number(keyReplicas))
 		if p.end.After(now) {
-			newest[p.layout] = index // the list is sorted
+			newest[p.layout], length[p.layout] = n, p.end.Sub(p.start) // the names are sorted
 		}
-		if x.dropFrom(index).Before(now.Add(days)) {
-			week -= index.shards * (1 + index.replicas)
+		if p.dropFrom(index.mark.Lifetime).Before(now.Add(days)) {
+			week -= n
 		}
 	}
 	if len(newest) == 0 && !x.names.one {
 		return x.cfg.Shards, x.cfg.Shards
 	}
-	for _, index := range newest {
-		p, _ := x.names.parse(index.name)
-		n := index.shards * (1 + index.replicas)
+	for layout, n := range newest {
 		next = max(next, n)
-		week += n * max(1, int(days/p.end.Sub(p.start)))
+		week += n * max(1, int(days/length[layout]))
 	}
 	return next, max(week, next)
 }
@@ -139,8 +139,8 @@ func (x *examination) reportDisks(ctx context.Context, f *findings) {
 		Free  string `json:"disk.avail"`
 		Total string `json:"disk.total"`
 	}
-	r := request{method: http.MethodGet, path: "/_cat/allocation", query: "format=json&bytes=b&h=node,disk.avail,disk.total"}
-	if !x.askList(ctx, f, "the disks", right{"monitor", "cluster:monitor/state and cluster:monitor/nodes/stats"}, r, &nodes) {
+	r := request{method: http.MethodGet, path: "/_cat/allocation", query: "format=json&bytes=b&h=node,disk.avail,disk.total", list: true}
+	if !x.learn(ctx, f, "the disks", right{"monitor", "cluster:monitor/state and cluster:monitor/nodes/stats"}, r, &nodes) {
 		return
 	}
 	beyond := map[string][]string{}
@@ -208,10 +208,4 @@ func byteSize(text string) (float64, bool) {
 	number, ok := strings.CutSuffix(text, "b")
 	n, err := strconv.ParseFloat(number, 64)
 	return n, ok && err == nil
-}
-
-// askList is ask for the answers that are lists, which only _cat gives.
-func (x *examination) askList(ctx context.Context, f *findings, what string, needs right, r request, into any) bool {
-	r.list = true
-	return x.ask(ctx, f, what, needs, r, into)
 }

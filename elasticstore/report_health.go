@@ -34,7 +34,7 @@ func (x *examination) readHealth(ctx context.Context, f *findings) {
 		method: http.MethodGet, path: "/_cluster/health/" + x.names.pattern(),
 		query: "level=shards&timeout=1s&filter_path=indices.*.status,indices.*.unassigned_shards,indices.*.shards.*.primary_active,indices.*.shards.*.unassigned_shards",
 	}
-	if !x.ask(ctx, f, "the health of the indices", right{"monitor", "cluster:monitor/health"}, r, &body) {
+	if !x.learn(ctx, f, "the health of the indices", right{"monitor", "cluster:monitor/health"}, r, &body) {
 		return
 	}
 	x.health = body.Indices
@@ -44,10 +44,9 @@ func (x *examination) readHealth(ctx context.Context, f *findings) {
 func (x *examination) keepOurs() {
 	all := x.health
 	x.health = map[string]indexHealth{}
-	for i := range x.indices {
-		index := &x.indices[i]
-		if h, known := all[index.index]; known && x.ours(index) {
-			x.health[index.name] = h
+	for _, name := range x.ours {
+		if h, known := all[x.found[name].name]; known {
+			x.health[name] = h
 			x.red = x.red || h.Status == "red"
 		}
 	}
@@ -121,7 +120,7 @@ func (x *examination) explain(ctx context.Context, f *findings, index string, he
 		} `json:"node_allocation_decisions"`
 	}
 	r := request{method: http.MethodPost, path: "/_cluster/allocation/explain", body: ask}
-	if !x.ask(ctx, f, "why shards are unassigned", right{"monitor", "cluster:monitor/allocation/explain"}, r, &body) {
+	if !x.learn(ctx, f, "why shards are unassigned", right{"monitor", "cluster:monitor/allocation/explain"}, r, &body) {
 		return ""
 	}
 	text := body.Explanation

@@ -62,7 +62,7 @@ func (x *examination) toldRights(ctx context.Context) (missing []string, err err
 		return nil, err
 	}
 	r := request{method: http.MethodPost, path: "/_security/user/_has_privileges", body: ask}
-	a, err := x.Store.ask(ctx, r, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusInternalServerError)
+	a, err := x.ask(ctx, r, http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusInternalServerError)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (x *examination) toldRights(ctx context.Context) (missing []string, err err
 // it isn't there, and the request for a new one is invalid. A document is deleted at a
 // version that none has. A right that lacks is refused before the engine looks.
 func (x *examination) triedRights(ctx context.Context) (missing []string, err error) {
-	a, err := x.Store.ask(ctx, request{method: http.MethodGet, path: "/_plugins/_security/authinfo"}, http.StatusBadRequest, http.StatusNotFound,
+	a, err := x.ask(ctx, request{method: http.MethodGet, path: "/_plugins/_security/authinfo"}, http.StatusBadRequest, http.StatusNotFound,
 		http.StatusMethodNotAllowed, http.StatusForbidden)
 	if err != nil {
 		return nil, err
@@ -95,11 +95,8 @@ func (x *examination) triedRights(ctx context.Context) (missing []string, err er
 	secured := a.status == http.StatusOK
 	a.release()
 	never := x.names.prefix + "-1970.01.01-00"
-	if !secured || slices.ContainsFunc(x.indices, func(i reportIndex) bool { return i.name == never }) {
+	if !secured || x.names.one || x.found[never] != nil { // with OneIndex, the only name is that of the index itself
 		return nil, nil
-	}
-	if x.names.one {
-		return nil, nil // its only name is that of the index itself
 	}
 	type trial struct {
 		name string
@@ -114,13 +111,13 @@ func (x *examination) triedRights(ctx context.Context) (missing []string, err er
 			method: http.MethodDelete, path: "/" + never,
 		}},
 	}
-	if i := slices.IndexFunc(x.indices, func(i reportIndex) bool { return x.ours(&i) && !i.closed }); i >= 0 {
+	if i := slices.IndexFunc(x.ours, func(name string) bool { return !x.found[name].closed() }); i >= 0 {
 		// No document is at a version of this term, so this deletes none.
-		body := `{"delete":{"_index":"` + x.indices[i].name + `","_id":"none","if_seq_no":0,"if_primary_term":1000000000}}` + "\n"
+		body := `{"delete":{"_index":"` + x.ours[i] + `","_id":"none","if_seq_no":0,"if_primary_term":1000000000}}` + "\n"
 		tries = append(tries, trial{"indices:data/write/bulk (saving sessions)", request{method: http.MethodPost, path: "/_bulk", body: []byte(body), lines: true}})
 	}
 	for _, try := range tries {
-		a, err := x.Store.ask(ctx, try.r, http.StatusNotFound, http.StatusBadRequest, http.StatusForbidden)
+		a, err := x.ask(ctx, try.r, http.StatusNotFound, http.StatusBadRequest, http.StatusForbidden)
 		if err != nil {
 			return nil, err
 		}

@@ -52,10 +52,11 @@ const (
 // with res, if that is the reason. A node that wants TLS answers plain HTTP by an end of
 // the connection, as a crash does, so only a connection of its own can tell.
 func (c *client) otherScheme(ctx context.Context, n *node, res *http.Response, err error) error {
+	if err == nil && (n.url.Scheme != "http" || !maybeTLS(res)) {
+		return nil // as nearly always
+	}
 	e := &schemeError{host: n.url.Host, tls: n.url.Scheme == "http", cause: err}
 	switch {
-	case err == nil && (!e.tls || !maybeTLS(res)):
-		return nil
 	case err != nil && !e.tls && saysPlain(err):
 		return e
 	case err != nil && !brokeOff(err):

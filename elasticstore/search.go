@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"net/http"
 	"net/url"
 	"time"
@@ -13,43 +12,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is Search, counts, and Refresh, all of which ask every shard.
-
-// Pages begin small, since the size of the records isn't known yet.
-const (
-	firstPage = 100
-	mostPage  = 1000
-	pageBytes = 16 << 20
-)
-
-// Search yields records in the order of Cursor.Compare; see driver.Store. It trails
-// acknowledged writes by Config.RefreshInterval. A document that can't be read is logged
-// and passed over.
-func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
-	return func(yield func(*driver.Record, error) bool) {
-		after, size, left := afterCursor(q.After), firstPage, q.Limit
-		for {
-			if q.Limit > 0 {
-				size = min(size, left)
-			}
-			p, err := s.searchPage(ctx, q, after, size)
-			if err != nil {
-				yield(nil, searchError(ctx, "search", err))
-				return
-			}
-			for _, rec := range p.items {
-				if !yield(rec, nil) {
-					return
-				}
-			}
-			if left -= len(p.items); p.hits < size || q.Limit > 0 && left <= 0 {
-				return
-			}
-			after = p.last
-			size = min(max(pageBytes/max(p.bytes/p.hits, 1), 10), mostPage)
-		}
-	}
-}
+// This file is searches, counts, and Refresh, all of which ask every shard.
 
 // searchError makes the error of an operation on many records.
 func searchError(ctx context.Context, op string, err error) error {
@@ -63,127 +26,6 @@ func searchError(ctx context.Context, op string, err error) error {
 		return opError(op, err)
 	}
 	return opError(op, unavailable(err, false))
-}
-
-func (s *Store) searchPage(ctx context.Context, q driver.Query, after json.RawMessage, size int) (page[*driver.Record], error) {
-	ctx, done, err := s.begin(ctx)
-	if err != nil {
-		return page[*driver.Record]{}, err
-	}
-	defer done()
-	if err := s.prepareToRead(ctx); err != nil {
-		return page[*driver.Record]{}, err
-	}
-	body := object{
-		"size":                size,
-		"query":               selected(q),
-		"sort":                []object{sortBy("created", "long"), sortBy("id", "keyword")},
-		"seq_no_primary_term": true,
-		"track_total_hits":    false,
-	}
-	if after != nil {
-		body["search_after"] = after
-	}
-	return search(ctx, s, s.names.searched(), body, func(h *hit) (*driver.Record, bool) {
-		rec, err := s.searched(ctx, h)
-		if err != nil && s.notes.first("passed over "+string(h.index)+string(h.id)) {
-			s.cfg.Logger.Warn("elasticstore: a search passes over a document", "id", string(h.id), "index", string(h.index), "error", err)
-		}
-		return rec, err == nil
-	})
-}
-
-// searched reads the document of a hit of a search. One of an index behind an alias that
-// this process hasn't seen yet has the alias looked up.
-func (s *Store) searched(ctx context.Context, h *hit) (*driver.Record, error) {
-	id, err := driver.ParseID(string(h.id))
-	if err != nil {
-		return nil, errors.New("its _id isn't one of a record")
-	}
-	p := s.placeOf(id)
-	h.home = p.home.Load()
-	if !h.home.is(p.name, h.index) && time.Duration(sinceStart()-p.looked.Load()) > time.Second {
-		if _, err := s.look(ctx, p); err != nil {
-			return nil, err
-		}
-		h.home = p.home.Load()
-	}
-	if !h.home.is(p.name, h.index) {
-		return nil, errors.New("it isn't where a record of its id would be")
-	}
-	return h.record(id)
-}
-
-// afterCursor returns a search_after that continues behind a cursor; nil for the start.
-func afterCursor(c driver.Cursor) json.RawMessage {
-	if c == (driver.Cursor{}) {
-		return nil
-	}
-	ms, id := c.Created.UnixMilli(), c.ID.String()
-	if !time.UnixMilli(ms).Equal(c.Created) {
-		id = "~" // behind all ids of that millisecond
-	}
-	return fmt.Appendf(nil, "[%d,%q]", ms, id)
-}
-
-func sortBy(field, kind string) object {
-	return object{field: object{"order": "asc", "unmapped_type": kind}}
-}
-
-func term(field, value string) object { return object{"term": object{field: value}} }
-
-// between restricts a time to from and to; a zero one doesn't restrict.
-func between(field string, from, to time.Time) object {
-	r := object{}
-	if !from.IsZero() {
-		r["gte"] = ceilMillis(from)
-	}
-	if !to.IsZero() {
-		r["lt"] = ceilMillis(to)
-	}
-	return object{"range": object{field: r}}
-}
-
-// ceilMillis returns t in milliseconds, rounded up. Records' times are whole
-// milliseconds: one is before t if it is before ceilMillis(t).
-func ceilMillis(t time.Time) int64 {
-	ms := t.UnixMilli()
-	if time.UnixMilli(ms).Before(t) {
-		ms++
-	}
-	return ms
-}
-
-func allOf(filters ...object) object { return object{"bool": object{"filter": filters}} }
-
-func anyOf(filters ...object) object {
-	return object{"bool": object{"should": filters, "minimum_should_match": 1}}
-}
-
-func lacks(field string) object {
-	return object{"bool": object{"must_not": object{"exists": object{"field": field}}}}
-}
-
-// selected returns a Query, without After and Limit, in the engine's form.
-func selected(q driver.Query) object {
-	kind := q.Kind
-	if kind == "" {
-		kind = driver.KindSession
-	}
-	filters := []object{term("kind", string(kind))}
-	if q.App != "" {
-		filters = append(filters, term("app", q.App))
-	}
-	if q.Principal != "" {
-		filters = append(filters, term("principal", q.Principal))
-	}
-	if !q.CreatedFrom.IsZero() || !q.CreatedTo.IsZero() {
-		filters = append(filters, between("created", q.CreatedFrom, q.CreatedTo))
-	}
-	if !q.ExpiresFrom.IsZero() || !q.ExpiresTo.IsZero() {
-		filters = append(filters, between("expires", q.ExpiresFrom, q.ExpiresTo))
-	}
-	return allOf(filters...)
 }
 
 // page is the result of one request of a search.

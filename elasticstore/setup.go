@@ -9,81 +9,12 @@ import (
 	"time"
 )
 
-// This file is Setup, the mapping, and the mark that shows what is ours.
+// This file is Setup: the index template, and the indices of no period.
 
-// format is the version of the mapping, and of the template that has it. Setup replaces
-// an older template and leaves a newer one alone: so two versions at work on one engine
-// don't replace each other's in turn, and the newer stays. Indices keep the mapping that
-// they were made with. A version works with indices of all formats, side by side in one
-// search. format says nothing of documents, which are the same in all formats; see
-// driver.CheckFormat.
-//
-//	1  times are dates, and members that no query asks for are not mentioned
-//	2  times are numbers, and members that no query will ask for are disabled
-//	3  the template's patterns are as narrow as the names of indices
-const format = 3
-
-// mark is the member of a mapping's _meta that shows that the mapping is ours.
-type mark struct {
-	Cloakroom *markOfOurs `json:"cloakroom,omitempty"`
-}
-
-type markOfOurs struct {
-	Format int `json:"format"`
-	// Settings are those of the configuration that the template was made from, and
-	// Priority is that priority. Where the template differs, an operator has edited it.
-	Settings string `json:"settings,omitempty"`
-	Priority int    `json:"priority,omitempty"`
-	// Lifetime is the longest lifetime, in milliseconds, that was known when the index
-	// was made. Sweep keeps the index that much longer.
-	Lifetime int64 `json:"lifetime,omitempty"`
-}
-
-type object = map[string]any
-
-// mapping indexes only the members that queries need, since each field costs on every
-// save.
-//
-// Times are numbers, because an engine reads a date by a calendar each time. A search
-// goes through both: either is a number of milliseconds when it is sorted and compared
-// (TestMixedMappings).
-//
-// Members that no query will ask for are disabled ("enabled": false). The engine passes
-// over a disabled member unread, which costs less than a member that the mapping doesn't
-// name, for which the engine looks first. An index can't index a member any more once
-// its mapping has disabled it. So the mapping doesn't name members that a later version
-// may want to find records by: those reserved for it (driver.ExtraLabels and its likes),
-// and those of graves alone (at, reason, successor), which no save has to pay for.
-func mapping(m markOfOurs) object {
-	term := object{"type": "keyword", "doc_values": false}
-	time := object{"type": "long", "doc_values": false}
-	properties := object{
-		"id":        object{"type": "keyword", "index": false}, // searches sort by it
-		"kind":      term,
-		"app":       term,
-		"principal": term,
-		"created":   object{"type": "long"}, // and by this
-		"expires":   time,
-		"deadline":  time,
-	}
-	for _, name := range []string{"authenticated", "seen", "verifier", "previous", "previousEnds", "persistent", "client", "writes", "revs", "values", "raw"} {
-		properties[name] = object{"type": "object", "enabled": false}
-	}
-	return object{"_meta": mark{&m}, "dynamic": false, "properties": properties}
-}
-
-// indexed reports whether the mapping makes the engine read a member of this name.
-func indexed(name string) bool {
-	switch name {
-	case "id", "kind", "app", "principal", "created", "expires", "deadline":
-		return true
-	}
-	return false
-}
-
-// Setup makes the index template, in its present form, and the index of ledgers. It may be called at any time, from many processes at once. Without it the
-// first operation that needs them does the same, except that a login that may not see
-// index templates then does with the indices alone.
+// Setup makes the index template, in its present form, and the index of ledgers. It may
+// be called at any time, from many processes at once. Without it the first operation that
+// needs them does the same, except that a login that may not see index templates then
+// does with the indices alone.
 func (s *Store) Setup(ctx context.Context) error {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {
@@ -110,17 +41,16 @@ func (s *Store) setUp(ctx context.Context) error {
 	for _, index := range s.names.lasting() {
 		s.places.forget(index)
 	}
-	if err := s.findIndices(ctx); err != nil {
+	if err := s.meetIndices(ctx); err != nil {
 		return err
 	}
-	s.tellNeighbours(ctx)
 	s.ready.succeed()
 	return nil
 }
 
-// findIndices makes the index of ledgers if it isn't there, and compares all indices with
-// the register.
-func (s *Store) findIndices(ctx context.Context) error {
+// meetIndices makes the index of ledgers if it isn't there, compares all indices with the
+// register, and looks whose templates decide about new ones.
+func (s *Store) meetIndices(ctx context.Context) error {
 	if err := s.ensure(ctx, s.names.ledgers(), 0); err != nil {
 		return err
 	}
@@ -129,6 +59,7 @@ func (s *Store) findIndices(ctx context.Context) error {
 		return err
 	}
 	s.noteRegister(s.takeStock(ctx, list))
+	s.tellNeighbours(ctx)
 	return nil
 }
 
@@ -151,11 +82,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		default:
 			return err
 		}
-		if err := s.findIndices(ctx); err != nil {
-			return err
-		}
-		s.tellNeighbours(ctx)
-		return nil
+		return s.meetIndices(ctx)
 	})
 }
 

@@ -12,12 +12,12 @@ import (
 )
 
 // TestStore runs the conformance suite: with an index for each period, and with one
-// index for everything and no copies.
+// index for everything, no copies, and the mapping for dashboards.
 func TestStore(t *testing.T) {
 	for _, arrangement := range []struct {
 		name string
 		one  bool
-	}{{"periods", false}, {"one_index_without_copies", true}} {
+	}{{"periods", false}, {"one_index_for_dashboards_without_copies", true}} {
 		t.Run(arrangement.name, func(t *testing.T) { conform(t, arrangement.one) })
 	}
 }
@@ -30,7 +30,7 @@ func conform(whole *testing.T, one bool) {
 	free := []*lab{newLab(whole)} // by whole itself, which is skipped where there is no engine
 	change := func(c *Config) {
 		if c.OneIndex = one; one {
-			c.CopyBytes = -1
+			c.CopyBytes, c.Dashboards = -1, true
 		}
 		c.Settings = map[string]any{"gc_deletes": "0s"}
 		c.QueueBytes = tooLarge

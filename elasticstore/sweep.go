@@ -99,7 +99,7 @@ func (s *Store) sweepPeriods(ctx context.Context, there map[string]*indexInfo, n
 	}
 	s.places.keepOnly(func(index string) bool {
 		p, ok := s.names.parse(index)
-		return !ok || there[index] != nil || !droppable(p.start, p.end, s.cfg.now())
+		return !ok || there[index] != nil || !p.droppable(s.cfg.now())
 	})
 	for l := driver.LayoutHour; l <= driver.LayoutMonth; l++ {
 		fail(s.makeNext(ctx, l, now, there))
@@ -129,8 +129,7 @@ func (s *Store) makeNext(ctx context.Context, l driver.Layout, now time.Time, th
 
 // dropPeriod drops a period's index if all its records are over.
 func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now time.Time) (bool, error) {
-	lifetime := time.Duration(info.mark.Lifetime) * time.Millisecond
-	if !now.After(p.end.Add(p.end.Sub(p.start)).Add(lifetime)) {
+	if !now.After(p.dropFrom(info.mark.Lifetime)) {
 		return false, nil
 	}
 	if err := s.refresh(ctx, info.name); err != nil {
@@ -147,7 +146,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 	case asked < info.shards || info.shards < 1:
 		return false, &fault{certain: true, text: fmt.Sprintf("the index %q has %d shards, but only %d answered", info.name, info.shards, asked)}
 	}
-	if err := s.changeRegister(ctx, dropping(p.index)); err != nil {
+	if err := s.changeRegister(ctx, nil, dropping(p.index)); err != nil {
 		return false, err
 	}
 	r := request{method: http.MethodDelete, path: "/" + info.name, query: s.timeoutQuery()}
@@ -160,7 +159,7 @@ func (s *Store) dropPeriod(ctx context.Context, p period, info *indexInfo, now t
 		return false, s.checkMissing(&r, a) // another process was faster
 	}
 	s.cfg.Logger.Info("elasticstore: dropped a period", "index", info.name)
-	return true, s.changeRegister(ctx, dropped(p.index))
+	return true, s.changeRegister(ctx, nil, dropped(p.index))
 }
 
 // refresh makes all of an index visible to searches. Copies that are allocated nowhere
@@ -209,7 +208,7 @@ func (s *Store) sweepDocuments(ctx context.Context, index string, now time.Time,
 		"query": anyOf(
 			between("deadline", time.Time{}, removable),
 			allOf(term("kind", string(driver.KindSession)), between("expires", time.Time{}, now))),
-		"sort":                []object{sortBy("id", "keyword")},
+		"sort":                []object{sortBy("id", "asc", "keyword")},
 		"_source":             []string{"kind", "app", "principal", "id", "expires", "deadline", "at", "writes", "revs", driver.ExtraFormat},
 		"seq_no_primary_term": true,
 		"track_total_hits":    false,

@@ -48,7 +48,7 @@ func (s *Store) putTemplate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ours := markOfOurs{Format: format, Settings: string(text), Priority: s.cfg.TemplatePriority}
+	ours := markOfOurs{Format: format, Settings: string(text), Priority: s.cfg.TemplatePriority, Dashboards: s.cfg.Dashboards}
 	for try := range 3 {
 		there, err := s.getTemplate(ctx)
 		if err != nil {
@@ -256,17 +256,24 @@ func readTemplate(text []byte) (template, error) {
 	return t, nil
 }
 
-// newIndexSettings returns the settings of an index that is made now. An operator's edits
-// in the template are among them. Settings that only the template has come from there by
-// the engine.
+// newIndexSettings returns the settings of an index that is made now.
 func (s *Store) newIndexSettings(ctx context.Context) object {
-	ours := s.indexSettings()
 	if s.cfg.NoTemplate || s.unseen.Load() {
-		return ours
+		return s.indexSettings()
 	}
 	there, err := s.getTemplate(ctx)
-	if err != nil || there.mark == nil {
-		return ours // it isn't worth failing for
+	if err != nil {
+		there = template{} // it isn't worth failing for
+	}
+	return s.settingsBy(there)
+}
+
+// settingsBy returns the settings of new indices beside a template. An operator's edits in
+// it are among them. Settings that only the template has come from there by the engine.
+func (s *Store) settingsBy(there template) object {
+	ours := s.indexSettings()
+	if s.cfg.NoTemplate || there.mark == nil {
+		return ours
 	}
 	set := asEdited(ours, readSettings(there.mark.Settings), there.settings)
 	if there.settings[keyReplication] != nil {

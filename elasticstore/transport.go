@@ -45,8 +45,7 @@ func (c *client) setCA(ca []byte) error {
 func (c *client) roundTrip(req *http.Request) (*http.Response, error) {
 	t := c.http.Load()
 	res, err := t.RoundTrip(req)
-	var unknown *tls.CertificateVerificationError
-	if err == nil || c.caFile == nil || !errors.As(err, &unknown) {
+	if _, unknown := errors.AsType[*tls.CertificateVerificationError](err); !unknown || c.caFile == nil {
 		return res, err
 	}
 	_ = c.caFile.renew(true) // logged

@@ -23,11 +23,26 @@ const mappingOfFormat1 = `{"_meta":{"cloakroom":{"format":1}},"dynamic":false,"p
 	`"created":{"type":"date","format":"epoch_millis"},"expires":{"type":"date","format":"epoch_millis","doc_values":false},` +
 	`"deadline":{"type":"date","format":"epoch_millis","doc_values":false},"values":{"type":"object","enabled":false}}}`
 
+// mappingOfFormat2 is the mapping before searches went by the last activity.
+const mappingOfFormat2 = `{"_meta":{"cloakroom":{"format":2,"lifetime":5}},"dynamic":false,"properties":{` +
+	`"app":{"doc_values":false,"type":"keyword"},"authenticated":{"enabled":false,"type":"object"},"client":{"enabled":false,"type":"object"},` +
+	`"created":{"type":"long"},"deadline":{"doc_values":false,"type":"long"},"expires":{"doc_values":false,"type":"long"},` +
+	`"id":{"index":false,"type":"keyword"},"kind":{"doc_values":false,"type":"keyword"},"persistent":{"enabled":false,"type":"object"},` +
+	`"previous":{"enabled":false,"type":"object"},"previousEnds":{"enabled":false,"type":"object"},"principal":{"doc_values":false,"type":"keyword"},` +
+	`"raw":{"enabled":false,"type":"object"},"revs":{"enabled":false,"type":"object"},"seen":{"enabled":false,"type":"object"},` +
+	`"values":{"enabled":false,"type":"object"},"verifier":{"enabled":false,"type":"object"},"writes":{"enabled":false,"type":"object"}}}`
+
 // oldIndex makes an index as the first version did.
 func (l *lab) oldIndex(t testing.TB, index string) {
 	t.Helper()
+	l.indexWith(t, index, mappingOfFormat1)
+}
+
+// indexWith makes an index with a mapping.
+func (l *lab) indexWith(t testing.TB, index, mapping string) {
+	t.Helper()
 	l.call(t, http.MethodPut, "/"+index, fmt.Sprintf(
-		`{"settings":{"index":{"number_of_shards":1,"auto_expand_replicas":"0-1"}},"mappings":%s}`, mappingOfFormat1))
+		`{"settings":{"index":{"number_of_shards":1,"auto_expand_replicas":"0-1"}},"mappings":%s}`, mapping))
 }
 
 // oldDocument returns the first version's document of a record; it had no Extra.

@@ -14,8 +14,8 @@ import (
 // This file is files that are read again when they change: of a password, an API key or
 // certificates.
 
-// lookEvery is the least time between two looks at whether the files have changed.
-const lookEvery = time.Second
+// renewEvery is the least time between two looks at whether the files have changed.
+const renewEvery = time.Second
 
 // mostWatched bounds the size of a watched file, in bytes.
 const mostWatched = 1 << 20
@@ -107,13 +107,13 @@ type watch struct {
 	next  atomic.Int64 // the time of the next look
 }
 
-// look takes changed files up, if it is time to look.
-func (w *watch) look(now func() time.Time) {
+// renew takes changed files up, if it is time to.
+func (w *watch) renew(now func() time.Time) {
 	if len(w.files) == 0 {
 		return
 	}
 	at, next := now().UnixNano(), w.next.Load()
-	if at < next || !w.next.CompareAndSwap(next, at+int64(lookEvery)) {
+	if at < next || !w.next.CompareAndSwap(next, at+int64(renewEvery)) {
 		return
 	}
 	for _, f := range w.files {

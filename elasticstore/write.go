@@ -159,10 +159,10 @@ func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.
 			s.copies.wrote(c.w, v)
 			return written{version: v}
 		}
+		if moved, ok := errors.AsType[*movedWrite](err); ok {
+			return c.moved(ctx, moved)
+		}
 		if err := c.failed(ctx, err); err != nil {
-			if errors.Is(err, errDone) {
-				return written{version: c.done}
-			}
 			return written{err: err, sent: c.sent}
 		}
 	}
@@ -176,22 +176,15 @@ type carrying struct {
 	r       *driver.Record // nil: w can't be sent in another form
 	sent    bool           // the engine may have executed an attempt
 	missing time.Time      // when the index was first found missing
-	done    driver.Version // with errDone
 	backoff backoff
 }
-
-// errDone: the write is done after all.
-var errDone = errors.New("done")
 
 // failed acts on an attempt that failed with err. It returns nil if the write is to be
 // sent again, else the error of the write.
 func (c *carrying) failed(ctx context.Context, err error) error {
 	var f *fault
 	var refused *refusal
-	var moved *movedWrite
 	switch {
-	case errors.As(err, &moved):
-		return c.moved(ctx, moved)
 	case errors.Is(err, errVersion):
 		c.sent = true
 		if c.w.action == createNew {
@@ -244,29 +237,26 @@ type movedWrite struct {
 
 func (m *movedWrite) Error() string { return "written into another index" }
 
-// moved acts on a write that was executed where the name is now an alias of. It was
-// neither compared with a version of another index nor refused, so it is done. Its version
-// is one of the new index, which is looked up at the next operation.
-func (c *carrying) moved(ctx context.Context, m *movedWrite) error {
-	c.sent = true
+// moved acts on a write that was executed in the index that the name is an alias of since.
+// It wasn't refused, so it is done, at a version of that index. A compare-and-set only gets
+// here by an alias that takes writes. It was then compared with another index's version,
+// which no request to an engine can rule out: Report warns of such an alias.
+func (c *carrying) moved(ctx context.Context, m *movedWrite) written {
 	if _, err := c.s.look(ctx, c.p); err != nil {
-		return err
+		return written{err: err, sent: true}
 	}
 	if h := c.p.home.Load(); h.is(c.p.name, []byte(m.index)) {
-		c.done = h.in(m.version)
-		return errDone
+		return written{version: h.in(m.version)}
 	}
-	return &fault{text: fmt.Sprintf("the document was written into %q, and %q is an alias of another index since", m.index, c.p.name)}
+	return written{sent: true, err: &fault{
+		text: fmt.Sprintf("the document was written into %q, and %q is an alias of another index since", m.index, c.p.name),
+	}}
 }
 
 // elsewhere reports whether a block is that of an index whose documents were moved.
 func (c *carrying) elsewhere(ctx context.Context) bool {
 	const often = 100 * time.Millisecond // a block that stays must not cost a look for each save
-	if time.Duration(sinceStart()-c.p.looked.Load()) < often {
-		return c.p.home.Load() != c.w.home
-	}
-	info, err := c.s.look(ctx, c.p)
-	return err == nil && info != nil && c.p.home.Load() != c.w.home
+	return c.s.lookSince(ctx, c.p, often) == nil && c.p.home.Load() != c.w.home
 }
 
 // refused has a record with values, which the engine refuses, sent once more in the form

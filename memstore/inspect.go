@@ -2,6 +2,7 @@ package memstore
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -11,12 +12,15 @@ import (
 
 // Summarize counts the records that a query selects; see driver.Inspector.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
-	q.After, q.Limit = driver.Cursor{}, 0
+	q.After = driver.Cursor{}
+	if err := q.Check(); err != nil {
+		return driver.Summary{}, fmt.Errorf("memstore: summarize: %w", err)
+	}
 	var sum driver.Summary
 	err := s.each(ctx, "summarize", func(e entry) {
 		if q.Matches(e.Record) {
 			sum.Records++
-			if e.Principal != "" {
+			if e.Principal != "" || e.Grave != nil && e.Grave.Principal != "" {
 				sum.SignedIn++
 			}
 		}

@@ -118,19 +118,14 @@ func (p packed) state() state {
 // unpack returns the record of an id.
 func (p packed) unpack(id driver.ID) *driver.Record {
 	r := new(driver.Record)
-	u, c := p.head(id, r), p.common.Value()
-	if r.Grave != nil {
-		g := *r.Grave
-		g.Reason, g.App, g.Successor = c.reason, c.app, driver.ID(u.take(len(g.Successor)))
-		g.Principal = string(u.bytes())
+	u := p.head(id, r)
+	if g := r.Grave; g != nil {
 		g.Writes, g.WriteIDs = u.history()
 		if p.text[0]&hasExtra != 0 {
 			g.Extra = u.values()
 		}
-		r.Grave = &g
 		return r
 	}
-	r.Client = driver.Client{Address: string(u.bytes()), UserAgent: c.agent}
 	r.Verifier, r.Previous = u.bytes(), u.bytes()
 	r.Writes, r.WriteIDs = u.history()
 	r.Values = u.values()
@@ -140,23 +135,26 @@ func (p packed) unpack(id driver.ID) *driver.Record {
 	return r
 }
 
-// head sets the fields that queries and sweeps need: the times, and of a grave Until and
-// At. The unpacker that it returns has the rest.
+// head sets the fields that queries and sweeps need: all but the lists, the verifiers and
+// the history. The unpacker that it returns has the rest.
 func (p packed) head(id driver.ID, r *driver.Record) unpacker {
-	flags, u := p.text[0], unpacker(p.text[1:])
+	flags, u, c := p.text[0], unpacker(p.text[1:]), p.common.Value()
 	*r = driver.Record{ID: id, Version: version(u.number())}
 	if flags&isGrave != 0 {
-		r.Grave = &driver.Grave{Until: u.time(0)}
-		r.Grave.At = u.time(r.Grave.Until.UnixMilli())
+		g := &driver.Grave{Reason: c.reason, App: c.app, Until: u.time(0)}
+		g.At = u.time(g.Until.UnixMilli())
+		g.Successor = driver.ID(u.take(len(g.Successor)))
+		g.Principal = string(u.bytes())
+		r.Grave = g
 		return u
 	}
-	c := p.common.Value()
 	r.Kind, r.App, r.Persistent = c.kind, c.app, flags&isPersistent != 0
 	r.Created = u.time(0)
 	for _, t := range []*time.Time{&r.Expires, &r.Deadline, &r.Authenticated, &r.Seen, &r.PreviousEnds} {
 		*t = u.time(r.Created.UnixMilli())
 	}
 	r.Principal = string(u.bytes())
+	r.Client = driver.Client{Address: string(u.bytes()), UserAgent: c.agent}
 	return u
 }
 

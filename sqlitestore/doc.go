@@ -6,7 +6,7 @@
 //	defer store.Close()
 //	sessions, err := cloakroom.New(store, keyring, nil)
 //
-// The columns can be read with the sqlite3 shell:
+// The columns can be read with the sqlite3 shell (one that knows JSON: 3.38 or later):
 //
 //	SELECT id, principal, datetime(seen/1000, 'unixepoch'), data FROM records;
 //
@@ -62,8 +62,12 @@
 // it (driver.EngineClock). If it is set ahead, a sweep ends live sessions for good.
 //
 // The space of ended sessions is used again, but the file never shrinks; VACUUM in the
-// sqlite3 shell shrinks it. Summarize with a restriction of Expires reads all sessions:
-// some seconds for a million.
+// sqlite3 shell shrinks it.
+//
+// Searches and counts by Expires, Seen, Address or Agent read all sessions that the rest
+// of the query selects, some seconds for a million, as there is no index for them;
+// driver.Query.Scan bounds that. So does a search in the order of the last activity,
+// except with Config.IndexSeen.
 //
 // # Deviations from the contract
 //

@@ -14,37 +14,76 @@ import (
 
 // This file is Summarize and Report, for operators.
 
-// Summarize counts the records that a query selects; see driver.Inspector. It counts
-// entries of an index, unless the query restricts Expires, which has no index: then it
-// reads all records of the kind, some seconds for a million.
+// Summarize counts the records or graves that a query selects; see driver.Inspector. It
+// counts entries of an index, unless the query restricts Expires, Seen, Address or Agent,
+// which have none: then it reads all records of the kind, some seconds for a million.
 func (s *Store) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
+	q.After, q.Limit = driver.Cursor{}, 0
+	if err := q.Check(); err != nil {
+		return driver.Summary{}, s.fail("summarize", driver.ID{}, err)
+	}
+	if !q.SeenFrom.IsZero() || !q.SeenTo.IsZero() {
+		q.Order = driver.OrderSeen // by its index, if there is one
+	}
 	c := newCondition(q)
-	queries := []string{"SELECT count(*), count(nullif(principal, '')) FROM records WHERE " + c.where}
-	if q.Principal == "" && q.ExpiresFrom.IsZero() && q.ExpiresTo.IsZero() {
+	var sum driver.Summary
+	var cut error
+	err := s.readers.long(ctx, func(r *reader) (err error) {
+		if c.rest == nil {
+			sum, err = r.count(c)
+			return err
+		}
+		sum, cut, err = r.countRest(c, q.Scan)
+		return err
+	})
+	if err != nil {
+		return driver.Summary{}, s.fail("summarize", driver.ID{}, err)
+	}
+	return sum, cut
+}
+
+// count counts what a condition selects, by an index where there is one.
+func (r *reader) count(c condition) (sum driver.Summary, err error) {
+	queries := []string{"SELECT count(*), count(nullif(" + c.principal + ", '')) FROM records WHERE " + c.where}
+	if c.covered {
 		queries = []string{
 			"SELECT count(*), 0 FROM records WHERE " + c.where,
 			"SELECT 0, count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " + c.where,
 		}
 	}
-	var sum driver.Summary
-	err := s.readers.long(ctx, func(r *reader) error {
-		sum = driver.Summary{}
-		for _, sql := range queries {
-			err := r.each(sql, c.args, func(stmt *sqlite.Stmt) bool {
-				sum.Records += stmt.ColumnInt64(0)
-				sum.SignedIn += stmt.ColumnInt64(1)
-				return true
-			})
-			if err != nil {
-				return err
-			}
+	for _, sql := range queries {
+		err := r.each(sql, c.args, func(stmt *sqlite.Stmt) bool {
+			sum.Records += stmt.ColumnInt64(0)
+			sum.SignedIn += stmt.ColumnInt64(1)
+			return true
+		})
+		if err != nil {
+			return driver.Summary{}, err
 		}
-		return nil
-	})
-	if err != nil {
-		return driver.Summary{}, s.fail("summarize", driver.ID{}, err)
 	}
 	return sum, nil
+}
+
+// countRest counts row by row what SQL alone can't judge. cut tells that it met more rows
+// that don't count than it may.
+func (r *reader) countRest(c condition, scan int) (sum driver.Summary, cut, err error) {
+	vain := 0
+	sql := "SELECT seen, expires, address, user_agent, principal FROM records WHERE " + c.where
+	err = r.each(sql, c.args, func(stmt *sqlite.Stmt) bool {
+		if !c.rest(stmt, restColumns{0, 1, 2, 3}) {
+			vain++
+			return scan <= 0 || vain <= scan
+		}
+		sum.Records++
+		if stmt.ColumnLen(4) > 0 {
+			sum.SignedIn++
+		}
+		return true
+	})
+	if scan > 0 && vain > scan {
+		cut = &driver.TruncatedError{}
+	}
+	return sum, cut, err
 }
 
 // Report tells the size of the file and the number of its records; see driver.Inspector.

@@ -25,13 +25,19 @@ type statements struct {
 	spare   *sqlite.Stmt // move due: the sweep looks again later
 }
 
+// The statements that update a record. saveSQL is the common one, which moves nothing in
+// an index: see migrations.
+const (
+	setRecord = `UPDATE records SET seq = ?22 + 1, authenticated = ?7, seen = ?8, expires = ?9, deadline = ?10,
+		verifier = ?11, previous = ?12, previous_ends = ?13, persistent = ?14, address = ?15, user_agent = ?16,
+		writes = ?17, revs = ?18, data = ?19, extra = ?20`
+	atVersion = ` WHERE term = ?21 AND seq = ?22 AND id = ?1 AND grave IS NULL`
+	saveSQL   = setRecord + atVersion + ` AND kind = ?2 AND app = ?3 AND principal = ?4 AND created = ?5 AND due <= ?6`
+)
+
 func (s *statements) prepare(c *sqlite.Conn) error {
 	const (
-		setRecord = `UPDATE records SET seq = ?22 + 1, authenticated = ?7, seen = ?8, expires = ?9, deadline = ?10,
-			verifier = ?11, previous = ?12, previous_ends = ?13, persistent = ?14, address = ?15, user_agent = ?16,
-			writes = ?17, revs = ?18, data = ?19, extra = ?20`
-		atVersion = ` WHERE term = ?21 AND seq = ?22 AND id = ?1 AND grave IS NULL`
-		setGrave  = ` SET seq = seq + 1, kind = '', app = '', principal = '', due = ?3, authenticated = NULL,
+		setGrave = ` SET seq = seq + 1, kind = '', app = '', principal = '', due = ?3, authenticated = NULL,
 			seen = NULL, expires = NULL, deadline = NULL, verifier = NULL, previous = NULL, previous_ends = NULL,
 			persistent = 0, address = '', user_agent = '', writes = 0, revs = '', data = '{}', extra = NULL, grave = ?4`
 	)
@@ -47,8 +53,7 @@ func (s *statements) prepare(c *sqlite.Conn) error {
 			extra) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
 			?20)
 			ON CONFLICT (id) DO NOTHING`},
-		{&s.save, setRecord + atVersion + // see migrations
-			` AND kind = ?2 AND app = ?3 AND principal = ?4 AND created = ?5 AND due <= ?6`},
+		{&s.save, saveSQL},
 		{&s.replace, setRecord + `, kind = ?2, app = ?3, principal = ?4, created = ?5, due = ?6` + atVersion},
 		{&s.version, `SELECT term, seq, grave IS NOT NULL FROM records WHERE id = ?1`},
 		{&s.bury, `UPDATE records` + setGrave + ` WHERE term = ?1 AND seq = ?2 AND id = ?5`},

@@ -37,7 +37,7 @@ func plan(t *testing.T, c *sqlite.Conn, sql string) string {
 // TestPlans checks that nothing is sorted, and that queries use their index from the
 // place where a page begins.
 func TestPlans(t *testing.T) {
-	s := openTest(t, nil)
+	s := openTest(t, &Config{IndexSeen: true})
 	now := time.Now()
 	for _, q := range []struct {
 		query driver.Query
@@ -48,15 +48,39 @@ func TestPlans(t *testing.T) {
 		{driver.Query{Kind: driver.KindLedger, App: "a", ExpiresFrom: now, ExpiresTo: now}, "records_order (kind=?"},
 		{driver.Query{Principal: "p"}, "records_principal (principal=? AND kind=?"},
 		{driver.Query{App: "a", Principal: "p", ExpiresTo: now}, "records_principal (principal=? AND kind=?"},
+		{driver.Query{App: "a", Order: driver.OrderNewest, SeenTo: now, ExpiresFrom: now}, "records_order (kind=?"},
+		{driver.Query{Principal: "p", Order: driver.OrderNewest}, "records_principal (principal=? AND kind=?"},
+		{driver.Query{App: "a", Order: driver.OrderSeen}, "records_seen (kind=?"},
+		{driver.Query{App: "a", Ended: true}, "records_ended"},
+		{driver.Query{App: "a", Ended: true, Reason: driver.EndExpired, Order: driver.OrderNewest}, "records_ended"},
+		{driver.Query{App: "a", Principal: "p", Ended: true, Order: driver.OrderNewest}, "records_ended_principal (<expr>=?"},
 	} {
 		c := newCondition(q.query)
+		sign := ">"
+		if c.down {
+			sign = "<"
+		}
+		one, pair := "created"+sign+"?", "(created,id)"+sign+"(?,?)"
+		if c.time != "created" {
+			one = "<expr>" + sign + "?"
+			pair = one
+		}
+		from := c.and(c.time+" "+sign+"= ?", int64(1)).where
+		behind := c.behind(&place{1, "x"}).where
 		for _, where := range []struct{ sql, seeks string }{
 			{c.where, ")"},
-			{c.and("created >= ?", int64(1)).where, " AND created>?)"},
-			{c.and("(created, id) > (?, ?)", int64(1), "x").where, " AND (created,id)>(?,?))"},
+			{from, " AND " + one + ")"},
+			{behind, " AND " + pair + ")"},
 		} {
-			got := plan(t, s.writer.conn, "SELECT "+columns+", id FROM records WHERE "+where.sql+" ORDER BY created, id LIMIT ?")
-			if want := "SEARCH records USING INDEX " + q.index + where.seeks; got != want {
+			got := plan(t, s.writer.conn, "SELECT "+columns+", "+c.time+", id FROM records WHERE "+where.sql+c.order()+" LIMIT ?")
+			want := "SEARCH records USING INDEX " + q.index + where.seeks
+			if q.index == "records_ended" { // its first column is the time
+				want = strings.Replace(want, "records_ended AND ", "records_ended (", 1)
+				if where.sql == c.where {
+					want = "SCAN records USING INDEX records_ended"
+				}
+			}
+			if got != want {
 				t.Errorf("%s\n\tplan: %s\n\twant: %s", where.sql, got, want)
 			}
 		}
@@ -64,12 +88,49 @@ func TestPlans(t *testing.T) {
 	for sql, want := range map[string]string{
 		dueSQL:                         "SEARCH records USING INDEX records_due",
 		"SELECT count(*) FROM records": "USING COVERING INDEX",
-		"SELECT count(*) FROM records WHERE " + newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_order",
+		"SELECT count(*) FROM records WHERE " + newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_", // order or seen
 		"SELECT count(*) FROM records INDEXED BY records_principal WHERE principal <> '' AND " +
 			newCondition(driver.Query{App: "a"}).where: "USING COVERING INDEX records_principal",
+		"SELECT count(*), count(nullif(principal, '')) FROM records WHERE " +
+			newCondition(driver.Query{App: "a", SeenFrom: now, Order: driver.OrderSeen}).where: "USING COVERING INDEX records_seen (kind=? AND <expr>>?)",
+		"SELECT count(*) FROM records WHERE " + newCondition(driver.Query{Ended: true}).where: "USING INDEX records_ended",
 	} {
 		if got := plan(t, s.writer.conn, sql); !strings.Contains(got, want) || strings.Contains(got, "B-TREE") {
 			t.Errorf("%s\n\tplan: %s\n\twant: %s", sql, got, want)
+		}
+	}
+}
+
+// TestSaveMovesNoIndex: the common save opens the table and none of the indexes, so that
+// they cost it nothing. With Config.IndexSeen it moves the record in one.
+func TestSaveMovesNoIndex(t *testing.T) {
+	for _, config := range []*Config{nil, {IndexSeen: true}} {
+		s := openTest(t, config)
+		stmt, _, err := s.writer.conn.PrepareTransient("EXPLAIN " + saveSQL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened, want := 0, 1
+		if config != nil {
+			want = 2
+		}
+		for {
+			ok, err := stmt.Step()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !ok {
+				break
+			}
+			if stmt.ColumnText(1) == "OpenWrite" {
+				opened++
+			}
+		}
+		if err := stmt.Finalize(); err != nil {
+			t.Fatal(err)
+		}
+		if opened != want {
+			t.Errorf("with %+v a save opens %d trees, want %d", config, opened, want)
 		}
 	}
 }

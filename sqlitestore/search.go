@@ -14,77 +14,152 @@ import (
 // This file is Search.
 
 // Bounds of a page of a search. The page's reader goes back to the pool before a record
-// is yielded. So a slow consumer holds up nobody, and may use the store meanwhile.
+// is yielded. So a slow consumer holds up nobody, and may use the store meanwhile. Rows
+// that are only judged count for the last alone.
 const (
-	pageRows  = 500
-	pageBytes = 4 << 20
+	pageRows   = 500
+	pageBytes  = 4 << 20
+	pageJudged = 20_000
 )
 
-// Search yields records in the order of Cursor.Compare; see driver.Store. It reads page
+// Search yields records and graves in the query's order; see driver.Store. It reads page
 // by page: it finds every write that was acknowledged before it began, and may find
 // those made meanwhile. A row that can't be read is logged and passed over.
+//
+// There are indexes for App and Principal, for both orders of Created, for graves, and
+// with Config.IndexSeen for OrderSeen. For Address, Agent, Seen and Expires it reads the
+// rows that the rest of the query selects. Without its index, each page in OrderSeen takes
+// a look at all of these.
 func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
-		c, after, left := newCondition(q), placeOf(q.After), q.Limit
+		fail := func(err error) { yield(nil, s.fail("search", driver.ID{}, err)) }
+		if err := q.Check(); err != nil {
+			fail(err)
+			return
+		}
+		switch cut, err := s.cannotOrder(ctx, &q); {
+		case err != nil:
+			fail(err)
+			return
+		case cut != nil:
+			yield(nil, cut)
+			return
+		}
+		c, after, left, vain := newCondition(q), placeOf(q.After), q.Limit, 0
+		done := q.After // up to here all was read
 		for {
-			rows := pageRows
+			want := pageRows
 			if q.Limit > 0 {
-				rows = min(rows, left)
+				want = min(want, left)
 			}
-			p, err := s.page(ctx, c, after, rows)
+			most := pageJudged
+			if q.Scan > 0 {
+				most = min(most, q.Scan+1-vain)
+			}
+			p, err := s.page(ctx, c, after, want, most)
 			for _, r := range p.records {
 				if !yield(r, nil) {
 					return
 				}
 			}
 			if err != nil {
-				yield(nil, s.fail("search", driver.ID{}, err))
+				fail(err)
 				return
 			}
 			left -= len(p.records)
 			if !p.more || q.Limit > 0 && left <= 0 {
 				return
 			}
-			after = &p.end
+			after, vain = &p.end, vain+p.vain
+			if at, ok := p.end.cursor(q.Order); ok {
+				done = at
+			}
+			if q.Scan > 0 && vain > q.Scan {
+				yield(nil, &driver.TruncatedError{After: done})
+				return
+			}
 		}
 	}
+}
+
+// cannotOrder returns a TruncatedError if the order takes a look at more rows than the
+// query allows. Otherwise that look is allowed, and the query's bound is taken away.
+func (s *Store) cannotOrder(ctx context.Context, q *driver.Query) (cut *driver.TruncatedError, err error) {
+	if q.Order != driver.OrderSeen || q.Scan <= 0 {
+		return nil, nil
+	}
+	all := *q
+	all.SeenFrom, all.SeenTo = time.Time{}, time.Time{}
+	c := newCondition(all)
+	err = s.readers.long(ctx, func(r *reader) error {
+		if made, err := seenIndex.made(r.conn); err != nil || made {
+			return err
+		}
+		n := int64(0)
+		sql := "SELECT count(*) FROM (SELECT 1 FROM records WHERE " + c.where + " LIMIT ?)"
+		err := r.each(sql, append(slices.Clip(c.args), int64(q.Scan)+1), func(stmt *sqlite.Stmt) bool {
+			n = stmt.ColumnInt64(0)
+			return true
+		})
+		if n > int64(q.Scan) {
+			cut = &driver.TruncatedError{}
+		} else {
+			q.Scan = 0
+		}
+		return err
+	})
+	return cut, err
 }
 
 // page is a part of a search's answer.
 type page struct {
 	records []*driver.Record
+	vain    int   // rows that were judged and not selected
 	end     place // the last row's place, readable or not
 	more    bool  // there may be another page
 }
 
-// page reads the next page, of at most rows rows.
-func (s *Store) page(ctx context.Context, c condition, after *place, rows int) (p page, err error) {
-	if after != nil {
-		c = c.and("(created, id) > (?, ?)", after.created, after.id)
+// page reads the next page: at most want records, and most rows that are not selected.
+func (s *Store) page(ctx context.Context, c condition, after *place, want, most int) (p page, err error) {
+	cond := c.behind(after)
+	sql := "SELECT " + columns + ", " + c.time + ", id FROM records WHERE " + cond.where + cond.order() + " LIMIT ?"
+	limit := want
+	if c.rest != nil {
+		limit = most + want
 	}
-	sql := "SELECT " + columns + ", id FROM records WHERE " + c.where + " ORDER BY created, id LIMIT ?"
-	args := append(slices.Clip(c.args), int64(rows))
+	args := append(slices.Clip(cond.args), int64(limit))
 	err = s.readers.long(ctx, func(r *reader) error {
 		p = page{}
 		n, bytes := 0, 0
 		return r.each(sql, args, func(stmt *sqlite.Stmt) bool {
 			n++
-			bytes += stmt.ColumnLen(cData)
-			p.end = place{stmt.ColumnInt64(cCreated), stmt.ColumnText(cID)}
-			p.more = n == rows || bytes >= pageBytes
-			if rec, err := scanWithID(stmt, p.end.id, r.app); err != nil {
-				s.log.WarnContext(ctx, "sqlitestore: search passes over a record", "id", p.end.id, "error", err)
-			} else if rec.Grave == nil { // a grave with a kind, which only an operator makes
-				p.records = append(p.records, rec)
-				r.app = rec.App
+			p.end = place{stmt.ColumnInt64(cTime), stmt.ColumnText(cID)}
+			p.more = n == limit
+			if c.rest != nil && !c.rest(stmt, restColumns{cSeen, cExpires, cAddress, cUserAgent}) {
+				p.vain++
+			} else {
+				bytes += stmt.ColumnLen(cData)
+				if rec, err := scanWithID(stmt, p.end.id, r.app); err != nil {
+					s.log.WarnContext(ctx, "sqlitestore: search passes over a record", "id", p.end.id, "error", err)
+				} else if (rec.Grave != nil) == c.graves { // a grave with a kind is one that an operator made
+					p.records = append(p.records, rec)
+					r.app = rec.App
+				}
 			}
-			return bytes < pageBytes
+			if bytes >= pageBytes || p.vain >= most || len(p.records) >= want {
+				p.more = true
+			}
+			return !p.more
 		})
 	})
 	return p, err
 }
 
-const cID = cData + 1
+// The columns behind those of scan.
+const (
+	cTime = cData + 1 + iota
+	cID
+)
 
 func scanWithID(stmt *sqlite.Stmt, text, app string) (*driver.Record, error) {
 	id, err := driver.ParseID(text)
@@ -117,71 +192,4 @@ func (r *reader) each(sql string, args []any, f func(*sqlite.Stmt) bool) error {
 			return err
 		}
 	}
-}
-
-// condition is a Query as SQL, without After. There are few texts, so connections can
-// keep their statements.
-type condition struct {
-	where string
-	args  []any // int64 or string
-}
-
-func newCondition(q driver.Query) condition {
-	c := condition{where: "kind <> ''"} // no graves; for the planner: the indexes have none
-	if q.Kind == "" {
-		q.Kind = driver.KindSession
-	}
-	c = c.and("kind = ?", string(q.Kind))
-	if q.App != "" {
-		c = c.and("app = ?", q.App)
-	}
-	if q.Principal != "" {
-		c = c.and("principal = ? AND principal <> ''", q.Principal)
-	}
-	if !q.CreatedFrom.IsZero() {
-		c = c.and("created >= ?", ceilMillis(q.CreatedFrom))
-	}
-	if !q.CreatedTo.IsZero() {
-		c = c.and("created < ?", ceilMillis(q.CreatedTo))
-	}
-	if !q.ExpiresFrom.IsZero() {
-		c = c.and("expires >= ?", ceilMillis(q.ExpiresFrom))
-	}
-	if !q.ExpiresTo.IsZero() { // a record without the time comes before all
-		c = c.and("(expires IS NULL OR expires < ?)", ceilMillis(q.ExpiresTo))
-	}
-	return c
-}
-
-// and returns the condition with one more term. It doesn't change c.
-func (c condition) and(term string, args ...any) condition {
-	return condition{c.where + " AND " + term, append(slices.Clip(c.args), args...)}
-}
-
-// place is a row's place in the order of Search. The row may be unreadable.
-type place struct {
-	created int64
-	id      string
-}
-
-// placeOf returns the place behind which a search begins; nil for the start.
-func placeOf(c driver.Cursor) *place {
-	if c == (driver.Cursor{}) {
-		return nil
-	}
-	p := &place{c.Created.UnixMilli(), c.ID.String()}
-	if ceilMillis(c.Created) != p.created {
-		p.id = "~" // between two milliseconds: behind all ids of the first
-	}
-	return p
-}
-
-// ceilMillis returns t in milliseconds, rounded up. Stored times are whole milliseconds:
-// one is before t if it is before ceilMillis(t).
-func ceilMillis(t time.Time) int64 {
-	ms := t.UnixMilli()
-	if t.Nanosecond()%int(time.Millisecond) != 0 {
-		ms++
-	}
-	return ms
 }

@@ -207,3 +207,43 @@ func TestInvalid(t *testing.T) {
 		}
 	}
 }
+
+// TestGravesThatAreNoJSON: an operator's mistake in a grave fails no write and no search,
+// and keeps no file from being opened.
+func TestGravesThatAreNoJSON(t *testing.T) {
+	path := golden(t)
+	s := openAt(t, path, nil)
+	c := operator(t, s)
+	records := samples(4)
+	for _, err := range createAll(s, records) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	bury := func(r *driver.Record) error {
+		return s.Bury(t.Context(), r.ID, r.ExpiredGrave(r.Seen), driver.Version{})
+	}
+	for i, text := range []string{"", "{", `[]`, `{"at":"noon","principal":7}`} {
+		if err := bury(records[i]); err != nil {
+			t.Fatal(err)
+		}
+		do(t, c, "UPDATE records SET grave = '"+text+"' WHERE id = '"+records[i].ID.String()+"'")
+	}
+	do(t, c, "DROP INDEX records_ended")
+	s = openAt(t, path, nil) // makes the index anew
+	n := 0
+	for _, err := range s.Search(t.Context(), driver.Query{Ended: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 1 { // the golden file's
+		t.Errorf("%d graves are found, want 1", n)
+	}
+	for _, r := range records {
+		if err := bury(r); err != nil {
+			t.Errorf("a grave over one that is no JSON: %v", err)
+		}
+	}
+}

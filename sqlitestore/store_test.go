@@ -12,12 +12,24 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
-func TestStore(t *testing.T) {
+func TestStore(t *testing.T) { testStore(t, false) }
+
+// TestStoreWithIndexSeen has each save move its record in one more index.
+func TestStoreWithIndexSeen(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the suite once more")
+	}
+	testStore(t, true)
+}
+
+func testStore(t *testing.T, indexSeen bool) {
+	t.Helper()
 	const tooLarge = 4 << 20
+	config := &sqlitestore.Config{QueueBytes: tooLarge, IndexSeen: indexSeen}
 	paths := map[driver.Store]string{}
 	open := func(t testing.TB, path string) driver.Store {
 		t.Helper()
-		s := open(t, path, &sqlitestore.Config{QueueBytes: tooLarge})
+		s := open(t, path, config)
 		paths[s] = path
 		return s
 	}

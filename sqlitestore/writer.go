@@ -87,7 +87,7 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 	} {
 		try(func() error { return execute(c, sql) })
 	}
-	try(func() error { return transact(c, "COMMIT", func() error { return migrate(c) }) })
+	try(func() error { return transact(c, "COMMIT", func() error { return migrate(c, cfg) }) })
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,12 @@ import (
 
 func openTest(t testing.TB, config *Config) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), config)
+	return openAt(t, filepath.Join(t.TempDir(), "sessions.db"), config)
+}
+
+func openAt(t testing.TB, path string, config *Config) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), path, config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +146,7 @@ func TestTooLarge(t *testing.T) {
 	records := samples(20)
 	records[7].Values = records[7].Values.With("big", json.RawMessage(`"`+strings.Repeat("x", 31_000)+`"`))
 	for i, err := range createAll(s, records) {
-		if i == 7 && !errors.Is(err, driver.ErrInvalid) || i != 7 && err != nil {
+		if i == 7 && !errors.Is(err, driver.ErrTooLarge) || i != 7 && err != nil {
 			t.Errorf("item %d: %v", i, err)
 		}
 	}

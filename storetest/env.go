@@ -118,7 +118,7 @@ func collect(seq iter.Seq2[*driver.Record, error], q driver.Query) ([]*driver.Re
 			return found, faultf("search yields what the query doesn't select: %s", describe(r))
 		case r.Version.IsZero():
 			return found, faultf("search yields %s without a version", name(r))
-		case len(found) > 0 && found[len(found)-1].Cursor().Compare(r.Cursor()) >= 0:
+		case len(found) > 0 && q.Compare(found[len(found)-1], r) >= 0:
 			return found, faultf("search yields %s (%s) behind %s (%s): not the order of Cursor.Compare", name(r),
 				stamp(r.Created), name(found[len(found)-1]), stamp(found[len(found)-1].Created))
 		}

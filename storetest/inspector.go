@@ -41,7 +41,7 @@ func testInspectorSummaryOfNothing(e *env) {
 }
 
 func testInspectorSummary(e *env) {
-	kept := e.createAll(e.some(60))
+	kept := e.createAll(e.visited(60))
 	gone := e.record(driver.LayoutDay)
 	gone.Principal = "alice"
 	gone = e.mustCreate(gone)
@@ -50,17 +50,23 @@ func testInspectorSummary(e *env) {
 	other.app = newApp()
 	e.createAll(other.some(10))
 	e.settle()
+	ended := &driver.Record{ID: gone.ID, Grave: new(driver.Grave)}
+	*ended.Grave = e.grave(gone)
+	kept = append(kept, ended)
 	for i := range 40 {
-		q := e.query(kept)
-		if i == 0 {
+		q := e.anyQuery(kept[:60])
+		switch i {
+		case 0:
 			q = driver.Query{App: e.app}
+		case 1, 2:
+			q = driver.Query{App: e.app, Ended: true, Principal: []string{"", "bob"}[i-1]}
 		}
 		all := q
 		all.After, all.Limit = driver.Cursor{}, 0
 		var want driver.Summary
 		for _, r := range expect(kept, all) {
 			want.Records++
-			if r.Principal != "" {
+			if r.Principal != "" || r.Grave != nil && r.Grave.Principal != "" {
 				want.SignedIn++
 			}
 		}

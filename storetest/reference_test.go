@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
@@ -211,7 +212,7 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 }
 
 // mostBytes bounds the values of a reference's records.
-const mostBytes = 1 << 20
+const mostBytes = 4 << 20
 
 // fits refuses what is nested too deep or is too large.
 func (s *reference) fits(r *driver.Record) error {
@@ -364,6 +365,9 @@ func (s *reference) Search(ctx context.Context, q driver.Query) iter.Seq2[*drive
 		}
 		found, err := s.find(q)
 		s.data.mu.Unlock()
+		if s.faults[scanIsSilent] && q.Scan > 0 && len(found) > q.Scan {
+			found = found[:q.Scan]
+		}
 		for _, r := range found {
 			if !yield(r, nil) && !s.faults[ignoresBreak] {
 				return
@@ -376,6 +380,9 @@ func (s *reference) Search(ctx context.Context, q driver.Query) iter.Seq2[*drive
 }
 
 func (s *reference) find(q driver.Query) (found []*driver.Record, err error) {
+	if err := q.Check(); err != nil && !s.faults[searchTakesAny] {
+		return nil, fmt.Errorf("reference: %w", err)
+	}
 	if s.faults[searchIgnoresApp] {
 		q.App = ""
 	}
@@ -393,7 +400,7 @@ func (s *reference) find(q driver.Query) (found []*driver.Record, err error) {
 			continue
 		}
 		newer := driver.CheckFormat(r.Extra) != nil && !s.faults[searchYieldsNewer]
-		if q.Matches(r) && !newer || s.faults[searchYieldsGraves] && r.Grave != nil {
+		if s.matches(&q, r) && !newer || s.faults[searchYieldsGraves] && r.Grave != nil {
 			found = append(found, r)
 		}
 	}
@@ -401,7 +408,10 @@ func (s *reference) find(q driver.Query) (found []*driver.Record, err error) {
 		if s.faults[searchOrdersBytes] && a.Created.Equal(b.Created) {
 			return slices.Compare(a.ID[:], b.ID[:])
 		}
-		return a.Cursor().Compare(b.Cursor())
+		if s.faults[searchHasOneOrder] {
+			return a.Cursor().Compare(b.Cursor())
+		}
+		return q.Compare(a, b)
 	})
 	if s.faults[searchHasOnePage] && len(found) > 1000 {
 		found = found[:1000]
@@ -410,6 +420,25 @@ func (s *reference) find(q driver.Query) (found []*driver.Record, err error) {
 		found = found[:q.Limit]
 	}
 	return found, err
+}
+
+// matches is q.Matches, with faults.
+func (s *reference) matches(q *driver.Query, r *driver.Record) bool {
+	p := *q
+	if s.faults[searchSparesClients] {
+		p.Address, p.Agent = netip.Prefix{}, strings.ToLower(p.Agent)
+		if !strings.Contains(r.Client.UserAgent, p.Agent) {
+			return false
+		}
+		p.Agent = ""
+	}
+	if s.faults[searchIgnoresSeen] {
+		p.SeenFrom, p.SeenTo = time.Time{}, time.Time{}
+	}
+	if s.faults[searchFindsAllEnds] {
+		p.Reason = ""
+	}
+	return p.Matches(r)
 }
 
 func (s *reference) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, error) {
@@ -491,7 +520,7 @@ func (s *reference) Summarize(ctx context.Context, q driver.Query) (driver.Summa
 	found, err := s.find(q)
 	for _, r := range found {
 		sum.Records++
-		if r.Principal != "" {
+		if r.Principal != "" || r.Grave != nil && r.Grave.Principal != "" {
 			sum.SignedIn++
 		}
 	}

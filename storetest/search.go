@@ -30,6 +30,13 @@ func testSearch(e *env) {
 	e.run("the_expired_are_found", testSearchTheExpiredAreFound)
 	e.run("early_break", testSearchEarlyBreak)
 	e.run("many_search_at_once", testSearchManySearchAtOnce)
+
+	e.run("clients", testClients)
+	e.run("seen", testSeen)
+	e.run("orders", testOrders)
+	e.run("ended", testEnded)
+	e.run("scan", testScan)
+	e.run("invalid", testInvalid)
 }
 
 func testSearchNothing(e *env) {
@@ -158,7 +165,7 @@ func expect(records []*driver.Record, q driver.Query) []*driver.Record {
 			want = append(want, r)
 		}
 	}
-	slices.SortFunc(want, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
+	slices.SortFunc(want, q.Compare)
 	if q.Limit > 0 && len(want) > q.Limit {
 		want = want[:q.Limit]
 	}
@@ -206,6 +213,16 @@ func describeQuery(q driver.Query) string {
 	add("created to", stamp(q.CreatedTo), !q.CreatedTo.IsZero())
 	add("expires from", stamp(q.ExpiresFrom), !q.ExpiresFrom.IsZero())
 	add("expires to", stamp(q.ExpiresTo), !q.ExpiresTo.IsZero())
+	add("address", q.Address, q.Address.IsValid())
+	add("agent", q.Agent, q.Agent != "")
+	add("seen from", stamp(q.SeenFrom), !q.SeenFrom.IsZero())
+	add("seen to", stamp(q.SeenTo), !q.SeenTo.IsZero())
+	add("ended", q.Ended, q.Ended)
+	add("reason", q.Reason, q.Reason != "")
+	add("ended from", stamp(q.EndedFrom), !q.EndedFrom.IsZero())
+	add("ended to", stamp(q.EndedTo), !q.EndedTo.IsZero())
+	add("order", q.Order, q.Order != "")
+	add("scan", q.Scan, q.Scan != 0)
 	add("after", stamp(q.After.Created)+" "+q.After.ID.String(), q.After != driver.Cursor{})
 	add("limit", q.Limit, q.Limit != 0)
 	return "(" + strings.Join(parts, ", ") + ")"

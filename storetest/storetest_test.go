@@ -72,6 +72,12 @@ const (
 	searchStopsAtDamage         fault = "search fails for one damaged record"
 	ignoresBreak                fault = "search goes on after a break"
 	toIsInclusive               fault = "the end of a range is inclusive"
+	searchTakesAny              fault = "search takes queries that mean nothing"
+	searchHasOneOrder           fault = "search has one order"
+	searchSparesClients         fault = "search ignores addresses and the case of agents"
+	searchIgnoresSeen           fault = "search ignores the last activity"
+	searchFindsAllEnds          fault = "search ignores reasons"
+	scanIsSilent                fault = "search hides that it stopped"
 	sweepsUnchecked             fault = "sweep doesn't check versions"
 	sweepsTooEarly              fault = "sweep forgets the tolerance"
 	sweepsIdleLedgers           fault = "sweep buries idle ledgers"
@@ -152,6 +158,12 @@ var catches = map[fault]string{
 	searchStopsAtDamage:         "Corrupt/I12_fails_alone",
 	ignoresBreak:                "Search/early_break",
 	toIsInclusive:               "Search/filters",
+	searchTakesAny:              "Search/invalid",
+	searchHasOneOrder:           "Search/orders",
+	searchSparesClients:         "Search/clients",
+	searchIgnoresSeen:           "Search/seen",
+	searchFindsAllEnds:          "Search/ended",
+	scanIsSilent:                "Search/scan",
 	sweepsUnchecked:             "SweepRace/I14_",
 	sweepsTooEarly:              "Sweep/I2_not_removed_too_early",
 	sweepsIdleLedgers:           "Sweep/ledgers",

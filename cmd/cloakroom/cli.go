@@ -3,107 +3,123 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"log/slog"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-	"unicode"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file is the command line: it runs commands, tells their errors without secrets,
-// and gives the exit code.
+// This file is the command line: it finds the command that is asked for, runs it, and tells
+// its error and its result.
 
 // commands is the command line.
 type commands struct {
-	Demo   demoCommand    `cmd:"" help:"A small shop to look behind: sessions, and what they cost."`
-	Dancer dancerCommands `cmd:"" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
+	outputFlags
+
+	Demo   demoCommand    `cmd:"" group:"try" help:"A small shop to look behind: sessions, and what they cost."`
+	Dancer dancerCommands `cmd:"" group:"move" help:"From Dancer::Session::ElasticSearch: its config.yml, cookies and index."`
+
+	Ls    lsCommand    `cmd:"" group:"look" help:"List sessions."`
+	Show  showCommand  `cmd:"" group:"look" help:"Show a session."`
+	Top   topCommand   `cmd:"" group:"look" help:"The biggest sessions, and the principals with most."`
+	Stats statsCommand `cmd:"" group:"look" help:"Count sessions, also live in the terminal."`
+
+	Revoke revokeCommand `cmd:"" group:"end" help:"End sessions: by id, of a principal, or those that flags select."`
+
+	Doctor doctorCommand  `cmd:"" group:"tend" help:"Check a store and its configuration, and tell remedies."`
+	Setup  setupCommand   `cmd:"" group:"tend" help:"Make a store, or see what would be made."`
+	Ledger ledgerCommands `cmd:"" group:"tend" help:"Look after ledgers, which say who is signed in where."`
+	Sweep  sweepCommand   `cmd:"" group:"tend" help:"End the sessions that are over, and remove what is past its deadline."`
+
+	Key   keyCommands   `cmd:"" group:"keys" help:"Make and rotate keys."`
+	Token tokenCommands `cmd:"" group:"keys" help:"Look at tokens."`
+
+	Completion completionCommand `cmd:"" group:"more" help:"Print a completion script for a shell."`
+	Man        manCommand        `cmd:"" group:"more" help:"Print the page for man."`
+	Version    versionCommand    `cmd:"" group:"more" help:"Print the version."`
 }
 
-// terminal is a command's arguments, input and outputs, and the context that ends it.
-type terminal struct {
-	ctx            context.Context //nolint:containedctx // kong hands commands one value
-	args           []string
-	stdin          io.Reader
-	stdout, stderr io.Writer
+// outputFlags are the flags of all commands.
+type outputFlags struct {
+	JSON       bool `name:"json" help:"Answer in JSON: an object a line, each with a type, the last of type result."`
+	NoProgress bool `help:"Show no progress on the error output."`
 }
 
-// say tells the user something. It ignores errors: without a listener the command goes
-// on.
-func (t *terminal) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.stdout, format+"\n", args...)
+// groups are the headings of help.
+var groups = []kong.Group{
+	{Key: "try", Title: "To try it:"},
+	{Key: "move", Title: "From other libraries:"},
+	{Key: "look", Title: "To look at sessions:"},
+	{Key: "end", Title: "To end sessions:"},
+	{Key: "tend", Title: "To tend a store:"},
+	{Key: "keys", Title: "Keys and tokens, without a store:"},
+	{Key: "more", Title: "More:"},
+	{Key: "manager", Title: "The application's manager, as far as its configuration is to be judged:"},
+	{Key: "engine", Title: "Settings of an engine's store, which are kept in its index template:"},
+	{Key: "filter", Title: "Which sessions:"},
+	{Key: "store", Title: "The store:"},
 }
 
-// warn tells the user of a problem.
-func (t *terminal) warn(format string, args ...any) {
-	_, _ = fmt.Fprintf(t.stderr, format+"\n", args...)
+// Help implements kong.HelpProvider.
+func (*commands) Help() string {
+	return `A store is named by --store or $CLOAKROOM_STORE. Secrets come from files and the environment, and are never shown.
+
+Exit codes:
+
+    0    it is done
+    1    it failed
+    2    the command line is wrong, and nothing was done
+    3    it is done in part
+    4    it found something that needs a remedy
+    5    what it was asked for isn't there
+    130  it was interrupted
+
+There may be more in a later version: take any other code for a failure.`
 }
 
-// logger returns a logger to the terminal's error output.
-func (t *terminal) logger() *slog.Logger { return slog.New(slog.NewTextHandler(t.stderr, nil)) }
-
-// Exit codes.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-)
+// newParser returns the parser of the command line.
+func newParser(c *commands, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append([]kong.Option{
+		kong.Name("cloakroom"),
+		kong.Description("Shows and tends sessions of the Go package cloakroom."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 90}),
+		kong.ExplicitGroups(groups),
+	}, options...)...)
+}
 
 // run runs the command that args ask for until it is done or the context ends,
 // and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	t := &terminal{ctx, args, stdin, stdout, stderr}
+	t := &terminal{ctx: ctx, args: args, stdin: stdin, stdout: &output{w: stdout}, stderr: stderr, json: wantsJSON(args)}
 	var c commands
 	helped := false
-	parser, err := kong.New(&c,
-		kong.Name("cloakroom"),
-		kong.Description("Shows and tends sessions of the Go package cloakroom."),
-		kong.Writers(stdout, stderr),
+	parser, err := newParser(&c,
+		kong.Writers(t.stdout, stderr),
 		kong.Exit(func(int) { helped = true }), // kong goes on after Exit
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 90}),
 	)
 	if err != nil { // a mistake in the type commands
-		t.warn("cloakroom: %v", err)
-		return exitFailed
+		return t.end(err)
 	}
 	command, err := parser.Parse(args)
-	if helped {
-		return exitOK
-	}
-	if err != nil {
-		t.warn("cloakroom: %s\n%s", harmless(hide(args, err.Error())), hint(err))
-		return exitUsage
-	}
-	err = command.Run(t)
 	switch {
-	case err == nil:
-	case errors.Is(err, errTold):
-		return exitFailed
-	case ctx.Err() != nil && errors.Is(err, context.Canceled): // stopped before it began
-	default:
-		t.warn("cloakroom: %s", harmless(hide(args, err.Error())))
-		if _, ok := errors.AsType[usageError](err); ok {
-			return exitUsage
-		}
-		return exitFailed
+	case helped:
+		return exitOK
+	case err != nil:
+		return t.end(usageError{errors.New(err.Error() + dashed(args)), hint(err)})
 	}
-	return exitOK
+	t.json, t.quiet = c.JSON, c.NoProgress
+	t.command = command.Command()
+	return t.end(command.Run(t))
 }
 
-// usageError is the error of a flag whose value makes no sense.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// errTold is the error of a command that has told the problem itself.
-var errTold = errors.New("it was told")
+// wantsJSON reports whether --json is among the arguments, for errors of the others.
+func wantsJSON(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
+}
 
 // hint names the command that shows help.
 func hint(err error) string {
@@ -115,81 +131,23 @@ func hint(err error) string {
 	return `Run "` + command + ` --help" to see what can be given.`
 }
 
-// fromEnv matches the parser's mention of a variable, with all of its value.
-var fromEnv = regexp.MustCompile(`(?s)\(from envar (\w+)=".*"\)`)
-
-// unexpected matches the parser's mention of an argument that no command takes.
-var unexpected = regexp.MustCompile(`(?s)unexpected argument .*`)
-
-// hide takes possible passwords out of a message: the values of environment variables,
-// and URLs and cookies that were put in the wrong place.
-func hide(args []string, message string) string {
-	message = strings.ReplaceAll(message, "expected value value", "expected a value") // the parser's name for a type that it doesn't know
-	message = fromEnv.ReplaceAllString(message, "(in $$$1)")
-	if slices.Contains(args, "verify") {
-		message = unexpected.ReplaceAllString(message, "unexpected argument (not shown): values are read from the standard input")
-	}
-	for _, a := range args {
-		if !strings.Contains(a, "@") && !strings.Contains(a, "://") {
-			continue
-		}
-		_, value, _ := strings.Cut(a, "=")
-		for _, s := range []string{a, value} {
-			if s == "" {
-				continue
-			}
-			quoted := fmt.Sprintf("%q", s)
-			message = strings.ReplaceAll(message, quoted, "(not shown)")
-			message = strings.ReplaceAll(message, s, "(not shown)")
-			message = strings.ReplaceAll(message, quoted[1:len(quoted)-1], "(not shown)")
+// flagNamed returns a flag of the command line.
+func flagNamed(c *kong.Context, name string) *kong.Flag {
+	for _, p := range c.Path {
+		if p.Flag != nil && p.Flag.Name == name {
+			return p.Flag
 		}
 	}
-	return message
-}
-
-// harmless escapes control characters, so that a terminal doesn't obey them.
-func harmless(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := fmt.Sprintf("%+q", r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
-
-// duration is a length of time on the command line: as in Go, and with d for
-// days.
-type duration time.Duration
-
-const (
-	day      = 24 * time.Hour
-	shortest = time.Second
-)
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if days, ok := strings.CutSuffix(string(text), "d"); ok {
-		var n int
-		n, err = strconv.Atoi(days)
-		n = min(n, 1000) // keeps a time.Duration from overflowing
-		v = time.Duration(n) * day
-		if errors.Is(err, strconv.ErrRange) {
-			err = nil
-		}
-	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("%q is no duration: give one such as 90s, 30m, 12h or 7d", text)
-	case v < shortest:
-		return fmt.Errorf("%q is too short: at least %v is needed", text, shortest)
-	case v > cloakroom.MaxLifetime:
-		return fmt.Errorf("%q is too long: at most %dd is allowed", text, cloakroom.MaxLifetime/day)
-	}
-	*d = duration(v)
 	return nil
+}
+
+// given returns the names of the flags on the command line.
+func given(c *kong.Context) []string {
+	var names []string
+	for _, p := range c.Path {
+		if p.Flag != nil {
+			names = append(names, p.Flag.Name)
+		}
+	}
+	return names
 }

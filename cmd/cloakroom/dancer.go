@@ -94,21 +94,21 @@ func dancerWarnings(err error) []dancer.Warning {
 	return nil
 }
 
-// dancerFailure tells the errors of a config.yml to people, a line each, and then the
-// warnings.
-func dancerFailure(err error) error {
+// failureText returns the text of an error for people. Those of a config.yml are a line
+// each, and then come the warnings.
+func failureText(err error) string {
 	all, warnings := dancerErrors(err), new(strings.Builder)
 	for _, w := range dancerWarnings(err) {
 		fmt.Fprintf(warnings, "\nWarning: %s", w)
 	}
 	if len(all) == 1 {
-		return errors.New(all[0].String() + warnings.String())
+		return all[0].String() + warnings.String()
 	}
 	lines := make([]string, len(all))
 	for i, e := range all {
 		lines[i] = "\n  " + e.String()
 	}
-	return fmt.Errorf("%d settings can't be used:%s%s", len(all), strings.Join(lines, ""), warnings)
+	return fmt.Sprintf("%d settings can't be used:%s%s", len(all), strings.Join(lines, ""), warnings)
 }
 
 // hasLogin reports whether any of the servers' addresses has a login.

@@ -35,10 +35,7 @@ func command(t *testing.T, input string, args ...string) (exit int, stdout, stde
 // noDancerVariables removes Dancer's variables from the environment.
 func noDancerVariables(t *testing.T) {
 	t.Helper()
-	for _, name := range []string{secretVariable, "DANCER_ENVIRONMENT", "DANCER_ENVDIR", "PLACK_ENV"} {
-		t.Setenv(name, "")
-		os.Unsetenv(name)
-	}
+	noVariables(t)
 }
 
 // objects reads lines of JSON, and checks that the last, and no other, has the type
@@ -397,7 +394,7 @@ func TestVerifyStream(t *testing.T) {
 			t.Fatalf("%q, want %q", answers.Text(), want)
 		}
 	}
-	if want := fmt.Sprintf(`{"type":"result","ok":true,"verified":%d,"refused":0}`, n); answers.Text() != want || i != n+1 {
+	if want := fmt.Sprintf(`{"type":"result","ok":true,"exit":0,"verified":%d,"refused":0}`, n); answers.Text() != want || i != n+1 {
 		t.Errorf("%q, want %q", answers.Text(), want)
 	}
 	if exit := <-ended; exit != exitOK || answers.Scan() {
@@ -415,7 +412,7 @@ func TestVerifyStopped(t *testing.T) {
 		stdout := &watcher{word: "t4hHBaIB85E4Kglfp2y8", found: cancel}
 		stderr := &watcher{}
 		go io.WriteString(toCommand, "f49cb62faf84ospJPzsMt4hHBaIB85E4Kglfp2y8\n")
-		if exit := run(ctx, strings.Fields("dancer verify "+flag), in, stdout, stderr); exit != exitFailed {
+		if exit := run(ctx, strings.Fields("dancer verify "+flag), in, stdout, stderr); exit != exitInterrupted {
 			t.Errorf("exit %d\n%s\n%s", exit, stdout, stderr)
 		}
 		toCommand.Close() // ends the read under way

@@ -14,16 +14,20 @@ import (
 // This file is "cloakroom dancer config".
 
 type dancerConfigCommand struct {
-	File        string `arg:"" name:"file" help:"The application's config.yml."`
+	File        string `arg:"" name:"file" placeholder:"FILE" help:"The application's config.yml."`
 	Environment string `placeholder:"NAME" help:"The environment. Default: as Dancer chooses it, by config.yml, $$DANCER_ENVIRONMENT, $$PLACK_ENV; or development."`
-	JSON        bool   `name:"json" help:"Tell it in JSON: an object a line, each with a type, the last of type result."`
 }
 
 // Help implements kong.HelpProvider.
 func (*dancerConfigCommand) Help() string {
 	return `Nothing is changed, and the engine isn't asked. Secrets and passwords are not shown.
 
-Exit codes: 0 it can be used; 1 it can't, and each error is told with its file and line; 2 the command line is wrong, and nothing is answered.`
+Exit codes: 0 it can be used; 1 it can't, and each error is told with its file and line; 2 the command line is wrong.
+
+Examples:
+
+    cloakroom dancer config config.yml
+    cloakroom dancer config --environment production --json config.yml`
 }
 
 // Run tells the meaning of a config.yml.
@@ -37,23 +41,14 @@ func (c *dancerConfigCommand) Run(t *terminal) error {
 	if err == nil {
 		cookie, err = newCookie(config)
 	}
-	switch {
-	case err != nil && c.JSON:
-		all := t.errorLines(err)
-		for _, e := range all {
-			t.emit(e)
-		}
-		warnings := t.warningLines(dancerWarnings(err))
-		for _, w := range warnings {
-			t.emit(w)
-		}
-		t.emit(configResult{Type: "result", Warnings: len(warnings), Errors: len(all)})
-		return errTold
-	case err != nil:
-		return dancerFailure(err)
-	case c.JSON:
+	if err != nil {
+		t.result(configResult{Warnings: len(dancerWarnings(err)), Errors: len(dancerErrors(err))})
+		return err
+	}
+	t.result(configResult{Warnings: len(config.Warnings)})
+	if t.json {
 		emitConfig(t, config, cookie, code)
-	default:
+	} else {
 		sayConfig(t, config, cookie, code)
 	}
 	return nil
@@ -228,10 +223,8 @@ type codeLine struct {
 
 // configResult is the command's result.
 type configResult struct {
-	Type     string `json:"type"` // result
-	OK       bool   `json:"ok"`
-	Warnings int    `json:"warnings"`
-	Errors   int    `json:"errors"`
+	Warnings int `json:"warnings"`
+	Errors   int `json:"errors"`
 }
 
 // emitConfig tells it to programs.
@@ -253,5 +246,4 @@ func emitConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code st
 		t.emit(w)
 	}
 	t.emit(codeLine{"go", code})
-	t.emit(configResult{Type: "result", OK: true, Warnings: len(config.Warnings)})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,7 +17,7 @@ import (
 func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*opened, error) {
 	d, err := loadDancer(c.Config, c.Environment)
 	if err != nil {
-		return nil, fmt.Errorf("--config: %w", dancerFailure(err))
+		return nil, errors.New("--config: " + failureText(err))
 	}
 	config.Lasting = true
 	config.Where = fmt.Sprintf("the engine at %q, indices %s, app %q", strings.Join(d.Servers, " "), newIndices(d), d.Type)
@@ -35,7 +36,7 @@ func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*open
 		return nil, fmt.Errorf("--config: %w", err)
 	}
 	shop.Open(sessions.Manager)
-	notes = append(notes, "Note: in the demo anybody can sign in as anybody, "+
+	notes = append(notes, "In the demo anybody can sign in as anybody, "+
 		"and an application with the same config.yml and keys takes its sessions for its own.")
 	return &opened{Shop: shop, store: sessions, config: config, keyFile: sessions.KeyFile, notes: notes}, nil
 }
@@ -46,14 +47,14 @@ func forPlainHTTP(config *dancer.Config) (local *dancer.Config, notes []string) 
 	c := *config
 	if c.Cookie.Secure {
 		c.Cookie.Secure = false
-		notes = append(notes, "Note: session_secure is left out, as the demo speaks plain HTTP.")
+		notes = append(notes, "session_secure is left out, as the demo speaks plain HTTP.")
 		if c.Cookie.SameSite == http.SameSiteNoneMode {
-			notes = append(notes, "Note: SameSite is Lax in place of None, which needs session_secure.")
+			notes = append(notes, "SameSite is Lax in place of None, which needs session_secure.")
 		}
 	}
 	if c.Cookie.Domain != "" {
 		c.Cookie.Domain = ""
-		notes = append(notes, "Note: session_domain is left out, as the demo has another host.")
+		notes = append(notes, "session_domain is left out, as the demo has another host.")
 	}
 	return &c, notes
 }

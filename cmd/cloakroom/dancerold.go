@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,7 +23,6 @@ type oldFlags struct {
 	Environment string `placeholder:"NAME" help:"The environment. Default: as Dancer chooses it."`
 	CAFile      string `name:"ca-file" placeholder:"FILE" help:"Certificates in PEM of the authorities that signed the engine's. Default: the system's."`
 	Index       string `placeholder:"NAME" help:"The Index of the new sessions, if OpenOptions.AdjustStore sets one. Default: that of config.yml."`
-	JSON        bool   `name:"json" help:"Tell it in JSON: an object a line, each with a type, the last of type result."`
 }
 
 // oldPatience bounds the time to look.
@@ -41,7 +39,7 @@ type oldSessions struct {
 // look asks the engine for both. It changes nothing.
 func (c *oldFlags) look(ctx context.Context) (*oldSessions, error) {
 	if c.Config == "" {
-		return nil, usageError{errors.New("--config: the path of the config.yml is missing")}
+		return nil, misuse("--config: the path of the config.yml is missing")
 	}
 	config, err := loadDancer(c.Config, c.Environment)
 	if err != nil {
@@ -156,23 +154,4 @@ func (o *oldSessions) line(now time.Time) oldIndexLine {
 		l.End = &o.end
 	}
 	return l
-}
-
-// failOld tells the error of a command about old sessions. result is the last line of its
-// JSON.
-func (c *oldFlags) failOld(t *terminal, err error, result any) error {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return err
-	}
-	if !c.JSON {
-		return dancerFailure(err)
-	}
-	for _, e := range t.errorLines(err) {
-		t.emit(e)
-	}
-	for _, w := range t.warningLines(dancerWarnings(err)) {
-		t.emit(w)
-	}
-	t.emit(result)
-	return errTold
 }

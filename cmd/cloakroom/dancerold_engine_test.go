@@ -147,7 +147,7 @@ Purge:        not now: there is no such index
 `[1:], "")
 	m.want("dancer status --config CONFIG --json", exitOK, `
 {"type":"oldIndex","index":"INDEX","exists":false,"documents":0,"importer":"dancer INDEX","mayPurge":false,"reason":"there is no such index"}
-{"type":"result","ok":true}
+{"type":"result","ok":true,"exit":0}
 `[1:], "")
 	first, second := m.old(), m.old()
 	m.old()
@@ -173,7 +173,7 @@ Purge:        can delete the old index: cloakroom dancer purge --config CONFIG
 `[1:], "")
 	m.want("dancer status --config CONFIG --json", exitOK, `
 {"type":"oldIndex","index":"INDEX","exists":true,"documents":1,"importer":"dancer INDEX","importsEnd":"20*Z","mayPurge":true}
-{"type":"result","ok":true}
+{"type":"result","ok":true,"exit":0}
 `[1:], "")
 	m.want("dancer status --config CONFIG --index other", exitOK, `
 Old index:    INDEX; left: 1 document, *
@@ -188,10 +188,13 @@ func TestDancerPurge(t *testing.T) {
 	m.want("dancer purge --config CONFIG --dry-run", exitOK, "It would delete "+what+". Nothing was deleted.\n", "")
 	m.want("dancer purge --config CONFIG --dry-run --yes --json", exitOK, `
 {"type":"oldIndex","index":"INDEX","exists":true,"documents":2,"importer":"dancer INDEX","importsEnd":"20*Z","mayPurge":true}
-{"type":"result","ok":true,"deleted":false,"documents":2,"dryRun":true}
+{"type":"result","ok":true,"exit":0,"deleted":false,"documents":2,"dryRun":true}
 `[1:], "")
 	m.want("dancer purge --config CONFIG", exitUsage, "", "cloakroom: there is no terminal to ask at: *\n")
-	m.want("dancer purge --config CONFIG --json", exitUsage, "", "cloakroom: there is no terminal to ask at: *\n")
+	m.want("dancer purge --config CONFIG --json", exitUsage, `
+{"type":"error","text":"there is no terminal to ask at: *"}
+{"type":"result","ok":false,"exit":2}
+`[1:], "")
 	if !there(t, m.engine+"/"+m.index) {
 		t.Fatal("the index was deleted")
 	}
@@ -205,12 +208,12 @@ func TestDancerPurge(t *testing.T) {
 	m.want("dancer purge --config CONFIG --yes", exitOK, "There is no index \"INDEX\": nothing is left to delete.\n", "")
 	m.want("dancer purge --config CONFIG --yes --json", exitOK, `
 {"type":"oldIndex","index":"INDEX","exists":false,"documents":0,"importer":"dancer INDEX","importsEnd":"20*Z","mayPurge":false,"reason":"there is no such index"}
-{"type":"result","ok":true,"deleted":false,"documents":0,"dryRun":false}
+{"type":"result","ok":true,"exit":0,"deleted":false,"documents":0,"dryRun":false}
 `[1:], "")
 	m = ended(t, 1)
 	m.want("dancer purge --config CONFIG --yes --json", exitOK, `
 {"type":"oldIndex",*"documents":1,*"mayPurge":true}
-{"type":"result","ok":true,"deleted":true,"documents":1,"dryRun":false}
+{"type":"result","ok":true,"exit":0,"deleted":true,"documents":1,"dryRun":false}
 `[1:], "")
 }
 
@@ -228,7 +231,7 @@ func TestDancerPurgeRefuses(t *testing.T) {
 	m.want("dancer purge --config CONFIG --yes --json", exitFailed, `
 {"type":"oldIndex",*"mayPurge":false,"reason":"imports go on until * UTC"}
 {"type":"error","text":"the index \"INDEX\" is not deleted: imports go on until * UTC"}
-{"type":"result","ok":false,"deleted":false,"documents":0,"dryRun":false}
+{"type":"result","ok":false,"exit":1,"deleted":false,"documents":0,"dryRun":false}
 `[1:], "")
 	if !there(t, m.engine+"/"+m.index) {
 		t.Error("the index was deleted")

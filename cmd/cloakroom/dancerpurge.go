@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 )
@@ -13,53 +11,49 @@ import (
 
 type dancerPurgeCommand struct {
 	oldFlags
-	DryRun bool `name:"dry-run" help:"Tell what would be deleted, and delete nothing."`
-	Yes    bool `help:"Delete without asking."`
+	asker
 }
 
 // Help implements kong.HelpProvider.
 func (*dancerPurgeCommand) Help() string {
 	return `Deletes the old module's index with all that is left in it, once imports have ended. The end is the one that the store keeps: the earliest that any process of the application had. New sessions are left alone. It asks before, and the default is No. Without a terminal it needs --yes. Secrets and passwords are not shown.
 
-Exit codes: 0 the index is deleted, or isn't there, or --dry-run finds that it can be; 1 nothing was deleted, and why is told, or the engine failed; 2 the command line is wrong, and nothing is answered.`
+Exit codes: 0 the index is deleted, or isn't there, or --dry-run finds that it can be; 1 nothing was deleted, and why is told, or the engine failed; 2 the command line is wrong, and nothing was deleted; 130 it was interrupted.
+
+Examples:
+
+    cloakroom dancer purge --config config.yml --dry-run
+    cloakroom dancer purge --config config.yml`
 }
 
 // purgeResult is the command's result.
 type purgeResult struct {
-	Type      string `json:"type"` // result
-	OK        bool   `json:"ok"`
-	Deleted   bool   `json:"deleted"`
-	Documents int64  `json:"documents"` // that went with it, or would
-	DryRun    bool   `json:"dryRun"`
+	Deleted   bool  `json:"deleted"`
+	Documents int64 `json:"documents"` // that went with it, or would
+	DryRun    bool  `json:"dryRun"`
 }
 
 // Run deletes the old index.
 func (c *dancerPurgeCommand) Run(t *terminal) error {
-	if !c.Yes && !c.DryRun && !t.interactive() {
-		return usageError{errors.New("there is no terminal to ask at: give --yes, or --dry-run to see what would be deleted")}
+	if err := c.ready(t); err != nil {
+		return err
 	}
-	r := purgeResult{Type: "result", DryRun: c.DryRun}
+	r := purgeResult{DryRun: c.DryRun}
 	o, err := c.look(t.ctx)
-	if err == nil && c.JSON {
+	if err == nil && t.json {
 		t.emit(o.line(time.Now()))
 	}
 	if err == nil {
 		err = c.purge(t, o, &r)
 	}
-	if err != nil {
-		return c.failOld(t, err, r)
-	}
-	if c.JSON {
-		r.OK = true
-		t.emit(r)
-	}
-	return nil
+	t.result(r)
+	return err
 }
 
 // purge deletes the old index, if that may be and is wanted. It tells people what it did.
 func (c *dancerPurgeCommand) purge(t *terminal, o *oldSessions, r *purgeResult) error {
 	say := func(format string, args ...any) {
-		if !c.JSON {
+		if !t.json {
 			t.say("%s", harmless(fmt.Sprintf(format, args...)))
 		}
 	}
@@ -78,7 +72,7 @@ func (c *dancerPurgeCommand) purge(t *terminal, o *oldSessions, r *purgeResult) 
 		return nil
 	}
 	if !c.Yes {
-		if err := t.confirm("Delete " + what + "? There is no way back."); err != nil {
+		if err := t.confirm("Delete "+what+"? There is no way back.", "nothing was deleted"); err != nil {
 			return err
 		}
 	}
@@ -90,35 +84,4 @@ func (c *dancerPurgeCommand) purge(t *terminal, o *oldSessions, r *purgeResult) 
 	r.Deleted, r.Documents = true, o.state.Documents
 	say("Deleted %s.", what)
 	return nil
-}
-
-// interactive reports whether somebody can answer at the standard input.
-func (t *terminal) interactive() bool {
-	f, ok := t.stdin.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull)
-	return err != nil || !os.SameFile(info, null)
-}
-
-// confirm asks for a yes. All else is an error. It asks on the error output, as the
-// standard output may be for a program.
-func (t *terminal) confirm(question string) error {
-	_, _ = fmt.Fprintf(t.stderr, "%s [y/N] ", harmless(question))
-	ctx, cancel := context.WithCancel(t.ctx)
-	defer cancel()
-	select {
-	case l := <-readLines(ctx, t.stdin):
-		if answer := strings.ToLower(strings.TrimSpace(l.text)); l.err == nil && (answer == "y" || answer == "yes") {
-			return nil
-		}
-		return errors.New("nothing was deleted: the answer wasn't yes")
-	case <-t.ctx.Done():
-		return errors.New("nothing was deleted: stopped before an answer")
-	}
 }

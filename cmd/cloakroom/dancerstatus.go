@@ -13,25 +13,22 @@ type dancerStatusCommand struct{ oldFlags }
 func (*dancerStatusCommand) Help() string {
 	return `Tells how many of the old module's documents are left, when imports end, and whether "cloakroom dancer purge" may delete the old index. Nothing is changed. Secrets and passwords are not shown.
 
-Exit codes: 0 it is told; 1 config.yml can't be used, or the engine can't be asked; 2 the command line is wrong, and nothing is answered.`
-}
+Exit codes: 0 it is told; 1 config.yml can't be used, or the engine can't be asked; 2 the command line is wrong.
 
-// statusResult is the command's result.
-type statusResult struct {
-	Type string `json:"type"` // result
-	OK   bool   `json:"ok"`
+Examples:
+
+    cloakroom dancer status --config config.yml`
 }
 
 // Run tells what is left.
 func (c *dancerStatusCommand) Run(t *terminal) error {
 	o, err := c.look(t.ctx)
 	if err != nil {
-		return c.failOld(t, err, statusResult{Type: "result"})
+		return err
 	}
 	now := time.Now()
-	if c.JSON {
+	if t.json {
 		t.emit(o.line(now))
-		t.emit(statusResult{"result", true})
 		return nil
 	}
 	say := func(name, format string, args ...any) {

@@ -23,7 +23,6 @@ type dancerVerifyCommand struct {
 	SecretFile  string `placeholder:"FILE" help:"A file with signing.secret in it, in UTF-8. One line end at its end isn't part of the secret. Default: the secret is in $$CLOAKROOM_DANCER_SECRET."`
 	Config      string `placeholder:"FILE" help:"A config.yml that has both, in place of --length and the secret."`
 	Environment string `placeholder:"NAME" help:"The environment of --config. Default: as Dancer chooses it."`
-	JSON        bool   `name:"json" help:"Answer in JSON: an object a line, each with a type, the last of type result."`
 }
 
 // secretVariable is the environment variable that has signing.secret.
@@ -33,7 +32,12 @@ const secretVariable = "CLOAKROOM_DANCER_SECRET"
 func (*dancerVerifyCommand) Help() string {
 	return `A value is percent-encoded, as browsers send it, or plain. Each line is answered by one: the id of the session that the value names, or why it is refused. Neither values nor the secret are shown.
 
-Exit codes: 0 all values are verified; 1 one is refused, an empty line too, or there is no usable secret; 2 the command line is wrong, and nothing is answered.`
+Exit codes: 0 all values are verified; 1 one is refused, an empty line too, or there is no usable secret; 2 the command line is wrong, and nothing is answered; 130 it was interrupted.
+
+Examples:
+
+    cloakroom dancer verify --config config.yml < values
+    CLOAKROOM_DANCER_SECRET=... cloakroom dancer verify --json < values`
 }
 
 // Run verifies the values.
@@ -43,7 +47,7 @@ func (c *dancerVerifyCommand) Run(t *terminal, flags *kong.Context) error {
 		return err
 	}
 	var out verifyOutput = &verifyText{t: t, w: bufio.NewWriter(t.stdout)}
-	if c.JSON {
+	if t.json {
 		out = &verifyJSON{t: t, w: bufio.NewWriter(t.stdout)}
 	}
 	if err != nil {
@@ -87,21 +91,10 @@ func (c *dancerVerifyCommand) Run(t *terminal, flags *kong.Context) error {
 	}
 }
 
-// given returns the names of the flags on the command line.
-func given(c *kong.Context) []string {
-	var names []string
-	for _, p := range c.Path {
-		if p.Flag != nil {
-			names = append(names, p.Flag.Name)
-		}
-	}
-	return names
-}
-
 // signer makes the Signer. The note is for the user, about the secret.
 func (c *dancerVerifyCommand) signer(flags []string) (s *dancer.Signer, note string, err error) {
 	usage := func(format string, args ...any) (*dancer.Signer, string, error) {
-		return nil, "", usageError{fmt.Errorf(format, args...)}
+		return nil, "", usageError{error: fmt.Errorf(format, args...)}
 	}
 	has := func(name string) bool { return slices.Contains(flags, name) }
 	if has("config") {
@@ -198,10 +191,8 @@ type verifyOutput interface {
 
 // verifyResult is the command's result.
 type verifyResult struct {
-	Type     string `json:"type"` // result
-	OK       bool   `json:"ok"`   // all values were verified
-	Verified int    `json:"verified"`
-	Refused  int    `json:"refused"`
+	Verified int `json:"verified"`
+	Refused  int `json:"refused"`
 }
 
 // verifyText tells the answers to people.
@@ -229,7 +220,7 @@ func (o *verifyText) end(r verifyResult, err error) error {
 	}
 	switch all := r.Verified + r.Refused; {
 	case err != nil && all == 0:
-		return dancerFailure(err)
+		return err
 	case err != nil:
 		return fmt.Errorf("after %d verified and %d refused: %w", r.Verified, r.Refused, err)
 	case all == 0:
@@ -256,11 +247,6 @@ type valueLine struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-type noteLine struct {
-	Type string `json:"type"` // note
-	Text string `json:"text"`
-}
-
 func (o *verifyJSON) emit(v any) error {
 	line, err := jsonLine(v)
 	if err == nil {
@@ -282,21 +268,12 @@ func (o *verifyJSON) value(line int, id, reason string) error {
 func (o *verifyJSON) flush() error { return o.w.Flush() }
 
 func (o *verifyJSON) end(r verifyResult, err error) error {
-	var failed error
-	if err != nil {
-		for _, e := range o.t.errorLines(err) {
-			failed = errors.Join(failed, o.emit(e))
-		}
-		for _, w := range o.t.warningLines(dancerWarnings(err)) {
-			failed = errors.Join(failed, o.emit(w))
-		}
+	o.t.result(r)
+	if flushed := o.w.Flush(); flushed != nil {
+		return errors.Join(fmt.Errorf("writing the answers: %w", flushed), err)
 	}
-	r.Type, r.OK = "result", err == nil && r.Refused == 0
-	if failed = errors.Join(failed, o.emit(r), o.w.Flush()); failed != nil {
-		return fmt.Errorf("writing the answers: %w", failed)
+	if err == nil && r.Refused > 0 {
+		return told(exitFailed)
 	}
-	if !r.OK {
-		return errTold
-	}
-	return nil
+	return err
 }

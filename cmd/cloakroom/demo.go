@@ -19,12 +19,25 @@ import (
 
 // demoCommand is "cloakroom demo".
 type demoCommand struct {
-	Addr        string      `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
+	Addr string `default:"127.0.0.1:8080" env:"CLOAKROOM_ADDR" placeholder:"HOST:PORT" help:"Where to listen. Default: 127.0.0.1:8080."`
+	accessFlags
 	Store       place.Place `env:"CLOAKROOM_STORE" placeholder:"PLACE" help:"Where to keep the sessions: memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]. Default: demo.db in your data folder."`
 	Config      string      `placeholder:"FILE" help:"In place of --store: a Dancer application's config.yml. Its engine, index, type, is_lazy and cookie are used; its old sessions aren't. Keys are in session.keys beside it."`
 	Environment string      `placeholder:"NAME" help:"The environment of --config. Default: as Dancer chooses it."`
 	Idle        duration    `env:"CLOAKROOM_IDLE" placeholder:"TIME" help:"How long a session lives without a visit, such as 30m. Default: 24h."`
 	Lifetime    duration    `env:"CLOAKROOM_LIFETIME" placeholder:"TIME" help:"How long a session lives at most, such as 12h or 7d. Default: 7d, and 30d once signed in."`
+}
+
+// Help implements kong.HelpProvider.
+func (*demoCommand) Help() string {
+	return `Anybody who can reach the shop can sign in as anybody. Its sessions belong to the app "demo".
+
+Examples:
+
+    cloakroom demo
+    cloakroom demo --addr 127.0.0.1:0 --store memory:
+    cloakroom demo --store http://127.0.0.1:9200
+    cloakroom ls --app demo --store sqlite:$HOME/.local/share/cloakroom/demo.db`
 }
 
 // openPatience bounds the time to open the store. The demo goes on without an engine
@@ -45,11 +58,13 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 	has := func(name string) bool { return slices.Contains(given(flags), name) }
 	switch {
 	case has("config") && has("store"):
-		return usageError{errors.New("--config says where the sessions are: leave --store out")}
+		return misuse("--config says where the sessions are: leave --store out")
 	case has("config") && c.Config == "":
-		return usageError{errors.New("--config: the path of the config.yml is missing")}
+		return misuse("--config: the path of the config.yml is missing")
 	case has("environment") && !has("config"):
-		return usageError{errors.New("--environment is that of --config, which is missing")}
+		return misuse("--environment is that of --config, which is missing")
+	case has("config") && c.accessFlags != (accessFlags{}):
+		return misuse("--config says how the engine is reached: leave --user, --password-file, --api-key-file and --ca-file out")
 	}
 	logger := t.logger()
 	listener, err := listen(t.ctx, c.Addr)
@@ -72,27 +87,50 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 	defer func() { err = errors.Join(err, shop.Close(), shop.store.Close()) }()
 
 	for _, note := range shop.notes {
-		t.warn("%s", harmless(note))
+		t.note("%s", note)
 	}
-	t.say("The shop is open:  %s", address(listener))
-	t.say("Sessions are in:   %s", shop.config.Where)
-	if shop.config.Saving != "" {
-		t.say("Saving:            %s", shop.config.Saving)
-	}
-	if shop.keyFile != "" {
-		t.say("Keys are in:       %q", shop.keyFile)
-	}
-	if !shop.config.Lasting {
-		t.say("They end with the demo.")
-	}
-	if !isLoopback(listener.Addr()) {
-		t.warn("Warning: --addr %q can be reached by other machines, and the demo speaks plain HTTP: "+
-			"whoever is on the way can read the cookies.", c.Addr)
-	}
-	t.say("Ctrl-C stops it.")
+	shop.tell(t, c.Addr, listener)
 	return serve(t.ctx, listener, onlyTo(c.Addr, shop), logger, func() {
-		t.say("Stopping. What is under way is finished first; Ctrl-C again ends at once.")
+		if !t.json {
+			t.say("Stopping. What is under way is finished first; Ctrl-C again ends at once.")
+		}
 	})
+}
+
+// openLine says, in JSON, that the shop is open.
+type openLine struct {
+	Type    string `json:"type"` // open
+	URL     string `json:"url"`
+	Where   string `json:"sessionsIn"`
+	Saving  string `json:"saving,omitempty"`
+	KeyFile string `json:"keyFile,omitempty"`
+	Lasting bool   `json:"lasting"` // the sessions outlive the demo
+}
+
+// tell says that the shop is open.
+func (shop *opened) tell(t *terminal, addr string, l net.Listener) {
+	if t.json {
+		t.emit(openLine{"open", address(l), shop.config.Where, shop.config.Saving, shop.keyFile, shop.config.Lasting})
+	} else {
+		t.say("The shop is open:  %s", address(l))
+		t.say("Sessions are in:   %s", shop.config.Where)
+		if shop.config.Saving != "" {
+			t.say("Saving:            %s", shop.config.Saving)
+		}
+		if shop.keyFile != "" {
+			t.say("Keys are in:       %q", shop.keyFile)
+		}
+		if !shop.config.Lasting {
+			t.say("They end with the demo.")
+		}
+	}
+	if !isLoopback(l.Addr()) {
+		t.warn("Warning: --addr %q can be reached by other machines, and the demo speaks plain HTTP: "+
+			"whoever is on the way can read the cookies.", addr)
+	}
+	if !t.json {
+		t.say("Ctrl-C stops it.")
+	}
 }
 
 // openStore opens a shop on --store.
@@ -102,7 +140,7 @@ func (c *demoCommand) openStore(ctx context.Context, config demo.Config) (*opene
 		return nil, err
 	}
 	config.Where, config.Lasting = where.String(), where.Lasting()
-	store, err := where.Open(ctx, config.Logger)
+	store, err := where.Open(ctx, c.access(), config.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("--store: %w", err)
 	}
@@ -120,7 +158,7 @@ func (c *demoCommand) openStore(ctx context.Context, config demo.Config) (*opene
 // listen listens at --addr.
 func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, usageError{fmt.Errorf("--addr: %q is not of the form HOST:PORT, such as 127.0.0.1:8080", addr)}
+		return nil, usageError{error: fmt.Errorf("--addr: %q is not of the form HOST:PORT, such as 127.0.0.1:8080", addr)}
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", addr)

@@ -11,7 +11,7 @@ import (
 )
 
 // This file writes answers for programs: JSON objects, one a line. Each has a "type";
-// the last has the type "result".
+// the last, and no other, has the type "result", also after an error.
 
 // jsonLine returns an object as a line. It escapes characters that a terminal might
 // obey.
@@ -37,13 +37,28 @@ func jsonLine(v any) ([]byte, error) {
 	return line, nil
 }
 
-// emit writes an object as a line. It ignores errors: without a listener the command
-// goes on.
+// emit writes an object as a line. An error of writing is told at the end.
 func (t *terminal) emit(v any) {
 	line, err := jsonLine(v)
 	if err != nil { // a mistake in the object's type
 		t.warn("cloakroom: %v", err)
 		return
+	}
+	t.line.clear(t.stderr)
+	_, _ = t.stdout.Write(line)
+}
+
+// emitResult writes the last object: whether all is well, the exit code, and the command's
+// own members.
+func (t *terminal) emitResult(code int) {
+	line := fmt.Appendf(nil, `{"type":"result","ok":%v,"exit":%d}`+"\n", code == exitOK, code)
+	if t.own != nil {
+		own, err := jsonLine(t.own)
+		if err != nil { // a mistake in the object's type
+			t.warn("cloakroom: %v", err)
+		} else if string(own) != "{}\n" {
+			line = append(append(line[:len(line)-2], ','), own[1:]...)
+		}
 	}
 	_, _ = t.stdout.Write(line)
 }
@@ -66,6 +81,12 @@ func (t *terminal) warningLines(warnings []dancer.Warning) []warningLine {
 	return all
 }
 
+// noteLine is a note beside the answer, in JSON.
+type noteLine struct {
+	Type string `json:"type"` // note
+	Text string `json:"text"`
+}
+
 // errorLine is an error, in JSON.
 type errorLine struct {
 	Type    string `json:"type"` // error
@@ -73,6 +94,7 @@ type errorLine struct {
 	Line    int    `json:"line,omitempty"`
 	Setting string `json:"setting,omitempty"`
 	Text    string `json:"text"`
+	Hint    string `json:"hint,omitempty"`
 }
 
 func (e errorLine) String() string {

@@ -3,24 +3,32 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
 // This file compares commands and their output with transcripts.
 
 // TestTranscripts runs the commands in testdata/*.txt. Each begins with "$ ", perhaps
 // with settings of the environment. Then come its input ("in:"), its output line by
-// line, in which * stands for anything, and its exit code. Standard output ("out:") and
+// line, in which * stands for anything and ? for a character, and its exit code. Standard output ("out:") and
 // errors ("err:") are compared separately. A demo is stopped once it is open. The folder
-// $DANCER is a copy of testdata/dancer.
+// $DANCER is a copy of testdata/dancer. $TOKEN is a token that the file $KEYS signed.
+// $STORE is a store with the sessions of shop_test.go, $ANN1 and the like are their ids, and
+// in $SPOILED ledgers are spoiled; a transcript uses one of them.
 func TestTranscripts(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("paths and messages of the system are those of Unix")
@@ -44,13 +52,42 @@ func TestTranscripts(t *testing.T) {
 			if err := os.CopyFS(home+"/dancer", os.DirFS("testdata/dancer")); err != nil {
 				t.Fatal(err)
 			}
-			known := map[string]string{"HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b", "DANCER": home + "/dancer"}
-			filled := regexp.MustCompile(`\$(HOME|DATA|BUSY|ESC|DANCER)\b`).ReplaceAllStringFunc(string(text), func(s string) string { return known[s[1:]] })
+			keys, signed := signedToken(t, home)
+			known := map[string]string{"KEYS": keys, "TOKEN": signed, "HOME": home, "DATA": home + "/data", "BUSY": busy.Addr().String(), "ESC": "\x1b", "DANCER": home + "/dancer"}
+			for name, spoiled := range map[string]bool{"STORE": false, "SPOILED": true} {
+				if path := filepath.Join(home, strings.ToLower(name)+".db"); strings.Contains(string(text), "$"+name) {
+					for visitor, id := range fileShop(t, path, spoiled) {
+						known[visitor] = id.String()
+					}
+					known[name] = "sqlite:" + path
+				}
+			}
+			filled := regexp.MustCompile(`\$[A-Z]+[0-9]?\b`).ReplaceAllStringFunc(string(text), func(s string) string {
+				if value, ok := known[s[1:]]; ok {
+					return value
+				}
+				return s
+			})
 			for _, step := range readTranscript(t, filled) {
-				t.Run(step.command, func(t *testing.T) { step.run(t, home) })
+				t.Run(step.command, func(t *testing.T) { step.run(t, home, signed) })
 			}
 		})
 	}
+}
+
+// signedToken makes a file of keys, and a token that it signs for the app "session".
+func signedToken(t *testing.T, home string) (path, text string) {
+	t.Helper()
+	path = filepath.Join(home, "session.keys")
+	secret := []byte("a secret for tests, known to all")
+	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(secret)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := token.NewRing([][]byte{secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, ring.Sign(token.NewScope("session", "cookie"), driver.NewID(driver.LayoutDay, time.Now()), [16]byte{7})
 }
 
 // step is one command of a transcript.
@@ -92,12 +129,8 @@ func readTranscript(t *testing.T, text string) []step {
 	return steps
 }
 
-func (s *step) run(t *testing.T, home string) {
-	for _, name := range []string{"CLOAKROOM_ADDR", "CLOAKROOM_STORE", "CLOAKROOM_IDLE", "CLOAKROOM_LIFETIME",
-		secretVariable, "DANCER_ENVIRONMENT", "DANCER_ENVDIR", "PLACK_ENV"} {
-		t.Setenv(name, "")
-		os.Unsetenv(name)
-	}
+func (s *step) run(t *testing.T, home, signed string) {
+	noVariables(t)
 	t.Setenv("HOME", home)
 	t.Setenv("XDG_DATA_HOME", home+"/data")
 	t.Setenv("COLUMNS", "80")
@@ -113,6 +146,9 @@ func (s *step) run(t *testing.T, home string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stdout := &watcher{word: "Ctrl-C stops it.", found: cancel}
+	if slices.Contains(words, "--json") {
+		stdout.word = `"type":"open"`
+	}
 	stderr := &watcher{}
 	exit := run(ctx, words[1:], strings.NewReader(strings.Join(s.in, "")), stdout, stderr)
 	if got := fmt.Sprint(exit); got != s.exit {
@@ -120,8 +156,22 @@ func (s *step) run(t *testing.T, home string) {
 	}
 	compare(t, "out", stdout.String(), s.out)
 	compare(t, "err", stderr.String(), s.err)
-	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, "\x1b") || strings.Contains(all, "ldjaldjaklsdanm.m") {
-		t.Errorf("a password or control character is in\n%s", all)
+	if all := stdout.String() + stderr.String(); strings.Contains(all, "hunter2") || strings.Contains(all, signed) || strings.Contains(all, "\x1b") || strings.Contains(all, "ldjaldjaklsdanm.m") {
+		t.Errorf("a password, token or control character is in\n%s", all)
+	}
+}
+
+// noVariables removes the variables that commands read from the environment.
+func noVariables(t *testing.T) {
+	t.Helper()
+	for _, setting := range os.Environ() {
+		name, _, _ := strings.Cut(setting, "=")
+		ofTests := strings.HasPrefix(name, "CLOAKROOM_TEST_") || strings.HasPrefix(name, "CLOAKROOM_REQUIRE_") || strings.HasPrefix(name, "CLOAKROOM_JAVA")
+		if strings.HasPrefix(name, "CLOAKROOM_") && !ofTests ||
+			strings.HasPrefix(name, "DANCER_") || name == "PLACK_ENV" {
+			t.Setenv(name, "")
+			os.Unsetenv(name)
+		}
 	}
 }
 
@@ -134,7 +184,7 @@ func compare(t *testing.T, name, got string, want []string) {
 	}
 	same := len(lines) == len(want)
 	for i := 0; same && i < len(lines); i++ {
-		pattern := strings.ReplaceAll(regexp.QuoteMeta(want[i]), `\*`, `.*`)
+		pattern := strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(want[i]))
 		same = regexp.MustCompile("^" + pattern + "$").MatchString(lines[i])
 	}
 	if !same {

@@ -168,6 +168,9 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 	return func(yield func(*driver.Record, error) bool) {
 		var found []*driver.Record
 		err := s.do(ctx, "search", func() error {
+			if err := q.Check(); err != nil {
+				return err
+			}
 			for _, r := range s.records {
 				if q.Matches(r) && driver.CheckFormat(r.Extra) == nil {
 					found = append(found, r)
@@ -175,7 +178,7 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 			}
 			return nil
 		})
-		slices.SortFunc(found, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		slices.SortFunc(found, q.Compare)
 		if q.Limit > 0 && len(found) > q.Limit {
 			found = found[:q.Limit]
 		}

@@ -27,7 +27,7 @@ type witness struct {
 
 	mu     sync.Mutex
 	answer Witness
-	asked  Clocks // when, by both times of the clock
+	asked  clocks // when, by both times of the clock
 	apart  bool   // the last answer said so
 	logged time.Time
 }
@@ -41,8 +41,8 @@ type Witness struct {
 // Apart reports whether the clocks lie apart by more than is tolerated.
 func (w Witness) Apart() bool { return w.Ahead.Abs() > driver.ClockTolerance }
 
-// Clocks are the two times of a Clock at one moment.
-type Clocks struct{ now, actual time.Time }
+// clocks are the two times of a Clock at one moment.
+type clocks struct{ now, actual time.Time }
 
 const (
 	// witnessFor is how long an answer is good.
@@ -90,7 +90,7 @@ func (w *witness) ask(ctx context.Context) (Witness, error) {
 		return Witness{}, w.failed(err)
 	}
 	a := Witness{Has: err == nil, Ahead: ahead}
-	w.keep(ctx, a, Clocks{now, actual})
+	w.keep(ctx, a, clocks{now, actual})
 	return a, nil
 }
 
@@ -101,7 +101,7 @@ func (w *witness) failed(err error) error {
 }
 
 // keep remembers an answer, and tells where the clocks lie apart.
-func (w *witness) keep(ctx context.Context, a Witness, asked Clocks) {
+func (w *witness) keep(ctx context.Context, a Witness, asked clocks) {
 	w.mu.Lock()
 	w.answer, w.asked = a, asked
 	before := w.apart

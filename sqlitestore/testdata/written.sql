@@ -25,6 +25,8 @@ CREATE TABLE records (
 	data          TEXT    NOT NULL                   -- the values: a JSON object
 , extra TEXT) STRICT;
 CREATE INDEX records_due ON records (due);
+CREATE INDEX records_ended ON records (coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.at') END, -62135596800000), id, coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.app') END, ''), coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.reason') END, ''), coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.principal') END, '')) WHERE grave IS NOT NULL;
+CREATE INDEX records_ended_principal ON records (coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.principal') END, ''), coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.at') END, -62135596800000), id, coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.app') END, ''), coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.reason') END, '')) WHERE grave IS NOT NULL AND coalesce(CASE WHEN json_valid(grave) THEN json_extract(grave, '$.principal') END, '') <> '';
 CREATE INDEX records_order ON records (kind, created, id, app) WHERE kind <> '';
 CREATE INDEX records_principal ON records (principal, kind, created, id, app)
 	WHERE kind <> '' AND principal <> '';

@@ -135,7 +135,7 @@ func (s *loose) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 			}
 		}
 		s.mu.Unlock()
-		slices.SortFunc(found, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		slices.SortFunc(found, q.Compare)
 		for i, r := range found {
 			if q.Limit > 0 && i == q.Limit || !yield(r, nil) {
 				return

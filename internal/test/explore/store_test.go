@@ -113,6 +113,10 @@ func (s *modelStore) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, 
 
 func (s *modelStore) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
+		if err := q.Check(); err != nil {
+			yield(nil, fmt.Errorf("explore: search: %w", err))
+			return
+		}
 		var found []*driver.Record
 		s.mu.Lock()
 		for _, r := range s.records {
@@ -121,7 +125,7 @@ func (s *modelStore) Search(ctx context.Context, q driver.Query) iter.Seq2[*driv
 			}
 		}
 		s.mu.Unlock()
-		slices.SortFunc(found, func(a, b *driver.Record) int { return a.Cursor().Compare(b.Cursor()) })
+		slices.SortFunc(found, q.Compare)
 		for i, r := range found {
 			if q.Limit > 0 && i == q.Limit {
 				return

@@ -28,10 +28,11 @@ const Usage = "memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/IND
 // Place is where sessions are kept. The zero Place is the file demo.db in the
 // user's data folder.
 type Place struct {
-	kind  kind
-	path  string   // of the SQLite file
-	node  *url.URL // of the engine, with the login, without the index
-	index string   // "": the store's own default
+	kind   kind
+	path   string                    // of the SQLite file
+	client elasticstore.ClientConfig // of the engine, with the login of its URL
+	store  elasticstore.Config       // of the engine: the index, if one is named
+	shown  []string                  // the engine's addresses, without a login
 }
 
 type kind int
@@ -92,8 +93,23 @@ func parseEngine(text string) (Place, error) {
 		return bad("the URL's path has several parts, but names an index")
 	}
 	u.Path, u.RawPath = "", ""
-	return Place{kind: inEngine, node: u, index: index}, nil
+	return Engine(elasticstore.ClientConfig{URLs: []string{u.String()}}, elasticstore.Config{Index: index}, u.Scheme+"://"+u.Host), nil
 }
+
+// Engine returns the place of an engine that a configuration tells. shown are its
+// addresses without a login.
+func Engine(client elasticstore.ClientConfig, store elasticstore.Config, shown ...string) Place {
+	return Place{kind: inEngine, client: client, store: store, shown: shown}
+}
+
+// WithIndex returns the place on the same engine with another index.
+func (p Place) WithIndex(index string) Place {
+	p.store.Index = index
+	return p
+}
+
+// IsZero reports whether no place was named.
+func (p Place) IsZero() bool { return p.kind == inData }
 
 // UnmarshalText is Parse, for flags.
 func (p *Place) UnmarshalText(text []byte) (err error) {
@@ -109,9 +125,9 @@ func (p Place) String() string {
 	case inFile:
 		return fmt.Sprintf("SQLite, %q", p.path)
 	case inEngine:
-		s := fmt.Sprintf("the engine at %q", p.node.Scheme+"://"+p.node.Host)
-		if p.index != "" {
-			s += fmt.Sprintf(", index %q", p.index)
+		s := fmt.Sprintf("the engine at %q", strings.Join(p.shown, " "))
+		if p.store.Index != "" {
+			s += fmt.Sprintf(", index %q", p.store.Index)
 		}
 		return s
 	}
@@ -134,8 +150,9 @@ func (p Place) Resolve() (Place, error) {
 	return Place{kind: inFile, path: filepath.Join(folder, "demo.db")}, nil
 }
 
-// Open opens the store. It doesn't wait for an engine that is out of reach.
-func (p Place) Open(ctx context.Context, logger *slog.Logger) (Store, error) {
+// Open opens the store, and makes it if it isn't there. It doesn't wait for an engine that
+// is out of reach.
+func (p Place) Open(ctx context.Context, a Access, logger *slog.Logger) (Store, error) {
 	p, err := p.Resolve()
 	if err != nil {
 		return nil, err
@@ -144,9 +161,13 @@ func (p Place) Open(ctx context.Context, logger *slog.Logger) (Store, error) {
 	case inMemory:
 		return memstore.New(nil), nil
 	case inEngine:
-		node := *p.node
-		return opened(elasticstore.Open(ctx, elasticstore.ClientConfig{URLs: []string{node.String()}},
-			&elasticstore.Config{Index: p.index, Logger: logger}))
+		client, err := p.clientConfig(a)
+		if err != nil {
+			return nil, err
+		}
+		config := p.store
+		config.Logger = logger
+		return opened(elasticstore.Open(ctx, client, &config))
 	}
 	return opened(sqlitestore.Open(ctx, p.path, &sqlitestore.Config{Logger: logger}))
 }

@@ -110,7 +110,7 @@ func TestOpen(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			store, err := p.Open(t.Context(), nil)
+			store, err := p.Open(t.Context(), Access{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,7 +143,7 @@ func TestOpenFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		store, err := p.Open(context.Background(), nil)
+		store, err := p.Open(context.Background(), Access{}, nil)
 		if err == nil || store != nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v %v", text, fmt.Sprint(store), err)
 		}

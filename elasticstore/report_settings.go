@@ -14,15 +14,13 @@ import (
 
 // reportSettings reports settings of indices that differ from the configuration, and
 // what of the configuration the template overrides.
-func (s *Store) reportSettings(ctx context.Context, f *findings) {
-	s.reportEdits(ctx, f)
-	there, err := s.settingsThere(ctx)
-	if !f.learned("the settings of the indices", right{"view_index_metadata", "indices:admin/get"}, err) {
-		return
-	}
+func (x *examination) reportSettings(_ context.Context, f *findings) {
+	wanted := x.settingsBy(x.template)
+	x.reportEdits(wanted, f)
+	there := openOnes(x.found)
 	reportReplication(there, f)
 	var plain, unsafe []Drift
-	for _, d := range differences(there, s.wanted(ctx)) {
+	for _, d := range differences(there, changeable(wanted)) {
 		if _, ok := promised[d.Setting]; ok {
 			unsafe = append(unsafe, d)
 		} else {
@@ -42,10 +40,10 @@ func (s *Store) reportSettings(ctx context.Context, f *findings) {
 }
 
 // reportEdits reports what of the configuration the template overrides.
-func (s *Store) reportEdits(ctx context.Context, f *findings) {
-	ours := s.indexSettings()
+func (x *examination) reportEdits(wanted object, f *findings) {
+	ours := x.indexSettings()
 	var changed []string
-	for name, value := range s.newIndexSettings(ctx) {
+	for name, value := range wanted {
 		if was := textOf(ours[name]); !sameSetting(was, textOf(value)) {
 			changed = append(changed, fmt.Sprintf("%s is %q instead of %q", name, textOf(value), was))
 		}
@@ -56,19 +54,19 @@ func (s *Store) reportEdits(ctx context.Context, f *findings) {
 	}
 	if slices.Sort(changed); len(changed) > 0 {
 		f.problem("template-edited", driver.SeverityInfo, "If it is meant to stay, put it into the configuration: Config.Replicas, RefreshInterval or Settings.",
-			"The index template %q was edited, and new indices have it so: %s.", s.names.template(), strings.Join(changed, "; "))
+			"The index template %q was edited, and new indices have it so: %s.", x.names.template(), strings.Join(changed, "; "))
 	}
 }
 
 // reportReplication reports indices whose copies may lag behind.
-func reportReplication(there map[string]flat, f *findings) {
+func reportReplication(there []*indexInfo, f *findings) {
 	var found []string
-	for index, settings := range there {
-		if kind := settings[keyReplication]; kind != "" && kind != byDocument {
-			found = append(found, index)
+	for _, i := range there {
+		if kind := i.settings[keyReplication]; kind != "" && kind != byDocument {
+			found = append(found, i.name)
 		}
 	}
-	if slices.Sort(found); len(found) > 0 {
+	if len(found) > 0 {
 		f.problem("segment-replication", driver.SeverityFail,
 			fmt.Sprintf("Set Config.Settings %q to %s, for new indices, and reindex the lasting ones.", keyReplication, byDocument),
 			"OpenSearch replicates segments of indices, and not documents: %s. So a read may miss an acknowledged write, where there are replicas.", quoted(found))
