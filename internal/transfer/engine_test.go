@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
-	"github.com/cloakroom-go/cloakroom/internal/move"
 	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -45,7 +45,7 @@ func ask(t *testing.T, method, url string) []byte {
 // newIndices returns a place on the shared engine that is cleared afterwards.
 func newIndices(t *testing.T) (url, index string) {
 	t.Helper()
-	url, index = testengine.Shared(t), fmt.Sprintf("move-%08x", rand.Uint32())
+	url, index = testengine.Shared(t), fmt.Sprintf("moving-%08x", rand.Uint32())
 	t.Cleanup(func() {
 		var there map[string]any
 		if err := json.Unmarshal(ask(t, http.MethodGet, url+"/"+index+"*?filter_path=*.settings.index.uuid"), &there); err != nil {
@@ -85,15 +85,15 @@ func TestEngine(t *testing.T) {
 	from := newFile(t)
 	url, index := newIndices(t)
 	to := openIndices(t, url, index)
-	m, found := mover(t, from, to, func(c *move.Config) { c.Patience = time.Minute })
+	m, found := mover(t, from, to, func(c *transfer.Config) { c.Patience = time.Minute })
 	walk(t, from, to, 30, passes(t, m, found))
 	if s := found.String(); s != "" {
 		t.Error(s)
 	}
-	if _, err := move.Unfence(t.Context(), from); err != nil {
+	if _, err := transfer.Unfence(t.Context(), from); err != nil {
 		t.Fatal(err)
 	}
-	m, found = mover(t, to, from, func(c *move.Config) { c.Patience = time.Minute })
+	m, found = mover(t, to, from, func(c *transfer.Config) { c.Patience = time.Minute })
 	walk(t, to, from, 30, passes(t, m, found))
 	if s := found.String(); s != "" {
 		t.Error(s)

@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/move"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -78,7 +78,7 @@ func at(t *testing.T, s driver.Store, id driver.ID) *driver.Record {
 	return r
 }
 
-func pass(t *testing.T, m *move.Mover) move.Counts {
+func pass(t *testing.T, m *transfer.Mover) transfer.Counts {
 	t.Helper()
 	n, err := m.Pass(t.Context())
 	if err != nil {
@@ -115,12 +115,12 @@ func TestDiverged(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 
-	cut, err := m.Cut(t.Context(), move.CutOptions{})
-	if !errors.Is(err, move.ErrDifferent) || cut.Different != 3 || cut.Fenced {
+	cut, err := m.Cut(t.Context(), transfer.CutOptions{})
+	if !errors.Is(err, transfer.ErrDifferent) || cut.Different != 3 || cut.Fenced {
 		t.Errorf("%+v %v", cut, err)
 	}
 	told := found.String()
-	for id, why := range map[driver.ID]move.Reason{used.ID: move.Diverged, both.ID: move.Diverged, gone.ID: move.EndedAtTarget} {
+	for id, why := range map[driver.ID]transfer.Reason{used.ID: transfer.Diverged, both.ID: transfer.Diverged, gone.ID: transfer.EndedAtTarget} {
 		if strings.Count(told, id.String()) != 1 || !strings.Contains(told, string(why)+": "+id.String()) {
 			t.Errorf("%v isn't told once as %q:\n%s", id, why, told)
 		}
@@ -133,7 +133,7 @@ func TestDiverged(t *testing.T) {
 	}
 
 	m, _ = mover(t, from, to, nil)
-	cut, err = m.Cut(t.Context(), move.CutOptions{Accept: true})
+	cut, err = m.Cut(t.Context(), transfer.CutOptions{Accept: true})
 	if err != nil || cut.Different != 3 || !cut.Fenced || isOpen(t, from) {
 		t.Errorf("%+v %v", cut, err)
 	}
@@ -142,7 +142,7 @@ func TestDiverged(t *testing.T) {
 	}
 	// A cut of a store that was fenced before leaves it so, whatever comes.
 	m, _ = mover(t, from, to, nil)
-	if cut, err = m.Cut(t.Context(), move.CutOptions{}); err == nil || !cut.Fenced || isOpen(t, from) {
+	if cut, err = m.Cut(t.Context(), transfer.CutOptions{}); err == nil || !cut.Fenced || isOpen(t, from) {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -177,7 +177,7 @@ func TestGraveWins(t *testing.T) {
 			t.Errorf("%v has not ended at the target: %v", r.ID, g)
 		}
 	}
-	if told := found.String(); strings.Count(told, "\n") != 2 || strings.Count(told, string(move.EndedInUse)) != 2 {
+	if told := found.String(); strings.Count(told, "\n") != 2 || strings.Count(told, string(transfer.EndedInUse)) != 2 {
 		t.Errorf("told:\n%s", told)
 	}
 }
@@ -216,7 +216,7 @@ func TestOnlyAtTarget(t *testing.T) {
 	others.App = "another"
 	create(t, to, others)
 	from.ids = append(from.ids, lost.ID)
-	cut, err := m.Cut(t.Context(), move.CutOptions{})
+	cut, err := m.Cut(t.Context(), transfer.CutOptions{})
 	if err != nil || cut.Removed != 1 || cut.Own != 1 || cut.Different != 0 || cut.To.Sessions != 4 {
 		t.Errorf("%+v %v", cut, err)
 	}
@@ -228,18 +228,18 @@ func TestOnlyAtTarget(t *testing.T) {
 			t.Errorf("%v is gone", r.ID)
 		}
 	}
-	if told := found.String(); strings.Count(told, "\n") != 2 || !strings.Contains(told, string(move.OnlyAtTarget)) || !strings.Contains(told, string(move.OwnOfTarget)) {
+	if told := found.String(); strings.Count(told, "\n") != 2 || !strings.Contains(told, string(transfer.OnlyAtTarget)) || !strings.Contains(told, string(transfer.OwnOfTarget)) {
 		t.Errorf("told:\n%s", told)
 	}
 
 	// A ledger can't end: its principal needs it again.
-	if _, err := move.Unfence(t.Context(), from); err != nil {
+	if _, err := transfer.Unfence(t.Context(), from); err != nil {
 		t.Fatal(err)
 	}
 	ledger := create(t, from, session(driver.LayoutLedger))
 	pass(t, m)
 	from.ids = append(from.ids, ledger.ID)
-	if cut, err := m.Cut(t.Context(), move.CutOptions{}); !errors.Is(err, move.ErrDifferent) || cut.Different != 1 || at(t, to, ledger.ID).Grave != nil {
+	if cut, err := m.Cut(t.Context(), transfer.CutOptions{}); !errors.Is(err, transfer.ErrDifferent) || cut.Different != 1 || at(t, to, ledger.ID).Grave != nil {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -258,17 +258,17 @@ func TestUnreadable(t *testing.T) {
 	if n := pass(t, m); n.Left != 2 {
 		t.Errorf("%+v", n)
 	}
-	cut, err := m.Cut(t.Context(), move.CutOptions{})
-	if !errors.Is(err, move.ErrDifferent) || cut.Different != 2 {
+	cut, err := m.Cut(t.Context(), transfer.CutOptions{})
+	if !errors.Is(err, transfer.ErrDifferent) || cut.Different != 2 {
 		t.Errorf("%+v %v", cut, err)
 	}
 	told := found.String()
-	for id, why := range map[driver.ID]move.Reason{newer.ID: move.UnreadableSource, there.ID: move.UnreadableTarget} {
+	for id, why := range map[driver.ID]transfer.Reason{newer.ID: transfer.UnreadableSource, there.ID: transfer.UnreadableTarget} {
 		if !strings.Contains(told, string(why)+": "+id.String()) || !strings.Contains(told, "newer version") {
 			t.Errorf("%v isn't told as %q:\n%s", id, why, told)
 		}
 	}
-	if cut, err = m.Cut(t.Context(), move.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
+	if cut, err = m.Cut(t.Context(), transfer.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -290,7 +290,7 @@ func TestOver(t *testing.T) {
 	bury(t, from, grave)
 	soon := put(driver.LayoutDay, 10*time.Minute, 20*time.Hour)
 	short := put(driver.LayoutDay, time.Hour, 20*time.Hour)
-	m, found := mover(t, from, to, func(c *move.Config) { c.Now = func() time.Time { return now } })
+	m, found := mover(t, from, to, func(c *transfer.Config) { c.Now = func() time.Time { return now } })
 	if n := pass(t, m); n.Copied != 5 || n.Over != 2 {
 		t.Errorf("%+v", n)
 	}
@@ -352,7 +352,7 @@ func TestGivenUp(t *testing.T) {
 			old := newSite(t, from)
 			v := new(visitor)
 			old.must(v, visit)
-			m, _ := mover(t, from, to, func(c *move.Config) { c.Patience = 200 * time.Millisecond })
+			m, _ := mover(t, from, to, func(c *transfer.Config) { c.Patience = 200 * time.Millisecond })
 			pass(t, m)
 			old.must(v, visit)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -364,7 +364,7 @@ func TestGivenUp(t *testing.T) {
 				}
 				return why
 			}
-			cut, err := m.Cut(ctx, move.CutOptions{})
+			cut, err := m.Cut(ctx, transfer.CutOptions{})
 			if err == nil || cut.Fenced || cut.Held == 0 || cut.Since.IsZero() || (name == "interrupted") != errors.Is(err, context.Canceled) {
 				t.Errorf("%+v %v", cut, err)
 			}
@@ -392,10 +392,10 @@ func TestRefused(t *testing.T) {
 	if n := pass(t, m); n.Left != 1 {
 		t.Errorf("%+v", n)
 	}
-	if _, err := m.Cut(t.Context(), move.CutOptions{}); !errors.Is(err, move.ErrDifferent) {
+	if _, err := m.Cut(t.Context(), transfer.CutOptions{}); !errors.Is(err, transfer.ErrDifferent) {
 		t.Error(err)
 	}
-	if told := found.String(); !strings.Contains(told, string(move.Refused)+": "+r.ID.String()) || !strings.Contains(told, "much too much") {
+	if told := found.String(); !strings.Contains(told, string(transfer.Refused)+": "+r.ID.String()) || !strings.Contains(told, "much too much") {
 		t.Errorf("told:\n%s", told)
 	}
 }
@@ -405,10 +405,10 @@ func TestNew(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New(nil)
 	plain := struct{ driver.Store }{s}
-	for name, c := range map[string]move.Config{
+	for name, c := range map[string]transfer.Config{
 		"can't list its records": {From: plain, To: s}, "target, a struct": {From: s, To: plain},
 	} {
-		if _, err := move.New(ctx, c); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := transfer.New(c); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -416,29 +416,33 @@ func TestNew(t *testing.T) {
 	if err := fenced.Fence(ctx, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := move.New(ctx, move.Config{From: s, To: fenced}); err == nil || !strings.Contains(err.Error(), "--unfence") {
+	m, err := transfer.New(transfer.Config{From: s, To: fenced})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Pass(ctx); err == nil || !strings.Contains(err.Error(), "--unfence") {
 		t.Error(err)
 	}
-	if since, err := move.Unfence(ctx, fenced); err != nil || since.IsZero() {
+	if since, err := transfer.Unfence(ctx, fenced); err != nil || since.IsZero() {
 		t.Errorf("%v %v", since, err)
 	}
 	// A store into itself.
 	create(t, s, session(driver.LayoutDay))
-	m, err := move.New(ctx, move.Config{From: s, To: s})
+	m, err = transfer.New(transfer.Config{From: s, To: s})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cut, err := m.Cut(ctx, move.CutOptions{}); err == nil || !strings.Contains(err.Error(), "same store") || cut.Fenced || !isOpen(t, s) {
+	if cut, err := m.Cut(ctx, transfer.CutOptions{}); err == nil || !strings.Contains(err.Error(), "same store") || cut.Fenced || !isOpen(t, s) {
 		t.Errorf("%+v %v", cut, err)
 	}
-	m, err = move.New(ctx, move.Config{From: struct {
+	m, err = transfer.New(transfer.Config{From: struct {
 		driver.Store
 		driver.Lister
 	}{s, s}, To: newFile(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Cut(ctx, move.CutOptions{}); err == nil || !strings.Contains(err.Error(), "can't refuse writes") {
+	if _, err := m.Cut(ctx, transfer.CutOptions{}); err == nil || !strings.Contains(err.Error(), "can't refuse writes") {
 		t.Error(err)
 	}
 }
@@ -494,14 +498,14 @@ func TestGoesOn(t *testing.T) {
 		create(t, from, session(driver.LayoutDay))
 	}
 	var places []string
-	m, _ := mover(t, from, memstore.New(nil), func(c *move.Config) {
-		c.Progress = func(p move.Progress) { places = append(places, p.Place) }
+	m, _ := mover(t, from, memstore.New(nil), func(c *transfer.Config) {
+		c.Progress = func(p transfer.Progress) { places = append(places, p.Place) }
 	})
 	pass(t, m)
 	if len(places) == 0 {
 		t.Fatal("no place was told")
 	}
-	m, found := mover(t, from, to, func(c *move.Config) { c.Begin = places[0] })
+	m, found := mover(t, from, to, func(c *transfer.Config) { c.Begin = places[0] })
 	if n := pass(t, m); n.Copied == 2500 || n.Copied == 0 {
 		t.Errorf("%+v", n)
 	}
@@ -513,11 +517,11 @@ func TestGoesOn(t *testing.T) {
 		t.Errorf("%+v", cut)
 	}
 	// So is a cut at once.
-	m, found = mover(t, from, newFile(t), func(c *move.Config) { c.Begin = places[0] })
+	m, found = mover(t, from, newFile(t), func(c *transfer.Config) { c.Begin = places[0] })
 	if cut := mustCut(t, m, found); cut.To.Sessions != 2500 {
 		t.Errorf("%+v", cut)
 	}
-	m, _ = mover(t, from, to, func(c *move.Config) { c.Begin = "nowhere" })
+	m, _ = mover(t, from, to, func(c *transfer.Config) { c.Begin = "nowhere" })
 	if _, err := m.Pass(t.Context()); !errors.Is(err, driver.ErrInvalid) {
 		t.Errorf("a place that is none: %v", err)
 	}

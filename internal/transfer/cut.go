@@ -1,4 +1,4 @@
-package move
+package transfer
 
 import (
 	"bytes"
@@ -52,6 +52,9 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 		return cut, fmt.Errorf("the source, a %T, can't refuse writes (driver.Fencer)", m.c.From)
 	case o.Changed && !m.verified:
 		return cut, errors.New("nothing was verified, so a cut can't compare only what has changed")
+	}
+	if err := m.begin(ctx); err != nil {
+		return cut, err
 	}
 	before, err := fencer.Fenced(ctx)
 	if err != nil {

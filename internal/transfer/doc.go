@@ -1,4 +1,4 @@
-// Package move copies everything that a store keeps into another, beside the application
+// Package transfer copies everything that a store keeps into another, beside the application
 // that is at work on it, and then cuts over: writes at the source are refused, what is
 // left is copied, and both stores are compared. docs/design.md ("Moving between stores")
 // says what it promises, and under which conditions.
@@ -17,4 +17,4 @@
 //
 // So it needs no memory. It can be killed at any point, and what is run again goes on
 // from whatever is there.
-package move
+package transfer

@@ -1,4 +1,4 @@
-package move
+package transfer
 
 import (
 	"context"
@@ -16,6 +16,9 @@ import (
 // since, if the source can tell that. It ends early, with an error, if a store is in
 // trouble for longer than Config.Patience. What was copied until then stays.
 func (m *Mover) Pass(ctx context.Context) (Counts, error) {
+	if err := m.begin(ctx); err != nil {
+		return Counts{}, err
+	}
 	return m.pass(ctx, nil)
 }
 

@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/move"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
 // This file is the judgement of a move beside visitors who go on all the time: what they
@@ -107,9 +107,9 @@ func (w *walker) check(t *testing.T, s *site) {
 	}
 }
 
-// walk has visitors walk about in one site, and after the cut in the other. moving is given
+// walk has visitors walk about in one site, and after the cut in the other. steps is given
 // a function that has them make so many requests beside a step of the move.
-func walk(t *testing.T, from, to driver.Store, n int, moving func(beside func(requests int, do func() error) error) error) {
+func walk(t *testing.T, from, to driver.Store, n int, steps func(beside func(requests int, do func() error) error) error) {
 	t.Helper()
 	old, next := newSite(t, from), newSite(t, to)
 	turns := make(chan struct{})
@@ -139,7 +139,7 @@ func walk(t *testing.T, from, to driver.Store, n int, moving func(beside func(re
 			}
 		})
 	}
-	err := moving(func(requests int, do func() error) error {
+	err := steps(func(requests int, do func() error) error {
 		var err error
 		var work sync.WaitGroup
 		for i := range requests {
@@ -163,7 +163,7 @@ func walk(t *testing.T, from, to driver.Store, n int, moving func(beside func(re
 }
 
 // passes makes some passes beside visitors, and then cuts.
-func passes(t *testing.T, m *move.Mover, found *findings) func(beside func(int, func() error) error) error {
+func passes(t *testing.T, m *transfer.Mover, found *findings) func(beside func(int, func() error) error) error {
 	return func(beside func(int, func() error) error) error {
 		for range 3 {
 			if err := beside(500, func() error {
@@ -173,7 +173,7 @@ func passes(t *testing.T, m *move.Mover, found *findings) func(beside func(int, 
 				return err
 			}
 		}
-		var o move.CutOptions
+		var o transfer.CutOptions
 		if o.Changed = rand.IntN(2) == 0; o.Changed {
 			if err := beside(200, func() error {
 				_, err := m.Verify(t.Context())

@@ -1,4 +1,4 @@
-package move
+package transfer
 
 import (
 	"context"
@@ -61,6 +61,7 @@ type Counts struct {
 type Mover struct {
 	c        Config
 	from, to driver.Lister
+	begun    bool   // both stores were checked
 	vouches  bool   // a read of the target proves a state
 	blank    bool   // the target was empty at first
 	next     string // where the next pass begins
@@ -82,9 +83,8 @@ type told struct {
 	reason Reason
 }
 
-// New checks both stores, and that nothing but copying is at work on the target as far as
-// that can be seen.
-func New(ctx context.Context, c Config) (*Mover, error) {
+// New returns a Mover. It fails for stores that can't be moved, and asks neither.
+func New(c Config) (*Mover, error) {
 	if c.InFlight <= 0 {
 		c.InFlight = 2048
 	}
@@ -103,23 +103,43 @@ func New(ctx context.Context, c Config) (*Mover, error) {
 	if m.to, ok = c.To.(driver.Lister); !ok {
 		return nil, fmt.Errorf("the target, a %T, can't list its records (driver.Lister)", c.To)
 	}
-	for what, s := range map[string]driver.Store{"source": c.From, "target": c.To} {
-		if err := driver.CheckClock(ctx, s, c.Now); err != nil {
-			return nil, fmt.Errorf("the clock of the %s: %w: set this machine's clock, as nobody can say what is over", what, err)
-		}
+	return m, nil
+}
+
+// begin checks, once, that the clocks agree on what is over, and that nothing keeps the
+// target from being written to.
+func (m *Mover) begin(ctx context.Context) error {
+	if m.begun {
+		return nil
 	}
-	if f, ok := c.To.(driver.Fencer); ok {
+	if err := m.checkClocks(ctx); err != nil {
+		return err
+	}
+	if f, ok := m.c.To.(driver.Fencer); ok {
 		switch since, err := f.Fenced(ctx); {
 		case err != nil:
-			return nil, fmt.Errorf("the target: %w", err)
+			return fmt.Errorf("the target: %w", err)
 		case !since.IsZero():
-			return nil, fmt.Errorf("the target is fenced since %s, as when it was the source of another move: if nothing uses it any more, end its fence first (cloakroom copy --unfence --from it)",
+			return fmt.Errorf("the target is fenced since %s, as when it was the source of another move: if nothing uses it any more, end its fence first (cloakroom copy --unfence --from it)",
 				since.Format(time.RFC3339))
 		}
 	}
 	var err error
 	m.blank, err = m.isBlank(ctx)
-	return m, err
+	m.begun = err == nil
+	return err
+}
+
+func (m *Mover) checkClocks(ctx context.Context) error {
+	for _, end := range []struct {
+		what string
+		s    driver.Store
+	}{{"source", m.c.From}, {"target", m.c.To}} {
+		if err := driver.CheckClock(ctx, end.s, m.c.Now); err != nil {
+			return fmt.Errorf("the clock of the %s: %w: nobody can say what is over", end.what, err)
+		}
+	}
+	return nil
 }
 
 // isBlank reports whether the target has nothing.

@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"flag"
@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/move"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
 // This file kills processes that copy, at any point, and runs them again.
@@ -20,7 +20,7 @@ import (
 var kills = flag.Int("kills", 5, "how often TestKilled kills")
 
 // childVariable tells a child of TestKilled what to copy: two files, and "cut" or "pass".
-const childVariable = "MOVE_CHILD"
+const childVariable = "TRANSFER_CHILD"
 
 // TestChild copies until it is killed. Only TestKilled asks for it.
 func TestChild(t *testing.T) {
@@ -92,7 +92,7 @@ func TestKilled(t *testing.T) {
 			} else if err := beside(requests, kill); err != nil {
 				return err
 			}
-			since, err := move.Unfence(t.Context(), from)
+			since, err := transfer.Unfence(t.Context(), from)
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func TestKilled(t *testing.T) {
 		}
 		m, found := mover(t, from, to, nil)
 		err := beside(200, func() error {
-			_, err := m.Cut(t.Context(), move.CutOptions{})
+			_, err := m.Cut(t.Context(), transfer.CutOptions{})
 			return err
 		})
 		if s := found.String(); err != nil || s != "" {

@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"encoding/json"
@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/move"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
 // This file measures a move of many sessions. It runs on request:
 //
-//	go test -run TestMany ./internal/move -many 1000000 -timeout 1h -v
+//	go test -run TestMany ./internal/transfer -many 1000000 -timeout 1h -v
 
 var many = flag.Int("many", 0, "how many sessions TestMany moves from a file to an engine and back; 0: it is skipped")
 
@@ -103,7 +103,7 @@ func measure(t *testing.T, from, to driver.Store) {
 		t.Logf("%T to %T: %s: %v (%.0f/s), %d MiB more kept: %s", from, to, what, d.Round(time.Millisecond), float64(*many)/d.Seconds(),
 			(int64(after.HeapAlloc)-int64(before.HeapAlloc))>>20, said)
 	}
-	m, found := mover(t, from, to, func(c *move.Config) { c.Patience = 5 * time.Minute })
+	m, found := mover(t, from, to, func(c *transfer.Config) { c.Patience = 5 * time.Minute })
 	took("first pass", func() string { return fmt.Sprintf("%+v", pass(t, m)) })
 	touch(t, from, 2000)
 	took("second pass, of 2000", func() string { return fmt.Sprintf("%+v", pass(t, m)) })
@@ -113,13 +113,13 @@ func measure(t *testing.T, from, to driver.Store) {
 	})
 	touch(t, from, 200)
 	took("cut that compares what was changed", func() string {
-		cut, err := m.Cut(t.Context(), move.CutOptions{Changed: true})
+		cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: true})
 		if err != nil {
 			t.Fatalf("%v\n%v", err, found)
 		}
 		return fmt.Sprintf("%+v", cut)
 	})
-	if _, err := move.Unfence(t.Context(), from); err != nil {
+	if _, err := transfer.Unfence(t.Context(), from); err != nil {
 		t.Fatal(err)
 	}
 	touch(t, from, 200)
@@ -128,7 +128,7 @@ func measure(t *testing.T, from, to driver.Store) {
 		c, err := m.Compare(t.Context())
 		return fmt.Sprintf("%+v %v", c, err)
 	})
-	again, _ := mover(t, from, to, func(c *move.Config) { c.Patience = 5 * time.Minute })
+	again, _ := mover(t, from, to, func(c *transfer.Config) { c.Patience = 5 * time.Minute })
 	took("the pass of another run", func() string { return fmt.Sprintf("%+v", pass(t, again)) })
 	if s := found.String(); s != "" {
 		t.Error(s)

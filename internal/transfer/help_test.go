@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/move"
 	"github.com/cloakroom-go/cloakroom/internal/test/leaktest"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -136,10 +136,10 @@ func newFile(t *testing.T) *sqlitestore.Store {
 // findings collects what is told.
 type findings struct {
 	mu  sync.Mutex
-	all []move.Finding
+	all []transfer.Finding
 }
 
-func (f *findings) add(one move.Finding) {
+func (f *findings) add(one transfer.Finding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.all = append(f.all, one)
@@ -149,21 +149,25 @@ func (f *findings) String() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b strings.Builder
-	for _, one := range f.all {
+	for i, one := range f.all {
+		if i == 20 {
+			b.WriteString("…")
+			break
+		}
 		fmt.Fprintf(&b, "%v: %v\n", one.Reason, one)
 	}
 	return b.String()
 }
 
 // mover makes a Mover, and what it tells.
-func mover(t *testing.T, from, to driver.Store, change func(*move.Config)) (*move.Mover, *findings) {
+func mover(t *testing.T, from, to driver.Store, change func(*transfer.Config)) (*transfer.Mover, *findings) {
 	t.Helper()
 	f := new(findings)
-	c := move.Config{From: from, To: to, Found: f.add, Patience: 20 * time.Second}
+	c := transfer.Config{From: from, To: to, Found: f.add, Patience: 20 * time.Second}
 	if change != nil {
 		change(&c)
 	}
-	m, err := move.New(t.Context(), c)
+	m, err := transfer.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,9 +175,9 @@ func mover(t *testing.T, from, to driver.Store, change func(*move.Config)) (*mov
 }
 
 // mustCut cuts over, and wants no difference.
-func mustCut(t *testing.T, m *move.Mover, f *findings) move.Cut {
+func mustCut(t *testing.T, m *transfer.Mover, f *findings) transfer.Cut {
 	t.Helper()
-	cut, err := m.Cut(t.Context(), move.CutOptions{})
+	cut, err := m.Cut(t.Context(), transfer.CutOptions{})
 	if err != nil {
 		t.Fatalf("%v\n%v", err, f)
 	}

@@ -1,4 +1,4 @@
-package move_test
+package transfer_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
-	"github.com/cloakroom-go/cloakroom/internal/move"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -153,7 +153,7 @@ func TestBack(t *testing.T) {
 			last := guests[len(guests)-1]
 			site.must(last, logout)
 			guests = guests[:len(guests)-1]
-			if _, err := move.Unfence(t.Context(), from); err != nil {
+			if _, err := transfer.Unfence(t.Context(), from); err != nil {
 				t.Fatal(err)
 			}
 			from, to = to, from

@@ -1,4 +1,4 @@
-package move
+package transfer
 
 import (
 	"context"
@@ -22,6 +22,9 @@ type Comparison struct {
 // the last pass.
 func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
 	var all Comparison
+	if err := m.checkClocks(ctx); err != nil {
+		return all, err
+	}
 	err := m.compare(ctx, nil, &all, func(f Finding) error {
 		m.find(f)
 		all.count(f)

@@ -1,0 +1,296 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
+	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/transfer"
+)
+
+// This file is "cloakroom copy": its flags, and the copying beside the application.
+
+type copyCommand struct {
+	Cut     bool   `help:"Cut over: refuse writes at the source, copy what is left, and compare. It asks before."`
+	Quick   bool   `help:"With --cut: behind the fence, compare only what was written since everything was compared. So writes are refused for less long."`
+	Accept  bool   `name:"accept-differences" help:"With --cut: cut over although some ids differ, which are told."`
+	Unfence bool   `help:"Have --from take writes again, as to give a cut up. Nothing is copied."`
+	Resume  string `placeholder:"FILE" help:"Keep in this file how far the first pass is, and begin there. It saves time if it is interrupted."`
+	asker
+	endFlags
+}
+
+// Help implements kong.HelpProvider.
+func (*copyCommand) Help() string {
+	return `Copies everything from one store into another, while the application runs on the source: sessions, the graves of ended ones, and ledgers, with all that is in them. Say it again to copy what was written since; killed at any point, it goes on. Start no process on the target before the cut.
+
+Nothing is promised until --cut. It has the source refuse writes, of all processes: the application answers 503 to them, and goes on reading. It copies what is left, compares both stores, and says that the application can be started on the target. The source stays as it is then. If anything fails, or if ids differ, the source takes writes again, and nothing is lost. With --unfence you give up later, as long as nothing uses the target.
+
+A session that was ended at the source ends at the target, whatever is there. Anything else that something has written at the target isn't replaced, but told. What is over isn't copied.
+
+Without --cut it never asks. The login at the source's engine has to manage its indices and index templates ("manage" and "manage_index_templates").
+
+Exit code 3 says that some ids couldn't be copied, or differ.
+
+Examples:
+
+    cloakroom copy --from sqlite:sessions.db --to https://engine:9200 --to-user shop --to-password-file password
+    cloakroom copy --from sqlite:sessions.db --to https://engine:9200 --cut
+    cloakroom copy --from sqlite:sessions.db --unfence
+    cloakroom compare --from sqlite:sessions.db --to https://engine:9200`
+}
+
+// copyResult is the command's members of the result.
+type copyResult struct {
+	Listed  int64   `json:"listed"` // in the first pass: records and graves of the source
+	Copied  int64   `json:"copied"` // in all passes
+	Graves  int64   `json:"graves"` // of these
+	Over    int64   `json:"over"`   // of the first pass: matter no more
+	Left    int64   `json:"left"`   // weren't copied, and were told
+	Removed int64   `json:"removed"`
+	Passes  int     `json:"passes"`
+	Seconds float64 `json:"seconds"`
+
+	// Whole says that the target has all that the source has.
+	Whole     bool      `json:"whole"`
+	Different int64     `json:"different"`
+	Own       int64     `json:"own"` // began at the target
+	From      *sideLine `json:"from,omitempty"`
+	To        *sideLine `json:"to,omitempty"`
+
+	// Fenced says that the source refuses writes.
+	Fenced bool    `json:"fenced"`
+	Since  string  `json:"since,omitempty"` // when that began
+	Held   float64 `json:"held"`            // for how many seconds it had done so in the end
+	DryRun bool    `json:"dryRun"`
+}
+
+// copying is a copy under way.
+type copying struct {
+	*copyCommand
+	copyResult
+	t        *terminal
+	from, to place.Store
+	told     *differences
+	m        *transfer.Mover
+	place    *placeFile
+	p        *progress
+	counted  int64         // of p
+	pass     time.Duration // how long the last pass took
+	compare  time.Duration // how long it takes to compare everything
+}
+
+// Run copies.
+func (c *copyCommand) Run(t *terminal, flags *kong.Context) error {
+	if c.Unfence {
+		return c.unfence(t, flags)
+	}
+	if err := c.check(flags, "from", "to"); err != nil {
+		return err
+	}
+	switch {
+	case c.Quick && !c.Cut, c.Accept && !c.Cut:
+		return misuse("--quick and --accept-differences are of --cut, which is missing")
+	case c.Cut:
+		if err := c.ready(t); err != nil {
+			return err
+		}
+	}
+	x := &copying{copyCommand: c, t: t, told: &differences{t: t}}
+	defer x.close()
+	defer func() { t.result(x.copyResult) }()
+	if c.DryRun {
+		x.DryRun = true
+		return x.rehearse()
+	}
+	if err := x.open(); err != nil {
+		return err
+	}
+	begun := time.Now()
+	err := x.run()
+	x.Seconds = round(time.Since(begun).Seconds())
+	return err
+}
+
+// open opens both stores.
+func (x *copying) open() (err error) {
+	if x.from, err = x.openFrom(x.t, place.Modify); err != nil {
+		return err
+	}
+	if x.to, err = x.makeTo(x.t); err != nil {
+		return err
+	}
+	if x.place, err = openPlaceFile(x.Resume, x.endFlags.From, x.endFlags.To); err != nil {
+		return err
+	}
+	x.m, err = transfer.New(transfer.Config{From: x.from, To: x.to, Found: x.told.add, Begin: x.place.at, Progress: x.progress})
+	return err
+}
+
+func (x *copying) close() {
+	for _, s := range []place.Store{x.from, x.to} {
+		if s != nil {
+			_ = s.Close() // what it was opened for is done
+		}
+	}
+}
+
+// progress tells how far a pass is.
+func (x *copying) progress(p transfer.Progress) {
+	if x.p != nil {
+		x.p.add(p.Listed - x.counted)
+		x.counted = p.Listed
+	}
+	if x.Passes == 0 {
+		x.place.keep(p.Place, x.t)
+	}
+}
+
+// run copies, and then cuts if that is wanted.
+func (x *copying) run() error {
+	if f, ok := x.from.(driver.Fencer); ok {
+		if since, err := f.Fenced(x.t.ctx); err == nil && !since.IsZero() {
+			x.t.note("the source refuses writes since %s: --unfence ends that", since.Format(time.RFC3339))
+		}
+	}
+	if err := x.copyOnce(x.total()); err != nil {
+		return err
+	}
+	x.place.done()
+	if err := x.catchUp(); err != nil {
+		return err
+	}
+	if x.Cut {
+		return x.cut()
+	}
+	if !x.t.json {
+		x.t.say("Copied %s of %s. %s", counted(x.Copied, "record"), number(x.Listed), x.rest())
+		x.t.say("Nothing is promised until you cut over: what is written from now on is missing at the target. Say it again with --cut.")
+	}
+	return x.partial()
+}
+
+// rest tells what wasn't copied.
+func (x *copying) rest() string {
+	text := fmt.Sprintf("The target had the rest already, or it is over (%s).", number(x.Over))
+	if n := x.Left; n > 0 {
+		text += fmt.Sprintf(" Not copied: %s, see above.", number(n))
+	}
+	return text
+}
+
+// partial returns the error of a copy that left something out.
+func (x *copying) partial() error {
+	if x.Left+x.told.of(transfer.EndedInUse) == 0 {
+		return nil
+	}
+	return exitError{exitPartial, fmt.Errorf("%s differ, see above", counted(x.Left+x.told.of(transfer.EndedInUse), "id"))}
+}
+
+// total is about the number of records at the source; 0: that isn't known.
+func (x *copying) total() int64 {
+	in, ok := x.from.(driver.Inspector)
+	if !ok {
+		return 0
+	}
+	sum, err := in.Summarize(x.t.ctx, driver.Query{})
+	if err != nil {
+		return 0
+	}
+	return sum.Records
+}
+
+// copyOnce makes a pass.
+func (x *copying) copyOnce(total int64) error {
+	x.p, x.counted = x.t.progress("records copied", total), 0
+	begun := time.Now()
+	n, err := x.m.Pass(x.t.ctx)
+	x.p.stop()
+	x.p = nil
+	x.pass = time.Since(begun)
+	if x.Passes == 0 {
+		x.Listed, x.Over = n.Listed, n.Over
+	}
+	x.Passes++
+	x.Copied, x.Graves, x.Left = x.Copied+n.Copied, x.Graves+n.Graves, max(x.Left, n.Left)
+	if x.t.json {
+		x.t.emit(passLine{"pass", n.Listed, n.Copied, n.Graves, n.Over, n.Left, round(x.pass.Seconds())})
+	}
+	if err != nil && x.t.ctx.Err() == nil {
+		return exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
+	}
+	return err
+}
+
+// passLine is a pass, in JSON.
+type passLine struct {
+	Type    string  `json:"type"` // pass
+	Listed  int64   `json:"listed"`
+	Copied  int64   `json:"copied"`
+	Graves  int64   `json:"graves"`
+	Over    int64   `json:"over"`
+	Left    int64   `json:"left"`
+	Seconds float64 `json:"seconds"`
+}
+
+// catchUp makes passes until little is left to be copied, or that doesn't become less.
+func (x *copying) catchUp() error {
+	const (
+		most = 12
+		few  = 500 // records, which are copied in a moment
+	)
+	for last, n := int64(1)<<62, 0; n < most; n++ {
+		before := x.Copied
+		if err := x.copyOnce(0); err != nil {
+			return err
+		}
+		if now := x.Copied - before; now <= few || now > last*3/4 {
+			return nil
+		} else {
+			last = now
+		}
+	}
+	return nil
+}
+
+// rehearse tells what would be copied.
+func (x *copying) rehearse() error {
+	var err error
+	if x.from, err = x.openFrom(x.t, place.Look); err != nil {
+		return err
+	}
+	l, ok := x.from.(driver.Lister)
+	if !ok {
+		return fmt.Errorf("%v can't list its records", x.endFlags.From)
+	}
+	p := x.t.progress("records read", x.total())
+	defer p.stop()
+	for after := ""; ; {
+		part, err := l.List(x.t.ctx, after)
+		if err != nil {
+			return err
+		}
+		p.add(int64(len(part.Items)))
+		for _, item := range part.Items {
+			x.Listed++
+			switch {
+			case item.Err != nil:
+				x.told.add(transfer.Finding{ID: item.ID, Reason: transfer.UnreadableSource, Cause: item.Err})
+				x.Left++
+			case item.Record.Grave != nil:
+				x.Graves++
+			}
+		}
+		if after = part.Next; part.End {
+			break
+		}
+	}
+	if !x.t.json {
+		x.t.say("It would copy what the target doesn't have of %s, of which %s, into %v. Nothing was copied.",
+			counted(x.Listed, "record"), counted(x.Graves, "grave"), x.endFlags.To)
+	}
+	return x.partial()
+}
