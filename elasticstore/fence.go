@@ -37,6 +37,9 @@ func (n names) fence() string { return n.prefix + "-fence" }
 // right to manage the indices and the index templates. It takes longer than other
 // operations, and ends with ctx.
 func (s *Store) Fence(ctx context.Context, since time.Time) error {
+	if s.cfg.ReadOnly {
+		return opError("fence", errReadOnly)
+	}
 	return s.long(ctx, "fence", func(ctx context.Context) error {
 		f, err := s.getFence(ctx)
 		if err != nil {
@@ -60,6 +63,9 @@ func (s *Store) Fence(ctx context.Context, since time.Time) error {
 // Unfence removes the blocks that Fence has set; see driver.Fencer. Blocks that were there
 // before stay.
 func (s *Store) Unfence(ctx context.Context) error {
+	if s.cfg.ReadOnly {
+		return opError("unfence", errReadOnly)
+	}
 	return s.long(ctx, "unfence", func(ctx context.Context) error {
 		f, err := s.getFence(ctx)
 		if err != nil || f == nil {
@@ -113,6 +119,23 @@ func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
 	return since, err
 }
 
+// has reports whether the fence has blocked an index. A nil fence has none.
+func (f *fence) has(index string) bool { return f != nil && !slices.Contains(f.Blocked, index) }
+
+// reportFence tells of a fence.
+func (x *examination) reportFence(ctx context.Context, f *findings) {
+	there, err := x.getFence(ctx)
+	if err != nil {
+		f.learned("whether writes are fenced", seeTemplates, err)
+		return
+	}
+	if x.fence = there; there != nil {
+		f.problem("writes-fenced", driver.SeverityFail, fencedRemedy, "The store refuses all writes since %s, as its sessions move to another store. What has to be saved is an outage.", there.Since)
+	}
+}
+
+const fencedRemedy = "Start the application on the other store, and stop it here. To give the move up, as long as nothing uses the other store, run cloakroom copy --unfence."
+
 // long runs an operation that is bounded by its context alone.
 func (s *Store) long(ctx context.Context, op string, f func(context.Context) error) error {
 	long, done, err := s.beginLong(ctx)
@@ -120,7 +143,7 @@ func (s *Store) long(ctx context.Context, op string, f func(context.Context) err
 		return searchError(ctx, op, err)
 	}
 	defer done()
-	if err = s.prepare(long); err == nil {
+	if err = s.prepareToRead(long); err == nil {
 		err = f(long)
 	}
 	switch {

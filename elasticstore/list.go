@@ -76,7 +76,7 @@ func (s *Store) list(ctx context.Context, after string) (driver.Part, error) {
 	if err != nil {
 		return driver.Part{}, err
 	}
-	if err := s.prepare(ctx); err != nil {
+	if err := s.prepareToRead(ctx); err != nil {
 		return driver.Part{}, err
 	}
 	if l.At == nil || l.At.Size == 0 { // nothing is begun, or a shard is done

@@ -78,7 +78,7 @@ func (x *examination) reportIndex(name string, f *findings) {
 	}
 	for _, block := range []string{"read", "write", "read_only", "read_only_allow_delete", "metadata"} {
 		setting := "index.blocks." + block
-		if i.settings[setting] != "true" {
+		if i.settings[setting] != "true" || setting == keyBlock && x.fence.has(i.name) {
 			continue
 		}
 		how, means := driver.SeverityFail, "its sessions can't be saved or signed out"

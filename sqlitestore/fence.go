@@ -79,6 +79,19 @@ func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
 	return since, nil
 }
 
+// fenceProblem tells of a fence.
+func (s *Store) fenceProblem(ctx context.Context) []driver.Problem {
+	since, err := s.Fenced(ctx)
+	if err != nil || since.IsZero() {
+		return nil
+	}
+	return []driver.Problem{{
+		Code: "writes-fenced", Severity: driver.SeverityFail,
+		Meaning: fmt.Sprintf("The file takes no writes since %s, as its sessions move to another store. What has to be saved is an outage.", since.Format(time.RFC3339)),
+		Remedy:  "Start the application on the other store, and stop it here. To give the move up, as long as nothing uses the other store, run cloakroom copy --unfence.",
+	}}
+}
+
 // isFence reports whether an error is that of a fence's trigger.
 func isFence(err error) bool {
 	return sqlite.ErrCode(err) == sqlite.ResultConstraintTrigger && strings.Contains(err.Error(), fenceMark)
