@@ -103,9 +103,8 @@ func readListing(text string) (*listing, error) {
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
-	at := l.At
 	if err := d.Decode(l); err == nil && d.InputOffset() == int64(len(text)) && l.String() == text {
-		at = l.At
+		at := l.At
 		if at == nil || at.Name != "" && at.Index != "" && at.UUID != "" && at.Shard >= 0 && at.Shard < at.Of && at.Size >= 0 && at.Size <= mostListed {
 			return l, nil
 		}
@@ -286,11 +285,12 @@ func (s *Store) isGone(ctx context.Context, at *listed) bool {
 
 // listedHit is a document of a listing. An error is no document's.
 func (s *Store) listedHit(ctx context.Context, h *hit) (driver.Listed, error) {
-	id, err := driver.ParseID(string(h.id))
-	if err != nil {
-		return driver.Listed{Err: fmt.Errorf("%w: the document %.100q in %q: its _id isn't one of a record", driver.ErrCorrupt, h.id, h.index)}, nil
+	item := driver.Listed{}
+	var bad error
+	if item.ID, bad = driver.ParseID(string(h.id)); bad != nil {
+		item.Err = fmt.Errorf("%w: the document %.100q in %q: its _id isn't one of a record", driver.ErrCorrupt, h.id, h.index)
+		return item, nil //nolint:nilerr // it is the document's
 	}
-	item := driver.Listed{ID: id}
 	rec, err := s.searched(ctx, h)
 	var f *fault
 	switch {
@@ -299,9 +299,9 @@ func (s *Store) listedHit(ctx context.Context, h *hit) (driver.Listed, error) {
 	case errors.As(err, &f):
 		return item, err
 	case errors.Is(err, driver.ErrNewer), errors.Is(err, driver.ErrCorrupt):
-		item.Err = fmt.Errorf("%v: %w", id, err)
+		item.Err = fmt.Errorf("%v: %w", item.ID, err)
 	default:
-		item.Err = fmt.Errorf("%v in %q: %w: %w", id, h.index, driver.ErrCorrupt, err)
+		item.Err = fmt.Errorf("%v in %q: %w: %w", item.ID, h.index, driver.ErrCorrupt, err)
 	}
 	return item, nil
 }

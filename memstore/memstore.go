@@ -65,7 +65,7 @@ type Store struct {
 	count  atomic.Int64 // records and graves
 	last   atomic.Uint64
 	fence  atomic.Pointer[time.Time] // since when writes are refused; nil: they aren't
-	shards *[shardCount]shard // behind a pointer, so that printing a Store never reaches the records
+	shards *[shardCount]shard        // behind a pointer, so that printing a Store never reaches the records
 }
 
 var (

@@ -174,55 +174,64 @@ func testFenceEnds(e *env) {
 	}
 }
 
+// fencedClient writes one record on and on.
+type fencedClient struct {
+	id   driver.ID
+	last *driver.Record // acknowledged last
+	fail error          // of the first write that failed
+}
+
+// write writes until it is to end. It tells when it has begun, and when it has met the
+// fence.
+func (c *fencedClient) write(e *env, ended *atomic.Bool, tell chan<- struct{}) {
+	for n := 0; !ended.Load(); n++ {
+		r := next(c.last)
+		v, err := e.update(r)
+		switch {
+		case err != nil && c.fail == nil:
+			c.fail = err
+			tell <- struct{}{}
+		case err != nil:
+		case c.fail != nil:
+			c.fail = fmt.Errorf("a write succeeded behind the fence, after: %w", c.fail)
+			return
+		default:
+			r.Version, c.last = v, r
+			if n == 3 {
+				tell <- struct{}{}
+			}
+		}
+	}
+}
+
 // testFenceUnderWrites fences a store beside writers, and looks twice at what it keeps.
 func testFenceUnderWrites(e *env) {
 	e.openStore()
-	type client struct {
-		last *driver.Record // acknowledged last
-		fail error          // of the first write that failed
-	}
-	clients := make([]client, min(e.h.Many, 48))
+	clients := make([]fencedClient, min(e.h.Many, 48))
 	var ended atomic.Bool
 	var wg sync.WaitGroup
-	begun := make(chan struct{}, len(clients))
+	told := make(chan struct{}, 2*len(clients))
 	for i := range clients {
 		c := &clients[i]
 		c.last = e.mustCreate(e.record(layouts[i%len(layouts)]))
-		wg.Go(func() {
-			for n := 0; !ended.Load(); n++ {
-				r := next(c.last)
-				v, err := e.update(r)
-				if err != nil {
-					if c.fail == nil {
-						c.fail = err
-						begun <- struct{}{}
-					}
-					continue
-				}
-				if c.fail != nil {
-					c.fail = fmt.Errorf("a write succeeded behind the fence, after: %w", c.fail)
-					return
-				}
-				if r.Version = v; n == 3 {
-					begun <- struct{}{}
-				}
-				c.last = r
-			}
-		})
+		c.id = c.last.ID
+		wg.Go(func() { c.write(e, &ended, told) })
 	}
-	for range clients {
-		<-begun
+	for range clients { // each has begun
+		<-told
 	}
 	e.fence(e.now)
 	first := make([]*driver.Record, len(clients))
+	ids := make([]driver.ID, len(clients))
 	for i := range clients {
+		ids[i] = clients[i].id
 		var err error
-		if first[i], err = e.get(clients[i].last.ID); err != nil {
+		if first[i], err = e.get(ids[i]); err != nil {
 			e.Errorf("Get: %v", err)
 		}
 	}
 	for range clients { // each has met the fence
-		<-begun
+		<-told
 	}
 	ended.Store(true)
 	wg.Wait()
@@ -230,7 +239,7 @@ func testFenceUnderWrites(e *env) {
 		if fault := isError(c.fail, driver.ErrUnavailable); fault != nil {
 			e.Errorf("a write at a fenced store: %v", fault)
 		}
-		r, err := e.get(c.last.ID)
+		r, err := e.get(ids[i])
 		switch {
 		case err != nil || first[i] == nil:
 			e.Errorf("Get: %v", err)

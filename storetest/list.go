@@ -74,7 +74,7 @@ func (e *env) list(after string, between func()) (found listed, next string, err
 			return found, after, nil
 		}
 	}
-	return nil, "", errors.New("List never ends")
+	return nil, "", faultf("List never ends")
 }
 
 // mustList is list from a place to the end.

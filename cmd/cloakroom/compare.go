@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
@@ -39,8 +37,8 @@ type compareResult struct {
 }
 
 // Run compares.
-func (c *compareCommand) Run(t *terminal, flags *kong.Context) error {
-	if err := c.check(flags, "from", "to"); err != nil {
+func (c *compareCommand) Run(t *terminal) error {
+	if err := c.check("from", "to"); err != nil {
 		return err
 	}
 	from, err := c.openFrom(t, place.Look)

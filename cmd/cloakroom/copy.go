@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
@@ -84,11 +82,11 @@ type copying struct {
 }
 
 // Run copies.
-func (c *copyCommand) Run(t *terminal, flags *kong.Context) error {
+func (c *copyCommand) Run(t *terminal) error {
 	if c.Unfence {
-		return c.unfence(t, flags)
+		return c.unfence(t)
 	}
-	if err := c.check(flags, "from", "to"); err != nil {
+	if err := c.check("from", "to"); err != nil {
 		return err
 	}
 	switch {
@@ -167,17 +165,22 @@ func (x *copying) run() error {
 		return x.cut()
 	}
 	if !x.t.json {
-		x.t.say("Copied %s of %s. %s", counted(x.Copied, "record"), number(x.Listed), x.rest())
+		x.t.say("Copied %s of %s.%s", counted(x.Copied, "record"), number(x.Listed), x.rest())
 		x.t.say("Nothing is promised until you cut over: what is written from now on is missing at the target. Say it again with --cut.")
 	}
 	return x.partial()
 }
 
 // rest tells what wasn't copied.
-func (x *copying) rest() string {
-	text := fmt.Sprintf("The target had the rest already, or it is over (%s).", number(x.Over))
-	if n := x.Left; n > 0 {
-		text += fmt.Sprintf(" Not copied: %s, see above.", number(n))
+func (x *copying) rest() (text string) {
+	if n := x.Listed - x.Over - x.Left - x.Copied; n > 0 {
+		text += fmt.Sprintf(" The target had %s already.", number(n))
+	}
+	if x.Over > 0 {
+		text += fmt.Sprintf(" What is over wasn't copied: %s.", number(x.Over))
+	}
+	if x.Left > 0 {
+		text += fmt.Sprintf(" What couldn't be copied: %s, see above.", number(x.Left))
 	}
 	return text
 }
@@ -216,10 +219,10 @@ func (x *copying) copyOnce(total int64) error {
 	}
 	x.Passes++
 	x.Copied, x.Graves, x.Left = x.Copied+n.Copied, x.Graves+n.Graves, max(x.Left, n.Left)
-	if x.t.json {
+	if x.t.json && (err == nil || n.Listed > 0) {
 		x.t.emit(passLine{"pass", n.Listed, n.Copied, n.Graves, n.Over, n.Left, round(x.pass.Seconds())})
 	}
-	if err != nil && x.t.ctx.Err() == nil {
+	if err != nil && x.t.ctx.Err() == nil && x.Copied > 0 {
 		return exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
 	}
 	return err

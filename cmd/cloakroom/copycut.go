@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
@@ -36,7 +34,7 @@ func (x *copying) cut() error {
 	x.Copied, x.Graves, x.Removed = x.Copied+cut.Copied, x.Graves+cut.Graves, cut.Removed
 	x.Different, x.Own, x.Fenced, x.Held = cut.Different, cut.Own, cut.Fenced, round(cut.Held.Seconds())
 	if !x.Quick {
-		x.From, x.To = sideOf(cut.Comparison.From), sideOf(cut.Comparison.To)
+		x.From, x.To = sideOf(cut.From), sideOf(cut.To)
 	}
 	if !cut.Since.IsZero() {
 		x.Since = cut.Since.Format(time.RFC3339)
@@ -130,8 +128,8 @@ type unfenceResult struct {
 }
 
 // unfence has the source take writes again.
-func (c *copyCommand) unfence(t *terminal, flags *kong.Context) error {
-	if err := c.check(flags, "from"); err != nil {
+func (c *copyCommand) unfence(t *terminal) error {
+	if err := c.check("from"); err != nil {
 		return err
 	}
 	if c.Cut || c.Quick || c.Accept || c.Resume != "" || !c.To.IsZero() {

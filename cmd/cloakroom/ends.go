@@ -7,8 +7,6 @@ import (
 	"os"
 	"sync"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
@@ -44,7 +42,7 @@ func (f *endFlags) toAccess() place.Access {
 }
 
 // check refuses places that can't be an end.
-func (f *endFlags) check(flags *kong.Context, names ...string) error {
+func (f *endFlags) check(names ...string) error {
 	for _, end := range []struct {
 		name string
 		at   place.Place
@@ -67,7 +65,11 @@ func (f *endFlags) check(flags *kong.Context, names ...string) error {
 
 // openFrom opens the source.
 func (f *endFlags) openFrom(t *terminal, why place.Intent) (place.Store, error) {
-	return openEnd(t, f.From, f.access(), why)
+	store, err := openEnd(t, f.From, f.access(), why)
+	if errors.Is(err, place.ErrNoStore) {
+		return nil, fmt.Errorf("%v: %w to copy from", f.From, place.ErrNoStore)
+	}
+	return store, err
 }
 
 // openTo opens the target.

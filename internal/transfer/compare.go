@@ -85,12 +85,12 @@ func (m *Mover) compare(ctx context.Context, from *side, all *Comparison, found 
 		}
 	}
 	var differ [buckets]bool
-	any := false
+	one := false
 	for i := range differ {
 		differ[i] = from.sums[i] != to.sums[i]
-		any = any || differ[i]
+		one = one || differ[i]
 	}
-	if !any {
+	if !one {
 		return nil
 	}
 	for _, l := range []driver.Lister{m.from, m.to} {

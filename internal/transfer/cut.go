@@ -116,7 +116,7 @@ func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOpti
 func (m *Mover) lastPass(ctx context.Context, w *watch, cut *Cut) (sums *side, err error) {
 	if m.resumed { // what is behind the place of another run isn't everything
 		n, err := m.pass(ctx, w)
-		if cut.Counts.add(n); err != nil {
+		if cut.add(n); err != nil {
 			return nil, err
 		}
 	}
@@ -125,7 +125,7 @@ func (m *Mover) lastPass(ctx context.Context, w *watch, cut *Cut) (sums *side, e
 		w.each = m.summing(sums)
 	}
 	n, err := m.pass(ctx, w)
-	cut.Counts.add(n)
+	cut.add(n)
 	return sums, err
 }
 
@@ -171,7 +171,7 @@ func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 		f = next
 	}
 	m.find(f)
-	cut.Comparison.count(f)
+	cut.count(f)
 	return nil
 }
 
@@ -179,7 +179,7 @@ func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 func (m *Mover) settleChanged(ctx context.Context, ids []driver.ID, cut *Cut) error {
 	for _, f := range m.doubtful {
 		if f.ID.IsZero() { // it has no id to look at again
-			cut.Comparison.count(f)
+			cut.count(f)
 		} else {
 			ids = append(ids, f.ID)
 		}

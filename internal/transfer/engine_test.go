@@ -142,7 +142,7 @@ func plain(r *driver.Record) string {
 		list(g.Extra)
 		return b.String()
 	}
-	fmt.Fprint(&b, r.Kind, r.App, r.Principal, r.Created, r.Authenticated, r.Seen, r.Expires, r.Deadline, r.Verifier, r.Previous, r.PreviousEnds, r.Persistent, r.Client, r.Writes, r.WriteIDs)
+	fmt.Fprint(&b, r.Kind, r.App, r.Principal, r.Created, r.Authenticated, r.Seen, r.Expires, r.Deadline, string(r.Verifier), string(r.Previous), r.PreviousEnds, r.Persistent, r.Client, r.Writes, r.WriteIDs)
 	list(r.Values)
 	b.WriteString(" /")
 	list(r.Extra)

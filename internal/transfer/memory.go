@@ -53,14 +53,14 @@ type known struct {
 // mostKnown bounds the states known, some 150 MiB.
 const mostKnown = 4 << 20
 
-// has reports whether the target has just this state, and whether it has any of the id,
+// has reports whether the target has just this state, and whether it has one of the id,
 // as far as is known. all says that there was room for everything.
-func (k *known) has(r *driver.Record) (same, any, all bool) {
+func (k *known) has(r *driver.Record) (same, there, all bool) {
 	t, ok := tag(r)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	was, any := k.tags[r.ID]
-	return ok && any && was == t, any, !k.full
+	was, there := k.tags[r.ID]
+	return ok && there && was == t, there, !k.full
 }
 
 // learn notes that the target has a state.

@@ -181,7 +181,7 @@ func TestAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := m.Pass(t.Context())
-	if err != nil || again.Copied != 0 || again.Listed != first.Listed {
+	if err != nil || again.Copied != 0 || again.Listed != 0 { // the file's store tells that nothing was written
 		t.Errorf("the second pass: %+v %v", again, err)
 	}
 	m, found2 := mover(t, from, to, nil)

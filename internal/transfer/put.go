@@ -40,18 +40,18 @@ type putting struct {
 // is found after a lost answer is written once more, as a read may show a write that is
 // about to be lost.
 func (m *Mover) put(ctx context.Context, src *driver.Record) (deed, error) {
-	_, any, all := m.known.has(src)
-	if m.blank && all && !any && isOver(src, m.c.Now()) {
+	_, there, all := m.known.has(src)
+	if m.blank && all && !there && isOver(src, m.c.Now()) {
 		return over, nil
 	}
 	p := &putting{m: m, src: src, b: m.backoff()}
-	if !any && src.Grave == nil && !m.strategy.looks() {
+	if !there && src.Grave == nil && !m.strategy.looks() {
 		done, err := p.create(ctx)
 		if done || err != nil {
 			return copied, err
 		}
 	}
-	return p.settle(ctx, any)
+	return p.settle(ctx, there)
 }
 
 // create creates what probably isn't there.
@@ -74,17 +74,18 @@ func (p *putting) create(ctx context.Context) (done bool, err error) {
 	return false, p.trouble(ctx, err)
 }
 
-// settle looks what the target has, and does what is to be done.
-func (p *putting) settle(ctx context.Context, any bool) (deed, error) {
+// settle looks what the target has, and does what is to be done. looked says that it was
+// known to have something.
+func (p *putting) settle(ctx context.Context, looked bool) (deed, error) {
 	m := p.m
 	for again := 0; ; again++ {
 		dst, cause := m.get(ctx, m.c.To, "target", p.src.ID)
 		if cause != nil && !unreadable(cause) {
 			return left, cause
 		}
-		if !any && cause == nil {
+		if !looked && cause == nil {
 			m.strategy.note(dst != nil)
-			any = true
+			looked = true
 		}
 		what, why := write, Ended
 		if cause == nil {

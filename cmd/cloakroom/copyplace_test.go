@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
+)
+
+// This file tests the file of "cloakroom copy --resume".
+
+func TestPlaceFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "place")
+	from, err := place.Parse("https://ann:hunter2@engine:9200/coats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := place.Parse("sqlite:new.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	term := &terminal{stderr: &stderr, stdout: &output{w: &bytes.Buffer{}}}
+	f, err := openPlaceFile(path, from, to)
+	if err != nil || f.at != "" {
+		t.Fatalf("%+v %v", f, err)
+	}
+	f.keep("first", term)
+	f.keep("too soon", term)
+	text, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(text), "hunter2") {
+		t.Errorf("%s %v", text, err)
+	}
+	if again, err := openPlaceFile(path, from, to); err != nil || again.at != "first" {
+		t.Errorf("%+v %v", again, err)
+	}
+	if _, err := openPlaceFile(path, to, from); err == nil || !strings.Contains(err.Error(), "of another copy") {
+		t.Error(err)
+	}
+	f.done()
+	f.keep("later", term)
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("the file of a pass that is whole stays: %v", err)
+	}
+	missing, err := openPlaceFile(filepath.Join(path, "none"), from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing.keep("a", term)
+	missing.keep("b", term)
+	if told := stderr.String(); strings.Count(told, "can't be kept") != 1 {
+		t.Errorf("told: %q", told)
+	}
+}
