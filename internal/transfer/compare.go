@@ -93,22 +93,17 @@ func (m *Mover) compare(ctx context.Context, from *side, all *Comparison, found 
 	if !one {
 		return nil
 	}
-	for _, l := range []driver.Lister{m.from, m.to} {
-		if err := m.compareEach(ctx, l, &differ, once); err != nil {
-			return err
-		}
+	if err := m.compareEach(ctx, m.from, "source", func(*driver.Record) bool { return true }, &differ, once); err != nil {
+		return err
 	}
-	return nil
+	return m.compareEach(ctx, m.to, "target", m.apps.has, &differ, once)
 }
 
-// compareEach reads both sides of the ids that one side lists, in the buckets that differ.
-func (m *Mover) compareEach(ctx context.Context, l driver.Lister, differ *[buckets]bool, found func(Finding) error) error {
+// compareEach reads both sides of the ids that one side lists, in the buckets that differ,
+// except records that don't matter.
+func (m *Mover) compareEach(ctx context.Context, l driver.Lister, which string, matters func(*driver.Record) bool, differ *[buckets]bool, found func(Finding) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	which := "source"
-	if l == m.to {
-		which = "target"
-	}
 	var work sync.WaitGroup
 	var mu sync.Mutex // found is called one at a time
 	check := func(id driver.ID) {
@@ -128,8 +123,7 @@ func (m *Mover) compareEach(ctx context.Context, l driver.Lister, differ *[bucke
 		})
 	}
 	err := m.each(ctx, l, which, func(item driver.Listed) error {
-		mine := l == m.from || item.Record == nil || m.apps.has(item.Record)
-		if mine && !item.ID.IsZero() && differ[bucketOf(item.ID)] {
+		if (item.Record == nil || matters(item.Record)) && !item.ID.IsZero() && differ[bucketOf(item.ID)] {
 			check(item.ID)
 		}
 		return nil

@@ -166,7 +166,7 @@ func walk(t *testing.T, from, to driver.Store, n int, steps func(beside func(req
 func passes(t *testing.T, m *transfer.Mover, found *findings) func(beside func(int, func() error) error) error {
 	return func(beside func(int, func() error) error) error {
 		for range 3 {
-			if err := beside(500, func() error {
+			if err := beside(300, func() error {
 				_, err := m.Pass(t.Context())
 				return err
 			}); err != nil {
