@@ -52,11 +52,12 @@ func (s *Store) Fence(ctx context.Context, since time.Time) error {
 			} else if next.Blocked, _, err = s.blocks(ctx); err != nil {
 				return err
 			}
-			if err := s.putFence(ctx, next); err != nil {
+			f = next
+			if err := s.putFence(ctx, f); err != nil {
 				return err
 			}
 		}
-		return s.blockAll(ctx)
+		return s.blockAll(ctx, f.Blocked)
 	})
 }
 
@@ -71,16 +72,24 @@ func (s *Store) Unfence(ctx context.Context) error {
 		if err != nil || f == nil {
 			return err
 		}
+		again := f.Ending
 		f.Ending = true
 		if err := s.putFence(ctx, f); err != nil { // from now on no index is made with a block
 			return err
 		}
-		blocked, _, err := s.blocks(ctx)
+		names, open, err := s.blocks(ctx)
 		if err != nil {
 			return err
 		}
-		blocked = slices.DeleteFunc(blocked, func(name string) bool { return slices.Contains(f.Blocked, name) })
-		for names := range slices.Chunk(blocked, atOnce) {
+		if !again {
+			names = append(names, open...) // with a block that was begun and not completed
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(f.Blocked, name) })
+		for names := range slices.Chunk(names, atOnce) {
+			// A block that was begun and not completed would outlast its setting.
+			if _, err := s.block(ctx, names, nil, map[string]bool{}); err != nil {
+				return err
+			}
 			a, err := s.ask(ctx, request{
 				method: http.MethodPut, path: "/" + strings.Join(names, ",") + "/_settings", query: "ignore_unavailable=true&" + s.timeoutQuery(),
 				body: []byte(`{"` + keyBlock + `":null}`),
@@ -158,26 +167,92 @@ func (s *Store) long(ctx context.Context, op string, f func(context.Context) err
 // atOnce bounds the indices that one request names.
 const atOnce = 40
 
-// blockAll blocks writes to our indices until none takes any. The engine answers once
-// writes under way have ended.
-func (s *Store) blockAll(ctx context.Context) error {
+// blockAll blocks writes to our indices, until none takes any and the engine has said so of
+// each. That a setting says so isn't enough: it says so before writes under way have ended.
+// except had a block before, from somebody else.
+func (s *Store) blockAll(ctx context.Context, except []string) error {
+	sure := map[string]bool{}
+	for _, name := range except {
+		sure[name] = true
+	}
 	for b := s.backoff(); ; {
-		_, open, err := s.blocks(ctx)
-		if err != nil || len(open) == 0 {
+		blocked, open, err := s.blocks(ctx)
+		if err != nil {
 			return err
 		}
-		for names := range slices.Chunk(open, atOnce) {
-			r := request{method: http.MethodPut, path: "/" + strings.Join(names, ",") + "/_block/write", query: "ignore_unavailable=true&" + s.timeoutQuery()}
-			a, err := s.ask(ctx, r, http.StatusNotFound)
+		left := slices.DeleteFunc(append(slices.Clone(open), blocked...), func(name string) bool { return sure[name] && !slices.Contains(open, name) })
+		if len(left) == 0 {
+			return nil
+		}
+		var failed *fault
+		for names := range slices.Chunk(left, atOnce) {
+			f, err := s.block(ctx, names, blocked, sure)
 			if err != nil {
 				return err
 			}
-			a.release()
+			if f != nil {
+				failed = f
+			}
 		}
-		if b.tries > 8 || !b.pause(ctx) {
-			return &fault{certain: true, text: "the engine doesn't block writes to " + quoted(open)}
+		if failed != nil && (failed.forbidden || b.tries > 8 || !b.pause(ctx)) {
+			return failed
 		}
 	}
+}
+
+// block blocks writes to indices, and notes those of which that is sure. An index that had
+// a block before isn't in the answer.
+func (s *Store) block(ctx context.Context, names, before []string, sure map[string]bool) (*fault, error) {
+	r := request{method: http.MethodPut, path: "/" + strings.Join(names, ",") + "/_block/write", query: "ignore_unavailable=true&" + s.timeoutQuery()}
+	a, err := s.ask(ctx, r, http.StatusNotFound)
+	if err != nil {
+		return nil, err
+	}
+	defer a.release()
+	var body struct {
+		Indices []struct {
+			Name      string       `json:"name"`
+			Blocked   bool         `json:"blocked"`
+			Exception blockFailure `json:"exception"`
+			Failed    []struct {
+				Failures []struct {
+					Reason blockFailure `json:"reason"`
+				} `json:"failures"`
+			} `json:"failed_shards"`
+		} `json:"indices"`
+	}
+	if err := json.Unmarshal(a.body, &body); err != nil {
+		return nil, malformed(&r, "%v", err)
+	}
+	var failed *fault
+	answered := map[string]bool{}
+	for _, i := range body.Indices {
+		answered[i.Name] = true
+		if i.Blocked {
+			sure[i.Name] = true
+			continue
+		}
+		why := i.Exception
+		for _, shard := range i.Failed {
+			for _, f := range shard.Failures {
+				why = f.Reason
+			}
+		}
+		e := said{kind: why.Type, reason: why.Reason, index: i.Name}
+		failed = e.fault(r.String(), false)
+	}
+	for _, name := range names {
+		if !answered[name] && slices.Contains(before, name) {
+			sure[name] = true
+		}
+	}
+	return failed, nil
+}
+
+// blockFailure is why an engine couldn't block an index.
+type blockFailure struct {
+	Type   string `json:"type"`
+	Reason string `json:"reason"`
 }
 
 // blocks returns our indices that have a write block, and those that have none.
