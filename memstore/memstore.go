@@ -28,6 +28,10 @@
 // values and some 300 bytes. Get unpacks them, which takes one or two microseconds. A
 // write of a packed record packs another.
 //
+// # Moving
+//
+// List and Fence are for copying the sessions into another store.
+//
 // # Limits
 //
 // Config.MaxRecords can bound the number of records and graves; their size has no bound.
