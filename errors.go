@@ -44,7 +44,8 @@ var (
 	// It always comes with ErrUnavailable.
 	ErrOverloaded = driver.ErrOverloaded
 
-	// ErrInvalid: the store refuses this record, and always will. Nothing was written.
+	// ErrInvalid: what was asked for, such as a principal, a query or a record, is refused,
+	// and always will be. Nothing was written.
 	ErrInvalid = driver.ErrInvalid
 
 	// ErrTooLarge: the session's values exceed Config.MaxBytes, or the record a bound of

@@ -283,6 +283,33 @@ func TestI14_SweepsByAWrongClock(t *testing.T) {
 	})
 }
 
+// One node of the engine has a wrong clock, and the nodes answer in turn. That is told as
+// rarely as if all were wrong.
+func TestClockOfOneNode(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		var asked int
+		r.store.engine = func() (time.Time, error) {
+			if asked++; asked%3 == 0 {
+				return time.Now().Add(-time.Hour), nil
+			}
+			return time.Now(), nil
+		}
+		m := r.manager(&cloakroom.Config{Now: time.Now})
+		r.log.take()
+		for range 6 * 150 { // two hours and a half
+			if _, err := m.Admin().Report(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		text := r.log.take()
+		if n, again := strings.Count(text, "level=ERROR"), strings.Count(text, "agree again"); asked < 600 || n != 3 || again != 3 {
+			t.Errorf("asked %d times, told %d times that they lie apart, and %d times that they agree", asked, n, again)
+		}
+	})
+}
+
 // Sweep is Admin's: it says what it did, and is in the report.
 func TestAdminSweeps(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})

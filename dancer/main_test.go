@@ -223,10 +223,10 @@ func (l *lab) documents(indices string) []document {
 	return answer.Hits.Hits
 }
 
-// news returns all documents of new sessions.
+// news returns all documents of new sessions. The store's register of indices is none.
 func (l *lab) news() []document {
 	l.Helper()
-	return l.documents(l.index + "-*")
+	return slices.DeleteFunc(l.documents(l.index+"-*"), func(d document) bool { return d.ID == "cloakroom-indices" })
 }
 
 // kept returns the document of a session from the engine.

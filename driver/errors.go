@@ -43,8 +43,9 @@ var (
 	// It always comes with ErrUnavailable.
 	ErrOverloaded = errors.New("store overloaded")
 
-	// ErrInvalid: the store refuses this record, for ever. Nothing was written.
-	ErrInvalid = errors.New("invalid record")
+	// ErrInvalid: the store refuses this record, query or operation, for ever. Nothing was
+	// written.
+	ErrInvalid = errors.New("invalid")
 
 	// ErrTooLarge: the session's values exceed Config.MaxBytes, or the record a bound of
 	// the store's or its engine's. Nothing was written.

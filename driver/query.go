@@ -18,7 +18,7 @@ type Query struct {
 
 	// Address selects the sessions whose Client.Address is in it, as netip.ParseAddr and
 	// Prefix.Contains judge. netip.PrefixFrom(a, a.BitLen()) is one address. An IPv4
-	// address is the same in the form of IPv6.
+	// address is the same in the form of IPv6, and a zone doesn't count.
 	Address netip.Prefix
 	// Agent selects the sessions whose Client.UserAgent contains it. Upper and lower case
 	// of ASCII letters are alike.
@@ -37,8 +37,10 @@ type Query struct {
 	EndedFrom, EndedTo time.Time // of Grave.At; from inclusive, to exclusive
 
 	Order Order
-	After Cursor // only records behind this place in the order; zero: from the start
-	Limit int    // at most this many records; 0: all
+	// After selects the records behind a place in the order: those of the next page are
+	// behind Query.Cursor of the last record. Zero: from the start.
+	After Cursor
+	Limit int // at most this many records; 0: all
 
 	// Scan bounds the records that are read in vain. A store may have no index for a
 	// condition or for an order, and then reads records that it doesn't yield. When it has
@@ -75,7 +77,7 @@ func (q *Query) Check() error {
 	case q.Order != OrderCreated && q.Order != OrderNewest && q.Order != OrderSeen:
 		return invalid("Order is %q: there are %q, %q and %q", q.Order, OrderCreated, OrderNewest, OrderSeen)
 	case q.After != (Cursor{}) && q.After.Order != q.Order:
-		return invalid("After is a place in the order %q, and its Order is %q: they must be the same", q.After.Order, q.Order)
+		return invalid("After is a place in the order %q, and its Order is %q: they must be the same, as that of Query.Cursor is", q.After.Order, q.Order)
 	case q.Address != (netip.Prefix{}) && !q.Address.IsValid():
 		return invalid("Address is no prefix of addresses: make it by netip.ParsePrefix or netip.PrefixFrom")
 	case !q.Ended && (q.Reason != "" || !q.EndedFrom.IsZero() || !q.EndedTo.IsZero()):
@@ -134,7 +136,7 @@ func contains(p netip.Prefix, text string) bool {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	return p.Contains(a.Unmap())
+	return p.Contains(a.Unmap().WithZone(""))
 }
 
 // containsFold reports whether s contains part; ASCII letters of both cases are alike.

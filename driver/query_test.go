@@ -25,7 +25,7 @@ func TestMatchesAddress(t *testing.T) {
 		{"::/0", "2001:db8::1", true},
 		{"0.0.0.0/0", "2001:db8::1", false},
 		{"2001:db8::/32", "2001:DB8:1::", true},
-		{"fe80::/10", "fe80::1%eth0", false},
+		{"fe80::/10", "fe80::1%eth0", true},
 		{"0.0.0.0/0", "", false},
 		{"0.0.0.0/0", "192.0.2.7:80", false},
 	} {

@@ -85,15 +85,15 @@ type Store interface {
 
 	// Search yields the records, or with q.Ended the graves, that q.Matches selects, in
 	// the order of q.Compare, with their versions, at most q.Limit of them. A grave is
-	// yielded as Get returns it. It may trail acknowledged writes by
-	// the time that the store's documentation names. It may or may not yield records
-	// that are written while it goes on. It yields each other record once.
+	// yielded as Get returns it. Search may trail acknowledged writes by the time that the
+	// store's documentation names. It may or may not yield records that are written while
+	// it goes on. It yields each other record once.
 	//
 	// Search passes over a record that can't be understood or is of a newer format, and
 	// doesn't count it. An error, such as the context's, is the last element, with a nil
 	// record. It is that of q.Check for a query that means nothing, and a *TruncatedError
-	// if q.Scan cut the search off. The loop may break early. It may use the store, and may update the records
-	// at their versions.
+	// if q.Scan cut the search off. The loop may break early. It may use the store, and may
+	// update the records at their versions.
 	Search(ctx context.Context, q Query) iter.Seq2[*Record, error]
 
 	// Sweep ends the records of all apps that are over at the time now. A store that

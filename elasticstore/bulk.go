@@ -165,7 +165,7 @@ func (i *bulkItem) result(r *request, w *write) writeResult {
 			case !sound(i.version):
 				return writeResult{Err: malformed(r, "an item without a version")}
 			case !w.home.is(w.index, i.index):
-				return writeResult{Err: &movedWrite{string(i.index), i.version}}
+				return writeResult{Err: &movedError{string(i.index), i.version}}
 			}
 			return writeResult{Value: w.home.in(i.version)}
 		case http.StatusNotFound:

@@ -291,9 +291,9 @@ func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, errors.New("it is no URL; if it has a password, that has to be percent-encoded")
+		return nil, errors.New("it is no URL such as https://node1.example:9200; if it has a password, that has to be percent-encoded")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, errors.New("it does not begin with http:// or https://")
+		return nil, errors.New("it does not begin with http:// or https://, as https://node1.example:9200 does")
 	case u.Hostname() == "":
 		return nil, errors.New("it names no host")
 	case u.RawQuery != "" || u.Fragment != "":

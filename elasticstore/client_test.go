@@ -156,8 +156,12 @@ func TestTLS(t *testing.T) {
 	}
 	// Nothing will ever work without it, so Open fails at once.
 	_, err := Open(testContext(t), ClientConfig{URLs: []string{server.URL}}, lab.config(nil))
-	if err == nil || !strings.Contains(err.Error(), "certificate") {
+	if err == nil || !strings.Contains(err.Error(), "ClientConfig.CAFile") {
 		t.Errorf("an unknown authority: %v", err)
+	}
+	_, err = Open(testContext(t), ClientConfig{URLs: []string{strings.Replace(server.URL, "127.0.0.1", "localhost", 1)}, CAFile: file}, lab.config(nil))
+	if err == nil || !strings.Contains(err.Error(), "ClientConfig.URLs") {
+		t.Errorf("another name than the certificate's: %v", err)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -83,28 +82,10 @@ func TestEngineTime(t *testing.T) {
 // machine is a Manager on a machine whose clock may be wrong.
 type machine struct {
 	*cloakroom.Manager
-	log *logged
+	log listener
 
 	mu   sync.Mutex
 	told []time.Duration // by Events.ClockApart
-}
-
-// logged keeps the log.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.text.String(), text)
 }
 
 func newMachine(t *testing.T, s driver.Store, ahead time.Duration, config cloakroom.Config) *machine {
@@ -113,8 +94,8 @@ func newMachine(t *testing.T, s driver.Store, ahead time.Duration, config cloakr
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{log: new(logged)}
-	config.SaveTimeout, config.Logger = patient, slog.New(slog.NewTextHandler(m.log, nil))
+	m := &machine{}
+	config.SaveTimeout, config.Logger = patient, m.log.logger()
 	config.Now = func() time.Time { return time.Now().Add(ahead) }
 	config.Events = &cloakroom.Events{ClockApart: func(_ context.Context, ahead time.Duration) {
 		m.mu.Lock()
@@ -213,14 +194,14 @@ func TestI11_WrongClockEndsNothing(t *testing.T) {
 				t.Errorf("problems of the right one: %s", got)
 			}
 			if n := wrong.log.count("level=ERROR"); n != 1 {
-				t.Errorf("%d lines of errors, want 1: %s", n, wrong.log.text.String())
+				t.Errorf("%d lines of errors, want 1: %q", n, wrong.log.lines)
 			}
 			if wrong.mu.Lock(); len(wrong.told) != 1 || (wrong.told[0]-ahead).Abs() > time.Minute {
 				t.Errorf("told %v, want %v", wrong.told, ahead)
 			}
 			wrong.mu.Unlock()
 			if len(right.told) > 0 || right.log.count("engine") > 0 {
-				t.Errorf("told of the right one: %v, %s", right.told, right.log.text.String())
+				t.Errorf("told of the right one: %v, %q", right.told, right.log.lines)
 			}
 		})
 	}
@@ -244,7 +225,7 @@ func TestI11_ClockBehind(t *testing.T) {
 		t.Errorf("problems: %s", got)
 	}
 	if n := behind.log.count("is behind that of the store's engine"); n != 1 {
-		t.Errorf("%d lines, want 1: %s", n, behind.log.text.String())
+		t.Errorf("%d lines, want 1: %q", n, behind.log.lines)
 	}
 }
 

@@ -155,8 +155,7 @@ func TestCompress(t *testing.T) {
 
 // TestCompressedBroken: a compressed answer that breaks off is no answer.
 func TestCompressedBroken(t *testing.T) {
-	l, f, s, r := faultyStore(t)
-	_ = l
+	_, f, s, r := faultyStore(t)
 	for name, body := range map[string]string{"no gzip": `{"docs":[]}`, "cut": "\x1f\x8b\x08\x00\x00"} {
 		f.set(instead(func() *http.Response {
 			res := replyJSON(200, body)

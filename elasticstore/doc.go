@@ -51,7 +51,8 @@
 // A register, a document in the index of ledgers, has all indices that were made. A sweep,
 // a start, and a read that finds nothing compare it with what is there. An index that is
 // missing, or was made anew, is logged as an error by every process that learns of it, and
-// stays in Report until Acknowledge. For a missing index, reads wait for 3 s, since a node
+// stays in Report until Acknowledge. One that was restored from a snapshot is a warning, by
+// sweeps, starts and Report. For a missing index, reads wait for 3 s, since a node
 // may lag behind, and are ErrUnavailable if their time ends before. Then the index is made
 // anew, and its sessions are ErrNotFound. With OneIndex, a loss that no running process
 // has seen can't be told: the register was in that index.
@@ -196,8 +197,8 @@
 //
 // A record, or the answer to Config.MaxItems reads, is bounded by memory. A record is
 // also bounded by Config.QueueBytes and by the engine's http.max_content_length (100 MB by
-// default); a larger one is driver.ErrTooLarge. App and principal
-// must be UTF-8 of at most 32,766 bytes.
+// default); a larger one is driver.ErrTooLarge. App and principal must be UTF-8 of at most
+// 32,766 bytes.
 //
 // # Deviations
 //

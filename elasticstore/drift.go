@@ -76,7 +76,8 @@ func duration(text string) time.Duration {
 // Drift returns the settings of existing indices that differ from the configuration, and
 // that can be changed. Indices keep what they were made with, so a change of Replicas or
 // Settings reaches new indices alone, until ApplySettings. An operator's edits in the
-// index template count as the configuration. Closed indices are not looked at.
+// index template count as the configuration. A setting that only the index has, such as
+// one that was taken out of Settings, is no drift. Closed indices are not looked at.
 func (s *Store) Drift(ctx context.Context) ([]Drift, error) {
 	bounded, done, err := s.begin(ctx)
 	if err != nil {

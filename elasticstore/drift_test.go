@@ -3,6 +3,7 @@ package elasticstore
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,6 +76,11 @@ func TestSettingsRefused(t *testing.T) {
 		"segments":      {map[string]any{"replication.type": "SEGMENT"}, "newest state"},
 		"twice":         {map[string]any{"codec": "a", "index.codec": "b"}, "twice"},
 		"nil":           {map[string]any{"codec": nil}, "leave it out"},
+		"not a number":  {map[string]any{"priority": math.NaN()}, "no number"},
+		"infinite":      {map[string]any{"priority": math.Inf(1)}, "no number"},
+		"no number":     {map[string]any{"priority": json.Number("1x")}, "no number"},
+		"result window": {map[string]any{"max_result_window": 10}, "searches would fail"},
+		"search":        {map[string]any{"search.default_pipeline": "hide"}, "what is there"},
 		"struct":        {map[string]any{"codec": struct{}{}}, "struct {}"},
 		"list of lists": {map[string]any{"a": []any{[]string{"b"}}}, "a list has strings"},
 		"priority":      {nil, "Config.TemplatePriority is -1"},

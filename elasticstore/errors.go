@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -129,6 +130,9 @@ func performFault(ctx context.Context, what string, err error) *fault {
 	switch {
 	case isTLS(err):
 		f.certain, f.again, f.settings = true, never, true
+		if remedy := certificateRemedy(err); remedy != "" {
+			f.cause = fmt.Errorf("%w; %s", err, remedy)
+		}
 	case errors.As(err, &scheme):
 		// The port was found to speak another protocol after the request. So what was
 		// written may have been executed just before that.
@@ -146,6 +150,19 @@ func isTLS(err error) bool {
 	var record tls.RecordHeaderError
 	return errors.As(err, &certificate) || errors.As(err, &record) ||
 		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+}
+
+// certificateRemedy returns what to do about a node's certificate; "" if its error says so.
+func certificateRemedy(err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return "name the file with the certificate of the authority that signed the node's, in ClientConfig.CAFile"
+	case errors.As(err, &host):
+		return "write a name that the node's certificate has, in ClientConfig.URLs"
+	}
+	return ""
 }
 
 // said is an engine's description of a failure, of a request or of an item.

@@ -36,6 +36,8 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 			yield(nil, opError("search", err))
 			return
 		}
+		const most = 1 << 29 // so that no sum of them overflows
+		q.Limit, q.Scan = min(q.Limit, most), min(q.Scan, most)
 		unsorted, err := s.unsorted(ctx, &q)
 		if err != nil {
 			yield(nil, searchError(ctx, "search", err))

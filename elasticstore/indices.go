@@ -49,8 +49,9 @@ type indexInfo struct {
 	aliases  map[string]bool // those of the index; true: it takes writes
 	mark     *markOfOurs     // nil: not ours
 	settings flat            // all that it has
-	uuid     string
-	made     int64 // the engine's creation date, in milliseconds; a restored index keeps it
+	several  []string        // in place of the rest: the name is an alias of these
+	uuid     string          // of the index, and of its contents
+	made     int64           // the engine's creation date, in milliseconds; a restored index keeps it
 	shards   int
 	lived    int64 // the longest lifetime, in milliseconds, that this process wrote into its layout
 }
@@ -69,7 +70,7 @@ func (i *indexInfo) closed() bool { return i.settings["index.verified_before_clo
 func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, error) {
 	r := request{
 		method: http.MethodGet, path: "/" + pattern,
-		query: "flat_settings=true&expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings",
+		query: "expand_wildcards=open,closed&filter_path=*.aliases,*.mappings._meta,*.settings",
 	}
 	a, err := s.ask(ctx, r, http.StatusNotFound)
 	if err != nil {
@@ -97,10 +98,17 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 		for alias, a := range i.Aliases {
 			info.aliases[alias] = a.TakesWrites == nil || *a.TakesWrites
 		}
-		for setting, value := range i.Settings {
+		all := object{}
+		if err := addFlat(all, "", i.Settings); err != nil {
+			return nil, malformed(&r, "the settings of %q: %v", name, err)
+		}
+		for setting, value := range all {
 			info.settings[setting] = textOf(value)
 		}
-		info.uuid, info.shards = info.settings["index.uuid"], info.number(keyShards)
+		// An index that is restored in the place of a closed one keeps the UUID of that one. Only
+		// a restore gives an index a history, and each gives it another.
+		info.uuid = strings.TrimSpace(info.settings["index.uuid"] + " " + info.settings["index.history.uuid"])
+		info.shards = info.number(keyShards)
 		info.made, _ = strconv.ParseInt(info.settings["index.creation_date"], 10, 64)
 		list = append(list, info)
 	}
@@ -109,14 +117,21 @@ func (s *Store) listIndices(ctx context.Context, pattern string) ([]indexInfo, e
 }
 
 // byName returns the indices of a listing by our names: their own, or that of the alias
-// before them.
+// before them. Where a name is an alias of several, none of them is ours: nobody could say
+// which has a record.
 func (s *Store) byName(list []indexInfo) map[string]*indexInfo {
 	found := map[string]*indexInfo{}
 	for i := range list {
 		info := &list[i]
 		for _, name := range append(slices.Collect(maps.Keys(info.aliases)), info.name) {
-			if s.names.ours(name) {
+			switch other := found[name]; {
+			case !s.names.ours(name):
+			case other == nil:
 				found[name] = info
+			case other.several == nil:
+				found[name] = &indexInfo{name: name, several: []string{other.name, info.name}}
+			default:
+				other.several = append(other.several, info.name)
 			}
 		}
 	}
@@ -133,27 +148,38 @@ func (s *Store) livedIn(index string) int64 {
 // createIndex makes an index with everything that the template would give it. made is
 // false if the index is there already.
 func (s *Store) createIndex(ctx context.Context, index string, lifetime time.Duration) (made bool, err error) {
-	body, err := json.Marshal(object{
-		"settings": s.newIndexSettings(ctx),
-		"mappings": mapping(markOfOurs{Format: format, Dashboards: s.cfg.Dashboards, Lifetime: lifetime.Milliseconds()}),
-	})
+	settings := s.newIndexSettings(ctx)
+	m := mapping(markOfOurs{Format: format, Dashboards: s.cfg.Dashboards, Lifetime: lifetime.Milliseconds()})
+	made, refused, err := s.putIndex(ctx, index, settings, m)
+	if refused != nil && clashes(*refused) {
+		made, refused, err = s.putIndex(ctx, index, settings, unclashing(m))
+	}
+	if refused != nil {
+		f := refused.fault("PUT /"+index, false)
+		f.settings = true
+		return false, f
+	}
+	return made, err
+}
+
+// putIndex asks for an index. refused is why the engine doesn't make it.
+func (s *Store) putIndex(ctx context.Context, index string, settings, mapping object) (made bool, refused *said, err error) {
+	body, err := json.Marshal(object{"settings": settings, "mappings": mapping})
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	r := request{method: http.MethodPut, path: "/" + index, query: s.timeoutQuery(), body: body}
 	a, err := s.ask(ctx, r, http.StatusBadRequest)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	defer a.release()
 	if a.status != http.StatusBadRequest {
-		return true, nil
+		return true, nil, nil
 	}
 	e, ok := parseError(a.status, a.body)
 	if ok && e.kind == "resource_already_exists_exception" {
-		return false, nil
+		return false, nil, nil
 	}
-	f := e.fault(r.String(), false)
-	f.settings = true
-	return false, f
+	return false, &e, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -41,9 +42,13 @@ func (s *Store) missed(ctx context.Context, p *place, id driver.ID, b *backoff, 
 		if err := s.ensure(ctx, p.name, s.places.longest(id.Layout())); err != nil {
 			return err
 		}
-		*made = sinceStart()
+		*made, b.tries = sinceStart(), 0 // it is there now
 	}
-	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pause(ctx) {
+	most := mostWait
+	if *made == 0 {
+		most = s.cfg.patience - time.Duration(now-since)
+	}
+	if *made != 0 && time.Duration(now-*made) > s.cfg.patience || !b.pauseUpTo(ctx, most) {
 		return s.outOfSight(p.name)
 	}
 	return nil
@@ -78,7 +83,7 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		if was, err = s.loadRegister(ctx); err != nil {
 			return err
 		}
-		if was.term == 0 { // it has to begin with all of them
+		if was.term == 0 || s.another(&was.register, nil) { // it has to begin with all of them
 			list, err := s.listIndices(ctx, s.names.pattern())
 			if err != nil {
 				return err
@@ -89,17 +94,48 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 	if s.cfg.ReadOnly {
 		return nil
 	}
-	now := s.cfg.now()
 	return s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
-		switch {
-		case whole && !fresh && r.copied(found, ledgers):
-			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
-			r.Indices = nil
-		case whole && fresh && len(r.Indices) == 0:
-			r.startLate(found, ledgers, now)
+		if !whole {
+			return r.update(found, false, s.cfg.now(), s.overByBoth(ctx))
 		}
-		return r.update(found, whole, now, func(e *entry) bool { return s.mayBeGone(e, now) })
+		changed, copied := s.judge(ctx, r, fresh, found)
+		if copied {
+			s.cfg.Logger.Info("elasticstore: the indices were copied to this place; the register of indices begins anew with them", "index", s.names.pattern())
+		}
+		return changed
 	})
+}
+
+// judge brings a register up to date with all indices that are there. fresh says that there
+// was none. copied says that it came here with copies of all indices.
+func (s *Store) judge(ctx context.Context, r *register, fresh bool, found map[string]*indexInfo) (changed, copied bool) {
+	ledgers := s.names.ledgers()
+	own := found[ledgers]
+	if own != nil && own.mark == nil {
+		own = nil // another's, of which nothing follows
+	}
+	switch {
+	case !fresh && r.copied(own, ledgers):
+		r.Indices, changed, copied = nil, true, true
+	case fresh, s.another(r, own):
+		changed = r.recall(s.registered.Load(), fresh)
+		if fresh && len(r.Indices) == 0 && own != nil {
+			r.startLate(found, ledgers, s.cfg.now())
+		}
+	}
+	return r.update(found, true, s.cfg.now(), s.overByBoth(ctx)) || changed, copied
+}
+
+// another reports whether a register isn't the one that this process remembers, grown
+// since: its index was lost, and made anew by a process that remembered nothing; or it was
+// restored. info is that index, nil if it wasn't looked at.
+func (s *Store) another(r *register, info *indexInfo) bool {
+	mine := s.registered.Load()
+	if mine == nil {
+		return false
+	}
+	knew, has := mine.find(s.names.ledgers()), r.find(s.names.ledgers())
+	return knew != nil && (has == nil || has.UUID != knew.UUID || info != nil && info.uuid != knew.UUID)
 }
 
 // noteRegister tells that the register couldn't be brought up to date. No operation fails
@@ -136,28 +172,34 @@ func (s *Store) mayBeGone(e *entry, now time.Time) bool {
 	return now.Before(p.start) || now.After(p.dropFrom(e.Lifetime))
 }
 
+// overByBoth returns mayBeGone by this machine's clock and by the engine's, which is asked only
+// if there is something over by this one's: a machine whose clock is wrong must not take a
+// loss for the end of a period.
+func (s *Store) overByBoth(ctx context.Context) func(*entry) bool {
+	now := s.cfg.now()
+	there := sync.OnceValue(func() time.Time {
+		t, err := s.EngineTime(ctx)
+		if err != nil {
+			return now // nobody else can be asked
+		}
+		return t
+	})
+	return func(e *entry) bool { return s.mayBeGone(e, now) && s.mayBeGone(e, there()) }
+}
+
 // remember keeps what the register says, and tells of incidents that this process hasn't
 // told yet.
 func (s *Store) remember(r *register) {
 	s.registered.Store(r)
 	for _, i := range r.Incidents {
-		if s.notes.first(fmt.Sprint("incident ", i)) {
-			how := s.cfg.Logger.Error
-			if i.What == wasRestored {
+		if s.incidents.first(fmt.Sprint(i)) {
+			p, how := i.problem(s.names), s.cfg.Logger.Error
+			if p.Severity != driver.SeverityFail {
 				how = s.cfg.Logger.Warn
 			}
-			p := i.problem(s.names)
 			how("elasticstore: "+p.Meaning, "index", i.Index, "remedy", p.Remedy)
 		}
 	}
-}
-
-// recalled returns the entries of the register as this process remembers it.
-func (s *Store) recalled() []entry {
-	if r := s.registered.Load(); r != nil {
-		return slices.Clone(r.Indices)
-	}
-	return nil
 }
 
 // asRemembered reports whether the indices found are those that this process remembers.
@@ -178,8 +220,10 @@ func (s *Store) asRemembered(found map[string]*indexInfo) bool {
 func (s *Store) takeStock(ctx context.Context, list []indexInfo) error {
 	found := s.byName(list)
 	for name, info := range found {
-		if info.mark != nil {
-			s.settle(s.places.get(name, s.cfg.now), info)
+		if p := s.places.get(name, s.cfg.now); info.mark != nil {
+			s.settle(p, info)
+		} else {
+			p.made.forget() // the next write finds out what is there, and tells it
 		}
 	}
 	return s.compare(ctx, found, true)
@@ -192,29 +236,38 @@ func (i *incident) problem(n names) driver.Problem {
 	if i.Seen != 0 {
 		when = fmt.Sprintf("after %s, and noticed at %s", at(i.Seen), at(i.Found))
 	}
-	what := "the sessions and graves that were in it"
+	ledgers := i.Index == n.ledgers() && !n.one
+	what := "the sessions and graves that were in it; those visitors have to sign in again"
+	remedy := "Restore what was in it from a snapshot, as docs/operations.md says (A lost index). Or give it up. Then acknowledge the loss (Store.Acknowledge)."
 	if p, ok := n.parse(i.Index); ok {
-		what = fmt.Sprintf("the sessions that began from %s to %s", at(p.start.UnixMilli()), at(p.end.UnixMilli()))
-	} else if i.Index == n.ledgers() {
-		what = "the ledgers, which say who is signed in where"
+		what = fmt.Sprintf("the sessions that began from %s to %s; those visitors have to sign in again", at(p.start.UnixMilli()), at(p.end.UnixMilli()))
+	} else if ledgers {
+		what = "the ledgers, which say who is signed in where. Sessions go on, and signing out everywhere ends them. But lists of devices and limits leave out those that are signed in already"
+		remedy = "Rebuild the ledgers, as docs/operations.md says (A lost index). Then acknowledge the loss (Store.Acknowledge)."
 	}
-	const restore = "Restore what was in it from a snapshot, beside the index that is there now: docs/operations.md says how (A lost index). Or give it up. Then acknowledge the loss (Store.Acknowledge)."
-	switch i.What {
-	case wasLost:
+	switch {
+	case i.What == wasLost:
 		return driver.Problem{
-			Code: "index-lost", Severity: driver.SeverityFail, Remedy: restore,
-			Meaning: fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s; those visitors have to sign in again.", i.Index, when, what),
+			Code: "index-lost", Severity: driver.SeverityFail, Remedy: remedy,
+			Meaning: fmt.Sprintf("The index %q is missing: it was deleted %s. Lost with it are %s.", i.Index, when, what),
 		}
-	case wasRestored:
+	case i.What == wasRestored && ledgers:
+		return driver.Problem{
+			Code: "index-restored", Severity: driver.SeverityWarn,
+			Meaning: fmt.Sprintf("The index %q was restored from a snapshot (%s). Its ledgers lack the sign-ins after the snapshot: "+
+				"lists of devices and limits leave out those sessions. Signing out everywhere ends them.", i.Index, when),
+			Remedy: "Rebuild the ledgers, as docs/operations.md says (Backup and restore). Then acknowledge it (Store.Acknowledge).",
+		}
+	case i.What == wasRestored:
 		return driver.Problem{
 			Code: "index-restored", Severity: driver.SeverityWarn,
 			Meaning: fmt.Sprintf("The index %q was restored from a snapshot (%s). What was saved after the snapshot is lost, and sessions that ended after it may open again.", i.Index, when),
-			Remedy:  "See docs/operations.md (Backup and restore) for Config.NotBefore and for the ledgers. Then acknowledge it (Store.Acknowledge).",
+			Remedy:  "Choose whether everybody has to sign in again (Config.NotBefore): see docs/operations.md (Backup and restore). Then acknowledge it (Store.Acknowledge).",
 		}
 	}
 	return driver.Problem{
-		Code: "index-remade", Severity: driver.SeverityFail, Remedy: restore,
-		Meaning: fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s; those visitors have to sign in again.", i.Index, when, what),
+		Code: "index-remade", Severity: driver.SeverityFail, Remedy: remedy,
+		Meaning: fmt.Sprintf("The index %q was deleted, and made anew without what was in it (%s). Lost are %s.", i.Index, when, what),
 	}
 }
 
@@ -257,19 +310,15 @@ func (s *Store) Acknowledge(ctx context.Context) ([]string, error) {
 
 // reportRegister tells of what was lost.
 func (x *examination) reportRegister(ctx context.Context, f *findings) {
-	ledgers := x.names.ledgers()
-	if x.found[ledgers] == nil {
+	if x.found[x.names.ledgers()] == nil {
 		return // that is told of by itself
 	}
 	was, err := x.loadRegister(ctx)
 	if !f.learned("the register of indices, by which a lost index is noticed", right{"read", "read"}, err) {
 		return
 	}
-	now := x.cfg.now()
 	r := was.clone()
-	if !r.copied(x.found, ledgers) {
-		r.update(x.found, true, now, func(e *entry) bool { return x.mayBeGone(e, now) })
-	}
+	x.judge(ctx, r, was.term == 0, x.found)
 	for _, i := range r.Incidents {
 		f.problems = append(f.problems, i.problem(x.names))
 	}

@@ -31,6 +31,18 @@ func (l *listener) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// count returns the number of lines that have a text.
+func (l *listener) count(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.lines {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
+}
+
 // has reports whether a line of a level has all texts.
 func (l *listener) has(level string, texts ...string) bool {
 	l.mu.Lock()
@@ -38,6 +50,42 @@ func (l *listener) has(level string, texts ...string) bool {
 	return slices.ContainsFunc(l.lines, func(line string) bool {
 		return strings.Contains(line, "level="+level) && !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) })
 	})
+}
+
+// TestLostIndexIsReadAtOnce: a visitor has waited for a lost index, as a node may lag
+// behind, and it was made anew. The next look follows at once, without a pause in which the
+// visitor's time may end.
+func TestLostIndexIsReadAtOnce(t *testing.T) {
+	t.Parallel()
+	least := time.Hour
+	for range 3 { // a busy machine is no failure
+		l := newLab(t)
+		f := newFaulty(l.client)
+		s := l.open(t, f, func(c *Config) { c.patience = time.Second })
+		r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+		l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
+		var mu sync.Mutex
+		var made bool
+		var answered time.Time
+		f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+			mu.Lock()
+			if made && kindOf(req) == "_mget" {
+				least, made = min(least, time.Since(answered)), false
+			}
+			mu.Unlock()
+			res, err := send()
+			mu.Lock()
+			defer mu.Unlock()
+			made = made || req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, s.names.of(r.ID))
+			answered = time.Now()
+			return res, err
+		})
+		_, err := s.Get(testContext(t), r.ID)
+		wantError(t, err, driver.ErrNotFound)
+	}
+	if least > 300*time.Millisecond {
+		t.Errorf("the look comes %v after the index was made", least)
+	}
 }
 
 // TestI8_LostIndex: somebody deletes an index of sessions that can't have been dropped, of
@@ -206,6 +254,83 @@ func TestI10_LostLedgers(t *testing.T) {
 	}
 }
 
+// TestI8_LostWithTheRegister: an operator deletes all indices at once, the one that has the
+// register with them. A process that starts then finds nothing, and begins a register of
+// what it makes. Those that run remember what was there, and tell it, once.
+func TestI8_LostWithTheRegister(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"a new process", "a running one"} {
+		t.Run(first+" makes the ledgers anew", func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			var heard listener
+			now := time.Now()
+			days := []time.Time{now, now.AddDate(0, 0, -1)}
+			s, idle := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() }), l.open(t, nil, nil)
+			var indices []string
+			for _, day := range days {
+				indices = append(indices, s.names.of(mustCreate(t, s, session(driver.LayoutDay, day)).ID))
+			}
+			warm(t, idle, days...)
+			l.remove(t, l.list(t)...)
+			if first == "a new process" {
+				warm(t, l.open(t, nil, nil), now)
+			} else {
+				mustCreate(t, s, session(driver.LayoutLedger, now))
+			}
+			if _, err := s.Sweep(testContext(t), now); err != nil {
+				t.Fatal(err)
+			}
+			for _, index := range append(indices, s.names.ledgers()) {
+				if !heard.has("ERROR", index) {
+					t.Errorf("the loss of %q was not told: %q", index, heard.lines)
+				}
+			}
+			known, err := s.Acknowledge(testContext(t))
+			if err != nil || !slices.Equal(known, []string{indices[1], indices[0], s.names.ledgers()}) {
+				t.Errorf("acknowledged: %v, %v", known, err)
+			}
+			// Another that remembers the same doesn't bring it up again.
+			if _, err := idle.Sweep(testContext(t), now); err != nil {
+				t.Error(err)
+			}
+			if codes := codesOf(t, idle); len(codes) != 0 {
+				t.Errorf("Report after it was acknowledged: %v", codes)
+			}
+		})
+	}
+}
+
+// TestI11_LossByAWrongClock: an index is deleted, and the first to notice is a process on a
+// machine whose clock is wrong, by which the index's period is over, or yet to come. It
+// doesn't take the loss for that.
+func TestI11_LossByAWrongClock(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{100 * 24 * time.Hour, -3 * 24 * time.Hour} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			l, s := newStore(t)
+			r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+			index := s.names.of(r.ID)
+			l.call(t, http.MethodDelete, "/"+index, "")
+			var heard listener
+			wrong := l.open(t, nil, func(c *Config) {
+				c.Logger = heard.logger()
+				c.now = func() time.Time { return time.Now().Add(ahead) }
+			})
+			warm(t, wrong)
+			if !heard.has("ERROR", index) {
+				t.Errorf("not told: %q", heard.lines)
+			}
+			for _, s := range []*Store{wrong, s} {
+				if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-lost"}) {
+					t.Errorf("Report: %v", codes)
+				}
+			}
+		})
+	}
+}
+
 // TestHandMadeIndex: an operator makes an index by hand, without our mapping, under a
 // process that runs. It is told at once, and not only after a restart.
 func TestHandMadeIndex(t *testing.T) {
@@ -308,5 +433,29 @@ func TestAcknowledgeWhatReportTells(t *testing.T) {
 	}
 	if codes := codesOf(t, s); slices.Contains(codes, "index-lost") {
 		t.Errorf("Report after it was acknowledged: %v", codes)
+	}
+}
+
+// TestAcknowledgedLossIsNoNews: a loss was acknowledged before the index is made anew, as
+// the next visitor has it. It is not told once more.
+func TestAcknowledgedLossIsNoNews(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	var heard listener
+	s := l.open(t, nil, func(c *Config) {
+		c.Logger = heard.logger()
+		c.patience = 100 * time.Millisecond
+	})
+	warm(t, s)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	index := s.names.of(r.ID)
+	l.call(t, http.MethodDelete, "/"+index, "")
+	if known, err := s.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
+		t.Fatalf("acknowledged: %v, %v", known, err)
+	}
+	_, err := s.Get(testContext(t), r.ID)
+	wantError(t, err, driver.ErrNotFound)
+	if codes := codesOf(t, s); len(codes) != 0 || heard.has("ERROR", "made anew") {
+		t.Errorf("Report: %v; logged: %q", codes, heard.lines)
 	}
 }

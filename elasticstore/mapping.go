@@ -1,6 +1,10 @@
 package elasticstore
 
-import "maps"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // This file is the mapping of indices, and its versions.
 
@@ -79,6 +83,31 @@ func mapping(m markOfOurs) object {
 		maps.Copy(properties, forDashboards())
 	}
 	return object{"_meta": mark{&m}, "dynamic": false, "properties": properties}
+}
+
+// unclashing returns a mapping without the members that the formats before had as objects,
+// and this one hasn't. An engine merges the mapping of an index that is made into that of
+// its template, and refuses the index where one has an object and the other none. So the
+// template names none of them, for the sake of earlier releases; nor do indices where the
+// template is of an earlier one. A search reads the documents of an index without them.
+func unclashing(m object) object {
+	m = maps.Clone(m)
+	properties := maps.Clone(m["properties"].(object))
+	for _, name := range objectsBefore {
+		if member, ok := properties[name].(object); ok && member["type"] != "object" {
+			delete(properties, name)
+		}
+	}
+	m["properties"] = properties
+	return m
+}
+
+// objectsBefore are members that were objects in a mapping of format 2.
+var objectsBefore = []string{"authenticated", "seen", "persistent"}
+
+// clashes reports whether an engine refuses a mapping because of one of them.
+func clashes(e said) bool {
+	return slices.ContainsFunc(objectsBefore, func(name string) bool { return strings.Contains(e.reason, "["+name+"]") })
 }
 
 // lenient is a time that the engine leaves out of the index, and keeps, where it is none:

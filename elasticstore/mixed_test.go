@@ -25,14 +25,17 @@ func TestQueriesOnMixedMappings(t *testing.T) {
 			l := newLab(t)
 			s := l.open(t, nil, func(c *Config) { c.Dashboards = dashboards })
 			now := time.Now().UTC().Truncate(time.Millisecond)
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			random := rand.New(rand.NewPCG(seed, 0))
 			days := []time.Time{now, now.AddDate(0, 0, -1), now.AddDate(0, 0, -2)}
 			l.indexWith(t, s.names.of(driver.NewID(driver.LayoutDay, days[1])), mappingOfFormat1)
 			l.indexWith(t, s.names.of(driver.NewID(driver.LayoutDay, days[2])), mappingOfFormat2)
 			warm(t, s)
-			all := mixed(t, s, now, days)
+			all := mixed(t, s, random, now, days)
 			l.refresh(t)
 			for i := range 150 {
-				q := mixedQuery(all, now, i)
+				q := mixedQuery(random, all, now, i)
 				wantMixed(t, s, q, all)
 				if t.Failed() {
 					return
@@ -59,18 +62,18 @@ func TestQueriesOnMixedMappings(t *testing.T) {
 }
 
 // mixed makes records of each day, and ends some.
-func mixed(t *testing.T, s *Store, now time.Time, days []time.Time) (all []*driver.Record) {
+func mixed(t *testing.T, s *Store, random *rand.Rand, now time.Time, days []time.Time) (all []*driver.Record) {
 	t.Helper()
 	for i := range 90 {
 		r := session(driver.LayoutDay, days[i%len(days)])
 		r.Created = now.Add(-time.Duration(i%4) * time.Second)
-		r.Seen = now.Add(-time.Duration(rand.IntN(20)) * time.Second)
+		r.Seen = now.Add(-time.Duration(random.IntN(20)) * time.Second)
 		r.Expires, r.Deadline = now.Add(time.Hour), now.Add(24*time.Hour)
 		r.Principal = []string{"alice", "bob", ""}[i%3]
 		r.Client = driver.Client{Address: []string{"192.0.2.1", "192.0.2.200", "2001:db8::7", "none", ""}[i%5], UserAgent: []string{"Browser/1", "curl", ""}[i%3]}
 		r = mustCreate(t, s, r)
 		if i%4 == 0 {
-			g := r.GraveFor([]driver.EndReason{driver.EndDestroyed, driver.EndExpired}[rand.IntN(2)], now.Add(-time.Duration(rand.IntN(9))*time.Second), driver.NewWriteID())
+			g := r.GraveFor([]driver.EndReason{driver.EndDestroyed, driver.EndExpired}[random.IntN(2)], now.Add(-time.Duration(random.IntN(9))*time.Second), driver.NewWriteID())
 			if err := s.Bury(testContext(t), r.ID, g, r.Version); err != nil {
 				t.Fatal(err)
 			}
@@ -86,18 +89,18 @@ func mixed(t *testing.T, s *Store, now time.Time, days []time.Time) (all []*driv
 }
 
 // mixedQuery makes a query by chance.
-func mixedQuery(all []*driver.Record, now time.Time, i int) (q driver.Query) {
-	chance := func(n int) bool { return rand.IntN(n) == 0 }
-	at := func() time.Time { return now.Add(-time.Duration(rand.IntN(20)) * time.Second) }
+func mixedQuery(random *rand.Rand, all []*driver.Record, now time.Time, i int) (q driver.Query) {
+	chance := func(n int) bool { return random.IntN(n) == 0 }
+	at := func() time.Time { return now.Add(-time.Duration(random.IntN(20)) * time.Second) }
 	if chance(3) {
 		q.Principal = "alice"
 	}
 	if chance(3) {
-		q.Limit = 1 + rand.IntN(20)
+		q.Limit = 1 + random.IntN(20)
 	}
 	if i%3 == 0 {
 		q.Ended = true
-		q.Order = []driver.Order{driver.OrderCreated, driver.OrderNewest}[rand.IntN(2)]
+		q.Order = []driver.Order{driver.OrderCreated, driver.OrderNewest}[random.IntN(2)]
 		if chance(2) {
 			q.Reason = driver.EndExpired
 		}
@@ -108,7 +111,7 @@ func mixedQuery(all []*driver.Record, now time.Time, i int) (q driver.Query) {
 			q.EndedTo = at()
 		}
 	} else {
-		q.Order = []driver.Order{driver.OrderCreated, driver.OrderNewest, driver.OrderSeen}[rand.IntN(3)]
+		q.Order = []driver.Order{driver.OrderCreated, driver.OrderNewest, driver.OrderSeen}[random.IntN(3)]
 		if chance(2) {
 			q.SeenFrom = at()
 		}
@@ -116,15 +119,15 @@ func mixedQuery(all []*driver.Record, now time.Time, i int) (q driver.Query) {
 			q.SeenTo = at()
 		}
 		if chance(2) {
-			q.Address = netip.MustParsePrefix([]string{"192.0.2.0/25", "192.0.2.0/24", "2001:db8::/32", "::/0"}[rand.IntN(4)])
+			q.Address = netip.MustParsePrefix([]string{"192.0.2.0/25", "192.0.2.0/24", "2001:db8::/32", "::/0"}[random.IntN(4)])
 		}
 		if chance(3) {
-			q.Agent = []string{"BROWSER", "r/1", "curl"}[rand.IntN(3)]
+			q.Agent = []string{"BROWSER", "r/1", "curl"}[random.IntN(3)]
 		}
 	}
 	if chance(3) {
 		if from := selectedOf(all, driver.Query{Ended: q.Ended}); len(from) > 0 {
-			q.After = q.Cursor(from[rand.IntN(len(from))])
+			q.After = q.Cursor(from[random.IntN(len(from))])
 		}
 	}
 	return q

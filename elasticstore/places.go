@@ -91,23 +91,24 @@ var started = time.Now()
 
 func sinceStart() int64 { return int64(time.Since(started)) }
 
-// settle notes what a listing shows of a place, and reports whether its documents are
-// elsewhere than this process thought.
-func (s *Store) settle(p *place, info *indexInfo) (moved bool) {
+// settle notes what a listing shows of a place. If its documents are elsewhere than this
+// process thought, the copies of records fall.
+func (s *Store) settle(p *place, info *indexInfo) {
 	p.looked.Store(sinceStart())
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.home.Load()
+	next := &home{index: info.name, uuid: info.uuid}
 	switch {
-	case was != nil && was.index == info.name && was.uuid == info.uuid:
-		return false
-	case was == nil && info.name == p.name:
-		p.home.Store(&home{index: info.name, uuid: info.uuid})
-		return false
+	case was != nil && was.index == next.index && was.uuid == next.uuid:
+		return
+	case was == nil && next.index == p.name:
+		p.home.Store(next)
+		return
 	}
-	p.home.Store(&home{index: info.name, uuid: info.uuid, generation: s.generations.Add(1)})
+	next.generation = s.generations.Add(1)
+	p.home.Store(next)
 	s.copies.forgetAll()
-	return true
 }
 
 // lookAgain is the time after which a place is looked at again for a suspicion.

@@ -167,6 +167,48 @@ func TestAliasInAnIndexsPlace(t *testing.T) {
 	}
 }
 
+// TestI1_AliasOfSeveral: an operator's alias is of two indices. That is an outage, and is
+// told. Nothing is written into one of the two, which might not be the one that stays.
+func TestI1_AliasOfSeveral(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"a sweep comes first", "a save comes first"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			s := l.open(t, nil, func(c *Config) { c.patience = 100 * time.Millisecond })
+			now := time.Now()
+			r := mustCreate(t, s, session(driver.LayoutDay, now))
+			name := s.names.of(r.ID)
+			m, other := move{l, name, name + "-v2"}, move{l, name, name + "-v3"}
+			m.prepare(t)
+			m.copy(t)
+			other.prepare(t)
+			l.call(t, http.MethodPost, "/_aliases", fmt.Sprintf(`{"actions":[{"remove_index":{"index":%q}},
+				{"add":{"index":%q,"alias":%q}},{"add":{"index":%q,"alias":%q}}]}`, name, m.to, name, other.to, name))
+			if what == "a sweep comes first" {
+				if _, err := s.Sweep(testContext(t), now); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := s.Create(testContext(t), session(driver.LayoutDay, now))
+			wantError(t, err, driver.ErrUnavailable)
+			_, err = s.Get(testContext(t), r.ID)
+			wantError(t, err, driver.ErrUnavailable)
+			if codes := codesOf(t, s); !slices.Equal(codes, []string{"alias-of-several"}) {
+				t.Errorf("Report: %v", codes)
+			}
+			l.call(t, http.MethodPost, "/_aliases", fmt.Sprintf(`{"actions":[{"remove":{"index":%q,"alias":%q}}]}`, other.to, name))
+			if _, err := s.Get(testContext(t), r.ID); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+			mustCreate(t, s, session(driver.LayoutDay, now))
+			if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-alias"}) {
+				t.Errorf("Report afterwards: %v", codes)
+			}
+		})
+	}
+}
+
 // TestI1_EqualVersionsOfTwoIndices: a document has the same sequence number and primary
 // term before and after a move, and isn't the same. A process that hasn't seen the move
 // writes nothing at the version that it read before, and takes no copy for current.

@@ -58,7 +58,10 @@ func conditionOf(q *driver.Query) condition {
 	if q.Address.IsValid() {
 		c.loose["client.address"] = addressIn(q.Address)
 	}
-	if q.Agent != "" {
+	switch {
+	case len(q.Agent) > agentBytes: // no longer one is indexed, and such a pattern costs an engine seconds
+		c.loose["client.agent"] = object{"match_none": object{}}
+	case q.Agent != "":
 		c.loose["client.agent"] = object{"wildcard": object{"client.agent": object{
 			"value": "*" + wildcards.Replace(q.Agent) + "*", "case_insensitive": true,
 		}}}
@@ -125,9 +128,9 @@ func afterCursor(c driver.Cursor) json.RawMessage {
 	if c == (driver.Cursor{}) {
 		return nil
 	}
-	ms, id := c.Created.UnixMilli(), c.ID.String()
+	ms, id := ceilMillis(c.Created), c.ID.String()
 	if !time.UnixMilli(ms).Equal(c.Created) {
-		id = "~" // behind all ids of that millisecond; newest first, before them
+		ms, id = ms-1, "~" // behind all ids of that millisecond; newest first, before them
 	}
 	return fmt.Appendf(nil, "[%d,%q]", ms, id)
 }
@@ -151,8 +154,16 @@ func between(field string, from, to time.Time) object {
 }
 
 // ceilMillis returns t in milliseconds, rounded up. Records' times are whole
-// milliseconds: one is before t if it is before ceilMillis(t).
+// milliseconds: one is before t if it is before ceilMillis(t). A time that is further than
+// engines can tell is as far as they can.
 func ceilMillis(t time.Time) int64 {
+	const most = 1e15 // seconds; Elasticsearch 7.10 takes only whole ones before 1970
+	switch seconds := t.Unix(); {
+	case seconds >= most:
+		return most * 1000
+	case seconds <= -most:
+		return -most * 1000
+	}
 	ms := t.UnixMilli()
 	if time.UnixMilli(ms).Before(t) {
 		ms++

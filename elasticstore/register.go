@@ -30,7 +30,10 @@ const kindRegister = "register"
 // entry is one index that is to be there.
 type entry struct {
 	Name string `json:"name"`
+	// UUID is that of the index and of its contents: see listIndices.
 	UUID string `json:"uuid"`
+	// Before is the UUID of the index whose place it has taken.
+	Before string `json:"before,omitempty"`
 	// Made is the engine's creation date. A restored index has a new UUID, and the
 	// creation date of the one that was saved.
 	Made     int64 `json:"made"`
@@ -86,6 +89,33 @@ func (r *register) blame(e *entry, what string, now time.Time) {
 	}
 }
 
+// blames reports whether there is an incident of an index.
+func (r *register) blames(name string) bool {
+	return slices.ContainsFunc(r.Incidents, func(i incident) bool { return i.Index == name })
+}
+
+// recall adds what another register, which came before this one, has and this one doesn't
+// know. nil has nothing. fresh says that this one is empty.
+func (r *register) recall(earlier *register, fresh bool) (changed bool) {
+	if earlier == nil {
+		return false
+	}
+	for _, e := range earlier.Indices {
+		switch have := r.find(e.Name); {
+		case have == nil:
+			r.Indices = append(r.Indices, e)
+			changed = true
+		case have.UUID != e.UUID && have.Before != e.UUID && !e.Lost && !e.Dropping:
+			*have = e // so that it is found to have been made anew
+			changed = true
+		}
+	}
+	if fresh {
+		r.Incidents = slices.Clone(earlier.Incidents)
+	}
+	return changed
+}
+
 // clone returns a copy that can be changed.
 func (r *register) clone() *register {
 	return &register{kindRegister, slices.Clone(r.Indices), slices.Clone(r.Incidents)}
@@ -135,23 +165,28 @@ func (r *register) meet(name string, info *indexInfo, now time.Time, mayBeGone f
 	e := r.find(name)
 	if e != nil {
 		next.Lifetime = max(next.Lifetime, e.Lifetime)
+		if next.Before = e.Before; e.UUID != info.uuid {
+			next.Before = e.UUID
+		}
 	}
+	same := e != nil && e.UUID == info.uuid
 	switch {
 	case info.mark == nil:
 		return false // that an index isn't ours is told elsewhere
 	case e == nil:
 		r.Indices = append(r.Indices, next)
 		return true
-	case e.UUID == info.uuid && !e.Lost:
-		if now.UnixMilli()-e.Seen < seenEvery.Milliseconds() {
+	case same && !e.Lost:
+		if now.Sub(time.UnixMilli(e.Seen)).Abs() < seenEvery {
 			return false
 		}
-	case e.UUID == info.uuid: // it was looked for where it couldn't be seen
+	case same: // it was looked for where it couldn't be seen
 		r.Incidents = slices.DeleteFunc(r.Incidents, func(i incident) bool { return i.Index == name && i.What == wasLost })
-	case info.name != name && !e.Lost: // an operator moved it, and put an alias in its place
+	case info.name != name && !e.Lost && e.Made != info.made: // an operator moved it, and put an alias in its place
 	case e.Dropping, mayBeGone(e): // it was dropped, and a late write made it anew
 	case e.Made == info.made, info.name != name:
 		r.blame(e, wasRestored, now)
+	case e.Lost && !r.blames(name): // the loss was acknowledged before
 	default:
 		r.blame(e, wasRemade, now)
 	}
@@ -184,9 +219,9 @@ func dropped(name string) func(*register, bool) bool {
 
 // copied reports whether the register came here with a copy of its index, as when an
 // operator moves all indices to another cluster. Then the other indices are copies too,
-// and none was lost.
-func (r *register) copied(found map[string]*indexInfo, own string) bool {
-	e, info := r.find(own), found[own]
+// and none was lost. info is what is there of that index.
+func (r *register) copied(info *indexInfo, own string) bool {
+	e := r.find(own)
 	return e != nil && info != nil && e.UUID != info.uuid && e.Made != info.made && info.name == own
 }
 
@@ -264,9 +299,6 @@ func (s *Store) changeRegister(ctx context.Context, was *keptRegister, change fu
 			}
 		}
 		next := was.clone()
-		if was.term == 0 {
-			next.Indices = s.recalled()
-		}
 		if !change(next, was.term == 0) {
 			if was.term != 0 {
 				s.remember(&was.register)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ func TestRegisterUpdate(t *testing.T) {
 		"made anew":                           {&known, there(name, "b", 2), never, wasRemade, true},
 		"made anew after it was dropped":      {&dropping, there(name, "b", 2), never, "", true},
 		"restored":                            {&known, there(name, "b", 1), never, wasRestored, true},
+		"restored in its own place":           {&known, there(name, "a h", 1), never, wasRestored, true},
+		"restored behind an alias":            {&known, there("restored-x", "b", 1), never, wasRestored, true},
 		"moved behind an alias":               {&known, there(name+"-v2", "b", 2), never, "", true},
 		"lost, then restored":                 {&lost, there(name, "b", 1), never, wasRestored, true},
 		"lost, then made anew":                {&lost, there(name, "b", 2), never, wasRemade, true},
@@ -76,11 +79,72 @@ func TestRegisterUpdate(t *testing.T) {
 	}
 }
 
+// TestIncidentOfLedgers: sessions go on where ledgers were lost, and there is nothing to
+// restore. In one index they are lost with the sessions.
+func TestIncidentOfLedgers(t *testing.T) {
+	for _, what := range []string{wasLost, wasRemade, wasRestored} {
+		p := (&incident{Index: "session-principals", What: what}).problem(names{prefix: "session"})
+		if strings.Contains(p.Meaning, "sign in again") || !strings.HasPrefix(p.Remedy, "Rebuild the ledgers") {
+			t.Errorf("ledgers that were %s: %v", what, p)
+		}
+		p = (&incident{Index: "session", What: what}).problem(names{prefix: "session", one: true})
+		if strings.Contains(p.Remedy, "Rebuild the ledgers") {
+			t.Errorf("one index that was %s: %v", what, p)
+		}
+	}
+}
+
+// TestRegisterAcknowledged: a loss was acknowledged. That the index is made anew then is no
+// news; that it is restored is.
+func TestRegisterAcknowledged(t *testing.T) {
+	const name = "session-2026.11.22"
+	now := time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC)
+	for what, c := range map[string]struct {
+		made int64
+		want string
+	}{"made anew": {2, ""}, "restored": {1, wasRestored}} {
+		r := register{Indices: []entry{{Name: name, UUID: "a", Made: 1, Lost: true}}}
+		there := map[string]*indexInfo{name: {name: name, uuid: "b", made: c.made, mark: &markOfOurs{Format: format}}}
+		r.update(there, true, now, func(*entry) bool { return false })
+		var got string
+		if len(r.Incidents) > 0 {
+			got = r.Incidents[0].What
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", what, got, c.want)
+		}
+	}
+}
+
+// TestRegisterRecall: what a process remembers is added to a register that another process
+// has begun, once.
+func TestRegisterRecall(t *testing.T) {
+	entries := func(list ...entry) *register { return &register{Indices: list} }
+	known := entry{Name: "x", UUID: "a"}
+	for what, c := range map[string]struct {
+		now, mine *register
+		want      []entry
+	}{
+		"nothing is remembered":              {entries(known), nil, []entry{known}},
+		"it isn't known":                     {entries(), entries(known), []entry{known}},
+		"it was made anew":                   {entries(entry{Name: "x", UUID: "b"}), entries(known), []entry{known}},
+		"it was made anew, as is known":      {entries(entry{Name: "x", UUID: "b", Before: "a"}), entries(known), []entry{{Name: "x", UUID: "b", Before: "a"}}},
+		"it was lost before, and made anew":  {entries(entry{Name: "x", UUID: "b"}), entries(entry{Name: "x", UUID: "a", Lost: true}), []entry{{Name: "x", UUID: "b"}}},
+		"a sweep was about to drop it":       {entries(entry{Name: "x", UUID: "b"}), entries(entry{Name: "x", UUID: "a", Dropping: true}), []entry{{Name: "x", UUID: "b"}}},
+		"it was lost before, and is unknown": {entries(), entries(entry{Name: "x", UUID: "a", Lost: true}), []entry{{Name: "x", UUID: "a", Lost: true}}},
+	} {
+		was := slices.Clone(c.now.Indices)
+		if changed := c.now.recall(c.mine, false); changed == slices.Equal(was, c.want) || !slices.Equal(c.now.Indices, c.want) {
+			t.Errorf("%s: %+v, changed: %v", what, c.now.Indices, changed)
+		}
+	}
+}
+
 // TestRegisterOfCopiedIndices: an operator copies all indices to another cluster, or under
 // another prefix, the register with them. Nothing is reported as lost.
 func TestRegisterOfCopiedIndices(t *testing.T) {
 	t.Parallel()
-	here := map[string]*indexInfo{"x": {name: "x", uuid: "b", made: 2}}
+	here := &indexInfo{name: "x", uuid: "b", made: 2}
 	for _, c := range []struct {
 		entry
 		copied bool

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -103,7 +104,17 @@ func (x *examination) merge(all []findings) driver.Report {
 		r.Facts = append(r.Facts, f.facts...)
 		r.Problems = append(r.Problems, f.problems...)
 		r.Periods = append(r.Periods, f.periods...)
-		unseen, failed = append(unseen, f.unseen...), append(failed, f.failed...)
+		for _, u := range f.unseen {
+			unseen = append(unseen, u.what+" ("+u.needs.of(x.engine)+")")
+		}
+		failed = append(failed, f.failed...)
+	}
+	// Where another's template keeps ours from being made, running setup is no remedy.
+	has := func(code string) func(driver.Problem) bool {
+		return func(p driver.Problem) bool { return p.Code == code }
+	}
+	if slices.ContainsFunc(r.Problems, has("template-overlap")) {
+		r.Problems = slices.DeleteFunc(r.Problems, has("template-missing"))
 	}
 	end := &findings{}
 	if len(failed) > 0 {
@@ -112,7 +123,7 @@ func (x *examination) merge(all []findings) driver.Report {
 	}
 	if len(unseen) > 0 {
 		end.problem("rights-to-see", driver.SeverityInfo, "Give the login these rights, or run the report with one that has them. The store doesn't need them for sessions.",
-			"The login %s may not see: %s.", x.login(), strings.Join(unseen, "; "))
+			"%s may not see: %s.", x.who(), strings.Join(unseen, "; "))
 	}
 	r.Problems = append(r.Problems, end.problems...)
 	return r
@@ -123,7 +134,7 @@ type findings struct {
 	problems []driver.Problem
 	facts    []driver.Fact
 	periods  []driver.Period
-	unseen   []string // what the login may not see, each with the right that shows it
+	unseen   []unseen // what the login may not see
 	failed   []string // what couldn't be learned, each with the reason
 }
 
@@ -137,6 +148,23 @@ func (f *findings) fact(name, value string) {
 
 // right is a right that shows something, in each family's terms.
 type right struct{ elasticsearch, openSearch string }
+
+// of returns the right in an engine's terms.
+func (r right) of(v engineVersion) string {
+	switch {
+	case v.Number == "":
+		return "Elasticsearch: " + r.elasticsearch + "; OpenSearch: " + r.openSearch
+	case v.openSearch():
+		return r.openSearch
+	}
+	return r.elasticsearch
+}
+
+// unseen is what the login may not see, and the right that shows it.
+type unseen struct {
+	what  string
+	needs right
+}
 
 // learn asks for a part's answer, and decodes it. It returns false, with a finding, if
 // there is none.
@@ -161,7 +189,7 @@ func (f *findings) learned(what string, needs right, err error) bool {
 	case err == nil:
 		return true
 	case isForbidden(err):
-		f.unseen = append(f.unseen, fmt.Sprintf("%s (Elasticsearch: %s; OpenSearch: %s)", what, needs.elasticsearch, needs.openSearch))
+		f.unseen = append(f.unseen, unseen{what, needs})
 	default:
 		f.failed = append(f.failed, fmt.Sprintf("%s: %v", what, err))
 	}

@@ -25,6 +25,17 @@ type shardHealth struct {
 	Unassigned    int  `json:"unassigned_shards"`
 }
 
+// beingMade reports whether an index is yellow only because the engine has just made it: its
+// primaries start, and no copy is missing.
+func (h indexHealth) beingMade() bool {
+	for _, s := range h.Shards {
+		if !s.PrimaryActive {
+			return h.Status == "yellow" && h.Unassigned == 0
+		}
+	}
+	return false
+}
+
 // readHealth reads the health of the indices.
 func (x *examination) readHealth(ctx context.Context, f *findings) {
 	var body struct {
@@ -65,7 +76,7 @@ func (x *examination) reportHealth(ctx context.Context, f *findings) {
 		var names []string
 		shards := 0
 		for name, i := range x.health {
-			if i.Status == state.status {
+			if i.Status == state.status && !i.beingMade() {
 				names = append(names, name)
 				shards += i.Unassigned
 			}

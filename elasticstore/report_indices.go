@@ -36,7 +36,12 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.found)) {
-		if x.found[name].mark == nil {
+		switch info := x.found[name]; {
+		case info.several != nil:
+			f.problem("alias-of-several", driver.SeverityFail, "Remove the alias from all but the one that has the documents.",
+				"The name %q is an alias of %s: nobody could say which of them has a record, so its sessions can be neither read nor saved, which is answered as an outage.",
+				name, few(info.several))
+		case info.mark == nil:
 			f.problem("index-foreign", driver.SeverityFail, "Remove it if there is nothing in it that matters, and it is made anew with the next save; "+
 				"or move its documents into an index with our mapping, as docs/operations.md says; or choose another Config.Index.",
 				"The index %q has one of our names, but was not made by this package, or not with its template.", name)
@@ -49,9 +54,12 @@ func (x *examination) reportIndices(_ context.Context, f *findings) {
 		}
 		x.reportIndex(name, f)
 	}
-	if index := x.names.ledgers(); !slices.Contains(x.ours, index) {
-		f.problem("index-missing", driver.SeverityFail, "Run setup, or if it was there before, restore it from a snapshot.",
-			"The index %q is missing.", index)
+	if index := x.names.ledgers(); x.found[index] == nil || x.found[index].mark == nil && x.found[index].several == nil {
+		remedy := "Run setup, which makes it. If it was there before, rebuild the ledgers then, as docs/operations.md says (A lost index)."
+		if x.names.one {
+			remedy = "If it was there before, restore it from a snapshot. Otherwise run setup, which makes it."
+		}
+		f.problem("index-missing", driver.SeverityFail, remedy, "The index %q is missing.", index)
 	}
 	f.fact("indices", strconv.Itoa(len(x.ours)))
 	if n := len(periods); n > 0 {

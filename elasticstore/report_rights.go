@@ -31,8 +31,14 @@ func (x *examination) reportRights(ctx context.Context, f *findings) {
 	}
 	if len(missing) > 0 {
 		f.problem("rights-missing", driver.SeverityFail, "Give the login these rights; the package documentation of elasticstore lists all.",
-			"%s lacks rights on %s that the store needs: %s.", strings.ToUpper(x.login()[:1])+x.login()[1:], x.names.pattern(), strings.Join(missing, "; "))
+			"%s lacks rights on %s that the store needs: %s.", x.who(), x.names.pattern(), strings.Join(missing, "; "))
 	}
+}
+
+// who returns the login, as a sentence begins with it.
+func (x *examination) who() string {
+	name := x.login()
+	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 // needed are the rights on the indices, in Elasticsearch's terms, and what each is for.

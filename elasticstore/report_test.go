@@ -138,7 +138,7 @@ func TestReportedOfAnswers(t *testing.T) {
 		res, err := send()
 		if err == nil && strings.HasSuffix(req.URL.Path, "-*") {
 			res = edit(res, func(b string) string {
-				return strings.ReplaceAll(b, `"index.version.created":"`, `"index.version.created":"1","was":"`)
+				return strings.ReplaceAll(b, `"created":"`, `"created":"1","was":"`)
 			})
 		}
 		return res, err
@@ -149,7 +149,7 @@ func TestReportedOfAnswers(t *testing.T) {
 		forbid := instead(func() *http.Response {
 			return replyJSON(403, `{"error":{"type":"security_exception","reason":"no permissions"},"status":403}`)
 		})
-		reported(t, s, "rights-to-see", driver.SeverityInfo, func() { f.set(onKind(kind, forbid)) }, func() { f.set(nil) }, "OpenSearch: ")
+		reported(t, s, "rights-to-see", driver.SeverityInfo, func() { f.set(onKind(kind, forbid)) }, func() { f.set(nil) }, "The client's login may not see: ", " (")
 		reported(t, s, "report-incomplete", driver.SeverityWarn, func() { f.set(onKind(kind, broken)) }, func() { f.set(nil) }, "reset")
 	}
 }
@@ -164,6 +164,39 @@ func TestReportedLoginInClear(t *testing.T) {
 	all := x.merge(nil).Problems
 	if len(all) != 1 || all[0].Code != "login-in-clear" || !strings.Contains(all[0].Meaning, "engine.example") || strings.Contains(all[0].Meaning, secret) {
 		t.Errorf("the problems are %v", all)
+	}
+}
+
+// TestIndexThatIsBeingMade: an engine calls a new index yellow until its primaries have
+// started. No copy is missing.
+func TestIndexThatIsBeingMade(t *testing.T) {
+	for name, c := range map[string]struct {
+		indexHealth
+		made bool
+	}{
+		"its primary starts":       {indexHealth{"yellow", 0, map[string]shardHealth{"0": {}}}, true},
+		"one of several starts":    {indexHealth{"yellow", 0, map[string]shardHealth{"0": {PrimaryActive: true}, "1": {}}}, true},
+		"a copy starts":            {indexHealth{"yellow", 0, map[string]shardHealth{"0": {PrimaryActive: true}}}, false},
+		"its primary has no place": {indexHealth{"yellow", 1, map[string]shardHealth{"0": {Unassigned: 1}}}, false},
+		"its primary is lost":      {indexHealth{"red", 0, map[string]shardHealth{"0": {}}}, false},
+	} {
+		if got := c.beingMade(); got != c.made {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestRightsInTheEnginesTerms: a right has the name that it has in the engine that is
+// there; both where that isn't known.
+func TestRightsInTheEnginesTerms(t *testing.T) {
+	r := right{"monitor", "cluster:monitor/health"}
+	for v, want := range map[engineVersion]string{
+		{"2.19.1", "opensearch"}: "cluster:monitor/health", {"8.19.21", ""}: "monitor",
+		{}: "Elasticsearch: monitor; OpenSearch: cluster:monitor/health",
+	} {
+		if got := r.of(v); got != want {
+			t.Errorf("in %v it is %q, want %q", v, got, want)
+		}
 	}
 }
 

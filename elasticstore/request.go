@@ -174,7 +174,7 @@ func (s *Store) checkAnswer(r *request, res *http.Response, a *answer, expect []
 	f := e.fault(r.String(), r.write)
 	switch a.status {
 	case http.StatusUnauthorized:
-		f.text += fmt.Sprintf("; the engine does not accept %s: check the user name and password, or the API key", s.login())
+		f.text += fmt.Sprintf("; the engine does not accept %s: check the user name and password, or the API key, and the file that has it", s.login())
 	case http.StatusForbidden:
 		if f.forbidden {
 			f.text += " (" + s.login() + ")"
@@ -243,10 +243,13 @@ func (b *backoff) after(err error) error {
 	return fmt.Errorf("%w, after %w", err, b.last)
 }
 
-func (b *backoff) pause(ctx context.Context) bool {
+func (b *backoff) pause(ctx context.Context) bool { return b.pauseUpTo(ctx, mostWait) }
+
+// pauseUpTo is pause for a caller that has something to do after some time at most.
+func (b *backoff) pauseUpTo(ctx context.Context, most time.Duration) bool {
 	d := min(firstWait<<min(b.tries, 10), mostWait)
 	b.tries++
-	d = d/2 + rand.N(d/2+1)
+	d = min(d/2+rand.N(d/2+1), max(most, firstWait))
 	if end, ok := ctx.Deadline(); ok && time.Until(end) <= d {
 		return false
 	}

@@ -91,7 +91,7 @@ func (e *secured) testReportedOfRights(t *testing.T) {
 		}, give(all), "indices:data/write/bulk (")
 	}
 	documented := e.allRights()
-	reported(t, s, "rights-to-see", driver.SeverityInfo, give(documented), give(all), "the user \"lacking\"", "monitor")
+	reported(t, s, "rights-to-see", driver.SeverityInfo, give(documented), give(all), "The user \"lacking\" may not see", "monitor")
 
 	reader := e.user(t, "seeing", password, index, e.readRights())
 	only := e.open(t, e.client(reader), index, func(c *Config) { c.ReadOnly = true })

@@ -146,6 +146,8 @@ var breaking = map[string]string{
 	keyDefaultPipeline:               "a pipeline would change documents",
 	keyFinalPipeline:                 "a pipeline would change documents",
 	"index.blocks.":                  "it would refuse operations",
+	"index.search.default_pipeline":  "searches would not tell what is there",
+	"index.max_result_window":        "searches would fail, or it changes nothing",
 	"index.hidden":                   "searches would not find the index",
 	"index.mode":                     "it would change documents",
 	"index.append_only.":             "documents could not be replaced",
@@ -196,7 +198,12 @@ func (c *Config) checkSettings() error {
 // plainSetting returns a setting's value without the caller's memory.
 func plainSetting(value any) (any, error) {
 	switch v := value.(type) {
-	case string, bool, int, int32, int64, float64, json.Number:
+	case string, bool, int, int32, int64:
+		return v, nil
+	case float64, json.Number:
+		if text, err := json.Marshal(v); err != nil || len(text) == 0 {
+			return nil, fmt.Errorf("is %v: that is no number", v)
+		}
 		return v, nil
 	case []string:
 		return slices.Clone(v), nil

@@ -77,7 +77,7 @@ func (s *Store) prepare(ctx context.Context) error {
 			// Indices are made with everything that the template has. The template only
 			// matters for an index that is swept while somebody writes to it.
 			if s.notes.first("template") {
-				s.cfg.Logger.Warn("elasticstore: "+withoutTemplate(f), "template", s.names.template(), "error", err)
+				s.tellWithoutTemplate(f)
 			}
 		default:
 			return err
@@ -86,12 +86,16 @@ func (s *Store) prepare(ctx context.Context) error {
 	})
 }
 
-// withoutTemplate says why the store works without its template.
-func withoutTemplate(f *fault) string {
+// tellWithoutTemplate says why the store works without its template. A login that needn't
+// see templates is as the documentation has it: that is no warning.
+func (s *Store) tellWithoutTemplate(f *fault) {
+	log, name := s.cfg.Logger, s.names.template()
 	if f.overlap {
-		return "another index template keeps ours from being made; indices are made without it"
+		log.Warn("elasticstore: another index template keeps ours from being made; indices are made without it", "template", name, "error", f)
+		return
 	}
-	return "not allowed to see or make the index template; run setup with a login that is"
+	log.Info("elasticstore: the login may not see or make the index template; indices are made without it. "+
+		"If nobody has run Setup yet, do so with a login that may, or set Config.NoTemplate", "template", name, "login", s.login())
 }
 
 // onceFor does f once for all callers, and repeats it while that may help, until ctx or

@@ -32,6 +32,7 @@ type Store struct {
 	generations atomic.Uint64
 	registered  atomic.Pointer[register] // as this process saw it last; nil: not yet
 	notes       notes
+	incidents   notes       // of their own, since others may be too many
 	unseen      atomic.Bool // the login may not see templates
 
 	lastPlace atomic.Pointer[current] // see placeOf
@@ -107,9 +108,9 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 	s.owned = cl
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	begin := s.prepare
+	begin, failed := s.prepare, "the engine can't be set up yet; trying again when it is needed"
 	if s.cfg.ReadOnly {
-		begin = s.checkReading
+		begin, failed = s.checkReading, "the store's indices can't be read yet; each operation tries again"
 	}
 	if err := begin(ctx); err != nil {
 		var f *fault
@@ -117,7 +118,7 @@ func Open(ctx context.Context, c ClientConfig, config *Config) (*Store, error) {
 			_ = s.Close() // always nil
 			return nil, opError("open", err)
 		}
-		s.cfg.Logger.Warn("elasticstore: the engine can't be set up yet; trying again when it is needed", "error", err)
+		s.cfg.Logger.Warn("elasticstore: "+failed, "error", err)
 	}
 	return s, nil
 }

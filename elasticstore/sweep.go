@@ -82,7 +82,7 @@ func (s *Store) sweepPeriods(ctx context.Context, there map[string]*indexInfo, n
 			continue // of no period, or not one of our names
 		case info.mark == nil:
 			if s.notes.first("foreign " + name) {
-				s.cfg.Logger.Warn("elasticstore: an index that isn't this package's has the name of a period's; it is left alone", "index", name)
+				s.cfg.Logger.Warn("elasticstore: the name of a period's index is that of an index that isn't this package's, or of several; it is left alone", "index", name)
 			}
 			continue
 		}

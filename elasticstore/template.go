@@ -148,7 +148,7 @@ func (s *Store) merged(there template, ours markOfOurs) object {
 	}
 	inner["settings"] = settings
 	old, _ := dig(there.whole, "template", "mappings")
-	inner["mappings"] = mergedMapping(old, mapping(ours))
+	inner["mappings"] = mergedMapping(old, unclashing(mapping(ours)))
 	body["template"] = inner
 	body["index_patterns"] = s.names.templatePatterns()
 	body["priority"] = priority
@@ -163,6 +163,9 @@ func mergedMapping(old, ours object) object {
 	maps.Copy(m, ours)
 	if fields, ok := dig(old, "properties"); ok {
 		all := maps.Clone(fields)
+		for _, name := range objectsBefore {
+			delete(all, name) // an earlier release's
+		}
 		if mine, ok := dig(ours, "properties"); ok {
 			maps.Copy(all, mine)
 		}

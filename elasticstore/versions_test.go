@@ -55,6 +55,37 @@ func oldDocument(t testing.TB, r *driver.Record) string {
 	return string(document)
 }
 
+// TestMappingsOfReleasesSideBySide: where a release before format 3 has made the template, a
+// login that may not replace it makes indices; and where this one has, an earlier release
+// does. An engine merges the mapping of an index into that of its template.
+func TestMappingsOfReleasesSideBySide(t *testing.T) {
+	t.Parallel()
+	for _, dashboards := range []bool{false, true} {
+		for name, old := range map[string]string{"1": mappingOfFormat1, "2": mappingOfFormat2} {
+			t.Run(fmt.Sprintf("format %s, dashboards %v", name, dashboards), func(t *testing.T) {
+				t.Parallel()
+				l := newLab(t)
+				now := time.Now()
+				l.call(t, http.MethodPut, "/_index_template/"+l.index+"-periods", fmt.Sprintf(
+					`{"index_patterns":["%s-*"],"priority":500,"template":{"mappings":%s}}`, l.index, old))
+				s := l.open(t, nil, func(c *Config) { c.NoTemplate, c.Dashboards = true, dashboards })
+				r := mustCreate(t, s, session(driver.LayoutDay, now))
+				l.refresh(t)
+				if found := foundBy(t, s, driver.Query{SeenFrom: r.Seen, Order: driver.OrderSeen}); len(found) != 1 {
+					t.Errorf("found by its last activity: %v", found)
+				}
+				s = l.open(t, nil, func(c *Config) { c.Dashboards = dashboards })
+				mustCreate(t, s, session(driver.LayoutDay, now.AddDate(0, 0, -1)))
+				l.indexWith(t, s.names.of(driver.NewID(driver.LayoutDay, now.AddDate(0, 0, 1))), old)
+				l.indexWith(t, l.index+"-imports", old)
+				if codes := codesOf(t, s); len(codes) != 0 {
+					t.Errorf("Report: %v", codes)
+				}
+			})
+		}
+	}
+}
+
 // TestMixedMappings has indices of format 1, with documents of the first version, beside
 // indices of this version. A search finds everything, in order, page by page, from both.
 func TestMixedMappings(t *testing.T) {

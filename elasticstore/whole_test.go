@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,8 +25,8 @@ import (
 // shards, blocks on the whole cluster, requests that are too large for it.
 func TestI8_WholeEngine(t *testing.T) {
 	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
-	e := testengine.Start(t, testengine.Options{DataDir: data, Settings: map[string]string{"http.max_content_length": "200kb"}})
+	data, repository := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	e := testengine.Start(t, testengine.Options{DataDir: data, Settings: map[string]string{"http.max_content_length": "200kb", "path.repo": repository}})
 	red := func(t testing.TB, l *lab, index string) func() { return turnRed(t, l, data, index) }
 	redIndex := trouble{
 		name:  "red",
@@ -40,6 +41,35 @@ func TestI8_WholeEngine(t *testing.T) {
 	t.Run("I10 principals red", func(t *testing.T) { newRevokeInTrouble(t, newLabAt(t, e.URL())).principalsRed(t, red) })
 	t.Run("too large", func(t *testing.T) { tooLarge(t, l) })
 	t.Run("open", func(t *testing.T) { openBlocked(t, newLabAt(t, e.URL())) })
+	t.Run("restored", func(t *testing.T) { restoredOver(t, newLabAt(t, e.URL()), repository) })
+}
+
+// restoredOver: a snapshot is restored over closed indices, as docs/operations.md says. They
+// keep their uuids. It is told, also by a process that starts later.
+func restoredOver(t *testing.T, l *lab, repository string) {
+	s := l.open(t, nil, nil)
+	index := s.names.of(mustCreate(t, s, session(driver.LayoutDay, time.Now())).ID)
+	l.call(t, http.MethodPut, "/_snapshot/backup", fmt.Sprintf(`{"type":"fs","settings":{"location":%q}}`, repository))
+	l.call(t, http.MethodPut, "/_snapshot/backup/one?wait_for_completion=true", `{"indices":"`+l.index+`-*","include_global_state":false}`)
+	l.call(t, http.MethodPost, "/"+index+"/_close", "")
+	l.call(t, http.MethodPost, "/_snapshot/backup/one/_restore?wait_for_completion=true", `{"indices":"`+index+`","include_global_state":false}`)
+	if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-restored"}) {
+		t.Errorf("Report: %v", codes)
+	}
+	var heard listener
+	later := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() })
+	warm(t, later)
+	if !heard.has("WARN", index, "restored") {
+		t.Errorf("not told: %q", heard.lines)
+	}
+	for _, s := range []*Store{s, later} {
+		if _, err := s.Acknowledge(testContext(t)); err != nil {
+			t.Error(err)
+		}
+		if codes := codesOf(t, s); len(codes) != 0 {
+			t.Errorf("Report after it was acknowledged: %v", codes)
+		}
+	}
 }
 
 // turnRed makes an index red, with everything in it: its shard can't be opened until

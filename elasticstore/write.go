@@ -159,7 +159,7 @@ func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.
 			s.copies.wrote(c.w, v)
 			return written{version: v}
 		}
-		if moved, ok := errors.AsType[*movedWrite](err); ok {
+		if moved, ok := errors.AsType[*movedError](err); ok {
 			return c.moved(ctx, moved)
 		}
 		if err := c.failed(ctx, err); err != nil {
@@ -229,19 +229,19 @@ func (c *carrying) noIndex(ctx context.Context) error {
 	return nil
 }
 
-// movedWrite is a write that was executed in another index than was expected.
-type movedWrite struct {
+// movedError: a write was executed in another index than was expected.
+type movedError struct {
 	index   string
 	version driver.Version
 }
 
-func (m *movedWrite) Error() string { return "written into another index" }
+func (m *movedError) Error() string { return "written into another index" }
 
 // moved acts on a write that was executed in the index that the name is an alias of since.
 // It wasn't refused, so it is done, at a version of that index. A compare-and-set only gets
 // here by an alias that takes writes. It was then compared with another index's version,
 // which no request to an engine can rule out: Report warns of such an alias.
-func (c *carrying) moved(ctx context.Context, m *movedWrite) written {
+func (c *carrying) moved(ctx context.Context, m *movedError) written {
 	if _, err := c.s.look(ctx, c.p); err != nil {
 		return written{err: err, sent: true}
 	}

@@ -56,7 +56,7 @@ func (s *Store) find(ctx context.Context, q driver.Query) (found []*driver.Recor
 		if r := e.whole(); driver.CheckFormat(r.Extra) == nil {
 			found = append(found, r)
 		}
-		if q.Limit > 0 && len(found) >= 2*q.Limit+spare {
+		if q.Limit > 0 && (len(found)-spare)/2 >= q.Limit {
 			cut()
 		}
 	})

@@ -35,9 +35,9 @@ type Config struct {
 	// IndexSeen makes an index for searches in the order of the last activity
 	// (driver.OrderSeen): each page of a million sessions is then found at once, and takes
 	// seconds without. It costs a save more than the save itself: on two busy cores 6,600
-	// saves/s beside 14,500 without, and 3,400 beside 9,000. The index stays in the file, and all programs that
-	// use the file keep it up to date, until somebody drops it (DROP INDEX records_seen).
-	// Defaults to false.
+	// saves/s beside 14,500 without, and 3,400 beside 9,000. The index stays in the file,
+	// and all programs that use the file keep it up to date, until somebody drops it
+	// (DROP INDEX records_seen). Defaults to false.
 	IndexSeen bool
 
 	// Logger is warned of records that can't be understood, over which Search passes.

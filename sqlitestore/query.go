@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -172,9 +173,9 @@ func placeOf(c driver.Cursor) *place {
 	if c == (driver.Cursor{}) {
 		return nil
 	}
-	p := &place{c.Created.UnixMilli(), c.ID.String()}
-	if ceilMillis(c.Created) != p.time {
-		p.id = "~" // between two milliseconds: behind all ids of the first, before them newest first
+	p := &place{ceilMillis(c.Created), c.ID.String()}
+	if !time.UnixMilli(p.time).Equal(c.Created) {
+		p.time, p.id = p.time-1, "~" // between two milliseconds: behind all ids of the first, before them newest first
 	}
 	return p
 }
@@ -186,8 +187,15 @@ func (p place) cursor(o driver.Order) (driver.Cursor, bool) {
 }
 
 // ceilMillis returns t in milliseconds, rounded up. Stored times are whole milliseconds:
-// one is before t if it is before ceilMillis(t).
+// one is before t if it is before ceilMillis(t). A time that is further than all that can
+// be stored is as far as they can.
 func ceilMillis(t time.Time) int64 {
+	switch seconds := t.Unix(); {
+	case seconds >= math.MaxInt64/1000:
+		return math.MaxInt64
+	case seconds <= math.MinInt64/1000:
+		return math.MinInt64 + 1
+	}
 	ms := t.UnixMilli()
 	if t.Nanosecond()%int(time.Millisecond) != 0 {
 		ms++

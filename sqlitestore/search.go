@@ -37,6 +37,8 @@ func (s *Store) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Re
 			fail(err)
 			return
 		}
+		const most = 1 << 29 // so that no sum of it overflows
+		q.Scan = min(q.Scan, most)
 		switch cut, err := s.cannotOrder(ctx, &q); {
 		case err != nil:
 			fail(err)

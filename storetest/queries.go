@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -41,7 +42,15 @@ func testClients(e *env) {
 	e.settle()
 	for _, text := range []string{"192.0.2.7/32", "192.0.2.0/24", "192.0.2.64/26", "0.0.0.0/0", "::/0", "2001:db8::/32", "2001:db8::1/128",
 		"2001:db8::/64", "::ffff:192.0.2.7/128", "::ffff:192.0.2.0/120", "::ffff:0:0/96", "::/8", "203.0.113.0/24", "192.0.2.99/24", "fe80::/10"} {
-		e.wantFound(driver.Query{App: e.app, Address: netip.MustParsePrefix(text)}, kept)
+		q := driver.Query{App: e.app, Address: netip.MustParsePrefix(text)}
+		e.wantFound(q, kept)
+		if in, ok := e.store.(driver.Inspector); ok {
+			ctx, cancel := e.context()
+			if sum, err := in.Summarize(ctx, q); err != nil || sum.Records != int64(len(expect(kept, q))) {
+				e.Errorf("Summarize %s: %+v, %v", describeQuery(q), sum, err)
+			}
+			cancel()
+		}
 	}
 	for _, text := range []string{"Chrome", "CHROME/120", "mozilla", "iPhone) s", "curl", "*", "?", "a?b*c\\d\"e", "\\", "\"", "chrome*", "no such",
 		"Ägypten", "ÄGYPTEN", "ä", "GYPTEN", "%", "_", "100%_", strings.Repeat("x", 250)} {
@@ -219,7 +228,8 @@ func (e *env) queryEnded(q driver.Query, graves []*driver.Record) driver.Query {
 	return q
 }
 
-// testScan gives searches a bound, and goes on where they stop.
+// testScan gives searches a bound, and goes on where they stop. Bounds, times and texts
+// that are larger than everything are no trouble.
 func testScan(e *env) {
 	kept := e.createAll(e.visited(90))
 	e.settle()
@@ -265,6 +275,17 @@ func testScan(e *env) {
 		if d := diffFound(found, want); d != "" {
 			e.Errorf("the query %s with a bound, part by part: %s", describeQuery(q), d)
 		}
+		q.Limit, q.Scan = math.MaxInt, math.MaxInt
+		e.wantFound(q, kept)
+	}
+	far := time.Unix(1<<62, 0) // in milliseconds it is no int64
+	for _, q := range []driver.Query{
+		{App: e.app, CreatedFrom: time.Unix(-1<<62, 0), CreatedTo: far}, {App: e.app, SeenTo: far}, {App: e.app, ExpiresTo: far},
+		{App: e.app, SeenFrom: far}, {App: e.app, After: driver.Cursor{Created: far}},
+		{App: e.app, After: driver.Cursor{Created: far, Order: driver.OrderNewest}, Order: driver.OrderNewest},
+		{App: e.app, Agent: strings.Repeat("long*", 5000)},
+	} {
+		e.wantFound(q, kept)
 	}
 }
 

@@ -29,8 +29,8 @@ import (
 // Errors: driver.ErrUnavailable, the store didn't answer, or turned the operation down
 // (with driver.ErrOverloaded), or a newer version wrote the record (with
 // driver.ErrNewer). driver.ErrCorrupt, the record can't be understood. driver.ErrInvalid
-// and driver.ErrTooLarge, the store refuses the operation for good. driver.ErrClosed, Records or the store is
-// closed. Methods name the errors that they add.
+// and driver.ErrTooLarge, the store refuses the operation for good. driver.ErrClosed,
+// Records or the store is closed. Methods name the errors that they add.
 type Records struct {
 	store driver.Store        // with the cache around it, if there is one
 	owned driver.OwnedUpdater // the store, if it is one

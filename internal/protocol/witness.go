@@ -29,7 +29,9 @@ type witness struct {
 	answer Witness
 	asked  clocks // when, by both times of the clock
 	apart  bool   // the last answer said so
+	said   bool   // that they are apart was told since they last agreed
 	logged time.Time
+	agreed time.Time // since when they agree, or when they last began to
 }
 
 // Witness is what the engine's clock says.
@@ -52,6 +54,9 @@ const (
 	witnessJump = time.Second
 	// witnessEvery is how often it is told that the clocks still lie apart.
 	witnessEvery = time.Hour
+	// witnessSteady is how long the clocks have to agree before it is told at once that
+	// they don't: one node of several may be wrong, and they answer in turn.
+	witnessSteady = 10 * time.Minute
 )
 
 // recall returns the last answer, if it is still good.
@@ -104,12 +109,16 @@ func (w *witness) failed(err error) error {
 func (w *witness) keep(ctx context.Context, a Witness, asked clocks) {
 	w.mu.Lock()
 	w.answer, w.asked = a, asked
-	before := w.apart
-	w.apart = a.Apart()
-	tells := w.apart && (!before || asked.actual.Sub(w.logged) >= witnessEvery)
-	if tells {
-		w.logged = asked.actual
+	begins := a.Apart() && !w.apart && (w.agreed.IsZero() || asked.actual.Sub(w.agreed) >= witnessSteady)
+	tells := a.Apart() && (begins || asked.actual.Sub(w.logged) >= witnessEvery)
+	ends := w.apart && !a.Apart() && w.said
+	switch {
+	case tells:
+		w.logged, w.said = asked.actual, true
+	case w.apart && !a.Apart():
+		w.agreed, w.said = asked.actual, false
 	}
+	w.apart = a.Apart()
 	w.mu.Unlock()
 	switch {
 	case tells && a.Ahead > 0:
@@ -118,7 +127,7 @@ func (w *witness) keep(ctx context.Context, a Witness, asked clocks) {
 	case tells:
 		w.logger.WarnContext(ctx, "cloakroom: the clock of this machine is behind that of the store's engine, or that is ahead: nobody here knows which is wrong; by this machine's, sessions end late; set both clocks by one source (NTP)",
 			"behind", -a.Ahead, "tolerated", driver.ClockTolerance)
-	case before && !w.apart:
+	case ends:
 		w.logger.InfoContext(ctx, "cloakroom: the clocks of this machine and of the store's engine agree again")
 	}
 	if tells && w.told != nil {

@@ -15,8 +15,8 @@ func clocks() []operation {
 			},
 		}
 	}
-	ahead := want{report: []string{"clock-ahead", "*"}, after: anything, log: []string{"ERROR"}}
-	behind := want{report: []string{"clock-behind", "*"}, after: anything, log: anything}
+	ahead := want{report: []string{"clock-ahead"}, after: []string{"clock-ahead"}, log: []string{"ERROR"}}
+	behind := want{report: []string{"clock-behind"}, after: []string{"clock-behind"}, log: []string{"WARN"}}
 	return []operation{
 		sweeping("clock-40-days", "a machine whose clock is 40 days ahead sweeps", 40*24*time.Hour, ahead),
 		sweeping("clock-200-hours", "one whose clock is 200 hours ahead sweeps", 200*time.Hour, ahead),

@@ -25,7 +25,7 @@ func engines() []operation {
 				s.call(http.MethodPut, "/_cluster/settings", `{"persistent":{"cluster.blocks.create_index":null}}`, http.StatusBadRequest)
 				s.settings("*", `{"index.blocks.read_only_allow_delete":null}`)
 			},
-			want: want{see: seeing("200", "503", "503", "503"), recover: itWill, log: []string{"ERROR free disk space"}, report: anything, after: anything},
+			want: want{see: seeing("200", "503", "503", "503"), recover: itWill, log: []string{"ERROR free disk space"}, report: []string{"disk-full", "index-blocked", "*"}, after: anything},
 		},
 		{
 			name: "auto-create", title: "`action.auto_create_index: false`", where: itself,
@@ -37,7 +37,7 @@ func engines() []operation {
 			name: "shards-used-up", title: "the cluster's shards are used up", where: itself,
 			do:   func(s *stage) { cluster(s, `"cluster.max_shards_per_node":1`) },
 			end:  func(s *stage) { cluster(s, `"cluster.max_shards_per_node":null`) },
-			want: want{report: anything, after: anything},
+			want: want{report: []string{"shards-short"}},
 		},
 		{
 			name: "kill", title: "`kill -9` of the only node, started again", where: itself,

@@ -7,7 +7,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the Go of docs/operations.md, word for word.
+// This file is the rebuilding of all ledgers, as the command "cloakroom ledger rebuild" does
+// it.
 
 // rebuildLedgers enters every signed-in session into its principal's ledger.
 func rebuildLedgers(ctx context.Context, admin *cloakroom.Admin) (entered int, err error) {

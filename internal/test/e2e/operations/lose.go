@@ -35,7 +35,7 @@ func lostIndices() []operation {
 			after: func(s *stage) { s.acknowledge("index-remade", "index-lost") },
 			want: want{
 				see: seeing("200", "200", "200", "200 503"), recover: either, lost: "ledgers",
-				log: []string{"ERROR session-principals"}, report: anything, after: []string{"index-remade|index-lost"},
+				log: []string{"ERROR session-principals"}, report: []string{"index-remade|index-lost|index-missing"}, after: []string{"index-remade|index-lost"},
 			},
 		},
 		handMade(),
@@ -57,7 +57,7 @@ func handMade() operation {
 		},
 		want: want{
 			see: everywhere("200 503"), out: "?", recover: itCant, lost: "sessions of today",
-			log: []string{"ERROR index"}, report: []string{"index-foreign", "*"}, after: anything,
+			log: []string{"ERROR index"}, report: []string{"index-foreign", "*"}, after: []string{"index-remade|index-lost"},
 		},
 	}
 }

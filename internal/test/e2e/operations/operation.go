@@ -115,6 +115,7 @@ func (o *operation) run(t tb, on *place, timeout time.Duration) *outcome {
 	after := s.next()
 	if o.end != nil {
 		o.end(s)
+		s.more = nil // what other servers reported was of before
 		after = s.next()
 	}
 	troubled := !s.fine(during)

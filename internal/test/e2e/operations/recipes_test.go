@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -170,9 +171,14 @@ func TestRecipeAnotherPrefix(t *testing.T) {
 	r := visited(t, shared(t))
 	r.during(t, func() {
 		r.follow("move-block", r.today())
+		names := r.follow("indices", r.today())[0]
 		for _, index := range r.own() {
+			if names[index] == nil {
+				t.Errorf("the list lacks %s: %v", index, names)
+			}
 			r.follow("move-clone", index)
 		}
+		checkCopies(t, r.follow("move-check", r.today())[1])
 		r.reopen(func(o *siteOptions) { o.store.Index = "of-" + r.index })
 		r.follow("move-delete", r.today())
 	})
@@ -180,6 +186,24 @@ func TestRecipeAnotherPrefix(t *testing.T) {
 		t.Errorf("these are left: %v", left)
 	}
 	revoked(t, r, "alice")
+}
+
+// checkCopies compares the numbers of documents of indices and of their copies.
+func checkCopies(t *testing.T, answer map[string]any) {
+	t.Helper()
+	all, _ := answer["indices"].(map[string]any)
+	n := 0
+	for name, docs := range all {
+		if copied := all["of-"+name]; copied != nil {
+			n++
+			if !reflect.DeepEqual(docs, copied) {
+				t.Errorf("%s has %v, and its copy %v", name, docs, copied)
+			}
+		}
+	}
+	if n == 0 || 2*n != len(all) {
+		t.Errorf("%d of these have copies: %v", n, all)
+	}
 }
 
 // revoked signs a principal out everywhere, and checks that it is out: the ledgers have

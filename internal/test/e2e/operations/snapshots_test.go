@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/elasticstore"
 )
 
 // This file tests the recipes with snapshots.
@@ -18,7 +22,8 @@ func TestRecipesOfSnapshots(t *testing.T) {
 	for _, name := range []string{"opensearch2", "es717"} {
 		t.Run(name, func(t *testing.T) {
 			on := own(t, name)
-			t.Run("a lost index", func(t *testing.T) { restoreBeside(t, on) })
+			t.Run("a lost index", func(t *testing.T) { restoreLost(t, on) })
+			t.Run("made anew", func(t *testing.T) { restoreBeside(t, on) })
 			t.Run("restore", func(t *testing.T) { restore(t, on) })
 			t.Run("principals alone", func(t *testing.T) { restorePrincipals(t, on) })
 			t.Run("another cluster", func(t *testing.T) { moveBySnapshot(t, on) })
@@ -56,6 +61,24 @@ func (r *recital) snapshot() {
 func (v *visitor) leave() {
 	c := *v
 	c.must("/out")
+}
+
+// restoreLost: today's index is deleted, and restored before anybody comes.
+func restoreLost(t *testing.T, on *place) {
+	r := visited(t, on)
+	before := r.signedIn(t, "carl")
+	r.snapshot()
+	r.call(http.MethodDelete, "/"+r.today(), "")
+	if codes := r.codes(); !slices.Contains(codes, "index-lost") {
+		t.Errorf("the report has %v", codes)
+	}
+	if has := r.follow("snapshot-look", r.today()); !strings.Contains(fmt.Sprint(has), r.today()) {
+		t.Errorf("the snapshot has %v", has)
+	}
+	r.follow("restore-lost", r.today())
+	before.in(t, true)
+	restored(t, r, []string{r.today()})
+	before.in(t, true)
 }
 
 // restoreBeside: today's index is deleted, and made anew by newcomers; what the snapshot
@@ -98,6 +121,7 @@ func restore(t *testing.T, on *place) {
 		t.Errorf("visitors aren't served any more; logged: %v", r.told.since(0))
 	}
 	r.rest()
+	restored(t, r, r.own())
 	rebuilt(t, r)
 	before.in(t, true)
 	leaves.in(t, true) // as the document says
@@ -110,25 +134,56 @@ func restore(t *testing.T, on *place) {
 	r.signedIn(t, "later").in(t, true)
 }
 
-// restorePrincipals: the ledgers alone are restored. Signing out everywhere has to find
-// whoever has signed in since.
+// restorePrincipals: the ledgers alone are restored. Signing out everywhere finds whoever
+// has signed in since, also before the ledgers are rebuilt.
 func restorePrincipals(t *testing.T, on *place) {
 	r := visited(t, on)
 	r.signedIn(t, "carl")
+	r.signedIn(t, "dina")
 	r.snapshot()
 	since := r.signedIn(t, "carl")
+	early := r.signedIn(t, "dina")
 	r.call(http.MethodPost, "/"+r.index+"-principals/_close", "")
 	r.call(http.MethodPost, "/_snapshot/backup/nightly/_restore?wait_for_completion=true", `{"indices":"`+r.index+`-principals","include_global_state":false}`)
+	restored(t, r, []string{r.index + "-principals"})
+	early.in(t, true)
+	revokeAll(t, r, "dina")
+	early.in(t, false)
 	if n := rebuilt(t, r); n == 0 {
 		t.Error("no ledger lacked a session")
 	}
 	since.in(t, true)
+	revokeAll(t, r, "carl")
+	since.in(t, false)
+}
+
+// revokeAll ends all sessions of a principal.
+func revokeAll(t *testing.T, r *recital, principal string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
-	if err := r.sites[0].manager().Admin().RevokeAll(ctx, "carl"); err != nil {
+	if err := r.sites[0].manager().Admin().RevokeAll(ctx, principal); err != nil {
 		t.Error(err)
 	}
-	since.in(t, false)
+}
+
+// restored checks that a report tells which indices were restored, until that is
+// acknowledged.
+func restored(t *testing.T, r *recital, indices []string) {
+	t.Helper()
+	const code = "index-restored"
+	if !slices.Contains(r.codes(), code) {
+		t.Errorf("the report doesn't tell of the restore: %v", r.codes())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	known, err := r.sites[0].store().(*elasticstore.Store).Acknowledge(ctx)
+	if err != nil || !slices.Equal(known, indices) {
+		t.Errorf("acknowledged: %v, %v; wanted are %v", known, err, indices)
+	}
+	if slices.Contains(r.codes(), code) {
+		t.Errorf("the report after it was acknowledged: %v", r.codes())
+	}
 }
 
 // rebuilt rebuilds all ledgers.
