@@ -84,24 +84,30 @@ func TestSecurityNamesTestsThatExist(t *testing.T) {
 	}
 }
 
+// readAll returns the files that match a pattern, one after the other.
+func readAll(t *testing.T, pattern string) (all []byte) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, b...)
+	}
+	return all
+}
+
 // The Go of docs/recipes.md stands word for word in the package that tests it.
 func TestRecipesAreCode(t *testing.T) {
 	text, err := os.ReadFile("docs/recipes.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("internal/test/recipes/*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var code []byte
-	for _, path := range files {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		code = append(code, b...)
-	}
+	code := readAll(t, "internal/test/recipes/*.go")
 	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(text, -1)
 	if len(blocks) < 10 || len(blocks) != bytes.Count(text, []byte("```go")) {
 		t.Errorf("%d blocks of Go are found", len(blocks))

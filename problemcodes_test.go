@@ -151,18 +151,7 @@ func TestProblemsAreDocumented(t *testing.T) {
 
 // Each code of elasticstore is made, seen and mended by one of its tests.
 func TestProblemsOfEnginesAreTested(t *testing.T) {
-	files, err := filepath.Glob("elasticstore/*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tests []byte
-	for _, path := range files {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tests = append(tests, text...)
-	}
+	tests := readAll(t, "elasticstore/*_test.go")
 	for code := range problemCodes(t, "elasticstore") {
 		if !strings.Contains(string(tests), `"`+code+`"`) {
 			t.Errorf("no test of elasticstore mentions %s", code)

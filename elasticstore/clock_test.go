@@ -194,14 +194,14 @@ func TestI11_WrongClockEndsNothing(t *testing.T) {
 				t.Errorf("problems of the right one: %s", got)
 			}
 			if n := wrong.log.count("level=ERROR"); n != 1 {
-				t.Errorf("%d lines of errors, want 1: %q", n, wrong.log.lines)
+				t.Errorf("%d lines of errors, want 1: %q", n, wrong.log.all())
 			}
 			if wrong.mu.Lock(); len(wrong.told) != 1 || (wrong.told[0]-ahead).Abs() > time.Minute {
 				t.Errorf("told %v, want %v", wrong.told, ahead)
 			}
 			wrong.mu.Unlock()
 			if len(right.told) > 0 || right.log.count("engine") > 0 {
-				t.Errorf("told of the right one: %v, %q", right.told, right.log.lines)
+				t.Errorf("told of the right one: %v, %q", right.told, right.log.all())
 			}
 		})
 	}
@@ -225,7 +225,7 @@ func TestI11_ClockBehind(t *testing.T) {
 		t.Errorf("problems: %s", got)
 	}
 	if n := behind.log.count("is behind that of the store's engine"); n != 1 {
-		t.Errorf("%d lines, want 1: %q", n, behind.log.lines)
+		t.Errorf("%d lines, want 1: %q", n, behind.log.all())
 	}
 }
 

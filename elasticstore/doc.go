@@ -167,7 +167,10 @@
 // once too often, and then read as if there were no copies. An index that was restored
 // from a snapshot has a new primary term, which no copy has. An index that was deleted
 // and made anew, or that stands behind an alias, counts its versions from the start again.
-// A Store that sees such a change tells the versions of both apart, and keeps no copy.
+// A Store that sees such a change tells the versions of both apart, and keeps no copy. It
+// looks when it finds something missing, at most once in 10 s, and at each sweep. Until
+// then a save of a record that was read in the deleted index is compared with the new one:
+// it can replace a document, even a grave, that happens to have the same version.
 //
 // A Manager asks for the engine's time (EngineTime) before it ends anything because of the
 // time, and ends nothing by a clock that is ahead of it: see driver.EngineClock. The node

@@ -23,7 +23,7 @@ func TestTemplateUnseenIsNoWarning(t *testing.T) {
 	s := l.open(t, f, func(c *Config) { c.Logger = heard.logger() })
 	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
 	if !heard.has("INFO", "Setup", "NoTemplate") || heard.has("WARN") {
-		t.Errorf("told: %q", heard.lines)
+		t.Errorf("told: %q", heard.all())
 	}
 }
 
@@ -42,6 +42,6 @@ func TestReadOnlyBeforeSetup(t *testing.T) {
 	}
 	defer s.Close()
 	if !heard.has("WARN", "can't be read yet") || heard.has("WARN", "set up") {
-		t.Errorf("told: %q", heard.lines)
+		t.Errorf("told: %q", heard.all())
 	}
 }

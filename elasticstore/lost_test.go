@@ -31,6 +31,13 @@ func (l *listener) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// all returns what was logged up to now.
+func (l *listener) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.lines)
+}
+
 // count returns the number of lines that have a text.
 func (l *listener) count(text string) (n int) {
 	l.mu.Lock()
@@ -122,7 +129,7 @@ func TestI8_LostIndex(t *testing.T) {
 			old.outage(t, newSite(t, s, 100*time.Millisecond), "/look")
 			old.want(t, "/look", " 0")
 			if !heard.has("ERROR", index, "deleted", "docs/operations.md") {
-				t.Errorf("the loss wasn't told: %q", heard.lines)
+				t.Errorf("the loss wasn't told: %q", heard.all())
 			}
 			began := time.Now()
 			other.want(t, "/look", " 0")
@@ -141,7 +148,7 @@ func TestI8_LostIndex(t *testing.T) {
 			later := l.open(t, nil, func(c *Config) { c.Logger = heardLater.logger() })
 			warm(t, later)
 			if !heardLater.has("ERROR", index) {
-				t.Errorf("a later process didn't tell the loss: %q", heardLater.lines)
+				t.Errorf("a later process didn't tell the loss: %q", heardLater.all())
 			}
 			if known, err := later.Acknowledge(testContext(t)); err != nil || !slices.Equal(known, []string{index}) {
 				t.Errorf("acknowledged: %v, %v", known, err)
@@ -179,7 +186,7 @@ func TestI8_LostUnseen(t *testing.T) {
 	wantError(t, err, driver.ErrNotFound)
 	eventually(t, func() error {
 		if !heard.has("ERROR", indices[0], "made anew") {
-			return fmt.Errorf("not told: %q", heard.lines)
+			return fmt.Errorf("not told: %q", heard.all())
 		}
 		return nil
 	})
@@ -193,7 +200,7 @@ func TestI8_LostUnseen(t *testing.T) {
 	}
 	for _, index := range indices {
 		if !heard.has("ERROR", index) {
-			t.Errorf("%s was not told: %q", index, heard.lines)
+			t.Errorf("%s was not told: %q", index, heard.all())
 		}
 	}
 	// It is found again: a node had not known it.
@@ -237,7 +244,7 @@ func TestI10_LostLedgers(t *testing.T) {
 			}
 			next := signIn(t, m)
 			if !heard.has("ERROR", s.names.ledgers(), "ledgers") {
-				t.Errorf("the loss wasn't told: %q", heard.lines)
+				t.Errorf("the loss wasn't told: %q", heard.all())
 			}
 			if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-remade"}) {
 				t.Errorf("Report: %v", codes)
@@ -283,7 +290,7 @@ func TestI8_LostWithTheRegister(t *testing.T) {
 			}
 			for _, index := range append(indices, s.names.ledgers()) {
 				if !heard.has("ERROR", index) {
-					t.Errorf("the loss of %q was not told: %q", index, heard.lines)
+					t.Errorf("the loss of %q was not told: %q", index, heard.all())
 				}
 			}
 			known, err := s.Acknowledge(testContext(t))
@@ -320,7 +327,7 @@ func TestI11_LossByAWrongClock(t *testing.T) {
 			})
 			warm(t, wrong)
 			if !heard.has("ERROR", index) {
-				t.Errorf("not told: %q", heard.lines)
+				t.Errorf("not told: %q", heard.all())
 			}
 			for _, s := range []*Store{wrong, s} {
 				if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-lost"}) {
@@ -328,6 +335,29 @@ func TestI11_LossByAWrongClock(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestI8_SweepAfterLostLedgers: nobody signs in after the index of ledgers was deleted. A
+// sweep tells the loss, has the index made anew, and goes on.
+func TestI8_SweepAfterLostLedgers(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	var heard listener
+	s := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() })
+	warm(t, s)
+	now := time.Now()
+	old := mustCreate(t, s, session(driver.LayoutDay, now.AddDate(0, 0, -5)))
+	l.call(t, http.MethodDelete, "/"+s.names.ledgers(), "")
+	report, err := s.Sweep(testContext(t), now)
+	if err != nil || report.Dropped != 1 {
+		t.Errorf("Sweep: %+v, %v", report, err)
+	}
+	if l.exists(t, s.names.of(old.ID)) || !l.exists(t, s.names.ledgers()) || !heard.has("ERROR", s.names.ledgers()) {
+		t.Errorf("after the sweep: %v; logged: %q", l.list(t), heard.all())
+	}
+	if codes := codesOf(t, s); !slices.Equal(codes, []string{"index-remade"}) {
+		t.Errorf("Report: %v", codes)
 	}
 }
 
@@ -349,7 +379,7 @@ func TestHandMadeIndex(t *testing.T) {
 	wantError(t, err, driver.ErrNotFound)
 	eventually(t, func() error {
 		if !heard.has("ERROR", index, "by hand") {
-			return fmt.Errorf("not told: %q", heard.lines)
+			return fmt.Errorf("not told: %q", heard.all())
 		}
 		return nil
 	})
@@ -456,6 +486,6 @@ func TestAcknowledgedLossIsNoNews(t *testing.T) {
 	_, err := s.Get(testContext(t), r.ID)
 	wantError(t, err, driver.ErrNotFound)
 	if codes := codesOf(t, s); len(codes) != 0 || heard.has("ERROR", "made anew") {
-		t.Errorf("Report: %v; logged: %q", codes, heard.lines)
+		t.Errorf("Report: %v; logged: %q", codes, heard.all())
 	}
 }

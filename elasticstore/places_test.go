@@ -301,3 +301,36 @@ func TestAliasThatTakesWrites(t *testing.T) {
 		t.Errorf("once it was mended: %+v", p)
 	}
 }
+
+// TestIndexMadeAnewUnnoticed shows what is not promised: an index is deleted and made anew
+// by another process, and a session's grave in it has the version that its record had
+// before. A process that hasn't looked since can save over the grave. Once it has looked,
+// it can't.
+func TestIndexMadeAnewUnnoticed(t *testing.T) {
+	t.Parallel()
+	for name, looks := range map[string]bool{"not noticed": false, "noticed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, s := newStore(t)
+			r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+			l.call(t, http.MethodDelete, "/"+s.names.of(r.ID), "")
+			other := l.open(t, nil, nil)
+			mustBury(t, other, r)
+			got, err := other.Get(testContext(t), r.ID)
+			if !errors.Is(err, driver.ErrGone) || bare(got.Version) != r.Version {
+				t.Fatalf("the grave: %+v, %v, want it at %v", got, err, r.Version)
+			}
+			if looks {
+				if _, err := s.Sweep(testContext(t), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err = s.Update(testContext(t), update(r, `"late"`))
+			if looks {
+				wantError(t, err, driver.ErrGone)
+			} else if err != nil {
+				t.Errorf("the late save: %v: now SECURITY.md and the package's documentation can promise more", err)
+			}
+		})
+	}
+}

@@ -173,7 +173,7 @@ func TestRegisterOfCopiedIndices(t *testing.T) {
 	}
 	warm(t, moved)
 	if heard.has("ERROR") {
-		t.Errorf("told: %q", heard.lines)
+		t.Errorf("told: %q", heard.all())
 	}
 	if codes := codesOf(t, moved); len(codes) != 0 {
 		t.Errorf("Report: %v", codes)
@@ -267,7 +267,7 @@ func TestUnreadableRegister(t *testing.T) {
 		later := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() })
 		warm(t, later)
 		if !heard.has("ERROR", registerID) {
-			t.Errorf("%s: not told: %q", text, heard.lines)
+			t.Errorf("%s: not told: %q", text, heard.all())
 		}
 		if kept, err := later.loadRegister(testContext(t)); err != nil || len(kept.Indices) != 2 {
 			t.Errorf("%s: %v", text, fmt.Sprint(kept, err))

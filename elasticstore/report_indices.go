@@ -2,6 +2,7 @@ package elasticstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -20,6 +21,12 @@ import (
 func (x *examination) list(ctx context.Context, f *findings) {
 	var err error
 	x.indices, err = x.listIndices(ctx, x.names.pattern())
+	if bad, ok := errors.AsType[*fault](err); ok && bad.blocked {
+		// Such a block hides all indices from whoever lists them, and itself.
+		f.problem("index-blocked", driver.SeverityFail, "Set index.blocks.metadata of the index to null, and ask again.",
+			"An index can't be looked at, so this report lacks all indices. A process that starts doesn't use it, and a sweep drops nothing: %v.", err)
+		return
+	}
 	x.listed = f.learned("the indices, with their blocks and settings", right{"view_index_metadata", "indices:admin/get"}, err)
 	x.found = x.byName(x.indices)
 	for _, name := range slices.Sorted(maps.Keys(x.found)) {
@@ -84,22 +91,20 @@ func (x *examination) reportIndex(name string, f *findings) {
 		f.problem("index-closed", driver.SeverityFail, "Open the index again (POST /"+name+"/_open), or restore it.",
 			"The index %q is closed: its sessions can be neither read nor written, which is answered as an outage.", name)
 	}
-	for _, block := range []string{"read", "write", "read_only", "read_only_allow_delete", "metadata"} {
+	for _, block := range []string{"read", "write", "read_only", "read_only_allow_delete"} {
 		setting := "index.blocks." + block
 		if i.settings[setting] != "true" || setting == keyBlock && x.fence.has(i.name) {
 			continue
 		}
-		how, means := driver.SeverityFail, "its sessions can't be saved or signed out"
+		means := "its sessions can't be saved or signed out"
 		remedy := "Set " + setting + " of the index to null. A lifecycle policy (ILM, ISM) must not make the store's indices read-only: they are written until they are dropped."
 		switch block {
 		case "read":
 			means = "its sessions can't be read"
 		case "read_only_allow_delete":
 			remedy = "Free disk space; then set " + setting + " of the index to null, if the engine doesn't by itself."
-		case "metadata":
-			how, means = driver.SeverityWarn, "the store can't see whether the index is its own, nor drop it"
 		}
-		f.problem("index-blocked", how, remedy, "The index %q has the block %s: %s.", name, setting, means)
+		f.problem("index-blocked", driver.SeverityFail, remedy, "The index %q has the block %s: %s.", name, setting, means)
 	}
 	if !slices.Contains(x.names.lasting(), name) || x.engine.Number == "" {
 		return

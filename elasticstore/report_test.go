@@ -96,6 +96,8 @@ func TestReportedOfIndices(t *testing.T) {
 		reported(t, s, "index-blocked", driver.SeverityFail, set(index, `{"index.blocks.`+block+`":true}`),
 			set(index, `{"index.blocks.`+block+`":null}`), index, "index.blocks."+block)
 	}
+	reported(t, s, "index-blocked", driver.SeverityFail, set(index, `{"index.blocks.metadata":true}`),
+		set(index, `{"index.blocks.metadata":null}`), index, "index.blocks.metadata")
 	reported(t, s, "index-closed", driver.SeverityFail, do(http.MethodPost, "/"+index+"/_close", ""),
 		do(http.MethodPost, "/"+index+"/_open", ""), index, "_open")
 

@@ -45,12 +45,10 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 			errs = append(errs, err)
 		}
 	}
-	list, err := s.listIndices(long, s.names.pattern())
+	there, err := s.indicesToSweep(long, fail)
 	if err != nil {
 		return report, s.sweepError(ctx, long, err)
 	}
-	fail(s.takeStock(long, list))
-	there := s.byName(list)
 	if !s.names.one {
 		fail(s.sweepPeriods(long, there, now, &report, fail))
 	}
@@ -60,6 +58,28 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 		}
 	}
 	return report, s.sweepError(ctx, long, errors.Join(errs...))
+}
+
+// indicesToSweep returns the indices that are there, by our names, after a comparison with
+// the register. It has the index of ledgers made anew if that was lost, which tells it.
+func (s *Store) indicesToSweep(ctx context.Context, fail func(error)) (map[string]*indexInfo, error) {
+	list, err := s.listIndices(ctx, s.names.pattern())
+	if err != nil {
+		return nil, err
+	}
+	there := s.byName(list)
+	if ledgers := s.names.ledgers(); there[ledgers] == nil {
+		s.places.forget(ledgers)
+		if err := s.ensure(ctx, ledgers, 0); err != nil {
+			return nil, err
+		}
+		if list, err = s.listIndices(ctx, s.names.pattern()); err != nil {
+			return nil, err
+		}
+		there = s.byName(list)
+	}
+	fail(s.takeStock(ctx, list))
+	return there, nil
 }
 
 func (s *Store) sweepError(ctx, long context.Context, err error) error {

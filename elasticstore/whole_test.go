@@ -60,7 +60,7 @@ func restoredOver(t *testing.T, l *lab, repository string) {
 	later := l.open(t, nil, func(c *Config) { c.Logger = heard.logger() })
 	warm(t, later)
 	if !heard.has("WARN", index, "restored") {
-		t.Errorf("not told: %q", heard.lines)
+		t.Errorf("not told: %q", heard.all())
 	}
 	for _, s := range []*Store{s, later} {
 		if _, err := s.Acknowledge(testContext(t)); err != nil {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -94,10 +95,12 @@ func testInspectorReport(e *env) {
 	e.Logf("%s: %v", report.Engine, report.Facts)
 	for _, p := range report.Problems {
 		e.Logf("problem: %s", p)
-		if !problemCode.MatchString(p.Code) || p.Meaning == "" || p.Remedy == "" || p.Severity != driver.SeverityWarn && p.Severity != driver.SeverityFail {
+		if !problemCode.MatchString(p.Code) || p.Meaning == "" || p.Remedy == "" || !slices.Contains(severities, p.Severity) {
 			e.Errorf("the problem %+v lacks a code of lower-case words with hyphens, a severity, a meaning or a remedy", p)
 		}
 	}
 }
+
+var severities = []driver.Severity{driver.SeverityInfo, driver.SeverityWarn, driver.SeverityFail}
 
 var problemCode = regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)

@@ -532,5 +532,9 @@ func (s *reference) Report(ctx context.Context) (driver.Report, error) {
 		return driver.Report{}, err
 	}
 	defer s.data.mu.Unlock()
-	return driver.Report{Engine: "a map"}, nil
+	p := driver.Problem{Code: "not-lasting", Severity: driver.SeverityInfo, Meaning: "It is a map.", Remedy: "None is needed."}
+	if s.faults[problemWithoutSeverity] {
+		p.Severity = ""
+	}
+	return driver.Report{Engine: "a map", Problems: []driver.Problem{p}}, nil
 }

@@ -104,6 +104,7 @@ const (
 	fenceConflicts              fault = "a fence answers conflict"
 	fenceIsOneStores            fault = "a fence is one store's"
 	fenceStays                  fault = "a fence can't be ended"
+	problemWithoutSeverity      fault = "a problem has no severity"
 )
 
 // catches names a subtest that must fail for each fault.
@@ -190,6 +191,7 @@ var catches = map[fault]string{
 	fenceConflicts:              "Fence/refuses_all_writes",
 	fenceIsOneStores:            "Fence/holds_for_others",
 	fenceStays:                  "Fence/can_be_ended",
+	problemWithoutSeverity:      "Inspector/report",
 }
 
 // faultVariable tells a run of TestFaulty which fault to have.

@@ -89,8 +89,9 @@ type outcome struct {
 }
 
 // rounds is how many requests of each kind an operation has to outlast: so many that
-// succeed, or one that fails, which may take all of the timeout.
-const rounds = 2
+// succeed, or one that fails, which may take all of the timeout. They are as many as those
+// of a visit by somebody who signs in, looks and signs out, so that each is among them.
+const rounds = 3
 
 // run does an operation on an engine, and returns what came of it.
 func (o *operation) run(t tb, on *place, timeout time.Duration) *outcome {
