@@ -151,7 +151,8 @@ func (x *copying) progress(p transfer.Progress) {
 func (x *copying) run() error {
 	if f, ok := x.from.(driver.Fencer); ok {
 		if since, err := f.Fenced(x.t.ctx); err == nil && !since.IsZero() {
-			x.t.note("the source refuses writes since %s: --unfence ends that", since.Format(time.RFC3339))
+			x.Fenced, x.Since = true, since.Format(time.RFC3339) // by a cut that was killed, or made
+			x.t.note("the source refuses writes since %s: --unfence ends that", x.Since)
 		}
 	}
 	if err := x.copyOnce(x.total()); err != nil {

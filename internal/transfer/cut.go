@@ -63,8 +63,9 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	begun := time.Now()
 	defer func() { cut.Held = time.Since(begun) }()
 	cut.Since = m.c.Now().UTC().Truncate(time.Second)
-	if !before.IsZero() {
+	if !before.IsZero() { // a cut that was killed has begun it
 		cut.Since = before
+		begun = begun.Add(-max(0, m.c.Now().Sub(before)))
 	}
 	cut.Fenced = true
 	err = m.behindFence(ctx, fencer, o, &cut)
