@@ -41,14 +41,14 @@ func (c *compareCommand) Run(t *terminal) error {
 	if err := c.check("from", "to"); err != nil {
 		return err
 	}
-	from, err := c.openFrom(t, place.Look)
+	from, err := c.openFrom(t, place.Look, toCompare)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = from.Close() }()
 	to, err := c.openTo(t, place.Look)
 	if err != nil {
-		return err
+		return noStore(c.To, err, toCompare)
 	}
 	defer func() { _ = to.Close() }()
 	if f, ok := from.(driver.Fencer); ok {

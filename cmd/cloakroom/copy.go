@@ -77,6 +77,7 @@ type copying struct {
 	place    *placeFile
 	p        *progress
 	counted  int64         // of p
+	first    int64         // copied in the first pass
 	pass     time.Duration // how long the last pass took
 	compare  time.Duration // how long it takes to compare everything
 }
@@ -91,7 +92,7 @@ func (c *copyCommand) Run(t *terminal) error {
 	}
 	switch {
 	case c.Quick && !c.Cut, c.Accept && !c.Cut:
-		return misuse("--quick and --accept-differences are of --cut, which is missing")
+		return misuse("--quick and --accept-differences go with --cut, which is missing")
 	case c.Cut:
 		if err := c.ready(t); err != nil {
 			return err
@@ -115,7 +116,7 @@ func (c *copyCommand) Run(t *terminal) error {
 
 // open opens both stores.
 func (x *copying) open() (err error) {
-	if x.from, err = x.openFrom(x.t, place.Modify); err != nil {
+	if x.from, err = x.openFrom(x.t, place.Modify, toCopy); err != nil {
 		return err
 	}
 	if x.to, err = x.makeTo(x.t); err != nil {
@@ -149,12 +150,7 @@ func (x *copying) progress(p transfer.Progress) {
 
 // run copies, and then cuts if that is wanted.
 func (x *copying) run() error {
-	if f, ok := x.from.(driver.Fencer); ok {
-		if since, err := f.Fenced(x.t.ctx); err == nil && !since.IsZero() {
-			x.Fenced, x.Since = true, since.Format(time.RFC3339) // by a cut that was killed, or made
-			x.t.note("the source refuses writes since %s: --unfence ends that", x.Since)
-		}
-	}
+	x.lookForFence()
 	if err := x.copyOnce(x.total()); err != nil {
 		return err
 	}
@@ -166,15 +162,29 @@ func (x *copying) run() error {
 		return x.cut()
 	}
 	if !x.t.json {
-		x.t.say("Copied %s of %s.%s", counted(x.Copied, "record"), number(x.Listed), x.rest())
+		x.t.say("%s", x.summary())
 		x.t.say("Nothing is promised until you cut over: what is written from now on is missing at the target. Say it again with --cut.")
 	}
 	return x.partial()
 }
 
-// rest tells what wasn't copied.
-func (x *copying) rest() (text string) {
-	if n := x.Listed - x.Over - x.Left - x.Copied; n > 0 {
+// lookForFence tells if the source is fenced, by a cut that was killed or made.
+func (x *copying) lookForFence() {
+	if f, ok := x.from.(driver.Fencer); ok {
+		if since, err := f.Fenced(x.t.ctx); err == nil && !since.IsZero() {
+			x.Fenced, x.Since = true, since.Format(time.RFC3339)
+			x.t.note("the source refuses writes since %s: --unfence ends that", x.Since)
+		}
+	}
+}
+
+// summary tells what was copied, and what wasn't.
+func (x *copying) summary() string {
+	text := fmt.Sprintf("Copied %s of %s.", counted(x.first, "record"), number(x.Listed))
+	if n := x.Copied - x.first; n > 0 {
+		text += fmt.Sprintf(" Written meanwhile, and copied too: %s.", number(n))
+	}
+	if n := x.Listed - x.Over - x.Left - x.first; n > 0 {
 		text += fmt.Sprintf(" The target had %s already.", number(n))
 	}
 	if x.Over > 0 {
@@ -216,7 +226,7 @@ func (x *copying) copyOnce(total int64) error {
 	x.p = nil
 	x.pass = time.Since(begun)
 	if x.Passes == 0 {
-		x.Listed, x.Over = n.Listed, n.Over
+		x.Listed, x.Over, x.first = n.Listed, n.Over, n.Copied
 	}
 	x.Passes++
 	x.Copied, x.Graves, x.Left = x.Copied+n.Copied, x.Graves+n.Graves, max(x.Left, n.Left)
@@ -258,43 +268,4 @@ func (x *copying) catchUp() error {
 		}
 	}
 	return nil
-}
-
-// rehearse tells what would be copied.
-func (x *copying) rehearse() error {
-	var err error
-	if x.from, err = x.openFrom(x.t, place.Look); err != nil {
-		return err
-	}
-	l, ok := x.from.(driver.Lister)
-	if !ok {
-		return fmt.Errorf("%v can't list its records", x.endFlags.From)
-	}
-	p := x.t.progress("records read", x.total())
-	defer p.stop()
-	for after := ""; ; {
-		part, err := l.List(x.t.ctx, after)
-		if err != nil {
-			return err
-		}
-		p.add(int64(len(part.Items)))
-		for _, item := range part.Items {
-			x.Listed++
-			switch {
-			case item.Err != nil:
-				x.told.add(transfer.Finding{ID: item.ID, Reason: transfer.UnreadableSource, Cause: item.Err})
-				x.Left++
-			case item.Record.Grave != nil:
-				x.Graves++
-			}
-		}
-		if after = part.Next; part.End {
-			break
-		}
-	}
-	if !x.t.json {
-		x.t.say("It would copy what the target doesn't have of %s, of which %s, into %v. Nothing was copied.",
-			counted(x.Listed, "record"), counted(x.Graves, "grave"), x.endFlags.To)
-	}
-	return x.partial()
 }

@@ -156,7 +156,7 @@ func (c *copyCommand) unfence(t *terminal) error {
 	if c.DryRun {
 		why = place.Look
 	}
-	from, err := c.openFrom(t, why)
+	from, err := c.openFrom(t, why, "unfence")
 	if err != nil {
 		return err
 	}

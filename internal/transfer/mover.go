@@ -106,6 +106,9 @@ func New(c Config) (*Mover, error) {
 	return m, nil
 }
 
+// Check says whether copying can begin, and changes nothing.
+func (m *Mover) Check(ctx context.Context) error { return m.begin(ctx) }
+
 // begin checks, once, that the clocks agree on what is over, and that nothing keeps the
 // target from being written to.
 func (m *Mover) begin(ctx context.Context) error {
@@ -120,7 +123,7 @@ func (m *Mover) begin(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("the target: %w", err)
 		case !since.IsZero():
-			return fmt.Errorf("the target is fenced since %s, as when it was the source of another move: if nothing uses it any more, end its fence first (cloakroom copy --unfence --from it)",
+			return fmt.Errorf("the target is fenced since %s, as when it was the source of another move: if nothing uses it any more, end its fence first: cloakroom copy --unfence, with --from in the place of --to",
 				since.Format(time.RFC3339))
 		}
 	}
