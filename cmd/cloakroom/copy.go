@@ -15,7 +15,7 @@ type copyCommand struct {
 	Cut     bool   `help:"Cut over: refuse writes at the source, copy what is left, and compare. It asks before."`
 	Quick   bool   `help:"With --cut: behind the fence, compare only what was written since everything was compared. So writes are refused for less long."`
 	Accept  bool   `name:"accept-differences" help:"With --cut: cut over although some ids differ, which are told."`
-	Unfence bool   `help:"Have --from take writes again, as to give a cut up. Nothing is copied."`
+	Unfence bool   `help:"Have the source take writes again, to give a cut up. Nothing is copied, and it doesn't ask."`
 	Resume  string `placeholder:"FILE" help:"Keep in this file how far the first pass is, and begin there. It saves time if it is interrupted."`
 	asker
 	endFlags
@@ -23,15 +23,15 @@ type copyCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*copyCommand) Help() string {
-	return `Copies everything from one store into another, while the application runs on the source: sessions, the graves of ended ones, and ledgers, with all that is in them. Say it again to copy what was written since; killed at any point, it goes on. Start no process on the target before the cut.
+	return `Copies everything from one store into another, while the application runs on the source: sessions, the graves of ended ones, and ledgers, of all apps, with all that is in them. The cookies open at the target too, as long as the application there has the same file of keys. Say it again to copy what was written since; killed at any point, it goes on. Start no process on the target before the cut.
 
-Nothing is promised until --cut. It has the source refuse writes, of all processes: the application answers 503 to them, and goes on reading. It copies what is left, compares both stores, and says that the application can be started on the target. The source stays as it is then. If anything fails, or if ids differ, the source takes writes again, and nothing is lost. With --unfence you give up later, as long as nothing uses the target.
+Nothing is promised until --cut. It has the source refuse writes, of all processes: the application answers 503 to them, and goes on reading. It copies what is left, compares both stores, and says that the application can be started on the target. The source stays as it is then. If anything fails, or if ids differ, the source takes writes again, and nothing is lost. With --unfence you give up later, as long as nothing has used the target.
 
 A session that was ended at the source ends at the target, whatever is there. Anything else that something has written at the target isn't replaced, but told. What is over isn't copied.
 
 Without --cut it never asks. The login at the source's engine has to manage its indices and index templates ("manage" and "manage_index_templates").
 
-Exit code 3 says that some ids couldn't be copied, or differ.
+Exit code 3 says that it isn't whole: some ids couldn't be copied, or differ, or it failed on the way. No cut was made then, except that --accept-differences cuts over although ids differ.
 
 Examples:
 
