@@ -16,7 +16,7 @@ type copyCommand struct {
 	Quick   bool   `help:"With --cut: behind the fence, compare only what was written since everything was compared. So writes are refused for less long."`
 	Accept  bool   `name:"accept-differences" help:"With --cut: cut over although some ids differ, which are told."`
 	Unfence bool   `help:"Have the source take writes again, to give a cut up. Nothing is copied, and it doesn't ask."`
-	Resume  string `placeholder:"FILE" help:"Keep in this file how far the first pass is, and begin there. It saves time if it is interrupted."`
+	Resume  string `placeholder:"FILE" help:"Keep in this file how far the first pass is, and begin there. It saves time if it is interrupted. The file is removed once the pass is whole."`
 	asker
 	endFlags
 }
@@ -151,7 +151,12 @@ func (x *copying) progress(p transfer.Progress) {
 // run copies, and then cuts if that is wanted.
 func (x *copying) run() error {
 	x.lookForFence()
-	if err := x.copyOnce(x.total()); err != nil {
+	total := x.total()
+	if x.place.at != "" {
+		x.t.note("--resume: the first pass goes on where it was interrupted, and counts what is left")
+		total = 0
+	}
+	if err := x.copyOnce(total); err != nil {
 		return err
 	}
 	x.place.done()
@@ -219,7 +224,7 @@ func (x *copying) total() int64 {
 
 // copyOnce makes a pass.
 func (x *copying) copyOnce(total int64) error {
-	x.p, x.counted = x.t.progress("records copied", total), 0
+	x.p, x.counted = x.t.progress("records read", total), 0
 	begun := time.Now()
 	n, err := x.m.Pass(x.t.ctx)
 	x.p.stop()
