@@ -83,6 +83,7 @@ explore:
 ## torture: an hour and more of faults under checked histories; writes docs/reliability.md
 torture: deps
 	$(GO) test -race -count=1 -timeout 30m ./internal/test/e2e/torture -each
+	$(GO) test -count=1 -timeout 10m -run TestKilled ./internal/transfer -kills 50
 	$(GO) run ./internal/test/e2e/torture/cmd/torture -for 70m -o docs/reliability.md
 
 ## bench: compares with other libraries and with the engines' limits; writes docs/benchmarks.md

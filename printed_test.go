@@ -226,7 +226,9 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"driver.Assurances": {driver.Assurances{}}, "driver.Client": {rec.Client}, "driver.Cursor": {driver.Cursor{}},
 		"driver.Due": {driver.DueNothing}, "driver.EndReason": {driver.EndRevoked}, "driver.Fact": {driver.Fact{}},
 		"driver.Grave": {*grave.Grave}, "driver.ID": {rec.ID}, "driver.Info": {rec.Info()}, "driver.Kind": {rec.Kind},
-		"driver.Layout": {rec.ID.Layout()}, "driver.Order": {driver.OrderSeen}, "driver.Period": {driver.Period{}}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
+		"driver.Layout": {rec.ID.Layout()}, "driver.Order": {driver.OrderSeen},
+		"driver.Listed": {driver.Listed{ID: rec.ID, Record: rec}}, "driver.Part": {driver.Part{Items: []driver.Listed{{ID: rec.ID, Record: rec}, {ID: id, Record: grave}}}},
+		"driver.Period": {driver.Period{}}, "driver.Problem": {driver.Problem{}}, "driver.Query": {driver.Query{}},
 		"driver.Record": {*rec, *grave}, "driver.Report": {report}, "driver.Severity": {driver.SeverityFail},
 		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}},
 		"driver.TruncatedError": {&driver.TruncatedError{}}, "driver.Value": {rec.Values[0]},
@@ -281,7 +283,7 @@ func nestings(v any) map[string]any {
 // Where a pointer is, it prints the address, with verbs that fit pointers.
 func holdsValues(v any) bool {
 	switch v.(type) {
-	case driver.Record, driver.Grave, driver.Value, driver.ValueList, cloakroom.SessionOf, cloakroom.ForeignToken, cloakroom.ForeignSession, elasticstore.ClientConfig, elasticstore.Login:
+	case driver.Record, driver.Grave, driver.Value, driver.ValueList, driver.Listed, driver.Part, cloakroom.SessionOf, cloakroom.ForeignToken, cloakroom.ForeignSession, elasticstore.ClientConfig, elasticstore.Login:
 		return true
 	}
 	return false

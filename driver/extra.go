@@ -30,6 +30,7 @@ const (
 	ExtraLabels     = "labels"     // an object of texts
 	ExtraAliases    = "aliases"    // a list of other names that the session is found by
 	ExtraDeviceKey  = "deviceKey"  // the public key of the device that the session is bound to
+	ExtraCopied     = "copied"     // the newest write id, as its text, of the state that was copied here from another store; also in a Grave's Extra
 )
 
 // ExtraReplaced is a name in the Extra of the grave of a session that a sign-in

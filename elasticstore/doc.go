@@ -117,7 +117,10 @@
 //
 // If somebody else runs Setup, the login does without the rights to templates.
 // ApplySettings needs more: manage on the indices in Elasticsearch,
-// indices:admin/settings/update in OpenSearch.
+// indices:admin/settings/update in OpenSearch. So do List and Fence, by which sessions
+// move to another store: manage on the indices and manage_index_templates in
+// Elasticsearch; in OpenSearch also indices:monitor/stats, indices:monitor/settings/get
+// and indices:admin/block/add* on the indices, and the right to delete index templates.
 //
 // Report tells which of these the login lacks, and does without others: with monitor on
 // the indices (OpenSearch: indices:monitor/stats) it tells sizes too, and with
@@ -126,6 +129,12 @@
 // With Config.ReadOnly a login needs less: in Elasticsearch read on the indices, in
 // OpenSearch read and cluster_composite_ops_ro. Report names what it couldn't see, and the
 // right that shows it.
+//
+// # Moving
+//
+// List and Fence are for moving to another store: docs/one-machine-to-cluster.md. Fence
+// sets a write block on each index, and makes an index template, Index-fence, that takes
+// precedence over all others and gives the block to new indices. Unfence takes both away.
 //
 // # Durability
 //

@@ -314,6 +314,9 @@ func (e said) blockRemedy() string {
 			"cluster.blocks.create_index to null if the engine doesn't by itself"
 	case has("[FORBIDDEN/4/"): // closed, or about to be
 		return "open the index again"
+	case has("[FORBIDDEN/8/"):
+		return "somebody has blocked this: if cloakroom copy has, as the sessions move to another store, start the application on that one, " +
+			"or end the fence with cloakroom copy --unfence; else set index.blocks.write to null"
 	case has("[FORBIDDEN/"):
 		return "somebody has blocked this: set the index.blocks, or cluster.blocks, in question to null"
 	}

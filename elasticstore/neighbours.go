@@ -139,6 +139,9 @@ func (s *Store) templatesThere(ctx context.Context) (others []otherTemplate, our
 		return nil, nil, malformed(&r, "%v", err)
 	}
 	for _, t := range body.Templates {
+		if t.Name == s.names.fence() {
+			continue // it is ours, and told by itself
+		}
 		f := otherTemplate{name: t.Name, patterns: t.Template.Patterns, priority: t.Template.Priority, dataStream: len(t.Template.DataStream) > 0}
 		if t.Name == s.names.template() {
 			ours = &f

@@ -47,6 +47,7 @@ type examination struct {
 	cluster  *clusterSettings
 	health   map[string]indexHealth // of ours, by our names
 	red      bool                   // a shard of ours has no copy that works
+	fence    *fence                 // nil: there is none, or the login may not see it
 }
 
 // reportPart is one part of a Report. It adds what it found.
@@ -54,7 +55,7 @@ type reportPart func(context.Context, *findings)
 
 func (s *Store) report(ctx context.Context) (r driver.Report, err error) {
 	x := &examination{Store: s}
-	first := [4]findings{}
+	first := [5]findings{}
 	var engineErr error
 	together(
 		func() { x.engine, engineErr = s.engine(ctx) },
@@ -62,6 +63,7 @@ func (s *Store) report(ctx context.Context) (r driver.Report, err error) {
 		func() { x.readSettings(ctx, &first[1]) },
 		func() { x.readTemplate(ctx, &first[2]) },
 		func() { x.readHealth(ctx, &first[3]) },
+		func() { x.reportFence(ctx, &first[4]) },
 	)
 	if engineErr != nil {
 		return r, engineErr

@@ -93,7 +93,7 @@ func (x *examination) reportIndex(name string, f *findings) {
 	}
 	for _, block := range []string{"read", "write", "read_only", "read_only_allow_delete"} {
 		setting := "index.blocks." + block
-		if i.settings[setting] != "true" {
+		if i.settings[setting] != "true" || setting == keyBlock && x.fence.has(i.name) {
 			continue
 		}
 		means := "its sessions can't be saved or signed out"

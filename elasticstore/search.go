@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -38,6 +39,11 @@ type page[T any] struct {
 // search makes one request for hits, and converts each or passes it over. The answer is
 // whole or an error: no shard is left out.
 func search[T any](ctx context.Context, s *Store, indices string, query object, convert func(*hit) (T, bool)) (page[T], error) {
+	return searchAt(ctx, s, indices, "", query, convert)
+}
+
+// searchAt is search with a preference for shards and their copies; "" for none.
+func searchAt[T any](ctx context.Context, s *Store, indices, preference string, query object, convert func(*hit) (T, bool)) (page[T], error) {
 	text, err := json.Marshal(query)
 	if err != nil {
 		return page[T]{}, err
@@ -45,6 +51,9 @@ func search[T any](ctx context.Context, s *Store, indices string, query object, 
 	r := request{
 		method: http.MethodPost, path: "/" + indices + "/_search", body: text,
 		query: "allow_partial_search_results=false&expand_wildcards=open,closed",
+	}
+	if preference != "" {
+		r.query += "&preference=" + url.QueryEscape(preference)
 	}
 	var p page[T]
 	_, err = s.askShards(ctx, r, func(sc *scanner) {

@@ -55,6 +55,7 @@ func (e *secured) all(t *testing.T) {
 	t.Run("password", e.testPassword)
 	t.Run("too_large", e.testTooLarge)
 	t.Run("read_only", e.testReadOnly)
+	t.Run("moving", e.testMoving)
 	t.Run("reported_of_rights", e.testReportedOfRights)
 	t.Run("reported_of_cluster", e.testReportedOfCluster)
 }

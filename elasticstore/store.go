@@ -48,6 +48,8 @@ var (
 	_ driver.Store     = (*Store)(nil)
 	_ driver.Inspector = (*Store)(nil)
 	_ driver.Refresher = (*Store)(nil)
+	_ driver.Lister    = (*Store)(nil)
+	_ driver.Fencer    = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter. It prints Config.Index, and no secrets.

@@ -28,6 +28,10 @@
 // values and some 300 bytes. Get unpacks them, which takes one or two microseconds. A
 // write of a packed record packs another.
 //
+// # Moving
+//
+// List and Fence are for copying the sessions into another store.
+//
 // # Limits
 //
 // Config.MaxRecords can bound the number of records and graves; their size has no bound.
@@ -43,6 +47,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -63,7 +68,8 @@ type Store struct {
 	max    int64
 	count  atomic.Int64 // records and graves
 	last   atomic.Uint64
-	shards *[shardCount]shard // behind a pointer, so that printing a Store never reaches the records
+	fence  atomic.Pointer[time.Time] // since when writes are refused; nil: they aren't
+	shards *[shardCount]shard        // behind a pointer, so that printing a Store never reaches the records
 }
 
 var (
@@ -71,6 +77,8 @@ var (
 	_ driver.Inspector    = (*Store)(nil)
 	_ driver.OwnedUpdater = (*Store)(nil)
 	_ driver.Assurer      = (*Store)(nil)
+	_ driver.Lister       = (*Store)(nil)
+	_ driver.Fencer       = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter. It prints the number of records and graves, and none
@@ -289,6 +297,9 @@ func (s *Store) keep(ctx context.Context, op string, r *driver.Record, check fun
 	}
 	old := sh.state(r.ID)
 	if err := check(old); err != nil {
+		return fail(op, r.ID, err)
+	}
+	if err := s.fenced(); err != nil {
 		return fail(op, r.ID, err)
 	}
 	if old == (state{}) {

@@ -19,16 +19,16 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 		if err := ctx.Err(); err != nil {
 			return report, fmt.Errorf("memstore: sweep: %w", err)
 		}
-		if !s.sweep(&s.shards[i], now, &report) {
-			return report, fmt.Errorf("memstore: sweep: %w", driver.ErrClosed)
+		if err := s.sweep(&s.shards[i], now, &report); err != nil {
+			return report, fmt.Errorf("memstore: sweep: %w", err)
 		}
 	}
 	return report, nil
 }
 
 // sweep sweeps one shard. It finds records that are over while readers go on, and then
-// ends those that haven't changed. It returns false if the store is closed.
-func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool {
+// ends those that haven't changed.
+func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) error {
 	type judged struct {
 		id      driver.ID
 		version driver.Version
@@ -50,12 +50,18 @@ func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool
 		}
 	})
 	sh.mu.RUnlock()
-	if !open || len(over) == 0 {
-		return open
+	switch {
+	case !open:
+		return driver.ErrClosed
+	case len(over) == 0:
+		return nil
 	}
 
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if err := s.fenced(); err != nil {
+		return err
+	}
 	for _, j := range over {
 		if sh.state(j.id).version != j.version {
 			continue // written meanwhile, or closed
@@ -70,5 +76,8 @@ func (s *Store) sweep(sh *shard, now time.Time, report *driver.SweepReport) bool
 		sh.put(&driver.Record{ID: j.id, Version: s.next(), Grave: &j.grave})
 		report.Buried++
 	}
-	return sh.packed != nil
+	if sh.packed == nil {
+		return driver.ErrClosed
+	}
+	return nil
 }

@@ -46,6 +46,12 @@
 //
 // Answers are certain (driver.Assurances): a save that is refused has changed nothing.
 //
+// # Moving
+//
+// List and Fence are for moving to another store: docs/one-machine-to-cluster.md. Fence
+// makes triggers in the file, whose names begin with cloakroom_fence, that refuse all
+// writes. Unfence removes them.
+//
 // # Limits
 //
 // The file must be on a local disk: network file systems don't share memory

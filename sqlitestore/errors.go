@@ -38,6 +38,8 @@ func (s *Store) fail(op string, id driver.ID, err error) error {
 		err = fmt.Errorf("%w: %w: too many saves wait for %s", driver.ErrUnavailable, driver.ErrOverloaded, s.path)
 	case errors.Is(err, batch.ErrClosed):
 		err = driver.ErrClosed
+	case isFence(err):
+		err = fenced(s.path, err)
 	case !isTold(err):
 		err = explain(s.path, err)
 	}

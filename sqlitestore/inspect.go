@@ -141,6 +141,7 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 		problem("log-large", driver.SeverityWarn,
 			"The write-ahead log is large, as some process has been reading from the file for long.", "Find and end it.")
 	}
+	report.Problems = append(report.Problems, s.fenceProblem(ctx)...)
 	return report, nil
 }
 

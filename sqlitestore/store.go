@@ -18,12 +18,13 @@ import (
 // Store is a driver.Store that keeps records in an SQLite file. Make one with Open. Its
 // methods may be called concurrently.
 type Store struct {
-	path    string
-	log     *slog.Logger
-	writer  *writer
-	saves   *batch.Batcher[item, outcome]
-	readers *pool
-	lookups *lookups
+	path     string
+	log      *slog.Logger
+	writer   *writer
+	saves    *batch.Batcher[item, outcome]
+	readers  *pool
+	lookups  *lookups
+	listings listings
 
 	closing  sync.Once
 	closeErr error
@@ -33,6 +34,8 @@ var (
 	_ driver.Store     = (*Store)(nil)
 	_ driver.Inspector = (*Store)(nil)
 	_ driver.Assurer   = (*Store)(nil)
+	_ driver.Lister    = (*Store)(nil)
+	_ driver.Fencer    = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter: a store is printed as its file's path.

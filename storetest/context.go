@@ -77,6 +77,23 @@ func (e *env) operations(record, grave, missing *driver.Record) []operation {
 			return err
 		})
 	}
+	return append(ops, e.moving()...)
+}
+
+// moving calls the methods by which a store is copied into another.
+func (e *env) moving() (ops []operation) {
+	if _, ok := e.store.(driver.Lister); ok {
+		ops = append(ops, operation{"List", func(ctx context.Context, s driver.Store) error {
+			_, err := s.(driver.Lister).List(ctx, "")
+			return err
+		}})
+	}
+	if _, ok := e.store.(driver.Fencer); ok {
+		ops = append(ops, operation{"Fenced", func(ctx context.Context, s driver.Store) error {
+			_, err := s.(driver.Fencer).Fenced(ctx)
+			return err
+		}}, operation{"Unfence", func(ctx context.Context, s driver.Store) error { return s.(driver.Fencer).Unfence(ctx) }})
+	}
 	return ops
 }
 

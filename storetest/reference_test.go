@@ -28,6 +28,8 @@ type reference struct {
 	data   *data
 	faults map[fault]bool
 
+	fenced time.Time // for fenceIsOneStores
+
 	mu     sync.Mutex // guards closed alone
 	closed bool
 }
@@ -41,6 +43,8 @@ type data struct {
 	last     uint64
 	stale    map[driver.ID]*driver.Record // the state before the last
 	writes   int
+	fenced   time.Time // since when writes are refused
+	tried    int       // writes, refused or not
 }
 
 var (
@@ -184,6 +188,9 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 	default:
 		return driver.Version{}, fmt.Errorf("reference: %w", driver.ErrExists)
 	}
+	if err := s.atFence(true); err != nil {
+		return driver.Version{}, err
+	}
 	return s.put(r), nil
 }
 
@@ -196,6 +203,9 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, fmt.Errorf("reference: %w", err)
 	}
 	if err := s.isAt(r.ID, r.Version); err != nil {
+		return driver.Version{}, err
+	}
+	if err := s.atFence(false); err != nil {
 		return driver.Version{}, err
 	}
 	return s.put(r), nil
@@ -337,6 +347,9 @@ func (s *reference) Bury(ctx context.Context, id driver.ID, g driver.Grave, v dr
 			return err
 		}
 	}
+	if err := s.atFence(false); err != nil {
+		return err
+	}
 	s.put(&driver.Record{ID: id, Grave: &g})
 	return nil
 }
@@ -434,7 +447,11 @@ func (s *reference) Sweep(ctx context.Context, now time.Time) (driver.SweepRepor
 		return report, err
 	}
 	judged := maps.Clone(s.data.searched) // as an engine would: by a search
+	err := s.atFence(false)
 	s.data.mu.Unlock()
+	if err != nil {
+		return report, err
+	}
 	tolerance := driver.ClockTolerance
 	if s.faults[sweepsTooEarly] {
 		tolerance = 0

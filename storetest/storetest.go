@@ -131,6 +131,8 @@ var families = []struct {
 	{"Second", testSecond},
 	{"Corrupt", testCorrupt},
 	{"Inspector", testInspector},
+	{"List", testList},
+	{"Fence", testFence},
 }
 
 // Run checks a store. It looks for goroutines that the store leaves behind, of

@@ -93,6 +93,17 @@ const (
 	leavesGoroutine             fault = "close leaves a goroutine"
 	forgetsAtClose              fault = "what is kept ends with the store"
 	summaryHeedsAfter           fault = "summaries begin at After"
+	listHidesGraves             fault = "list leaves graves out"
+	listHidesUnreadable         fault = "list leaves out what can't be read"
+	listSkips                   fault = "list skips between its parts"
+	listForgets                 fault = "list skips what is written behind its end"
+	listGoesByPosition          fault = "list goes by positions, which writes change"
+	listTakesAnything           fault = "list goes on anywhere"
+	fencePassesCreates          fault = "a fence lets creates through"
+	fenceLeaks                  fault = "a fence lets some writes through"
+	fenceConflicts              fault = "a fence answers conflict"
+	fenceIsOneStores            fault = "a fence is one store's"
+	fenceStays                  fault = "a fence can't be ended"
 	problemWithoutSeverity      fault = "a problem has no severity"
 )
 
@@ -169,6 +180,17 @@ var catches = map[fault]string{
 	leavesGoroutine:             "Record",
 	forgetsAtClose:              "Second/I1_acknowledged_survives_close",
 	summaryHeedsAfter:           "Inspector/summary",
+	listHidesGraves:             "List/everything",
+	listHidesUnreadable:         "List/unreadable",
+	listSkips:                   "List/goes_on_at_each_part",
+	listForgets:                 "List/what_was_written_since",
+	listGoesByPosition:          "List/beside_writers",
+	listTakesAnything:           "List/no_next",
+	fencePassesCreates:          "Fence/refuses_all_writes",
+	fenceLeaks:                  "Fence/nothing_changes_behind_it",
+	fenceConflicts:              "Fence/refuses_all_writes",
+	fenceIsOneStores:            "Fence/holds_for_others",
+	fenceStays:                  "Fence/can_be_ended",
 	problemWithoutSeverity:      "Inspector/report",
 }
 

@@ -32,6 +32,9 @@ type commands struct {
 	Ledger ledgerCommands `cmd:"" group:"tend" help:"Look after ledgers, which say who is signed in where."`
 	Sweep  sweepCommand   `cmd:"" group:"tend" help:"End the sessions that are over, and remove what is past its deadline."`
 
+	Copy    copyCommand    `cmd:"" group:"stores" help:"Copy a store into another beside the application, and cut over."`
+	Compare compareCommand `cmd:"" group:"stores" help:"Compare everything that two stores keep."`
+
 	Key   keyCommands   `cmd:"" group:"keys" help:"Make and rotate keys."`
 	Token tokenCommands `cmd:"" group:"keys" help:"Look at tokens."`
 
@@ -53,12 +56,15 @@ var groups = []kong.Group{
 	{Key: "look", Title: "To look at sessions:"},
 	{Key: "end", Title: "To end sessions:"},
 	{Key: "tend", Title: "To tend a store:"},
+	{Key: "stores", Title: "To move to another store:"},
 	{Key: "keys", Title: "Keys and tokens, without a store:"},
 	{Key: "more", Title: "More:"},
 	{Key: "manager", Title: "The application's manager, as far as its configuration is to be judged:"},
 	{Key: "engine", Title: "Settings of an engine's store, which are kept in its index template:"},
 	{Key: "filter", Title: "Which sessions:"},
 	{Key: "store", Title: "The store:"},
+	{Key: "ends", Title: "The stores:"},
+	{Key: "login", Title: "The login at an engine:"},
 }
 
 // Help implements kong.HelpProvider.

@@ -25,6 +25,7 @@ func TestInterrupted(t *testing.T) {
 	for _, args := range []string{
 		"ls", "show " + ids["BOB"].String(), "top", "stats", "sweep", "sweep --dry-run", "doctor", "doctor --fix --yes", "setup",
 		"ledger check", "ledger rebuild --all", "revoke --all --yes", "revoke --agent curl --yes", "revoke --principal ann --yes",
+		"copy --from sqlite:" + path + " --to sqlite:" + path + "2 --cut --yes", "copy --from sqlite:" + path + " --unfence",
 	} {
 		var stdout, stderr watcher
 		exit := run(ctx, append(strings.Fields(args), "--json"), strings.NewReader(""), &stdout, &stderr)

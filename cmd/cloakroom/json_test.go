@@ -19,7 +19,11 @@ var goldenCommands = []string{
 	"top --limit 2", "stats --exact", "doctor --manager --cookie-domain example.com", "doctor --key-file $HOME/none", "doctor --fix --acknowledge --yes",
 	"setup --dry-run", "setup", "ledger check", "ledger rebuild --all --dry-run", "ledger rebuild --principal ann",
 	"revoke --principal ann --dry-run", "revoke --agent curl --yes", "revoke $BOB $GUEST AaCGUF5AAlI9brXgbqNiHQ --yes", "revoke --principal ann",
-	"sweep --dry-run", "sweep", "sweep --store sqlite:$HOME/none.db", "token inspect", "token inspect --key-file $KEYS",
+	"sweep --dry-run", "sweep", "sweep --store sqlite:$HOME/none.db",
+	"copy --from sqlite:$HOME/shop.db --to sqlite:$HOME/copy.db", "compare --from sqlite:$HOME/shop.db --to sqlite:$HOME/copy.db",
+	"copy --from sqlite:$HOME/shop.db --to sqlite:$HOME/copy.db --cut --yes", "copy --from sqlite:$HOME/copy.db --to sqlite:$HOME/shop.db",
+	"copy --from sqlite:$HOME/shop.db --unfence", "compare --from sqlite:$HOME/none.db --to sqlite:$HOME/copy.db",
+	"token inspect", "token inspect --key-file $KEYS",
 	"key new $HOME/new.keys", "key rotate $HOME/new.keys", "key rotate --sign --dry-run $HOME/new.keys", "key rotate --drop --yes $HOME/new.keys",
 	"nonsense", "ls --nonsense",
 }
@@ -30,7 +34,7 @@ var normal = []struct {
 	text string
 }{
 	{regexp.MustCompile(`20\d\d-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?( UTC|Z)`), "TIME"},
-	{regexp.MustCompile(`"(seconds)":[\d.e-]+`), `"$1":N`},
+	{regexp.MustCompile(`"(seconds|held)":[\d.e-]+`), `"$1":N`},
 	{regexp.MustCompile(`"(version|go|system|revision)":"[^"]*"`), `"$1":"X"`},
 	{regexp.MustCompile(`,"modified":true|,"revision":"X"`), ""},
 	{regexp.MustCompile(`SQLite \d[\d.]*`), "SQLite N"},

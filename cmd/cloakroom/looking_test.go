@@ -22,6 +22,15 @@ func looking(ids map[string]driver.ID) []string {
 	}
 }
 
+// comparing are the commands that look at two stores.
+func comparing(store, other string) []string {
+	return []string{
+		"compare --from " + store + " --to " + other, "compare --from " + other + " --to " + store,
+		"copy --from " + store + " --to " + other + " --dry-run", "copy --from " + other + " --to " + store + " --cut --dry-run",
+		"copy --from " + store + " --unfence --dry-run",
+	}
+}
+
 func TestLookingOnSQLite(t *testing.T) {
 	noVariables(t)
 	path := filepath.Join(t.TempDir(), "shop.db")
@@ -31,7 +40,9 @@ func TestLookingOnSQLite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range looking(ids) {
+	other := filepath.Join(t.TempDir(), "other.db")
+	fileShop(t, other, false)
+	for _, args := range append(looking(ids), comparing("sqlite:"+path, "sqlite:"+other)...) {
 		if exit, stdout, stderr := command(t, "", strings.Fields(args)...); exit != exitOK && exit != exitFindings {
 			t.Errorf("%s: exit %d\n%s%s", args, exit, stdout, stderr)
 		}
@@ -69,7 +80,9 @@ func TestLookingOnEngine(t *testing.T) {
 		return answer.All.Total.Indexing.Index + answer.All.Total.Indexing.Delete + int64(len(all))<<32
 	}
 	before := writes()
-	for _, args := range looking(s.ids) {
+	other := filepath.Join(t.TempDir(), "other.db")
+	fileShop(t, other, false)
+	for _, args := range append(looking(s.ids), comparing(e.engine+"/"+e.index, "sqlite:"+other)...) {
 		if exit, stdout, stderr := command(t, "", strings.Fields(args)...); exit != exitOK && exit != exitFindings {
 			t.Errorf("%s: exit %d\n%s%s", args, exit, stdout, stderr)
 		}

@@ -1,0 +1,306 @@
+package elasticstore
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file tests the fence beyond the contract: what it leaves behind on the engine.
+
+var fenceTime = time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+
+func mustFence(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Fence(testContext(t), fenceTime); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustUnfence(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Unfence(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// blocked returns the lab's indices that take no writes.
+func (l *lab) blocked(t *testing.T) (names []string) {
+	t.Helper()
+	for name := range l.getJSON(t, "/"+l.index+"*/_settings/index.blocks.write?flat_settings=true") {
+		names = append(names, strings.TrimPrefix(name, l.index))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// TestFenceLeavesNothing: after a fence all is as it was before, also blocks that somebody
+// else had set.
+func TestFenceLeavesNothing(t *testing.T) {
+	l, s := newStore(t)
+	now := time.Now()
+	mustCreate(t, s, session(driver.LayoutDay, now))
+	old := mustCreate(t, s, session(driver.LayoutMonth, now))
+	frozen := s.names.of(old.ID)
+	l.call(t, http.MethodPut, "/"+frozen+"/_settings", `{"index.blocks.write":true}`)
+	template := string(l.call(t, http.MethodGet, "/_index_template/"+s.names.template(), ""))
+	mustFence(t, s)
+	if got := l.blocked(t); len(got) != 3 {
+		t.Errorf("blocked: %q", got)
+	}
+	// An index that is made meanwhile, by a process that knows nothing of the fence.
+	other := l.open(t, nil, nil)
+	hour := session(driver.LayoutHour, now)
+	if _, err := other.Create(testContext(t), hour); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "cloakroom copy") {
+		t.Errorf("a write into a new index: %v", err)
+	}
+	if got := l.blocked(t); len(got) != 4 {
+		t.Errorf("blocked: %q", got)
+	}
+	mustUnfence(t, s)
+	if got := l.blocked(t); !slices.Equal(got, []string{strings.TrimPrefix(frozen, l.index)}) {
+		t.Errorf("still blocked: %q", got)
+	}
+	mustCreate(t, other, hour)
+	if again := string(l.call(t, http.MethodGet, "/_index_template/"+s.names.template(), "")); again != template {
+		t.Errorf("the template was\n%s\nand is\n%s", template, again)
+	}
+	l.call(t, http.MethodGet, "/_index_template/"+s.names.fence(), "", http.StatusNotFound)
+	if info := l.getJSON(t, "/"+s.names.of(hour.ID)+"/_mapping"); len(info) != 1 {
+		t.Errorf("the index that was made meanwhile: %v", info)
+	}
+	index := s.names.of(hour.ID)
+	if list, err := s.listIndices(testContext(t), index); err != nil || list[0].mark == nil {
+		t.Errorf("the index that was made meanwhile isn't ours: %+v %v", list, err)
+	}
+}
+
+// TestFenceInPart: wherever a process that fences, or ends a fence, is killed, another one
+// completes either.
+func TestFenceInPart(t *testing.T) {
+	l := newLab(t)
+	plain := l.open(t, nil, nil)
+	r := mustCreate(t, plain, session(driver.LayoutDay, time.Now()))
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	if _, err := s.Fenced(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	killed := false
+	killAt := func(n int) {
+		killed = false
+		f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+			if req.Method != http.MethodGet {
+				if n--; n < 0 {
+					killed = true
+					return nil, errors.New("killed")
+				}
+			}
+			return send()
+		})
+	}
+	for n, whole := 0, false; !whole; n++ {
+		killAt(n)
+		err := s.Fence(testContext(t), fenceTime)
+		if whole = !killed; whole != (err == nil) {
+			t.Fatalf("killed %v: %v", killed, err)
+		}
+		f.set(nil)
+		if n%2 == 0 { // given up
+			mustUnfence(t, plain)
+			r = mustUpdate(t, plain, r)
+			continue
+		}
+		mustFence(t, plain)
+		if since, err := plain.Fenced(testContext(t)); err != nil || !since.Equal(fenceTime) {
+			t.Errorf("%v %v", since, err)
+		}
+		if _, err := plain.Update(testContext(t), r); !errors.Is(err, driver.ErrUnavailable) {
+			t.Error(err)
+		}
+		mustUnfence(t, plain)
+	}
+	for n, whole := 0, false; !whole; n++ {
+		mustFence(t, plain)
+		killAt(n)
+		err := s.Unfence(testContext(t))
+		if whole = !killed; whole != (err == nil) {
+			t.Fatalf("killed %v: %v", killed, err)
+		}
+		f.set(nil)
+		if n%2 == 0 {
+			mustFence(t, plain)
+			if _, err := plain.Update(testContext(t), r); !errors.Is(err, driver.ErrUnavailable) {
+				t.Errorf("killed at request %d of Unfence, and fenced again: %v", n, err)
+			}
+		}
+		mustUnfence(t, plain)
+		r = mustUpdate(t, plain, r)
+		if got := l.blocked(t); len(got) != 0 {
+			t.Errorf("still blocked: %q", got)
+		}
+	}
+}
+
+func mustUpdate(t *testing.T, s *Store, r *driver.Record) *driver.Record {
+	t.Helper()
+	v, err := s.Update(testContext(t), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := *r
+	c.Version = v
+	return &c
+}
+
+// TestFenceWithAHole: an index that takes writes all the same doesn't go unnoticed.
+func TestFenceWithAHole(t *testing.T) {
+	l, s := newStore(t)
+	r := mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	mustFence(t, s)
+	l.call(t, http.MethodPut, "/"+s.names.of(r.ID)+"/_settings", `{"index.blocks.write":null}`)
+	if since, err := s.Fenced(testContext(t)); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), s.names.of(r.ID)) {
+		t.Errorf("%v %v", since, err)
+	}
+	mustFence(t, s)
+	if _, err := s.Fenced(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	mustUnfence(t, s)
+
+	l.call(t, http.MethodPut, "/_index_template/"+s.names.fence(), `{"index_patterns":["`+l.index+`-nothing"]}`)
+	if err := s.Fence(testContext(t), fenceTime); err == nil || !strings.Contains(err.Error(), "not one of this package") {
+		t.Error(err)
+	}
+}
+
+// TestFenceIsReported: Report tells of the fence, and of nothing that is its doing.
+func TestFenceIsReported(t *testing.T) {
+	_, s := newStore(t)
+	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	before, err := s.Report(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustFence(t, s)
+	defer mustUnfence(t, s)
+	after, err := s.Report(testContext(t))
+	if err != nil || len(after.Problems) != len(before.Problems)+1 {
+		t.Errorf("%v\n%v\n%v", before.Problems, after.Problems, err)
+	}
+	if !slices.ContainsFunc(after.Problems, func(p driver.Problem) bool {
+		return p.Code == "writes-fenced" && p.Severity == driver.SeverityFail && strings.Contains(p.Meaning, "2026-12-01T10:00:00Z")
+	}) {
+		t.Errorf("%v", after.Problems)
+	}
+}
+
+// TestListSince: the next listing has what was written since, whatever the number of
+// shards. A login that may not see statistics gets everything again.
+func TestListSince(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, func(c *Config) { c.Shards = 3 })
+	list := func(after string) (n int, next string) {
+		for {
+			p, err := s.List(testContext(t), after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, item := range p.Items {
+				if item.Err != nil {
+					t.Error(item.Err)
+				}
+			}
+			n += len(p.Items)
+			if after = p.Next; p.End {
+				return n, after
+			}
+		}
+	}
+	var all []*driver.Record
+	for range 60 {
+		all = append(all, mustCreate(t, s, session(driver.LayoutDay, time.Now())))
+	}
+	mustCreate(t, s, session(driver.LayoutLedger, time.Now()))
+	n, next := list("")
+	if n != len(all)+1 {
+		t.Errorf("listed %d of %d: the register is no record", n, len(all)+1)
+	}
+	for range 3 {
+		for i := range 7 {
+			all[i] = mustUpdate(t, s, all[i])
+		}
+		if n, next = list(next); n != 7 {
+			t.Errorf("listed %d, and 7 were written", n)
+		}
+	}
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.Contains(req.URL.Path, "/_stats") {
+			return replyJSON(http.StatusForbidden, `{"error":{"type":"security_exception","reason":"no permissions for [indices:monitor/stats]"},"status":403}`), nil
+		}
+		return send()
+	})
+	_, next = list("")
+	if n, _ = list(next); n != len(all)+1 {
+		t.Errorf("without statistics it listed %d of %d", n, len(all)+1)
+	}
+}
+
+// TestListStrangers: documents of others in our indices are told. An index that is dropped
+// meanwhile is passed over.
+func TestListStrangers(t *testing.T) {
+	l, s := newStore(t)
+	now := time.Now()
+	day, hour := mustCreate(t, s, session(driver.LayoutDay, now)), mustCreate(t, s, session(driver.LayoutHour, now))
+	l.call(t, http.MethodPut, "/"+s.names.of(day.ID)+"/_doc/stranger", `{"kind":"session"}`)
+	l.put(t, s, hour.ID, `{"kind":"session","id":7}`)
+	misplaced := session(driver.LayoutDay, now.Add(-72*time.Hour))
+	l.call(t, http.MethodPut, "/"+s.names.of(day.ID)+"/_doc/"+misplaced.ID.String(), `{"kind":"session","id":"`+misplaced.ID.String()+`"}`)
+	var told []string
+	var found []driver.ID
+	after := ""
+	for {
+		p, err := s.List(testContext(t), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range p.Items {
+			switch {
+			case item.Err == nil:
+				found = append(found, item.ID)
+			case errors.Is(item.Err, driver.ErrCorrupt):
+				told = append(told, item.Err.Error())
+			default:
+				t.Error(item.Err)
+			}
+		}
+		if after = p.Next; p.End {
+			break
+		}
+	}
+	if !slices.Equal(found, []driver.ID{day.ID}) || len(told) != 3 {
+		t.Errorf("found %v, told %q", found, told)
+	}
+	for _, text := range []string{"stranger", hour.ID.String(), misplaced.ID.String()} {
+		if !strings.Contains(strings.Join(told, "\n"), text) {
+			t.Errorf("%s isn't told: %q", text, told)
+		}
+	}
+
+	p, err := s.List(testContext(t), "")
+	if err != nil || p.End {
+		t.Fatalf("%+v %v", p, err)
+	}
+	l.remove(t, s.names.of(hour.ID), s.names.of(day.ID))
+	for !p.End {
+		if p, err = s.List(testContext(t), p.Next); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
