@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -38,7 +39,7 @@ func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
 // mends.
 func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
 	var all Comparison
-	m.doubtful = nil
+	m.verified, m.doubtful, m.changed = false, nil, nil
 	err := m.compare(ctx, nil, &all, func(f Finding) error {
 		if f.Reason.mends() { // it was written meanwhile, or a pass has missed it
 			m.known.forget(f.ID)
@@ -51,6 +52,16 @@ func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
 	})
 	m.verified = err == nil
 	return all, err
+}
+
+// doubt has a cut count what has no id to look at again, once.
+func (m *Mover) doubt(f Finding) {
+	if !m.verified || !f.ID.IsZero() {
+		return
+	}
+	if !slices.ContainsFunc(m.doubtful, func(d Finding) bool { return d.ID.IsZero() && d.Cause.Error() == f.Cause.Error() }) {
+		m.doubtful = append(m.doubtful, f)
+	}
 }
 
 func (c *Comparison) count(f Finding) {
