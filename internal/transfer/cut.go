@@ -150,7 +150,7 @@ func (m *Mover) apart(ctx context.Context) error {
 // it is over, so this is rare. What the passes have missed is copied.
 func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 	switch {
-	case f.Reason == OnlyAtTarget:
+	case m.vanished(f):
 		ended, err := m.endAtTarget(ctx, f.ID)
 		switch {
 		case err != nil:
@@ -174,6 +174,10 @@ func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 	cut.count(f)
 	return nil
 }
+
+// vanished reports whether the source had, since the Mover was made, what only the target
+// has now. Without that, it may as well have come from another source, where it lives.
+func (m *Mover) vanished(f Finding) bool { return f.Reason == OnlyAtTarget && m.known.met(f.ID) }
 
 // settleChanged reads both sides of what has changed since everything was compared, and of
 // what was doubtful then.
