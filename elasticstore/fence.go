@@ -46,7 +46,7 @@ func (s *Store) Fence(ctx context.Context, since time.Time) error {
 			return err
 		}
 		if f == nil || f.Ending {
-			next := &fence{Since: since.UTC().Format(time.RFC3339)}
+			next := &fence{Since: since.UTC().Format(time.RFC3339Nano)}
 			if f != nil {
 				next.Blocked = f.Blocked
 			} else if next.Blocked, _, err = s.blocks(ctx); err != nil {

@@ -29,7 +29,7 @@ var fenceTriggers = map[string]string{
 func (s *Store) Fence(ctx context.Context, since time.Time) error {
 	return s.define(ctx, "fence", func(verb, name string) string {
 		return fmt.Sprintf("CREATE TRIGGER IF NOT EXISTS %s BEFORE %s ON records BEGIN SELECT RAISE(ABORT, '%s%s, as the sessions move to another store'); END",
-			name, verb, fenceMark, since.UTC().Format(time.RFC3339))
+			name, verb, fenceMark, since.UTC().Format(time.RFC3339Nano))
 	})
 }
 

@@ -62,7 +62,7 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	}
 	begun := time.Now()
 	defer func() { cut.Held = time.Since(begun) }()
-	cut.Since = m.c.Now().UTC().Truncate(time.Second)
+	cut.Since = m.c.Now().UTC().Truncate(time.Microsecond) // tells the fence from another's
 	if !before.IsZero() {
 		cut.Since = before
 	}
@@ -71,13 +71,24 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	if err == nil || !before.IsZero() {
 		return cut, err
 	}
+	return cut, m.giveUp(ctx, fencer, &cut, err)
+}
+
+// giveUp has the source take writes again after a cut that failed, and returns why it did.
+// A fence that another cut has set meanwhile is left: that one may have been made.
+func (m *Mover) giveUp(ctx context.Context, fencer driver.Fencer, cut *Cut, why error) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.c.Patience)
 	defer cancel()
-	if failed := m.unfence(ending, fencer); failed != nil {
-		return cut, fmt.Errorf("%w; and writes at the source are still refused: %w", err, failed)
+	since, err := fencer.Fenced(ending)
+	if err == nil && !since.IsZero() && !since.Equal(cut.Since) {
+		cut.Since = since
+		return fmt.Errorf("%w; the fence of %s is that of another cut, and stays", why, since.Format(time.RFC3339))
+	}
+	if err := m.unfence(ending, fencer); err != nil {
+		return fmt.Errorf("%w; and writes at the source are still refused: %w", why, err)
 	}
 	cut.Fenced = false
-	return cut, err
+	return why
 }
 
 // behindFence does what a cut is for, and checks that the fence held.
@@ -104,7 +115,7 @@ func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOpti
 	case err != nil:
 		return fmt.Errorf("looking after the source's fence: %w", err)
 	case !since.Equal(cut.Since):
-		return errors.New("somebody has ended the source's fence meanwhile, so writes may be missing at the target")
+		return errors.New("the source's fence isn't the one of this cut: somebody has ended that meanwhile, or cuts over too")
 	case cut.Different > 0 && !o.Accept:
 		return fmt.Errorf("%w in %d ids", ErrDifferent, cut.Different)
 	}

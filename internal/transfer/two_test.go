@@ -1,8 +1,10 @@
 package transfer_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
@@ -10,6 +12,39 @@ import (
 )
 
 // This file tests moves that meet others.
+
+// slow is a fencer that lets something happen before it fences.
+type slow struct {
+	*memstore.Store
+	before func()
+}
+
+func (s *slow) Fence(ctx context.Context, since time.Time) error {
+	if f := s.before; f != nil {
+		s.before = nil
+		f()
+	}
+	return s.Store.Fence(ctx, since)
+}
+
+// TestTwoCuts: a cut that fails leaves a fence alone that is another's.
+func TestTwoCuts(t *testing.T) {
+	for _, apart := range []time.Duration{time.Microsecond, time.Second} {
+		from, to := memstore.New(nil), memstore.New(nil)
+		create(t, from, session(driver.LayoutDay))
+		now := time.Now()
+		first, found := mover(t, from, to, func(c *transfer.Config) { c.Now = func() time.Time { return now } })
+		other := memstore.New(nil)
+		second, _ := mover(t, &slow{from, func() { mustCut(t, first, found) }}, other, func(c *transfer.Config) {
+			c.Now = func() time.Time { return now.Add(apart) }
+		})
+		create(t, other, session(driver.LayoutDay))
+		cut, err := second.Cut(t.Context(), transfer.CutOptions{})
+		if isOpen(t, from) {
+			t.Errorf("%v apart: a cut was made, and another has ended its fence: %+v %v", apart, cut, err)
+		}
+	}
+}
 
 // TestTwoSources: what was copied from another source doesn't end unasked.
 func TestTwoSources(t *testing.T) {
