@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -52,13 +53,27 @@ func (s *Store) Fence(ctx context.Context, since time.Time) error {
 			} else if next.Blocked, _, err = s.blocks(ctx); err != nil {
 				return err
 			}
-			f = next
-			if err := s.putFence(ctx, f); err != nil {
+			if f, err = s.setFence(ctx, next, f == nil); err != nil {
 				return err
 			}
 		}
 		return s.blockAll(ctx, f.Blocked)
 	})
+}
+
+// setFence makes the fence, or replaces one that is being removed. Of several that make it
+// at the same time one does: its Blocked tells blocks of others from those of the fence. It
+// returns the fence that is there then.
+func (s *Store) setFence(ctx context.Context, f *fence, create bool) (*fence, error) {
+	err := s.putFence(ctx, f, create)
+	if err == nil || !create {
+		return f, err
+	}
+	there, again := s.getFence(ctx)
+	if again != nil || there == nil || there.Ending {
+		return nil, err
+	}
+	return there, nil
 }
 
 // Unfence removes the blocks that Fence has set; see driver.Fencer. Blocks that were there
@@ -69,12 +84,15 @@ func (s *Store) Unfence(ctx context.Context) error {
 	}
 	return s.long(ctx, "unfence", func(ctx context.Context) error {
 		f, err := s.getFence(ctx)
-		if err != nil || f == nil {
+		if err != nil {
 			return err
+		}
+		if f == nil { // one whose answer was lost may be on its way
+			return s.removeFence(ctx)
 		}
 		again := f.Ending
 		f.Ending = true
-		if err := s.putFence(ctx, f); err != nil { // from now on no index is made with a block
+		if err := s.putFence(ctx, f, false); err != nil { // from now on no index is made with a block
 			return err
 		}
 		names, open, err := s.blocks(ctx)
@@ -99,13 +117,17 @@ func (s *Store) Unfence(ctx context.Context) error {
 			}
 			a.release()
 		}
-		r := request{method: http.MethodDelete, path: "/_index_template/" + s.names.fence()}
-		a, err := s.ask(ctx, r, http.StatusNotFound)
-		if err == nil {
-			a.release()
-		}
-		return err
+		return s.removeFence(ctx)
 	})
+}
+
+// removeFence removes the fence's template.
+func (s *Store) removeFence(ctx context.Context) error {
+	a, err := s.ask(ctx, request{method: http.MethodDelete, path: "/_index_template/" + s.names.fence()}, http.StatusNotFound)
+	if err == nil {
+		a.release()
+	}
+	return err
 }
 
 // Fenced returns since when the store is fenced; see driver.Fencer. An index that takes
@@ -327,9 +349,9 @@ func (s *Store) getFence(ctx context.Context) (*fence, error) {
 	return nil, &fault{certain: true, settings: true, text: fmt.Sprintf("the index template %q is not one of this package: remove it, or choose another Config.Index", s.names.fence())}
 }
 
-// putFence makes or replaces the fence's template. It is ours, of which it takes the place
-// meanwhile, with the block.
-func (s *Store) putFence(ctx context.Context, f *fence) error {
+// putFence makes the fence's template, or replaces it unless create is set. It is ours, of
+// which it takes the place meanwhile, with the block.
+func (s *Store) putFence(ctx context.Context, f *fence, create bool) error {
 	there, err := s.getTemplate(ctx)
 	if err != nil {
 		return err
@@ -355,7 +377,7 @@ func (s *Store) putFence(ctx context.Context, f *fence) error {
 	if err != nil {
 		return err
 	}
-	r := request{method: http.MethodPut, path: "/_index_template/" + s.names.fence(), body: body}
+	r := request{method: http.MethodPut, path: "/_index_template/" + s.names.fence(), query: "create=" + strconv.FormatBool(create), body: body}
 	a, err := s.ask(ctx, r)
 	if err != nil {
 		return err
