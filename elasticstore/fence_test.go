@@ -372,4 +372,16 @@ func TestFenceUnderWay(t *testing.T) {
 	})
 	mustUnfence(t, s)
 	l.call(t, http.MethodGet, template, "", http.StatusNotFound)
+
+	// A login that may do neither has nothing to end.
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.URL.Path == template && req.Method != http.MethodGet {
+			return replyJSON(http.StatusForbidden, `{"error":{"type":"security_exception","reason":"no permissions"},"status":403}`), nil
+		}
+		return send()
+	})
+	if err := s.Fence(testContext(t), fenceTime); err == nil {
+		t.Error("no error of a fence that the engine doesn't permit")
+	}
+	mustUnfence(t, s)
 }
