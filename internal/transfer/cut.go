@@ -84,11 +84,20 @@ func (m *Mover) giveUp(ctx context.Context, fencer driver.Fencer, cut *Cut, why 
 		cut.Since = since
 		return fmt.Errorf("%w; the fence of %s is that of another cut, and stays", why, since.Format(time.RFC3339))
 	}
-	if err := m.unfence(ending, fencer); err != nil {
+	if err := m.unfence(ending, fencer); err != nil && !m.isOpen(ctx, fencer) {
 		return fmt.Errorf("%w; and writes at the source are still refused: %w", why, err)
 	}
 	cut.Fenced = false
 	return why
+}
+
+// isOpen reports whether the source has no fence, as when what kept the fence from being
+// set keeps it from being ended.
+func (m *Mover) isOpen(ctx context.Context, fencer driver.Fencer) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), oneTry)
+	defer cancel()
+	since, err := fencer.Fenced(ctx)
+	return err == nil && since.IsZero()
 }
 
 // behindFence does what a cut is for, and checks that the fence held.
@@ -119,7 +128,7 @@ func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOpti
 	case cut.Different > 0 && !o.Accept:
 		return fmt.Errorf("%w in %d ids", ErrDifferent, cut.Different)
 	}
-	return nil
+	return m.checkClocks(ctx) // what is over was left out, and nobody saw the clock since the beginning
 }
 
 // lastPass copies what is left. If that lists the whole source, it returns its sums.
