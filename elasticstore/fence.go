@@ -212,6 +212,7 @@ func (s *Store) blockAll(ctx context.Context, except []string) error {
 			return nil
 		}
 		var failed *fault
+		known := len(sure)
 		for names := range slices.Chunk(left, atOnce) {
 			f, err := s.block(ctx, names, blocked, sure)
 			if err != nil {
@@ -220,6 +221,9 @@ func (s *Store) blockAll(ctx context.Context, except []string) error {
 			if f != nil {
 				failed = f
 			}
+		}
+		if failed == nil && len(sure) == known {
+			failed = &fault{certain: true, text: "the engine doesn't say that it blocks " + quoted(left)}
 		}
 		if failed != nil && (failed.forbidden || b.tries > 8 || !b.pause(ctx)) {
 			return failed

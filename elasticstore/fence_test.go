@@ -174,6 +174,19 @@ func TestFenceWithAHole(t *testing.T) {
 	}
 	mustUnfence(t, s)
 
+	f := newFaulty(l.client)
+	silent := l.open(t, f, nil)
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, "/_block/write") {
+			return replyJSON(http.StatusOK, `{"acknowledged":true,"shards_acknowledged":true,"indices":[]}`), nil
+		}
+		return send()
+	})
+	if err := silent.Fence(testContext(t), fenceTime); err == nil || !strings.Contains(err.Error(), "doesn't say that it blocks") {
+		t.Error(err)
+	}
+	mustUnfence(t, s)
+
 	l.call(t, http.MethodPut, "/_index_template/"+s.names.fence(), `{"index_patterns":["`+l.index+`-nothing"]}`)
 	if err := s.Fence(testContext(t), fenceTime); err == nil || !strings.Contains(err.Error(), "not one of this package") {
 		t.Error(err)
