@@ -36,11 +36,14 @@ func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
 
 // Verify compares everything while the application is at work, so that a cut needs to
 // compare only what was written since (CutOptions.Changed). It doesn't count what copying
-// mends.
+// mends. What the target has refused isn't mended by that.
 func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
 	var all Comparison
 	m.verified, m.doubtful, m.changed = false, nil, nil
 	err := m.compare(ctx, nil, &all, func(f Finding) error {
+		if f.Reason.mends() && m.wasTold(f.ID, Refused) {
+			f.Reason = Refused
+		}
 		if f.Reason.mends() { // it was written meanwhile, or a pass has missed it
 			m.known.forget(f.ID)
 		} else if !m.vanished(f) { // which a cut ends

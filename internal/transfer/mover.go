@@ -169,6 +169,13 @@ func (m *Mover) find(f Finding) {
 	m.c.Found(f)
 }
 
+// wasTold reports whether a finding was told.
+func (m *Mover) wasTold(id driver.ID, why Reason) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told[told{id, why}]
+}
+
 // list returns the next part of a listing. It tries again while a store is in trouble.
 func (m *Mover) list(ctx context.Context, l driver.Lister, which, after string) (driver.Part, error) {
 	for b := m.backoff(); ; {
