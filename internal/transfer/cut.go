@@ -68,7 +68,11 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	}
 	cut.Fenced = true
 	err = m.behindFence(ctx, fencer, o, &cut)
-	if err == nil || !before.IsZero() {
+	switch {
+	case err == nil:
+		return cut, nil
+	case !before.IsZero():
+		cut.Fenced = !m.isOpen(ctx, fencer) // whoever has set it may have ended it
 		return cut, err
 	}
 	return cut, m.giveUp(ctx, fencer, &cut, err)

@@ -46,6 +46,21 @@ func TestTwoCuts(t *testing.T) {
 	}
 }
 
+// TestFenceEnded: a fence that was there before the cut, and that somebody ends meanwhile,
+// isn't told as one that stays.
+func TestFenceEnded(t *testing.T) {
+	from, inner := memstore.New(nil), memstore.New(nil)
+	create(t, from, session(driver.LayoutDay))
+	if err := from.Fence(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	to := &failing{Store: inner, Lister: inner, fail: func(string) error { return from.Unfence(t.Context()) }}
+	m, _ := mover(t, from, to, nil)
+	if cut, err := m.Cut(t.Context(), transfer.CutOptions{}); err == nil || cut.Fenced {
+		t.Errorf("%+v %v", cut, err)
+	}
+}
+
 // TestTwoSources: what was copied from another source doesn't end unasked.
 func TestTwoSources(t *testing.T) {
 	first, second, to := newFile(t), newFile(t), memstore.New(nil)
