@@ -94,3 +94,30 @@ func TestFenceIsTold(t *testing.T) {
 		t.Error("Report tells of a fence that was ended")
 	}
 }
+
+// TestFenceWithAHole: a fence of which somebody has removed a part doesn't go unnoticed.
+func TestFenceWithAHole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openAt(t, path, nil)
+	since := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	if err := s.Fence(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := execute(c, "DROP TRIGGER "+fenceTriggers["INSERT"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Fenced(t.Context()); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "1 of the 3") {
+		t.Error(err)
+	}
+	if err := s.Fence(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Fenced(t.Context()); err != nil || !got.Equal(since) {
+		t.Errorf("%v %v", got, err)
+	}
+}

@@ -43,10 +43,10 @@ Examples:
 
 // copyResult is the command's members of the result.
 type copyResult struct {
-	Listed  int64   `json:"listed"` // in the first pass: records and graves of the source
+	Listed  int64   `json:"listed"` // in the pass that listed most, which is all: records and graves of the source
 	Copied  int64   `json:"copied"` // in all passes
 	Graves  int64   `json:"graves"` // of these
-	Over    int64   `json:"over"`   // of the first pass: matter no more
+	Over    int64   `json:"over"`   // in that pass: matter no more
 	Left    int64   `json:"left"`   // weren't copied, and were told
 	Removed int64   `json:"removed"`
 	Passes  int     `json:"passes"`
@@ -231,7 +231,10 @@ func (x *copying) copyOnce(total int64) error {
 	x.p = nil
 	x.pass = time.Since(begun)
 	if x.Passes == 0 {
-		x.Listed, x.Over, x.first = n.Listed, n.Over, n.Copied
+		x.first = n.Copied
+	}
+	if n.Listed > x.Listed { // that of a run that goes on isn't the first
+		x.Listed, x.Over = n.Listed, n.Over
 	}
 	x.Passes++
 	x.Copied, x.Graves, x.Left = x.Copied+n.Copied, x.Graves+n.Graves, max(x.Left, n.Left)

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
@@ -28,6 +30,7 @@ func (x *copying) cut() error {
 	if !x.Fenced && (x.t.interactive() || x.t.json) {
 		x.t.note("writes at the source are refused from now on")
 	}
+	signal.Ignore(syscall.SIGPIPE) // whoever reads this may leave, and a fence must not stay by that
 	p := x.t.progress("cutting over", -1)
 	cut, err := x.m.Cut(x.t.ctx, transfer.CutOptions{Accept: x.Accept, Changed: x.Quick})
 	p.stop()
@@ -44,6 +47,9 @@ func (x *copying) cut() error {
 	}
 	x.Whole = cut.Different == 0
 	x.tellCut(cut)
+	if x.t.stdout.failed() != nil {
+		x.t.warn("It is cut over all the same: writes at the source are refused. To give up, as long as nothing uses the target, run \"cloakroom copy --unfence\" with the same --from.")
+	}
 	if cut.Different > 0 {
 		return exitError{exitPartial, fmt.Errorf("%s differ, see above", counted(cut.Different, "id"))}
 	}

@@ -91,3 +91,28 @@ func placeAt(t *testing.T, text string) place.Place {
 	}
 	return p
 }
+
+// TestCopyGoesOn: a copy that goes on counts all that the source has.
+func TestCopyGoesOn(t *testing.T) {
+	noVariables(t)
+	folder := t.TempDir()
+	source, target, path := filepath.Join(folder, "from.db"), filepath.Join(folder, "to.db"), filepath.Join(folder, "place")
+	crowd(t, source, 50)
+	from, err := place.Parse("sqlite:" + source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to, err := place.Parse("sqlite:" + target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := openPlaceFile(path, from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.keep("20."+strings.Repeat("A", 26), &terminal{})
+	exit, stdout, stderr := command(t, "", "copy", "--from", "sqlite:"+source, "--to", "sqlite:"+target, "--resume", path)
+	if exit != exitOK || !strings.Contains(stdout, "Copied 50 records of 50.") {
+		t.Errorf("exit %d\n%s%s", exit, stdout, stderr)
+	}
+}

@@ -68,8 +68,9 @@ type Mover struct {
 	resumed  bool   // the next pass begins behind the beginning
 	known    known
 	apps     apps
-	verified bool      // Verify has compared everything
-	doubtful []Finding // what it has found and not mended
+	verified bool        // Verify has compared everything
+	doubtful []Finding   // what it has found and not mended
+	changed  []driver.ID // what passes have copied or left since
 	memory   gate
 	strategy strategy
 
@@ -169,6 +170,13 @@ func (m *Mover) find(f Finding) {
 		m.told[t] = true
 	}
 	m.c.Found(f)
+}
+
+// wasTold reports whether a finding was told.
+func (m *Mover) wasTold(id driver.ID, why Reason) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told[told{id, why}]
 }
 
 // list returns the next part of a listing. It tries again while a store is in trouble.

@@ -22,11 +22,11 @@ func (m *Mover) Pass(ctx context.Context) (Counts, error) {
 	return m.pass(ctx, nil)
 }
 
-// pass is Pass that has a look at what is listed and copied.
-func (m *Mover) pass(ctx context.Context, w *watch) (Counts, error) {
+// pass is Pass that calls each, unless it is nil, with all that is listed, one at a time.
+func (m *Mover) pass(ctx context.Context, each func(driver.Listed)) (Counts, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &pass{m: m, ctx: ctx, cancel: cancel, parts: make(chan part, 4), watch: w}
+	p := &pass{m: m, ctx: ctx, cancel: cancel, parts: make(chan part, 4), each: each}
 	var ended sync.WaitGroup
 	ended.Go(p.follow)
 	next, err := p.run()
@@ -53,16 +53,10 @@ type pass struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // records in flight
 	parts  chan part
-	watch  *watch // nil: nobody has a look
+	each   func(driver.Listed)
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards counts, and the Mover's changed
 	counts Counts
-}
-
-// watch is what a cut wants to know of its last pass.
-type watch struct {
-	each   func(driver.Listed) // called with all that is listed, one at a time; nil: not
-	copied []driver.ID
 }
 
 // part is a part of the listing that is under way.
@@ -109,17 +103,20 @@ func (p *pass) ended(err error) error {
 
 // begin puts a listed state in a goroutine of its own, once there is room.
 func (p *pass) begin(l driver.Listed, part *sync.WaitGroup) {
-	if p.watch != nil && p.watch.each != nil {
-		p.watch.each(l)
+	if p.each != nil {
+		p.each(l)
 	}
 	if l.Record == nil {
-		p.m.find(Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err})
-		p.count(nil, left)
+		f := Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err}
+		p.m.find(f)
+		p.m.doubt(f)
+		p.count(l.ID, false, left)
 		return
 	}
+	ended := l.Record.Grave != nil
 	p.m.apps.learn(l.Record)
 	if same, _, _ := p.m.known.has(l.Record); same {
-		p.count(l.Record, kept)
+		p.count(l.ID, ended, kept)
 		return
 	}
 	const fields = 600 // bytes, about, of a record's fields
@@ -134,22 +131,24 @@ func (p *pass) begin(l driver.Listed, part *sync.WaitGroup) {
 			p.cancel(err)
 			return
 		}
-		p.count(l.Record, did)
+		p.count(l.ID, ended, did)
 	})
 }
 
-func (p *pass) count(r *driver.Record, did deed) {
+// count counts what became of an id. What was copied, and what wasn't, has to be compared
+// once more by a cut that compares only what has changed.
+func (p *pass) count(id driver.ID, ended bool, did deed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts.Listed++
+	if p.m.verified && (did == copied || did == left) && !id.IsZero() {
+		p.m.changed = append(p.m.changed, id)
+	}
 	switch did {
 	case copied:
 		p.counts.Copied++
-		if r.Grave != nil {
+		if ended {
 			p.counts.Graves++
-		}
-		if p.watch != nil {
-			p.watch.copied = append(p.watch.copied, r.ID)
 		}
 	case over:
 		p.counts.Over++
