@@ -230,11 +230,8 @@ func (x *copying) copyOnce(total int64) error {
 	x.p.stop()
 	x.p = nil
 	x.pass = time.Since(begun)
-	if x.Passes == 0 {
-		x.first = n.Copied
-	}
-	if n.Listed > x.Listed { // that of a run that goes on isn't the first
-		x.Listed, x.Over = n.Listed, n.Over
+	if n.Listed > x.Listed { // of a run that goes on the first pass isn't the whole one
+		x.Listed, x.Over, x.first = n.Listed, n.Over, x.Copied+n.Copied
 	}
 	x.Passes++
 	x.Copied, x.Graves, x.Left = x.Copied+n.Copied, x.Graves+n.Graves, max(x.Left, n.Left)

@@ -63,7 +63,7 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	begun := time.Now()
 	defer func() { cut.Held = time.Since(begun) }()
 	cut.Since = m.c.Now().UTC().Truncate(time.Microsecond) // tells the fence from another's
-	if !before.IsZero() { // a cut that was killed has begun it
+	if !before.IsZero() {                                  // a cut that was killed has begun it
 		cut.Since = before
 		begun = begun.Add(-max(0, m.c.Now().Sub(before)))
 	}
