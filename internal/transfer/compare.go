@@ -38,7 +38,7 @@ func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
 // mends.
 func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
 	var all Comparison
-	m.doubtful = nil
+	m.verified, m.doubtful, m.copied = false, nil, nil
 	err := m.compare(ctx, nil, &all, func(f Finding) error {
 		if f.Reason.mends() { // it was written meanwhile, or a pass has missed it
 			m.known.forget(f.ID)

@@ -31,7 +31,7 @@ type Cut struct {
 type CutOptions struct {
 	// Accept has the cut made although the stores differ in what can't be mended.
 	Accept bool
-	// Changed has the cut compare only what its last pass has copied, and what Verify has
+	// Changed has the cut compare only what was copied since Verify, and what that has
 	// found. Verify must have been called. So writes are refused for less long.
 	Changed bool
 }
@@ -88,13 +88,12 @@ func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOpti
 	if err := m.apart(ctx); err != nil {
 		return err
 	}
-	w := new(watch)
-	sums, err := m.lastPass(ctx, w, cut)
+	sums, err := m.lastPass(ctx, cut)
 	switch {
 	case err != nil:
 		return fmt.Errorf("the last pass: %w", err)
 	case o.Changed:
-		err = m.settleChanged(ctx, w.copied, cut)
+		err = m.settleChanged(ctx, cut)
 	default:
 		err = m.compare(ctx, sums, &cut.Comparison, func(f Finding) error { return m.settle(ctx, f, cut) })
 	}
@@ -113,18 +112,19 @@ func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOpti
 }
 
 // lastPass copies what is left. If that lists the whole source, it returns its sums.
-func (m *Mover) lastPass(ctx context.Context, w *watch, cut *Cut) (sums *side, err error) {
+func (m *Mover) lastPass(ctx context.Context, cut *Cut) (sums *side, err error) {
 	if m.resumed { // what is behind the place of another run isn't everything
-		n, err := m.pass(ctx, w)
+		n, err := m.pass(ctx, nil)
 		if cut.add(n); err != nil {
 			return nil, err
 		}
 	}
+	var each func(driver.Listed)
 	if m.next == "" {
 		sums = new(side)
-		w.each = m.summing(sums)
+		each = m.summing(sums)
 	}
-	n, err := m.pass(ctx, w)
+	n, err := m.pass(ctx, each)
 	cut.add(n)
 	return sums, err
 }
@@ -175,8 +175,10 @@ func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 	return nil
 }
 
-// settleChanged reads both sides of what was copied last, and of what was doubtful before.
-func (m *Mover) settleChanged(ctx context.Context, ids []driver.ID, cut *Cut) error {
+// settleChanged reads both sides of what was copied since Verify, and of what was doubtful
+// then.
+func (m *Mover) settleChanged(ctx context.Context, cut *Cut) error {
+	ids := slices.Clone(m.copied)
 	for _, f := range m.doubtful {
 		if f.ID.IsZero() { // it has no id to look at again
 			cut.count(f)

@@ -68,8 +68,9 @@ type Mover struct {
 	resumed  bool   // the next pass begins behind the beginning
 	known    known
 	apps     apps
-	verified bool      // Verify has compared everything
-	doubtful []Finding // what it has found and not mended
+	verified bool        // Verify has compared everything
+	doubtful []Finding   // what it has found and not mended
+	copied   []driver.ID // what was copied since
 	memory   gate
 	strategy strategy
 

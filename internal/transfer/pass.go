@@ -22,11 +22,11 @@ func (m *Mover) Pass(ctx context.Context) (Counts, error) {
 	return m.pass(ctx, nil)
 }
 
-// pass is Pass that has a look at what is listed and copied.
-func (m *Mover) pass(ctx context.Context, w *watch) (Counts, error) {
+// pass is Pass that calls each, if it isn't nil, with all that is listed, one at a time.
+func (m *Mover) pass(ctx context.Context, each func(driver.Listed)) (Counts, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	p := &pass{m: m, ctx: ctx, cancel: cancel, parts: make(chan part, 4), watch: w}
+	p := &pass{m: m, ctx: ctx, cancel: cancel, parts: make(chan part, 4), each: each}
 	var ended sync.WaitGroup
 	ended.Go(p.follow)
 	next, err := p.run()
@@ -53,16 +53,10 @@ type pass struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // records in flight
 	parts  chan part
-	watch  *watch // nil: nobody has a look
+	each   func(driver.Listed) // nil: nobody has a look
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards counts, and Mover.copied meanwhile
 	counts Counts
-}
-
-// watch is what a cut wants to know of its last pass.
-type watch struct {
-	each   func(driver.Listed) // called with all that is listed, one at a time; nil: not
-	copied []driver.ID
 }
 
 // part is a part of the listing that is under way.
@@ -109,8 +103,8 @@ func (p *pass) ended(err error) error {
 
 // begin puts a listed state in a goroutine of its own, once there is room.
 func (p *pass) begin(l driver.Listed, part *sync.WaitGroup) {
-	if p.watch != nil && p.watch.each != nil {
-		p.watch.each(l)
+	if p.each != nil {
+		p.each(l)
 	}
 	if l.Record == nil {
 		p.m.find(Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err})
@@ -148,8 +142,8 @@ func (p *pass) count(r *driver.Record, did deed) {
 		if r.Grave != nil {
 			p.counts.Graves++
 		}
-		if p.watch != nil {
-			p.watch.copied = append(p.watch.copied, r.ID)
+		if p.m.verified {
+			p.m.copied = append(p.m.copied, r.ID)
 		}
 	case over:
 		p.counts.Over++
