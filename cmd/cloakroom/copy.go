@@ -154,7 +154,7 @@ func (x *copying) run() error {
 			x.t.note("the source refuses writes since %s: --unfence ends that", since.Format(time.RFC3339))
 		}
 	}
-	if err := x.copyOnce(x.total()); err != nil {
+	if _, err := x.copyOnce(x.total()); err != nil {
 		return err
 	}
 	x.place.done()
@@ -207,7 +207,7 @@ func (x *copying) total() int64 {
 }
 
 // copyOnce makes a pass.
-func (x *copying) copyOnce(total int64) error {
+func (x *copying) copyOnce(total int64) (transfer.Counts, error) {
 	x.p, x.counted = x.t.progress("records copied", total), 0
 	begun := time.Now()
 	n, err := x.m.Pass(x.t.ctx)
@@ -223,9 +223,9 @@ func (x *copying) copyOnce(total int64) error {
 		x.t.emit(passLine{"pass", n.Listed, n.Copied, n.Graves, n.Over, n.Left, round(x.pass.Seconds())})
 	}
 	if err != nil && x.t.ctx.Err() == nil && x.Copied > 0 {
-		return exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
+		err = exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
 	}
-	return err
+	return n, err
 }
 
 // passLine is a pass, in JSON.
@@ -239,24 +239,9 @@ type passLine struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// catchUp makes passes until little is left to be copied, or that doesn't become less.
+// catchUp copies what was written meanwhile.
 func (x *copying) catchUp() error {
-	const (
-		most = 12
-		few  = 500 // records, which are copied in a moment
-	)
-	for last, n := int64(1)<<62, 0; n < most; n++ {
-		before := x.Copied
-		if err := x.copyOnce(0); err != nil {
-			return err
-		}
-		if now := x.Copied - before; now <= few || now > last*3/4 {
-			return nil
-		} else {
-			last = now
-		}
-	}
-	return nil
+	return transfer.CatchUp(func() (transfer.Counts, error) { return x.copyOnce(0) })
 }
 
 // rehearse tells what would be copied.

@@ -70,9 +70,7 @@ func testMove(t *testing.T, from, to driver.Store) {
 	}
 	late := new(visitor)
 	old.must(late, buy("scarf"))
-	if _, err := m.CatchUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	catchUp(t, m)
 	old.must(leaving[2], logout)
 	old.must(guests[5], visit)
 
