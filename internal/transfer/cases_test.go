@@ -385,7 +385,7 @@ func TestGivenUp(t *testing.T) {
 			to.fail = nil
 			m, found := mover(t, from, to, nil)
 			mustCut(t, m, found)
-			if code := old.do(v, visit); code != http.StatusServiceUnavailable {
+			if code := hastySite(t, from).do(v, visit); code != http.StatusServiceUnavailable {
 				t.Errorf("status %d", code)
 			}
 			if is, n, _, _ := newSite(t, mem).opens(v); !is || n != 3 {

@@ -75,7 +75,7 @@ func testMove(t *testing.T, from, to driver.Store) {
 	old.must(guests[5], visit)
 
 	cut := mustCut(t, m, found)
-	if code := old.do(guests[6], visit); code != http.StatusServiceUnavailable {
+	if code := hastySite(t, from).do(guests[6], visit); code != http.StatusServiceUnavailable {
 		t.Errorf("a write behind the fence: status %d", code)
 	}
 	if is, _, _, _ := old.opens(guests[6]); !is {
