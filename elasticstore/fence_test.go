@@ -147,6 +147,30 @@ func TestFenceInPart(t *testing.T) {
 	}
 }
 
+// TestFenceEndsBesideNewIndices: an index that is made while a fence is being ended takes
+// writes afterwards.
+func TestFenceEndsBesideNewIndices(t *testing.T) {
+	l := newLab(t)
+	now := time.Now()
+	plain := l.open(t, nil, nil)
+	mustCreate(t, plain, session(driver.LayoutDay, now))
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	mustFence(t, s)
+	made := false
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.Method == http.MethodDelete && !made { // all else is done
+			made = true
+			mustCreate(t, plain, session(driver.LayoutHour, now))
+		}
+		return send()
+	})
+	mustUnfence(t, s)
+	if got := l.blocked(t); !made || len(got) != 0 {
+		t.Errorf("made an index: %v; blocked: %q", made, got)
+	}
+}
+
 func mustUpdate(t *testing.T, s *Store, r *driver.Record) *driver.Record {
 	t.Helper()
 	v, err := s.Update(testContext(t), r)

@@ -163,14 +163,36 @@ func (n nameless) List(ctx context.Context, after string) (driver.Part, error) {
 func TestNameless(t *testing.T) {
 	from, to := memstore.New(nil), memstore.New(nil)
 	create(t, from, session(driver.LayoutDay))
-	m, _ := mover(t, nameless{from}, to, nil)
-	if c, err := m.Verify(t.Context()); err != nil || c.Different != 1 {
-		t.Errorf("%+v %v", c, err)
-	}
-	for _, quick := range []bool{true, false} {
-		if cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: quick}); !errors.Is(err, transfer.ErrDifferent) || cut.Different != 1 {
-			t.Errorf("%+v %v", cut, err)
+	for why, ends := range map[transfer.Reason][2]driver.Store{
+		transfer.UnreadableSource: {nameless{from}, to}, transfer.UnreadableTarget: {from, nameless{to}},
+	} {
+		m, found := mover(t, ends[0], ends[1], nil)
+		pass(t, m)
+		if c, err := m.Verify(t.Context()); err != nil || c.Different != 1 || !strings.Contains(found.String(), string(why)) {
+			t.Errorf("%s: %+v %v\n%v", why, c, err, found)
 		}
+		for _, quick := range []bool{true, false} {
+			if cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: quick}); !errors.Is(err, transfer.ErrDifferent) || cut.Different != 1 {
+				t.Errorf("%s: %+v %v", why, cut, err)
+			}
+		}
+	}
+}
+
+// TestCompareOver: what is over on both sides doesn't differ, also where it is looked at
+// beside something that does.
+func TestCompareOver(t *testing.T) {
+	from, to := memstore.New(nil), memstore.New(nil)
+	over, differs := session(driver.LayoutDay), session(driver.LayoutDay)
+	over.ID[14], over.ID[15] = differs.ID[14], differs.ID[15] // so that they are summed up together
+	over.Expires = over.Created.Add(-time.Hour)
+	create(t, to, over)
+	update(t, from, create(t, from, over))
+	create(t, from, differs)
+	m, found := mover(t, from, to, nil)
+	c, err := m.Compare(t.Context())
+	if told := found.String(); err != nil || c.Different != 1 || strings.Contains(told, over.ID.String()) || !strings.Contains(told, differs.ID.String()) {
+		t.Errorf("%+v %v\n%v", c, err, found)
 	}
 }
 
