@@ -147,6 +147,35 @@ func TestFenceInPart(t *testing.T) {
 	}
 }
 
+// TestFenceAgain: a fence that is set anew, while one is ended in part, knows the blocks
+// that somebody else had set before the first.
+func TestFenceAgain(t *testing.T) {
+	l := newLab(t)
+	now := time.Now()
+	plain := l.open(t, nil, nil)
+	mustCreate(t, plain, session(driver.LayoutDay, now))
+	frozen := plain.names.of(mustCreate(t, plain, session(driver.LayoutMonth, now)).ID)
+	l.call(t, http.MethodPut, "/"+frozen+"/_settings", `{"index.blocks.write":true}`)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	mustFence(t, s)
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.Method == http.MethodDelete {
+			return nil, errors.New("killed")
+		}
+		return send()
+	})
+	if err := s.Unfence(testContext(t)); err == nil {
+		t.Fatal("it wasn't killed")
+	}
+	f.set(nil)
+	mustFence(t, s)
+	mustUnfence(t, s)
+	if got := l.blocked(t); !slices.Equal(got, []string{strings.TrimPrefix(frozen, l.index)}) {
+		t.Errorf("blocked: %q", got)
+	}
+}
+
 // TestFenceEndsBesideNewIndices: an index that is made while a fence is being ended takes
 // writes afterwards.
 func TestFenceEndsBesideNewIndices(t *testing.T) {

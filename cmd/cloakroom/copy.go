@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -155,6 +156,9 @@ func (x *copying) run() error {
 		}
 	}
 	if _, err := x.copyOnce(x.total()); err != nil {
+		if x.place.at != "" && errors.Is(err, driver.ErrInvalid) {
+			return fmt.Errorf("--resume: %w: remove the file, and it begins anew", err)
+		}
 		return err
 	}
 	x.place.done()

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,5 +55,25 @@ func TestPlaceFile(t *testing.T) {
 	missing.keep("b", term)
 	if told := stderr.String(); strings.Count(told, "can't be kept") != 1 {
 		t.Errorf("told: %q", told)
+	}
+}
+
+// TestPlaceIsNone: a file with a place that is none says what to do.
+func TestPlaceIsNone(t *testing.T) {
+	noVariables(t)
+	folder := t.TempDir()
+	from, to, path := filepath.Join(folder, "from.db"), filepath.Join(folder, "to.db"), filepath.Join(folder, "place")
+	fileShop(t, from, false)
+	text, err := json.Marshal(copyPlace{From: fmt.Sprintf("SQLite, %q", from), To: fmt.Sprintf("SQLite, %q", to), Place: "nowhere"})
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	exit := run(t.Context(), []string{"copy", "--from", "sqlite:" + from, "--to", "sqlite:" + to, "--resume", path}, nil, &stdout, &stderr)
+	if exit != exitFailed || !strings.Contains(stderr.String(), "--resume: ") || !strings.Contains(stderr.String(), "remove the file") {
+		t.Errorf("exit %d: %s", exit, &stderr)
 	}
 }

@@ -271,9 +271,13 @@ func TestUnreadable(t *testing.T) {
 	if n := pass(t, m); n.Left != 2 {
 		t.Errorf("%+v", n)
 	}
-	cut, err := m.Cut(t.Context(), transfer.CutOptions{})
-	if !errors.Is(err, transfer.ErrDifferent) || cut.Different != 2 {
-		t.Errorf("%+v %v", cut, err)
+	if c, err := m.Verify(t.Context()); err != nil || c.Different != 2 {
+		t.Errorf("%+v %v", c, err)
+	}
+	for _, quick := range []bool{true, false} {
+		if cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: quick}); !errors.Is(err, transfer.ErrDifferent) || cut.Different != 2 {
+			t.Errorf("%+v %v", cut, err)
+		}
 	}
 	told := found.String()
 	for id, why := range map[driver.ID]transfer.Reason{newer.ID: transfer.UnreadableSource, there.ID: transfer.UnreadableTarget} {
@@ -281,7 +285,7 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%v isn't told as %q:\n%s", id, why, told)
 		}
 	}
-	if cut, err = m.Cut(t.Context(), transfer.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
+	if cut, err := m.Cut(t.Context(), transfer.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -533,8 +537,10 @@ func TestGoesOn(t *testing.T) {
 	if cut := mustCut(t, m, found); cut.To.Sessions != 2500 {
 		t.Errorf("%+v", cut)
 	}
-	m, _ = mover(t, from, to, func(c *transfer.Config) { c.Begin = "nowhere" })
-	if _, err := m.Pass(t.Context()); !errors.Is(err, driver.ErrInvalid) {
+	m, _ = mover(t, from, to, func(c *transfer.Config) { c.Begin, c.Patience = "nowhere", time.Hour })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := m.Pass(ctx); !errors.Is(err, driver.ErrInvalid) || ctx.Err() != nil { // it isn't tried again
 		t.Errorf("a place that is none: %v", err)
 	}
 }
