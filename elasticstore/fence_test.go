@@ -176,6 +176,36 @@ func TestFenceAgain(t *testing.T) {
 	}
 }
 
+// TestFenceIsSure: a block that is in an index's settings isn't believed, as somebody may
+// have begun it just now: the engine has to say that writes under way have ended.
+func TestFenceIsSure(t *testing.T) {
+	l := newLab(t)
+	plain := l.open(t, nil, nil)
+	index := plain.names.of(mustCreate(t, plain, session(driver.LayoutDay, time.Now())).ID)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	sure := false
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, "/_block/write") && strings.Contains(req.URL.Path, index) {
+			sure = true
+		}
+		resp, err := send()
+		if strings.HasPrefix(req.URL.Path, "/_index_template/") && req.Method == http.MethodPut { // the fence is remembered, and no block is set yet
+			l.call(t, http.MethodPut, "/"+index+"/_settings", `{"index.blocks.write":true}`)
+		}
+		return resp, err
+	})
+	mustFence(t, s)
+	f.set(nil)
+	if !sure {
+		t.Error("a setting was believed")
+	}
+	mustUnfence(t, s)
+	if got := l.blocked(t); len(got) != 0 {
+		t.Errorf("still blocked: %q", got)
+	}
+}
+
 // TestFenceEndsBesideNewIndices: an index that is made while a fence is being ended takes
 // writes afterwards.
 func TestFenceEndsBesideNewIndices(t *testing.T) {

@@ -212,3 +212,46 @@ func TestKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestProgress: a place is told when everything before it is written.
+func TestProgress(t *testing.T) {
+	from, mem := newFile(t), memstore.New(nil)
+	const n = 2500
+	for range n {
+		create(t, from, session(driver.LayoutDay))
+	}
+	to := hook(mem)
+	var begun, written atomic.Int64
+	many := make(chan struct{})
+	to.create = func(ctx context.Context, r *driver.Record) (driver.Version, error) {
+		if begun.Add(1) == 1500 { // they are under way
+			close(many)
+		}
+		<-many
+		v, err := mem.Create(ctx, r)
+		written.Add(1)
+		return v, err
+	}
+	told := 0
+	m, _ := mover(t, from, to, func(c *transfer.Config) {
+		c.Progress = func(p transfer.Progress) {
+			told++
+			have, rest := written.Load(), int64(0)
+			for after, end := p.Place, false; !end; {
+				part, err := from.List(t.Context(), after)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				rest += int64(len(part.Items))
+				after, end = part.Next, part.End
+			}
+			if have+rest < n {
+				t.Errorf("%d are written, and %d are behind the place: of %d", have, rest, n)
+			}
+		}
+	})
+	if pass(t, m); told == 0 {
+		t.Error("nothing was told")
+	}
+}
