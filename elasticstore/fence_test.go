@@ -283,29 +283,69 @@ func TestFenceIsReported(t *testing.T) {
 	}
 }
 
+// listAll lists up to the end, and returns where the next listing goes on.
+func listAll(t *testing.T, s *Store, after string) (n int, next string) {
+	t.Helper()
+	for {
+		p, err := s.List(testContext(t), after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range p.Items {
+			if item.Err != nil {
+				t.Error(item.Err)
+			}
+		}
+		n += len(p.Items)
+		if after = p.Next; p.End {
+			return n, after
+		}
+	}
+}
+
+// TestListUnderWay: where writes were under way, the next listing goes on before them, and
+// not behind what could be found. Indices that are gone are forgotten.
+func TestListUnderWay(t *testing.T) {
+	l := newLab(t)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	const n = firstListed + 20 // more than a page
+	now := time.Now()
+	var index string
+	for range n {
+		index = s.names.of(mustCreate(t, s, session(driver.LayoutDay, now)).ID)
+	}
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.HasPrefix(req.URL.Path, "/"+index+"/_stats") {
+			return replyJSON(http.StatusOK, `{"indices":{"`+index+`":{"shards":{"0":[{"routing":{"primary":true,"node":"a"},"seq_no":{"global_checkpoint":3}}]}}}}`), nil
+		}
+		return send()
+	})
+	found, next := listAll(t, s, "")
+	if found != n {
+		t.Errorf("listed %d of %d", found, n)
+	}
+	f.set(nil)
+	if found, next = listAll(t, s, next); found != n-4 {
+		t.Errorf("listed %d, and 4 were done with", found)
+	}
+	if found, next = listAll(t, s, next); found != 0 {
+		t.Errorf("listed %d, and nothing was written", found)
+	}
+	had := strings.Count(next, "/")
+	l.remove(t, index)
+	if found, next = listAll(t, s, next); found != 0 || strings.Count(next, "/") != had-1 {
+		t.Errorf("listed %d, and goes on at %s", found, next)
+	}
+}
+
 // TestListSince: the next listing has what was written since, whatever the number of
 // shards. A login that may not see statistics gets everything again.
 func TestListSince(t *testing.T) {
 	l := newLab(t)
 	f := newFaulty(l.client)
 	s := l.open(t, f, func(c *Config) { c.Shards = 3 })
-	list := func(after string) (n int, next string) {
-		for {
-			p, err := s.List(testContext(t), after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, item := range p.Items {
-				if item.Err != nil {
-					t.Error(item.Err)
-				}
-			}
-			n += len(p.Items)
-			if after = p.Next; p.End {
-				return n, after
-			}
-		}
-	}
+	list := func(after string) (int, string) { return listAll(t, s, after) }
 	var all []*driver.Record
 	for range 60 {
 		all = append(all, mustCreate(t, s, session(driver.LayoutDay, time.Now())))
