@@ -148,6 +148,89 @@ func TestFenceInPart(t *testing.T) {
 	}
 }
 
+// TestFenceAgain: a fence that is set anew, while one is ended in part, knows the blocks
+// that somebody else had set before the first.
+func TestFenceAgain(t *testing.T) {
+	l := newLab(t)
+	now := time.Now()
+	plain := l.open(t, nil, nil)
+	mustCreate(t, plain, session(driver.LayoutDay, now))
+	frozen := plain.names.of(mustCreate(t, plain, session(driver.LayoutMonth, now)).ID)
+	l.call(t, http.MethodPut, "/"+frozen+"/_settings", `{"index.blocks.write":true}`)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	mustFence(t, s)
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.Method == http.MethodDelete {
+			return nil, errors.New("killed")
+		}
+		return send()
+	})
+	if err := s.Unfence(testContext(t)); err == nil {
+		t.Fatal("it wasn't killed")
+	}
+	f.set(nil)
+	mustFence(t, s)
+	mustUnfence(t, s)
+	if got := l.blocked(t); !slices.Equal(got, []string{strings.TrimPrefix(frozen, l.index)}) {
+		t.Errorf("blocked: %q", got)
+	}
+}
+
+// TestFenceIsSure: a block that is in an index's settings isn't believed, as somebody may
+// have begun it just now: the engine has to say that writes under way have ended.
+func TestFenceIsSure(t *testing.T) {
+	l := newLab(t)
+	plain := l.open(t, nil, nil)
+	index := plain.names.of(mustCreate(t, plain, session(driver.LayoutDay, time.Now())).ID)
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	sure := false
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, "/_block/write") && strings.Contains(req.URL.Path, index) {
+			sure = true
+		}
+		resp, err := send()
+		if strings.HasPrefix(req.URL.Path, "/_index_template/") && req.Method == http.MethodPut { // the fence is remembered, and no block is set yet
+			l.call(t, http.MethodPut, "/"+index+"/_settings", `{"index.blocks.write":true}`)
+		}
+		return resp, err
+	})
+	mustFence(t, s)
+	f.set(nil)
+	if !sure {
+		t.Error("a setting was believed")
+	}
+	mustUnfence(t, s)
+	if got := l.blocked(t); len(got) != 0 {
+		t.Errorf("still blocked: %q", got)
+	}
+}
+
+// TestFenceEndsBesideNewIndices: an index that is made while a fence is being ended takes
+// writes afterwards.
+func TestFenceEndsBesideNewIndices(t *testing.T) {
+	l := newLab(t)
+	now := time.Now()
+	plain := l.open(t, nil, nil)
+	mustCreate(t, plain, session(driver.LayoutDay, now))
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	mustFence(t, s)
+	made := false
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.Method == http.MethodDelete && !made { // all else is done
+			made = true
+			mustCreate(t, plain, session(driver.LayoutHour, now))
+		}
+		return send()
+	})
+	mustUnfence(t, s)
+	if got := l.blocked(t); !made || len(got) != 0 {
+		t.Errorf("made an index: %v; blocked: %q", made, got)
+	}
+}
+
 func mustUpdate(t *testing.T, s *Store, r *driver.Record) *driver.Record {
 	t.Helper()
 	v, err := s.Update(testContext(t), r)
@@ -214,108 +297,24 @@ func TestFenceIsReported(t *testing.T) {
 	}
 }
 
-// TestListSince: the next listing has what was written since, whatever the number of
-// shards. A login that may not see statistics gets everything again.
-func TestListSince(t *testing.T) {
-	l := newLab(t)
-	f := newFaulty(l.client)
-	s := l.open(t, f, func(c *Config) { c.Shards = 3 })
-	list := func(after string) (n int, next string) {
-		for {
-			p, err := s.List(testContext(t), after)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, item := range p.Items {
-				if item.Err != nil {
-					t.Error(item.Err)
-				}
-			}
-			n += len(p.Items)
-			if after = p.Next; p.End {
-				return n, after
-			}
-		}
-	}
-	var all []*driver.Record
-	for range 60 {
-		all = append(all, mustCreate(t, s, session(driver.LayoutDay, time.Now())))
-	}
-	mustCreate(t, s, session(driver.LayoutLedger, time.Now()))
-	n, next := list("")
-	if n != len(all)+1 {
-		t.Errorf("listed %d of %d: the register is no record", n, len(all)+1)
-	}
-	for range 3 {
-		for i := range 7 {
-			all[i] = mustUpdate(t, s, all[i])
-		}
-		if n, next = list(next); n != 7 {
-			t.Errorf("listed %d, and 7 were written", n)
-		}
-	}
-	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
-		if strings.Contains(req.URL.Path, "/_stats") {
-			return replyJSON(http.StatusForbidden, `{"error":{"type":"security_exception","reason":"no permissions for [indices:monitor/stats]"},"status":403}`), nil
-		}
-		return send()
-	})
-	_, next = list("")
-	if n, _ = list(next); n != len(all)+1 {
-		t.Errorf("without statistics it listed %d of %d", n, len(all)+1)
-	}
-}
-
-// TestListStrangers: documents of others in our indices are told. An index that is dropped
-// meanwhile is passed over.
-func TestListStrangers(t *testing.T) {
+// TestFenceOfReader: a store that only reads neither fences nor ends a fence.
+func TestFenceOfReader(t *testing.T) {
 	l, s := newStore(t)
-	now := time.Now()
-	day, hour := mustCreate(t, s, session(driver.LayoutDay, now)), mustCreate(t, s, session(driver.LayoutHour, now))
-	l.call(t, http.MethodPut, "/"+s.names.of(day.ID)+"/_doc/stranger", `{"kind":"session"}`)
-	l.put(t, s, hour.ID, `{"kind":"session","id":7}`)
-	misplaced := session(driver.LayoutDay, now.Add(-72*time.Hour))
-	l.call(t, http.MethodPut, "/"+s.names.of(day.ID)+"/_doc/"+misplaced.ID.String(), `{"kind":"session","id":"`+misplaced.ID.String()+`"}`)
-	var told []string
-	var found []driver.ID
-	after := ""
-	for {
-		p, err := s.List(testContext(t), after)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, item := range p.Items {
-			switch {
-			case item.Err == nil:
-				found = append(found, item.ID)
-			case errors.Is(item.Err, driver.ErrCorrupt):
-				told = append(told, item.Err.Error())
-			default:
-				t.Error(item.Err)
-			}
-		}
-		if after = p.Next; p.End {
-			break
-		}
+	mustCreate(t, s, session(driver.LayoutDay, time.Now()))
+	reader := l.open(t, nil, func(c *Config) { c.ReadOnly = true })
+	if err := reader.Fence(testContext(t), fenceTime); !errors.Is(err, errReadOnly) {
+		t.Error(err)
 	}
-	if !slices.Equal(found, []driver.ID{day.ID}) || len(told) != 3 {
-		t.Errorf("found %v, told %q", found, told)
+	if since, err := s.Fenced(testContext(t)); err != nil || !since.IsZero() {
+		t.Errorf("a reader has fenced the store since %v, %v", since, err)
 	}
-	for _, text := range []string{"stranger", hour.ID.String(), misplaced.ID.String()} {
-		if !strings.Contains(strings.Join(told, "\n"), text) {
-			t.Errorf("%s isn't told: %q", text, told)
-		}
+	mustFence(t, s)
+	defer mustUnfence(t, s)
+	if err := reader.Unfence(testContext(t)); !errors.Is(err, errReadOnly) {
+		t.Error(err)
 	}
-
-	p, err := s.List(testContext(t), "")
-	if err != nil || p.End {
-		t.Fatalf("%+v %v", p, err)
-	}
-	l.remove(t, s.names.of(hour.ID), s.names.of(day.ID))
-	for !p.End {
-		if p, err = s.List(testContext(t), p.Next); err != nil {
-			t.Fatal(err)
-		}
+	if since, err := reader.Fenced(testContext(t)); err != nil || !since.Equal(fenceTime) {
+		t.Errorf("%v %v", since, err)
 	}
 }
 

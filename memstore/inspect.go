@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -60,6 +61,13 @@ func (s *Store) Report(ctx context.Context) (driver.Report, error) {
 				Remedy:  "Raise Config.MaxRecords, or sweep more often.",
 			})
 		}
+	}
+	if since := s.fence.Load(); since != nil {
+		report.Problems = append(report.Problems, driver.Problem{
+			Code: "writes-fenced", Severity: driver.SeverityFail,
+			Meaning: "The store takes no writes since " + since.UTC().Format(time.RFC3339) + ", as its sessions move to another store. What has to be saved is an outage.",
+			Remedy:  "Start the application on the other store, or call Unfence.",
+		})
 	}
 	return report, nil
 }

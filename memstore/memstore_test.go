@@ -100,6 +100,31 @@ func TestMaxRecords(t *testing.T) {
 	full("Create", err)
 }
 
+// TestFenceIsTold: Report tells since when the store takes no writes.
+func TestFenceIsTold(t *testing.T) {
+	s := memstore.New(nil)
+	defer func() { _ = s.Close() }()
+	problems := func() []driver.Problem {
+		r, err := s.Report(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Problems
+	}
+	if err := s.Fence(t.Context(), time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)); err != nil {
+		t.Fatal(err)
+	}
+	if p := problems(); len(p) != 1 || p[0].Code != "writes-fenced" || p[0].Severity != driver.SeverityFail || !strings.Contains(p[0].Meaning, "2026-12-01T10:00:00Z") {
+		t.Errorf("%+v", p)
+	}
+	if err := s.Unfence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p := problems(); len(p) != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 // TestMaxRecordsIsExact lets many callers compete for the last places.
 func TestMaxRecordsIsExact(t *testing.T) {
 	const most = 100

@@ -23,14 +23,17 @@ const (
 
 // rowsListed is the rows of a listing. A nil before lists everything.
 type rowsListed struct {
-	mu     sync.Mutex
-	name   string
-	before *rowsListed
-
-	rows, seqs []int64 // in order; of the rows up to the place that the listing has come to
-	partial    bool    // some are missing
-	ended      bool
+	mu      sync.Mutex
+	name    string
+	before  *versions // of the listing before, as it ended
+	now     versions  // up to the place that the listing has come to
+	partial bool      // some are missing
+	ended   bool
 }
+
+// versions are rows and their versions, in order. A copy stays as it is: they are only
+// appended to.
+type versions struct{ rows, seqs []int64 }
 
 // find returns the listing that a place is in, locked: the next one, behind an end. It
 // sets the place's name. A listing that isn't known goes on without versions.
@@ -49,7 +52,8 @@ func (x *listings) find(at *listing) *rowsListed {
 	if there != nil {
 		there.mu.Lock()
 		if there.ended && !there.partial {
-			next.before = there
+			before := there.now
+			next.before = &before
 		}
 		there.mu.Unlock()
 	}
@@ -64,9 +68,10 @@ func (x *listings) find(at *listing) *rowsListed {
 
 // cut forgets the rows behind a place, from which the listing goes on once more.
 func (l *rowsListed) cut(row int64) {
-	if i, _ := slices.BinarySearch(l.rows, row+1); i < len(l.rows) {
-		l.rows, l.seqs, l.ended = l.rows[:i], l.seqs[:i], false
-	} else if len(l.rows) > 0 && l.rows[len(l.rows)-1] < row {
+	v := &l.now
+	if i, _ := slices.BinarySearch(v.rows, row+1); i < len(v.rows) {
+		v.rows, v.seqs, l.ended = slices.Clip(v.rows[:i]), slices.Clip(v.seqs[:i]), false // the next listing may look at them
+	} else if len(v.rows) > 0 && v.rows[len(v.rows)-1] < row {
 		l.partial = true // it goes on further ahead
 	}
 }
@@ -76,21 +81,21 @@ func (l *rowsListed) saw(row, seq int64) {
 	if l.partial {
 		return
 	}
-	if len(l.rows) == mostListed {
-		l.partial, l.rows, l.seqs = true, nil, nil
+	if len(l.now.rows) == mostListed {
+		l.partial, l.now = true, versions{}
 		return
 	}
-	l.rows, l.seqs = append(l.rows, row), append(l.seqs, seq)
+	l.now.rows, l.now.seqs = append(l.now.rows, row), append(l.now.seqs, seq)
 }
 
 // has reports whether a row was listed at a version.
-func (l *rowsListed) has(row, seq int64) bool {
-	i, ok := slices.BinarySearch(l.rows, row)
-	return ok && l.seqs[i] == seq
+func (v *versions) has(row, seq int64) bool {
+	i, ok := slices.BinarySearch(v.rows, row)
+	return ok && v.seqs[i] == seq
 }
 
 // end ends a listing, and reports whether the next one can tell what was written since.
 func (l *rowsListed) end() bool {
-	l.ended, l.before = true, nil // a chain would keep all listings
+	l.ended, l.before = true, nil // it isn't needed any more
 	return !l.partial
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -156,7 +157,10 @@ func (x *copying) run() error {
 		x.t.note("--resume: the first pass goes on where it was interrupted, and counts what is left")
 		total = 0
 	}
-	if err := x.copyOnce(total); err != nil {
+	if _, err := x.copyOnce(total); err != nil {
+		if x.place.at != "" && errors.Is(err, driver.ErrInvalid) {
+			return fmt.Errorf("--resume: %w: remove the file, and it begins anew", err)
+		}
 		return err
 	}
 	x.place.done()
@@ -223,7 +227,7 @@ func (x *copying) total() int64 {
 }
 
 // copyOnce makes a pass.
-func (x *copying) copyOnce(total int64) error {
+func (x *copying) copyOnce(total int64) (transfer.Counts, error) {
 	x.p, x.counted = x.t.progress("records read", total), 0
 	begun := time.Now()
 	n, err := x.m.Pass(x.t.ctx)
@@ -239,9 +243,9 @@ func (x *copying) copyOnce(total int64) error {
 		x.t.emit(passLine{"pass", n.Listed, n.Copied, n.Graves, n.Over, n.Left, round(x.pass.Seconds())})
 	}
 	if err != nil && x.t.ctx.Err() == nil && x.Copied > 0 {
-		return exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
+		err = exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
 	}
-	return err
+	return n, err
 }
 
 // passLine is a pass, in JSON.
@@ -255,22 +259,7 @@ type passLine struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// catchUp makes passes until little is left to be copied, or that doesn't become less.
+// catchUp copies what was written meanwhile.
 func (x *copying) catchUp() error {
-	const (
-		most = 12
-		few  = 500 // records, which are copied in a moment
-	)
-	for last, n := int64(1)<<62, 0; n < most; n++ {
-		before := x.Copied
-		if err := x.copyOnce(0); err != nil {
-			return err
-		}
-		if now := x.Copied - before; now <= few || now > last*3/4 {
-			return nil
-		} else {
-			last = now
-		}
-	}
-	return nil
+	return transfer.CatchUp(func() (transfer.Counts, error) { return x.copyOnce(0) })
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,5 +115,25 @@ func TestCopyGoesOn(t *testing.T) {
 	exit, stdout, stderr := command(t, "", "copy", "--from", "sqlite:"+source, "--to", "sqlite:"+target, "--resume", path)
 	if exit != exitOK || !strings.Contains(stdout, "Copied 50 records of 50.") {
 		t.Errorf("exit %d\n%s%s", exit, stdout, stderr)
+	}
+}
+
+// TestPlaceIsNone: a file with a place that is none says what to do.
+func TestPlaceIsNone(t *testing.T) {
+	noVariables(t)
+	folder := t.TempDir()
+	from, to, path := filepath.Join(folder, "from.db"), filepath.Join(folder, "to.db"), filepath.Join(folder, "place")
+	fileShop(t, from, false)
+	text, err := json.Marshal(copyPlace{From: fmt.Sprintf("SQLite, %q", from), To: fmt.Sprintf("SQLite, %q", to), Place: "nowhere"})
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	exit := run(t.Context(), []string{"copy", "--from", "sqlite:" + from, "--to", "sqlite:" + to, "--resume", path}, nil, &stdout, &stderr)
+	if exit != exitFailed || !strings.Contains(stderr.String(), "--resume: ") || !strings.Contains(stderr.String(), "remove the file") {
+		t.Errorf("exit %d: %s", exit, &stderr)
 	}
 }

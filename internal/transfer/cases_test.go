@@ -87,6 +87,19 @@ func pass(t *testing.T, m *transfer.Mover) transfer.Counts {
 	return n
 }
 
+// catchUp makes passes until little is left, and returns the number of records copied.
+func catchUp(t *testing.T, m *transfer.Mover) (copied int64) {
+	t.Helper()
+	if err := transfer.CatchUp(func() (transfer.Counts, error) {
+		n, err := m.Pass(t.Context())
+		copied += n.Copied
+		return n, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
 // isOpen reports whether a store takes writes.
 func isOpen(t *testing.T, s driver.Store) bool {
 	t.Helper()
@@ -258,9 +271,13 @@ func TestUnreadable(t *testing.T) {
 	if n := pass(t, m); n.Left != 2 {
 		t.Errorf("%+v", n)
 	}
-	cut, err := m.Cut(t.Context(), transfer.CutOptions{})
-	if !errors.Is(err, transfer.ErrDifferent) || cut.Different != 2 {
-		t.Errorf("%+v %v", cut, err)
+	if c, err := m.Verify(t.Context()); err != nil || c.Different != 2 {
+		t.Errorf("%+v %v", c, err)
+	}
+	for _, quick := range []bool{true, false} {
+		if cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: quick}); !errors.Is(err, transfer.ErrDifferent) || cut.Different != 2 {
+			t.Errorf("%+v %v", cut, err)
+		}
 	}
 	told := found.String()
 	for id, why := range map[driver.ID]transfer.Reason{newer.ID: transfer.UnreadableSource, there.ID: transfer.UnreadableTarget} {
@@ -268,7 +285,7 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%v isn't told as %q:\n%s", id, why, told)
 		}
 	}
-	if cut, err = m.Cut(t.Context(), transfer.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
+	if cut, err := m.Cut(t.Context(), transfer.CutOptions{Accept: true}); err != nil || cut.Different != 2 || !cut.Fenced {
 		t.Errorf("%+v %v", cut, err)
 	}
 }
@@ -372,7 +389,7 @@ func TestGivenUp(t *testing.T) {
 			to.fail = nil
 			m, found := mover(t, from, to, nil)
 			mustCut(t, m, found)
-			if code := old.do(v, visit); code != http.StatusServiceUnavailable {
+			if code := hastySite(t, from).do(v, visit); code != http.StatusServiceUnavailable {
 				t.Errorf("status %d", code)
 			}
 			if is, n, _, _ := newSite(t, mem).opens(v); !is || n != 3 {
@@ -512,9 +529,8 @@ func TestGoesOn(t *testing.T) {
 	if n := pass(t, m); n.Copied == 2500 || n.Copied == 0 {
 		t.Errorf("%+v", n)
 	}
-	n, err := m.CatchUp(t.Context())
-	if err != nil || n.Copied == 0 {
-		t.Errorf("%+v %v", n, err)
+	if n := catchUp(t, m); n == 0 {
+		t.Error("nothing was left to be copied")
 	}
 	if cut := mustCut(t, m, found); cut.Copied != 0 || cut.To.Sessions != 2500 {
 		t.Errorf("%+v", cut)
@@ -524,8 +540,10 @@ func TestGoesOn(t *testing.T) {
 	if cut := mustCut(t, m, found); cut.To.Sessions != 2500 {
 		t.Errorf("%+v", cut)
 	}
-	m, _ = mover(t, from, to, func(c *transfer.Config) { c.Begin = "nowhere" })
-	if _, err := m.Pass(t.Context()); !errors.Is(err, driver.ErrInvalid) {
+	m, _ = mover(t, from, to, func(c *transfer.Config) { c.Begin, c.Patience = "nowhere", time.Hour })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := m.Pass(ctx); !errors.Is(err, driver.ErrInvalid) || ctx.Err() != nil { // it isn't tried again
 		t.Errorf("a place that is none: %v", err)
 	}
 }

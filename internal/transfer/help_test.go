@@ -41,13 +41,24 @@ type site struct {
 // newSite starts an application, as a process of its own would.
 func newSite(t *testing.T, s driver.Store) *site {
 	t.Helper()
+	return siteOf(t, s, 20*time.Second)
+}
+
+// hastySite is a site that is soon done with waiting for a fence to end.
+func hastySite(t *testing.T, s driver.Store) *site {
+	t.Helper()
+	return siteOf(t, s, 300*time.Millisecond)
+}
+
+func siteOf(t *testing.T, s driver.Store, patience time.Duration) *site {
+	t.Helper()
 	secret := []byte("a secret of a test, of 32 bytes.")
 	keys, err := cloakroom.NewKeyring(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m, err := cloakroom.New(s, keys, &cloakroom.Config{
-		Transport: cloakroom.Cookie{Insecure: true}, SweepEvery: -1, SaveTimeout: 300 * time.Millisecond,
+		Transport: cloakroom.Cookie{Insecure: true}, SweepEvery: -1, SaveTimeout: patience,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

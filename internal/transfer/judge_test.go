@@ -47,6 +47,13 @@ func blindly(r *driver.Record) *driver.Record {
 	return &driver.Record{ID: r.ID, Grave: &driver.Grave{Reason: driver.EndRevoked, At: noon, Until: r.Deadline, WriteIDs: []driver.WriteID{{9, 9}}}}
 }
 
+// again is a grave that another one has replaced.
+func again(r *driver.Record, by byte) *driver.Record {
+	g := *r.Grave
+	g.Reason, g.Writes, g.WriteIDs = driver.EndRevoked, g.Writes+1, driver.PushWriteID(g.WriteIDs, driver.WriteID{by, 0xfe})
+	return &driver.Record{ID: r.ID, Grave: &g}
+}
+
 func due(r *driver.Record, expires, deadline time.Duration) *driver.Record {
 	next := *r
 	next.Expires, next.Deadline = noon.Add(expires), noon.Add(deadline)
@@ -103,6 +110,8 @@ func TestJudge(t *testing.T) {
 		"ended blindly, without a mark":            {blindly(made(3, ours)), made(3, ours), write, Ended},
 		"ended, and used since":                    {buried(made(3, ours), ours), then(marked(made(3, ours)), 1, theirs), write, EndedInUse},
 		"ended, and used more often since":         {buried(made(3, ours), ours), then(marked(made(3, ours)), 9, theirs), write, EndedInUse},
+		"ended, and the source had gone back":      {buried(made(3, ours), ours), marked(then(made(3, ours), 4, theirs)), write, Ended},
+		"ended once more, without a mark":          {again(buried(made(3, ours), ours), ours), buried(made(3, ours), ours), write, Behind},
 		"ended on both sides alike":                {buried(made(3, ours), ours), marked(buried(made(3, ours), ours)), nothing, ""},
 		"ended at the source once more":            {blindly(made(3, ours)), marked(buried(made(3, ours), ours)), write, Behind},
 		"ended on both sides":                      {buried(made(3, ours), ours), buried(made(3, ours), theirs), nothing, ""},

@@ -111,7 +111,7 @@ func (w *walker) check(t *testing.T, s *site) {
 // a function that has them make so many requests beside a step of the move.
 func walk(t *testing.T, from, to driver.Store, n int, steps func(beside func(requests int, do func() error) error) error) {
 	t.Helper()
-	old, next := newSite(t, from), newSite(t, to)
+	old, next := hastySite(t, from), newSite(t, to)
 	turns := make(chan struct{})
 	var mu sync.Mutex
 	var walkers []*walker

@@ -70,14 +70,12 @@ func testMove(t *testing.T, from, to driver.Store) {
 	}
 	late := new(visitor)
 	old.must(late, buy("scarf"))
-	if _, err := m.CatchUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	catchUp(t, m)
 	old.must(leaving[2], logout)
 	old.must(guests[5], visit)
 
 	cut := mustCut(t, m, found)
-	if code := old.do(guests[6], visit); code != http.StatusServiceUnavailable {
+	if code := hastySite(t, from).do(guests[6], visit); code != http.StatusServiceUnavailable {
 		t.Errorf("a write behind the fence: status %d", code)
 	}
 	if is, _, _, _ := old.opens(guests[6]); !is {

@@ -2,7 +2,6 @@ package transfer
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -176,25 +175,24 @@ func (p *pass) follow() {
 }
 
 // CatchUp passes until little is left to be copied, or until that doesn't become less.
-func (m *Mover) CatchUp(ctx context.Context) (Counts, error) {
+// pass makes one pass.
+func CatchUp(pass func() (Counts, error)) error {
 	const (
 		most = 12  // passes
 		few  = 500 // records, which are copied in a moment
 	)
-	var sum Counts
 	last := int64(1) << 62
 	for range most {
-		n, err := m.Pass(ctx)
-		sum.add(n)
+		n, err := pass()
 		if err != nil {
-			return sum, fmt.Errorf("catching up: %w", err)
+			return err
 		}
-		if n.Copied <= few && !m.resumed || n.Copied > last*3/4 {
+		if n.Copied <= few || n.Copied > last*3/4 {
 			break
 		}
 		last = n.Copied
 	}
-	return sum, nil
+	return nil
 }
 
 func (c *Counts) add(n Counts) {

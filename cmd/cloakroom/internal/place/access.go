@@ -41,7 +41,7 @@ func (p Place) clientConfig(a Access) (elasticstore.ClientConfig, error) {
 		a.APIKey = ""
 	}
 	key, password := a.APIKey != "" || a.APIKeyFile != "", a.Password != "" || a.PasswordFile != ""
-	switch inURL := p.hasLogin(); {
+	switch inURL := p.HasLogin(); {
 	case inURL && (a.User != "" || a.PasswordFile != "" || a.APIKeyFile != ""):
 		return bad("the URL has a login already")
 	case inURL:
@@ -59,8 +59,8 @@ func (p Place) clientConfig(a Access) (elasticstore.ClientConfig, error) {
 	return c, nil
 }
 
-// hasLogin reports whether an address of the engine has a login.
-func (p Place) hasLogin() bool {
+// HasLogin reports whether an address of the engine has a login.
+func (p Place) HasLogin() bool {
 	for _, text := range p.client.URLs {
 		if u, err := url.Parse(text); err == nil && u.User != nil {
 			return true

@@ -20,6 +20,3 @@ func (p Place) Same(other Place) bool {
 	}
 	return slices.Equal(p.shown, other.shown) && cmp.Or(p.store.Index, defaultIndex) == cmp.Or(other.store.Index, defaultIndex)
 }
-
-// HasLogin reports whether the place's URL has a login.
-func (p Place) HasLogin() bool { return p.hasLogin() }
