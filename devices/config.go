@@ -85,7 +85,10 @@ func New(sessions *cloakroom.Manager, signIn string, config *Config) (*Page, err
 		name, url string
 		optional  bool
 	}{{"signIn", signIn, false}, {"Config.SignInAgain", c.SignInAgain, false}, {"Config.Home", c.Home, true}, {"Config.Stylesheet", c.Stylesheet, true}} {
-		if err := checkURL(u.url); err != nil && !(u.optional && u.url == "") {
+		if u.optional && u.url == "" {
+			continue
+		}
+		if err := checkURL(u.url); err != nil {
 			return nil, fmt.Errorf("devices: %s is %q: %w", u.name, u.url, err)
 		}
 	}

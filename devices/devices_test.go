@@ -183,7 +183,7 @@ func TestNobodySignedIn(t *testing.T) {
 // Ending that isn't certain is told, and repeating it makes it so.
 func TestUncertain(t *testing.T) {
 	each(t, func(t *testing.T, open func(*cloakroom.Config, *devices.Config) *site) {
-		s := open(&cloakroom.Config{SaveTimeout: 300 * time.Millisecond}, nil)
+		s := open(&cloakroom.Config{SaveTimeout: 500 * time.Millisecond}, nil)
 		phone, laptop := s.signedIn("ann", iphone, "203.0.113.9"), s.signedIn("ann", chrome, "192.0.2.1")
 		id := phone.id().String()
 		s.store.down.Store(true)

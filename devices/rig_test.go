@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -184,9 +185,7 @@ func (b *browser) do(method, target string, form url.Values) *httptest.ResponseR
 		body = strings.NewReader(form.Encode())
 	}
 	r := httptest.NewRequest(method, target, body)
-	for name, values := range b.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, b.header)
 	r.Header.Set("User-Agent", b.agent)
 	r.RemoteAddr = b.address + ":1234"
 	if form != nil {
