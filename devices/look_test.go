@@ -58,9 +58,9 @@ func TestGolden(t *testing.T) {
 	golden("not-found", laptop.post("end", "x").Body.String())
 	golden("sign-in", s.browser(chrome, "192.0.2.1").post("end", "x").Body.String())
 	golden("senseless", laptop.post("x", "").Body.String())
-	s.store.down.Store(true)
+	s.store.all.Store(true)
 	golden("uncertain", laptop.post("end", id).Body.String())
-	s.store.down.Store(false)
+	s.store.all.Store(false)
 	golden("ended", laptop.post("end", id).Body.String())
 	// From here on the old session's visits move its last activity, at a moment of their own.
 	golden("list-sign-in-again", old.list())

@@ -95,14 +95,13 @@ func (p *Page) view(r *http.Request, s *cloakroom.Session, o Outcome) *View {
 	}
 }
 
-// mayEnd reports whether the visitor signed in lately. One who isn't known to have done so,
-// as of an imported session, hasn't.
+// mayEnd reports whether the visitor signed in lately. A time that isn't known, as of an
+// imported session, is the zero one, which is long ago.
 func (p *Page) mayEnd(s *cloakroom.Session) bool {
 	if p.config.MaxAge < 0 {
 		return s.Principal() != ""
 	}
-	at := s.Authenticated()
-	return !at.IsZero() && p.config.Now().Sub(at) <= p.config.MaxAge
+	return p.config.Now().Sub(s.Authenticated()) <= p.config.MaxAge
 }
 
 // ownPath returns the page's path as the browser knows it: a router may have taken a

@@ -2,7 +2,6 @@ package devices_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -24,7 +23,7 @@ import (
 )
 
 // This file is the tests' common ground: an application with a page of devices, a store
-// that can lose answers, and browsers.
+// that may be unable to end sessions, and browsers.
 
 func TestMain(m *testing.M) { leaktest.Main(m) }
 
@@ -34,32 +33,28 @@ const (
 	iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1"
 )
 
-// lossy is a store whose graves may not be dug, or dug without an answer.
-type lossy struct {
+// stuck is a store that may be unable to end sessions.
+type stuck struct {
 	cloakroom.Store
-	down atomic.Bool // none is dug
-	lost atomic.Bool // the answer is lost
+	all atomic.Bool
+	one atomic.Pointer[cloakroom.ID] // nil: none
 }
 
 // Assurances passes on the store's.
-func (l *lossy) Assurances() driver.Assurances { return driver.AssurancesOf(l.Store) }
+func (s *stuck) Assurances() driver.Assurances { return driver.AssurancesOf(s.Store) }
 
-func (l *lossy) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
-	if l.down.Load() {
+func (s *stuck) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v driver.Version) error {
+	if one := s.one.Load(); s.all.Load() || one != nil && *one == id {
 		return cloakroom.ErrUnavailable
 	}
-	err := l.Store.Bury(ctx, id, g, v)
-	if l.lost.Load() && err == nil {
-		return fmt.Errorf("%w, %w", cloakroom.ErrUnknown, cloakroom.ErrUnavailable)
-	}
-	return err
+	return s.Store.Bury(ctx, id, g, v)
 }
 
 // site is an application with a page of devices.
 type site struct {
 	testing.TB
 	clock atomic.Int64 // milliseconds
-	store *lossy
+	store *stuck
 	log   strings.Builder
 	m     *cloakroom.Manager
 	page  *devices.Page
@@ -106,7 +101,7 @@ func memory(t testing.TB, c *cloakroom.Config, d *devices.Config) *site {
 // openSite opens an application. Its sign-in is /sign-in?name=.
 func openSite(t testing.TB, store cloakroom.Store, c *cloakroom.Config, d *devices.Config) *site {
 	t.Helper()
-	s := &site{TB: t, store: &lossy{Store: store}}
+	s := &site{TB: t, store: &stuck{Store: store}}
 	s.clock.Store(time.Now().UnixMilli())
 	var config cloakroom.Config
 	if c != nil {
