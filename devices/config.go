@@ -37,7 +37,7 @@ type Config struct {
 
 	// Text translates a text of the page for a request. A text keeps its verbs, such as
 	// %d, in their order. The text "en" is the language's tag, and "ltr" the direction of
-	// its script. Defaults to English.
+	// its script. "" stands for the English text. Defaults to English.
 	Text func(r *http.Request, english string) string
 
 	// Stylesheet is the URL of a style sheet that is loaded after the page's own, such as

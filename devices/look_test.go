@@ -132,7 +132,7 @@ func TestTranslation(t *testing.T) {
 	s.wantIn(b.list(), `Chrome on Windows`)
 	b.header.Set("Accept-Language", "de")
 	page := b.list()
-	s.wantIn(page, `Chrome unter Windows`, "Abmelden &lt;")
+	s.wantIn(page, `Chrome unter Windows`, "Abmelden &lt;", "Where you are signed in")
 	if !strings.Contains(page, `<html lang="de"`) {
 		t.Error("the page isn't German")
 	}

@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -37,7 +38,7 @@ func policyOf(stylesheet string) string {
 
 // render writes the page's own HTML.
 func (p *Page) render(w io.Writer, r *http.Request, v *View) error {
-	words := words{func(english string) string { return p.config.Text(r, english) }, v.Now}
+	words := words{func(english string) string { return cmp.Or(p.config.Text(r, english), english) }, v.Now}
 	return pageTemplate.Execute(w, &rendered{View: v, words: words, Style: template.CSS(style), Stylesheet: p.config.Stylesheet, Home: p.config.Home})
 }
 

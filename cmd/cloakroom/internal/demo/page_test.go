@@ -93,8 +93,8 @@ func TestSignIn(t *testing.T) {
 	})
 }
 
-// TestDevices: the shop's page of devices ends sessions, and asks for a new sign-in where
-// the last one was long ago.
+// TestDevices: the shop's page of devices ends sessions, and its page to sign in again
+// leads back there, and nowhere else.
 func TestDevices(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *site) {
 		a, b := s.browser(), s.browser()

@@ -111,7 +111,7 @@ func stays(info cloakroom.Info) string {
 	if info.Persistent {
 		return "Remembered: you stay signed in here when the browser is closed."
 	}
-	return "Until the browser is closed, as its ticket goes then."
+	return "Until the browser is closed, or you stay away for long."
 }
 
 // idleEnd describes when a session ends without a further visit, "" if only its deadline
