@@ -6,6 +6,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
@@ -165,7 +166,7 @@ func (x *copying) run() error {
 		return x.cut()
 	}
 	if !x.t.json {
-		x.t.say("Copied %s of %s.%s", counted(x.Copied, "record"), number(x.Listed), x.rest())
+		x.t.say("Copied %s of %s.%s", human.Counted(x.Copied, "record"), human.Number(x.Listed), x.rest())
 		x.t.say("Nothing is promised until you cut over: what is written from now on is missing at the target. Say it again with --cut.")
 	}
 	return x.partial()
@@ -174,13 +175,13 @@ func (x *copying) run() error {
 // rest tells what wasn't copied.
 func (x *copying) rest() (text string) {
 	if n := x.Listed - x.Over - x.Left - x.Copied; n > 0 {
-		text += fmt.Sprintf(" The target had %s already.", number(n))
+		text += fmt.Sprintf(" The target had %s already.", human.Number(n))
 	}
 	if x.Over > 0 {
-		text += fmt.Sprintf(" What is over wasn't copied: %s.", number(x.Over))
+		text += fmt.Sprintf(" What is over wasn't copied: %s.", human.Number(x.Over))
 	}
 	if x.Left > 0 {
-		text += fmt.Sprintf(" What couldn't be copied: %s, see above.", number(x.Left))
+		text += fmt.Sprintf(" What couldn't be copied: %s, see above.", human.Number(x.Left))
 	}
 	return text
 }
@@ -190,7 +191,7 @@ func (x *copying) partial() error {
 	if x.Left+x.told.of(transfer.EndedInUse) == 0 {
 		return nil
 	}
-	return exitError{exitPartial, fmt.Errorf("%s differ, see above", counted(x.Left+x.told.of(transfer.EndedInUse), "id"))}
+	return exitError{exitPartial, fmt.Errorf("%s differ, see above", human.Counted(x.Left+x.told.of(transfer.EndedInUse), "id"))}
 }
 
 // total is about the number of records at the source; 0: that isn't known.
@@ -223,7 +224,7 @@ func (x *copying) copyOnce(total int64) error {
 		x.t.emit(passLine{"pass", n.Listed, n.Copied, n.Graves, n.Over, n.Left, round(x.pass.Seconds())})
 	}
 	if err != nil && x.t.ctx.Err() == nil && x.Copied > 0 {
-		return exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
+		return exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", human.Counted(x.Copied, "record"), err)}
 	}
 	return err
 }
@@ -293,7 +294,7 @@ func (x *copying) rehearse() error {
 	}
 	if !x.t.json {
 		x.t.say("It would copy what the target doesn't have of %s, of which %s, into %v. Nothing was copied.",
-			counted(x.Listed, "record"), counted(x.Graves, "grave"), x.endFlags.To)
+			human.Counted(x.Listed, "record"), human.Counted(x.Graves, "grave"), x.endFlags.To)
 	}
 	return x.partial()
 }

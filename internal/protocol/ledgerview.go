@@ -1,6 +1,11 @@
 package protocol
 
-import "github.com/cloakroom-go/cloakroom/driver"
+import (
+	"context"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
+)
 
 // This file is a ledger as operators see it, who compare it with what is there.
 
@@ -20,4 +25,16 @@ func LedgerIDs(rec *driver.Record, app, principal string) (live, ending []driver
 		ending = append(ending, e.ID)
 	}
 	return live, ending, nil
+}
+
+// SignedOut returns when RevokeAll last signed a principal out, as its ledger says. The
+// zero time: never, or an earlier version did it, or the ledger is gone.
+//
+// Errors: driver.ErrCorrupt, the ledger can't be understood; those of reading.
+func (r *Records) SignedOut(ctx context.Context, principal string) (time.Time, error) {
+	l, err := r.ledger(ctx, principal)
+	if err != nil || l.SignedOut == nil || l.SignedOut.Generation != l.Generation {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(l.SignedOut.At).UTC(), nil
 }
