@@ -1,0 +1,181 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is the overview: how many sessions there are, and what becomes of them.
+
+// moments bounds a count for which the store may have no index.
+const moments = 300 * time.Millisecond
+
+// counts are an app's figures. One that is nil takes longer than a moment.
+type counts struct {
+	Sessions, SignedIn                int64 // with those that are over and not ended
+	Live, LiveSigned, Seen5m, Seen1h  *int64
+	Ended, Begun1h, Ended1h, Begun24h int64
+	Ended24h                          int64
+	EndedBy                           []endedBy // in 24 hours
+}
+
+// endedBy is how many sessions ended for a reason.
+type endedBy struct {
+	Reason driver.EndReason
+	Count  int64
+}
+
+// Anonymous returns how many of the sessions nobody has signed in to.
+func (n counts) Anonymous() int64 { return n.Sessions - n.SignedIn }
+
+// appFigures are an app's figures on the page.
+type appFigures struct {
+	App string
+	figure[counts]
+}
+
+// overviewPage is the page's data.
+type overviewPage struct {
+	Apps    []appFigures
+	App     string // whose plots are shown
+	Range   string
+	Ranges  []plotRange
+	Plots   []plot
+	Health  *healthPage
+	Every   time.Duration
+	Exactly bool
+}
+
+// overview shows the overview.
+func (c *Console) overview(v *visit) error {
+	q := v.URL.Query()
+	for name, values := range q {
+		if name != "app" && name != "range" || len(values) > 1 {
+			return bad(fmt.Sprintf("The parameters are app and range, each once: %q.", name))
+		}
+	}
+	chosen, ok := c.admin(q.Get("app"))
+	if !ok {
+		return missing(fmt.Sprintf("The console doesn't show an app %q.", q.Get("app")))
+	}
+	span, err := rangeOf(q.Get("range"))
+	if err != nil {
+		return err
+	}
+	p := &overviewPage{App: chosen.App(), Range: span.Name, Ranges: ranges(), Apps: make([]appFigures, len(c.config.Admins))}
+	plots := plotsOf(chosen, span)
+	p.Plots = make([]plot, len(plots))
+	health := &healthPage{}
+	var all sync.WaitGroup
+	for i, a := range c.config.Admins {
+		all.Go(func() {
+			p.Apps[i] = appFigures{a.App(), figureOf(v.Context(), c.shared, "counts "+a.App(), func(ctx context.Context) (counts, error) {
+				return count(ctx, a, c.config.Now())
+			})}
+		})
+	}
+	for i, x := range plots {
+		all.Go(func() { p.Plots[i] = c.plot(v, x) })
+	}
+	all.Go(func() { health.figure = c.report(v) })
+	all.Wait()
+	health.Worst = worst(health.Value.Problems)
+	p.Health = health
+	for _, a := range p.Apps {
+		p.Every = max(p.Every, a.Every)
+	}
+	if p.Every == 0 {
+		p.Every = shortest
+	}
+	for _, a := range p.Apps {
+		if !a.Ready && a.Problem == "" {
+			p.Every = time.Second
+		}
+	}
+	c.show(v, http.StatusOK, "overview", "Overview", "overview", p)
+	return nil
+}
+
+// count counts an app's sessions.
+func count(ctx context.Context, a *cloakroom.Admin, now time.Time) (n counts, err error) {
+	sums := func(to *int64, q driver.Query) func() error {
+		return func() error {
+			sum, err := a.Summarize(ctx, q)
+			*to = sum.Records
+			return err
+		}
+	}
+	hour, day := now.Add(-time.Hour), now.Add(-24*time.Hour)
+	jobs := []func() error{
+		func() error {
+			sum, err := a.Summarize(ctx, driver.Query{})
+			n.Sessions, n.SignedIn = sum.Records, sum.SignedIn
+			return err
+		},
+		sums(&n.Ended, driver.Query{Ended: true}),
+		sums(&n.Begun1h, driver.Query{CreatedFrom: hour}),
+		sums(&n.Begun24h, driver.Query{CreatedFrom: day}),
+		sums(&n.Ended1h, driver.Query{Ended: true, EndedFrom: hour}),
+		sums(&n.Ended24h, driver.Query{Ended: true, EndedFrom: day}),
+	}
+	reasons := []driver.EndReason{driver.EndDestroyed, driver.EndReplaced, driver.EndRevoked, driver.EndOverLimit, driver.EndExpired}
+	n.EndedBy = make([]endedBy, len(reasons))
+	for i, why := range reasons {
+		n.EndedBy[i].Reason = why
+		jobs = append(jobs, sums(&n.EndedBy[i].Count, driver.Query{Ended: true, EndedFrom: day, Reason: why}))
+	}
+	if err := together(jobs...); err != nil {
+		return n, err
+	}
+	return n, countSlow(ctx, a, now, &n)
+}
+
+// countSlow counts that for which stores may have no index. What takes longer than a
+// moment is left out.
+func countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time, n *counts) error {
+	bounded, cancel := context.WithTimeout(ctx, moments)
+	defer cancel()
+	part := func(q driver.Query, to func(driver.Summary)) func() error {
+		return func() error {
+			sum, err := a.Summarize(bounded, q)
+			if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+				return nil
+			}
+			if err == nil {
+				to(sum)
+			}
+			return err
+		}
+	}
+	return together(
+		part(driver.Query{ExpiresFrom: now.Truncate(time.Millisecond).Add(time.Millisecond)}, func(s driver.Summary) { n.Live, n.LiveSigned = &s.Records, &s.SignedIn }),
+		part(driver.Query{SeenFrom: now.Add(-5 * time.Minute)}, func(s driver.Summary) { n.Seen5m = &s.Records }),
+		part(driver.Query{SeenFrom: now.Add(-time.Hour)}, func(s driver.Summary) { n.Seen1h = &s.Records }),
+	)
+}
+
+// atOnce is the number of counts that are under way together.
+const atOnce = 4
+
+// together does jobs, some at the same time, and returns their errors joined.
+func together(jobs ...func() error) error {
+	errs := make([]error, len(jobs))
+	room := make(chan struct{}, atOnce)
+	var all sync.WaitGroup
+	for i, job := range jobs {
+		all.Go(func() {
+			room <- struct{}{}
+			defer func() { <-room }()
+			errs[i] = job()
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
