@@ -88,6 +88,10 @@ func (s *Shop) Open(sessions *cloakroom.Manager) {
 	s.handler = s.routes()
 }
 
+// Admin returns the view of the shop's sessions for operators. It works on the store
+// itself, so that the counts that visitors see are those of the shop alone.
+func (s *Shop) Admin() *cloakroom.Admin { return cloakroom.NewAdmin(s.meter.store, s.app) }
+
 // Close waits for saves in flight.
 func (s *Shop) Close() error { return s.sessions.Close() }
 
