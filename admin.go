@@ -39,12 +39,12 @@ func (m *Manager) Admin() *Admin {
 func NewAdmin(store Store, app string) *Admin {
 	setDefault(&app, "session")
 	const timeout = 10 * time.Second
-	events := &teller{&Events{}, slog.Default()}
+	events := newTeller(&Events{}, slog.Default())
 	records := protocol.New(store, protocol.Options{
 		App: app, Timeout: timeout, Idle: MaxLifetime, MaxLifetime: MaxLifetime, Logger: slog.Default(),
 		Fault: faultTeller(events),
 	})
-	sweeps := &sweeping{store: store, records: records, now: time.Now, every: -1}
+	sweeps := &sweeping{records: records, now: time.Now, every: -1}
 	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func(context.Context) ([]driver.Problem, error) { return nil, nil }, sweeps}
 }
 
@@ -96,7 +96,7 @@ func (a *Admin) Find(ctx context.Context, id ID) (*driver.Record, error) {
 // *driver.TruncatedError: the query has a bound (Scan), and the store reached it.
 func (a *Admin) Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error] {
 	q.App, q.Kind = a.app, driver.KindSession
-	return a.store.Search(ctx, q)
+	return a.records.Search(ctx, q)
 }
 
 // Live is Search without the sessions that have expired by now. The query's Limit counts

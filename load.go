@@ -123,6 +123,7 @@ func (m *Manager) openRemembered(s *Session, t token.Token, now time.Time) bool 
 	}
 	s.secret, s.used, s.rekey, s.strict = t.Secret, true, old, strictOf(rec)
 	s.show(rec, asOf)
+	m.own.remembered.Add(1)
 	return true
 }
 

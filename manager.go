@@ -32,6 +32,7 @@ type Manager struct {
 	sweeper   *sweeper
 	failures  failureLog
 	imports   importLimit
+	own       ownFigures
 	clash     atomic.Pointer[driver.Problem] // with another manager; nil: none was met
 }
 
@@ -62,9 +63,9 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	m := &Manager{
 		keyring: keyring, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, store: store,
-		failures: failureLog{logger: c.Logger},
+		failures: failureLog{logger: c.Logger}, own: ownFigures{since: time.Now()},
 	}
-	m.events = &teller{c.Events, c.Logger}
+	m.events = newTeller(c.Events, c.Logger)
 	m.records = protocol.New(store, protocol.Options{
 		App: c.App, Clock: clock, Timeout: c.SaveTimeout, Idle: c.IdleTimeout, MaxLifetime: c.MaxLifetime,
 		CacheFor: c.CacheFor, Imports: c.Import != nil, Logger: c.Logger, Ended: m.events.ended,
@@ -73,7 +74,7 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	for _, p := range clockProblems(c) {
 		c.Logger.Warn("cloakroom: "+p.String(), "problem", p.Code)
 	}
-	m.sweeps = &sweeping{store: store, records: m.records, now: c.Now, every: c.SweepEvery, since: time.Now()}
+	m.sweeps = &sweeping{records: m.records, now: c.Now, every: c.SweepEvery, since: time.Now()}
 	m.sweeper = startSweeper(m.sweeps, m.records, c)
 	return m, nil
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/dancer"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/figures"
 	"github.com/cloakroom-go/cloakroom/memstore"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 	"github.com/cloakroom-go/cloakroom/storetest"
@@ -233,6 +234,10 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"driver.Summary": {driver.Summary{}}, "driver.SweepReport": {driver.SweepReport{}},
 		"driver.TruncatedError": {&driver.TruncatedError{}}, "driver.Value": {rec.Values[0]},
 		"driver.ValueList": {rec.Values, rec.Extra, grave.Grave.Extra}, "driver.Version": {rec.Version}, "driver.WriteID": {rec.WriteIDs[0]},
+
+		"cloakroom.Figures": {m.Figures()}, "figures.Operations": {m.Figures().Operations}, "figures.Operation": {m.Figures().Operations.Get},
+		"figures.Store": {file.Figures()}, "figures.Batches": {file.Figures().Writes}, "figures.Tally": {new(figures.Tally[int64])},
+		"figures.Histogram": {file.Figures().Writes.Sizes}, "figures.Bucket": {figures.Bucket[int64]{}},
 
 		"memstore.Config": {memstore.Config{}}, "memstore.Store": {store},
 		"sqlitestore.Config": {sqlitestore.Config{}}, "sqlitestore.Store": {file},

@@ -16,7 +16,6 @@ import (
 
 // sweeping sweeps a store, and remembers how that went.
 type sweeping struct {
-	store   Store
 	records *protocol.Records
 	now     func() time.Time // Config.Now
 	every   time.Duration    // Config.SweepEvery; negative: nobody sweeps regularly
@@ -57,7 +56,7 @@ func (s *sweeping) try(ctx context.Context) (driver.SweepReport, error) {
 		return driver.SweepReport{}, fmt.Errorf("cloakroom: nothing was swept: %w: this machine's is %v ahead, and %v are tolerated; set both by one source (NTP)",
 			driver.ErrClock, w.Ahead.Round(time.Second), driver.ClockTolerance)
 	}
-	return s.store.Sweep(ctx, now)
+	return s.records.Sweep(ctx, now)
 }
 
 // lateSweeps is the number of intervals without a sweep that is done after which

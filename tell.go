@@ -9,7 +9,7 @@ import (
 )
 
 // This file is the calling of Events: panics in their functions, and the context that
-// they get.
+// they get. What it tells it counts.
 
 // teller calls the functions of Events. Some are called in goroutines in which nobody
 // else recovers from a panic, which would end the process: those that read several
@@ -18,9 +18,15 @@ import (
 type teller struct {
 	*Events
 	logger *slog.Logger
+	told   told
+}
+
+func newTeller(e *Events, logger *slog.Logger) *teller {
+	return &teller{Events: e, logger: logger, told: newTold()}
 }
 
 func (t *teller) created(ctx context.Context, i Info) {
+	t.told.created.Add(1)
 	if t.Created != nil {
 		defer t.guard(ctx, "Created")
 		t.Created(t.context(ctx), i)
@@ -28,6 +34,7 @@ func (t *teller) created(ctx context.Context, i Info) {
 }
 
 func (t *teller) imported(ctx context.Context, i Info) {
+	t.told.imported.Add(1)
 	if t.Imported != nil {
 		defer t.guard(ctx, "Imported")
 		t.Imported(t.context(ctx), i)
@@ -35,6 +42,7 @@ func (t *teller) imported(ctx context.Context, i Info) {
 }
 
 func (t *teller) signedIn(ctx context.Context, i Info) {
+	t.told.signedIn.Add(1)
 	if t.SignedIn != nil {
 		defer t.guard(ctx, "SignedIn")
 		t.SignedIn(t.context(ctx), i)
@@ -42,6 +50,7 @@ func (t *teller) signedIn(ctx context.Context, i Info) {
 }
 
 func (t *teller) renewed(ctx context.Context, i Info) {
+	t.told.renewed.Add(1)
 	if t.Renewed != nil {
 		defer t.guard(ctx, "Renewed")
 		t.Renewed(t.context(ctx), i)
@@ -49,6 +58,7 @@ func (t *teller) renewed(ctx context.Context, i Info) {
 }
 
 func (t *teller) ended(ctx context.Context, i Info, why EndReason) {
+	t.told.ended.add(why)
 	if t.Ended != nil {
 		defer t.guard(ctx, "Ended")
 		t.Ended(t.context(ctx), Ending{i, why})
@@ -56,6 +66,7 @@ func (t *teller) ended(ctx context.Context, i Info, why EndReason) {
 }
 
 func (t *teller) signedOut(ctx context.Context, principal string) {
+	t.told.signedOut.Add(1)
 	if t.SignedOut != nil {
 		defer t.guard(ctx, "SignedOut")
 		t.SignedOut(t.context(ctx), principal)
@@ -84,6 +95,7 @@ func (t *teller) clockApart(ctx context.Context, ahead time.Duration) {
 }
 
 func (t *teller) refused(ctx context.Context, id ID, why Refusal) {
+	t.told.refused.add(why)
 	if t.Refused != nil {
 		defer t.guard(ctx, "Refused")
 		t.Refused(t.context(ctx), id, why)

@@ -89,7 +89,7 @@ func (s *Session) touch() {
 	}
 	s.touched, s.rekey = true, false
 	visit := s.keptVisit()
-	_ = s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, untouched bool) error {
+	err := s.m.records.ChangeLater(s.rec.ID, &protocol.Change{Base: s.rec, AsOf: s.asOf, Seen: visit.seen(), Apply: func(next *driver.Record, now time.Time, untouched bool) error {
 		if err := s.m.stillGood(next, visit.secret, visit.strict); err != nil {
 			return err
 		}
@@ -102,6 +102,9 @@ func (s *Session) touch() {
 		}
 		return nil
 	}})
+	if err == nil {
+		s.m.own.touches.Add(1)
+	}
 }
 
 // touchInTime has a due touch made while the request lasts, if no save comes with which

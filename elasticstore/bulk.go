@@ -17,6 +17,7 @@ type writeResult = batch.Result[driver.Version]
 
 // writeAll is the flush of writes, by _bulk.
 func (s *Store) writeAll(ctx context.Context, items []*write) []writeResult {
+	s.counts.writes.Add(int64(len(items)))
 	r := request{method: http.MethodPost, path: "/_bulk", query: s.timeoutQuery(), lines: true, write: true}
 	r.shared = bulkBody(items)
 	a, err := s.send(ctx, r, http.StatusRequestEntityTooLarge)
@@ -49,6 +50,7 @@ func (s *Store) writeHalves(ctx context.Context, items []*write) []writeResult {
 		return allFailed(items, &refusal{large: true, text: fmt.Sprintf("the document of %d bytes is larger than the engine, "+
 			"or a proxy, takes: see http.max_content_length", len(items[0].document))})
 	}
+	s.counts.retries.Add(int64(len(items)))
 	half := len(items) / 2
 	return append(s.writeAll(ctx, items[:half]), s.writeAll(ctx, items[half:])...)
 }

@@ -29,16 +29,25 @@ func (a *asked) watch(f *faulty) {
 // take returns the counts since the last call.
 func (a *asked) take() (reads, versions int64) { return a.reads.Swap(0), a.versions.Swap(0) }
 
-// wantAsked reads a record through a store, and checks the requests that this made.
+// wantAsked reads a record through a store, and checks the requests that this made, and
+// that the store's figures tell of them.
 func wantAsked(t *testing.T, a *asked, s *Store, want *driver.Record, reads, versions int64) {
 	t.Helper()
 	a.take()
+	before := s.Figures()
 	got, err := s.Get(testContext(t), want.ID)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("Get: %+v, %v\nwant %+v", got, err, want)
 	}
 	if r, v := a.take(); r != reads || v != versions {
 		t.Fatalf("asked %d times, %d of them for the version alone; want %d and %d", r, v, reads, versions)
+	}
+	now, hits := s.Figures(), versions
+	if reads > 1 {
+		hits = 0 // the copy was stale
+	}
+	if n, h := now.Retries-before.Retries, now.CopyHits-before.CopyHits; n != reads-1 || h != hits {
+		t.Errorf("the figures have %d retries and %d hits of copies, want %d and %d", n, h, reads-1, hits)
 	}
 }
 

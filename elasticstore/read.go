@@ -53,7 +53,10 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	}
 	b := s.backoff()
 	var made int64 // see missed
-	for {
+	for tries := 0; ; tries++ {
+		if tries > 0 {
+			s.counts.retries.Add(1)
+		}
 		rec, err := s.reads.Do(ctx, t)
 		if err == nil {
 			if p.missing.Load() != 0 {
@@ -116,6 +119,7 @@ func (s *Store) follow(ctx context.Context, p *place, from *home, b *backoff) er
 
 // readAll is the flush of reads.
 func (s *Store) readAll(ctx context.Context, items []target) []readResult {
+	s.counts.reads.Add(int64(len(items)))
 	results := make([]readResult, len(items))
 	unique := make([]target, 0, len(items))
 	at := make([]int, len(items)) // the place of each item in unique
@@ -214,6 +218,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 	sc := scanner{data: body}
 	var wrong error
 	var d hit
+	var copies int64 // that are still right
 	docs := new(decoder)
 	sc.object(func(name []byte) {
 		if string(name) != "docs" {
@@ -230,7 +235,11 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 			case !spells(d.id, targets[n].id):
 				wrong = malformed(r, "place %d has the document %.40q of %.80q instead of %v of %s", n, d.id, d.index, targets[n].id, targets[n].index)
 			default:
-				results = append(results, d.result(r, &targets[n]))
+				one := d.result(r, &targets[n])
+				if targets[n].known != nil && one.Value != nil {
+					copies++
+				}
+				results = append(results, one)
 			}
 		})
 	})
@@ -242,6 +251,7 @@ func (s *Store) readDocs(r *request, body []byte, targets []target) ([]readResul
 	case len(results) != len(targets):
 		return nil, malformed(r, "%d documents instead of %d", len(results), len(targets))
 	}
+	s.counts.copyHits.Add(copies)
 	return results, nil
 }
 

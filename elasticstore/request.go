@@ -108,6 +108,7 @@ func (s *Store) send(ctx context.Context, r request, expect ...int) (*answer, er
 	if err != nil {
 		return nil, r.fault(fault{text: "making the request", cause: err, certain: true})
 	}
+	s.counts.requests.Add(1)
 	res, err := s.client.Perform(req)
 	if err != nil {
 		f := performFault(ctx, r.String(), err)

@@ -38,6 +38,8 @@ type Store struct {
 	lastPlace atomic.Pointer[current] // see placeOf
 	alarms    *timeout.Alarms         // end operations whose time is over
 
+	counts counts // see Figures
+
 	mu      sync.RWMutex // guards closed against operations that begin
 	closed  bool
 	closing chan struct{}  // closed when closed is set
@@ -50,6 +52,7 @@ var (
 	_ driver.Refresher = (*Store)(nil)
 	_ driver.Lister    = (*Store)(nil)
 	_ driver.Fencer    = (*Store)(nil)
+	_ driver.Counter   = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter. It prints Config.Index, and no secrets.
@@ -71,6 +74,7 @@ func New(c Client, config *Config) (*Store, error) {
 	if cl, ok := c.(*client); ok {
 		cl.logger.CompareAndSwap(nil, cfg.Logger)
 	}
+	s.counts.since = time.Now()
 	s.tellInClear()
 	s.ready.now = cfg.now
 	s.copies = newCopies(cfg.CopyBytes)

@@ -143,7 +143,7 @@ func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.
 	}
 	s.places.lived(w.id, deadline)
 	c := carrying{s: s, p: p, w: w, r: r, backoff: s.backoff()}
-	for {
+	for tries := 0; ; tries++ {
 		if !p.made.ok.Load() {
 			if err := s.ensure(ctx, p.name, s.places.longest(w.id.Layout())); err != nil {
 				return written{err: err, sent: c.sent}
@@ -153,6 +153,9 @@ func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.
 		if c.w.action == replaceAt && !c.w.home.has(c.w.at) {
 			// It was read in another index, whose versions say nothing of this one's.
 			return written{err: s.conflict(ctx, c.w), sent: c.sent}
+		}
+		if tries > 0 {
+			s.counts.retries.Add(1)
 		}
 		v, err := s.writes.Do(ctx, c.w)
 		if err == nil {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/figures"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
@@ -28,7 +29,8 @@ type lookups struct {
 	readers *pool
 	most    int // running at a time
 
-	shared atomic.Int64 // transactions of more than one; for tests
+	sizes   figures.Tally[int64] // of transactions, in look-ups
+	retries atomic.Int64         // look-ups that were tried again
 
 	mu      sync.Mutex
 	leading int       // look-ups that lead
@@ -136,10 +138,10 @@ func (l *lookups) lead(ctx context.Context, id driver.ID) found {
 	}
 	defer l.readers.put(r)
 	others := l.cut()
+	l.sizes.Add(1 + int64(len(others)))
 	if len(others) == 0 {
 		return r.find(id)
 	}
-	l.shared.Add(1)
 	return r.together(id, others)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -91,6 +92,7 @@ type pool struct {
 	free    chan *reader
 	size    int // readers, free or not
 	busy    time.Duration
+	queries atomic.Int64    // by long
 	closing context.Context //nolint:containedctx // ends when the pool is closed
 	end     context.CancelFunc
 }
@@ -144,6 +146,7 @@ func (p *pool) long(ctx context.Context, f func(r *reader) error) error {
 		return err
 	}
 	defer p.put(r)
+	p.queries.Add(1)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.closing, cancel)()

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
@@ -25,6 +26,7 @@ type Store struct {
 	readers  *pool
 	lookups  *lookups
 	listings listings
+	opened   time.Time
 
 	closing  sync.Once
 	closeErr error
@@ -36,6 +38,7 @@ var (
 	_ driver.Assurer   = (*Store)(nil)
 	_ driver.Lister    = (*Store)(nil)
 	_ driver.Fencer    = (*Store)(nil)
+	_ driver.Counter   = (*Store)(nil)
 )
 
 // Format implements fmt.Formatter: a store is printed as its file's path.
@@ -75,7 +78,7 @@ func (s *Store) save(ctx context.Context, o op, size int) (outcome, error) {
 }
 
 func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
-	s := &Store{path: path, log: cfg.Logger, writer: w, readers: readers, lookups: newLookups(readers, runtime.GOMAXPROCS(0))}
+	s := &Store{path: path, opened: time.Now(), log: cfg.Logger, writer: w, readers: readers, lookups: newLookups(readers, runtime.GOMAXPROCS(0))}
 	s.saves = batch.New(batch.Config[item, outcome]{
 		Flush:      w.flush,
 		Size:       func(i item) int { return i.size },
@@ -125,6 +128,7 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 	f := s.lookups.find(ctx, id)
 	if isBusy(f.err) { // for moments, when another process opens or closes the file
 		f.err = retry(ctx, s.readers.busy, func() error {
+			s.lookups.retries.Add(1)
 			f = s.lookups.find(ctx, id)
 			return f.err
 		})

@@ -10,6 +10,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/cloakroom-go/cloakroom/figures"
 	"github.com/cloakroom-go/cloakroom/internal/batch"
 )
 
@@ -24,8 +25,11 @@ type writer struct {
 	busy  time.Duration
 	stmts statements
 
-	commits atomic.Int64 // transactions that wrote; for tests
-	walLook time.Time    // when to look at the log's size again
+	commits atomic.Int64         // transactions that wrote; for tests
+	sizes   figures.Tally[int64] // of transactions
+	unbegun atomic.Int64         // items of the transaction that is about to begin
+	retries atomic.Int64         // items that got a transaction of their own
+	walLook time.Time            // when to look at the log's size again
 }
 
 // The commit that finds the write-ahead log grown to checkpointPages copies it into the
@@ -110,6 +114,7 @@ func (w *writer) flush(ctx context.Context, ops []item) []batch.Result[outcome] 
 		return results
 	}
 	if len(ops) > 1 {
+		w.retries.Add(int64(len(ops)))
 		for i := range ops {
 			w.transaction(ctx, end, ops[i:i+1], results[i:i+1])
 		}
@@ -121,7 +126,11 @@ func (w *writer) flush(ctx context.Context, ops []item) []batch.Result[outcome] 
 // returns false: everything is rolled back, and the results are those of ops that didn't
 // happen.
 func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, results []batch.Result[outcome]) bool {
-	if err := w.begin(ctx, end); err != nil {
+	w.sizes.Add(int64(len(ops)))
+	w.unbegun.Store(int64(len(ops)))
+	err := w.begin(ctx, end)
+	w.unbegun.Store(0)
+	if err != nil {
 		giveAll(results, err)
 		return true
 	}

@@ -135,6 +135,9 @@ func TestPoisonedItem(t *testing.T) {
 					t.Errorf("poisoned item %d: %v; Get: %v", i, err, getErr)
 				}
 			}
+			if f := s.Figures(); f.Writes.Sizes.Sum != int64(len(records))+f.Retries {
+				t.Errorf("the figures have %d writes, %d of them tried again", f.Writes.Sizes.Sum, f.Retries)
+			}
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/figures"
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
@@ -29,6 +30,9 @@ type reference struct {
 	faults map[fault]bool
 
 	fenced time.Time // for fenceIsOneStores
+
+	opened        time.Time
+	reads, writes figures.Tally[int64] // each a batch of its own
 
 	mu     sync.Mutex // guards closed alone
 	closed bool
@@ -50,6 +54,7 @@ type data struct {
 var (
 	_ driver.Store     = (*reference)(nil)
 	_ driver.Inspector = (*reference)(nil)
+	_ driver.Counter   = (*reference)(nil)
 )
 
 // harness returns a harness that can do all, for a store with faults.
@@ -67,12 +72,12 @@ func harness(faults ...fault) storetest.Harness {
 		patience = 5 * time.Second // some faults are only told by waiting
 	}
 	return storetest.Harness{
-		Open: func(testing.TB) driver.Store { return &reference{data: newData(), faults: set} },
+		Open: func(testing.TB) driver.Store { return &reference{data: newData(), faults: set, opened: time.Now()} },
 		Second: func(_ testing.TB, s driver.Store) driver.Store {
 			if set[forgetsAtClose] {
-				return &reference{data: newData(), faults: set}
+				return &reference{data: newData(), faults: set, opened: time.Now()}
 			}
-			return &reference{data: s.(*reference).data, faults: set}
+			return &reference{data: s.(*reference).data, faults: set, opened: time.Now()}
 		},
 		Settle: func(_ testing.TB, s driver.Store) {
 			d := s.(*reference).data
@@ -147,6 +152,7 @@ func (s *reference) Get(ctx context.Context, id driver.ID) (*driver.Record, erro
 		return nil, err
 	}
 	defer s.data.mu.Unlock()
+	s.reads.Add(1)
 	r := s.data.records[id]
 	if s.faults[readsStale] && s.data.stale[id] != nil && s.data.writes%7 == 0 {
 		r = s.data.stale[id]
@@ -175,6 +181,7 @@ func (s *reference) Create(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
+	s.sent()
 	if err := s.fits(r); err != nil {
 		return driver.Version{}, fmt.Errorf("reference: %w", err)
 	}
@@ -199,6 +206,7 @@ func (s *reference) Update(ctx context.Context, r *driver.Record) (driver.Versio
 		return driver.Version{}, err
 	}
 	defer s.data.mu.Unlock()
+	s.sent()
 	if err := s.fits(r); err != nil {
 		return driver.Version{}, fmt.Errorf("reference: %w", err)
 	}
@@ -254,6 +262,9 @@ func (s *reference) put(r *driver.Record) driver.Version {
 	old := s.data.records[r.ID]
 	v := s.version(old)
 	s.data.writes++
+	if s.faults[refusalsAreNotCounted] {
+		s.writes.Add(1)
+	}
 	if s.faults[losesWrites] && s.data.writes%50 == 0 {
 		return v
 	}
@@ -332,6 +343,7 @@ func (s *reference) Bury(ctx context.Context, id driver.ID, g driver.Grave, v dr
 		return err
 	}
 	defer s.data.mu.Unlock()
+	s.sent()
 	if err := driver.CheckDepth(g.Extra); err != nil && !s.faults[gravesTakeTooDeep] {
 		return fmt.Errorf("reference: %w", err)
 	}
@@ -537,4 +549,22 @@ func (s *reference) Report(ctx context.Context) (driver.Report, error) {
 		p.Severity = ""
 	}
 	return driver.Report{Engine: "a map", Problems: []driver.Problem{p}}, nil
+}
+
+// sent counts a write.
+func (s *reference) sent() {
+	if s.faults[refusalsAreNotCounted] || s.faults[someAreNotCounted] && s.data.writes%50 == 49 {
+		return
+	}
+	s.writes.Add(1)
+}
+
+// Figures counts each operation as a request of its own.
+func (s *reference) Figures() figures.Store {
+	f := figures.Store{
+		Since: s.opened,
+		Reads: figures.Batches{Sizes: s.reads.Histogram()}, Writes: figures.Batches{Sizes: s.writes.Histogram()},
+	}
+	f.Requests = f.Reads.Sizes.Count + f.Writes.Sizes.Count
+	return f
 }

@@ -133,6 +133,7 @@ var families = []struct {
 	{"Inspector", testInspector},
 	{"List", testList},
 	{"Fence", testFence},
+	{"Figures", testFigures},
 }
 
 // Run checks a store. It looks for goroutines that the store leaves behind, of

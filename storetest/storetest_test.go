@@ -105,6 +105,8 @@ const (
 	fenceIsOneStores            fault = "a fence is one store's"
 	fenceStays                  fault = "a fence can't be ended"
 	problemWithoutSeverity      fault = "a problem has no severity"
+	refusalsAreNotCounted       fault = "writes that are refused are in no figure"
+	someAreNotCounted           fault = "of many writes at once some are in no figure"
 )
 
 // catches names a subtest that must fail for each fault.
@@ -192,6 +194,8 @@ var catches = map[fault]string{
 	fenceIsOneStores:            "Fence/holds_for_others",
 	fenceStays:                  "Fence/can_be_ended",
 	problemWithoutSeverity:      "Inspector/report",
+	refusalsAreNotCounted:       "Figures/counts",
+	someAreNotCounted:           "Figures/many_at_once",
 }
 
 // faultVariable tells a run of TestFaulty which fault to have.

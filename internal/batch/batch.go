@@ -182,6 +182,13 @@ func (b *Batcher[T, R]) Do(ctx context.Context, item T) (R, error) {
 	}
 }
 
+// Waiting returns the number of operations that wait to be sent.
+func (b *Batcher[T, R]) Waiting() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.queue.items
+}
+
 // Close refuses new operations from now on. It returns once all accepted operations have
 // finished and no goroutine of b is left, which takes no longer than the flushes do. A
 // further call waits the same way.

@@ -33,6 +33,8 @@ type admission struct {
 	busy  atomic.Bool   // fewOps was exceeded, and the number hasn't fallen to half of it since
 	eased atomic.Bool   // the number fell to ease in this span
 
+	turnedDown atomic.Int64 // operations
+
 	mu    sync.Mutex
 	since time.Time // when the measured span began
 	done  uint64    // operations done by then
@@ -63,6 +65,9 @@ func (a *admission) leave() {
 	}
 }
 
+// underWay returns the number of operations under way.
+func (a *admission) underWay() int64 { return int64(a.count.Load() % oneDone) }
+
 // full reports whether an operation that begins now would be turned down.
 func (a *admission) full() bool {
 	c := a.count.Load()
@@ -78,6 +83,7 @@ func (a *admission) admit(begun bool) error {
 	}
 	if c := a.count.Add(1); int64(c%oneDone) > fewOps && !a.room(c, share) {
 		a.count.Add(^uint64(0)) // it didn't begin, and isn't done
+		a.turnedDown.Add(1)
 		return ErrTooMany
 	}
 	return nil

@@ -47,6 +47,8 @@ type flushing struct {
 	cur      *driver.Record // the newest state that is known
 	justRead bool           // cur was read by this flush, after its changes were asked for
 
+	overtaken bool // a write lost against another's
+
 	// open are the attempts that were neither refused for certain nor confirmed to have
 	// failed: each may have happened, or happen yet. A certain answer rules out its own
 	// attempt alone.
@@ -163,7 +165,7 @@ func (w *flushing) write(ctx context.Context, next *driver.Record) {
 	saved, err := w.r.send(ctx, next)
 	switch {
 	case err == nil:
-		w.succeed(saved)
+		w.written(saved)
 	case refused(err) && len(w.open) > 0:
 		w.disprove(ctx)
 	case isUnfit(err) && len(w.batch) > 1: // one by one, the invalid change fails alone
@@ -205,7 +207,7 @@ func (w *flushing) learn(ctx context.Context, cause error) {
 	switch {
 	case l.verdict == verdictApplied:
 		settleOutcomes(w.batch, l.attempts[0].id)
-		w.succeed(l.rec) // nil if it was ended since
+		w.written(l.rec) // nil if it was ended since
 		return
 	case l.verdict == verdictUnknown && len(w.open) == 0:
 		w.fail(errUnread(w.id, cause))
@@ -221,12 +223,19 @@ func (w *flushing) learn(ctx context.Context, cause error) {
 		return
 	}
 	w.cur, w.open, w.justRead = l.rec, l.attempts, l.state == stateLive
+	w.overtaken = w.overtaken || w.justRead && answered(cause)
 	if l.state == stateMissing {
 		w.cur = w.makeNew()
 	}
 }
 
 // The ways in which a flush ends.
+
+// written is succeed for a state that was written, and not only found.
+func (w *flushing) written(rec *driver.Record) {
+	w.r.merges.wrote(len(w.batch), w.overtaken)
+	w.succeed(rec)
+}
 
 // succeed gives each change the state in which the record was left.
 func (w *flushing) succeed(rec *driver.Record) { w.tell(rec, nil); w.end(rec) }

@@ -33,13 +33,16 @@ import (
 // Records or the store is closed. Methods name the errors that they add.
 type Records struct {
 	store driver.Store        // with the cache around it, if there is one
-	owned driver.OwnedUpdater // the store, if it is one
+	owned driver.OwnedUpdater // the store, if it is one and there is no cache
 	cache *cache              // nil: none
 	vouch driver.Assurances
 	app   string
 	clock Clock
 	o     Options
 	load  admission
+
+	calls  calls
+	merges merges
 
 	refresher driver.Refresher // the store, if it is one
 	refreshes shared
@@ -97,12 +100,14 @@ func New(store driver.Store, o Options) *Records {
 	r.skews.logger, r.skews.told = o.Logger, o.Ahead
 	r.witness = &witness{store: store, clock: o.Clock, logger: o.Logger, told: o.Apart, within: o.Timeout, turn: make(chan struct{}, 1)}
 	r.refresher, _ = store.(driver.Refresher)
-	r.store = checked{store}
+	owned, isOwned := store.(driver.OwnedUpdater)
+	r.calls.sparse = isOwned
+	r.store = counted{checked{store}, &r.calls}
 	if o.CacheFor > 0 {
 		r.cache = newCache(r.store, o.App, o.Clock, o.CacheFor, cacheBytes)
 		r.store = r.cache
-	} else {
-		r.owned, _ = store.(driver.OwnedUpdater)
+	} else if isOwned {
+		r.owned = countedOwned{owned, &r.calls}
 	}
 	return r
 }

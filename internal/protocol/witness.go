@@ -69,6 +69,14 @@ func (w *witness) recall() (Witness, bool) {
 	return w.answer, !w.asked.actual.IsZero() && passed < witnessFor && jumped < witnessJump
 }
 
+// last returns the last answer, and when it was asked for by the real clock; the zero time:
+// never.
+func (w *witness) last() (Witness, time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.answer, w.asked.actual
+}
+
 // ask returns what the engine's clock says, as of witnessFor ago at most. Those that call
 // at the same time wait for the first one's answer.
 func (w *witness) ask(ctx context.Context) (Witness, error) {
