@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/internal/agent"
 )
 
 // This file is Console: its configuration, its beginning and its end.
@@ -68,7 +69,7 @@ type Config struct {
 	Audit func(context.Context, Act)
 
 	// Manager is the application's, if it is in this process: then its configuration is
-	// judged too (Health). Defaults to nil.
+	// judged too (Health), and its figures are shown (Overview). Defaults to nil.
 	Manager *cloakroom.Manager
 
 	// Logger gets acts and errors. Defaults to slog.Default().
@@ -103,7 +104,10 @@ type Console struct {
 	pages   *template.Template
 	assets  *assets
 	shared  *shared
-	jobs    *jobs
+	agents  *agent.Reader
+
+	readings readings
+	jobs     *jobs
 
 	ctx    context.Context //nolint:containedctx // the life of the goroutines that it owns
 	cancel context.CancelFunc
@@ -166,7 +170,7 @@ func New(config Config) (*Console, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.assets = newAssets(c.path, config.Environment, config.Colour)
 	c.shared = &shared{now: config.Now, run: c.run, ctx: c.ctx, entries: map[string]*entry{}}
-	c.jobs = &jobs{}
+	c.jobs, c.agents = &jobs{}, agent.NewReader()
 	pages, err := c.parse()
 	if err != nil {
 		c.cancel()

@@ -51,7 +51,7 @@ func (c *Console) ending(v *visit) error {
 		At: at.UnixMilli(), Job: newJobName(), Typed: c.config.Production || f.isAll(),
 	}
 	for _, rec := range found.Sample {
-		p.Sample = append(p.Sample, rowOf(rec, v.op, v.now))
+		p.Sample = append(p.Sample, c.rowOf(rec, v.op, v.now))
 	}
 	c.show(v, http.StatusOK, "ending", "End sessions", "sessions", p)
 	return nil

@@ -15,16 +15,24 @@ import (
 // This file is the overview: how many sessions there are, and what becomes of them.
 
 // moments bounds a count for which the store may have no index.
-const moments = 300 * time.Millisecond
+const moments = time.Second
 
-// counts are an app's figures. One that is nil takes longer than a moment.
+// counts are an app's figures for which stores have an index.
 type counts struct {
-	Sessions, SignedIn                int64 // with those that are over and not ended
-	Live, LiveSigned, Seen5m, Seen1h  *int64
-	Ended, Begun1h, Ended1h, Begun24h int64
-	Ended24h                          int64
-	EndedBy                           []endedBy // in 24 hours
+	Sessions, SignedIn      int64 // with those that are over and not ended
+	Ended, Begun1h, Ended1h int64
+	Begun24h, Ended24h      int64
+	EndedBy                 []endedBy // in 24 hours
 }
+
+// slowCounts are those for which they may have none. One that is nil takes longer than a
+// moment.
+type slowCounts struct {
+	Live, LiveSigned, Seen5m, Seen1h *int64
+}
+
+// Anonymous returns how many of the live sessions nobody has signed in to.
+func (n slowCounts) Anonymous() int64 { return *n.Live - *n.LiveSigned }
 
 // endedBy is how many sessions ended for a reason.
 type endedBy struct {
@@ -39,6 +47,7 @@ func (n counts) Anonymous() int64 { return n.Sessions - n.SignedIn }
 type appFigures struct {
 	App string
 	figure[counts]
+	Slow figure[slowCounts]
 }
 
 // overviewPage is the page's data.
@@ -49,8 +58,8 @@ type overviewPage struct {
 	Ranges  []plotRange
 	Plots   []plot
 	Health  *healthPage
+	Process *process // nil without Config.Manager
 	Every   time.Duration
-	Exactly bool
 }
 
 // overview shows the overview.
@@ -76,9 +85,15 @@ func (c *Console) overview(v *visit) error {
 	var all sync.WaitGroup
 	for i, a := range c.config.Admins {
 		all.Go(func() {
-			p.Apps[i] = appFigures{a.App(), figureOf(v.Context(), c.shared, "counts "+a.App(), func(ctx context.Context) (counts, error) {
+			p.Apps[i].App = a.App()
+			p.Apps[i].figure = figureOf(v.Context(), c.shared, "counts "+a.App(), func(ctx context.Context) (counts, error) {
 				return count(ctx, a, c.config.Now())
-			})}
+			})
+		})
+		all.Go(func() {
+			p.Apps[i].Slow = figureOf(v.Context(), c.shared, "slow counts "+a.App(), func(ctx context.Context) (slowCounts, error) {
+				return countSlow(ctx, a, c.config.Now())
+			})
 		})
 	}
 	for i, x := range plots {
@@ -87,17 +102,18 @@ func (c *Console) overview(v *visit) error {
 	all.Go(func() { health.figure = c.report(v) })
 	all.Wait()
 	health.Worst = worst(health.Value.Problems)
-	p.Health = health
+	p.Health, p.Process = health, c.process(v)
+	waits := health.waits()
+	for _, x := range p.Plots {
+		waits = waits || x.waits
+	}
+	p.Every = shortest
 	for _, a := range p.Apps {
 		p.Every = max(p.Every, a.Every)
+		waits = waits || a.waits() || a.Slow.waits()
 	}
-	if p.Every == 0 {
-		p.Every = shortest
-	}
-	for _, a := range p.Apps {
-		if !a.Ready && a.Problem == "" {
-			p.Every = time.Second
-		}
+	if waits {
+		p.Every = time.Second
 	}
 	c.show(v, http.StatusOK, "overview", "Overview", "overview", p)
 	return nil
@@ -131,15 +147,12 @@ func count(ctx context.Context, a *cloakroom.Admin, now time.Time) (n counts, er
 		n.EndedBy[i].Reason = why
 		jobs = append(jobs, sums(&n.EndedBy[i].Count, driver.Query{Ended: true, EndedFrom: day, Reason: why}))
 	}
-	if err := together(jobs...); err != nil {
-		return n, err
-	}
-	return n, countSlow(ctx, a, now, &n)
+	return n, together(jobs...)
 }
 
 // countSlow counts that for which stores may have no index. What takes longer than a
 // moment is left out.
-func countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time, n *counts) error {
+func countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time) (n slowCounts, err error) {
 	bounded, cancel := context.WithTimeout(ctx, moments)
 	defer cancel()
 	part := func(q driver.Query, to func(driver.Summary)) func() error {
@@ -154,11 +167,12 @@ func countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time, n *counts
 			return err
 		}
 	}
-	return together(
+	err = together(
 		part(driver.Query{ExpiresFrom: now.Truncate(time.Millisecond).Add(time.Millisecond)}, func(s driver.Summary) { n.Live, n.LiveSigned = &s.Records, &s.SignedIn }),
 		part(driver.Query{SeenFrom: now.Add(-5 * time.Minute)}, func(s driver.Summary) { n.Seen5m = &s.Records }),
 		part(driver.Query{SeenFrom: now.Add(-time.Hour)}, func(s driver.Summary) { n.Seen1h = &s.Records }),
 	)
+	return n, err
 }
 
 // atOnce is the number of counts that are under way together.

@@ -95,7 +95,11 @@ func when(now, t time.Time) moment {
 	m := moment{t.UTC().Format(time.RFC3339), t.UTC().Format("2006-01-02 15:04:05 UTC"), human.Ago(now.Sub(t)) + " ago"}
 	switch d := now.Sub(t); {
 	case d < 0:
-		m.Text = "in " + human.Ago(-d)
+		const half = 30 * time.Second // 23h59m50s are 24h to people
+		m.Text = "in " + human.Ago(-d+half)
+		if -d < 2*time.Minute {
+			m.Text = "in " + human.Ago(-d)
+		}
 	case d < 2*time.Second:
 		m.Text = "just now"
 	}

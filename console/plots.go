@@ -83,7 +83,8 @@ type plot struct {
 	plotKind
 	Ready   bool
 	Problem string
-	NoIndex bool
+	Slow    bool // counting takes longer than a moment
+	waits   bool
 	Bars    []bar
 	Most    int64
 	Total   int64
@@ -94,16 +95,16 @@ type plot struct {
 // LastBar returns the index of the last bar.
 func (p plot) LastBar() int { return len(p.Bars) - 1 }
 
-// errNoIndex says that the store would look at each session.
-var errNoIndex = errors.New("the store has no index for it")
+// errSlow says that a bucket takes longer than a moment.
+var errSlow = errors.New("counting takes longer than a moment")
 
 // plot returns a plot.
 func (c *Console) plot(v *visit, x plotting) plot {
 	key := "plot " + x.Name + " " + x.span.Name + " " + x.admin.App()
 	got := figureOf(v.Context(), c.shared, key, func(ctx context.Context) (plot, error) { return x.count(ctx, c.config.Now()) })
 	p := got.Value
-	p.plotKind, p.Ready, p.Problem, p.Span = x.plotKind, got.Ready, got.Problem, x.span.Text
-	p.Ready = p.Ready && !p.NoIndex
+	p.plotKind, p.Ready, p.Problem, p.Span, p.waits = x.plotKind, got.Ready, got.Problem, x.span.Text, got.waits()
+	p.Ready = p.Ready && !p.Slow
 	return p
 }
 
@@ -141,7 +142,7 @@ func (x plotting) count(ctx context.Context, now time.Time) (plot, error) {
 			}
 			sum, err := x.admin.Summarize(bounded, x.query(from, b.To))
 			if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-				return errNoIndex
+				return errSlow
 			}
 			b.Count = sum.Records
 			return err
@@ -156,8 +157,8 @@ func (x plotting) count(ctx context.Context, now time.Time) (plot, error) {
 		err = together(jobs...)
 	}
 	switch {
-	case errors.Is(err, errNoIndex):
-		return plot{NoIndex: true}, nil
+	case errors.Is(err, errSlow):
+		return plot{Slow: true}, nil
 	case err != nil:
 		return plot{}, err
 	}

@@ -73,9 +73,9 @@ func (c *Console) principals(v *visit) error {
 	}
 	for _, s := range list {
 		if s.Ending {
-			p.Ending = append(p.Ending, rowOf(s.Record, v.op, v.now))
+			p.Ending = append(p.Ending, c.rowOf(s.Record, v.op, v.now))
 		} else {
-			p.Live = append(p.Live, rowOf(s.Record, v.op, v.now))
+			p.Live = append(p.Live, c.rowOf(s.Record, v.op, v.now))
 		}
 	}
 	slices.Reverse(p.Live) // the latest first
@@ -91,7 +91,7 @@ func (c *Console) principals(v *visit) error {
 		if err != nil {
 			return err
 		}
-		p.Ended = append(p.Ended, rowOf(rec, v.op, v.now))
+		p.Ended = append(p.Ended, c.rowOf(rec, v.op, v.now))
 	}
 	p.MayEnd, p.Count, p.Typed, p.Job = v.op.End, int64(len(list)), c.config.Production, newJobName()
 	c.show(v, http.StatusOK, "principals", principal, "principals", p)

@@ -83,7 +83,7 @@ func (c *Console) session(v *visit) error {
 }
 
 func (c *Console) showSession(v *visit, rec *driver.Record, reveal bool) {
-	p := &sessionPage{row: rowOf(rec, v.op, v.now), Line: lifeOf(rec, v.now), Writes: rec.Writes, Revealed: reveal}
+	p := &sessionPage{row: c.rowOf(rec, v.op, v.now), Line: lifeOf(rec, v.now), Writes: rec.Writes, Revealed: reveal}
 	if g := rec.Grave; g != nil {
 		p.Kept, p.Writes = when(v.now, g.Until), g.Writes
 		if !g.Successor.IsZero() {

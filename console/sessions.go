@@ -27,13 +27,14 @@ type row struct {
 	State              string // live, expired or ended
 	Reason             driver.EndReason
 	Made, Seen, Ends   moment
-	Address, Agent     string
+	Address            string
+	Device, Agent      string // such as "Chrome on Windows", and what the client sent
 	Persistent         bool
 	Bytes              int64
 }
 
 // rowOf returns a record or a grave as it is at a time.
-func rowOf(rec *driver.Record, op Operator, now time.Time) row {
+func (c *Console) rowOf(rec *driver.Record, op Operator, now time.Time) row {
 	r := row{ID: rec.ID.String(), State: "live"}
 	if g := rec.Grave; g != nil {
 		r.State, r.App, r.Principal, r.Reason = "ended", g.App, g.Principal, g.Reason
@@ -44,6 +45,9 @@ func rowOf(rec *driver.Record, op Operator, now time.Time) row {
 		r.State = "expired"
 	}
 	r.App, r.Principal, r.Agent, r.Persistent = rec.App, rec.Principal, rec.Client.UserAgent, rec.Persistent
+	if r.Agent != "" {
+		r.Device = c.agents.Read(r.Agent).String()
+	}
 	if op.SeeAddresses {
 		r.Address = rec.Client.Address
 	}
@@ -154,7 +158,7 @@ func (c *Console) fill(v *visit, f *filter, p *sessionsPage) (newest time.Time, 
 		}
 	}
 	for _, rec := range part.Records {
-		p.Rows = append(p.Rows, rowOf(rec, v.op, v.now))
+		p.Rows = append(p.Rows, c.rowOf(rec, v.op, v.now))
 	}
 	p.Truncated = part.Truncated
 	link := func(name, cursor string) template.URL {

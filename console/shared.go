@@ -45,6 +45,9 @@ type figure[T any] struct {
 	Problem string        // why it can't be counted
 }
 
+// waits reports whether the figure is still being counted.
+func (f figure[T]) waits() bool { return !f.Ready && f.Problem == "" }
+
 // patience is how long a page waits for a figure. It is shown without it then.
 const patience = 600 * time.Millisecond
 

@@ -68,16 +68,16 @@ function plot(figure, canvas, rows) {
     canvas.after(readout);
   }
   canvas.replaceChildren();
+  const label = (i) => rows[i].querySelector("th").textContent;
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
   const tell = (i) => {
-    readout.textContent = i == null ? "" : rows[i].querySelector("th").textContent + " UTC: " + rows[i].querySelector("td").textContent;
+    readout.textContent = i == null ? "" : label(i) + " UTC: " + rows[i].querySelector("td").textContent;
   };
   const made = new uPlot({
-    width: canvas.clientWidth, height: 170, legend: { show: false },
+    width: canvas.clientWidth, height: 150, legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
-    tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"),
     scales: { x: { range: () => [at[0] - step / 2, at[at.length - 1] + step / 2] }, y: { range: (u, low, high) => [0, Math.max(1, high)] } },
-    axes: [axis, { ...axis, size: 56, values: (u, all) => all.map((v) => (Number.isInteger(v) ? v.toLocaleString("en") : "")) }],
+    axes: [{ ...axis, size: 26, splits: () => at.filter((_, i) => i % Math.ceil(at.length / Math.max(3, canvas.clientWidth / 90)) === 0), values: (u, all) => all.map((v) => label(at.indexOf(v))) }, { ...axis, size: 48, values: (u, all) => all.map((v) => (Number.isInteger(v) ? v.toLocaleString("en") : "")) }],
     series: [{}, { fill: colour("--bar"), stroke: colour("--bar"), width: 0, paths: uPlot.paths.bars({ size: [0.8, 60] }), points: { show: false } }],
     hooks: { setCursor: [(u) => tell(u.cursor.idx)] },
   }, [at, n], canvas);
