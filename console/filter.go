@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"maps"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -187,10 +188,7 @@ func (f *filter) Get(name string) string { return f.given.Get(name) }
 
 // With returns the filter's address with a parameter that is set, or with "" taken out.
 func (f *filter) With(name, value string) template.URL {
-	q := url.Values{}
-	for n, v := range f.given {
-		q[n] = v
-	}
+	q := maps.Clone(f.given)
 	if q.Set(name, value); value == "" {
 		q.Del(name)
 	}

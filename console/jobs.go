@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,10 +93,8 @@ func (j *jobs) find(name string) *job {
 func (j *jobs) all() []*job {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	all := make([]*job, 0, len(j.list))
-	for i := len(j.list) - 1; i >= 0; i-- {
-		all = append(all, j.list[i])
-	}
+	all := slices.Clone(j.list)
+	slices.Reverse(all)
 	return all
 }
 

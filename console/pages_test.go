@@ -44,7 +44,7 @@ func TestPages(t *testing.T) {
 			r.wants(r.page("/session/"+bob.String()), "Ended", "revoked", "Grave kept until")
 
 			r.wants(r.page("/principals"), "exactly as the application")
-			r.wants(r.page("/principals?principal=ann"), "1 session in session", ann.String(), "Not signed out everywhere")
+			r.wants(r.page("/principals?principal=ann"), "1 session in the app session", ann.String(), "Not signed out everywhere")
 			r.wants(r.page("/principals?principal=bob"), "Signed in nowhere", bob.String(), "revoked")
 			r.wants(r.page("/jobs"), "Nobody has ended")
 			r.until("the report", func() bool { return !strings.Contains(text(r.page("/health")), "Still being") })

@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,8 +153,8 @@ func (c *Console) fill(v *visit, f *filter, p *sessionsPage) (newest time.Time, 
 		return newest, err
 	}
 	newest = v.now
-	for i := len(part.Records) - 1; i >= 0; i-- {
-		if rec := part.Records[i]; rec.Grave == nil {
+	for _, rec := range slices.Backward(part.Records) {
+		if rec.Grave == nil {
 			newest = rec.Created
 		}
 	}
