@@ -11,7 +11,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/figures"
 )
 
-// This file is the counting of all calls of the store.
+// This file is the counting of all calls of the store, and of the changes that went into
+// its writes.
 
 // calls counts the calls of a store's methods.
 type calls struct {
@@ -160,4 +161,17 @@ func (s countedOwned) UpdateOwned(ctx context.Context, r *driver.Record) error {
 	err := s.OwnedUpdater.UpdateOwned(ctx, r)
 	s.update.end(began, err)
 	return err
+}
+
+// merges counts writes that took more or less than one change each.
+type merges struct{ merged, gathered atomic.Int64 }
+
+// wrote counts a write of some changes. overtaken says that another write came first.
+func (m *merges) wrote(changes int, overtaken bool) {
+	if changes > 1 {
+		m.gathered.Add(int64(changes) - 1)
+	}
+	if overtaken {
+		m.merged.Add(1)
+	}
 }

@@ -3,7 +3,6 @@ package protocol
 import (
 	"context"
 	"iter"
-	"sync/atomic"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -26,19 +25,6 @@ type Figures struct {
 	Skew    Skew
 	Witness Witness   // as the engine's clock was asked last
 	Asked   time.Time // when, by the machine's clock; zero: never
-}
-
-// merges counts writes that took more or less than one change each.
-type merges struct{ merged, gathered atomic.Int64 }
-
-// wrote counts a write of some changes. overtaken says that another write came first.
-func (m *merges) wrote(changes int, overtaken bool) {
-	if changes > 1 {
-		m.gathered.Add(int64(changes) - 1)
-	}
-	if overtaken {
-		m.merged.Add(1)
-	}
 }
 
 // Figures returns what was done until now.
