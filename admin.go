@@ -145,7 +145,19 @@ func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, er
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
 	}
-	live, err := a.records.Live(ctx, principal)
+	return sessionsOf(a.records.Live(ctx, principal))
+}
+
+// LookAt is Sessions for those who only look: it ends nothing, neither what is ending nor
+// what is found idle, and needs no right to write.
+func (a *Admin) LookAt(ctx context.Context, principal string) ([]SessionOf, error) {
+	if err := protocol.CheckPrincipal(principal); err != nil {
+		return nil, err
+	}
+	return sessionsOf(a.records.Look(ctx, principal))
+}
+
+func sessionsOf(live []protocol.Listed, err error) ([]SessionOf, error) {
 	if err != nil {
 		return nil, err
 	}

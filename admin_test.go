@@ -553,3 +553,22 @@ func TestAdminLook(t *testing.T) {
 		t.Errorf("a ledger: %v", err)
 	}
 }
+
+// TestAdminLookAt: LookAt shows what Sessions shows, and ends nothing.
+func TestAdminLookAt(t *testing.T) {
+	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
+	over := r.signedIn("ann")
+	r.clock.add(2 * time.Hour)
+	live := r.signedIn("ann")
+	r.signedIn("bob")
+	list, err := r.m.Admin().LookAt(t.Context(), "ann")
+	if err != nil || len(list) != 1 || list[0].ID != live.ID() || list[0].Ending {
+		t.Errorf("%v %v", list, err)
+	}
+	if rec, err := r.kept(over.ID()); err != nil || rec.Grave != nil {
+		t.Errorf("looking ended it: %v", err)
+	}
+	if _, err := r.m.Admin().LookAt(t.Context(), ""); !errors.Is(err, driver.ErrInvalid) {
+		t.Error(err)
+	}
+}

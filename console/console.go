@@ -17,6 +17,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -121,6 +122,12 @@ func isColour(text string) bool {
 	return regexp.MustCompile(`^#[0-9a-fA-F]{6}$`).MatchString(text)
 }
 
+// isPath reports whether a text has the form of Config.Path.
+func isPath(text string) bool {
+	clean := path.Clean(text)
+	return (text == clean || text == clean+"/") && regexp.MustCompile(`^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$`).MatchString(text)
+}
+
 // check returns an error for a configuration that can't work, and completes it.
 func (c *Config) check() error {
 	if len(c.Admins) == 0 && c.Manager != nil {
@@ -144,8 +151,8 @@ func (c *Config) check() error {
 	if c.Path == "" {
 		c.Path = "/"
 	}
-	if !strings.HasPrefix(c.Path, "/") || strings.ContainsAny(c.Path, "?#%{}\\") || strings.Contains(c.Path, "//") {
-		return fmt.Errorf("console: Config.Path is %q: it begins with a slash, and is plain text", c.Path)
+	if !isPath(c.Path) {
+		return fmt.Errorf("console: Config.Path is %q: it begins with a slash, and has letters, digits and - . _ ~ between slashes", c.Path)
 	}
 	for _, h := range c.Hosts {
 		if h == "" || strings.ContainsAny(h, "/ *") {

@@ -32,7 +32,9 @@ func TestNew(t *testing.T) {
 		"Colour is":       {Admins: []*cloakroom.Admin{a}, Authorize: who, Colour: "red"},
 		"Path is":         {Admins: []*cloakroom.Admin{a}, Authorize: who, Path: "console"},
 		"Hosts has":       {Admins: []*cloakroom.Admin{a}, Authorize: who, Hosts: []string{"https://ops.example.com"}},
-		"plain text":      {Admins: []*cloakroom.Admin{a}, Authorize: who, Path: "/{x}/"},
+		"letters":         {Admins: []*cloakroom.Admin{a}, Authorize: who, Path: "/{x}/"},
+		"between slashes": {Admins: []*cloakroom.Admin{a}, Authorize: who, Path: "/a/../b"},
+		"digits":          {Admins: []*cloakroom.Admin{a}, Authorize: who, Path: "/a b/"},
 	} {
 		if _, err := console.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)

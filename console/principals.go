@@ -64,7 +64,7 @@ func (c *Console) principals(v *visit) error {
 	}
 	ctx, cancel := context.WithTimeout(v.Context(), countWithin)
 	defer cancel()
-	list, err := a.Sessions(ctx, principal)
+	list, err := a.LookAt(ctx, principal)
 	switch {
 	case errors.Is(err, driver.ErrCorrupt):
 		p.Problem = err.Error()
@@ -133,9 +133,9 @@ func (c *Console) signOut(v *visit) error {
 func signOutEverywhere(ctx context.Context, a *cloakroom.Admin, principal string, x *job) (left int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	before, beforeErr := a.Sessions(ctx, principal)
+	before, beforeErr := a.LookAt(ctx, principal)
 	err = a.RevokeAll(ctx, principal)
-	after, afterErr := a.Sessions(ctx, principal)
+	after, afterErr := a.LookAt(ctx, principal)
 	if afterErr != nil {
 		return -1, err
 	}
