@@ -176,7 +176,7 @@ func New(config Config) (*Console, error) {
 	c := &Console{config: config, path: strings.TrimSuffix(config.Path, "/") + "/"}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.assets = newAssets(c.path, config.Environment, config.Colour)
-	c.shared = &shared{now: config.Now, run: c.run, ctx: c.ctx, entries: map[string]*entry{}}
+	c.shared = &shared{now: config.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), entries: map[string]*entry{}}
 	c.jobs, c.agents = &jobs{}, agent.NewReader()
 	pages, err := c.parse()
 	if err != nil {

@@ -26,6 +26,7 @@ type endingPage struct {
 	All        bool
 	Count      int64
 	AtLeast    bool
+	AtMost     bool // with those that are over
 	Sample     []row
 	At         int64  // what was made later isn't meant
 	Job        string // the name of the job
@@ -41,13 +42,13 @@ func (c *Console) ending(v *visit) error {
 	ctx, cancel := context.WithTimeout(v.Context(), countWithin)
 	defer cancel()
 	at := v.now.Truncate(time.Millisecond)
-	s := ending.Selection{Admin: f.admin, Query: f.doomed(at)}
+	s := ending.Selection{Admin: f.admin, Query: f.doomed(at), Patience: 300 * time.Millisecond}
 	found, err := s.Find(ctx, sampled)
 	if err != nil {
 		return err
 	}
 	p := &endingPage{
-		Filter: f, Conditions: f.words(), App: f.admin.App(), All: f.isAll(), Count: found.Count, AtLeast: found.AtLeast,
+		Filter: f, Conditions: f.words(), App: f.admin.App(), All: f.isAll(), Count: found.Count, AtLeast: found.AtLeast, AtMost: found.AtMost,
 		At: at.UnixMilli(), Job: newJobName(), Typed: c.config.Production || f.isAll(),
 	}
 	for _, rec := range found.Sample {

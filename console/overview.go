@@ -14,9 +14,6 @@ import (
 
 // This file is the overview: how many sessions there are, and what becomes of them.
 
-// moments bounds a count for which the store may have no index.
-const moments = time.Second
-
 // counts are an app's figures for which stores have an index.
 type counts struct {
 	Sessions, SignedIn      int64 // with those that are over and not ended
@@ -87,12 +84,12 @@ func (c *Console) overview(v *visit) error {
 		all.Go(func() {
 			p.Apps[i].App = a.App()
 			p.Apps[i].figure = figureOf(v.Context(), c.shared, "counts "+a.App(), func(ctx context.Context) (counts, error) {
-				return count(ctx, a, c.config.Now())
+				return c.count(ctx, a, c.config.Now())
 			})
 		})
 		all.Go(func() {
 			p.Apps[i].Slow = figureOf(v.Context(), c.shared, "slow counts "+a.App(), func(ctx context.Context) (slowCounts, error) {
-				return countSlow(ctx, a, c.config.Now())
+				return c.countSlow(ctx, a, c.config.Now())
 			})
 		})
 	}
@@ -120,10 +117,10 @@ func (c *Console) overview(v *visit) error {
 }
 
 // count counts an app's sessions.
-func count(ctx context.Context, a *cloakroom.Admin, now time.Time) (n counts, err error) {
+func (c *Console) count(ctx context.Context, a *cloakroom.Admin, now time.Time) (n counts, err error) {
 	sums := func(to *int64, q driver.Query) func() error {
 		return func() error {
-			sum, err := a.Summarize(ctx, q)
+			sum, err := c.shared.summarize(ctx, a, q)
 			*to = sum.Records
 			return err
 		}
@@ -131,7 +128,7 @@ func count(ctx context.Context, a *cloakroom.Admin, now time.Time) (n counts, er
 	hour, day := now.Add(-time.Hour), now.Add(-24*time.Hour)
 	jobs := []func() error{
 		func() error {
-			sum, err := a.Summarize(ctx, driver.Query{})
+			sum, err := c.shared.summarize(ctx, a, driver.Query{})
 			n.Sessions, n.SignedIn = sum.Records, sum.SignedIn
 			return err
 		},
@@ -152,16 +149,14 @@ func count(ctx context.Context, a *cloakroom.Admin, now time.Time) (n counts, er
 
 // countSlow counts that for which stores may have no index. What takes longer than a
 // moment is left out.
-func countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time) (n slowCounts, err error) {
-	bounded, cancel := context.WithTimeout(ctx, moments)
-	defer cancel()
+func (c *Console) countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time) (n slowCounts, err error) {
 	part := func(q driver.Query, to func(driver.Summary)) func() error {
 		return func() error {
-			sum, err := a.Summarize(bounded, q)
-			if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+			sum, err := c.shared.summarizeSoon(ctx, a, q)
+			switch {
+			case errors.Is(err, errSlow):
 				return nil
-			}
-			if err == nil {
+			case err == nil:
 				to(sum)
 			}
 			return err
@@ -175,20 +170,12 @@ func countSlow(ctx context.Context, a *cloakroom.Admin, now time.Time) (n slowCo
 	return n, err
 }
 
-// atOnce is the number of counts that are under way together.
-const atOnce = 4
-
-// together does jobs, some at the same time, and returns their errors joined.
+// together does jobs at the same time, and returns their errors joined.
 func together(jobs ...func() error) error {
 	errs := make([]error, len(jobs))
-	room := make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for i, job := range jobs {
-		all.Go(func() {
-			room <- struct{}{}
-			defer func() { <-room }()
-			errs[i] = job()
-		})
+		all.Go(func() { errs[i] = job() })
 	}
 	all.Wait()
 	return errors.Join(errs...)

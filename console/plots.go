@@ -95,13 +95,10 @@ type plot struct {
 // LastBar returns the index of the last bar.
 func (p plot) LastBar() int { return len(p.Bars) - 1 }
 
-// errSlow says that a bucket takes longer than a moment.
-var errSlow = errors.New("counting takes longer than a moment")
-
 // plot returns a plot.
 func (c *Console) plot(v *visit, x plotting) plot {
 	key := "plot " + x.Name + " " + x.span.Name + " " + x.admin.App()
-	got := figureOf(v.Context(), c.shared, key, func(ctx context.Context) (plot, error) { return x.count(ctx, c.config.Now()) })
+	got := figureOf(v.Context(), c.shared, key, func(ctx context.Context) (plot, error) { return x.count(ctx, c.shared, c.config.Now()) })
 	p := got.Value
 	p.plotKind, p.Ready, p.Problem, p.Span, p.waits = x.plotKind, got.Ready, got.Problem, x.span.Text, got.waits()
 	p.Ready = p.Ready && !p.Slow
@@ -110,7 +107,7 @@ func (c *Console) plot(v *visit, x plotting) plot {
 
 // count counts a plot's buckets. The first is counted alone: if it takes longer than a
 // moment, the store has no index for it, and all of them would take a look at everything.
-func (x plotting) count(ctx context.Context, now time.Time) (plot, error) {
+func (x plotting) count(ctx context.Context, s *shared, now time.Time) (plot, error) {
 	bars := make([]bar, x.span.buckets)
 	first := now.Truncate(x.span.step).Add(x.span.step).Add(-time.Duration(len(bars)) * x.span.step)
 	if x.ahead {
@@ -131,19 +128,11 @@ func (x plotting) count(ctx context.Context, now time.Time) (plot, error) {
 	}
 	one := func(b *bar) func() error {
 		return func() error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			bounded, cancel := context.WithTimeout(ctx, moments)
-			defer cancel()
 			from := b.From
 			if x.ahead && from.Before(now) {
 				from = now
 			}
-			sum, err := x.admin.Summarize(bounded, x.query(from, b.To))
-			if err != nil && bounded.Err() != nil && ctx.Err() == nil {
-				return errSlow
-			}
+			sum, err := s.summarizeSoon(ctx, x.admin, x.query(from, b.To))
 			b.Count = sum.Records
 			return err
 		}

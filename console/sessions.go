@@ -183,7 +183,7 @@ func (c *Console) news(v *visit, f *filter, since string) error {
 		q.CreatedFrom = at
 	}
 	got := figureOf(v.Context(), c.shared, "news "+f.String()+" "+since, func(ctx context.Context) (int64, error) {
-		sum, err := f.admin.Summarize(ctx, q)
+		sum, err := c.shared.summarize(ctx, f.admin, q)
 		return sum.Records, err
 	})
 	c.show(v, http.StatusOK, "sessions", "", "", &sessionsPage{Filter: f, Since: since, News: got.Value, Every: got.Every})

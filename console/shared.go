@@ -2,9 +2,13 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // This file is what the store was asked, shared by all who look at it: each figure is
@@ -22,6 +26,8 @@ type shared struct {
 	now func() time.Time
 	run func(func())    // in a goroutine that has an owner
 	ctx context.Context //nolint:containedctx // that owner's
+
+	room chan struct{} // of the counts that are under way
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -43,6 +49,45 @@ type figure[T any] struct {
 	Ready   bool          // else it is still being counted
 	Every   time.Duration // ask again after this
 	Problem string        // why it can't be counted
+}
+
+// aMoment bounds a count for which the store may have no index.
+const aMoment = time.Second
+
+// errSlow says that a count takes longer than a moment.
+var errSlow = errors.New("counting takes longer than a moment")
+
+// atOnce is the number of counts that are under way together, so that pages don't wait for
+// them.
+const atOnce = 2
+
+// summarize counts, when it is its turn.
+func (s *shared) summarize(ctx context.Context, a *cloakroom.Admin, q driver.Query) (driver.Summary, error) {
+	select {
+	case s.room <- struct{}{}:
+	case <-ctx.Done():
+		return driver.Summary{}, ctx.Err()
+	}
+	defer func() { <-s.room }()
+	return a.Summarize(ctx, q)
+}
+
+// summarizeSoon is summarize for at most a moment, without the time until it is its turn.
+// What takes longer is errSlow.
+func (s *shared) summarizeSoon(ctx context.Context, a *cloakroom.Admin, q driver.Query) (driver.Summary, error) {
+	select {
+	case s.room <- struct{}{}:
+	case <-ctx.Done():
+		return driver.Summary{}, ctx.Err()
+	}
+	defer func() { <-s.room }()
+	bounded, cancel := context.WithTimeout(ctx, aMoment)
+	defer cancel()
+	sum, err := a.Summarize(bounded, q)
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = errSlow
+	}
+	return sum, err
 }
 
 // waits reports whether the figure is still being counted.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -20,12 +21,16 @@ type Selection struct {
 	// Query selects them. Its CreatedTo should be set: else what is made meanwhile is ended
 	// as well, and there may be no end.
 	Query driver.Query
+	// Patience bounds the exact count. After it those that are over, and not yet swept, are
+	// counted as well where that is quicker (Found.AtMost). Defaults to 0: no bound.
+	Patience time.Duration
 }
 
 // Found is what a selection has.
 type Found struct {
 	Count   int64
 	AtLeast bool             // there may be more: Query.Scan bounded the count
+	AtMost  bool             // there may be fewer: Selection.Patience bounded the count
 	Sample  []*driver.Record // the newest
 }
 
@@ -51,12 +56,34 @@ func (s *Selection) Find(ctx context.Context, sample int) (f Found, err error) {
 		f.Count = int64(n)
 		return f, nil // these are all
 	}
-	sum, err := s.Admin.Summarize(ctx, s.Query)
+	sum, err := s.count(ctx, &f)
 	if _, f.AtLeast = errors.AsType[*driver.TruncatedError](err); err != nil && !f.AtLeast {
 		return f, err
 	}
 	f.Count = sum.Records
 	return f, nil
+}
+
+// count counts the sessions, exactly if that is soon done. Stores have no index for when
+// sessions are over.
+func (s *Selection) count(ctx context.Context, f *Found) (driver.Summary, error) {
+	loose := s.Query
+	loose.ExpiresFrom = time.Time{}
+	const more = 4 // times the patience, for what is left to try
+	for i, q := range []driver.Query{s.Query, loose} {
+		if s.Patience <= 0 {
+			break
+		}
+		bounded, cancel := context.WithTimeout(ctx, s.Patience*time.Duration(1+i*(more-1)))
+		sum, err := s.Admin.Summarize(bounded, q)
+		late := bounded.Err() != nil
+		cancel()
+		if err == nil || !late {
+			f.AtMost = q.ExpiresFrom != s.Query.ExpiresFrom
+			return sum, err
+		}
+	}
+	return s.Admin.Summarize(ctx, s.Query)
 }
 
 // workers is the number of sessions that are ended at a time, so that a store can gather
