@@ -131,6 +131,9 @@ func TestI8_Admission(t *testing.T) {
 			if refused == 0 || slow > 0 {
 				t.Errorf("%d were turned down, and %d had to wait for more than a second", refused, slow)
 			}
+			if n := r.m.Figures().TurnedDown; n != refused {
+				t.Errorf("%d were turned down, and the figures have %d", refused, n)
+			}
 			r.store.heal()
 			for i := range r.guests {
 				r.visit(i)

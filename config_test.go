@@ -739,7 +739,7 @@ func TestImports(t *testing.T) {
 	got := strings.Fields(string(out))
 	slices.Sort(got)
 	const lru = "github.com/hashicorp/golang-lru/v2"
-	if want := []string{module, module + "/driver", module + "/internal/lru", module + "/internal/protocol", module + "/internal/timeout", module + "/internal/token", lru + "/internal", lru + "/simplelru"}; !slices.Equal(got, want) {
+	if want := []string{module, module + "/driver", module + "/figures", module + "/internal/lru", module + "/internal/protocol", module + "/internal/timeout", module + "/internal/token", lru + "/internal", lru + "/simplelru"}; !slices.Equal(got, want) {
 		t.Errorf("beside the standard library it links %q, want %q", got, want)
 	}
 }

@@ -167,8 +167,9 @@ func TestFiguresOfFailures(t *testing.T) {
 	}
 }
 
-// Operations that are turned down are counted, and so are those under way.
-func TestFiguresOfARush(t *testing.T) {
+// Operations under way are counted as long as they are. (Those that are turned down:
+// TestI8_Admission.)
+func TestFiguresUnderWay(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		s := r.stored(1)
@@ -311,6 +312,14 @@ func TestFiguresOfClocks(t *testing.T) {
 	r.codes(r.m)
 	if f := r.m.Figures(); f.ClockAhead != 7*time.Minute || time.Since(f.ClockAsked) > time.Minute {
 		t.Errorf("the clock is ahead by %v, as of %v", f.ClockAhead, f.ClockAsked)
+	}
+}
+
+// BenchmarkFigures is the cost of a reading.
+func BenchmarkFigures(b *testing.B) {
+	m := newRig(b, nil).m
+	for b.Loop() {
+		m.Figures()
 	}
 }
 

@@ -155,7 +155,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	}
 	q.asked.Store(true)
 	if m.config.CacheFor == 0 && m.records.Full() && m.presents(q.outer) { // a request that is turned down shall cost little
-		q.err = protocol.ErrTooMany
+		q.err = m.records.TurnDown()
 		return nil, q.err
 	}
 	s := q.newSession()

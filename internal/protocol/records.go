@@ -157,6 +157,12 @@ func (r *Records) Begin(ctx context.Context) (bound context.Context, done func()
 // Full reports whether a read that begins now would be turned down.
 func (r *Records) Full() bool { return r.load.full() }
 
+// TurnDown turns an operation down, since Records is full. It returns ErrTooMany.
+func (r *Records) TurnDown() error {
+	r.load.turnedDown.Add(1)
+	return ErrTooMany
+}
+
 // bound returns the context of an operation that is carried through.
 func (r *Records) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), r.o.Timeout)
