@@ -128,14 +128,11 @@ func (j *jobs) add(x *job) (added bool, err error) {
 	return true, nil
 }
 
-// close has no job begin any more, and stops those that run.
+// close has no job begin any more.
 func (j *jobs) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
-	for _, x := range j.list {
-		x.cancel()
-	}
 }
 
 func (x *job) isRunning() bool {
