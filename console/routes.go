@@ -125,6 +125,8 @@ func (c *Console) fail(v *visit, err error) {
 	case ok:
 	case errors.Is(err, cloakroom.ErrNotFound):
 		said = &complaint{http.StatusNotFound, "There is no such session", "It never was, or its grave isn't kept any more."}
+	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer):
+		said = &complaint{http.StatusBadGateway, "It can't be read", err.Error() + ". It opens for nobody here; \"cloakroom revoke\" ends it unread."}
 	case errors.Is(err, driver.ErrInvalid):
 		said = &complaint{http.StatusBadRequest, "That can't be asked", err.Error()}
 	default:

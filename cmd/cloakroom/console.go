@@ -28,7 +28,7 @@ type consoleCommand struct {
 	Label      string   `placeholder:"NAME" help:"The environment's name, such as staging, on each page."`
 	Colour     string   `placeholder:"RRGGBB" help:"The environment's colour, such as 7a3b6b. Default: one that is the same for the same name."`
 	Production bool     `help:"Whoever ends several sessions types their number."`
-	Apps       []string `name:"app" env:"CLOAKROOM_APP" group:"store" placeholder:"NAME" help:"Config.App, whose sessions are shown. It may be given several times. Default: session, or the type of --config."`
+	Apps       []string `name:"app" sep:"none" env:"CLOAKROOM_APP" group:"store" placeholder:"NAME" help:"Config.App, whose sessions are shown. It may be given several times. Default: session, or the type of --config."`
 	placeFlags
 }
 
