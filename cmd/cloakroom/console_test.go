@@ -25,7 +25,6 @@ type served struct {
 	out    *watcher
 	enter  io.Writer
 	client *http.Client
-	base   string // of the console's pages
 }
 
 // serveConsole runs the command until the test ends, or stop is called. stop returns what it

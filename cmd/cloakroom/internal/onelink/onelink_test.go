@@ -81,6 +81,11 @@ func TestLink(t *testing.T) {
 	if w := r.do("GET", r.Path()+"sessions", "Cookie", c.Name+"="+c.Value); w.Code != http.StatusOK {
 		t.Errorf("with the cookie: %d", w.Code)
 	}
+	for _, other := range []string{"", "x", c.Value + "x", c.Value[1:], link[strings.LastIndex(link, "/")+1:]} {
+		if w := r.do("GET", r.Path()+"sessions", "Cookie", c.Name+"="+other); w.Code != http.StatusUnauthorized {
+			t.Errorf("with the cookie %q: %d", other, w.Code)
+		}
+	}
 	// Stolen: whoever comes second, or a third time, gets nothing.
 	for range 2 {
 		for _, method := range []string{"GET", "POST"} {
