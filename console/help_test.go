@@ -110,6 +110,22 @@ func newRig(t *testing.T, store cloakroom.Store, adjust ...func(*console.Config)
 	return r
 }
 
+// newOther makes an application of another app, without a console.
+func newOther(t *testing.T, store cloakroom.Store) *rig {
+	t.Helper()
+	keys, err := cloakroom.NewKeyring([]byte("a secret for tests, known to all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, store: store}
+	r.manager, err = cloakroom.New(store, keys, &cloakroom.Config{App: "other", Transport: cloakroom.Bearer{}, SweepEvery: -1, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.manager.Close() })
+	return r
+}
+
 // told returns the acts so far.
 func (r *rig) told() []console.Act {
 	r.mu.Lock()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/console"
+	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
 // This file is the tests of the pages that show.
@@ -251,5 +252,32 @@ func TestMarkup(t *testing.T) {
 		r.do(http.MethodGet, "/session/"+url.PathEscape(evil), nil).Body.String())
 	for _, page := range pages {
 		r.lacks(page, "<script>alert", "<img src=x", "cart <b>")
+	}
+}
+
+// TestTwoApps: each app has its figures, its sessions and its principals.
+func TestTwoApps(t *testing.T) {
+	store := memstore.New(nil)
+	defer store.Close()
+	other := newOther(t, store)
+	r := newRig(t, store, func(c *console.Config) {
+		c.Admins = []*cloakroom.Admin{c.Manager.Admin(), other.manager.Admin()}
+	})
+	here, there := r.comes(comer{principal: "ann"}), other.comes(comer{principal: "ann", agent: "curl/8"})
+	r.until("the figures", func() bool { return strings.Count(text(r.page("/")), "Active 1") == 2 })
+	r.wants(r.page("/?app=other"), "other over time")
+	for app, ids := range map[string][2]cloakroom.ID{"session": {here, there}, "other": {there, here}} {
+		for _, path := range []string{"/sessions?app=" + app, "/principals?principal=ann&app=" + app, "/ending?agent=&app=" + app} {
+			w := r.do(http.MethodGet, strings.Replace(path, "agent=&", "", 1), nil)
+			r.wants(w.Body.String(), ids[0].String())
+			r.lacks(w.Body.String(), ids[1].String())
+		}
+		r.wants(r.page("/session/"+ids[0].String()), "App "+app)
+	}
+	r.later()
+	form := forEnding(r, "/ending?app=other")
+	r.wants(r.result(r.post("/ending?app=other", form)), "done", "1 of 1 ended")
+	if _, err := r.manager.Admin().Find(t.Context(), here); err != nil {
+		t.Errorf("the other app's session: %v", err)
 	}
 }
