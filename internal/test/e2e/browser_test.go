@@ -60,8 +60,12 @@ func TestDemoInBrowser(t *testing.T) {
 	ann.wantText("nav .count", "2")
 	bob.signIn("Ann")
 	bob.wantText("#you .who", "Ann")
-	bob.wantText("#you .devices .mark", "this one")
-	ann.click(`button[data-focus="everywhere"]`)
+	ann.visitDevices(addr)
+	ann.wantText(".current .mark", "This device")
+	ann.click(`button[value="end-all"]`)
+	ann.do("waiting for the next page", chromedp.WaitReady(chromedp.CSS("div.said")))
+	ann.wantText("h1", "Signed out everywhere")
+	ann.visit("http://" + addr + "/")
 	ann.wantText("#you h2", "Sign in")
 	bob.visit("http://" + addr + "/")
 	bob.wantText("#you h2", "Sign in")
@@ -140,6 +144,12 @@ func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 func (b *browser) visit(url string) {
 	b.t.Helper()
 	b.do("opening "+url, chromedp.Navigate(url), chromedp.WaitReady(chromedp.CSS("#page")))
+}
+
+// visitDevices opens the page of devices.
+func (b *browser) visitDevices(addr string) {
+	b.t.Helper()
+	b.do("opening the devices", chromedp.Navigate("http://"+addr+"/devices"), chromedp.WaitReady(chromedp.CSS(".devices")))
 }
 
 func (b *browser) click(button string) {

@@ -1,7 +1,6 @@
 package recipes
 
 import (
-	"bytes"
 	"errors"
 	"html/template"
 	"net/http"
@@ -46,37 +45,8 @@ func signInPage(w http.ResponseWriter, _ *http.Request, s *cloakroom.Session) er
 	return signInForm.Execute(w, text)
 }
 
-var deviceList = template.Must(template.New("devices").Parse(
-	`{{range .}}<form method="post" action="/devices/end">{{.Client.UserAgent}} at {{.Client.Address}},
-{{.Seen.Format "2 Jan 15:04"}} <button name="id" value="{{.ID}}">Sign {{if .Current}}this one {{end}}out</button></form>
-{{end}}<form method="post" action="/devices/end-others"><button>Sign all others out</button></form>`))
-
-func devices(w http.ResponseWriter, r *http.Request, _ *cloakroom.Session) error {
-	all, err := sessions.Devices(r.Context())
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	if err := deviceList.Execute(&b, all); err != nil {
-		return err
-	}
-	_, err = b.WriteTo(w)
-	return err
-}
-
-func endDevice(w http.ResponseWriter, r *http.Request, _ *cloakroom.Session) error {
-	id, err := cloakroom.ParseID(r.PostFormValue("id"))
-	if err == nil {
-		err = sessions.EndDevice(r.Context(), id) // the visitor's own, and nobody else's
-	}
-	if err != nil && !errors.Is(err, cloakroom.ErrNotFound) { // which a second click is
-		return err
-	}
-	http.Redirect(w, r, "/devices", http.StatusSeeOther)
-	return nil
-}
-
-func endOthers(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
+// endElsewhere signs the visitor out everywhere else, as after a new password.
+func endElsewhere(w http.ResponseWriter, r *http.Request, s *cloakroom.Session) error {
 	if err := sessions.Admin().RevokeAll(r.Context(), s.Principal(), s.ID()); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/devices"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -35,8 +36,12 @@ func serve(ctx context.Context, l net.Listener, dir string) error {
 		return err
 	}
 	defer sessions.Close() // waits for saves
+	page, err := devices.New(sessions, "/sign-in", &devices.Config{Home: "/"})
+	if err != nil {
+		return err
+	}
 
-	server := &http.Server{Handler: handler(pages()), ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler(pages(page)), ReadHeaderTimeout: 10 * time.Second}
 	server.RegisterOnShutdown(endStreams)
 	stopped := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
@@ -50,15 +55,14 @@ func serve(ctx context.Context, l net.Listener, dir string) error {
 	return <-stopped
 }
 
-func pages() http.Handler {
+func pages(devices http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", sessions.With(home))
 	mux.Handle("GET /sign-in", sessions.With(signInPage))
 	mux.Handle("POST /sign-in", sessions.With(signIn))
 	mux.Handle("POST /sign-out", sessions.With(signOut))
-	mux.Handle("GET /devices", signedIn(devices))
-	mux.Handle("POST /devices/end", signedIn(endDevice))
-	mux.Handle("POST /devices/end-others", signedIn(endOthers))
+	mux.Handle("/devices", devices)
+	mux.Handle("POST /elsewhere", signedIn(endElsewhere))
 	mux.Handle("GET /news", sessions.With(news))
 	return mux
 }

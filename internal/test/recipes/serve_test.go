@@ -91,7 +91,7 @@ func TestServe(t *testing.T) {
 	a.want("GET", "/devices", "", 303, "/sign-in")
 	a.want("GET", "/sign-in", "", 200, "<form")
 	a.want("POST", "/sign-in", ann, 303, "/")
-	a.want("GET", "/devices", "", 200, "Sign this one out")
+	a.want("GET", "/devices", "", 200, "This device")
 	stream := a.ask("GET", "/news", "")
 	if line, err := bufio.NewReader(stream.Body).ReadString('\n'); err != nil || line != "data: news for ann\n" {
 		t.Fatalf("%q, %v", line, err)
@@ -104,21 +104,21 @@ func TestServe(t *testing.T) {
 	a.want("GET", "/", "", 200, "Hello ann")
 	b := &visitor{t: t, site: site}
 	b.want("POST", "/sign-in", ann, 303, "/")
-	others := regexp.MustCompile(`value="(.{22})">Sign out`).FindStringSubmatch(b.want("GET", "/devices", "", 200, "all others"))
+	others := regexp.MustCompile(`value="(.{22})" class="plain">Sign out`).FindStringSubmatch(b.want("GET", "/devices", "", 200, "Sign out all others"))
 	if len(others) != 2 {
 		t.Fatalf("b sees %q", others)
 	}
-	b.want("POST", "/devices/end", "id="+others[1], 303, "/devices")
-	b.want("POST", "/devices/end", "id="+others[1], 303, "/devices") // a second click
-	b.want("POST", "/devices/end", "id=junk", 303, "/devices")
+	b.want("POST", "/devices", "do=end&id="+others[1], 303, "?ended="+others[1])
+	b.want("POST", "/devices", "do=end&id="+others[1], 404, "may have ended already") // a second click
+	b.want("POST", "/devices", "do=end&id=junk", 404, "no such session")
 	a.want("GET", "/sign-in", "", 200, "ended from elsewhere")
 	if a.cookie != nil {
 		t.Error("a's browser keeps a token that opens nothing")
 	}
 	a.want("POST", "/sign-in", ann, 303, "/")
-	b.want("POST", "/devices/end-others", "", 303, "/devices")
+	b.want("POST", "/elsewhere", "", 303, "/devices")
 	a.want("GET", "/devices", "", 303, "/sign-in")
-	b.want("GET", "/devices", "", 200, "this one")
+	b.want("GET", "/devices", "", 200, "This device")
 }
 
 // attached is a request of somebody who is signed in as ann.

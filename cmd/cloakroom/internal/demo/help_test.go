@@ -134,7 +134,7 @@ func openSiteAs(t *testing.T, store interface {
 		s.shop.Adjust(settings)
 		var sessions *cloakroom.Manager
 		if sessions, err = cloakroom.New(s.shop.Wrap(s.gate), testKeys(t), settings); err == nil {
-			s.shop.Open(sessions)
+			err = s.shop.Open(sessions)
 		}
 	}
 	if err != nil {

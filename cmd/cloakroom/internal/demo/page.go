@@ -22,11 +22,7 @@ func (s *Shop) page(w http.ResponseWriter, r *http.Request, session *cloakroom.S
 	if err := session.Save(r.Context()); err != nil {
 		return err
 	}
-	devices, err := s.sessions.Devices(r.Context())
-	if err != nil {
-		return err
-	}
-	s.render(w, http.StatusOK, "shop", s.view(requestOf(r.Context()), session, n, said, devices))
+	s.render(w, http.StatusOK, "shop", s.view(requestOf(r.Context()), session, n, said))
 	return nil
 }
 
@@ -98,22 +94,37 @@ func (s *Shop) signIn(w http.ResponseWriter, r *http.Request, session *cloakroom
 	if err != nil {
 		return err
 	}
+	if r.Form.Get("back") == devicesPath { // no other way back is asked for
+		http.Redirect(w, r, devicesPath, http.StatusSeeOther)
+		return nil
+	}
 	return back(w, r, session, "")
+}
+
+// devicesPath is the path of the page of devices.
+const devicesPath = "/devices"
+
+// signInAgain is the page where somebody who is signed in does so once more, before the
+// page of devices ends a session. A real shop asks for the password here.
+func (s *Shop) signInAgain(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
+	info := session.Info()
+	if info.Principal == "" {
+		http.Redirect(w, r, "/#you", http.StatusSeeOther)
+		return nil
+	}
+	s.render(w, http.StatusOK, "again", againView{info.Principal, info.Persistent, devicesPath})
+	return nil
+}
+
+// againView is the data of the page to sign in again.
+type againView struct {
+	Principal string
+	Remember  bool
+	Back      string
 }
 
 func (s *Shop) signOut(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
 	return s.leave(w, r, session, "You are signed out. Your session has ended, and the cart with it.")
-}
-
-func (s *Shop) signOutEverywhere(w http.ResponseWriter, r *http.Request, session *cloakroom.Session) error {
-	who := session.Principal()
-	if who == "" {
-		return back(w, r, session, "")
-	}
-	if err := s.sessions.Admin().RevokeAll(r.Context(), who, session.ID()); err != nil {
-		return err
-	}
-	return s.leave(w, r, session, "Signed out everywhere: no ticket of "+who+" opens anything any more.")
 }
 
 // leave ends the session. The notice begins a new one, whose log continues the old

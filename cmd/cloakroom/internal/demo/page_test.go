@@ -71,18 +71,12 @@ func TestSignIn(t *testing.T) {
 		wantIn(t, page, "Welcome, Ann.")
 		wantIn(t, page, `<b class="count">1</b>`)
 		wantIn(t, page, "POST /signin")
-		wantIn(t, page, "remembered")
+		wantIn(t, page, "Remembered: you stay signed in")
 		page = b.post("/signin", "name", "Ann")
-		if n := strings.Count(page, "Go program"); n != 2 {
-			t.Errorf("Ann has %d sessions, want 2:\n%s", n, page)
-		}
-		if n := strings.Count(page, "this one"); n != 1 {
-			t.Errorf("%d sessions are the current one", n)
-		}
-		wantIn(t, page, "3 of the reads are for the list of your sessions.")
-		s.wantCost("a visit of somebody signed in", 4, 1, func() {
+		wantIn(t, page, "Until the browser is closed")
+		s.wantCost("a visit of somebody signed in", 1, 1, func() {
 			page := a.page()
-			wantIn(t, page, `<b>4</b> reads`)
+			wantIn(t, page, `<b>1</b> read<`)
 			wantIn(t, page, `<b>1</b> write<`)
 		})
 
@@ -90,23 +84,45 @@ func TestSignIn(t *testing.T) {
 		wantIn(t, page, "You are signed out.")
 		wantIn(t, page, "Sign in</h2>")
 		wantIn(t, page, "bury")
-		page = a.page()
-		wantIn(t, page, `Signed in as`)
-		if n := strings.Count(page, "Go program"); n != 1 {
-			t.Errorf("Ann has %d sessions, want 1", n)
-		}
-
-		b.post("/signin", "name", "Ann")
-		page = a.post("/signout-everywhere")
-		wantIn(t, page, "no ticket of Ann opens anything")
-		wantIn(t, page, "Sign in</h2>")
-		wantIn(t, b.page(), "Sign in</h2>")
-		wantIn(t, a.post("/signout-everywhere"), "Sign in</h2>")
+		wantIn(t, a.page(), `Signed in as`)
 		for _, name := range []string{"", "   ", strings.Repeat("x", 61), "a\x00b", "a\xffb"} {
 			if a := a.do("POST", "/signin", url.Values{"name": {name}}); a.status != 400 {
 				t.Errorf("name %q: %d", name, a.status)
 			}
 		}
+	})
+}
+
+// TestDevices: the shop's page of devices ends sessions, and its page to sign in again
+// leads back there, and nowhere else.
+func TestDevices(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *site) {
+		a, b := s.browser(), s.browser()
+		a.post("/cart", "item", "scarf", "do", "add")
+		a.post("/signin", "name", "Ann", "remember", "1")
+		b.post("/signin", "name", "Ann")
+		page := a.do("GET", "/devices", nil).body
+		if n := strings.Count(page, "Go program"); n < 2 || strings.Count(page, "This device") != 1 {
+			t.Errorf("Ann has two sessions, one of them this one:\n%s", page)
+		}
+		wantIn(t, page, "/assets/devices.css")
+		wantIn(t, a.post("/devices", "do", "end-others"), "No other session is left")
+		wantIn(t, b.page(), "Sign in</h2>")
+
+		page = a.do("GET", "/signin?back=/devices", nil).body
+		wantIn(t, page, "Is it still you?")
+		wantIn(t, page, `name="remember" value="1"`)
+		wantIn(t, a.post("/signin", "name", "Ann", "remember", "1", "back", "/devices"), "Where you are signed in")
+		wantIn(t, a.post("/signin", "name", "Ann", "back", "https://evil.example/"), "Signed in as")
+		wantIn(t, a.page(), `<b class="count">1</b>`)
+		wantIn(t, b.do("GET", "/signin", nil).body, "Sign in</h2>")
+
+		b.post("/signin", "name", "Ann")
+		page = a.post("/devices", "do", "end-all")
+		wantIn(t, page, "2 sessions were open, and have ended.")
+		wantIn(t, page, "is empty")
+		wantIn(t, a.page(), "Sign in</h2>")
+		wantIn(t, b.page(), "Sign in</h2>")
 	})
 }
 

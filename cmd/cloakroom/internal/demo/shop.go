@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/devices"
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
@@ -41,6 +42,7 @@ type Shop struct {
 	app      string
 	meter    *meter
 	sessions *cloakroom.Manager
+	devices  *devices.Page
 	handler  http.Handler
 }
 
@@ -54,7 +56,9 @@ func New(store cloakroom.Store, keys *cloakroom.Keyring, config Config) (*Shop, 
 	if err != nil {
 		return nil, err
 	}
-	s.Open(sessions)
+	if err := s.Open(sessions); err != nil {
+		return nil, errors.Join(err, sessions.Close())
+	}
 	return s, nil
 }
 
@@ -83,9 +87,13 @@ func (s *Shop) Adjust(settings *cloakroom.Config) {
 }
 
 // Open opens the shop. Close closes the sessions.
-func (s *Shop) Open(sessions *cloakroom.Manager) {
+func (s *Shop) Open(sessions *cloakroom.Manager) (err error) {
 	s.sessions = sessions
+	s.devices, err = devices.New(sessions, "/signin", &devices.Config{
+		Home: "/", Stylesheet: assetPath("devices.css"), Logger: s.config.Logger,
+	})
 	s.handler = s.routes()
+	return err
 }
 
 // Admin returns the view of the shop's sessions for operators. It works on the store
@@ -103,9 +111,13 @@ func (s *Shop) routes() http.Handler {
 	page := func(pattern string, h handler) { mux.Handle(pattern, s.sessions.With(s.claiming(h))) }
 	page("GET /{$}", s.page)
 	page("POST /cart", s.changeCart)
+	page("GET /signin", s.signInAgain)
 	page("POST /signin", s.signIn)
 	page("POST /signout", s.signOut)
-	page("POST /signout-everywhere", s.signOutEverywhere)
+	page(devicesPath, func(w http.ResponseWriter, r *http.Request, _ *cloakroom.Session) error {
+		s.devices.ServeHTTP(w, r)
+		return nil
+	})
 	mux.HandleFunc("POST /anew", s.startAnew)
 	mux.Handle("GET /assets/", assetServer())
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {

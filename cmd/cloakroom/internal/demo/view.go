@@ -15,13 +15,13 @@ import (
 
 // shopView is the data of the page.
 type shopView struct {
-	Lasting   bool
 	Notice    string
 	Visits    int
 	Principal string
+	Kept      string // how long the cart is kept
+	Stays     string // how long the visitor stays signed in
 	Goods     []item
 	Cart      cartView
-	Devices   []deviceView
 	Panel     panelView
 }
 
@@ -37,16 +37,6 @@ type cartLine struct {
 	Sum    int
 }
 
-type deviceView struct {
-	Agent    string
-	Address  string
-	Since    string // the time of its sign-in
-	Seen     string
-	ID       string
-	Current  bool
-	Remember bool
-}
-
 // panelView is the data of the panel about the session.
 type panelView struct {
 	ID     string
@@ -57,7 +47,6 @@ type panelView struct {
 	End    string // the time to its end at the latest
 	Token  []tokenPart
 	Cost   cost
-	Extra  int64 // the reads among them for the list of sessions
 	Total  cost
 	Sweeps int64
 	Record []piece
@@ -67,13 +56,14 @@ type panelView struct {
 // cost counts operations of the store.
 type cost struct{ Reads, Writes int64 }
 
-func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said string, devices []cloakroom.Device) shopView {
+func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said string) shopView {
 	now, info := time.Now(), session.Info()
 	v := shopView{
-		Lasting:   s.config.Lasting,
 		Notice:    said,
 		Visits:    visit,
 		Principal: info.Principal,
+		Kept:      kept(info, s.config.Lasting),
+		Stays:     stays(info),
 		Goods:     goods,
 		Cart:      viewCart(cart.Get(session)),
 		Panel: panelView{
@@ -93,16 +83,35 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 	var others []cloakroom.ID
 	if info.Principal != "" {
 		others = append(others, driver.LedgerID(s.app, info.Principal))
-		v.Panel.Extra = int64(1 + len(devices)) // the ledger, and each session that it names
 	}
 	v.Panel.Log = viewLog(now, r, info.ID, s.meter.trace.last(logLength, info.ID, others...))
-	for _, d := range devices {
-		v.Devices = append(v.Devices, deviceView{
-			Agent: program(d.Client.UserAgent), Address: d.Client.Address, ID: d.ID.String(),
-			Since: ago(now, d.Authenticated), Seen: ago(now, d.Seen), Current: d.Current, Remember: d.Persistent,
-		})
-	}
 	return v
+}
+
+// kept says what the cart outlives. The ticket for it goes with the browser's run, unless
+// the session is remembered.
+func kept(info cloakroom.Info, lasting bool) string {
+	text := "Kept in memory: the cart ends with the demo."
+	if lasting {
+		text = "Stop the demo and start it again: the cart is kept."
+	}
+	if info.Persistent {
+		text += " Closing the browser does it no harm."
+	} else {
+		text += " Closing the browser drops its ticket, and so the cart."
+	}
+	if info.Principal != "" {
+		text += " Signing out ends it."
+	}
+	return text
+}
+
+// stays says how long somebody stays signed in on this device.
+func stays(info cloakroom.Info) string {
+	if info.Persistent {
+		return "Remembered: you stay signed in here when the browser is closed."
+	}
+	return "Until the browser is closed, or you stay away for long."
 }
 
 // idleEnd describes when a session ends without a further visit, "" if only its deadline
@@ -220,32 +229,4 @@ func brief(d time.Duration) string {
 	default:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
-}
-
-// program returns a short name of a user agent, as far as the text tells.
-func program(agent string) string {
-	name := ""
-	for _, b := range []struct{ mark, name string }{ // the more specific first
-		{"Edg/", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"Chrome/", "Chrome"}, {"Safari/", "Safari"},
-		{"curl/", "curl"}, {"Go-http-client/", "Go program"},
-	} {
-		if strings.Contains(agent, b.mark) {
-			name = b.name
-			break
-		}
-	}
-	if name == "" {
-		if agent == "" {
-			return "unknown program"
-		}
-		return string([]rune(agent)[:min(40, len([]rune(agent)))])
-	}
-	for _, s := range []struct{ mark, name string }{
-		{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"Linux", "Linux"},
-	} {
-		if strings.Contains(agent, s.mark) {
-			return name + " on " + s.name
-		}
-	}
-	return name
 }

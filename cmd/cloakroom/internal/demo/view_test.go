@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -77,14 +78,29 @@ func TestWords(t *testing.T) {
 		{brief(70 * time.Microsecond), "0.07 ms"},
 		{brief(12 * time.Millisecond), "12 ms"},
 		{brief(1500 * time.Millisecond), "1.5 s"},
-		{program(""), "unknown program"},
-		{program("curl/8.5"), "curl"},
-		{program("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari/537.36"), "Chrome on Linux"},
-		{program("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1"), "Safari on iPhone"},
-		{program(strings.Repeat("ü", 50)), strings.Repeat("ü", 40)},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestPromises: what the page says of the cart and of staying signed in is what the
+// cookie and the store do.
+func TestPromises(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		info            cloakroom.Info
+		lasting         bool
+		kept, neverSays string
+	}{
+		{"anonymous", cloakroom.Info{}, true, "start it again: the cart is kept. Closing the browser drops its ticket", "Signing out"},
+		{"anonymous in memory", cloakroom.Info{}, false, "ends with the demo. Closing the browser drops its ticket", "is kept"},
+		{"signed in", cloakroom.Info{Principal: "ann"}, true, "drops its ticket, and so the cart. Signing out ends it.", "no harm"},
+		{"remembered", cloakroom.Info{Principal: "ann", Persistent: true}, true, "Closing the browser does it no harm. Signing out ends it.", "drops"},
+	} {
+		if got := kept(c.info, c.lasting); !strings.Contains(got, c.kept) || strings.Contains(got, c.neverSays) {
+			t.Errorf("%s: %s", c.name, got)
 		}
 	}
 }
