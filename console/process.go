@@ -89,7 +89,7 @@ func processOf(now, before cloakroom.Figures) *process {
 	add("Conflicts merged", "%s", human.Number(now.Merged))
 	add("Changes gathered", "%s needed no write of their own", human.Number(now.Gathered))
 	add("Under way", "%s; %s were turned down", human.Number(now.UnderWay), human.Number(now.TurnedDown))
-	if s := now.Store; s != nil {
+	if s := now.Store; s != nil && !s.Since.IsZero() {
 		add("Reads together", "%s", sizes(s.Reads))
 		add("Writes together", "%s", sizes(s.Writes))
 		add("Requests to the engine", "%s, %s sent once more", human.Number(s.Requests), human.Number(s.Retries))

@@ -104,7 +104,7 @@ func (c *demoCommand) serve(t *terminal, shop *opened, listener net.Listener, lo
 	}
 	defer func() { _ = beside.Close() }() // a second time if it was served
 	operators, err := newConsoleServer(t, beside, console.Config{
-		Admins: []*cloakroom.Admin{shop.Admin()}, Writable: true, Environment: "demo",
+		Manager: shop.Manager(), Admins: []*cloakroom.Admin{shop.Admin()}, Writable: true, Environment: "demo",
 	}, console.Operator{SeeValues: true, SeeAddresses: true, End: true})
 	if err != nil {
 		return err
