@@ -38,6 +38,8 @@ func (*consoleCommand) Help() string {
 
 Without --write nothing is changed.
 
+With --json there are objects of type link (url, until), open, entered, which says that a browser used the link, and act.
+
 Examples:
 
     cloakroom console --store sqlite:sessions.db
