@@ -215,6 +215,11 @@ func (c *Console) Close() error {
 // ServeHTTP implements http.Handler.
 func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
 
+// Format implements fmt.Formatter: a console is printed without what it has read.
+func (c *Console) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "console of apps %q", c.apps())
+}
+
 // admin returns the app of that name; "" is the first.
 func (c *Console) admin(app string) (*cloakroom.Admin, bool) {
 	if app == "" {
