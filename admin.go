@@ -48,6 +48,33 @@ func NewAdmin(store Store, app string) *Admin {
 	return &Admin{app, store, records, timeout, func(*driver.Record) error { return nil }, events, func(context.Context) ([]driver.Problem, error) { return nil, nil }, sweeps}
 }
 
+// App returns the name of the app.
+func (a *Admin) App() string { return a.app }
+
+// Look returns a session as the store has it, over or not, and changes nothing. Of a
+// session that has ended it returns the grave, in a record that has no fields but ID,
+// Grave and Version. The record is shared: read-only.
+//
+// ErrNotFound: there is none in this app.
+func (a *Admin) Look(ctx context.Context, id ID) (*driver.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	rec, err := a.store.Get(ctx, id)
+	foreign := false
+	switch {
+	case driver.IsGone(rec, err):
+		foreign, err = rec.Grave.App != "" && rec.Grave.App != a.app, nil
+	case driver.IsNotFound(err):
+		foreign = true
+	case err == nil:
+		foreign = rec.App != a.app || rec.Kind != driver.KindSession
+	}
+	if foreign {
+		return nil, fmt.Errorf("cloakroom: session %v: %w", id, ErrNotFound)
+	}
+	return rec, err
+}
+
 // Find returns the record of a live session. The record is shared: read-only.
 //
 // ErrNotFound: there is none in this app, or it has ended or expired.
@@ -93,6 +120,15 @@ func (a *Admin) Live(ctx context.Context, q driver.Query) iter.Seq2[*driver.Reco
 	}
 }
 
+// Refresh has Search and Summarize see all that was acknowledged before the call, where
+// they trail. A store whose login may not do that goes on trailing.
+func (a *Admin) Refresh(ctx context.Context) error {
+	if r, ok := a.store.(driver.Refresher); ok {
+		return r.Refresh(ctx)
+	}
+	return nil
+}
+
 // SessionOf is one of a principal's sessions. Its record is shared: read-only.
 type SessionOf struct {
 	*driver.Record
@@ -109,7 +145,19 @@ func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, er
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
 	}
-	live, err := a.records.Live(ctx, principal)
+	return sessionsOf(a.records.Live(ctx, principal))
+}
+
+// LookAt is Sessions for those who only look: it ends nothing, neither what is ending nor
+// what is found idle, and needs no right to write.
+func (a *Admin) LookAt(ctx context.Context, principal string) ([]SessionOf, error) {
+	if err := protocol.CheckPrincipal(principal); err != nil {
+		return nil, err
+	}
+	return sessionsOf(a.records.Look(ctx, principal))
+}
+
+func sessionsOf(live []protocol.Listed, err error) ([]SessionOf, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -157,6 +205,19 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	}
 	a.events.signedOut(ctx, principal)
 	return nil
+}
+
+// LastSignedOut returns when RevokeAll last signed a principal out, in this or another
+// process. Its ledger keeps that as long as a session could live that was signed in
+// before, and longer while the principal is signed in. The zero time: that never happened,
+// is longer ago, was done by an earlier version, or the ledger was lost.
+func (a *Admin) LastSignedOut(ctx context.Context, principal string) (time.Time, error) {
+	if err := protocol.CheckPrincipal(principal); err != nil {
+		return time.Time{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	return a.records.SignedOut(ctx, principal)
 }
 
 // RebuildLedger enters the principal's sessions that a search finds and its ledger lacks,

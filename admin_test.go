@@ -519,3 +519,56 @@ func TestI15_ImportEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestAdminLook: Look shows what the store has, over or not, and ends nothing.
+func TestAdminLook(t *testing.T) {
+	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
+	live, over, ended := r.signedIn("ann"), r.signedIn("bob"), r.signedIn("cy")
+	admin := r.m.Admin()
+	if admin.App() != "session" {
+		t.Error(admin.App())
+	}
+	if err := admin.Revoke(t.Context(), ended.ID()); err != nil {
+		t.Fatal(err)
+	}
+	r.clock.add(2 * time.Hour)
+	for _, s := range []*cloakroom.Session{live, over} {
+		if rec, err := admin.Look(t.Context(), s.ID()); err != nil || rec.ID != s.ID() || rec.Grave != nil {
+			t.Errorf("%v %v", rec, err)
+		}
+		if _, err := r.kept(s.ID()); err != nil {
+			t.Errorf("looking ended it: %v", err)
+		}
+	}
+	if rec, err := admin.Look(t.Context(), ended.ID()); err != nil || rec.Grave == nil || rec.Grave.Reason != cloakroom.EndRevoked || rec.Grave.Principal != "cy" {
+		t.Errorf("%v %v", rec, err)
+	}
+	other := cloakroom.NewAdmin(r.store, "other")
+	for _, id := range []cloakroom.ID{live.ID(), ended.ID(), driver.LedgerID("session", "ann"), driver.NewID(driver.LayoutDay, time.Now())} {
+		if _, err := other.Look(t.Context(), id); !errors.Is(err, cloakroom.ErrNotFound) {
+			t.Errorf("%v of another app: %v", id, err)
+		}
+	}
+	if _, err := admin.Look(t.Context(), driver.LedgerID("session", "ann")); !errors.Is(err, cloakroom.ErrNotFound) {
+		t.Errorf("a ledger: %v", err)
+	}
+}
+
+// TestAdminLookAt: LookAt shows what Sessions shows, and ends nothing.
+func TestAdminLookAt(t *testing.T) {
+	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
+	over := r.signedIn("ann")
+	r.clock.add(2 * time.Hour)
+	live := r.signedIn("ann")
+	r.signedIn("bob")
+	list, err := r.m.Admin().LookAt(t.Context(), "ann")
+	if err != nil || len(list) != 1 || list[0].ID != live.ID() || list[0].Ending {
+		t.Errorf("%v %v", list, err)
+	}
+	if rec, err := r.kept(over.ID()); err != nil || rec.Grave != nil {
+		t.Errorf("looking ended it: %v", err)
+	}
+	if _, err := r.m.Admin().LookAt(t.Context(), ""); !errors.Is(err, driver.ErrInvalid) {
+		t.Error(err)
+	}
+}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/console"
 	"github.com/cloakroom-go/cloakroom/dancer"
 	"github.com/cloakroom-go/cloakroom/devices"
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -212,6 +213,12 @@ func printable(t *testing.T) (map[string][]any, planted) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opsConfig := console.Config{Manager: m, Admins: []*cloakroom.Admin{m.Admin()}, Authorize: func(*http.Request) (console.Operator, error) { return console.Operator{}, nil }}
+	ops, err := console.New(opsConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ops.Close() })
 	perlImporter, oldIndex := perlImport.From.(*dancer.Importer), perl.OldIndex(clients[0].(elasticstore.Client))
 
 	foreignToken := cloakroom.ForeignToken{ID: theHat, Credential: password, Rest: password}
@@ -251,6 +258,9 @@ func printable(t *testing.T) (map[string][]any, planted) {
 
 		"devices.Config": {devices.Config{Home: "/"}}, "devices.Device": {devices.Device{Device: cloakroom.Device{Info: rec.Info()}}}, "devices.Form": {devices.Form{}},
 		"devices.Outcome": {devices.Listed}, "devices.Page": {page}, "devices.View": {devices.View{}},
+
+		"console.Config": {opsConfig}, "console.Console": {ops}, "console.Operator": {console.Operator{Name: "olga"}},
+		"console.Act": {console.Act{Actor: "olga", Action: console.ActEnd, ID: rec.ID}}, "console.Action": {console.ActReveal},
 
 		"dancer.Config": {*perl, perl}, "dancer.Cookie": {perl.Cookie}, "dancer.Warning": {dancer.Warning{}}, "dancer.LoadOptions": {dancer.LoadOptions{}},
 		"dancer.ConfigError": {dancer.ConfigError{}}, "dancer.SettingError": {dancer.SettingError{}}, "dancer.Signer": {perl.Signer()},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -628,4 +629,42 @@ func TestI10_ParallelLoginsOfOnePrincipal(t *testing.T) {
 		}
 		r.wantDevices("ann", ids...)
 	})
+}
+
+// TestI10_LastSignedOut: the ledger tells when its principal was last signed out everywhere,
+// whatever comes after. A generation that an older version drew has no time.
+func TestI10_LastSignedOut(t *testing.T) {
+	r := newRig(t, nil)
+	at := func(principal string) time.Time {
+		t.Helper()
+		got, err := r.m.Admin().LastSignedOut(context.Background(), principal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	r.signedIn("ann")
+	if got := at("ann"); !got.IsZero() {
+		t.Errorf("before: %v", got)
+	}
+	r.revokeAll("ann")
+	when := r.clock.now()
+	r.clock.add(time.Hour)
+	r.signedIn("ann")
+	if got := at("ann"); !got.Equal(when) || !at("bob").IsZero() {
+		t.Errorf("%v, want %v; bob %v", got, when, at("bob"))
+	}
+	l := r.ledger("ann")
+	older := *l.rec
+	text := regexp.MustCompile(`^{"generation":"[^"]*"`).ReplaceAll(l.rec.Values.Get("ledger"), []byte(`{"generation":"AAAAAAAAAAE"`))
+	older.Values = older.Values.With("ledger", text)
+	if _, err := r.store.Update(t.Context(), &older); err != nil {
+		t.Fatal(err)
+	}
+	if got := at("ann"); !got.IsZero() {
+		t.Errorf("under another generation: %v", got)
+	}
+	if _, err := r.m.Admin().LastSignedOut(t.Context(), ""); !errors.Is(err, driver.ErrInvalid) {
+		t.Error(err)
+	}
 }

@@ -25,6 +25,8 @@ type commands struct {
 	Top   topCommand   `cmd:"" group:"look" help:"The biggest sessions, and the principals with most."`
 	Stats statsCommand `cmd:"" group:"look" help:"Count sessions, also live in the terminal."`
 
+	Console consoleCommand `cmd:"" group:"look" help:"Serve the operators' page of a store, to this machine alone."`
+
 	Revoke revokeCommand `cmd:"" group:"end" help:"End sessions: by id, of a principal, or those that flags select."`
 
 	Doctor doctorCommand  `cmd:"" group:"tend" help:"Check a store and its configuration, and tell remedies."`

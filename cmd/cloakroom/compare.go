@@ -6,6 +6,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
@@ -71,7 +72,7 @@ func (c *compareCommand) Run(t *terminal) error {
 	case err != nil:
 		return err
 	case all.Different+all.Own > 0:
-		return exitError{exitFindings, fmt.Errorf("they differ in %s: the source has %v, the target %v", counted(all.Different+all.Own, "id"), r.From, r.To)}
+		return exitError{exitFindings, fmt.Errorf("they differ in %s: the source has %v, the target %v", human.Counted(all.Different+all.Own, "id"), r.From, r.To)}
 	case !t.json:
 		t.say("Both have the same: %v.", r.From)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
@@ -189,18 +190,18 @@ func (x *copying) lookForFence() {
 
 // summary tells what was copied, and what wasn't.
 func (x *copying) summary() string {
-	text := fmt.Sprintf("Copied %s of %s.", counted(x.first, "record"), number(x.Listed))
+	text := fmt.Sprintf("Copied %s of %s.", human.Counted(x.first, "record"), human.Number(x.Listed))
 	if n := x.Copied - x.first; n > 0 {
-		text += fmt.Sprintf(" Written meanwhile, and copied too: %s.", number(n))
+		text += fmt.Sprintf(" Written meanwhile, and copied too: %s.", human.Number(n))
 	}
 	if n := x.Listed - x.Over - x.Left - x.first; n > 0 {
-		text += fmt.Sprintf(" The target had %s already.", number(n))
+		text += fmt.Sprintf(" The target had %s already.", human.Number(n))
 	}
 	if x.Over > 0 {
-		text += fmt.Sprintf(" What is over wasn't copied: %s.", number(x.Over))
+		text += fmt.Sprintf(" What is over wasn't copied: %s.", human.Number(x.Over))
 	}
 	if x.Left > 0 {
-		text += fmt.Sprintf(" What couldn't be copied: %s, see above.", number(x.Left))
+		text += fmt.Sprintf(" What couldn't be copied: %s, see above.", human.Number(x.Left))
 	}
 	return text
 }
@@ -210,7 +211,7 @@ func (x *copying) partial() error {
 	if x.Left+x.told.of(transfer.EndedInUse) == 0 {
 		return nil
 	}
-	return exitError{exitPartial, fmt.Errorf("%s differ, see above", counted(x.Left+x.told.of(transfer.EndedInUse), "id"))}
+	return exitError{exitPartial, fmt.Errorf("%s differ, see above", human.Counted(x.Left+x.told.of(transfer.EndedInUse), "id"))}
 }
 
 // total is about the number of records at the source; 0: that isn't known.
@@ -243,7 +244,7 @@ func (x *copying) copyOnce(total int64) (transfer.Counts, error) {
 		x.t.emit(passLine{"pass", n.Listed, n.Copied, n.Graves, n.Over, n.Left, round(x.pass.Seconds())})
 	}
 	if err != nil && x.t.ctx.Err() == nil && x.Copied > 0 {
-		err = exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", counted(x.Copied, "record"), err)}
+		err = exitError{exitPartial, fmt.Errorf("copied %s; say it again to go on: %w", human.Counted(x.Copied, "record"), err)}
 	}
 	return n, err
 }

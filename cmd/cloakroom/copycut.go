@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
@@ -51,7 +52,7 @@ func (x *copying) cut() error {
 		x.t.warn("It is cut over all the same: writes at the source are refused. To give up, as long as nothing uses the target, run \"cloakroom copy --unfence\" with the same --from.")
 	}
 	if cut.Different > 0 {
-		return exitError{exitPartial, fmt.Errorf("%s differ, see above", counted(cut.Different, "id"))}
+		return exitError{exitPartial, fmt.Errorf("%s differ, see above", human.Counted(cut.Different, "id"))}
 	}
 	return nil
 }
@@ -70,7 +71,7 @@ func (x *copying) verify() error {
 	case all.Different > 0 && !x.Accept:
 		x.Different, x.Own = all.Different, all.Own
 		return exitError{exitPartial, fmt.Errorf("nothing was cut over, since the stores differ in %s, see above; %s. To cut over all the same: --accept-differences",
-			counted(all.Different, "id"), x.asBefore())}
+			human.Counted(all.Different, "id"), x.asBefore())}
 	}
 	return nil
 }
@@ -111,14 +112,14 @@ func (x *copying) tellCut(cut transfer.Cut) {
 		what = fmt.Sprintf("both stores have the same: %v", x.From)
 	}
 	if cut.Different > 0 {
-		what = fmt.Sprintf("both stores are compared, and %s differ", counted(cut.Different, "id"))
+		what = fmt.Sprintf("both stores are compared, and %s differ", human.Counted(cut.Different, "id"))
 	}
 	x.t.say("Cut over: %s. Writes at the source are refused since %s, for %s so far.", what, cut.Since.Format(time.RFC3339), cut.Held.Round(time.Millisecond))
 	if cut.Removed > 0 {
-		x.t.say("%s had vanished from the source, and ended at the target.", counted(cut.Removed, "session"))
+		x.t.say("%s had vanished from the source, and ended at the target.", human.Counted(cut.Removed, "session"))
 	}
 	if cut.Own > 0 {
-		x.t.say("%s began at the target.", counted(cut.Own, "record"))
+		x.t.say("%s began at the target.", human.Counted(cut.Own, "record"))
 	}
 	x.t.say("Start the application on the target now: %v. Then stop its processes on the source.", x.endFlags.To)
 	x.t.say("To give up instead, as long as nothing uses the target, run \"cloakroom copy --unfence\" with the same --from.")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
@@ -49,7 +50,7 @@ func (x *copying) rehearse() error {
 	}
 	if !x.t.json {
 		x.t.say("It would copy what the target doesn't have of %s, of which %s, into %v. %s",
-			counted(x.Listed, "record"), counted(x.Graves, "grave"), x.endFlags.To, x.afterwards())
+			human.Counted(x.Listed, "record"), human.Counted(x.Graves, "grave"), x.endFlags.To, x.afterwards())
 	}
 	return x.partial()
 }

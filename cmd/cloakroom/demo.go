@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/demo"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
+	"github.com/cloakroom-go/cloakroom/console"
 )
 
 // This file is "cloakroom demo".
@@ -94,12 +96,37 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 	for _, note := range shop.notes {
 		t.note("%s", note)
 	}
-	shop.tell(t, c.Addr, listener)
-	return serve(t.ctx, listener, onlyTo(c.Addr, shop), logger, func() {
+	return c.serve(t, shop, listener, logger)
+}
+
+// serve serves the shop, and beside it the operators' console. That has a listener of its
+// own, on loopback whatever --addr is: the shop's visitors don't get there.
+func (c *demoCommand) serve(t *terminal, shop *opened, listener net.Listener, logger *slog.Logger) (err error) {
+	beside, err := listen(t.ctx, "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = beside.Close() }() // a second time if it was served
+	operators, err := newConsoleServer(t, beside, console.Config{
+		Manager: shop.Manager(), Admins: []*cloakroom.Admin{shop.Admin()}, Writable: true, Environment: "demo",
+	}, console.Operator{SeeValues: true, SeeAddresses: true, End: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, operators.close()) }()
+	ctx, cancel := context.WithCancel(t.ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() { served <- serve(ctx, beside, operators, logger, func() {}) }()
+	shop.tell(t, c.Addr, listener, operators)
+	operators.answerEnter()
+	err = serve(ctx, listener, onlyTo(c.Addr, shop), logger, func() {
 		if !t.json {
 			t.say("Stopping. What is under way is finished first; Ctrl-C again ends at once.")
 		}
 	})
+	cancel()
+	return errors.Join(err, <-served)
 }
 
 // openLine says, in JSON, that the shop is open.
@@ -113,17 +140,19 @@ type openLine struct {
 }
 
 // tell says that the shop is open.
-func (shop *opened) tell(t *terminal, addr string, l net.Listener) {
+func (shop *opened) tell(t *terminal, addr string, l net.Listener, operators *consoleServer) {
 	if t.json {
+		operators.tellLink()
 		t.emit(openLine{"open", address(l), shop.config.Where, shop.config.Saving, shop.keyFile, shop.config.Lasting})
 	} else {
-		t.say("The shop is open:  %s", address(l))
-		t.say("Sessions are in:   %s", shop.config.Where)
+		t.say("The shop is open:   %s", address(l))
+		operators.tellLink()
+		t.say("Sessions are in:    %s", shop.config.Where)
 		if shop.config.Saving != "" {
-			t.say("Saving:            %s", shop.config.Saving)
+			t.say("Saving:             %s", shop.config.Saving)
 		}
 		if shop.keyFile != "" {
-			t.say("Keys are in:       %q", shop.keyFile)
+			t.say("Keys are in:        %q", shop.keyFile)
 		}
 		if !shop.config.Lasting {
 			t.say("They end with the demo.")
@@ -134,6 +163,7 @@ func (shop *opened) tell(t *terminal, addr string, l net.Listener) {
 			"whoever is on the way can read the cookies.", addr)
 	}
 	if !t.json {
+		t.say("Enter prints a new link.")
 		t.say("Ctrl-C stops it.")
 	}
 }

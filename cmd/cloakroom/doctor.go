@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom doctor": its flags, and how it tells what it found.
@@ -194,10 +195,10 @@ func (x *examination) tellFacts() {
 func (l periodLine) String() string {
 	text := l.Name + ": "
 	if l.Documents >= 0 {
-		text += counted(l.Documents, "document") + ", "
+		text += human.Counted(l.Documents, "document") + ", "
 	}
 	if l.Bytes >= 0 {
-		text += size(l.Bytes) + ", "
+		text += human.Size(l.Bytes) + ", "
 	}
 	if l.DropFrom == nil {
 		return text + "stays"

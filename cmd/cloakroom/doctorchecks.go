@@ -15,6 +15,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/ledgers"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is the doctor's checks.
@@ -215,11 +216,11 @@ func (x *examination) checkFuture(ctx context.Context) {
 		}
 		if ahead := time.Until(rec.Created); ahead > driver.ClockTolerance {
 			x.tell(checkLine{Status: isWarn, Check: "sessions", Code: "clock-skew",
-				Text:   fmt.Sprintf("The newest, %v, was made at a time that is still to come here, by %s.", rec.ID, ago(ahead)),
+				Text:   fmt.Sprintf("The newest, %v, was made at a time that is still to come here, by %s.", rec.ID, human.Ago(ahead)),
 				Remedy: "The clock of this machine, or of the one that made it, is wrong: set the clocks of all machines by one source (NTP)."})
 			return
 		}
-		x.tell(checkLine{Status: isOK, Check: "sessions", Text: fmt.Sprintf("the newest was made %s ago.", ago(time.Since(rec.Created)))})
+		x.tell(checkLine{Status: isOK, Check: "sessions", Text: fmt.Sprintf("the newest was made %s ago.", human.Ago(time.Since(rec.Created)))})
 		return
 	}
 	l := checkLine{Status: isInfo, Check: "sessions", Text: fmt.Sprintf("The app %q has none.", x.look.app)}
@@ -250,7 +251,7 @@ func (x *examination) checkPeriods() {
 		x.tell(checkLine{Status: isOK, Check: "sweeps", Text: "no period should have been dropped."})
 		return
 	}
-	x.tell(checkLine{Status: isWarn, Check: "sweeps", Text: fmt.Sprintf("Periods should have been dropped for %s and more: %s.", ago(overdue), strings.Join(late, ", ")), Remedy: sweepRemedy})
+	x.tell(checkLine{Status: isWarn, Check: "sweeps", Text: fmt.Sprintf("Periods should have been dropped for %s and more: %s.", human.Ago(overdue), strings.Join(late, ", ")), Remedy: sweepRemedy})
 }
 
 // checkSweeps looks for sessions that are over and that nobody ends.
@@ -275,12 +276,12 @@ func (x *examination) checkSweeps(ctx context.Context) {
 		if cut {
 			atLeast = "at least "
 		}
-		x.tell(checkLine{Status: isWarn, Check: "sweeps", Text: fmt.Sprintf("Sessions that are over for %s and more, and that nobody has ended: %s%s.", ago(overdue), atLeast, number(sum.Records)),
+		x.tell(checkLine{Status: isWarn, Check: "sweeps", Text: fmt.Sprintf("Sessions that are over for %s and more, and that nobody has ended: %s%s.", human.Ago(overdue), atLeast, human.Number(sum.Records)),
 			Remedy: sweepRemedy})
 	case cut:
-		x.tell(checkLine{Status: isOK, Check: "sweeps", Text: fmt.Sprintf("among the first %s sessions none is over for %s and more.", number(scan), ago(overdue))})
+		x.tell(checkLine{Status: isOK, Check: "sweeps", Text: fmt.Sprintf("among the first %s sessions none is over for %s and more.", human.Number(scan), human.Ago(overdue))})
 	default:
-		x.tell(checkLine{Status: isOK, Check: "sweeps", Text: fmt.Sprintf("no session is over for %s and more.", ago(overdue))})
+		x.tell(checkLine{Status: isOK, Check: "sweeps", Text: fmt.Sprintf("no session is over for %s and more.", human.Ago(overdue))})
 	}
 }
 
@@ -307,12 +308,12 @@ func (x *examination) checkLedgers(ctx context.Context) {
 		x.tell(checkLine{Status: isWarn, Check: "ledgers", Text: "they can't be compared: " + err.Error() + ".", Remedy: "See to the store's health, and ask again."})
 	case found > 0:
 		x.tell(checkLine{Status: isWarn, Check: "ledgers", Text: fmt.Sprintf("Of the newest %s, some of %s are not in their ledgers, or are in those of others, such as of %q: lists of devices and limits don't count them.",
-			counted(int64(sessions), "session"), counted(int64(found), "principal"), first),
+			human.Counted(int64(sessions), "session"), human.Counted(int64(found), "principal"), first),
 			Remedy: "cloakroom ledger check lists them, cloakroom ledger rebuild or doctor --fix enters them. Find out what deletes, restores or edits records in the store."})
 	case sessions == 0:
 		x.tell(checkLine{Status: isOK, Check: "ledgers", Text: "there is nothing to compare."})
 	default:
-		x.tell(checkLine{Status: isOK, Check: "ledgers", Text: fmt.Sprintf("the newest %s are in them.", counted(int64(sessions), "session"))})
+		x.tell(checkLine{Status: isOK, Check: "ledgers", Text: fmt.Sprintf("the newest %s are in them.", human.Counted(int64(sessions), "session"))})
 	}
 }
 
@@ -327,7 +328,7 @@ func (x *examination) checkKeys(context.Context) {
 		x.tell(checkLine{Status: isFail, Check: "keys", Text: err.Error() + "."})
 		return
 	}
-	text := counted(int64(len(f.Keys)), "key") + fmt.Sprintf("; %s signs", f.Keys[0].Name())
+	text := human.Counted(int64(len(f.Keys)), "key") + fmt.Sprintf("; %s signs", f.Keys[0].Name())
 	if since := f.Keys[0].SignsSince; !since.IsZero() {
 		text += " since " + moment(since)
 	}

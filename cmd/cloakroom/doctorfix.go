@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/ledgers"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom doctor --fix" and "--acknowledge": all that the doctor changes.
@@ -99,7 +100,7 @@ func (x *examination) fixLedgers(o *openedStore) error {
 	err := c.Check(x.t.ctx, "")
 	p.stop()
 	if mended > 0 {
-		x.fixed("ledgers", "%s entered into %s.", counted(int64(entered), "session"), counted(int64(mended), "ledger"))
+		x.fixed("ledgers", "%s entered into %s.", human.Counted(int64(entered), "session"), human.Counted(int64(mended), "ledger"))
 	}
 	return err
 }
@@ -129,13 +130,13 @@ func (x *examination) fixSettings(flags *kong.Context) error {
 	for _, one := range drift {
 		lines = append(lines, "  "+one.String())
 	}
-	if !x.may(fmt.Sprintf("%s\nApply %s? Leave out what was set on purpose, such as by a lifecycle policy.", strings.Join(lines, "\n"), counted(int64(len(drift)), "setting"))) {
+	if !x.may(fmt.Sprintf("%s\nApply %s? Leave out what was set on purpose, such as by a lifecycle policy.", strings.Join(lines, "\n"), human.Counted(int64(len(drift)), "setting"))) {
 		return x.t.ctx.Err()
 	}
 	if err := d.ApplySettings(ctx, drift); err != nil {
 		return err
 	}
-	x.fixed("settings", "%s applied.", counted(int64(len(drift)), "setting"))
+	x.fixed("settings", "%s applied.", human.Counted(int64(len(drift)), "setting"))
 	return nil
 }
 

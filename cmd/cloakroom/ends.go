@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/transfer"
 )
 
@@ -186,5 +187,5 @@ type sideLine struct {
 func sideOf(s transfer.Side) *sideLine { return &sideLine{s.Sessions, s.Ledgers, s.Graves} }
 
 func (s *sideLine) String() string {
-	return fmt.Sprintf("%s, %s and %s", counted(s.Sessions, "session"), counted(s.Ledgers, "ledger"), counted(s.Graves, "grave"))
+	return fmt.Sprintf("%s, %s and %s", human.Counted(s.Sessions, "session"), human.Counted(s.Ledgers, "ledger"), human.Counted(s.Graves, "grave"))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
@@ -78,7 +79,7 @@ func TestRevokeInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var stdout watcher
-	stderr := &watcher{word: fmt.Sprintf("... and %s more", number(n-sampled)), found: func() { time.AfterFunc(50*time.Millisecond, cancel) }}
+	stderr := &watcher{word: fmt.Sprintf("... and %s more", human.Number(n-sampled)), found: func() { time.AfterFunc(50*time.Millisecond, cancel) }}
 	exit := run(ctx, []string{"revoke", "--agent", "curl", "--yes"}, strings.NewReader(""), &stdout, stderr)
 	if exit == exitOK {
 		t.Skip("it was faster than the interruption")

@@ -13,6 +13,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/ledgers"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom ledger check" and "cloakroom ledger rebuild".
@@ -84,7 +85,7 @@ func (c *ledgerCheckCommand) Run(t *terminal, flags *kong.Context) error {
 		return err
 	}
 	if !t.json {
-		t.say("Compared %s with the ledgers: %s.", counted(check.Sessions, "session"), check.verdict())
+		t.say("Compared %s with the ledgers: %s.", human.Counted(check.Sessions, "session"), check.verdict())
 	}
 	if check.Found > 0 {
 		return told(exitFindings)
@@ -109,7 +110,7 @@ func (k *ledgerCheck) verdict() string {
 	case 1:
 		return "1 isn't as it has to be"
 	}
-	return number(k.Found) + " are not as they have to be"
+	return human.Number(k.Found) + " are not as they have to be"
 }
 
 // run compares the ledger of a principal, or with "" those of all.
@@ -153,10 +154,10 @@ func (k *ledgerCheck) found(ctx context.Context, f ledgers.Finding) (changed boo
 func (l ledgerLine) String() string {
 	var parts []string
 	if len(l.Lacks) > 0 {
-		parts = append(parts, fmt.Sprintf("lacks %s (%s)", counted(int64(len(l.Lacks)), "session"), some(l.Lacks)))
+		parts = append(parts, fmt.Sprintf("lacks %s (%s)", human.Counted(int64(len(l.Lacks)), "session"), some(l.Lacks)))
 	}
 	if len(l.Foreign) > 0 {
-		parts = append(parts, fmt.Sprintf("names %s of somebody else (%s)", counted(int64(len(l.Foreign)), "session"), some(l.Foreign)))
+		parts = append(parts, fmt.Sprintf("names %s of somebody else (%s)", human.Counted(int64(len(l.Foreign)), "session"), some(l.Foreign)))
 	}
 	text := fmt.Sprintf("%-10s  %s: %s", l.State, plain(l.Principal), strings.Join(parts, "; "))
 	switch {
@@ -226,14 +227,14 @@ func (c *ledgerRebuildCommand) Run(t *terminal, flags *kong.Context) error {
 		return err
 	}
 	if !t.json {
-		entered := counted(check.Entered, "session") + " entered"
+		entered := human.Counted(check.Entered, "session") + " entered"
 		if c.DryRun {
 			entered = "nothing was entered"
 		}
-		t.say("Compared %s with the ledgers: %s; %s.", counted(check.Sessions, "session"), check.verdict(), entered)
+		t.say("Compared %s with the ledgers: %s; %s.", human.Counted(check.Sessions, "session"), check.verdict(), entered)
 	}
 	if check.Failed > 0 {
-		return exitError{exitPartial, fmt.Errorf("%s couldn't be rebuilt: say it again", counted(check.Failed, "ledger"))}
+		return exitError{exitPartial, fmt.Errorf("%s couldn't be rebuilt: say it again", human.Counted(check.Failed, "ledger"))}
 	}
 	return nil
 }

@@ -8,9 +8,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/listing"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
+	"github.com/cloakroom-go/cloakroom/internal/listing"
 )
 
 // This file is "cloakroom ls".
@@ -83,6 +84,8 @@ func (c *lsCommand) Run(t *terminal, flags *kong.Context) error {
 	switch {
 	case errors.Is(err, listing.ErrCursor):
 		return misuse("--after: " + err.Error())
+	case isTruncated(err):
+		return fmt.Errorf("%w (--scan 0 takes the bound away)", err)
 	case err != nil:
 		return err
 	}
@@ -128,10 +131,16 @@ func (c *lsCommand) tellRest(t *terminal, o *openedStore, n int, page listing.Pa
 	switch {
 	case t.json:
 	case page.Truncated:
-		t.warn("%s sessions were looked at in vain. To look further: --after %s", number(int64(c.Scan)), page.Next)
+		t.warn("%s sessions were looked at in vain. To look further: --after %s", human.Number(int64(c.Scan)), page.Next)
 	case page.Next != "":
 		t.warn("There are more: --after %s", page.Next)
 	case n == 0:
 		t.warn("There are none.")
 	}
+}
+
+// isTruncated reports whether Query.Scan bounded a search.
+func isTruncated(err error) bool {
+	_, is := errors.AsType[*driver.TruncatedError](err)
+	return is
 }

@@ -3,6 +3,7 @@
 //	cloakroom demo                        a small shop to look behind, on http://127.0.0.1:8080
 //	cloakroom doctor                      check a store and its configuration, and tell remedies
 //	cloakroom ls, show, top, stats        look at sessions
+//	cloakroom console                     look at sessions, and end them, in a browser
 //	cloakroom revoke                      end sessions
 //	cloakroom setup, sweep, ledger        tend a store
 //	cloakroom key, token                  make and rotate keys, look at tokens

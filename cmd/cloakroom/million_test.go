@@ -84,6 +84,7 @@ func TestMillion(t *testing.T) {
 			t.Errorf("%s: %s%s", c.args, stdout, stderr)
 		}
 	}
+	measureConsole(t, path)
 }
 
 // load makes a file with so many sessions fast: it makes some by a store, and copies their

@@ -3,10 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is progress: a line on the error output that is written over where that is a
@@ -111,29 +112,14 @@ func (p *progress) text(after time.Duration) string {
 	}
 	done := p.done.Load()
 	rate := float64(done) / max(after.Seconds(), 0.001)
-	text := fmt.Sprintf("%s %s", number(done), p.what)
+	text := fmt.Sprintf("%s %s", human.Number(done), p.what)
 	if p.total > 0 {
-		text = fmt.Sprintf("%s of %s %s, %d %%", number(done), number(p.total), p.what, min(100, done*100/p.total))
+		text = fmt.Sprintf("%s of %s %s, %d %%", human.Number(done), human.Number(p.total), p.what, min(100, done*100/p.total))
 	}
-	text += fmt.Sprintf(", %s/s", number(int64(rate)))
+	text += fmt.Sprintf(", %s/s", human.Number(int64(rate)))
 	if p.total > done && done > 0 {
 		left := time.Duration(float64(p.total-done) / rate * float64(time.Second))
 		text += fmt.Sprintf(", %s left", left.Round(time.Second))
 	}
 	return text
-}
-
-// number writes a number with commas between its thousands.
-func number(n int64) string {
-	s := fmt.Sprint(n)
-	sign := ""
-	if s[0] == '-' {
-		sign, s = "-", s[1:]
-	}
-	var parts []string
-	for len(s) > 3 {
-		parts = append([]string{s[len(s)-3:]}, parts...)
-		s = s[:len(s)-3]
-	}
-	return sign + strings.Join(append([]string{s}, parts...), ",")
 }

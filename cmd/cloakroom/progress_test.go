@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file tests progress where the error output is no terminal. pty_linux_test.go has the
@@ -42,7 +44,7 @@ func TestProgressLines(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000"} {
-		if got := number(n); got != want {
+		if got := human.Number(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}

@@ -1,17 +1,16 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/ending"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom revoke": what it is about to end, and its question.
@@ -120,87 +119,52 @@ func (r *revocation) isPrincipal() bool {
 	return r.Principal != "" && rest == filterFlags{}
 }
 
-// found is the sessions that are about to be ended.
-type found struct {
-	count   int64
-	atLeast bool // there may be more
-	sample  []*driver.Record
-}
-
 // look counts the sessions that are selected, and keeps some.
-func (r *revocation) look() (f found, err error) {
-	// What is made much later isn't meant, so that there is an end. The clocks of machines
-	// lie apart.
-	if r.q.CreatedTo.IsZero() {
-		r.q.CreatedTo = r.now.Add(driver.ClockTolerance)
-	}
-	r.q.App, r.q.ExpiresFrom = r.o.app, r.now
+func (r *revocation) look() (ending.Found, error) {
 	p := r.t.progress("counting", -1)
 	defer p.stop()
-	if err := r.o.catchUp(r.t.ctx); err != nil {
-		return f, err
-	}
-	few := r.q
-	few.Limit, few.Order = sampled, driver.OrderNewest
-	cut := false
-	for rec, err := range r.o.Search(r.t.ctx, few) {
-		if _, cut = errors.AsType[*driver.TruncatedError](err); cut {
-			break
-		}
-		if err != nil {
-			return f, err
-		}
-		f.sample = append(f.sample, rec)
-	}
-	if n := len(f.sample); n < sampled && !cut {
-		f.count = int64(n)
-		return f, nil // these are all
-	}
-	sum, err := r.o.admin.Summarize(r.t.ctx, r.q)
-	if _, f.atLeast = errors.AsType[*driver.TruncatedError](err); err != nil && !f.atLeast {
-		return f, err
-	}
-	f.count = sum.Records
-	return f, nil
+	return r.selection().Find(r.t.ctx, sampled)
 }
 
-// catchUp has searches see all that was written, where they trail.
-func (o *openedStore) catchUp(ctx context.Context) error {
-	if r, ok := o.Store.(driver.Refresher); ok {
-		if err := r.Refresh(ctx); err != nil && ctx.Err() != nil {
-			return ctx.Err()
-		}
+// selection returns the sessions that are to be ended.
+func (r *revocation) selection() *ending.Selection {
+	q := r.q
+	// What is made much later isn't meant, so that there is an end. The clocks of machines
+	// lie apart.
+	if q.CreatedTo.IsZero() {
+		q.CreatedTo = r.now.Add(driver.ClockTolerance)
 	}
-	return nil // a login that may not refresh sees what is there some seconds later
+	q.ExpiresFrom = r.now
+	return &ending.Selection{Admin: r.o.admin, Query: q}
 }
 
 // show tells what is about to be ended.
-func (r *revocation) show(f found) {
-	r.Matched = f.count
+func (r *revocation) show(f ending.Found) {
+	r.Matched = f.Count
 	if r.t.json {
-		for _, rec := range f.sample {
+		for _, rec := range f.Sample {
 			r.t.emit(lineOf(rec, r.now))
 		}
 		return
 	}
-	if len(f.sample) == 0 {
+	if len(f.Sample) == 0 {
 		return
 	}
 	table := newSessionTable(r.t.stderr, false, r.now)
-	for _, rec := range f.sample {
+	for _, rec := range f.Sample {
 		table.add(lineOf(rec, r.now))
 	}
 	table.flush()
-	if more := f.count - int64(len(f.sample)); more > 0 {
-		r.t.warn("... and %s more", number(more))
+	if more := f.Count - int64(len(f.Sample)); more > 0 {
+		r.t.warn("... and %s more", human.Number(more))
 	}
 }
 
 // ask tells what is about to be ended, and asks. go_ is false with --dry-run.
-func (r *revocation) ask(f found, whose string) (goOn bool, err error) {
+func (r *revocation) ask(f ending.Found, whose string) (goOn bool, err error) {
 	r.show(f)
-	what := counted(f.count, "session") + whose
-	if f.atLeast {
+	what := human.Counted(f.Count, "session") + whose
+	if f.AtLeast {
 		what = "at least " + what
 	}
 	switch {
@@ -225,35 +189,19 @@ func (r *revocation) ask(f found, whose string) (goOn bool, err error) {
 // tell tells what was done, and what is left.
 func (r *revocation) tell(err error) error {
 	if !r.t.json && (r.Ended > 0 || err == nil) {
-		r.t.say("Ended %s.", counted(r.Ended, "session"))
+		r.t.say("Ended %s.", human.Counted(r.Ended, "session"))
 	}
 	switch {
 	case r.t.ctx.Err() != nil:
-		return fmt.Errorf("interrupted: %s of %s are ended; say it again to end the rest", number(r.Ended), number(max(r.Matched, r.Ended)))
+		return fmt.Errorf("interrupted: %s of %s are ended; say it again to end the rest", human.Number(r.Ended), human.Number(max(r.Matched, r.Ended)))
 	case err != nil && r.Ended > 0:
 		return exitError{exitPartial, fmt.Errorf("some are left: say it again: %w", err)}
 	case err != nil:
 		return err
 	case r.Failed > 0:
-		return exitError{exitPartial, fmt.Errorf("%s couldn't be ended: say it again", counted(r.Failed, "session"))}
+		return exitError{exitPartial, fmt.Errorf("%s couldn't be ended: say it again", human.Counted(r.Failed, "session"))}
 	case r.Left > 0:
-		return exitError{exitPartial, fmt.Errorf("%s are left: say it again", counted(r.Left, "session"))}
+		return exitError{exitPartial, fmt.Errorf("%s are left: say it again", human.Counted(r.Left, "session"))}
 	}
 	return nil
-}
-
-// counter counts what workers do.
-type counter struct {
-	sync.Mutex
-	ended, over, failed atomic.Int64
-	first               error // of those that failed
-}
-
-func (c *counter) fail(err error) {
-	c.failed.Add(1)
-	c.Lock()
-	defer c.Unlock()
-	if c.first == nil {
-		c.first = err
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is a session as commands tell it: a line of a table, or an object.
@@ -107,11 +108,11 @@ func (s *sessionTable) add(l sessionLine) {
 		s.row(l.ID, l.Reason, l.Principal, s.since(l.Created), "", s.since(l.Ended), "", "", "")
 		return
 	}
-	ends := "in " + ago(l.Expires.Sub(s.now))
+	ends := "in " + human.Ago(l.Expires.Sub(s.now))
 	if l.State == stateExpired {
 		ends = s.since(l.Expires)
 	}
-	s.row(l.ID, l.State, l.Principal, s.since(l.Created), s.since(l.Seen), ends, size(int64(l.Bytes)), l.Address, l.UserAgent)
+	s.row(l.ID, l.State, l.Principal, s.since(l.Created), s.since(l.Seen), ends, human.Size(int64(l.Bytes)), l.Address, l.UserAgent)
 }
 
 // since writes how long ago a time was.
@@ -119,7 +120,7 @@ func (s *sessionTable) since(t *time.Time) string {
 	if t == nil {
 		return ""
 	}
-	return ago(s.now.Sub(*t)) + " ago"
+	return human.Ago(s.now.Sub(*t)) + " ago"
 }
 
 // row writes cells. What visitors sent is cut, unless the table is wide.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
@@ -128,9 +129,9 @@ func saySession(t *terminal, l sessionLine, now time.Time, values bool) {
 			return
 		}
 		if left := at.Sub(now); left > 0 {
-			say(name, "%s, in %s", moment(*at), ago(left))
+			say(name, "%s, in %s", moment(*at), human.Ago(left))
 		} else {
-			say(name, "%s, %s ago", moment(*at), ago(-left))
+			say(name, "%s, %s ago", moment(*at), human.Ago(-left))
 		}
 	}
 	say("Id", "%s", l.ID)
@@ -171,7 +172,7 @@ func saySession(t *terminal, l sessionLine, now time.Time, values bool) {
 		say("Ledger", "%s", text)
 	}
 	if l.State != stateEnded {
-		say("Values", "%s, %s", counted(int64(len(l.Values)), "value"), size(int64(l.Bytes)))
+		say("Values", "%s, %s", human.Counted(int64(len(l.Values)), "value"), human.Size(int64(l.Bytes)))
 		sayValues(t, l, values)
 	}
 }
@@ -189,7 +190,7 @@ func sayValues(t *terminal, l sessionLine, values bool) {
 		if values {
 			t.say("  %s: %s", harmless(plain(v.Name)), strings.ReplaceAll(harmless(string(v.Value)), "\n", " "))
 		} else {
-			t.say("  %s: %s", harmless(plain(v.Name)), size(int64(v.Bytes)))
+			t.say("  %s: %s", harmless(plain(v.Name)), human.Size(int64(v.Bytes)))
 		}
 	}
 }

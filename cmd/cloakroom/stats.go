@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom stats".
@@ -242,7 +243,7 @@ func (l *statsLine) String() string {
 	add := func(name string, n *int64, more string, args ...any) {
 		text := "not counted; --exact waits for it"
 		if n != nil {
-			text = number(*n) + fmt.Sprintf(more, args...)
+			text = human.Number(*n) + fmt.Sprintf(more, args...)
 		}
 		fmt.Fprintf(&b, "%-15s %s\n", name+":", text)
 	}
@@ -254,10 +255,10 @@ func (l *statsLine) String() string {
 	}
 	fmt.Fprintf(&b, "%-15s %s\n", "App:", harmless(plain(l.App)))
 	if l.Live != nil && l.LiveSigned != nil {
-		add("Live", l.Live, ", %s signed in", number(*l.LiveSigned))
+		add("Live", l.Live, ", %s signed in", human.Number(*l.LiveSigned))
 		add("Expired", l.Expired, ", not ended yet")
 	} else {
-		add("Sessions", &l.Sessions, ", %s signed in, with those that are over", number(l.SignedIn))
+		add("Sessions", &l.Sessions, ", %s signed in, with those that are over", human.Number(l.SignedIn))
 		add("Live", nil, "")
 	}
 	add("Ended", &l.Ended, ", as far as the store remembers")
@@ -267,3 +268,6 @@ func (l *statsLine) String() string {
 	add("Used in 1h", l.UsedHour, "")
 	return strings.TrimSuffix(b.String(), "\n")
 }
+
+// round keeps milliseconds.
+func round(seconds float64) float64 { return float64(int64(seconds*1000+0.5)) / 1000 }

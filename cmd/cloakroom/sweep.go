@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom sweep".
@@ -63,7 +64,7 @@ func (c *sweepCommand) Run(t *terminal, flags *kong.Context) error {
 	done := report != (driver.SweepReport{})
 	if !t.json && (err == nil || done) {
 		t.say("Sessions that were over, and are ended now: %s. Records removed: %s. Periods dropped: %s. It took %s.",
-			number(int64(r.Buried)), number(int64(r.Removed)), number(int64(r.Dropped)), time.Since(begun).Round(time.Millisecond))
+			human.Number(int64(r.Buried)), human.Number(int64(r.Removed)), human.Number(int64(r.Dropped)), time.Since(begun).Round(time.Millisecond))
 	}
 	switch {
 	case err != nil && done:
@@ -87,7 +88,7 @@ func (c *sweepCommand) count(t *terminal, o *openedStore, r *sweepResult) error 
 	r.Over = sum.Records
 	if !t.json {
 		t.say("Sessions that are over: %s. It would end them, or drop them with their period. "+
-			"It would also remove records and graves past their deadline, which can't be counted. Nothing was swept.", number(sum.Records))
+			"It would also remove records and graves past their deadline, which can't be counted. Nothing was swept.", human.Number(sum.Records))
 	}
 	return nil
 }

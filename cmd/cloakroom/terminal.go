@@ -104,11 +104,11 @@ func (t *terminal) result(own any) { t.own = own }
 // end tells a command's error, and programs the result. It returns the exit code.
 func (t *terminal) end(err error) int {
 	t.line.clear(t.stderr)
-	if writing := t.stdout.failed(); writing != nil && t.command != "demo" { // which goes on without a listener
+	if writing := t.stdout.failed(); writing != nil && !t.serves() { // which goes on without a listener
 		err = errors.Join(err, fmt.Errorf("writing the answer: %w", writing))
 	}
 	code := exitCode(t.ctx, err)
-	if code == exitInterrupted && errors.Is(err, context.Canceled) && t.command == "demo" { // stopped before it began
+	if code == exitInterrupted && errors.Is(err, context.Canceled) && t.serves() { // stopped before it began
 		code, err = exitOK, nil
 	}
 	if err != nil && !isTold(err) {
@@ -119,6 +119,9 @@ func (t *terminal) end(err error) int {
 	}
 	return code
 }
+
+// serves reports whether the command serves pages until it is stopped.
+func (t *terminal) serves() bool { return t.command == "demo" || t.command == "console" }
 
 // tell tells a command's error.
 func (t *terminal) tell(code int, err error) {

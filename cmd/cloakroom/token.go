@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/keyfile"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
 
@@ -150,7 +151,7 @@ func (c *tokenInspectCommand) inspect(text string, keys *keyfile.File, now time.
 	case age < -driver.ClockTolerance:
 		l.Reason = "it is from the future: the clock of the machine that made it, or of this one, is wrong"
 	case age >= time.Duration(c.MaxLifetime):
-		l.Reason = fmt.Sprintf("it is too old: it was made %s ago, and sessions last %s at most (--max-lifetime)", ago(age), span(time.Duration(c.MaxLifetime)))
+		l.Reason = fmt.Sprintf("it is too old: it was made %s ago, and sessions last %s at most (--max-lifetime)", human.Ago(age), span(time.Duration(c.MaxLifetime)))
 	}
 	l.Valid = l.Reason == ""
 	return l
@@ -183,7 +184,7 @@ func sayToken(t *terminal, l tokenLine, app string) {
 	say := func(name, format string, args ...any) { t.say("%-8s %s", name, harmless(fmt.Sprintf(format, args...))) }
 	if l.ID != "" {
 		if l.Made != nil {
-			say("Id:", "%s, made %s, %s ago", l.ID, moment(*l.Made), ago(time.Since(*l.Made)))
+			say("Id:", "%s, made %s, %s ago", l.ID, moment(*l.Made), human.Ago(time.Since(*l.Made)))
 		} else {
 			say("Id:", "%s, of layout %s, which tells no time", l.ID, l.Layout)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/toplist"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom top".
@@ -181,9 +182,9 @@ func (x *topping) tell(principals []principalLine) {
 		}
 		return
 	}
-	what := fmt.Sprintf("of %s", counted(x.Sessions, "session"))
+	what := fmt.Sprintf("of %s", human.Counted(x.Sessions, "session"))
 	if x.Sampled {
-		what = fmt.Sprintf("of a sample of %s of %s; --all looks at all", number(x.Looked), counted(x.Sessions, "session"))
+		what = fmt.Sprintf("of a sample of %s of %s; --all looks at all", human.Number(x.Looked), human.Counted(x.Sessions, "session"))
 	}
 	x.t.say("The biggest (%s):", what)
 	table := newSessionTable(x.t.stdout, x.Wide, x.now)
@@ -192,7 +193,7 @@ func (x *topping) tell(principals []principalLine) {
 	x.t.say("\nPrincipals with most sessions:")
 	w := tabwriter.NewWriter(x.t.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, l := range principals {
-		_, _ = fmt.Fprintf(w, "%s\t  %s\n", number(l.Sessions), strings.TrimSpace(harmless(plain(l.Principal))))
+		_, _ = fmt.Fprintf(w, "%s\t  %s\n", human.Number(l.Sessions), strings.TrimSpace(harmless(plain(l.Principal))))
 	}
 	_ = w.Flush()
 }

@@ -29,8 +29,17 @@ type ledger struct {
 	// Ending are sessions that someone began to end. The next writer of the ledger buries
 	// them before it takes them out.
 	Ending []ledgerEntry `json:"ending,omitempty"`
+	// SignedOut says when RevokeAll drew a generation. Under another generation it says
+	// nothing: an older version drew that one, and kept no time.
+	SignedOut *signedOut `json:"signedOut,omitempty"`
 
 	extra driver.ValueList // members that a newer version put there
+}
+
+// signedOut is the last sign-out everywhere. Only operators read it.
+type signedOut struct {
+	At         int64          `json:"at"` // Unix milliseconds
+	Generation driver.WriteID `json:"generation"`
 }
 
 type ledgerEntry struct {
@@ -107,6 +116,10 @@ func decodeLedger(raw json.RawMessage) (ledger, error) {
 			l.Live, err = decodeEntries(value)
 		case "ending":
 			l.Ending, err = decodeEntries(value)
+		case "signedOut":
+			if json.Unmarshal(value, &l.SignedOut) != nil {
+				l.SignedOut = nil // nothing depends on it
+			}
 		default:
 			continue
 		}

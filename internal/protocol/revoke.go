@@ -31,6 +31,7 @@ func (r *Records) RevokeAll(ctx context.Context, principal string, except []driv
 	generation := driver.NewWriteID()
 	l, err := r.changeLedger(principal, true, func(l *ledger, now time.Time) (time.Time, error) {
 		l.Generation = generation
+		l.SignedOut = &signedOut{At: now.UnixMilli(), Generation: generation}
 		spare := func(e ledgerEntry) bool { return slices.Contains(except, e.ID) }
 		for _, e := range l.Live {
 			if !spare(e) {

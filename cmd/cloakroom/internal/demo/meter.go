@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/figures"
 )
 
 // This file is a store that counts and traces the operations on another.
@@ -28,6 +29,9 @@ type meter struct {
 var (
 	_ cloakroom.Store = (*meter)(nil)
 	_ driver.Assurer  = (*meter)(nil)
+
+	_ driver.Inspector = (*meter)(nil)
+	_ driver.Counter   = (*meter)(nil)
 )
 
 func newMeter(store cloakroom.Store, logger *slog.Logger) *meter {
@@ -85,6 +89,35 @@ func (m *meter) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 // Assurances implements driver.Assurer with the store's: each operation is passed on
 // once, and its answer unchanged.
 func (m *meter) Assurances() driver.Assurances { return driver.AssurancesOf(m.store) }
+
+// Summarize and Report implement driver.Inspector with the store's, for operators.
+
+// Summarize counts sessions.
+func (m *meter) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
+	in, ok := m.store.(driver.Inspector)
+	if !ok {
+		return driver.Summary{}, errors.ErrUnsupported
+	}
+	return in.Summarize(ctx, q)
+}
+
+// Report describes the store.
+func (m *meter) Report(ctx context.Context) (driver.Report, error) {
+	in, ok := m.store.(driver.Inspector)
+	if !ok {
+		return driver.Report{Engine: "a store that tells nothing of itself"}, nil
+	}
+	return in.Report(ctx)
+}
+
+// Figures implements driver.Counter with the store's; they are zero if it has none.
+func (m *meter) Figures() figures.Store {
+	c, ok := m.store.(driver.Counter)
+	if !ok {
+		return figures.Store{}
+	}
+	return c.Figures()
+}
 
 // at returns a record as the store keeps it after a write.
 func at(r *driver.Record, v driver.Version) *driver.Record {

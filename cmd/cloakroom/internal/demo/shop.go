@@ -96,6 +96,13 @@ func (s *Shop) Open(sessions *cloakroom.Manager) (err error) {
 	return err
 }
 
+// Admin returns the view of the shop's sessions for operators. It works on the store
+// itself, so that the counts that visitors see are those of the shop alone.
+func (s *Shop) Admin() *cloakroom.Admin { return cloakroom.NewAdmin(s.meter.store, s.app) }
+
+// Manager returns the shop's manager, which tells operators its figures and problems.
+func (s *Shop) Manager() *cloakroom.Manager { return s.sessions }
+
 // Close waits for saves in flight.
 func (s *Shop) Close() error { return s.sessions.Close() }
 

@@ -5,14 +5,19 @@ package listing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is List and its pages.
+// This file is List and its pages. Each page is a merge of two searches, as records and
+// graves have indexes of their own.
+
+// Searcher yields records as a driver.Store does: one is a store, one a cloakroom.Admin.
+type Searcher interface {
+	Search(ctx context.Context, q driver.Query) iter.Seq2[*driver.Record, error]
+}
 
 // State selects sessions by whether they are over.
 type State string
@@ -50,6 +55,7 @@ type List struct {
 type Page struct {
 	Records []*driver.Record // graves as Search yields them
 	Next    string           // the cursor of the next page; "" if there is none
+	Back    string           // of Before: the cursor of the page before; "" if there is none
 	// Truncated says that Query.Scan bounded the page: there may be more before Next.
 	Truncated bool
 }
@@ -113,7 +119,7 @@ type stream struct {
 	cut  *driver.TruncatedError
 }
 
-func (s *stream) open(ctx context.Context, store driver.Store, limit int) {
+func (s *stream) open(ctx context.Context, from Searcher, limit int) {
 	s.next, s.stop = func() (*driver.Record, error, bool) { return nil, nil, false }, func() {}
 	if s.place.Done {
 		return
@@ -122,7 +128,7 @@ func (s *stream) open(ctx context.Context, store driver.Store, limit int) {
 	if limit > 0 {
 		s.query.Limit = limit + 1 // one more, to learn whether there is one
 	}
-	s.next, s.stop = iter.Pull2(store.Search(ctx, s.query))
+	s.next, s.stop = iter.Pull2(from.Search(ctx, s.query))
 }
 
 // advance reads the next record.
@@ -152,7 +158,7 @@ func (s *stream) take() *driver.Record {
 
 // Each yields the records of a page, at most limit of them, or all if that is 0. after is
 // the cursor of the page, "" for the first. When the loop has ended, page tells of the next.
-func (l *List) Each(ctx context.Context, store driver.Store, after string, limit int, page *Page) iter.Seq2[*driver.Record, error] {
+func (l *List) Each(ctx context.Context, from Searcher, after string, limit int, page *Page) iter.Seq2[*driver.Record, error] {
 	return func(yield func(*driver.Record, error) bool) {
 		places, err := l.decode(after)
 		if err != nil {
@@ -167,7 +173,7 @@ func (l *List) Each(ctx context.Context, store driver.Store, after string, limit
 			streams[1].place.Done = true
 		}
 		for _, s := range streams {
-			s.open(ctx, store, limit)
+			s.open(ctx, from, limit)
 			defer s.stop()
 			if err := s.advance(); err != nil {
 				yield(nil, err)
@@ -223,7 +229,7 @@ func (l *List) end(streams [2]*stream, page *Page) error {
 	for _, s := range streams {
 		switch {
 		case s.cut != nil && s.cut.After == (driver.Cursor{}):
-			return fmt.Errorf("%w (--scan 0 takes the bound away)", s.cut)
+			return s.cut
 		case s.cut != nil:
 			if s.head == nil && s.place.before(s.cut.After) {
 				s.place = placeOf(s.cut.After)
@@ -242,9 +248,9 @@ func (l *List) end(streams [2]*stream, page *Page) error {
 }
 
 // Of returns a page.
-func (l *List) Of(ctx context.Context, store driver.Store, after string, limit int) (Page, error) {
+func (l *List) Of(ctx context.Context, from Searcher, after string, limit int) (Page, error) {
 	var p Page
-	for rec, err := range l.Each(ctx, store, after, limit, &p) {
+	for rec, err := range l.Each(ctx, from, after, limit, &p) {
 		if err != nil {
 			return p, err
 		}

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -132,9 +131,72 @@ func TestTruncated(t *testing.T) {
 		t.Errorf("%v %v", rest, err)
 	}
 	cut.nowhere = true
-	if _, err := l.Of(t.Context(), cut, "", 3); err == nil || !strings.Contains(err.Error(), "--scan") {
+	if _, err := l.Of(t.Context(), cut, "", 3); !isTruncated(err) {
 		t.Errorf("%v", err)
 	}
+}
+
+func isTruncated(err error) bool {
+	_, is := errors.AsType[*driver.TruncatedError](err)
+	return is
+}
+
+// TestBefore: each page is found again from behind, whatever the size of pages.
+func TestBefore(t *testing.T) {
+	store, _ := filled(t)
+	for _, state := range []State{Live, Expired, Ended, All} {
+		for _, order := range []Order{Newest, Oldest} {
+			l := &List{Query: driver.Query{App: "session"}, State: state, Order: order, Now: now}
+			for limit := 1; limit < 9; limit++ {
+				var pages [][]driver.ID
+				var cursors []string // of each page
+				for after := ""; ; {
+					p, err := l.Of(t.Context(), store, after, limit)
+					if err != nil {
+						t.Fatal(err)
+					}
+					pages, cursors = append(pages, idsOf(p)), append(cursors, after)
+					if after = p.Next; after == "" {
+						break
+					}
+				}
+				at := cursors[len(cursors)-1]
+				for n := len(pages) - 2; n >= 0; n-- {
+					p, err := l.Before(t.Context(), store, at, limit)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(idsOf(p), pages[n]) || p.Next != at {
+						t.Errorf("%s %s by %d, page %d: %v, want %v", state, order, limit, n, idsOf(p), pages[n])
+					}
+					if (p.Back == "") != (n == 0) {
+						t.Errorf("%s %s by %d, page %d: back %q", state, order, limit, n, p.Back)
+					}
+					at = p.Back
+				}
+			}
+		}
+	}
+}
+
+// TestBeforeSeen: the order of the last activity has no way back.
+func TestBeforeSeen(t *testing.T) {
+	store, _ := filled(t)
+	l := &List{State: Live, Order: Seen, Now: now}
+	p, err := l.Of(t.Context(), store, "", 1)
+	if err != nil || p.Next == "" {
+		t.Fatal(err)
+	}
+	if _, err := l.Before(t.Context(), store, p.Next, 1); !errors.Is(err, ErrCursor) {
+		t.Error(err)
+	}
+}
+
+func idsOf(p Page) (ids []driver.ID) {
+	for _, rec := range p.Records {
+		ids = append(ids, rec.ID)
+	}
+	return ids
 }
 
 // TestCursors: a cursor goes on with its own list alone.

@@ -1,0 +1,59 @@
+package console
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// This file is the guard: what is refused before anything is looked at, and the headers
+// that each answer has.
+
+// policy is the Content-Security-Policy: everything is from here, and nothing is inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// guard refuses foreign hosts and posts of other sites, and sets the headers.
+func (c *Console) guard(next http.Handler) http.Handler {
+	cross := http.NewCrossOriginProtection()
+	cross.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.refuse(w, r, &complaint{http.StatusForbidden, "Another site sent this", "A page of another site sent this request, or the browser doesn't tell whose page it was. Nothing was done."})
+	}))
+	inside := cross.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !c.isHost(r.Host) {
+			c.refuse(w, r, &complaint{http.StatusMisdirectedRequest, "This isn't known by that name", "The console isn't reached by this host name. Config.Hosts lists those that it is reached by."})
+			return
+		}
+		inside.ServeHTTP(w, r)
+	})
+}
+
+// isHost reports whether a request may name the server so. Without Config.Hosts these are
+// names that no foreign page can have point here.
+func (c *Console) isHost(host string) bool {
+	host = strings.ToLower(host)
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	for _, allowed := range c.config.Hosts {
+		if allowed = strings.ToLower(allowed); host == allowed || name == strings.Trim(allowed, "[]") {
+			return true
+		}
+	}
+	if len(c.config.Hosts) > 0 {
+		return false
+	}
+	a, err := netip.ParseAddr(strings.Trim(name, "[]"))
+	return name == "localhost" || err == nil && a.IsLoopback()
+}

@@ -1,0 +1,281 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/ending"
+)
+
+// This file is jobs: the ending of many sessions, which goes on without the operator's
+// browser, and whose result can be looked at again. They are kept in memory.
+
+// Bounds of jobs.
+const (
+	mostRunning = 4
+	mostKept    = 100
+)
+
+// jobs are those that this console began, oldest first.
+type jobs struct {
+	mu     sync.Mutex
+	list   []*job
+	closed bool
+}
+
+// job ends sessions.
+type job struct {
+	Name    string
+	Act     Act // when it began
+	Words   []string
+	Address bool // the filter has an address, which not everybody may see
+	Begun   time.Time
+	AtLeast bool // there were more than Act.Count
+	Counts  bool // it counts what it ends while it runs
+	cancel  context.CancelFunc
+	count   ending.Count
+
+	mu    sync.Mutex // guards what follows
+	state string     // running, then the Result of the act
+	ended int64
+	left  int64 // -1: unknown
+	err   error
+	over  time.Time
+	asked string // who asked to stop it
+}
+
+// newJobName makes the name of a job. The page that asks has it, so that a form that is
+// sent twice begins one.
+func newJobName() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func isJobName(text string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && len(b) == 16
+}
+
+// running returns how many are under way.
+func (j *jobs) running() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := 0
+	for _, x := range j.list {
+		if x.isRunning() {
+			n++
+		}
+	}
+	return n
+}
+
+// find returns a job; nil: there is none of that name.
+func (j *jobs) find(name string) *job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, x := range j.list {
+		if x.Name == name {
+			return x
+		}
+	}
+	return nil
+}
+
+// all returns the jobs, newest first.
+func (j *jobs) all() []*job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := slices.Clone(j.list)
+	slices.Reverse(all)
+	return all
+}
+
+// add enters a job, unless there is one of its name.
+func (j *jobs) add(x *job) (added bool, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	running := 0
+	for _, other := range j.list {
+		if other.Name == x.Name {
+			return false, nil
+		}
+		if other.isRunning() {
+			running++
+		}
+	}
+	switch {
+	case j.closed:
+		return false, &complaint{http.StatusServiceUnavailable, "The console is being stopped", "Nothing was ended."}
+	case running >= mostRunning:
+		return false, &complaint{http.StatusServiceUnavailable, "Too much at once", fmt.Sprintf("%d jobs are under way. Wait until one is over. Nothing was ended.", running)}
+	}
+	j.list = append(j.list, x)
+	for i := 0; len(j.list) > mostKept && i < len(j.list); {
+		if j.list[i].isRunning() {
+			i++
+			continue
+		}
+		j.list = append(j.list[:i], j.list[i+1:]...)
+	}
+	return true, nil
+}
+
+// close has no job begin any more.
+func (j *jobs) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.closed = true
+}
+
+func (x *job) isRunning() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.state == "running"
+}
+
+// begin begins a job: f ends the sessions, and returns how many are left, -1 if that isn't
+// known.
+func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *job) (left int64, err error)) error {
+	work, cancel := context.WithCancel(c.ctx)
+	x.cancel, x.state, x.left, x.Begun = cancel, "running", -1, c.config.Now()
+	x.Act.Job, x.Act.Result = x.Name, "begun"
+	added, err := c.jobs.add(x)
+	if !added || err != nil {
+		cancel()
+		return err
+	}
+	c.act(context.WithoutCancel(ctx), x.Act)
+	c.run(func() {
+		defer cancel()
+		left, err := c.work(work, x, f)
+		x.finish(work, left, err, c.config.Now())
+		x.mu.Lock()
+		act := x.Act
+		act.Count, act.Result, act.Err = x.ended, x.state, x.err
+		x.mu.Unlock()
+		c.act(context.WithoutCancel(work), act)
+	})
+	return nil
+}
+
+// work does a job's work. A panic of a store ends the job, and not the process.
+func (c *Console) work(ctx context.Context, x *job, f func(context.Context, *job) (int64, error)) (left int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			left, err = -1, fmt.Errorf("the store panicked: %v", p)
+		}
+	}()
+	return f(ctx, x)
+}
+
+// finish keeps the result.
+func (x *job) finish(ctx context.Context, left int64, err error, now time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.Counts {
+		x.ended = x.count.Ended()
+	}
+	if err == nil {
+		err = x.count.First()
+	}
+	x.left, x.over, x.err = left, now, err
+	switch {
+	case ctx.Err() != nil:
+		x.state, x.err = "stopped", nil
+	case err != nil && x.ended > 0, err == nil && left > 0:
+		x.state = "partial"
+	case err != nil:
+		x.state = "failed"
+	default:
+		x.state = "done"
+	}
+}
+
+// jobPage is what the pages of jobs show of one.
+type jobPage struct {
+	Name, State, By, Why, App string
+	Action                    Action
+	Principal                 string
+	Words                     []string
+	Filter                    template.URL // "": it has an address that isn't shown
+	Begun, Over               moment
+	Took                      time.Duration
+	Matched, Ended            int64
+	Gone, Spared, Failed      int64
+	Left                      int64
+	AtLeast, Counts           bool
+	Problem, Asked            string
+	Every                     time.Duration
+	MayCancel                 bool
+}
+
+// viewOf returns a job as an operator may see it.
+func (c *Console) viewOf(v *visit, x *job) jobPage {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := jobPage{
+		Name: x.Name, State: x.state, By: x.Act.Actor, Why: x.Act.Reason, App: x.Act.App, Action: x.Act.Action, Principal: x.Act.Principal,
+		Words: x.Words, Filter: template.URL(x.Act.Filter), Begun: when(v.now, x.Begun), Over: when(v.now, x.over), Took: v.now.Sub(x.Begun),
+		Matched: x.Act.Count, Ended: x.ended, Gone: x.count.Over(), Spared: x.count.Spared(), Failed: x.count.Failed(), Left: x.left,
+		AtLeast: x.AtLeast, Counts: x.Counts, Asked: x.asked, MayCancel: v.op.End && x.state == "running" && x.asked == "", Every: time.Second,
+	}
+	if x.state == "running" && x.Counts {
+		p.Ended = x.count.Ended()
+	}
+	if !x.over.IsZero() {
+		p.Took = x.over.Sub(x.Begun)
+	}
+	if x.err != nil {
+		p.Problem = x.err.Error()
+	}
+	if x.Address && !v.op.SeeAddresses {
+		p.Filter, p.Words = "", []string{"a filter with an address, which you may not see"}
+	}
+	return p
+}
+
+// jobList shows the jobs.
+func (c *Console) jobList(v *visit) error {
+	all := []jobPage{}
+	for _, x := range c.jobs.all() {
+		all = append(all, c.viewOf(v, x))
+	}
+	c.show(v, http.StatusOK, "jobs", "Jobs", "jobs", all)
+	return nil
+}
+
+// job shows a job.
+func (c *Console) job(v *visit) error {
+	x := c.jobs.find(v.PathValue("id"))
+	if x == nil {
+		return missing("This console has no such job. It keeps the last 100, until it is stopped; the log has all.")
+	}
+	c.show(v, http.StatusOK, "job", "Ending sessions", "jobs", c.viewOf(v, x))
+	return nil
+}
+
+// cancelJob stops a job.
+func (c *Console) cancelJob(v *visit) error {
+	if err := c.mayEnd(v); err != nil {
+		return err
+	}
+	x := c.jobs.find(v.PathValue("id"))
+	if x == nil {
+		return missing("This console has no such job.")
+	}
+	x.mu.Lock()
+	if x.state == "running" && x.asked == "" {
+		x.asked = v.op.Name
+	}
+	x.mu.Unlock()
+	x.cancel()
+	return c.to(v, "jobs/"+x.Name)
+}

@@ -1,0 +1,44 @@
+package ending
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// This file is Count: what became of the sessions of a selection.
+
+// Count counts sessions. It may be read while they are ended.
+type Count struct {
+	ended, over, spared, failed atomic.Int64
+
+	mu    sync.Mutex // guards first
+	first error
+}
+
+// Ended returns how many were ended.
+func (c *Count) Ended() int64 { return c.ended.Load() }
+
+// Over returns how many had ended before their turn came.
+func (c *Count) Over() int64 { return c.over.Load() }
+
+// Spared returns how many weren't selected any more when their turn came.
+func (c *Count) Spared() int64 { return c.spared.Load() }
+
+// Failed returns how many couldn't be ended.
+func (c *Count) Failed() int64 { return c.failed.Load() }
+
+// First returns the error of the first that couldn't be ended, or nil.
+func (c *Count) First() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.first
+}
+
+func (c *Count) fail(err error) {
+	c.failed.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.first == nil {
+		c.first = err
+	}
+}

@@ -1,0 +1,170 @@
+// Package ending ends the sessions that a query selects: it counts them and shows some,
+// and ends only what is still selected when its turn comes.
+package ending
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cloakroom-go/cloakroom"
+	"github.com/cloakroom-go/cloakroom/driver"
+)
+
+// This file is Selection: the sessions that are about to be ended, before and while they
+// are.
+
+// Selection is the sessions of an app that a query selects.
+type Selection struct {
+	Admin *cloakroom.Admin
+	// Query selects them. Its CreatedTo should be set: else what is made meanwhile is ended
+	// as well, and there may be no end.
+	Query driver.Query
+	// Patience bounds the exact count. After it those that are over, and not yet swept, are
+	// counted as well where that is quicker (Found.AtMost). Defaults to 0: no bound.
+	Patience time.Duration
+}
+
+// Found is what a selection has.
+type Found struct {
+	Count   int64
+	AtLeast bool             // there may be more: Query.Scan bounded the count
+	AtMost  bool             // there may be fewer: Selection.Patience bounded the count
+	Sample  []*driver.Record // the newest
+}
+
+// Find counts the sessions, and keeps some. Where searches trail, it has them catch up
+// first, if it may.
+func (s *Selection) Find(ctx context.Context, sample int) (f Found, err error) {
+	if err := s.Admin.Refresh(ctx); err != nil && ctx.Err() != nil {
+		return f, ctx.Err()
+	}
+	few := s.Query
+	few.Limit, few.Order = sample, driver.OrderNewest
+	cut := false
+	for rec, err := range s.Admin.Search(ctx, few) {
+		if _, cut = errors.AsType[*driver.TruncatedError](err); cut {
+			break
+		}
+		if err != nil {
+			return f, err
+		}
+		f.Sample = append(f.Sample, rec)
+	}
+	if n := len(f.Sample); n < sample && !cut {
+		f.Count = int64(n)
+		return f, nil // these are all
+	}
+	sum, err := s.count(ctx, &f)
+	if _, f.AtLeast = errors.AsType[*driver.TruncatedError](err); err != nil && !f.AtLeast {
+		return f, err
+	}
+	f.Count = sum.Records
+	return f, nil
+}
+
+// count counts the sessions, exactly if that is soon done. Stores have no index for when
+// sessions are over.
+func (s *Selection) count(ctx context.Context, f *Found) (driver.Summary, error) {
+	loose := s.Query
+	loose.ExpiresFrom = time.Time{}
+	const more = 4 // times the patience, for what is left to try
+	for i, q := range []driver.Query{s.Query, loose} {
+		if s.Patience <= 0 {
+			break
+		}
+		bounded, cancel := context.WithTimeout(ctx, s.Patience*time.Duration(1+i*(more-1)))
+		sum, err := s.Admin.Summarize(bounded, q)
+		late := bounded.Err() != nil
+		cancel()
+		if err == nil || !late {
+			f.AtMost = q.ExpiresFrom != s.Query.ExpiresFrom
+			return sum, err
+		}
+	}
+	return s.Admin.Summarize(ctx, s.Query)
+}
+
+// workers is the number of sessions that are ended at a time, so that a store can gather
+// the writes.
+const workers = 64
+
+// End ends the sessions, while it finds them. It counts them in c, and calls done, unless
+// that is nil, after each. Its error is that of the search, or the context's; those of
+// single sessions are in c.
+func (s *Selection) End(ctx context.Context, c *Count, done func()) error {
+	found := make(chan *driver.Record)
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for rec := range found {
+				s.endOne(ctx, rec, c)
+				if done != nil {
+					done()
+				}
+			}
+		})
+	}
+	err := s.feed(ctx, found)
+	close(found)
+	all.Wait()
+	return err
+}
+
+// feed hands out what the query selects. A bound of the search is no end.
+func (s *Selection) feed(ctx context.Context, found chan<- *driver.Record) error {
+	q := s.Query
+	for {
+		var cut *driver.TruncatedError
+		for rec, err := range s.Admin.Search(ctx, q) {
+			if e, ok := errors.AsType[*driver.TruncatedError](err); ok {
+				cut = e
+				break
+			}
+			if err != nil {
+				return err
+			}
+			select {
+			case found <- rec:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if cut == nil || cut.After == (driver.Cursor{}) {
+			return nil
+		}
+		q.After = cut.After
+	}
+}
+
+// endOne ends a session, if it is still selected: its visitor may have come meanwhile.
+func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
+	if ctx.Err() != nil {
+		return
+	}
+	again, err := s.Admin.Look(ctx, rec.ID)
+	switch {
+	case err == nil && again.Grave != nil, driver.IsNotFound(err):
+		c.over.Add(1)
+		return
+	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer): // it is ended unread
+	case err != nil:
+		c.fail(err)
+		return
+	default:
+		q := s.Query
+		q.App, q.Kind = s.Admin.App(), driver.KindSession
+		if !q.Matches(again) {
+			c.spared.Add(1)
+			return
+		}
+	}
+	if err := s.Admin.Revoke(ctx, rec.ID); err != nil {
+		if ctx.Err() == nil {
+			c.fail(err)
+		}
+		return
+	}
+	c.ended.Add(1)
+}
