@@ -94,3 +94,34 @@ func TestFenceIsTold(t *testing.T) {
 		t.Error("Report tells of a fence that was ended")
 	}
 }
+
+// TestFenceEdited: a fence that somebody has edited, or has removed in part, is one.
+func TestFenceEdited(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openAt(t, path, nil)
+	if err := s.Fence(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for _, sql := range []string{
+		"DROP TRIGGER cloakroom_fence_insert", "DROP TRIGGER cloakroom_fence_update", "DROP TRIGGER cloakroom_fence_delete",
+		"CREATE TRIGGER cloakroom_fence_update BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'not now'); END",
+	} {
+		if err := execute(c, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if since, err := s.Fenced(t.Context()); err != nil || since.IsZero() {
+		t.Errorf("%v %v", since, err)
+	}
+	if err := s.Unfence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if since, err := s.Fenced(t.Context()); err != nil || !since.IsZero() {
+		t.Errorf("%v %v", since, err)
+	}
+}
