@@ -157,3 +157,21 @@ func TestListStrangers(t *testing.T) {
 		}
 	}
 }
+
+// TestListForeignIndex: an index that has a name of ours and isn't ours isn't passed over,
+// as it may hold records.
+func TestListForeignIndex(t *testing.T) {
+	l, s := newStore(t)
+	now := time.Now()
+	mustCreate(t, s, session(driver.LayoutDay, now))
+	index := s.names.of(session(driver.LayoutMonth, now).ID)
+	l.call(t, http.MethodDelete, "/_index_template/"+s.names.template(), "")
+	l.call(t, http.MethodPut, "/"+index, `{}`)
+	var err error
+	for p := (driver.Part{}); !p.End && err == nil; {
+		p, err = s.List(testContext(t), p.Next)
+	}
+	if err == nil || !strings.Contains(err.Error(), index) {
+		t.Errorf("an index that isn't ours is passed over: %v", err)
+	}
+}

@@ -121,3 +121,33 @@ func TestFenceWithAHole(t *testing.T) {
 		t.Errorf("%v %v", got, err)
 	}
 }
+
+// TestFenceEdited: a fence whose text somebody has edited is one, and can be ended.
+func TestFenceEdited(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openAt(t, path, nil)
+	if err := s.Fence(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for verb, name := range fenceTriggers {
+		for _, sql := range []string{"DROP TRIGGER " + name, "CREATE TRIGGER " + name + " BEFORE " + verb + " ON records BEGIN SELECT RAISE(ABORT, 'not now'); END"} {
+			if err := execute(c, sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if since, err := s.Fenced(t.Context()); err != nil || since.IsZero() {
+		t.Errorf("%v %v", since, err)
+	}
+	if err := s.Unfence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if since, err := s.Fenced(t.Context()); err != nil || !since.IsZero() {
+		t.Errorf("%v %v", since, err)
+	}
+}

@@ -1,7 +1,9 @@
 package sqlitestore
 
 import (
+	"encoding/json"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,5 +118,40 @@ func TestListAgain(t *testing.T) {
 	_, next := listAll(t, s, first.Next)
 	if found, _ := listAll(t, s, next); len(found) != 0 {
 		t.Errorf("listed %d, and nothing was written", len(found))
+	}
+}
+
+// TestListMuch: nothing is left out where a part is full, by bytes or by rows: at first,
+// and when all was written since.
+func TestListMuch(t *testing.T) {
+	for name, tt := range map[string]struct{ rows, bytes int }{"rows": {2*pageRows + 7, 10}, "bytes": {40, pageBytes / 12}} {
+		t.Run(name, func(t *testing.T) {
+			s := openAt(t, filepath.Join(t.TempDir(), "a.db"), nil)
+			all := samples(tt.rows)
+			for _, r := range all {
+				r.Values = r.Values.With("long", json.RawMessage(`"`+strings.Repeat("x", tt.bytes)+`"`))
+				v, err := s.Create(t.Context(), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Version = v
+			}
+			first, err := s.List(t.Context(), "")
+			if err != nil || first.End {
+				t.Fatalf("the first part has all: %d, %v", len(first.Items), err)
+			}
+			found, next := listAll(t, s, "")
+			if len(found) != tt.rows {
+				t.Errorf("listed %d of %d", len(found), tt.rows)
+			}
+			for _, r := range all {
+				if _, err := s.Update(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if found, _ = listAll(t, s, next); len(found) != tt.rows {
+				t.Errorf("listed %d of %d that were written", len(found), tt.rows)
+			}
+		})
 	}
 }

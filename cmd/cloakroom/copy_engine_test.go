@@ -117,6 +117,9 @@ To give up instead, as long as nothing uses the target, run "cloakroom copy --un
 	old.wait()
 	e.want("copy --unfence --from "+source, exitOK, "It takes writes again, which it had refused since *: SQLite, *", "")
 	e.want("copy --from "+target+" --to "+source+" --cut --quick --yes", exitOK, "Cut over:*\nStart the application*\nTo give up*", "")
+	if exit, told, _ := command(t, "", "doctor", "--store", target); exit != exitFindings || !strings.Contains(told, "fail  store (writes-fenced): The store refuses all writes since ") {
+		t.Errorf("doctor of a fenced engine: exit %d\n%s", exit, told)
+	}
 	again := start(t, folder, "--store", source)
 	move(t, ann, next.url, again.url)
 	if id, principal, _ = demoVisit(t, ann, again.url); id != annID || principal != "ann" {
