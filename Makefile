@@ -61,10 +61,12 @@ cross:
 	@for p in $(PLATFORMS); do for m in $(MODULES); do echo "cross $$p $$m"; (cd $$m && \
 		export CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} && $(GO) build ./... && $(GO) vet ./...) || exit 1; done; done
 
-## test-matrix: all engines, with security too; writes docs/engines.md
+## test-matrix: the contract of stores on all engines, with security too, and by the official clients;
+## writes docs/engines.md
 test-matrix:
 	@sh scripts/install-test-tools.sh matrix
 	$(GO) run ./internal/test/e2e/matrix -beside 2 -o docs/engines.md
+	$(GO) test -count=1 -timeout 30m -run '^Test(OpenSearch|Elasticsearch)Client$$' ./internal/test/e2e -clients
 
 ## test-operations: what operators do to an engine, while visitors come, and the recipes for them;
 ## writes the tables of docs/operations.md

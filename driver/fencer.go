@@ -18,8 +18,8 @@ type Fencer interface {
 	// Update, Bury and Sweep return ErrUnavailable, with an error that tells of the
 	// fence, or the error of a write that couldn't have succeeded anyway. Reads go on.
 	//
-	// since is the time of the fence, for people. A fence that is there stays as it is,
-	// and that is no error. After an error the store may be fenced, in part too.
+	// since is the time of the fence. Whoever fences knows the own fence by it, so it is
+	// kept to the microsecond. A fence that is there stays as it is, and that is no error. After an error the store may be fenced, in part too.
 	Fence(ctx context.Context, since time.Time) error
 
 	// Unfence has the store take writes again. Without a fence it does nothing.

@@ -3,9 +3,11 @@ package elasticstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -46,19 +48,33 @@ func (s *Store) Fence(ctx context.Context, since time.Time) error {
 			return err
 		}
 		if f == nil || f.Ending {
-			next := &fence{Since: since.UTC().Format(time.RFC3339)}
+			next := &fence{Since: since.UTC().Format(time.RFC3339Nano)}
 			if f != nil {
 				next.Blocked = f.Blocked
 			} else if next.Blocked, _, err = s.blocks(ctx); err != nil {
 				return err
 			}
-			f = next
-			if err := s.putFence(ctx, f); err != nil {
+			if f, err = s.setFence(ctx, next, f == nil); err != nil {
 				return err
 			}
 		}
 		return s.blockAll(ctx, f.Blocked)
 	})
+}
+
+// setFence makes the fence, or replaces one that is being removed. Of several that make it
+// at the same time one does: its Blocked tells blocks of others from those of the fence. It
+// returns the fence that is there then.
+func (s *Store) setFence(ctx context.Context, f *fence, create bool) (*fence, error) {
+	err := s.putFence(ctx, f, create)
+	if err == nil || !create {
+		return f, err
+	}
+	there, again := s.getFence(ctx)
+	if again != nil || there == nil || there.Ending {
+		return nil, err
+	}
+	return there, nil
 }
 
 // Unfence removes the blocks that Fence has set; see driver.Fencer. Blocks that were there
@@ -69,12 +85,19 @@ func (s *Store) Unfence(ctx context.Context) error {
 	}
 	return s.long(ctx, "unfence", func(ctx context.Context) error {
 		f, err := s.getFence(ctx)
-		if err != nil || f == nil {
+		if err != nil {
+			return err
+		}
+		if f == nil { // one whose answer was lost may be on its way
+			err := s.removeFence(ctx)
+			if denied, ok := errors.AsType[*fault](err); ok && denied.forbidden {
+				return nil // a login that may not remove one has made none
+			}
 			return err
 		}
 		again := f.Ending
 		f.Ending = true
-		if err := s.putFence(ctx, f); err != nil { // from now on no index is made with a block
+		if err := s.putFence(ctx, f, false); err != nil { // from now on no index is made with a block
 			return err
 		}
 		names, open, err := s.blocks(ctx)
@@ -99,13 +122,17 @@ func (s *Store) Unfence(ctx context.Context) error {
 			}
 			a.release()
 		}
-		r := request{method: http.MethodDelete, path: "/_index_template/" + s.names.fence()}
-		a, err := s.ask(ctx, r, http.StatusNotFound)
-		if err == nil {
-			a.release()
-		}
-		return err
+		return s.removeFence(ctx)
 	})
+}
+
+// removeFence removes the fence's template.
+func (s *Store) removeFence(ctx context.Context) error {
+	a, err := s.ask(ctx, request{method: http.MethodDelete, path: "/_index_template/" + s.names.fence()}, http.StatusNotFound)
+	if err == nil {
+		a.release()
+	}
+	return err
 }
 
 // Fenced returns since when the store is fenced; see driver.Fencer. An index that takes
@@ -185,6 +212,7 @@ func (s *Store) blockAll(ctx context.Context, except []string) error {
 			return nil
 		}
 		var failed *fault
+		known := len(sure)
 		for names := range slices.Chunk(left, atOnce) {
 			f, err := s.block(ctx, names, blocked, sure)
 			if err != nil {
@@ -193,6 +221,9 @@ func (s *Store) blockAll(ctx context.Context, except []string) error {
 			if f != nil {
 				failed = f
 			}
+		}
+		if failed == nil && len(sure) == known {
+			failed = &fault{certain: true, text: "the engine doesn't say that it blocks " + quoted(left)}
 		}
 		if failed != nil && (failed.forbidden || b.tries > 8 || !b.pause(ctx)) {
 			return failed
@@ -327,9 +358,9 @@ func (s *Store) getFence(ctx context.Context) (*fence, error) {
 	return nil, &fault{certain: true, settings: true, text: fmt.Sprintf("the index template %q is not one of this package: remove it, or choose another Config.Index", s.names.fence())}
 }
 
-// putFence makes or replaces the fence's template. It is ours, of which it takes the place
-// meanwhile, with the block.
-func (s *Store) putFence(ctx context.Context, f *fence) error {
+// putFence makes the fence's template, or replaces it unless create is set. It is ours, of
+// which it takes the place meanwhile, with the block.
+func (s *Store) putFence(ctx context.Context, f *fence, create bool) error {
 	there, err := s.getTemplate(ctx)
 	if err != nil {
 		return err
@@ -355,7 +386,7 @@ func (s *Store) putFence(ctx context.Context, f *fence) error {
 	if err != nil {
 		return err
 	}
-	r := request{method: http.MethodPut, path: "/_index_template/" + s.names.fence(), body: body}
+	r := request{method: http.MethodPut, path: "/_index_template/" + s.names.fence(), query: "create=" + strconv.FormatBool(create), body: body}
 	a, err := s.ask(ctx, r)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package elasticstore
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -256,6 +257,19 @@ func TestFenceWithAHole(t *testing.T) {
 	}
 	mustUnfence(t, s)
 
+	f := newFaulty(l.client)
+	silent := l.open(t, f, nil)
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if strings.HasSuffix(req.URL.Path, "/_block/write") {
+			return replyJSON(http.StatusOK, `{"acknowledged":true,"shards_acknowledged":true,"indices":[]}`), nil
+		}
+		return send()
+	})
+	if err := silent.Fence(testContext(t), fenceTime); err == nil || !strings.Contains(err.Error(), "doesn't say that it blocks") {
+		t.Error(err)
+	}
+	mustUnfence(t, s)
+
 	l.call(t, http.MethodPut, "/_index_template/"+s.names.fence(), `{"index_patterns":["`+l.index+`-nothing"]}`)
 	if err := s.Fence(testContext(t), fenceTime); err == nil || !strings.Contains(err.Error(), "not one of this package") {
 		t.Error(err)
@@ -302,4 +316,84 @@ func TestFenceOfReader(t *testing.T) {
 	if since, err := reader.Fenced(testContext(t)); err != nil || !since.Equal(fenceTime) {
 		t.Errorf("%v %v", since, err)
 	}
+}
+
+// TestFencedTwice: of two that fence at the same time, neither takes the other's blocks for
+// those of somebody else, which would stay.
+func TestFencedTwice(t *testing.T) {
+	l := newLab(t)
+	plain := l.open(t, nil, nil)
+	r := mustCreate(t, plain, session(driver.LayoutDay, time.Now()))
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	if _, err := s.Fenced(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	first := true
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if first && req.Method == http.MethodGet && strings.HasSuffix(req.URL.Path, "/_settings") {
+			first = false
+			mustFence(t, plain)
+		}
+		return send()
+	})
+	if err := s.Fence(testContext(t), fenceTime.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if first {
+		t.Fatal("nothing came between")
+	}
+	if since, err := s.Fenced(testContext(t)); err != nil || !since.Equal(fenceTime) {
+		t.Errorf("a fence that was there is replaced: %v %v", since, err)
+	}
+	mustUnfence(t, s)
+	if got := l.blocked(t); len(got) != 0 {
+		t.Errorf("still blocked: %q", got)
+	}
+	mustUpdate(t, plain, r)
+}
+
+// TestFenceUnderWay: what was given up before the engine carried it out is ended too.
+func TestFenceUnderWay(t *testing.T) {
+	l := newLab(t)
+	plain := l.open(t, nil, nil)
+	mustCreate(t, plain, session(driver.LayoutDay, time.Now()))
+	f := newFaulty(l.client)
+	s := l.open(t, f, nil)
+	template := "/_index_template/" + s.names.fence()
+	if _, err := s.Fenced(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	late := ""
+	f.set(func(req *http.Request, body []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.URL.Path == template && (req.Method == http.MethodPut || late != "") {
+			late = cmp.Or(late, string(body))
+			return nil, errors.New("no answer")
+		}
+		return send()
+	})
+	if err := s.Fence(testContext(t), fenceTime); err == nil || late == "" {
+		t.Fatalf("a fence without an answer: %v", err)
+	}
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		res, err := send()
+		if req.URL.Path == template && req.Method == http.MethodGet { // the engine carries it out just then
+			l.call(t, http.MethodPut, template, late)
+		}
+		return res, err
+	})
+	mustUnfence(t, s)
+	l.call(t, http.MethodGet, template, "", http.StatusNotFound)
+
+	// A login that may do neither has nothing to end.
+	f.set(func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+		if req.URL.Path == template && req.Method != http.MethodGet {
+			return replyJSON(http.StatusForbidden, `{"error":{"type":"security_exception","reason":"no permissions"},"status":403}`), nil
+		}
+		return send()
+	})
+	if err := s.Fence(testContext(t), fenceTime); err == nil {
+		t.Error("no error of a fence that the engine doesn't permit")
+	}
+	mustUnfence(t, s)
 }

@@ -1,6 +1,7 @@
 package elasticstore
 
 import (
+	"flag"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,14 +12,15 @@ import (
 	"github.com/cloakroom-go/cloakroom/storetest"
 )
 
-// TestStore runs the conformance suite: with an index for each period, and with one
-// index for everything, no copies, and the mapping for dashboards.
+var oneIndex = flag.Bool("one-index", false, "run the conformance suite in one index, too")
+
+// TestStore runs the conformance suite: with an index for each period, and with -one-index
+// also with one index for everything, no copies, and the mapping for dashboards. On
+// Elasticsearch make test runs that by the matrix.
 func TestStore(t *testing.T) {
-	for _, arrangement := range []struct {
-		name string
-		one  bool
-	}{{"periods", false}, {"one_index_for_dashboards_without_copies", true}} {
-		t.Run(arrangement.name, func(t *testing.T) { conform(t, arrangement.one) })
+	t.Run("periods", func(t *testing.T) { conform(t, false) })
+	if *oneIndex {
+		t.Run("one_index_for_dashboards_without_copies", func(t *testing.T) { conform(t, true) })
 	}
 }
 

@@ -29,7 +29,7 @@ var fenceTriggers = map[string]string{
 func (s *Store) Fence(ctx context.Context, since time.Time) error {
 	return s.define(ctx, "fence", func(verb, name string) string {
 		return fmt.Sprintf("CREATE TRIGGER IF NOT EXISTS %s BEFORE %s ON records BEGIN SELECT RAISE(ABORT, '%s%s, as the sessions move to another store'); END",
-			name, verb, fenceMark, since.UTC().Format(time.RFC3339))
+			name, verb, fenceMark, since.UTC().Format(time.RFC3339Nano))
 	})
 }
 
@@ -57,7 +57,8 @@ func (s *Store) define(ctx context.Context, name string, sql func(verb, name str
 // fenceSince finds the time in a trigger.
 var fenceSince = regexp.MustCompile(regexp.QuoteMeta(fenceMark) + `([^,']+)`)
 
-// Fenced returns since when the file is fenced; see driver.Fencer.
+// Fenced returns since when the file is fenced; see driver.Fencer. A fence of which a part
+// is missing is an error.
 func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
 	triggers := 0
 	err = s.readers.long(ctx, func(r *reader) error {
@@ -73,6 +74,9 @@ func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
 	switch {
 	case err != nil:
 		return time.Time{}, s.fail("fenced", driver.ID{}, err)
+	case triggers > 0 && triggers < len(fenceTriggers):
+		return time.Time{}, s.fail("fenced", driver.ID{}, fmt.Errorf("%w: %d of the %d triggers that fence %s are missing, so it takes some writes; fence it again, or end the fence: cloakroom copy --unfence --from sqlite:%s",
+			driver.ErrUnavailable, len(fenceTriggers)-triggers, len(fenceTriggers), s.path, s.path))
 	case triggers > 0 && since.IsZero():
 		since = time.Unix(0, 0).UTC() // somebody has edited them
 	}

@@ -95,7 +95,34 @@ func TestFenceIsTold(t *testing.T) {
 	}
 }
 
-// TestFenceEdited: a fence that somebody has edited, or has removed in part, is one.
+// TestFenceWithAHole: a fence of which somebody has removed a part doesn't go unnoticed.
+func TestFenceWithAHole(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openAt(t, path, nil)
+	since := time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC)
+	if err := s.Fence(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	c, err := openConn(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := execute(c, "DROP TRIGGER "+fenceTriggers["INSERT"]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Fenced(t.Context()); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "1 of the 3") {
+		t.Error(err)
+	}
+	if err := s.Fence(t.Context(), since); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Fenced(t.Context()); err != nil || !got.Equal(since) {
+		t.Errorf("%v %v", got, err)
+	}
+}
+
+// TestFenceEdited: a fence whose triggers somebody has edited is one, and can be ended.
 func TestFenceEdited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := openAt(t, path, nil)
@@ -107,12 +134,14 @@ func TestFenceEdited(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for _, sql := range []string{
-		"DROP TRIGGER cloakroom_fence_insert", "DROP TRIGGER cloakroom_fence_update", "DROP TRIGGER cloakroom_fence_delete",
-		"CREATE TRIGGER cloakroom_fence_update BEFORE UPDATE ON records BEGIN SELECT RAISE(ABORT, 'not now'); END",
-	} {
-		if err := execute(c, sql); err != nil {
-			t.Fatal(err)
+	for verb, name := range fenceTriggers {
+		for _, sql := range []string{
+			"DROP TRIGGER " + name,
+			"CREATE TRIGGER " + name + " BEFORE " + verb + " ON records BEGIN SELECT RAISE(ABORT, 'not now'); END",
+		} {
+			if err := execute(c, sql); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if since, err := s.Fenced(t.Context()); err != nil || since.IsZero() {

@@ -43,13 +43,16 @@ func (e *env) unfence() {
 	}
 }
 
-// wantFenced checks since when the store says that it is fenced, to the second.
+// since is the time of a test's fence. It isn't whole in anything.
+func (e *env) since() time.Time { return e.now.Add(123456 * time.Microsecond) }
+
+// wantFenced checks since when the store says that it is fenced, to the microsecond.
 func (e *env) wantFenced(want time.Time) {
 	e.Helper()
 	ctx, cancel := e.context()
 	defer cancel()
 	since, err := e.store.(driver.Fencer).Fenced(ctx)
-	if err != nil || !since.Truncate(time.Second).Equal(want.Truncate(time.Second)) {
+	if err != nil || !since.Truncate(time.Microsecond).Equal(want.Truncate(time.Microsecond)) {
 		e.Fatalf("Fenced: since %v, %v, want %v", since, err, want)
 	}
 }
@@ -101,7 +104,7 @@ func (e *env) fenced() (record, grave, missing, over *driver.Record) {
 		e.Fatalf("Get of a grave: %v", err)
 	}
 	grave.Version = r.Version
-	e.fence(e.now)
+	e.fence(e.since())
 	return record, grave, missing, over
 }
 
@@ -109,7 +112,7 @@ func testFenceRefuses(e *env) {
 	e.openStore()
 	e.wantFenced(time.Time{})
 	record, grave, missing, over := e.fenced()
-	e.wantFenced(e.now)
+	e.wantFenced(e.since())
 	e.wantRefused(record, grave, missing)
 	e.settle()
 	if report, err := e.sweep(e.now); report != (driver.SweepReport{}) || err == nil || !errors.Is(err, driver.ErrUnavailable) {
@@ -136,12 +139,12 @@ func testFenceOthers(e *env) {
 	opened.store = e.second(first)
 	opened.wantRecord(opened.mustCreate(opened.record(driver.LayoutDay)))
 	record, grave, missing, _ := e.fenced()
-	opened.wantFenced(e.now)
+	opened.wantFenced(e.since())
 	opened.wantRefused(record, grave, missing)
 
 	later := *e
 	later.store = e.second(first)
-	later.wantFenced(e.now)
+	later.wantFenced(e.since())
 	later.wantRecord(record)
 	later.wantRefused(record, grave, missing)
 
@@ -157,8 +160,8 @@ func testFenceEnds(e *env) {
 	e.unfence() // of nothing
 	for round := range 2 {
 		record, grave, missing, over := e.fenced()
-		e.fence(e.now.Add(time.Hour)) // stays as it is
-		e.wantFenced(e.now)
+		e.fence(e.since().Add(time.Hour)) // stays as it is
+		e.wantFenced(e.since())
 		e.unfence()
 		e.unfence()
 		e.wantFenced(time.Time{})

@@ -64,6 +64,7 @@ var groups = []kong.Group{
 	{Key: "filter", Title: "Which sessions:"},
 	{Key: "store", Title: "The store:"},
 	{Key: "ends", Title: "The stores:"},
+	{Key: "login", Title: "The login at an engine:"},
 }
 
 // Help implements kong.HelpProvider.

@@ -17,7 +17,7 @@ type compareCommand struct{ endFlags }
 func (*compareCommand) Help() string {
 	return `Compares everything that two stores keep: sessions, ledgers, and the graves of ended sessions, with all that is in them. It reads both as a whole. Where they differ it reads both sides once more, by id, and tells the ids. What is over matters on neither side. It changes nothing.
 
-While something writes to the source, that differs: after "cloakroom copy --cut" nothing does. Sessions that began at the target are told as such. Other apps' are left out.
+While something writes to the source, that differs: after "cloakroom copy --cut" nothing does. Sessions that began at the target are told as such, except those of apps that the source doesn't have.
 
 Exit code 4 says that the stores differ.
 
@@ -41,14 +41,14 @@ func (c *compareCommand) Run(t *terminal) error {
 	if err := c.check("from", "to"); err != nil {
 		return err
 	}
-	from, err := c.openFrom(t, place.Look)
+	from, err := c.openFrom(t, place.Look, toCompare)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = from.Close() }()
 	to, err := c.openTo(t, place.Look)
 	if err != nil {
-		return err
+		return noStore(c.To, err, toCompare)
 	}
 	defer func() { _ = to.Close() }()
 	if f, ok := from.(driver.Fencer); ok {

@@ -16,23 +16,23 @@ type copyCommand struct {
 	Cut     bool   `help:"Cut over: refuse writes at the source, copy what is left, and compare. It asks before."`
 	Quick   bool   `help:"With --cut: behind the fence, compare only what was written since everything was compared. So writes are refused for less long."`
 	Accept  bool   `name:"accept-differences" help:"With --cut: cut over although some ids differ, which are told."`
-	Unfence bool   `help:"Have --from take writes again, as to give a cut up. Nothing is copied."`
-	Resume  string `placeholder:"FILE" help:"Keep in this file how far the first pass is, and begin there. It saves time if it is interrupted."`
+	Unfence bool   `help:"Have the source take writes again, to give a cut up. Nothing is copied, and it doesn't ask."`
+	Resume  string `placeholder:"FILE" help:"Keep in this file how far the first pass is, and begin there. It saves time if it is interrupted. The file is removed once the pass is whole."`
 	asker
 	endFlags
 }
 
 // Help implements kong.HelpProvider.
 func (*copyCommand) Help() string {
-	return `Copies everything from one store into another, while the application runs on the source: sessions, the graves of ended ones, and ledgers, with all that is in them. Say it again to copy what was written since; killed at any point, it goes on. Start no process on the target before the cut.
+	return `Copies everything from one store into another, while the application runs on the source: sessions, the graves of ended ones, and ledgers, of all apps, with all that is in them. The cookies open at the target too, as long as the application there has the same file of keys. Say it again to copy what was written since; killed at any point, it goes on. Start no process on the target before the cut.
 
-Nothing is promised until --cut. It has the source refuse writes, of all processes: the application answers 503 to them, and goes on reading. It copies what is left, compares both stores, and says that the application can be started on the target. The source stays as it is then. If anything fails, or if ids differ, the source takes writes again, and nothing is lost. With --unfence you give up later, as long as nothing uses the target.
+Nothing is promised until --cut. It has the source refuse writes, of all processes: the application answers 503 to them, and goes on reading. It copies what is left, compares both stores, and says that the application can be started on the target. The source stays as it is then. If anything fails, or if ids differ, the source takes writes again, and nothing is lost. With --unfence you give up later, as long as nothing has used the target.
 
 A session that was ended at the source ends at the target, whatever is there. Anything else that something has written at the target isn't replaced, but told. What is over isn't copied.
 
 Without --cut it never asks. The login at the source's engine has to manage its indices and index templates ("manage" and "manage_index_templates").
 
-Exit code 3 says that some ids couldn't be copied, or differ.
+Exit code 3 says that it isn't whole: some ids couldn't be copied, or differ, or it failed on the way. No cut was made then, except that --accept-differences cuts over although ids differ.
 
 Examples:
 
@@ -44,10 +44,10 @@ Examples:
 
 // copyResult is the command's members of the result.
 type copyResult struct {
-	Listed  int64   `json:"listed"` // in the first pass: records and graves of the source
+	Listed  int64   `json:"listed"` // in the pass that listed most, which is all: records and graves of the source
 	Copied  int64   `json:"copied"` // in all passes
 	Graves  int64   `json:"graves"` // of these
-	Over    int64   `json:"over"`   // of the first pass: matter no more
+	Over    int64   `json:"over"`   // in that pass: matter no more
 	Left    int64   `json:"left"`   // weren't copied, and were told
 	Removed int64   `json:"removed"`
 	Passes  int     `json:"passes"`
@@ -78,6 +78,7 @@ type copying struct {
 	place    *placeFile
 	p        *progress
 	counted  int64         // of p
+	first    int64         // copied in the first pass
 	pass     time.Duration // how long the last pass took
 	compare  time.Duration // how long it takes to compare everything
 }
@@ -92,7 +93,7 @@ func (c *copyCommand) Run(t *terminal) error {
 	}
 	switch {
 	case c.Quick && !c.Cut, c.Accept && !c.Cut:
-		return misuse("--quick and --accept-differences are of --cut, which is missing")
+		return misuse("--quick and --accept-differences go with --cut, which is missing")
 	case c.Cut:
 		if err := c.ready(t); err != nil {
 			return err
@@ -116,7 +117,7 @@ func (c *copyCommand) Run(t *terminal) error {
 
 // open opens both stores.
 func (x *copying) open() (err error) {
-	if x.from, err = x.openFrom(x.t, place.Modify); err != nil {
+	if x.from, err = x.openFrom(x.t, place.Modify, toCopy); err != nil {
 		return err
 	}
 	if x.to, err = x.makeTo(x.t); err != nil {
@@ -150,12 +151,13 @@ func (x *copying) progress(p transfer.Progress) {
 
 // run copies, and then cuts if that is wanted.
 func (x *copying) run() error {
-	if f, ok := x.from.(driver.Fencer); ok {
-		if since, err := f.Fenced(x.t.ctx); err == nil && !since.IsZero() {
-			x.t.note("the source refuses writes since %s: --unfence ends that", since.Format(time.RFC3339))
-		}
+	x.lookForFence()
+	total := x.total()
+	if x.place.at != "" {
+		x.t.note("--resume: the first pass goes on where it was interrupted, and counts what is left")
+		total = 0
 	}
-	if _, err := x.copyOnce(x.total()); err != nil {
+	if _, err := x.copyOnce(total); err != nil {
 		if x.place.at != "" && errors.Is(err, driver.ErrInvalid) {
 			return fmt.Errorf("--resume: %w: remove the file, and it begins anew", err)
 		}
@@ -169,15 +171,29 @@ func (x *copying) run() error {
 		return x.cut()
 	}
 	if !x.t.json {
-		x.t.say("Copied %s of %s.%s", counted(x.Copied, "record"), number(x.Listed), x.rest())
+		x.t.say("%s", x.summary())
 		x.t.say("Nothing is promised until you cut over: what is written from now on is missing at the target. Say it again with --cut.")
 	}
 	return x.partial()
 }
 
-// rest tells what wasn't copied.
-func (x *copying) rest() (text string) {
-	if n := x.Listed - x.Over - x.Left - x.Copied; n > 0 {
+// lookForFence tells if the source is fenced, by a cut that was killed or made.
+func (x *copying) lookForFence() {
+	if f, ok := x.from.(driver.Fencer); ok {
+		if since, err := f.Fenced(x.t.ctx); err == nil && !since.IsZero() {
+			x.Fenced, x.Since = true, since.Format(time.RFC3339)
+			x.t.note("the source refuses writes since %s: --unfence ends that", x.Since)
+		}
+	}
+}
+
+// summary tells what was copied, and what wasn't.
+func (x *copying) summary() string {
+	text := fmt.Sprintf("Copied %s of %s.", counted(x.first, "record"), number(x.Listed))
+	if n := x.Copied - x.first; n > 0 {
+		text += fmt.Sprintf(" Written meanwhile, and copied too: %s.", number(n))
+	}
+	if n := x.Listed - x.Over - x.Left - x.first; n > 0 {
 		text += fmt.Sprintf(" The target had %s already.", number(n))
 	}
 	if x.Over > 0 {
@@ -212,14 +228,14 @@ func (x *copying) total() int64 {
 
 // copyOnce makes a pass.
 func (x *copying) copyOnce(total int64) (transfer.Counts, error) {
-	x.p, x.counted = x.t.progress("records copied", total), 0
+	x.p, x.counted = x.t.progress("records read", total), 0
 	begun := time.Now()
 	n, err := x.m.Pass(x.t.ctx)
 	x.p.stop()
 	x.p = nil
 	x.pass = time.Since(begun)
-	if x.Passes == 0 {
-		x.Listed, x.Over = n.Listed, n.Over
+	if n.Listed > x.Listed { // of a run that goes on the first pass isn't the whole one
+		x.Listed, x.Over, x.first = n.Listed, n.Over, x.Copied+n.Copied
 	}
 	x.Passes++
 	x.Copied, x.Graves, x.Left = x.Copied+n.Copied, x.Graves+n.Graves, max(x.Left, n.Left)
@@ -246,43 +262,4 @@ type passLine struct {
 // catchUp copies what was written meanwhile.
 func (x *copying) catchUp() error {
 	return transfer.CatchUp(func() (transfer.Counts, error) { return x.copyOnce(0) })
-}
-
-// rehearse tells what would be copied.
-func (x *copying) rehearse() error {
-	var err error
-	if x.from, err = x.openFrom(x.t, place.Look); err != nil {
-		return err
-	}
-	l, ok := x.from.(driver.Lister)
-	if !ok {
-		return fmt.Errorf("%v can't list its records", x.endFlags.From)
-	}
-	p := x.t.progress("records read", x.total())
-	defer p.stop()
-	for after := ""; ; {
-		part, err := l.List(x.t.ctx, after)
-		if err != nil {
-			return err
-		}
-		p.add(int64(len(part.Items)))
-		for _, item := range part.Items {
-			x.Listed++
-			switch {
-			case item.Err != nil:
-				x.told.add(transfer.Finding{ID: item.ID, Reason: transfer.UnreadableSource, Cause: item.Err})
-				x.Left++
-			case item.Record.Grave != nil:
-				x.Graves++
-			}
-		}
-		if after = part.Next; part.End {
-			break
-		}
-	}
-	if !x.t.json {
-		x.t.say("It would copy what the target doesn't have of %s, of which %s, into %v. Nothing was copied.",
-			counted(x.Listed, "record"), counted(x.Graves, "grave"), x.endFlags.To)
-	}
-	return x.partial()
 }

@@ -94,17 +94,7 @@ To give up instead, as long as nothing uses the target, run "cloakroom copy --un
 	close(ended)
 	work.Wait()
 
-	keys, err := os.ReadFile(filepath.Join(folder, "shop.keys"))
-	if err == nil {
-		err = os.MkdirAll(filepath.Join(home, "cloakroom"), 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(home, "cloakroom", "demo.keys"), keys, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := start(t, home, "--store", target)
+	next := start(t, home, "--store", target, "--key-file", filepath.Join(folder, "shop.keys"))
 	for _, v := range []*http.Client{ann, bob, carol} {
 		move(t, v, old.url, next.url)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
@@ -18,32 +20,36 @@ func (x *copying) cut() error {
 		return err
 	}
 	if !x.Yes {
-		if err := x.t.confirm(x.question(), "nothing was cut over: the source takes writes as ever"); err != nil {
+		if err := x.t.confirm(x.question(), "nothing was cut over: "+x.asBefore()); err != nil {
 			return err
 		}
 	}
 	if err := x.catchUp(); err != nil { // an answer may take its time
 		return err
 	}
-	if x.t.interactive() || x.t.json {
+	if !x.Fenced && (x.t.interactive() || x.t.json) {
 		x.t.note("writes at the source are refused from now on")
 	}
+	signal.Ignore(syscall.SIGPIPE) // whoever reads this may leave, and a fence must not stay by that
 	p := x.t.progress("cutting over", -1)
 	cut, err := x.m.Cut(x.t.ctx, transfer.CutOptions{Accept: x.Accept, Changed: x.Quick})
 	p.stop()
 	x.Copied, x.Graves, x.Removed = x.Copied+cut.Copied, x.Graves+cut.Graves, cut.Removed
-	x.Different, x.Own, x.Fenced, x.Held = cut.Different, cut.Own, cut.Fenced, round(cut.Held.Seconds())
+	x.Different, x.Own, x.Held = cut.Different, cut.Own, round(cut.Held.Seconds())
 	if !x.Quick {
 		x.From, x.To = sideOf(cut.From), sideOf(cut.To)
 	}
 	if !cut.Since.IsZero() {
-		x.Since = cut.Since.Format(time.RFC3339)
+		x.Fenced, x.Since = cut.Fenced, cut.Since.Format(time.RFC3339)
 	}
 	if err != nil {
 		return x.givenUp(cut, err)
 	}
 	x.Whole = cut.Different == 0
 	x.tellCut(cut)
+	if x.t.stdout.failed() != nil {
+		x.t.warn("It is cut over all the same: writes at the source are refused. To give up, as long as nothing uses the target, run \"cloakroom copy --unfence\" with the same --from.")
+	}
 	if cut.Different > 0 {
 		return exitError{exitPartial, fmt.Errorf("%s differ, see above", counted(cut.Different, "id"))}
 	}
@@ -63,9 +69,22 @@ func (x *copying) verify() error {
 		return err
 	case all.Different > 0 && !x.Accept:
 		x.Different, x.Own = all.Different, all.Own
-		return exitError{exitPartial, fmt.Errorf("nothing was cut over, since the stores differ in %s, see above. To do it all the same: --accept-differences", counted(all.Different, "id"))}
+		return exitError{exitPartial, fmt.Errorf("nothing was cut over, since the stores differ in %s, see above; %s. To cut over all the same: --accept-differences",
+			counted(all.Different, "id"), x.asBefore())}
 	}
 	return nil
+}
+
+// stillFenced says that a cut has left its fence, and how to end that.
+const stillFenced = `the source still refuses writes: "cloakroom copy --unfence" with the same --from ends that`
+
+// asBefore says what the source does if this command changes nothing. Another cut may have
+// left its fence.
+func (x *copying) asBefore() string {
+	if x.Fenced {
+		return stillFenced
+	}
+	return "the source takes writes as ever"
 }
 
 // question says what a cut does, and for about how long.
@@ -74,8 +93,12 @@ func (x *copying) question() string {
 	if !x.Quick {
 		about += x.compare
 	}
-	return fmt.Sprintf("Cut over from %v to %v? Writes at the source are refused from then on, for about %s and until the application has been started on the target.",
-		x.endFlags.From, x.endFlags.To, max(about.Round(time.Second), time.Second))
+	refused := fmt.Sprintf("from then on, for about %s", max(about.Round(time.Second), time.Second))
+	if x.Fenced {
+		refused = "since " + x.Since + ","
+	}
+	return fmt.Sprintf("Cut over from %v to %v? Writes at the source are refused %s and until the application has been started on the target.",
+		x.endFlags.From, x.endFlags.To, refused)
 }
 
 // tellCut tells what has become of a cut, and what is to be done next.
@@ -105,10 +128,10 @@ func (x *copying) tellCut(cut transfer.Cut) {
 func (x *copying) givenUp(cut transfer.Cut, err error) error {
 	state := fmt.Sprintf("the source takes writes again, after %s: the application goes on there", cut.Held.Round(time.Millisecond))
 	if cut.Fenced {
-		state = "the source still refuses writes: \"cloakroom copy --unfence\" with the same --from ends that"
+		state = stillFenced
 	}
 	if cut.Since.IsZero() {
-		state = "the source takes writes as ever"
+		state = x.asBefore()
 	}
 	if errors.Is(err, transfer.ErrDifferent) {
 		state += ". To cut over all the same: --accept-differences"
@@ -139,7 +162,7 @@ func (c *copyCommand) unfence(t *terminal) error {
 	if c.DryRun {
 		why = place.Look
 	}
-	from, err := c.openFrom(t, why)
+	from, err := c.openFrom(t, why, "unfence")
 	if err != nil {
 		return err
 	}

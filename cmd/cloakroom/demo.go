@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/demo"
 	"github.com/cloakroom-go/cloakroom/cmd/cloakroom/internal/place"
 )
@@ -23,6 +24,7 @@ type demoCommand struct {
 	accessFlags
 	Store       place.Place `env:"CLOAKROOM_STORE" placeholder:"PLACE" help:"Where to keep the sessions: memory:, sqlite:PATH, or http(s)://[USER:PASSWORD@]HOST:9200[/INDEX]. Default: demo.db in your data folder."`
 	Config      string      `placeholder:"FILE" help:"In place of --store: a Dancer application's config.yml. Its engine, index, type, is_lazy and cookie are used; its old sessions aren't. Keys are in session.keys beside it."`
+	KeyFile     string      `placeholder:"FILE" help:"The file of keys, which sign the cookies. It is made if it isn't there. Default: beside a SQLite file, as demo.keys for demo.db; for an engine, demo.keys in your data folder."`
 	Environment string      `placeholder:"NAME" help:"The environment of --config. Default: as Dancer chooses it."`
 	Idle        duration    `env:"CLOAKROOM_IDLE" placeholder:"TIME" help:"How long a session lives without a visit, such as 30m. Default: 24h."`
 	Lifetime    duration    `env:"CLOAKROOM_LIFETIME" placeholder:"TIME" help:"How long a session lives at most, such as 12h or 7d. Default: 7d, and 30d once signed in."`
@@ -37,6 +39,7 @@ Examples:
     cloakroom demo
     cloakroom demo --addr 127.0.0.1:0 --store memory:
     cloakroom demo --store http://127.0.0.1:9200
+    cloakroom demo --store http://127.0.0.1:9200 --key-file demo.keys
     cloakroom ls --app demo --store sqlite:$HOME/.local/share/cloakroom/demo.db`
 }
 
@@ -61,6 +64,8 @@ func (c *demoCommand) Run(t *terminal, flags *kong.Context) (err error) {
 		return misuse("--config says where the sessions are: leave --store out")
 	case has("config") && c.Config == "":
 		return misuse("--config: the path of the config.yml is missing")
+	case has("config") && c.KeyFile != "":
+		return misuse("--config says where the keys are: leave --key-file out")
 	case has("environment") && !has("config"):
 		return misuse("--environment is that of --config, which is missing")
 	case has("config") && c.accessFlags != (accessFlags{}):
@@ -144,7 +149,7 @@ func (c *demoCommand) openStore(ctx context.Context, config demo.Config) (*opene
 	if err != nil {
 		return nil, fmt.Errorf("--store: %w", err)
 	}
-	keys, keyFile, err := where.Keyring()
+	keys, keyFile, err := c.keyring(where)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -153,6 +158,18 @@ func (c *demoCommand) openStore(ctx context.Context, config demo.Config) (*opene
 		return nil, errors.Join(err, store.Close())
 	}
 	return &opened{Shop: shop, store: store, config: config, keyFile: keyFile}, nil
+}
+
+// keyring returns the keys, and the file that has them.
+func (c *demoCommand) keyring(where place.Place) (*cloakroom.Keyring, string, error) {
+	if c.KeyFile == "" {
+		return where.Keyring()
+	}
+	keys, err := cloakroom.KeyringFile(c.KeyFile)
+	if err != nil {
+		return nil, "", fmt.Errorf("--key-file: %w", err)
+	}
+	return keys, c.KeyFile, nil
 }
 
 // listen listens at --addr.

@@ -63,13 +63,21 @@ func (f *endFlags) check(names ...string) error {
 	return nil
 }
 
+// What a store is wanted for.
+const toCopy, toCompare = "copy from", "compare"
+
 // openFrom opens the source.
-func (f *endFlags) openFrom(t *terminal, why place.Intent) (place.Store, error) {
+func (f *endFlags) openFrom(t *terminal, why place.Intent, wanted string) (place.Store, error) {
 	store, err := openEnd(t, f.From, f.access(), why)
+	return store, noStore(f.From, err, wanted)
+}
+
+// noStore doesn't say of a missing store how to make one, since an empty one is of no use.
+func noStore(where place.Place, err error, wanted string) error {
 	if errors.Is(err, place.ErrNoStore) {
-		return nil, fmt.Errorf("%v: %w to copy from", f.From, place.ErrNoStore)
+		return fmt.Errorf("%v: %w to %s", where, place.ErrNoStore, wanted)
 	}
-	return store, err
+	return err
 }
 
 // openTo opens the target.
@@ -95,19 +103,28 @@ func (f *endFlags) makeTo(t *terminal) (place.Store, error) {
 	if !errors.Is(err, place.ErrNoStore) {
 		return store, err
 	}
-	ctx, cancel := context.WithTimeout(t.ctx, 2*openPatience)
-	defer cancel()
-	changes, err := f.To.SetUp(ctx, f.toAccess(), false, func(*elasticstore.Config) {}, t.warnings())
+	changes, err := f.setUpTo(t, false)
 	for _, c := range changes {
 		t.note("%s", c.Text)
 	}
 	if err != nil {
-		return nil, openError(t.ctx, f.To, err)
+		return nil, err
 	}
 	if f.To.IsEngine() {
 		t.note("the target has the default settings. If the application has others, end this, and begin with \"cloakroom setup\", which has flags for them")
 	}
 	return f.openTo(t, place.Tend)
+}
+
+// setUpTo makes the target, or tells only what it would make.
+func (f *endFlags) setUpTo(t *terminal, rehearse bool) ([]place.Change, error) {
+	ctx, cancel := context.WithTimeout(t.ctx, 2*openPatience)
+	defer cancel()
+	changes, err := f.To.SetUp(ctx, f.toAccess(), rehearse, func(*elasticstore.Config) {}, t.warnings())
+	if err != nil {
+		err = openError(t.ctx, f.To, err)
+	}
+	return changes, err
 }
 
 // differenceLine is an id in which the stores differ, in JSON.

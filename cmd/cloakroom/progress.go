@@ -29,6 +29,10 @@ type lineOnError struct {
 // eraseLine has a terminal go to the beginning of the line, and empty it.
 const eraseLine = "\r\x1b[K"
 
+// Between these a terminal cuts what is wider than it is: of a line that it has broken, only
+// the last part would be written over.
+const cutLine, breakLine = "\x1b[?7l", "\x1b[?7h"
+
 func (l *lineOnError) clear(w io.Writer) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,7 +45,7 @@ func (l *lineOnError) clear(w io.Writer) {
 func (l *lineOnError) draw(w io.Writer, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, _ = io.WriteString(w, eraseLine+text)
+	_, _ = io.WriteString(w, eraseLine+cutLine+text+breakLine)
 	l.drawn = true
 }
 

@@ -79,7 +79,7 @@ func TestDancerPurgeAsks(t *testing.T) {
 }
 
 // TestProgressDrawn: at a terminal progress is a line that is written over, and that is gone
-// before anything else is written.
+// before anything else is written. One that is too wide for the terminal is cut.
 func TestProgressDrawn(t *testing.T) {
 	person, stderr := openTerminal(t)
 	said := make(chan string)
@@ -102,7 +102,7 @@ func TestProgressDrawn(t *testing.T) {
 	p.stop()
 	term.say("done")
 	got := <-said
-	if parts := strings.Split(got, eraseLine); len(parts) < 3 || !strings.HasPrefix(parts[1], "7 sessions read, ") || strings.TrimSpace(parts[len(parts)-1]) != "done" {
+	if parts := strings.Split(got, eraseLine); len(parts) < 3 || !strings.HasPrefix(parts[1], cutLine+"7 sessions read, ") || !strings.HasSuffix(parts[1], breakLine) || strings.TrimSpace(parts[len(parts)-1]) != "done" {
 		t.Errorf("%q", got)
 	}
 }

@@ -136,7 +136,7 @@ func (c *setupCommand) Run(t *terminal, flags *kong.Context) error {
 	case c.DryRun:
 		t.say("Nothing was changed: %s.", harmless(where.String()))
 	default:
-		t.say("%s is set up.", harmless(fmt.Sprint(where)))
+		t.say("It is set up: %s.", harmless(fmt.Sprint(where)))
 	}
 	return nil
 }

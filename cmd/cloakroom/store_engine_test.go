@@ -198,7 +198,7 @@ func TestDoctorOnEngine(t *testing.T) {
 	check("warn  template (template-missing): The index template \"INDEX-periods\" is missing. Run setup. cloakroom setup makes it.\n", exitFindings)
 	engineCall(t, "DELETE", e.engine+"/"+e.index+"-principals", "")
 	check("there is no store of cloakroom with the index", exitFindings)
-	e.want("setup", exitOK, "Done: the index template *\nDone: the index \"INDEX-principals\" is made.\n*is set up.", "level=ERROR*INDEX-principals*was deleted*")
+	e.want("setup", exitOK, "Done: the index template *\nDone: the index \"INDEX-principals\" is made.\nIt is set up: *.", "level=ERROR*INDEX-principals*was deleted*")
 	check("fail  indices (index-remade): The index \"INDEX-principals\" was deleted, and made anew", exitFindings)
 	check("some of 2 principals are not in their ledgers", exitFindings)
 	check("fixed ledgers: 3 sessions entered into 2 ledgers.\n", exitFindings, "--fix", "--yes")

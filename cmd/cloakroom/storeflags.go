@@ -21,10 +21,10 @@ import (
 
 // accessFlags say how an engine is reached.
 type accessFlags struct {
-	User         string `env:"CLOAKROOM_USER" group:"store" placeholder:"NAME" help:"The user at the engine, if the URL has none. The password is in --password-file or $$CLOAKROOM_PASSWORD."`
-	PasswordFile string `env:"CLOAKROOM_PASSWORD_FILE" group:"store" placeholder:"FILE" help:"A file with the password. A line end at its end isn't part of it."`
-	APIKeyFile   string `name:"api-key-file" env:"CLOAKROOM_API_KEY_FILE" group:"store" placeholder:"FILE" help:"A file with an API key, as the engine hands it out as \"encoded\", in place of a user. Or it is in $$CLOAKROOM_API_KEY."`
-	CAFile       string `name:"ca-file" env:"CLOAKROOM_CA_FILE" group:"store" placeholder:"FILE" help:"Certificates in PEM of the authorities that signed the engine's. Default: the system's."`
+	User         string `env:"CLOAKROOM_USER" group:"login" placeholder:"NAME" help:"The user at the engine, if the URL has none. The password is in --password-file or $$CLOAKROOM_PASSWORD."`
+	PasswordFile string `env:"CLOAKROOM_PASSWORD_FILE" group:"login" placeholder:"FILE" help:"A file with the password. A line end at its end isn't part of it."`
+	APIKeyFile   string `name:"api-key-file" env:"CLOAKROOM_API_KEY_FILE" group:"login" placeholder:"FILE" help:"A file with an API key, as the engine hands it out as \"encoded\", in place of a user. Or it is in $$CLOAKROOM_API_KEY."`
+	CAFile       string `name:"ca-file" env:"CLOAKROOM_CA_FILE" group:"login" placeholder:"FILE" help:"Certificates in PEM of the authorities that signed the engine's. Default: the system's."`
 }
 
 // access returns what the flags and the environment say.

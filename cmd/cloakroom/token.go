@@ -201,6 +201,10 @@ func sayToken(t *terminal, l tokenLine, app string) {
 	case !l.Checked:
 		say("Valid:", "not checked: --key-file names the keys")
 	default:
-		say("Valid:", "yes; whether the session lives, the store knows: cloakroom show %s", l.ID)
+		of := ""
+		if app != "session" {
+			of = "--app " + app + " "
+		}
+		say("Valid:", "yes; whether the session lives, the store knows: cloakroom show %s%s", of, l.ID)
 	}
 }

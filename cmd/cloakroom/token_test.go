@@ -80,3 +80,19 @@ func TestTokenIn(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenOfAnApp: the command that it names for looking further asks for the same app.
+func TestTokenOfAnApp(t *testing.T) {
+	noVariables(t)
+	path, _ := signedToken(t, t.TempDir())
+	ring, err := token.NewRing([][]byte{[]byte("a secret for tests, known to all")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := driver.NewID(driver.LayoutDay, time.Now())
+	text := ring.Sign(token.NewScope("demo", "cookie"), id, [16]byte{7})
+	exit, stdout, stderr := command(t, text, "token", "inspect", "--key-file", path, "--app", "demo")
+	if want := "cloakroom show --app demo " + id.String() + "\n"; exit != exitOK || !strings.HasSuffix(stdout, want) {
+		t.Errorf("exit %d\n%s%s, want %q", exit, stdout, stderr, want)
+	}
+}

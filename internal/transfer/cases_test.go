@@ -409,6 +409,9 @@ func TestRefused(t *testing.T) {
 	if n := pass(t, m); n.Left != 1 {
 		t.Errorf("%+v", n)
 	}
+	if all, err := m.Verify(t.Context()); err != nil || all.Different != 1 {
+		t.Errorf("writes would be refused for a cut that can't be made: %+v %v", all, err)
+	}
 	if _, err := m.Cut(t.Context(), transfer.CutOptions{}); !errors.Is(err, transfer.ErrDifferent) {
 		t.Error(err)
 	}

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -35,14 +36,17 @@ func (m *Mover) Compare(ctx context.Context) (Comparison, error) {
 
 // Verify compares everything while the application is at work, so that a cut needs to
 // compare only what was written since (CutOptions.Changed). It doesn't count what copying
-// mends.
+// mends. What the target has refused isn't mended by that.
 func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
 	var all Comparison
-	m.verified, m.doubtful, m.copied = false, nil, nil
+	m.verified, m.doubtful, m.changed = false, nil, nil
 	err := m.compare(ctx, nil, &all, func(f Finding) error {
+		if f.Reason.mends() && m.wasTold(f.ID, Refused) {
+			f.Reason = Refused
+		}
 		if f.Reason.mends() { // it was written meanwhile, or a pass has missed it
 			m.known.forget(f.ID)
-		} else if f.Reason != OnlyAtTarget { // which a cut ends
+		} else if !m.vanished(f) { // which a cut ends
 			m.find(f)
 			all.count(f)
 		}
@@ -51,6 +55,16 @@ func (m *Mover) Verify(ctx context.Context) (Comparison, error) {
 	})
 	m.verified = err == nil
 	return all, err
+}
+
+// doubt has a cut count what has no id to look at again, once.
+func (m *Mover) doubt(f Finding) {
+	if !m.verified || !f.ID.IsZero() {
+		return
+	}
+	if !slices.ContainsFunc(m.doubtful, func(d Finding) bool { return d.ID.IsZero() && d.Cause.Error() == f.Cause.Error() }) {
+		m.doubtful = append(m.doubtful, f)
+	}
 }
 
 func (c *Comparison) count(f Finding) {
@@ -156,8 +170,8 @@ func (m *Mover) look(ctx context.Context, id driver.ID) (f Finding, differs bool
 	}
 	now := m.c.Now()
 	switch {
-	case src == nil && (dst == nil || isOver(dst, now)):
-		return f, false, nil
+	case src == nil && (dst == nil || dst.Grave != nil && asCopied(dst) || isOver(dst, now.Add(driver.ClockTolerance))):
+		return f, false, nil // a sweep by another clock may have been earlier
 	case src == nil && asCopied(dst):
 		f.Reason = OnlyAtTarget
 		return f, true, nil

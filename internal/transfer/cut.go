@@ -31,8 +31,8 @@ type Cut struct {
 type CutOptions struct {
 	// Accept has the cut made although the stores differ in what can't be mended.
 	Accept bool
-	// Changed has the cut compare only what was copied since Verify, and what that has
-	// found. Verify must have been called. So writes are refused for less long.
+	// Changed has the cut compare only what passes have copied, or couldn't copy, since
+	// Verify was called, and what that has found. So writes are refused for less long.
 	Changed bool
 }
 
@@ -62,22 +62,47 @@ func (m *Mover) Cut(ctx context.Context, o CutOptions) (cut Cut, err error) {
 	}
 	begun := time.Now()
 	defer func() { cut.Held = time.Since(begun) }()
-	cut.Since = m.c.Now().UTC().Truncate(time.Second)
-	if !before.IsZero() {
+	cut.Since = m.c.Now().UTC().Truncate(time.Microsecond) // tells the fence from another's
+	if !before.IsZero() {                                  // a cut that was killed has begun it
 		cut.Since = before
+		begun = begun.Add(-max(0, m.c.Now().Sub(before)))
 	}
 	cut.Fenced = true
 	err = m.behindFence(ctx, fencer, o, &cut)
-	if err == nil || !before.IsZero() {
+	switch {
+	case err == nil:
+		return cut, nil
+	case !before.IsZero():
+		cut.Fenced = !m.isOpen(ctx, fencer) // whoever has set it may have ended it
 		return cut, err
 	}
+	return cut, m.giveUp(ctx, fencer, &cut, err)
+}
+
+// giveUp has the source take writes again after a cut that failed, and returns why it did.
+// A fence that another cut has set meanwhile is left: that one may have been made.
+func (m *Mover) giveUp(ctx context.Context, fencer driver.Fencer, cut *Cut, why error) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.c.Patience)
 	defer cancel()
-	if failed := m.unfence(ending, fencer); failed != nil {
-		return cut, fmt.Errorf("%w; and writes at the source are still refused: %w", err, failed)
+	since, err := fencer.Fenced(ending)
+	if err == nil && !since.IsZero() && !since.Equal(cut.Since) {
+		cut.Since = since
+		return fmt.Errorf("%w; the fence of %s is that of another cut, and stays", why, since.Format(time.RFC3339))
+	}
+	if err := m.unfence(ending, fencer); err != nil && !m.isOpen(ctx, fencer) {
+		return fmt.Errorf("%w; and writes at the source are still refused: %w", why, err)
 	}
 	cut.Fenced = false
-	return cut, err
+	return why
+}
+
+// isOpen reports whether the source has no fence, as when what kept the fence from being
+// set keeps it from being ended.
+func (m *Mover) isOpen(ctx context.Context, fencer driver.Fencer) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), oneTry)
+	defer cancel()
+	since, err := fencer.Fenced(ctx)
+	return err == nil && since.IsZero()
 }
 
 // behindFence does what a cut is for, and checks that the fence held.
@@ -104,11 +129,11 @@ func (m *Mover) behindFence(ctx context.Context, fencer driver.Fencer, o CutOpti
 	case err != nil:
 		return fmt.Errorf("looking after the source's fence: %w", err)
 	case !since.Equal(cut.Since):
-		return errors.New("somebody has ended the source's fence meanwhile, so writes may be missing at the target")
+		return errors.New("the source's fence isn't the one of this cut: somebody has ended that meanwhile, or cuts over too")
 	case cut.Different > 0 && !o.Accept:
 		return fmt.Errorf("%w in %d ids", ErrDifferent, cut.Different)
 	}
-	return nil
+	return m.checkClocks(ctx) // what is over was left out, and nobody saw the clock since the beginning
 }
 
 // lastPass copies what is left. If that lists the whole source, it returns its sums.
@@ -150,7 +175,7 @@ func (m *Mover) apart(ctx context.Context) error {
 // it is over, so this is rare. What the passes have missed is copied.
 func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 	switch {
-	case f.Reason == OnlyAtTarget:
+	case m.vanished(f):
 		ended, err := m.endAtTarget(ctx, f.ID)
 		switch {
 		case err != nil:
@@ -175,10 +200,14 @@ func (m *Mover) settle(ctx context.Context, f Finding, cut *Cut) error {
 	return nil
 }
 
-// settleChanged reads both sides of what was copied since Verify, and of what was doubtful
-// then.
+// vanished reports whether the source had, since the Mover was made, what only the target
+// has now. Without that, it may as well have come from another source, where it lives.
+func (m *Mover) vanished(f Finding) bool { return f.Reason == OnlyAtTarget && m.known.met(f.ID) }
+
+// settleChanged reads both sides of what has changed since everything was compared, and of
+// what was doubtful then.
 func (m *Mover) settleChanged(ctx context.Context, cut *Cut) error {
-	ids := slices.Clone(m.copied)
+	ids := slices.Clone(m.changed)
 	for _, f := range m.doubtful {
 		if f.ID.IsZero() { // it has no id to look at again
 			cut.count(f)

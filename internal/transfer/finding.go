@@ -36,7 +36,7 @@ var texts = map[Reason]string{
 	EndedAtTarget:    "it has ended at the target and lives at the source: something has used or swept the target",
 	Diverged:         "the target's was written by something else than this copying, and isn't replaced: something has used the target, or it has an older copy; copy into an empty store",
 	Rewound:          "the source's isn't a later state of what was copied from it: was the source restored from a backup, or edited by hand? Copy into an empty store",
-	OnlyAtTarget:     "it was copied, and the source has nothing of it any more",
+	OnlyAtTarget:     "it was copied, and the source has nothing of it: it vanished from there, or was copied from another store",
 	OwnOfTarget:      "the source has nothing of it: it began at the target",
 	UnreadableSource: "the source's can't be read, and so isn't copied",
 	UnreadableTarget: "the target's can't be read, and isn't replaced",

@@ -63,6 +63,14 @@ func (k *known) has(r *driver.Record) (same, there, all bool) {
 	return ok && there && was == t, there, !k.full
 }
 
+// met reports whether the target is known to have a state of an id.
+func (k *known) met(id driver.ID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_, there := k.tags[id]
+	return there
+}
+
 // learn notes that the target has a state.
 func (k *known) learn(r *driver.Record) {
 	t, ok := tag(r)

@@ -70,7 +70,7 @@ type Mover struct {
 	apps     apps
 	verified bool        // Verify has compared everything
 	doubtful []Finding   // what it has found and not mended
-	copied   []driver.ID // what was copied since
+	changed  []driver.ID // what passes have copied or left since
 	memory   gate
 	strategy strategy
 
@@ -107,6 +107,9 @@ func New(c Config) (*Mover, error) {
 	return m, nil
 }
 
+// Check says whether copying can begin, and changes nothing.
+func (m *Mover) Check(ctx context.Context) error { return m.begin(ctx) }
+
 // begin checks, once, that the clocks agree on what is over, and that nothing keeps the
 // target from being written to.
 func (m *Mover) begin(ctx context.Context) error {
@@ -121,7 +124,7 @@ func (m *Mover) begin(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("the target: %w", err)
 		case !since.IsZero():
-			return fmt.Errorf("the target is fenced since %s, as when it was the source of another move: if nothing uses it any more, end its fence first (cloakroom copy --unfence --from it)",
+			return fmt.Errorf("the target is fenced since %s, as when it was the source of another move: if nothing uses it any more, end its fence first: cloakroom copy --unfence, with --from in the place of --to",
 				since.Format(time.RFC3339))
 		}
 	}
@@ -167,6 +170,13 @@ func (m *Mover) find(f Finding) {
 		m.told[t] = true
 	}
 	m.c.Found(f)
+}
+
+// wasTold reports whether a finding was told.
+func (m *Mover) wasTold(id driver.ID, why Reason) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.told[told{id, why}]
 }
 
 // list returns the next part of a listing. It tries again while a store is in trouble.

@@ -21,7 +21,7 @@ func (m *Mover) Pass(ctx context.Context) (Counts, error) {
 	return m.pass(ctx, nil)
 }
 
-// pass is Pass that calls each, if it isn't nil, with all that is listed, one at a time.
+// pass is Pass that calls each, unless it is nil, with all that is listed, one at a time.
 func (m *Mover) pass(ctx context.Context, each func(driver.Listed)) (Counts, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -52,9 +52,9 @@ type pass struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // records in flight
 	parts  chan part
-	each   func(driver.Listed) // nil: nobody has a look
+	each   func(driver.Listed)
 
-	mu     sync.Mutex // guards counts, and Mover.copied meanwhile
+	mu     sync.Mutex // guards counts, and the Mover's changed
 	counts Counts
 }
 
@@ -106,13 +106,16 @@ func (p *pass) begin(l driver.Listed, part *sync.WaitGroup) {
 		p.each(l)
 	}
 	if l.Record == nil {
-		p.m.find(Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err})
-		p.count(nil, left)
+		f := Finding{ID: l.ID, Reason: UnreadableSource, Cause: l.Err}
+		p.m.find(f)
+		p.m.doubt(f)
+		p.count(l.ID, false, left)
 		return
 	}
+	ended := l.Record.Grave != nil
 	p.m.apps.learn(l.Record)
 	if same, _, _ := p.m.known.has(l.Record); same {
-		p.count(l.Record, kept)
+		p.count(l.ID, ended, kept)
 		return
 	}
 	const fields = 600 // bytes, about, of a record's fields
@@ -127,22 +130,24 @@ func (p *pass) begin(l driver.Listed, part *sync.WaitGroup) {
 			p.cancel(err)
 			return
 		}
-		p.count(l.Record, did)
+		p.count(l.ID, ended, did)
 	})
 }
 
-func (p *pass) count(r *driver.Record, did deed) {
+// count counts what became of an id. What was copied, and what wasn't, has to be compared
+// once more by a cut that compares only what has changed.
+func (p *pass) count(id driver.ID, ended bool, did deed) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.counts.Listed++
+	if p.m.verified && (did == copied || did == left) && !id.IsZero() {
+		p.m.changed = append(p.m.changed, id)
+	}
 	switch did {
 	case copied:
 		p.counts.Copied++
-		if r.Grave != nil {
+		if ended {
 			p.counts.Graves++
-		}
-		if p.m.verified {
-			p.m.copied = append(p.m.copied, r.ID)
 		}
 	case over:
 		p.counts.Over++

@@ -2,6 +2,10 @@ package transfer_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -9,65 +13,71 @@ import (
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
-// This file tests a cut that compares only what has changed since everything was compared.
+// This file tests that a cut which compares only what has changed (CutOptions.Changed)
+// misses nothing of it.
 
-// losing is a target that answers some writes as done, and doesn't keep them.
+// losing is a store that acknowledges writes of some ids and forgets them.
 type losing struct {
 	*memstore.Store
-	lose func(driver.ID) bool
+	ids []driver.ID
 }
 
 func (l *losing) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
-	if l.lose != nil && l.lose(r.ID) {
-		return driver.Version{Term: 1, Seq: 1 << 40}, nil
+	if slices.Contains(l.ids, r.ID) {
+		v := r.Version
+		v.Seq++
+		return v, nil
 	}
 	return l.Store.Update(ctx, r)
 }
 
-// once loses the first write of each id.
-func once() func(driver.ID) bool {
-	seen := map[driver.ID]bool{}
-	lock := make(chan struct{}, 1)
-	return func(id driver.ID) bool {
-		lock <- struct{}{}
-		defer func() { <-lock }()
-		was := seen[id]
-		seen[id] = true
-		return !was
-	}
-}
-
-// TestChanged: a cut that compares only what has changed notices what the target has lost
-// of that, in whichever pass, and mends it.
-func TestChanged(t *testing.T) {
-	for name, passes := range map[string]int{"in the last pass": 0, "in a pass before": 1, "in one of several": 3} {
-		t.Run(name, func(t *testing.T) {
-			from, to := newFile(t), &losing{Store: memstore.New(nil)}
-			m, found := mover(t, from, to, nil)
-			all := make([]*driver.Record, 600) // more than are looked at at a time
-			for i := range all {
-				all[i] = create(t, from, session(driver.LayoutDay))
-			}
-			pass(t, m)
-			if c, err := m.Verify(t.Context()); err != nil || c.Different != 0 {
-				t.Fatalf("%+v %v", c, err)
-			}
-			for i := range all {
-				all[i] = update(t, from, all[i])
-			}
-			to.lose = once()
-			for range passes {
+// TestChangedSinceVerified: what changed behind Verify and can't be copied, or wasn't kept,
+// keeps a cut from being made, whichever pass met it.
+func TestChangedSinceVerified(t *testing.T) {
+	newer := driver.ValueList{{Name: driver.ExtraFormat, JSON: json.RawMessage("2")}}
+	for name, spoil := range map[string]func(t *testing.T, from *memstore.Store, to *losing, refuse *error, r *driver.Record){
+		"refused by the target": func(t *testing.T, from *memstore.Store, _ *losing, refuse *error, r *driver.Record) {
+			*refuse = fmt.Errorf("much too much: %w", driver.ErrTooLarge)
+			update(t, from, r)
+		},
+		"lost by the target": func(t *testing.T, from *memstore.Store, to *losing, _ *error, r *driver.Record) {
+			to.ids = append(to.ids, r.ID)
+			update(t, from, r)
+		},
+		"ended at the target": func(t *testing.T, from *memstore.Store, to *losing, _ *error, r *driver.Record) {
+			bury(t, to, at(t, to, r.ID))
+			update(t, from, r)
+		},
+		"used at the target": func(t *testing.T, from *memstore.Store, to *losing, _ *error, r *driver.Record) {
+			update(t, to, at(t, to, r.ID))
+			update(t, from, r)
+		},
+		"of a newer format": func(t *testing.T, from *memstore.Store, _ *losing, _ *error, r *driver.Record) {
+			r.Extra = newer
+			update(t, from, r)
+		},
+	} {
+		for _, passes := range []int{0, 1, 2} {
+			t.Run(fmt.Sprintf("%s, %d passes", name, passes), func(t *testing.T) {
+				from, inner := memstore.New(nil), &losing{Store: memstore.New(nil)}
+				to := &failing{Store: inner, Lister: inner}
+				r := create(t, from, session(driver.LayoutDay))
+				m, found := mover(t, from, to, nil)
 				pass(t, m)
-			}
-			cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: true})
-			if err != nil || cut.Different != 0 || !cut.Fenced {
-				t.Errorf("%+v %v\n%v", cut, err, found)
-			}
-			for _, r := range all {
-				if there := at(t, to, r.ID); there.Writes != r.Writes {
-					t.Fatalf("%v is at write %d of %d", r.ID, there.Writes, r.Writes)
+				if all, err := m.Verify(t.Context()); err != nil || all.Different != 0 {
+					t.Fatalf("%+v %v", all, err)
 				}
-			}
-		})
+				var refuse error
+				spoil(t, from, inner, &refuse, r)
+				to.fail = func(string) error { return refuse }
+				for range passes {
+					pass(t, m)
+				}
+				cut, err := m.Cut(t.Context(), transfer.CutOptions{Changed: true})
+				if !errors.Is(err, transfer.ErrDifferent) || cut.Different != 1 || cut.Fenced {
+					t.Errorf("a cut was made over a difference: %+v %v\n%v", cut, err, found)
+				}
+			})
+		}
 	}
 }

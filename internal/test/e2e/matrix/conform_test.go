@@ -68,7 +68,7 @@ func conform(t *testing.T, at target, prefix string) {
 	open := func(t testing.TB, name string) cloakroom.Store {
 		config := elasticstore.Config{Index: name, OneIndex: one}
 		if one {
-			config.CopyBytes = -1
+			config.CopyBytes, config.Dashboards = -1, true
 		}
 		store, err := elasticstore.New(s.user, &config)
 		if err != nil {
@@ -77,10 +77,30 @@ func conform(t *testing.T, at target, prefix string) {
 		index[store] = name
 		return store
 	}
+	// In a test run families of tests follow each other in the same lasting indices: to make
+	// these takes longer than most tests. Not all engines of the command can empty one.
+	alone := os.Getenv(targetVariable) == ""
+	var free []string
+	t.Cleanup(func() {
+		for _, name := range free {
+			s.clear(t, name)
+		}
+	})
 	storetest.Run(t, storetest.Harness{
 		Open: func(t testing.TB) cloakroom.Store {
-			name := fmt.Sprintf("%s-%08x", prefix, rand.Uint32())
-			t.Cleanup(func() { s.clear(t, name) })
+			if len(free) == 0 {
+				free = append(free, fmt.Sprintf("%s-%08x", prefix, rand.Uint32()))
+			}
+			name := free[len(free)-1]
+			free = free[:len(free)-1]
+			t.Cleanup(func() {
+				if !alone {
+					s.clear(t, name)
+					return
+				}
+				s.empty(t, name)
+				free = append(free, name)
+			})
 			return open(t, name)
 		},
 		Second: func(t testing.TB, store cloakroom.Store) cloakroom.Store { return open(t, index[store]) },
@@ -178,17 +198,33 @@ func (s *site) indexOf(t testing.TB, name string, id cloakroom.ID) string {
 	return found.Hits.Hits[0].Index
 }
 
+// empty deletes what a store of periods keeps. Its lasting indices stay.
+func (s *site) empty(t testing.TB, name string) {
+	t.Helper()
+	lasting := []string{name + "-principals", name + "-imports"}
+	s.call(t, http.MethodPost, "/"+name+"*/_refresh", "")
+	s.call(t, http.MethodPost, "/"+strings.Join(lasting, ",")+"/_delete_by_query?ignore_unavailable=true&refresh=true", `{"query":{"match_all":{}}}`)
+	s.remove(t, name, lasting)
+}
+
 // clear deletes the indices and the templates of a store.
 func (s *site) clear(t testing.TB, name string) {
+	t.Helper()
+	s.remove(t, name, nil)
+	s.call(t, http.MethodDelete, "/_index_template/"+name+"*", "")
+}
+
+// remove deletes the indices of a store, with exceptions.
+func (s *site) remove(t testing.TB, name string, except []string) {
 	t.Helper()
 	var found map[string]any
 	if err := json.Unmarshal(s.call(t, http.MethodGet, "/"+name+"*?filter_path=*.settings.index.uuid", ""), &found); err != nil {
 		t.Fatal(err)
 	}
+	maps.DeleteFunc(found, func(index string, _ any) bool { return slices.Contains(except, index) })
 	if len(found) > 0 {
 		s.call(t, http.MethodDelete, "/"+strings.Join(slices.Collect(maps.Keys(found)), ","), "")
 	}
-	s.call(t, http.MethodDelete, "/_index_template/"+name+"*", "")
 }
 
 // call makes a request as the administrator, whose answer has to be 2xx. What is
