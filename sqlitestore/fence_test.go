@@ -114,6 +114,10 @@ func TestFenceWithAHole(t *testing.T) {
 	if _, err := s.Fenced(t.Context()); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "1 of the 3") {
 		t.Error(err)
 	}
+	report, err := s.Report(t.Context())
+	if err != nil || !slices.ContainsFunc(report.Problems, func(p driver.Problem) bool { return p.Code == "writes-fenced" }) {
+		t.Errorf("Report tells nothing of it: %+v %v", report.Problems, err)
+	}
 	if err := s.Fence(t.Context(), since); err != nil {
 		t.Fatal(err)
 	}
