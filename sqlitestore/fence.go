@@ -57,12 +57,23 @@ func (s *Store) define(ctx context.Context, name string, sql func(verb, name str
 // fenceSince finds the time in a trigger.
 var fenceSince = regexp.MustCompile(regexp.QuoteMeta(fenceMark) + `([^,']+)`)
 
-// Fenced returns since when the file is fenced; see driver.Fencer. A fence of which a part
-// is missing is an error.
+// Fenced returns since when the file is fenced; see driver.Fencer.
 func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
-	triggers := 0
+	since, triggers, err := s.fence(ctx)
+	if err == nil && triggers > 0 && triggers < len(fenceTriggers) {
+		err = fmt.Errorf("%w: %d of the %d triggers that fence %s are missing, so it takes some writes; fence it again, or end the fence: cloakroom copy --unfence --from sqlite:%s",
+			driver.ErrUnavailable, len(fenceTriggers)-triggers, len(fenceTriggers), s.path, s.path)
+	}
+	if err != nil {
+		return time.Time{}, s.fail("fenced", driver.ID{}, err)
+	}
+	return since, nil
+}
+
+// fence returns since when the file is fenced, and how many triggers do it.
+func (s *Store) fence(ctx context.Context) (since time.Time, triggers int, err error) {
 	err = s.readers.long(ctx, func(r *reader) error {
-		triggers = 0
+		since, triggers = time.Time{}, 0
 		return r.each("SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'cloakroom\\_fence\\_%' ESCAPE '\\'", nil, func(stmt *sqlite.Stmt) bool {
 			triggers++
 			if found := fenceSince.FindStringSubmatch(stmt.ColumnText(0)); found != nil {
@@ -71,21 +82,15 @@ func (s *Store) Fenced(ctx context.Context) (since time.Time, err error) {
 			return true
 		})
 	})
-	switch {
-	case err != nil:
-		return time.Time{}, s.fail("fenced", driver.ID{}, err)
-	case triggers > 0 && triggers < len(fenceTriggers):
-		return time.Time{}, s.fail("fenced", driver.ID{}, fmt.Errorf("%w: %d of the %d triggers that fence %s are missing, so it takes some writes; fence it again, or end the fence: cloakroom copy --unfence --from sqlite:%s",
-			driver.ErrUnavailable, len(fenceTriggers)-triggers, len(fenceTriggers), s.path, s.path))
-	case triggers > 0 && since.IsZero():
+	if triggers > 0 && since.IsZero() {
 		since = time.Unix(0, 0).UTC() // somebody has edited them
 	}
-	return since, nil
+	return since, triggers, err
 }
 
-// fenceProblem tells of a fence.
+// fenceProblem tells of a fence, also of a part of one.
 func (s *Store) fenceProblem(ctx context.Context) []driver.Problem {
-	since, err := s.Fenced(ctx)
+	since, _, err := s.fence(ctx)
 	if err != nil || since.IsZero() {
 		return nil
 	}

@@ -114,6 +114,10 @@ func TestFenceWithAHole(t *testing.T) {
 	if _, err := s.Fenced(t.Context()); !errors.Is(err, driver.ErrUnavailable) || !strings.Contains(err.Error(), "1 of the 3") {
 		t.Error(err)
 	}
+	report, err := s.Report(t.Context())
+	if err != nil || !slices.ContainsFunc(report.Problems, func(p driver.Problem) bool { return p.Code == "writes-fenced" }) {
+		t.Errorf("Report tells nothing of it: %+v %v", report.Problems, err)
+	}
 	if err := s.Fence(t.Context(), since); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +126,7 @@ func TestFenceWithAHole(t *testing.T) {
 	}
 }
 
-// TestFenceEdited: a fence whose text somebody has edited is one, and can be ended.
+// TestFenceEdited: a fence whose triggers somebody has edited is one, and can be ended.
 func TestFenceEdited(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := openAt(t, path, nil)
@@ -135,7 +139,10 @@ func TestFenceEdited(t *testing.T) {
 	}
 	defer c.Close()
 	for verb, name := range fenceTriggers {
-		for _, sql := range []string{"DROP TRIGGER " + name, "CREATE TRIGGER " + name + " BEFORE " + verb + " ON records BEGIN SELECT RAISE(ABORT, 'not now'); END"} {
+		for _, sql := range []string{
+			"DROP TRIGGER " + name,
+			"CREATE TRIGGER " + name + " BEFORE " + verb + " ON records BEGIN SELECT RAISE(ABORT, 'not now'); END",
+		} {
 			if err := execute(c, sql); err != nil {
 				t.Fatal(err)
 			}
