@@ -26,9 +26,11 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 	defer r.load.leave()
 	writeID := driver.NewWriteID()
 	rec.Writes, rec.WriteIDs = 1, []driver.WriteID{writeID}
+	var t trouble
 	var open []attempt // one attempt stands for all, as they carry the same write id
 	for {
 		saved, err := r.send(ctx, rec)
+		err = t.with(err)
 		switch {
 		case err == nil:
 			return saved, nil

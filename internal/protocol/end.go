@@ -205,8 +205,9 @@ func graveOf(rec *driver.Record, why driver.EndReason) driver.Grave {
 // says why and until when. known is the record as it was last read, or nil. e is the end
 // to be told, if any.
 func (r *Records) bury(ctx context.Context, id driver.ID, g driver.Grave, known *driver.Record, e ended) error {
+	var t trouble
 	for n := 1; ; n++ {
-		err := r.tryToBury(ctx, id, g, known, e)
+		err := t.with(r.tryToBury(ctx, id, g, known, e))
 		switch {
 		case err == nil:
 			return nil

@@ -63,8 +63,10 @@ const (
 func (r *Records) endNamed(ctx context.Context, principal string, named []ledgerEntry, how effort) ([]meeting, []ended, error) {
 	met, list := make([]meeting, len(named)), make([]ended, len(named))
 	return met, list, eachParallel(len(named), func(i int) error {
+		var t trouble
 		for n := 1; ; n++ {
 			m, e, err := r.tryToEnd(ctx, principal, named[i])
+			err = t.with(err)
 			switch {
 			case err == nil:
 				met[i], list[i] = m, e

@@ -54,6 +54,8 @@ type flushing struct {
 	// attempt alone.
 	open []attempt
 
+	trouble trouble
+
 	done bool
 	left *driver.Record // the state left, once done; nil: not known
 }
@@ -203,6 +205,7 @@ func (w *flushing) disprove(ctx context.Context) {
 // learn resolves the open attempts after a write that failed with cause, and goes on with
 // the state that is there now.
 func (w *flushing) learn(ctx context.Context, cause error) {
+	cause = w.trouble.with(cause)
 	l := w.r.learnOutcome(ctx, w.cur, w.open, cause)
 	switch {
 	case l.verdict == verdictApplied:

@@ -117,7 +117,7 @@ func (r *Records) abandon(ctx context.Context, next *driver.Record) {
 func (r *Records) retire(ctx context.Context, in *SignIn) error {
 	t := &retirement{r: r, in: in, old: in.Old, writeID: driver.NewWriteID()}
 	for n := 1; ; n++ {
-		err := t.bury(ctx)
+		err := t.trouble.with(t.bury(ctx))
 		switch {
 		case err == nil:
 			r.refuseWaiting(t.old.ID, fmt.Errorf("cloakroom: %v was replaced by a sign-in: %w", t.old.ID, driver.ErrGone))
@@ -155,6 +155,7 @@ type retirement struct {
 	old     *driver.Record // as the new record has taken it over
 	writeID driver.WriteID
 	open    []attempt // one attempt stands for all, as they carry the same write id
+	trouble trouble
 }
 
 // bury sends the burial at the version that was taken over.

@@ -80,7 +80,7 @@ var distributions = []distribution{
 	{
 		name: "es8", group: "org.elasticsearch", artifact: "elasticsearch", version: "8.19.21",
 		whole:        "org.elasticsearch.distribution.integ-test-zip:elasticsearch:8.19.21:zip",
-		settings:     map[string]string{"xpack.security.enabled": "false"},
+		settings:     map[string]string{"xpack.security.enabled": "false", "indices.merge.disk.check_interval": "0s"}, // no merge waits for a full disk
 		initialNodes: initialMasters,
 		minJava:      17, javaEnv: envJava17,
 	},

@@ -93,6 +93,9 @@ func try(ctx context.Context, l *log.Logger, name string, chosen []operation) (r
 		on := own(t, name)
 		r.engine = on.engine.String()
 		for i := range chosen {
+			if ctx.Err() != nil {
+				return // interrupted
+			}
 			o := &chosen[i]
 			if o.where == openSearch && !strings.Contains(name, "opensearch") {
 				continue

@@ -48,6 +48,7 @@ type toldHandler told
 
 var (
 	idOf     = regexp.MustCompile(`\bA[A-Za-z0-9_-]{21}\b`)
+	ledgerOf = regexp.MustCompile(`((?:cloakroom|elasticstore): (?:\w+ )?)[A-Za-z0-9_-]{22}\b`) // its id begins with anything
 	timeOf   = regexp.MustCompile(`\d{4}-\d\d-\d\dT[\d:.]+Z`)
 	hostOf   = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 	dayOf    = regexp.MustCompile(`\d{4}\.\d\d\.\d\d`)
@@ -73,6 +74,7 @@ func (h *toldHandler) Handle(_ context.Context, r slog.Record) error {
 	}
 	text = dayOf.ReplaceAllString(text, "<day>")
 	text = idOf.ReplaceAllString(text, "<id>")
+	text = ledgerOf.ReplaceAllString(text, "$1<id>")
 	text = timeOf.ReplaceAllString(text, "<time>")
 	text = hostOf.ReplaceAllString(text, "ENGINE")
 	l := line{r.Level, strings.Join(strings.Fields(text), " ")}
