@@ -59,7 +59,7 @@ func (a *Admin) App() string { return a.app }
 func (a *Admin) Look(ctx context.Context, id ID) (*driver.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
-	rec, err := a.store.Get(ctx, id)
+	rec, err := a.records.Stored(ctx, id)
 	foreign := false
 	switch {
 	case driver.IsGone(rec, err):

@@ -654,6 +654,17 @@ func TestI10_LastSignedOut(t *testing.T) {
 	if got := at("ann"); !got.Equal(when) || !at("bob").IsZero() {
 		t.Errorf("%v, want %v; bob %v", got, when, at("bob"))
 	}
+	// A sign-out that spares a session is none everywhere.
+	kept := r.signedIn("ann")
+	r.revokeAll("ann", kept.ID())
+	if got := at("ann"); !got.Equal(when) {
+		t.Errorf("after all others: %v, want %v", got, when)
+	}
+	spared := r.signedIn("bob")
+	r.revokeAll("bob", spared.ID())
+	if got := at("bob"); !got.IsZero() {
+		t.Errorf("all others of bob: %v", got)
+	}
 	l := r.ledger("ann")
 	older := *l.rec
 	text := regexp.MustCompile(`^{"generation":"[^"]*"`).ReplaceAll(l.rec.Values.Get("ledger"), []byte(`{"generation":"AAAAAAAAAAE"`))

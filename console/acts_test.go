@@ -265,6 +265,9 @@ func TestCancel(t *testing.T) {
 	if last := acts[len(acts)-1]; last.Result != "stopped" || last.Actor != "olga" {
 		t.Errorf("%+v", last)
 	}
+	if stop := acts[len(acts)-2]; stop.Action != console.ActStop || stop.Actor != "otto" || stop.Job == "" || stop.Job != acts[len(acts)-1].Job {
+		t.Errorf("who stopped it: %+v", stop)
+	}
 }
 
 // TestCloseStopsJobs: Close stops what is under way, and waits for it.

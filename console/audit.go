@@ -23,6 +23,7 @@ const (
 	ActEndAll  Action = "end-all"  // all that a filter selects
 	ActSignOut Action = "sign-out" // a principal, everywhere
 	ActReveal  Action = "reveal"   // a session's values were to be shown
+	ActStop    Action = "stop"     // a job was to be stopped; it has no reason
 )
 
 // Act is what an operator did. One that takes its time is told twice: when it begins, with
@@ -38,8 +39,8 @@ type Act struct {
 	Filter    string       // what was selected, as in the address of the page
 	Job       string       // the job's name in the address of its page
 	Count     int64        // sessions: at first those that are selected, then those that were ended
-	Result    string       // begun, done, partial, stopped or failed
-	Err       error        // with failed and partial
+	Result    string       // begun, done, partial, stopped, failed, or uncertain: it may be done
+	Err       error        // with failed, partial and uncertain
 }
 
 // act tells of an act.

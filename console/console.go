@@ -109,6 +109,7 @@ type Console struct {
 
 	readings readings
 	jobs     *jobs
+	looks    chan struct{} // the searches of pages under way
 
 	ctx    context.Context //nolint:containedctx // the life of the goroutines that it owns
 	cancel context.CancelFunc
@@ -177,7 +178,7 @@ func New(config Config) (*Console, error) {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.assets = newAssets(c.path, config.Environment, config.Colour)
 	c.shared = &shared{now: config.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), entries: map[string]*entry{}}
-	c.jobs, c.agents = &jobs{}, agent.NewReader()
+	c.jobs, c.agents, c.looks = &jobs{}, agent.NewReader(), make(chan struct{}, mostLooks)
 	pages, err := c.parse()
 	if err != nil {
 		c.cancel()
@@ -192,12 +193,14 @@ func New(config Config) (*Console, error) {
 // runs at once.
 func (c *Console) run(f func()) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		f()
-		return
+	closed := c.closed
+	if !closed {
+		c.owned.Go(f)
 	}
-	c.owned.Go(f)
+	c.mu.Unlock()
+	if closed {
+		f()
+	}
 }
 
 // Close stops what is under way, which is told as stopped, and waits for it. What was

@@ -55,7 +55,7 @@ func TestHeaders(t *testing.T) {
 		t.Helper()
 		h := w.Header()
 		for name, want := range map[string]string{
-			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
+			"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY", "Cache-Control": "no-store",
 		} {
 			if got := h.Get(name); got != want {
 				t.Errorf("%s: %s is %q", what, name, got)

@@ -18,6 +18,9 @@ import (
 // sampled is the number of sessions that are shown before they are ended.
 const sampled = 5
 
+// patienceToCount bounds the exact count of what is to be ended.
+const patienceToCount = 300 * time.Millisecond
+
 // endingPage is the data of the page that asks.
 type endingPage struct {
 	Filter     *filter
@@ -39,11 +42,8 @@ func (c *Console) ending(v *visit) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(v.Context(), countWithin)
-	defer cancel()
 	at := v.now.Truncate(time.Millisecond)
-	s := ending.Selection{Admin: f.admin, Query: f.doomed(at), Patience: 300 * time.Millisecond}
-	found, err := s.Find(ctx, sampled)
+	found, err := c.countToEnd(v, ending.Selection{Admin: f.admin, Query: f.doomed(at)})
 	if err != nil {
 		return err
 	}
@@ -56,6 +56,22 @@ func (c *Console) ending(v *visit) error {
 	}
 	c.show(v, http.StatusOK, "ending", "End sessions", "sessions", p)
 	return nil
+}
+
+// countToEnd counts what is to be ended, within a moment.
+func (c *Console) countToEnd(v *visit, s ending.Selection) (found ending.Found, err error) {
+	ctx, leave, err := c.look(v.Context())
+	if err != nil {
+		return found, err
+	}
+	defer leave()
+	s.Patience = patienceToCount
+	widening(func(scan int) bool {
+		s.Query.Scan = scan
+		found, err = s.Find(ctx, sampled)
+		return err == nil && found.AtLeast
+	})
+	return found, err
 }
 
 // toEnd reads the filter of what is to be ended.
@@ -102,6 +118,9 @@ func (c *Console) beginEnding(v *visit) error {
 		Act: Act{Actor: v.op.Name, Action: ActEndAll, Reason: reason, App: f.admin.App(), Filter: f.String(), Count: count},
 	}
 	s := ending.Selection{Admin: f.admin, Query: f.doomed(at)}
+	if err := c.countedAgain(v, s, count, x.AtLeast); err != nil {
+		return err
+	}
 	err = c.begin(v.Context(), x, func(ctx context.Context, x *job) (int64, error) {
 		if err := s.End(ctx, &x.count, nil); err != nil {
 			return -1, err
@@ -114,8 +133,24 @@ func (c *Console) beginEnding(v *visit) error {
 	return c.to(v, "jobs/"+name)
 }
 
+// countedAgain refuses to end more sessions than were confirmed: whoever came since the
+// count may be selected now, as by the time of the last use. atLeast says that the count
+// had no end.
+func (c *Console) countedAgain(v *visit, s ending.Selection, count int64, atLeast bool) error {
+	found, err := c.countToEnd(v, s)
+	switch {
+	case err != nil:
+		return err
+	case found.Count > count && !atLeast:
+		return &complaint{http.StatusConflict, "More match by now", fmt.Sprintf("%s matched, and by now %s do. Open the page again. Nothing was ended.", human.Number(count), human.Number(found.Count))}
+	}
+	return nil
+}
+
 // left returns how many sessions are still selected; -1: it can't be told.
 func left(ctx context.Context, s *ending.Selection) int64 {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countWithin) // also of a job that was stopped
+	defer cancel()
 	found, err := s.Find(ctx, 1)
 	if err != nil {
 		return -1

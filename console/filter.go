@@ -19,9 +19,6 @@ import (
 
 // This file is the filter of sessions. It is the address of the page, and what is ended.
 
-// scan bounds the sessions that are looked at in vain for one page.
-const scan = 100_000
-
 // filter selects an app's sessions.
 type filter struct {
 	admin  *cloakroom.Admin
@@ -45,14 +42,20 @@ func (c *Console) filterOf(v *visit, more ...string) (*filter, error) {
 	}
 	names := filterNames()
 	for name, values := range q {
+		text := values[0]
+		if name != "principal" { // of which space is a part: " ann" is somebody else
+			text = strings.TrimSpace(text)
+		}
 		switch {
 		case len(values) > 1:
 			return nil, bad(fmt.Sprintf("The parameter %q is given twice.", name))
-		case slices.Contains(more, name) || values[0] == "" && slices.Contains(names, name):
+		case slices.Contains(more, name):
 		case !slices.Contains(names, name):
 			return nil, bad(fmt.Sprintf("There is no parameter %q: there are %s.", name, strings.Join(names, ", ")))
-		default:
-			f.given.Set(name, strings.TrimSpace(values[0]))
+		case name == "principal" && text != "" && strings.TrimSpace(text) == "":
+			return nil, bad("The principal is blank: leave it out for all.")
+		case text != "":
+			f.given.Set(name, text)
 		}
 	}
 	var ok bool
@@ -96,7 +99,7 @@ func (f *filter) check(op Operator) error {
 	for name, allowed := range map[string][]string{
 		"state":  {"live", "expired", "ended", "all"},
 		"order":  {"newest", "oldest", "seen"},
-		"reason": {"destroyed", "replaced", "revoked", "limit", "expired", "abandoned"},
+		"reason": words(reasons()),
 	} {
 		if text := f.given.Get(name); text != "" && !slices.Contains(allowed, text) {
 			return bad(fmt.Sprintf("%s is %q: there are %s.", name, text, strings.Join(allowed, ", ")))
@@ -109,6 +112,15 @@ func (f *filter) check(op Operator) error {
 		return bad(fmt.Sprintf("state=%s: %v.", f.state(), err))
 	}
 	return nil
+}
+
+// words returns texts as strings.
+func words[T ~string](all []T) []string {
+	texts := make([]string, len(all))
+	for i, t := range all {
+		texts[i] = string(t)
+	}
+	return texts
 }
 
 // network reads an address, or a network.
@@ -140,7 +152,7 @@ func (f *filter) order() listing.Order {
 
 // query returns what the filter selects at a time, whatever the state.
 func (f *filter) query(now time.Time) driver.Query {
-	q := driver.Query{Principal: f.given.Get("principal"), Agent: f.given.Get("agent"), Address: f.prefix, Scan: scan}
+	q := driver.Query{Principal: f.given.Get("principal"), Agent: f.given.Get("agent"), Address: f.prefix, Scan: scanMost}
 	before := func(name string) (t time.Time) {
 		if d := f.spans[name]; d != 0 {
 			t = now.Add(-d)
@@ -173,14 +185,12 @@ func (f *filter) doomed(at time.Time) driver.Query {
 	return q
 }
 
-// isAll reports whether all of the app are selected.
+// isAll reports whether all of the app are selected. It goes by what restricts the query,
+// and not by what was given.
 func (f *filter) isAll() bool {
-	for name := range f.given {
-		if name != "app" && name != "state" && name != "order" {
-			return false
-		}
-	}
-	return true
+	q := f.query(time.Unix(1<<32, 0))
+	q.Scan = 0
+	return q == driver.Query{}
 }
 
 // Get returns a parameter, "" if it isn't given.

@@ -14,6 +14,11 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// referrers has no other site told of a page's address. With no-referrer a form would be
+// sent with the origin "null", which can't be told from another site's where the browser
+// sends no Sec-Fetch-Site: over plain HTTP to another host than this one.
+const referrers = "same-origin"
+
 // guard refuses foreign hosts and posts of other sites, and sets the headers.
 func (c *Console) guard(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
@@ -25,17 +30,30 @@ func (c *Console) guard(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Referrer-Policy", referrers)
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		if isForeignLook(r) {
+			c.refuse(w, r, &complaint{http.StatusForbidden, "Another site asks for this", "A page of another site put this into itself. Open the console by its own address."})
+			return
+		}
 		if !c.isHost(r.Host) {
 			c.refuse(w, r, &complaint{http.StatusMisdirectedRequest, "This isn't known by that name", "The console isn't reached by this host name. Config.Hosts lists those that it is reached by."})
 			return
 		}
 		inside.ServeHTTP(w, r)
 	})
+}
+
+// isForeignLook reports whether a page of another site has the browser read something here,
+// as for a picture: that shows it nothing, but would keep the store busy. A link that is
+// followed is none.
+func isForeignLook(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" &&
+		(r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
 // isHost reports whether a request may name the server so. Without Config.Hosts these are

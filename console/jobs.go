@@ -60,8 +60,9 @@ func newJobName() string {
 }
 
 func isJobName(text string) bool {
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	return err == nil && len(b) == 16
+	const length = 22
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(b) == 16 && len(text) == length // which leaves out line ends
 }
 
 // running returns how many are under way.
@@ -107,14 +108,14 @@ func (j *jobs) add(x *job) (added bool, err error) {
 		if other.Name == x.Name {
 			return false, nil
 		}
-		if other.isRunning() {
+		if other.isRunning() && other.Act.Action == ActEndAll {
 			running++
 		}
 	}
 	switch {
 	case j.closed:
 		return false, &complaint{http.StatusServiceUnavailable, "The console is being stopped", "Nothing was ended."}
-	case running >= mostRunning:
+	case running >= mostRunning && x.Act.Action == ActEndAll: // signing somebody out can't wait
 		return false, &complaint{http.StatusServiceUnavailable, "Too much at once", fmt.Sprintf("%d jobs are under way. Wait until one is over. Nothing was ended.", running)}
 	}
 	j.list = append(j.list, x)
@@ -139,6 +140,17 @@ func (x *job) isRunning() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.state == "running"
+}
+
+// ask notes who asks to stop a job. It returns false if that changes nothing.
+func (x *job) ask(who string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.state != "running" || x.asked != "" {
+		return false
+	}
+	x.asked = who
+	return true
 }
 
 // begin begins a job: f ends the sessions, and returns how many are left, -1 if that isn't
@@ -188,7 +200,7 @@ func (x *job) finish(ctx context.Context, left int64, err error, now time.Time) 
 	}
 	x.left, x.over, x.err = left, now, err
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && (err != nil || left != 0): // else it was done before
 		x.state, x.err = "stopped", nil
 	case err != nil && x.ended > 0, err == nil && left > 0:
 		x.state = "partial"
@@ -271,11 +283,12 @@ func (c *Console) cancelJob(v *visit) error {
 	if x == nil {
 		return missing("This console has no such job.")
 	}
-	x.mu.Lock()
-	if x.state == "running" && x.asked == "" {
-		x.asked = v.op.Name
+	if x.ask(v.op.Name) {
+		c.act(v.Context(), Act{
+			Actor: v.op.Name, Action: ActStop, App: x.Act.App, Principal: x.Act.Principal, Filter: x.Act.Filter, Job: x.Name,
+			Count: x.count.Ended(), Result: "done",
+		})
 	}
-	x.mu.Unlock()
 	x.cancel()
 	return c.to(v, "jobs/"+x.Name)
 }

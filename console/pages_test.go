@@ -28,7 +28,7 @@ func TestPages(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.until("the figures", func() bool { return strings.Contains(text(r.page("/")), "Active 2") })
-			r.wants(r.page("/"), "test", "olga", "signed in 1", "anonymous 1", "begun in 1 h 2", "ended in 1 h 1", "Sessions begun", "this manager has nothing removed that is over")
+			r.wants(r.page("/"), "test", "olga", "signed in 1", "anonymous 1", "begun in 1 h 2", "ended in 1 h 1", "Begun, and still there", "this manager has nothing removed that is over")
 
 			r.wants(r.page("/sessions"), ann.String(), "ann", "203.0.113.7", "Firefox", "nobody")
 			r.lacks(r.page("/sessions"), bob.String())

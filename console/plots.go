@@ -55,7 +55,7 @@ type plotting struct {
 // plotsOf returns the plots of an app.
 func plotsOf(a *cloakroom.Admin, span plotRange) []plotting {
 	kinds := []plotKind{
-		{"begun", "Sessions begun", "begun", false, func(from, to time.Time) driver.Query { return driver.Query{CreatedFrom: from, CreatedTo: to} }},
+		{"begun", "Begun, and still there", "begun and still there", false, func(from, to time.Time) driver.Query { return driver.Query{CreatedFrom: from, CreatedTo: to} }},
 		{"ended", "Sessions ended", "ended", false, func(from, to time.Time) driver.Query {
 			return driver.Query{Ended: true, EndedFrom: from, EndedTo: to}
 		}},

@@ -66,17 +66,18 @@ func (c *Console) process(v *visit) *process {
 func processOf(now, before cloakroom.Figures) *process {
 	p := &process{since: now.Since}
 	seconds := now.At.Sub(before.At).Seconds()
-	earlier := map[string]int64{}
+	earlier := map[string]figures.Operation{}
 	for name, o := range before.Operations.All() {
-		earlier[name] = o.Count
+		earlier[name] = o
 	}
 	for name, o := range now.Operations.All() {
-		x := call{Name: name, Count: o.Count, Failed: o.Failed(), Rate: "–", Median: short(o.Latency.Quantile(0.5)), Most: short(o.Latency.Quantile(0.99))}
-		if o.Latency.Count == 0 {
-			x.Median, x.Most = "–", "–"
+		late := o.Latency.Minus(earlier[name].Latency) // of all, at first
+		x := call{Name: name, Count: o.Count, Failed: o.Failed(), Rate: "–", Median: "–", Most: "–"}
+		if late.Count > 0 {
+			x.Median, x.Most = short(late.Quantile(0.5)), short(late.Quantile(0.99))
 		}
 		if !before.At.IsZero() && seconds > 0 {
-			x.Rate = fmt.Sprintf("%.1f", float64(o.Count-earlier[name])/seconds)
+			x.Rate = fmt.Sprintf("%.1f", float64(o.Count-earlier[name].Count)/seconds)
 		}
 		p.Calls = append(p.Calls, x)
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -117,7 +118,7 @@ func (c *Console) unauthorized(r *http.Request, err error) *complaint {
 
 // fail answers an error of a handler.
 func (c *Console) fail(v *visit, err error) {
-	if v.Context().Err() != nil {
+	if errors.Is(v.Context().Err(), context.Canceled) {
 		return // nobody waits for it
 	}
 	said, ok := errors.AsType[*complaint](err)
@@ -131,7 +132,7 @@ func (c *Console) fail(v *visit, err error) {
 		said = &complaint{http.StatusBadRequest, "That can't be asked", err.Error()}
 	default:
 		c.config.Logger.ErrorContext(v.Context(), "cloakroom console: a page failed", "path", v.URL.Path, "error", err)
-		said = &complaint{http.StatusServiceUnavailable, "The store didn't answer", err.Error()}
+		said = &complaint{http.StatusServiceUnavailable, "The store didn't answer", err.Error() + ". Try again soon; Health says what is wrong with the store."}
 	}
 	c.show(v, said.status, "failure", said.title, "", said)
 }

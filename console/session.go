@@ -185,18 +185,25 @@ func (c *Console) endOne(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if rec.Grave == nil {
-		act := Act{Actor: v.op.Name, Action: ActEnd, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Count: 1, Result: "done"}
-		// The act goes on, and is told, though the operator's browser hangs up.
-		ctx := context.WithoutCancel(v.Context())
-		err := a.Revoke(ctx, rec.ID)
-		if err != nil {
-			act.Count, act.Result, act.Err = 0, "failed", err
-		}
-		c.act(ctx, act)
-		if err != nil {
-			return err
-		}
+	// The act goes on, and is told, though the operator's browser hangs up.
+	ctx := context.WithoutCancel(v.Context())
+	act := Act{Actor: v.op.Name, Action: ActEnd, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Count: 1, Result: "done"}
+	// One that has ended is revoked, too: a grave that is read isn't proved to stay.
+	err = a.Revoke(ctx, rec.ID)
+	switch {
+	case errors.Is(err, cloakroom.ErrUnavailable):
+		act.Count, act.Result, act.Err = 0, "uncertain", err
+	case err != nil:
+		act.Count, act.Result, act.Err = 0, "failed", err
+	case rec.Grave != nil:
+		return c.to(v, "session/"+rec.ID.String()) // others ended it
+	}
+	c.act(ctx, act)
+	switch {
+	case act.Result == "uncertain":
+		return &complaint{http.StatusServiceUnavailable, "It may have ended or not", "The store didn't answer in time: " + err.Error() + ". End it again, until that succeeds."}
+	case err != nil:
+		return err
 	}
 	return c.to(v, "session/"+rec.ID.String())
 }

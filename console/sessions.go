@@ -93,7 +93,7 @@ func (c *Console) sessions(v *visit) error {
 		Filter: f, State: string(f.state()), Order: string(f.order()), Conditions: f.words(),
 		First: q.Get("after") == "" && q.Get("before") == "", Every: shortest,
 		MayEnd:  v.op.End && f.state() == listing.Live,
-		Reasons: []driver.EndReason{driver.EndDestroyed, driver.EndReplaced, driver.EndRevoked, driver.EndOverLimit, driver.EndExpired, driver.EndAbandoned},
+		Reasons: reasons(),
 	}
 	newest, err := c.fill(v, f, p)
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *Console) sessions(v *visit) error {
 // hasEmpty reports whether a form was sent with fields that nobody filled in.
 func hasEmpty(q url.Values) bool {
 	for _, values := range q {
-		if values[0] == "" {
+		if strings.TrimSpace(values[0]) == "" {
 			return true
 		}
 	}
@@ -131,24 +131,34 @@ func (c *Console) byID(v *visit, text string) error {
 func (c *Console) fill(v *visit, f *filter, p *sessionsPage) (newest time.Time, err error) {
 	q, l := v.URL.Query(), f.list(v.now)
 	after, before := q.Get("after"), q.Get("before")
-	var part listing.Page
-	switch {
-	case after != "" && before != "":
+	if after != "" && before != "" {
 		return newest, bad("after and before exclude each other.")
-	case before != "":
-		part, err = l.Before(v.Context(), f.admin, before, pageSize)
-	default:
-		part, err = l.Of(v.Context(), f.admin, after, pageSize)
-		if after != "" && l.Order != listing.Seen {
-			part.Back = after
-		}
 	}
-	_, cut := errors.AsType[*driver.TruncatedError](err)
+	ctx, leave, err := c.look(v.Context())
+	if err != nil {
+		return newest, err
+	}
+	defer leave()
+	var part listing.Page
+	cut := false
+	widening(func(scan int) bool {
+		l.Query.Scan = scan
+		if before != "" {
+			part, err = l.Before(ctx, f.admin, before, pageSize)
+		} else {
+			part, err = l.Of(ctx, f.admin, after, pageSize)
+		}
+		_, cut = errors.AsType[*driver.TruncatedError](err)
+		return cut || err == nil && part.Truncated && len(part.Records) < pageSize
+	})
+	if before == "" && after != "" && l.Order != listing.Seen {
+		part.Back = after
+	}
 	switch {
 	case errors.Is(err, listing.ErrCursor):
 		return newest, bad(err.Error() + ".")
 	case cut:
-		p.Problem = fmt.Sprintf("The store has no index for that, and more than %d sessions would have to be looked at. Choose another order, or select fewer sessions.", scan)
+		p.Problem = fmt.Sprintf("The store has no index for that, and more than %d sessions would have to be looked at. Choose another order, or select fewer sessions.", l.Query.Scan)
 	case err != nil:
 		return newest, err
 	}

@@ -18,6 +18,9 @@ import (
 // share is the part of the time that may go into counting one figure: a tenth.
 const share = 10
 
+// mostEntries bounds the figures that are remembered, of which each waits for its turn.
+const mostEntries = 500
+
 // shortest is the least interval of a figure.
 const shortest = 5 * time.Second
 
@@ -134,6 +137,11 @@ func (s *shared) begin(key string, f func(context.Context) (any, error)) *entry 
 		}
 	}
 	e := &entry{done: make(chan struct{})}
+	if len(s.entries) >= mostEntries {
+		e.err = errors.New("too much is counted at once: try again soon")
+		close(e.done)
+		return e
+	}
 	s.entries[key] = e
 	s.run(func() {
 		defer close(e.done)

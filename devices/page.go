@@ -2,6 +2,7 @@ package devices
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,10 +62,16 @@ func (p *Page) get(w http.ResponseWriter, r *http.Request, s *cloakroom.Session)
 	case ended == "":
 	case ended == "others" && len(v.Devices) == 1:
 		v.Outcome = OthersEnded
-	case err == nil && !has(v.Devices, id):
+	case err == nil && !has(v.Devices, id) && p.wasOurs(r.Context(), id, s.Principal()):
 		v.Outcome = Ended
 	}
 	return p.show(w, r, v)
+}
+
+// wasOurs reports whether a session has ended that was the principal's.
+func (p *Page) wasOurs(ctx context.Context, id cloakroom.ID, principal string) bool {
+	rec, err := p.sessions.Admin().Look(ctx, id)
+	return err == nil && rec.Grave != nil && rec.Grave.Principal == principal
 }
 
 // has reports whether a list has a session.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/devices"
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // This file is the tests of what attackers try.
@@ -49,7 +50,8 @@ func TestCrossSiteForms(t *testing.T) {
 func TestGetChangesNothing(t *testing.T) {
 	s := memory(t, nil, nil)
 	phone, laptop := s.signedIn("ann", iphone, "203.0.113.9"), s.signedIn("ann", chrome, "192.0.2.1")
-	for _, query := range []string{"do=end&id=" + phone.id().String(), "do=end-others", "do=end-all", "ended=others", "ended=" + phone.id().String(), "ended=" + laptop.id().String(), "ended=x"} {
+	bob := s.signedIn("bob", chrome, "192.0.2.7")
+	for _, query := range []string{"ended=" + bob.id().String(), "ended=" + driver.NewID(driver.LayoutDay, time.Now()).String(), "do=end&id=" + phone.id().String(), "do=end-others", "do=end-all", "ended=others", "ended=" + phone.id().String(), "ended=" + laptop.id().String(), "ended=x"} {
 		for _, method := range []string{http.MethodGet, http.MethodHead} {
 			page := s.wantPage(200, laptop.do(method, path+"?"+query, nil))
 			s.wantNotIn(page, "has ended", "is left")

@@ -268,6 +268,7 @@ func (s *consoleServer) tellAct(_ context.Context, a console.Act) {
 // answerEnter prints a new link for each line of the input, until the terminal's context
 // ends.
 func (s *consoleServer) answerEnter() {
+	readInBackground()
 	lines := readLines(s.t.ctx, s.t.stdin)
 	go func() {
 		for {

@@ -5,6 +5,7 @@ package ending
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -139,13 +140,23 @@ func (s *Selection) feed(ctx context.Context, found chan<- *driver.Record) error
 }
 
 // endOne ends a session, if it is still selected: its visitor may have come meanwhile.
+// Also one that has ended is revoked: that the grave is read doesn't prove that it stays
+// (invariant 13).
 func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
 	if ctx.Err() != nil {
 		return
 	}
+	defer func() {
+		if p := recover(); p != nil { // in this goroutine it would end the process
+			c.fail(fmt.Errorf("the store panicked: %v", p))
+		}
+	}()
+	over := false
 	again, err := s.Admin.Look(ctx, rec.ID)
 	switch {
-	case err == nil && again.Grave != nil, driver.IsNotFound(err):
+	case err == nil && again.Grave != nil:
+		over = true
+	case errors.Is(err, cloakroom.ErrNotFound):
 		c.over.Add(1)
 		return
 	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer): // it is ended unread
@@ -166,5 +177,9 @@ func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
 		}
 		return
 	}
-	c.ended.Add(1)
+	if over {
+		c.over.Add(1)
+	} else {
+		c.ended.Add(1)
+	}
 }

@@ -36,10 +36,33 @@ type ledger struct {
 	extra driver.ValueList // members that a newer version put there
 }
 
-// signedOut is the last sign-out everywhere. Only operators read it.
+// signedOut is the last sign-out everywhere, without exceptions. Only operators read it.
 type signedOut struct {
 	At         int64          `json:"at"` // Unix milliseconds
 	Generation driver.WriteID `json:"generation"`
+
+	raw json.RawMessage // as a newer version wrote it, with further members
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s signedOut) MarshalJSON() ([]byte, error) {
+	if s.raw != nil {
+		return s.raw, nil
+	}
+	type plain signedOut
+	return json.Marshal(plain(s))
+}
+
+// signedOutAt returns what a ledger says of sign-outs once RevokeAll has drawn a generation.
+// One that spares a session is none everywhere, and leaves the time of the last.
+func (l *ledger) signedOutAt(now time.Time, generation driver.WriteID, everywhere bool) *signedOut {
+	switch last := l.SignedOut; {
+	case everywhere:
+		return &signedOut{At: now.UnixMilli(), Generation: generation}
+	case last != nil && last.Generation == l.Generation:
+		return &signedOut{At: last.At, Generation: generation}
+	}
+	return nil
 }
 
 type ledgerEntry struct {
@@ -119,6 +142,8 @@ func decodeLedger(raw json.RawMessage) (ledger, error) {
 		case "signedOut":
 			if json.Unmarshal(value, &l.SignedOut) != nil {
 				l.SignedOut = nil // nothing depends on it
+			} else if l.SignedOut != nil {
+				l.SignedOut.raw = bytes.Clone(value)
 			}
 		default:
 			continue

@@ -30,8 +30,8 @@ import (
 func (r *Records) RevokeAll(ctx context.Context, principal string, except []driver.ID) error {
 	generation := driver.NewWriteID()
 	l, err := r.changeLedger(principal, true, func(l *ledger, now time.Time) (time.Time, error) {
+		l.SignedOut = l.signedOutAt(now, generation, len(except) == 0)
 		l.Generation = generation
-		l.SignedOut = &signedOut{At: now.UnixMilli(), Generation: generation}
 		spare := func(e ledgerEntry) bool { return slices.Contains(except, e.ID) }
 		for _, e := range l.Live {
 			if !spare(e) {
