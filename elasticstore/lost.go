@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -94,7 +95,13 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 	if s.cfg.ReadOnly {
 		return nil
 	}
-	return s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
+	var failed error
+	err := s.changeRegister(ctx, was, func(r *register, fresh bool) bool {
+		var there map[string]*indexInfo
+		if there, failed = s.listedSince(ctx, r, found, whole); failed != nil || len(there) == 0 || whole && there[ledgers] == nil {
+			return false
+		}
+		found := there
 		if !whole {
 			return r.update(found, false, s.cfg.now(), s.overByBoth(ctx))
 		}
@@ -104,6 +111,28 @@ func (s *Store) compare(ctx context.Context, found map[string]*indexInfo, whole 
 		}
 		return changed
 	})
+	return errors.Join(failed, err)
+}
+
+// listedSince returns what is there, as it was found; or as it is listed anew, if something
+// isn't as the register says. The register was loaded after the first listing, and another
+// process may have made an index and entered it in between: that isn't lost.
+func (s *Store) listedSince(ctx context.Context, r *register, found map[string]*indexInfo, whole bool) (map[string]*indexInfo, error) {
+	if !slices.ContainsFunc(r.Indices, func(e entry) bool {
+		info := found[e.Name]
+		return info == nil && whole && !e.Lost || info != nil && info.uuid != e.UUID
+	}) {
+		return found, nil
+	}
+	list, err := s.listIndices(ctx, s.names.pattern())
+	if err != nil {
+		return nil, err
+	}
+	again := s.byName(list)
+	if !whole {
+		maps.DeleteFunc(again, func(name string, _ *indexInfo) bool { return found[name] == nil })
+	}
+	return again, nil
 }
 
 // judge brings a register up to date with all indices that are there. fresh says that there

@@ -256,6 +256,41 @@ func TestRegisterFromManyAtOnce(t *testing.T) {
 	}
 }
 
+// TestI8_MadeSinceTheListing: a process lists the indices, another makes one and enters it,
+// and the first loads the register. The new index isn't lost.
+func TestI8_MadeSinceTheListing(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(s *Store) error{
+		"as it starts": func(s *Store) error { return s.Setup(testContext(t)) },
+		"as it sweeps": func(s *Store) error { _, err := s.Sweep(testContext(t), time.Now()); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			other := l.open(t, nil, nil)
+			mustCreate(t, other, session(driver.LayoutDay, time.Now()))
+			f := newFaulty(l.client)
+			var heard listener
+			s := l.open(t, f, func(c *Config) { c.Logger = heard.logger() })
+			made := 0
+			f.set(onKind(registerID, func(req *http.Request, _ []byte, send func() (*http.Response, error)) (*http.Response, error) {
+				if req.Method == http.MethodGet && made < 3 {
+					made++
+					mustCreate(t, other, session(driver.LayoutDay, time.Now().AddDate(0, 0, -made)))
+				}
+				return send()
+			}))
+			if err := do(s); err != nil {
+				t.Fatal(err)
+			}
+			kept, err := other.loadRegister(testContext(t))
+			if err != nil || made == 0 || len(kept.Indices) != 2+made || len(kept.Incidents) != 0 || heard.has("ERROR") {
+				t.Errorf("%d made; the register: %+v, %v; logged: %q", made, kept, err, heard.all())
+			}
+		})
+	}
+}
+
 // TestUnreadableRegister: somebody has edited the register. It begins anew, aloud.
 func TestUnreadableRegister(t *testing.T) {
 	t.Parallel()

@@ -74,8 +74,13 @@ func conform(t *testing.T, at target, prefix string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		index[store] = name
-		return store
+		operators, err := elasticstore.New(s.admin, &config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both := &fencedByOperator{store, operators}
+		index[both] = name
+		return both
 	}
 	// In a test run families of tests follow each other in the same lasting indices: to make
 	// these takes longer than most tests. Not all engines of the command can empty one.
@@ -119,7 +124,7 @@ func conform(t *testing.T, at target, prefix string) {
 	})
 	t.Run("Setup", func(t *testing.T) {
 		name := prefix + "-setup"
-		store := open(t, name).(*elasticstore.Store)
+		store := open(t, name).(*fencedByOperator)
 		t.Cleanup(func() { s.clear(t, name) })
 		defer store.Close()
 		if err := store.Setup(t.Context()); err != nil {
@@ -134,6 +139,25 @@ func conform(t *testing.T, at target, prefix string) {
 	})
 	t.Run("OldIndex", func(t *testing.T) { s.oldIndex(t, fmt.Sprintf("%s-old-%08x", prefix, rand.Uint32())) })
 }
+
+// fencedByOperator is an application's store of which an operator, with another login, moves
+// the sessions: that takes more than the documented privileges of an application.
+type fencedByOperator struct {
+	*elasticstore.Store
+	operators *elasticstore.Store
+}
+
+func (f *fencedByOperator) Fence(ctx context.Context, since time.Time) error {
+	return f.operators.Fence(ctx, since)
+}
+
+func (f *fencedByOperator) Unfence(ctx context.Context) error { return f.operators.Unfence(ctx) }
+
+func (f *fencedByOperator) Fenced(ctx context.Context) (time.Time, error) {
+	return f.operators.Fenced(ctx)
+}
+
+func (f *fencedByOperator) Close() error { return errors.Join(f.Store.Close(), f.operators.Close()) }
 
 // oldIndex reads, deletes and counts Dancer's documents, and deletes their index, with the
 // same privileges on that.
