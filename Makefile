@@ -47,7 +47,7 @@ test-stores:
 test-engines:
 	$(GO) run ./internal/test/e2e/matrix -engines es8 -for 20s
 
-## test-million: the command line on a SQLite file with a million sessions; it takes some minutes
+## test-million: the command line and the console on a SQLite file with a million sessions; it takes some minutes
 test-million:
 	CLOAKROOM_TEST_ENGINE=none $(GO) test -count=1 -timeout 1h -run '^TestMillion$$' -v ./cmd/cloakroom -million 1000000
 

@@ -11,7 +11,8 @@ import (
 // consoles and exporters.
 
 // Figures are what a Manager has done since it was made, and what its store has done in
-// this process. Package figures says how to read them. What its Admin does counts as well.
+// this process. Package figures says how to read them. Calls of the store
+// by its Admin count as well, but for counts and reports.
 type Figures struct {
 	Since time.Time // when the Manager was made, by the machine's clock
 	At    time.Time // when the figures were read, by the machine's clock; both fit for Sub

@@ -102,12 +102,9 @@ func (c *Console) beginEnding(v *visit) error {
 	if err != nil {
 		return err
 	}
-	at, err := millis(v.PostForm.Get("at"))
-	switch {
-	case err != nil || at.After(v.now):
-		return bad("The form lacks the time of its count: open the page again. Nothing was ended.")
-	case v.now.Sub(at) > time.Hour:
-		return bad("The count is more than an hour old: open the page again. Nothing was ended.")
+	at, err := countedAt(v)
+	if err != nil {
+		return err
 	}
 	count, name, err := c.confirmed(v, f.isAll())
 	if err != nil {
@@ -131,6 +128,19 @@ func (c *Console) beginEnding(v *visit) error {
 		return err
 	}
 	return c.to(v, "jobs/"+name)
+}
+
+// countedAt returns when the count of a form was made. A form that is old, or is sent once
+// more after a restart, isn't taken: what it was about has changed.
+func countedAt(v *visit) (time.Time, error) {
+	at, err := millis(v.PostForm.Get("at"))
+	switch {
+	case err != nil || at.After(v.now):
+		return at, bad("The form lacks the time of its count: open the page again. Nothing was ended.")
+	case v.now.Sub(at) > time.Hour:
+		return at, bad("The count is more than an hour old: open the page again. Nothing was ended.")
+	}
+	return at, nil
 }
 
 // countedAgain refuses to end more sessions than were confirmed: whoever came since the

@@ -28,6 +28,7 @@ type principalPage struct {
 	Count          int64
 	Typed          bool
 	Job            string
+	At             int64 // when it was counted
 }
 
 // principalOf reads the principal and the app.
@@ -94,6 +95,7 @@ func (c *Console) principals(v *visit) error {
 		p.Ended = append(p.Ended, c.rowOf(rec, v.op, v.now))
 	}
 	p.MayEnd, p.Count, p.Typed, p.Job = v.op.End, int64(len(list)), c.config.Production, newJobName()
+	p.At = v.now.UnixMilli()
 	c.show(v, http.StatusOK, "principals", principal, "principals", p)
 	return nil
 }
@@ -116,6 +118,9 @@ func (c *Console) signOut(v *visit) error {
 	}
 	if principal == "" {
 		return bad("The principal is missing. Nothing was done.")
+	}
+	if _, err := countedAt(v); err != nil {
+		return err
 	}
 	count, name, err := c.confirmed(v, false)
 	if err != nil {

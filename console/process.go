@@ -93,7 +93,7 @@ func processOf(now, before cloakroom.Figures) *process {
 	if s := now.Store; s != nil && !s.Since.IsZero() {
 		add("Reads together", "%s", sizes(s.Reads))
 		add("Writes together", "%s", sizes(s.Writes))
-		add("Requests to the engine", "%s, %s sent once more", human.Number(s.Requests), human.Number(s.Retries))
+		add("Requests", "%s, to an engine or of a file; %s sent once more", human.Number(s.Requests), human.Number(s.Retries))
 	}
 	return p
 }

@@ -69,7 +69,7 @@ const back = "{back}"
 // for the path of the devices page, escaped for a query. The application must send nobody
 // to another site by it: whoever makes a link chooses what is in its query.
 //
-// Errors: no manager, or a URL or duration that can't work.
+// Errors: no manager, or a URL that can't work.
 func New(sessions *cloakroom.Manager, signIn string, config *Config) (*Page, error) {
 	if sessions == nil {
 		return nil, errors.New("devices: no manager given: it is nil")

@@ -108,7 +108,7 @@ func (c *demoCommand) serve(t *terminal, shop *opened, listener net.Listener, lo
 	}
 	defer func() { _ = beside.Close() }() // a second time if it was served
 	operators, err := newConsoleServer(t, beside, console.Config{
-		Manager: shop.Manager(), Admins: []*cloakroom.Admin{shop.Admin()}, Writable: true, Environment: "demo",
+		Manager: shop.Manager(), Admins: []*cloakroom.Admin{shop.Admin()}, Writable: true, Environment: "demo", Logger: logger,
 	}, console.Operator{SeeValues: true, SeeAddresses: true, End: true})
 	if err != nil {
 		return err
@@ -117,7 +117,13 @@ func (c *demoCommand) serve(t *terminal, shop *opened, listener net.Listener, lo
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, beside, operators, logger, func() {}) }()
+	go func() {
+		err := serve(ctx, beside, operators, logger, func() {})
+		if err != nil && ctx.Err() == nil {
+			logger.Error("cloakroom demo: the operators' console isn't served any more", "error", err)
+		}
+		served <- err
+	}()
 	shop.tell(t, c.Addr, listener, operators)
 	operators.answerEnter()
 	err = serve(ctx, listener, onlyTo(c.Addr, shop), logger, func() {

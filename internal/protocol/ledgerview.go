@@ -42,7 +42,9 @@ func (r *Records) SignedOut(ctx context.Context, principal string) (time.Time, e
 }
 
 // Stored returns what the store has under an id, as Store.Get does.
-func (r *Records) Stored(ctx context.Context, id driver.ID) (*driver.Record, error) { return r.store.Get(ctx, id) }
+func (r *Records) Stored(ctx context.Context, id driver.ID) (*driver.Record, error) {
+	return r.store.Get(ctx, id)
+}
 
 // Look is Live without its changes: it ends nothing, and tells nobody of faults. Those
 // that are ending come last. A session that is over is left out.

@@ -98,7 +98,7 @@ func (g *Gate) ask(w http.ResponseWriter, r *http.Request) {
 		over(w)
 		return
 	}
-	show(w, http.StatusOK, page{Title: "The operators' console", Text: "This link is good once. This browser is known afterwards, until the console is stopped.", Post: r.URL.Path})
+	show(w, http.StatusOK, page{Title: "The operators' console", Text: "This link is good once. This browser is known afterwards, for 12 hours or until it or the console is closed.", Post: r.URL.Path})
 }
 
 // use uses the link, and has the browser known.
