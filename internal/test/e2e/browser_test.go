@@ -205,6 +205,13 @@ func buildDemo(t *testing.T) string {
 
 func startDemo(t *testing.T, program, home string, args []string) *exec.Cmd {
 	t.Helper()
+	cmd, _ := startDemoWithConsole(t, program, home, args)
+	return cmd
+}
+
+// startDemoWithConsole is startDemo that returns the link of the operators' console, too.
+func startDemoWithConsole(t *testing.T, program, home string, args []string) (_ *exec.Cmd, console string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_DATA_HOME="+home)
 	stdout, err := cmd.StdoutPipe()
@@ -217,13 +224,13 @@ func startDemo(t *testing.T, program, home string, args []string) *exec.Cmd {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "The shop is open:") {
-			return cmd
+	for lines.Scan() { // the link comes behind the shop's address
+		if link, ok := strings.CutPrefix(lines.Text(), "Operators' console:"); ok {
+			return cmd, strings.TrimSpace(link)
 		}
 	}
 	t.Fatal("the demo ended before it was open")
-	return nil
+	return nil, ""
 }
 
 func freeAddr(t *testing.T) string {
