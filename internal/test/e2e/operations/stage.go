@@ -222,9 +222,14 @@ func (s *site) codes() []string {
 }
 
 // newCodes returns the codes that aren't known from before. An index that was just made
-// isn't healthy at once: that is waited for, unless any code is wanted.
+// isn't healthy at once, least of all on a busy machine: that is waited for, unless any code
+// is wanted.
 func (s *stage) newCodes(known, want []string) (codes []string) {
-	s.await(5*time.Second, func() bool {
+	limit := patient
+	if slices.ContainsFunc(want, func(c string) bool { return strings.Contains(c, "health-") }) {
+		limit = 5 * time.Second // it is to stay so
+	}
+	s.await(limit, func() bool {
 		codes = slices.DeleteFunc(s.codes(), func(c string) bool { return slices.Contains(known, c) })
 		return slices.Contains(want, "*") || !slices.ContainsFunc(codes, func(c string) bool { return strings.HasPrefix(c, "health-") })
 	})
