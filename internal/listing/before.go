@@ -27,7 +27,7 @@ func (l *List) Before(ctx context.Context, from Searcher, cursor string, limit i
 	back := [2]*backStream{{stream: stream{query: l.records()}, from: places.Records}, {stream: stream{query: l.graves()}, from: places.Graves}}
 	for _, s := range back {
 		s.open(ctx, from, limit)
-		defer s.stop()
+		defer func() { s.stop() }() // of the last search
 		if err := s.advance(); err != nil {
 			return p, err
 		}
@@ -49,7 +49,9 @@ func (l *List) Before(ctx context.Context, from Searcher, cursor string, limit i
 // backStream is a search in the reverse order.
 type backStream struct {
 	stream
-	from place // its record is the first of the search
+	from place  // its record is the first of the search
+	read int    // by the search
+	goOn func() // begins another one behind that
 }
 
 // open begins the search. It begins a millisecond early, since a search begins behind its
@@ -69,17 +71,31 @@ func (s *backStream) open(ctx context.Context, from Searcher, limit int) {
 	start := s.from.cursor(s.query.Order)
 	start.Created = start.Created.Add(early)
 	s.place = placeOf(start)
-	const slack = 100 // made in the same millisecond, and passed over
-	s.stream.open(ctx, from, limit+slack)
+	s.stream.open(ctx, from, limit)
+	s.goOn = func() {
+		s.query.Limit = 0
+		s.stream.open(ctx, from, 0)
+	}
 }
 
 // advance reads the next record, and passes over those that the search had begun early for.
+// They count for its limit, and may be more than that: then another search goes on behind
+// them, without a limit. It ends with the page.
 func (s *backStream) advance() error {
 	for {
-		if err := s.stream.advance(); err != nil || s.head == nil {
+		if err := s.stream.advance(); err != nil || s.cut != nil {
 			return err
 		}
-		if at := s.from.cursor(s.query.Order); at.Compare(s.query.Cursor(s.head)) <= 0 {
+		if s.head == nil {
+			if s.read == 0 || s.read != s.query.Limit {
+				return nil
+			}
+			s.goOn()
+			continue
+		}
+		at := s.query.Cursor(s.head)
+		s.read, s.place = s.read+1, placeOf(at)
+		if s.from.cursor(s.query.Order).Compare(at) <= 0 {
 			return nil
 		}
 	}

@@ -179,6 +179,54 @@ func TestBefore(t *testing.T) {
 	}
 }
 
+// TestBeforeInOneMillisecond: the way back is whole however many sessions were made in one
+// millisecond.
+func TestBeforeInOneMillisecond(t *testing.T) {
+	store := memstore.New(nil)
+	t.Cleanup(func() { store.Close() })
+	for i := range 400 {
+		made := now.Add(-time.Minute)
+		if i == 0 {
+			made = now.Add(-2 * time.Minute)
+		}
+		rec := &driver.Record{
+			ID: driver.NewID(driver.LayoutDay, made), Kind: driver.KindSession, App: "session",
+			Created: made, Seen: made, Expires: now.Add(time.Hour), Deadline: now.Add(time.Hour),
+		}
+		if _, err := store.Create(t.Context(), rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, order := range []Order{Newest, Oldest} {
+		l := &List{Query: driver.Query{App: "session"}, State: Live, Order: order, Now: now}
+		all, err := l.Of(t.Context(), store, "", 0)
+		if err != nil || len(all.Records) != 400 {
+			t.Fatal(len(all.Records), err)
+		}
+		for _, size := range []int{7, 50, 130} {
+			first, err := l.Of(t.Context(), store, "", 390)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end := 390
+			for at := first.Next; at != "" && end > 0; {
+				p, err := l.Before(t.Context(), store, at, size)
+				if err != nil {
+					t.Fatal(err)
+				}
+				from := max(0, end-size)
+				if want := idsOf(Page{Records: all.Records[from:end]}); !slices.Equal(idsOf(p), want) || (p.Back == "") != (from == 0) {
+					t.Fatalf("%s by %d, before %d: %d records, back %q", order, size, end, len(p.Records), p.Back)
+				}
+				end, at = from, p.Back
+			}
+			if end != 0 {
+				t.Errorf("%s by %d: it ends before %d", order, size, end)
+			}
+		}
+	}
+}
+
 // TestBeforeSeen: the order of the last activity has no way back.
 func TestBeforeSeen(t *testing.T) {
 	store, _ := filled(t)
