@@ -4,8 +4,7 @@
 //
 // All figures are cumulative: they begin at zero with the Manager or the store, and never
 // fall, but for those that say "now". A rate is the difference of two readings, divided by
-// the time between them; Histogram.Minus is that difference for histograms. Figures of
-// several processes are added up, histograms by Histogram.Plus.
+// the time between them; Histogram.Minus is that difference for histograms.
 //
 // A reading costs some microseconds and holds nobody up. It isn't one moment's: what ends
 // meanwhile may be in one figure and not yet in another.

@@ -8,8 +8,8 @@ import (
 // This file is Histogram, a reading of a Tally, and the bounds of its buckets.
 //
 // The buckets are those of HdrHistogram, by Gil Tene: log-linear, four of one width
-// between two powers of two. So they are the same for all values and in all processes,
-// can be added up, and are as fine for microseconds as for seconds. Below 8 each number
+// between two powers of two. So they are the same for all values and in all processes, and
+// are as fine for microseconds as for seconds. Below 8 each number
 // has a bucket of its own. Above, a bucket is at most a quarter as wide as its lower end,
 // so its middle is off by at most an eighth.
 
@@ -56,44 +56,21 @@ func (h Histogram[T]) Mean() T {
 	return h.Sum / T(h.Count)
 }
 
-// Plus returns the histogram of the values of both.
-func (h Histogram[T]) Plus(other Histogram[T]) Histogram[T] { return h.with(other, 1) }
-
 // Minus returns the histogram of the values that came after an earlier reading of the same
 // Tally.
-func (h Histogram[T]) Minus(earlier Histogram[T]) Histogram[T] { return h.with(earlier, -1) }
-
-// with adds the values of another histogram sign times.
-func (h Histogram[T]) with(other Histogram[T], sign int64) Histogram[T] {
-	sum := Histogram[T]{Sum: h.Sum + T(sign)*other.Sum}
-	for a, b := h.Buckets, other.Buckets; len(a) > 0 || len(b) > 0; {
-		var next Bucket[T]
-		fromA := len(b) == 0 || len(a) > 0 && a[0].From <= b[0].From
-		fromB := len(a) == 0 || len(b) > 0 && b[0].From <= a[0].From
-		if fromA {
-			next, a = a[0], a[1:]
+func (h Histogram[T]) Minus(earlier Histogram[T]) Histogram[T] {
+	late, before := Histogram[T]{Sum: h.Sum - earlier.Sum}, earlier.Buckets
+	for _, b := range h.Buckets {
+		if len(before) > 0 && before[0].From == b.From {
+			b.Count -= before[0].Count
+			before = before[1:]
 		}
-		if fromB {
-			next.From, next.To, next.Count = b[0].From, b[0].To, next.Count+sign*b[0].Count
-			b = b[1:]
-		}
-		if next.Count > 0 {
-			sum.Count += next.Count
-			sum.Buckets = append(sum.Buckets, next)
+		if b.Count > 0 {
+			late.Count += b.Count
+			late.Buckets = append(late.Buckets, b)
 		}
 	}
-	return sum
-}
-
-// Bounds returns the upper ends of all buckets that there are, in rising order; a bucket's
-// lower end is one more than the end before. Exporters that need the same buckets each time
-// use these, or some of them.
-func Bounds[T ~int64]() []T {
-	all := make([]T, buckets)
-	for i := range all {
-		all[i] = T(bucketFrom(i+1) - 1)
-	}
-	return all
+	return late
 }
 
 // bucketOf returns the bucket of a value that isn't negative.
