@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file tests "cloakroom dancer config" and "cloakroom dancer verify".
@@ -126,7 +127,7 @@ func TestDancerConfigs(t *testing.T) {
 				if kind := v["type"]; kind != "warning" && kind != "error" {
 					continue
 				}
-				if text := v["text"].(string); !strings.Contains(told, harmless(text)) {
+				if text := v["text"].(string); !strings.Contains(told, human.Printable(text)) {
 					t.Errorf("people aren't told %q", text)
 				}
 				if line, ok := v["line"].(float64); ok && line > 0 && !strings.Contains(told, fmt.Sprintf(", line %v", line)) {

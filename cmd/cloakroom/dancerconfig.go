@@ -9,6 +9,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/dancer"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom dancer config".
@@ -57,7 +58,7 @@ func (c *dancerConfigCommand) Run(t *terminal) error {
 // sayConfig tells it to people.
 func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code string) {
 	say := func(name, format string, args ...any) {
-		t.say("%-13s %s", name, harmless(fmt.Sprintf(format, args...)))
+		t.say("%-13s %s", name, human.Printable(fmt.Sprintf(format, args...)))
 	}
 	say("Environment:", "%s", plain(config.Environment))
 	for _, file := range config.Files {
@@ -87,9 +88,9 @@ func sayConfig(t *terminal, config *dancer.Config, cookie *http.Cookie, code str
 		if i == 0 {
 			t.say("")
 		}
-		t.say("Warning: %s", harmless(hide(t.args, w.String())))
+		t.say("Warning: %s", human.Printable(hide(t.args, w.String())))
 	}
-	t.say("\ndancer.Open makes these sessions of the file. Without the file, in Go:\n\n%s", harmless(strings.TrimSuffix(code, "\n")))
+	t.say("\ndancer.Open makes these sessions of the file. Without the file, in Go:\n\n%s", human.Printable(strings.TrimSuffix(code, "\n")))
 }
 
 // plain returns a text as it is, or in quotes if that escapes anything.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom dancer purge".
@@ -54,7 +56,7 @@ func (c *dancerPurgeCommand) Run(t *terminal) error {
 func (c *dancerPurgeCommand) purge(t *terminal, o *oldSessions, r *purgeResult) error {
 	say := func(format string, args ...any) {
 		if !t.json {
-			t.say("%s", harmless(fmt.Sprintf(format, args...)))
+			t.say("%s", human.Printable(fmt.Sprintf(format, args...)))
 		}
 	}
 	name := o.config.Index

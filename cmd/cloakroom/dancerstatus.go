@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom dancer status".
@@ -32,7 +34,7 @@ func (c *dancerStatusCommand) Run(t *terminal) error {
 		return nil
 	}
 	say := func(name, format string, args ...any) {
-		t.say("%-13s %s", name, harmless(fmt.Sprintf(format, args...)))
+		t.say("%-13s %s", name, human.Printable(fmt.Sprintf(format, args...)))
 	}
 	switch {
 	case !o.state.Exists:

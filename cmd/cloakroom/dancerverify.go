@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/cloakroom-go/cloakroom/dancer"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom dancer verify".
@@ -201,7 +202,7 @@ type verifyText struct {
 	w *bufio.Writer
 }
 
-func (o *verifyText) note(text string) { o.t.warn("Note: %s", harmless(hide(o.t.args, text))) }
+func (o *verifyText) note(text string) { o.t.warn("Note: %s", human.Printable(hide(o.t.args, text))) }
 
 func (o *verifyText) value(line int, id, reason string) (err error) {
 	if reason != "" {

@@ -162,19 +162,19 @@ func (x *examination) tell(l checkLine) {
 }
 
 // oneLine writes a text on one line, and keeps control characters from the terminal.
-func oneLine(text string) string { return harmless(strings.Join(strings.Fields(text), " ")) }
+func oneLine(text string) string { return human.Printable(strings.Join(strings.Fields(text), " ")) }
 
 // tellFacts tells the facts of a report.
 func (x *examination) tellFacts() {
 	if !x.t.json && x.Facts {
-		x.t.say("\n%s", harmless(x.rep.Engine))
+		x.t.say("\n%s", human.Printable(x.rep.Engine))
 	}
 	for _, f := range x.rep.Facts {
 		switch {
 		case x.t.json:
 			x.t.emit(factLine{"fact", f.Name, f.Value})
 		case x.Facts:
-			x.t.say("  %s: %s", harmless(f.Name), oneLine(f.Value))
+			x.t.say("  %s: %s", human.Printable(f.Name), oneLine(f.Value))
 		}
 	}
 	for _, p := range x.rep.Periods {
@@ -186,7 +186,7 @@ func (x *examination) tellFacts() {
 		case x.t.json:
 			x.t.emit(l)
 		case x.Facts:
-			x.t.say("  %s", harmless(l.String()))
+			x.t.say("  %s", human.Printable(l.String()))
 		}
 	}
 }

@@ -164,7 +164,7 @@ func (d *differences) add(f transfer.Finding) {
 		}
 		d.t.emit(l)
 	case d.n <= mostDifferences:
-		d.t.say("%s", harmless(text))
+		d.t.say("%s", human.Printable(text))
 	case d.n == mostDifferences+1:
 		d.t.say("There are more; --json tells them all.")
 	}

@@ -5,12 +5,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/cloakroom-go/cloakroom"
 )
 
-// This file keeps secrets, and what a terminal might obey, out of messages.
+// This file keeps secrets out of messages.
 
 // fromEnv matches the parser's mention of a variable, with all of its value.
 var fromEnv = regexp.MustCompile(`(?s)\(from envar (\w+)=".*"\)`)
@@ -55,18 +54,4 @@ func dashed(args []string) string {
 		}
 	}
 	return ""
-}
-
-// harmless escapes control characters, so that a terminal doesn't obey them.
-func harmless(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := fmt.Sprintf("%+q", r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
 }

@@ -145,7 +145,7 @@ func (k *ledgerCheck) found(ctx context.Context, f ledgers.Finding) (changed boo
 	if k.t.json {
 		k.t.emit(l)
 	} else {
-		k.t.say("%s", harmless(l.String()))
+		k.t.say("%s", human.Printable(l.String()))
 	}
 	return changed, ctx.Err()
 }

@@ -170,7 +170,7 @@ func (r *revocation) ask(f ending.Found, whose string) (goOn bool, err error) {
 	switch {
 	case r.DryRun:
 		if !r.t.json {
-			r.t.say("It would end %s. Nothing was ended.", harmless(what))
+			r.t.say("It would end %s. Nothing was ended.", human.Printable(what))
 		}
 		return false, nil
 	case r.Yes:

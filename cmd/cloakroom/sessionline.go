@@ -127,7 +127,7 @@ func (s *sessionTable) since(t *time.Time) string {
 func (s *sessionTable) row(cells ...string) {
 	const most = 30
 	for i, c := range cells {
-		if c = strings.ReplaceAll(strings.ReplaceAll(harmless(c), "\t", " "), "\n", " "); c == "" {
+		if c = strings.ReplaceAll(strings.ReplaceAll(human.Printable(c), "\t", " "), "\n", " "); c == "" {
 			c = "-"
 		}
 		if r := []rune(c); !s.wide && len(r) > most {

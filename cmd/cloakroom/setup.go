@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is "cloakroom setup".
@@ -123,7 +124,7 @@ func (c *setupCommand) Run(t *terminal, flags *kong.Context) error {
 		if c.DryRun {
 			would = "It would be done: "
 		}
-		t.say("%s%s.", would, harmless(change.Text))
+		t.say("%s%s.", would, human.Printable(change.Text))
 	}
 	t.result(setupResult{len(changes), c.DryRun})
 	if err != nil {
@@ -132,11 +133,11 @@ func (c *setupCommand) Run(t *terminal, flags *kong.Context) error {
 	switch {
 	case t.json:
 	case len(changes) == 0:
-		t.say("Nothing has to be done: %s.", harmless(where.String()))
+		t.say("Nothing has to be done: %s.", human.Printable(where.String()))
 	case c.DryRun:
-		t.say("Nothing was changed: %s.", harmless(where.String()))
+		t.say("Nothing was changed: %s.", human.Printable(where.String()))
 	default:
-		t.say("It is set up: %s.", harmless(fmt.Sprint(where)))
+		t.say("It is set up: %s.", human.Printable(fmt.Sprint(where)))
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (o *openedStore) inLedger(ctx context.Context, rec *driver.Record) string {
 // saySession tells a session to people.
 func saySession(t *terminal, l sessionLine, now time.Time, values bool) {
 	say := func(name, format string, args ...any) {
-		t.say("%-12s %s", name+":", strings.ReplaceAll(harmless(fmt.Sprintf(format, args...)), "\n", " "))
+		t.say("%-12s %s", name+":", strings.ReplaceAll(human.Printable(fmt.Sprintf(format, args...)), "\n", " "))
 	}
 	when := func(name string, at *time.Time) {
 		if at == nil {
@@ -188,9 +188,9 @@ var ledgerTexts = map[string]string{
 func sayValues(t *terminal, l sessionLine, values bool) {
 	for _, v := range l.Values {
 		if values {
-			t.say("  %s: %s", harmless(plain(v.Name)), strings.ReplaceAll(harmless(string(v.Value)), "\n", " "))
+			t.say("  %s: %s", human.Printable(plain(v.Name)), strings.ReplaceAll(human.Printable(string(v.Value)), "\n", " "))
 		} else {
-			t.say("  %s: %s", harmless(plain(v.Name)), human.Size(int64(v.Bytes)))
+			t.say("  %s: %s", human.Printable(plain(v.Name)), human.Size(int64(v.Bytes)))
 		}
 	}
 }

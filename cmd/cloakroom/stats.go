@@ -253,7 +253,7 @@ func (l *statsLine) String() string {
 		}
 		return fmt.Sprintf(", %g a second now", *r)
 	}
-	fmt.Fprintf(&b, "%-15s %s\n", "App:", harmless(plain(l.App)))
+	fmt.Fprintf(&b, "%-15s %s\n", "App:", human.Printable(plain(l.App)))
 	if l.Live != nil && l.LiveSigned != nil {
 		add("Live", l.Live, ", %s signed in", human.Number(*l.LiveSigned))
 		add("Expired", l.Expired, ", not ended yet")

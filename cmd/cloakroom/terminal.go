@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is a command's input and outputs: what it tells people and programs, what it
@@ -72,7 +74,7 @@ func (t *terminal) note(format string, args ...any) {
 		t.emit(noteLine{"note", text})
 		return
 	}
-	t.warn("Note: %s", harmless(text))
+	t.warn("Note: %s", human.Printable(text))
 }
 
 // logger returns a logger to the error output.
@@ -142,7 +144,7 @@ func (t *terminal) tell(code int, err error) {
 		}
 		return
 	}
-	t.warn("cloakroom: %s", harmless(hide(t.args, failureText(err))))
+	t.warn("cloakroom: %s", human.Printable(hide(t.args, failureText(err))))
 	if hint != "" {
 		t.warn("%s", hint)
 	}
@@ -170,7 +172,7 @@ func isTerminal(file any) bool {
 // returns the answer. undone says what hasn't happened, such as "nothing was deleted".
 func (t *terminal) ask(question, undone string) (string, error) {
 	t.line.clear(t.stderr)
-	_, _ = fmt.Fprint(t.stderr, harmless(question)+" ")
+	_, _ = fmt.Fprint(t.stderr, human.Printable(question)+" ")
 	ctx, cancel := context.WithCancel(t.ctx)
 	defer cancel()
 	select {

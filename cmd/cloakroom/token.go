@@ -181,7 +181,9 @@ func (c *tokenInspectCommand) verify(l *tokenLine, text string, keys *keyfile.Fi
 
 // sayToken tells it to people.
 func sayToken(t *terminal, l tokenLine, app string) {
-	say := func(name, format string, args ...any) { t.say("%-8s %s", name, harmless(fmt.Sprintf(format, args...))) }
+	say := func(name, format string, args ...any) {
+		t.say("%-8s %s", name, human.Printable(fmt.Sprintf(format, args...)))
+	}
 	if l.ID != "" {
 		if l.Made != nil {
 			say("Id:", "%s, made %s, %s ago", l.ID, moment(*l.Made), human.Ago(time.Since(*l.Made)))

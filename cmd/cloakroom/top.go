@@ -193,7 +193,7 @@ func (x *topping) tell(principals []principalLine) {
 	x.t.say("\nPrincipals with most sessions:")
 	w := tabwriter.NewWriter(x.t.stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, l := range principals {
-		_, _ = fmt.Fprintf(w, "%s\t  %s\n", human.Number(l.Sessions), strings.TrimSpace(harmless(plain(l.Principal))))
+		_, _ = fmt.Fprintf(w, "%s\t  %s\n", human.Number(l.Sessions), strings.TrimSpace(human.Printable(plain(l.Principal))))
 	}
 	_ = w.Flush()
 }

@@ -1,4 +1,5 @@
-// Package human writes times, numbers and sizes for people, and reads lengths of time.
+// Package human writes times, numbers, sizes and foreign texts for people, and reads lengths
+// of time.
 package human
 
 import (
@@ -7,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -45,6 +47,22 @@ func Counted(n int64, what string) string {
 		what += "s"
 	}
 	return Number(n) + " " + what
+}
+
+// Printable escapes what can't be seen of a text, or changes how the rest is shown, such as
+// \x1b and \u202e. So a terminal doesn't obey it, and nobody takes one text for another. Line
+// ends and tabs stay.
+func Printable(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return b.String()
 }
 
 // Size writes a number of bytes.
