@@ -51,12 +51,12 @@ func NewAdmin(store Store, app string) *Admin {
 // App returns the name of the app.
 func (a *Admin) App() string { return a.app }
 
-// Look returns a session as the store has it, over or not, and changes nothing. Of a
+// Stored returns a session as the store has it, over or not, and changes nothing. Of a
 // session that has ended it returns the grave, in a record that has no fields but ID,
 // Grave and Version. The record is shared: read-only.
 //
 // ErrNotFound: there is none in this app.
-func (a *Admin) Look(ctx context.Context, id ID) (*driver.Record, error) {
+func (a *Admin) Stored(ctx context.Context, id ID) (*driver.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	rec, err := a.records.Stored(ctx, id)
@@ -145,27 +145,31 @@ func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, er
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, err
 	}
-	return sessionsOf(a.records.Live(ctx, principal))
-}
-
-// LookAt is Sessions for those who only look: it ends nothing, neither what is ending nor
-// what is found idle, and needs no right to write.
-func (a *Admin) LookAt(ctx context.Context, principal string) ([]SessionOf, error) {
-	if err := protocol.CheckPrincipal(principal); err != nil {
-		return nil, err
-	}
-	return sessionsOf(a.records.Look(ctx, principal))
-}
-
-func sessionsOf(live []protocol.Listed, err error) ([]SessionOf, error) {
+	live, _, err := a.records.Live(ctx, principal, protocol.Part{})
 	if err != nil {
 		return nil, err
 	}
+	return sessionsOf(live), nil
+}
+
+// ReadSessions is Sessions for those who only read: it ends nothing, neither what is ending
+// nor what is found idle, and needs no right to write. If the ledger names more than most,
+// those of the oldest sign-ins aren't read, and unread is their number; some of them may be
+// over. A most of 0 is no bound.
+func (a *Admin) ReadSessions(ctx context.Context, principal string, most int) (list []SessionOf, unread int, err error) {
+	if err := protocol.CheckPrincipal(principal); err != nil {
+		return nil, 0, err
+	}
+	live, unread, err := a.records.Peek(ctx, principal, most)
+	return sessionsOf(live), unread, err
+}
+
+func sessionsOf(live []protocol.Listed) []SessionOf {
 	list := make([]SessionOf, len(live))
 	for i, s := range live {
 		list[i] = SessionOf(s)
 	}
-	return list, nil
+	return list
 }
 
 // Revoke ends a session, live or not. Afterwards no session of this id can be made. A

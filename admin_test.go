@@ -520,8 +520,8 @@ func TestI15_ImportEnd(t *testing.T) {
 	})
 }
 
-// TestAdminLook: Look shows what the store has, over or not, and ends nothing.
-func TestAdminLook(t *testing.T) {
+// TestStored: it shows what the store has, over or not, and ends nothing.
+func TestStored(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
 	live, over, ended := r.signedIn("ann"), r.signedIn("bob"), r.signedIn("cy")
 	admin := r.m.Admin()
@@ -533,42 +533,47 @@ func TestAdminLook(t *testing.T) {
 	}
 	r.clock.add(2 * time.Hour)
 	for _, s := range []*cloakroom.Session{live, over} {
-		if rec, err := admin.Look(t.Context(), s.ID()); err != nil || rec.ID != s.ID() || rec.Grave != nil {
+		if rec, err := admin.Stored(t.Context(), s.ID()); err != nil || rec.ID != s.ID() || rec.Grave != nil {
 			t.Errorf("%v %v", rec, err)
 		}
 		if _, err := r.kept(s.ID()); err != nil {
-			t.Errorf("looking ended it: %v", err)
+			t.Errorf("reading ended it: %v", err)
 		}
 	}
-	if rec, err := admin.Look(t.Context(), ended.ID()); err != nil || rec.Grave == nil || rec.Grave.Reason != cloakroom.EndRevoked || rec.Grave.Principal != "cy" {
+	if rec, err := admin.Stored(t.Context(), ended.ID()); err != nil || rec.Grave == nil || rec.Grave.Reason != cloakroom.EndRevoked || rec.Grave.Principal != "cy" {
 		t.Errorf("%v %v", rec, err)
 	}
 	other := cloakroom.NewAdmin(r.store, "other")
 	for _, id := range []cloakroom.ID{live.ID(), ended.ID(), driver.LedgerID("session", "ann"), driver.NewID(driver.LayoutDay, time.Now())} {
-		if _, err := other.Look(t.Context(), id); !errors.Is(err, cloakroom.ErrNotFound) {
+		if _, err := other.Stored(t.Context(), id); !errors.Is(err, cloakroom.ErrNotFound) {
 			t.Errorf("%v of another app: %v", id, err)
 		}
 	}
-	if _, err := admin.Look(t.Context(), driver.LedgerID("session", "ann")); !errors.Is(err, cloakroom.ErrNotFound) {
+	if _, err := admin.Stored(t.Context(), driver.LedgerID("session", "ann")); !errors.Is(err, cloakroom.ErrNotFound) {
 		t.Errorf("a ledger: %v", err)
 	}
 }
 
-// TestAdminLookAt: LookAt shows what Sessions shows, and ends nothing.
-func TestAdminLookAt(t *testing.T) {
+// TestReadSessions: it shows what Sessions shows, so many at most, and ends nothing.
+func TestReadSessions(t *testing.T) {
 	r := newRig(t, &cloakroom.Config{IdleTimeout: time.Hour})
 	over := r.signedIn("ann")
 	r.clock.add(2 * time.Hour)
 	live := r.signedIn("ann")
 	r.signedIn("bob")
-	list, err := r.m.Admin().LookAt(t.Context(), "ann")
-	if err != nil || len(list) != 1 || list[0].ID != live.ID() || list[0].Ending {
-		t.Errorf("%v %v", list, err)
+	list, unread, err := r.m.Admin().ReadSessions(t.Context(), "ann", 0)
+	if err != nil || len(list) != 1 || list[0].ID != live.ID() || list[0].Ending || unread != 0 {
+		t.Errorf("%v, %d unread, %v", list, unread, err)
 	}
 	if rec, err := r.kept(over.ID()); err != nil || rec.Grave != nil {
-		t.Errorf("looking ended it: %v", err)
+		t.Errorf("reading ended it: %v", err)
 	}
-	if _, err := r.m.Admin().LookAt(t.Context(), ""); !errors.Is(err, driver.ErrInvalid) {
+	last := r.signedIn("ann")
+	list, unread, err = r.m.Admin().ReadSessions(t.Context(), "ann", 1)
+	if err != nil || len(list) != 1 || list[0].ID != last.ID() || unread != 2 { // of which one is over
+		t.Errorf("%v, %d unread, %v", list, unread, err)
+	}
+	if _, _, err := r.m.Admin().ReadSessions(t.Context(), "", 0); !errors.Is(err, driver.ErrInvalid) {
 		t.Error(err)
 	}
 }

@@ -3,6 +3,8 @@ package cloakroom
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/cloakroom-go/cloakroom/driver"
 )
 
 // This file is the counts behind Figures that are the Manager's own.
@@ -28,7 +30,7 @@ type told struct {
 
 func newTold() told {
 	return told{
-		ended: newCounts(EndDestroyed, EndReplaced, EndRevoked, EndOverLimit, EndExpired, EndAbandoned),
+		ended: newCounts(driver.EndReasons()...),
 		refused: newCounts(RefusedForged, RefusedAge, RefusedSecret, RefusedAmbiguous, RefusedMany,
 			RefusedForeign, RefusedForeignRate),
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is a visitor's own sessions, the devices: their list, and the end of one.
@@ -26,24 +27,32 @@ type Device struct {
 // returned. It first tries to end the sessions that are ending, and lists those that it
 // can't. It is empty if nobody is signed in.
 func (m *Manager) Devices(ctx context.Context) ([]Device, error) {
+	devices, _, err := m.LatestDevices(ctx, 0)
+	return devices, err
+}
+
+// LatestDevices is Devices with a bound, for a page: if the principal's ledger names more
+// than most, it returns the request's own and those that were signed in last. older is the
+// number of the others, of which some may be over. A most of 0 is no bound.
+func (m *Manager) LatestDevices(ctx context.Context, most int) (devices []Device, older int, err error) {
 	s, err := m.Session(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	me := s.Info()
 	if me.Principal == "" {
-		return nil, nil
+		return nil, 0, nil
 	}
-	records, err := m.records.Live(ctx, me.Principal)
+	records, older, err := m.records.Live(ctx, me.Principal, protocol.Part{Most: most, Also: me.ID})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	devices := make([]Device, len(records))
+	devices = make([]Device, len(records))
 	for i, r := range records {
 		devices[i] = Device{Info: r.Info(), Current: r.ID == me.ID, Ending: r.Ending, SeenWithin: max(0, m.touchEvery(r.Record))}
 	}
 	slices.SortStableFunc(devices, func(a, b Device) int { return b.Created.Compare(a.Created) })
-	return devices, nil
+	return devices, older, nil
 }
 
 // EndDevice ends one of the sessions of the principal that is signed in to the request's

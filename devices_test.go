@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"github.com/cloakroom-go/cloakroom/driver"
 )
 
-// This file is the tests of EndDevice: the end of one of a visitor's sessions by its
-// id.
+// This file is the tests of a visitor's own sessions: their list, and EndDevice, the end of
+// one by its id.
 
 // ending is the page that ends a device.
 func (r *rig) ending(id cloakroom.ID) page {
@@ -223,4 +224,35 @@ func TestI8_EndDeviceOfANewerVersion(t *testing.T) {
 	mine, other := r.signedIn("ann"), r.signedIn("ann")
 	r.rewrite(other.ID(), func(rec *driver.Record) { rec.Extra = rec.Extra.With(driver.ExtraFormat, []byte("2")) })
 	r.as(mine).want(503, r.ending(other.ID()))
+}
+
+// TestLatestDevices: of more than so many the own one and the latest come, and the others are
+// counted.
+func TestLatestDevices(t *testing.T) {
+	r := newRig(t, nil)
+	mine := r.signedIn("ann")
+	var all []cloakroom.ID
+	for range 5 {
+		r.clock.add(time.Minute)
+		all = append(all, r.signedIn("ann").ID())
+	}
+	for most, want := range map[int][]cloakroom.ID{
+		1: {mine.ID()}, 3: {all[4], all[3], mine.ID()}, 5: {all[4], all[3], all[2], all[1], mine.ID()},
+		6: {all[4], all[3], all[2], all[1], all[0], mine.ID()}, 0: {all[4], all[3], all[2], all[1], all[0], mine.ID()},
+	} {
+		r.as(mine).want(200, func(_ http.ResponseWriter, req *http.Request, _ *cloakroom.Session) error {
+			list, older, err := r.m.LatestDevices(req.Context(), most)
+			var got []cloakroom.ID
+			for _, d := range list {
+				got = append(got, d.ID)
+				if d.Ending || d.Current != (d.ID == mine.ID()) {
+					t.Errorf("%d: %+v", most, d)
+				}
+			}
+			if !slices.Equal(got, want) || older != 6-len(want) {
+				t.Errorf("%d: %v and %d older, want %v", most, got, older, want)
+			}
+			return err
+		})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
@@ -26,8 +27,22 @@ const (
 	ActStop    Action = "stop"     // a job was to be stopped; it has no reason
 )
 
-// Act is what an operator did. One that takes its time is told twice: when it begins, with
-// the Result "begun", and when it is over.
+// Result is what came of an act.
+type Result string
+
+// The results.
+const (
+	ResultBegun     Result = "begun"     // it is about to be done
+	ResultDone      Result = "done"      // of ActReveal and ActStop: it is about to be done
+	ResultPartial   Result = "partial"   // some of it was done
+	ResultStopped   Result = "stopped"   // somebody stopped it, or the console was closed
+	ResultFailed    Result = "failed"    // nothing was done
+	ResultUncertain Result = "uncertain" // it may be done
+)
+
+// Act is what an operator did. One that ends sessions is told twice: before, with
+// ResultBegun, and when its result is known. If that is never told, the process ended
+// meanwhile, and all, some or none of it was done.
 type Act struct {
 	At        time.Time
 	Actor     string // Operator.Name
@@ -39,14 +54,15 @@ type Act struct {
 	Filter    string       // what was selected, as in the address of the page
 	Job       string       // the job's name in the address of its page
 	Count     int64        // sessions: at first those that are selected, then those that were ended
-	Result    string       // begun, done, partial, stopped, failed, or uncertain: it may be done
-	Err       error        // with failed, partial and uncertain
+	Result    Result
+	Err       error // with ResultFailed, ResultPartial and ResultUncertain
 }
 
-// act tells of an act.
-func (c *Console) act(ctx context.Context, a Act) {
+// act tells of an act. After an error it must not begin: nothing is done that isn't told.
+// When it is over, the error has been logged.
+func (c *Console) act(ctx context.Context, a Act) error {
 	a.At = c.config.Now()
-	attrs := []any{"action", string(a.Action), "actor", a.Actor, "reason", a.Reason, "app", a.App, "result", a.Result, "count", a.Count}
+	attrs := []any{"action", string(a.Action), "actor", a.Actor, "reason", a.Reason, "app", a.App, "result", string(a.Result), "count", a.Count}
 	if !a.ID.IsZero() {
 		attrs = append(attrs, "session", a.ID)
 	}
@@ -61,25 +77,38 @@ func (c *Console) act(ctx context.Context, a Act) {
 	}
 	c.config.Logger.Log(ctx, level, "cloakroom console: an operator acted", attrs...)
 	if c.config.Audit == nil {
-		return
+		return nil
 	}
+	if err := c.audit(ctx, a); err != nil {
+		c.config.Logger.ErrorContext(ctx, "cloakroom console: Config.Audit didn't take an act", "action", string(a.Action), "actor", a.Actor, "result", string(a.Result), "error", err)
+		return &complaint{http.StatusServiceUnavailable, "It can't be told", "What operators do is kept by the application, which couldn't do that now. Its log says why. Nothing was done."}
+	}
+	return nil
+}
+
+// audit calls Config.Audit. A panic of it is an error.
+func (c *Console) audit(ctx context.Context, a Act) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.config.Logger.ErrorContext(ctx, "cloakroom console: Config.Audit panicked", "panic", fmt.Sprint(p))
+			err = fmt.Errorf("it panicked: %v", p)
 		}
 	}()
-	c.config.Audit(ctx, a)
+	return c.config.Audit(ctx, a)
 }
 
 // reasonOf returns the reason that an operator gave.
 func reasonOf(v *visit) (string, error) {
 	const most = 200
 	reason := strings.TrimSpace(v.PostForm.Get("reason"))
+	at := strings.IndexFunc(reason, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 	switch {
 	case reason == "":
 		return "", bad("Give a reason: it is kept with what is done. Nothing was done.")
-	case !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl):
-		return "", bad("The reason has characters that can't be kept. Nothing was done.")
+	case !utf8.ValidString(reason):
+		return "", bad("The reason isn't UTF-8. Nothing was done.")
+	case at >= 0:
+		r, _ := utf8.DecodeRuneInString(reason[at:])
+		return "", bad(fmt.Sprintf("The reason has the character %U, which isn't seen or changes how others are: take it out. Nothing was done.", r))
 	case utf8.RuneCountInString(reason) > most:
 		return "", bad(fmt.Sprintf("The reason is longer than %d characters. Nothing was done.", most))
 	}

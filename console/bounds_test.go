@@ -138,7 +138,7 @@ func TestFewLookAtOnce(t *testing.T) {
 // broken is a store that panics where it is told to.
 type broken struct {
 	*memstore.Store
-	get, summarize bool
+	get, summarize, bury bool
 }
 
 func (b *broken) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
@@ -146,6 +146,13 @@ func (b *broken) Get(ctx context.Context, id driver.ID) (*driver.Record, error) 
 		panic("a fault of the store")
 	}
 	return b.Store.Get(ctx, id)
+}
+
+func (b *broken) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
+	if b.bury {
+		panic("a fault of the store")
+	}
+	return b.Store.Bury(ctx, id, g, v)
 }
 
 func (b *broken) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
@@ -169,4 +176,18 @@ func TestStorePanics(t *testing.T) {
 	r.wants(r.result(w.Header().Get("Location")), "panicked")
 	store.get, store.summarize = false, true
 	r.until("the figures", func() bool { return strings.Contains(r.page("/"), "panicked") })
+}
+
+// TestOutage: a store that doesn't answer is told, on each page.
+func TestOutage(t *testing.T) {
+	memory := memstore.New(nil)
+	r := newRig(t, memory)
+	id := r.comes(comer{principal: "ann"})
+	memory.Close()
+	for path, want := range map[string]int{"/": 200, "/health": 200, "/sessions": 503, "/session/" + id.String(): 503, "/principals?principal=ann": 503, "/ending?principal=ann": 503, "/jobs": 200} {
+		if w := r.do(http.MethodGet, path, nil); w.Code != want {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	r.wants(r.page("/"), "It can't be counted", "The store doesn't answer")
 }

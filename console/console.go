@@ -64,10 +64,12 @@ type Config struct {
 	// Production has whoever ends several sessions type their number.
 	Production bool
 
-	// Audit is told of each act: of ends, sign-outs, and values that were revealed. It is
-	// called in the goroutine that acts, and before what it tells of is shown. The Logger is
-	// told too. Defaults to nil.
-	Audit func(context.Context, Act)
+	// Audit is told of each act: of ends, sign-outs, and values that are revealed. It is
+	// called in the goroutine that acts, before the act, and of one that ends sessions once
+	// more after it. If it returns an error before, or panics, nothing is done and the
+	// operator learns that. After it, an error is logged. To stop a job goes on in either
+	// case. The Logger is told too. Defaults to nil.
+	Audit func(context.Context, Act) error
 
 	// Manager is the application's, if it is in this process: then its configuration is
 	// judged too (Health), and its figures are shown (Overview). Defaults to nil.

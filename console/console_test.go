@@ -1,9 +1,7 @@
 package console_test
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -266,15 +264,4 @@ func TestAssets(t *testing.T) {
 	if n < 4 {
 		t.Errorf("%d files", n)
 	}
-}
-
-// TestAuditPanics: an audit that panics changes nothing else.
-func TestAuditPanics(t *testing.T) {
-	r := newRig(t, nil, func(c *console.Config) {
-		c.Audit = func(context.Context, console.Act) { panic("full") }
-		c.Logger = slog.New(slog.DiscardHandler)
-	})
-	id := r.comes(comer{principal: "ann"})
-	r.post("/session/"+id.String()+"/end", url.Values{"reason": {"x"}})
-	r.wants(r.page("/session/"+id.String()), "revoked")
 }

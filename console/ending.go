@@ -24,7 +24,7 @@ const patienceToCount = 300 * time.Millisecond
 // endingPage is the data of the page that asks.
 type endingPage struct {
 	Filter     *filter
-	Conditions []string
+	Conditions []condition
 	App        string
 	All        bool
 	Count      int64
@@ -48,7 +48,7 @@ func (c *Console) ending(v *visit) error {
 		return err
 	}
 	p := &endingPage{
-		Filter: f, Conditions: f.words(), App: f.admin.App(), All: f.isAll(), Count: found.Count, AtLeast: found.AtLeast, AtMost: found.AtMost,
+		Filter: f, Conditions: f.conditions(), App: f.admin.App(), All: f.isAll(), Count: found.Count, AtLeast: found.AtLeast, AtMost: found.AtMost,
 		At: at.UnixMilli(), Job: newJobName(), Typed: c.config.Production || f.isAll(),
 	}
 	for _, rec := range found.Sample {
@@ -111,7 +111,7 @@ func (c *Console) beginEnding(v *visit) error {
 		return err
 	}
 	x := &job{
-		Name: name, Words: f.words(), Counts: true, Address: f.prefix.IsValid(), AtLeast: v.PostForm.Get("more") != "",
+		Name: name, Conditions: f.conditions(), Counts: true, Address: f.prefix.IsValid(), AtLeast: v.PostForm.Get("more") != "",
 		Act: Act{Actor: v.op.Name, Action: ActEndAll, Reason: reason, App: f.admin.App(), Filter: f.String(), Count: count},
 	}
 	s := ending.Selection{Admin: f.admin, Query: f.doomed(at)}

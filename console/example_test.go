@@ -36,7 +36,10 @@ func Example() {
 			}
 			return console.Operator{Name: name, SeeAddresses: true, End: true}, nil
 		},
-		Audit: func(_ context.Context, a console.Act) { log.Println(a.Actor, a.Action, a.Reason, a.Result) },
+		Audit: func(_ context.Context, a console.Act) error {
+			log.Println(a.Actor, a.Action, a.Reason, a.Result)
+			return nil
+		},
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -99,7 +99,7 @@ func (f *filter) check(op Operator) error {
 	for name, allowed := range map[string][]string{
 		"state":  {"live", "expired", "ended", "all"},
 		"order":  {"newest", "oldest", "seen"},
-		"reason": words(reasons()),
+		"reason": words(driver.EndReasons()),
 	} {
 		if text := f.given.Get(name); text != "" && !slices.Contains(allowed, text) {
 			return bad(fmt.Sprintf("%s is %q: there are %s.", name, text, strings.Join(allowed, ", ")))
@@ -211,15 +211,19 @@ func (f *filter) Query() template.URL { return encode(f.given) }
 // String returns the filter as the parameters of an address.
 func (f *filter) String() string { return f.given.Encode() }
 
-// words tells the filter to people, a condition each.
-func (f *filter) words() []string {
-	var all []string
+// condition is a part of a filter, as it is told to people: a value and what stands around.
+type condition struct{ Before, Value, After string }
+
+// conditions tells the filter to people.
+func (f *filter) conditions() []condition {
+	var all []condition
 	for _, c := range []struct{ name, text string }{
 		{"principal", "signed in as %s"}, {"address", "from %s"}, {"agent", "agent has “%s”"}, {"newer", "made within %s"},
 		{"older", "made more than %s ago"}, {"used", "used within %s"}, {"idle", "not used for %s"},
 	} {
 		if v := f.given.Get(c.name); v != "" {
-			all = append(all, fmt.Sprintf(c.text, v))
+			before, after, _ := strings.Cut(c.text, "%s")
+			all = append(all, condition{before, v, after})
 		}
 	}
 	return all

@@ -84,8 +84,11 @@ func newRig(t *testing.T, store cloakroom.Store, adjust ...func(*console.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	r.manager, err = cloakroom.New(store, keys, &cloakroom.Config{Transport: cloakroom.Bearer{}, SweepEvery: -1, Logger: quiet})
+	settings := cloakroom.Config{Transport: cloakroom.Bearer{}, SweepEvery: -1, MaxPerPrincipal: -1, Logger: slog.New(slog.DiscardHandler)}
+	if f, ok := store.(*faulty); ok {
+		settings.SaveTimeout = f.tried
+	}
+	r.manager, err = cloakroom.New(store, keys, &settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,10 +97,11 @@ func newRig(t *testing.T, store cloakroom.Store, adjust ...func(*console.Config)
 		Manager: r.manager, Writable: true, Environment: "test",
 		Authorize: func(*http.Request) (console.Operator, error) { return r.op, nil },
 		Logger:    slog.New(slog.NewTextHandler(r.log, nil)),
-		Audit: func(_ context.Context, a console.Act) {
+		Audit: func(_ context.Context, a console.Act) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.acts = append(r.acts, a)
+			return nil
 		},
 	}
 	for _, f := range adjust {

@@ -23,6 +23,9 @@ const (
 	mostKept    = 100
 )
 
+// running is the state of a job that is under way.
+const running Result = "running"
+
 // jobs are those that this console began, oldest first.
 type jobs struct {
 	mu     sync.Mutex
@@ -32,18 +35,18 @@ type jobs struct {
 
 // job ends sessions.
 type job struct {
-	Name    string
-	Act     Act // when it began
-	Words   []string
-	Address bool // the filter has an address, which not everybody may see
-	Begun   time.Time
-	AtLeast bool // there were more than Act.Count
-	Counts  bool // it counts what it ends while it runs
-	cancel  context.CancelFunc
-	count   ending.Count
+	Name       string
+	Act        Act // when it began
+	Conditions []condition
+	Address    bool // the filter has an address, which not everybody may see
+	Begun      time.Time
+	AtLeast    bool // there were more than Act.Count
+	Counts     bool // it counts what it ends while it runs
+	cancel     context.CancelFunc
+	count      ending.Count
 
 	mu    sync.Mutex // guards what follows
-	state string     // running, then the Result of the act
+	state Result     // running, then that of the act
 	ended int64
 	left  int64 // -1: unknown
 	err   error
@@ -103,20 +106,20 @@ func (j *jobs) all() []*job {
 func (j *jobs) add(x *job) (added bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	running := 0
+	under := 0
 	for _, other := range j.list {
 		if other.Name == x.Name {
 			return false, nil
 		}
 		if other.isRunning() && other.Act.Action == ActEndAll {
-			running++
+			under++
 		}
 	}
 	switch {
 	case j.closed:
 		return false, &complaint{http.StatusServiceUnavailable, "The console is being stopped", "Nothing was ended."}
-	case running >= mostRunning && x.Act.Action == ActEndAll: // signing somebody out can't wait
-		return false, &complaint{http.StatusServiceUnavailable, "Too much at once", fmt.Sprintf("%d jobs are under way. Wait until one is over. Nothing was ended.", running)}
+	case under >= mostRunning && x.Act.Action == ActEndAll: // signing somebody out can't wait
+		return false, &complaint{http.StatusServiceUnavailable, "Too much at once", fmt.Sprintf("%d jobs are under way. Wait until one is over. Nothing was ended.", under)}
 	}
 	j.list = append(j.list, x)
 	for i := 0; len(j.list) > mostKept && i < len(j.list); {
@@ -129,6 +132,13 @@ func (j *jobs) add(x *job) (added bool, err error) {
 	return true, nil
 }
 
+// remove takes a job out that doesn't begin.
+func (j *jobs) remove(x *job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.list = slices.DeleteFunc(j.list, func(other *job) bool { return other == x })
+}
+
 // close has no job begin any more.
 func (j *jobs) close() {
 	j.mu.Lock()
@@ -139,14 +149,14 @@ func (j *jobs) close() {
 func (x *job) isRunning() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.state == "running"
+	return x.state == running
 }
 
 // ask notes who asks to stop a job. It returns false if that changes nothing.
 func (x *job) ask(who string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.state != "running" || x.asked != "" {
+	if x.state != running || x.asked != "" {
 		return false
 	}
 	x.asked = who
@@ -157,14 +167,18 @@ func (x *job) ask(who string) bool {
 // known.
 func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *job) (left int64, err error)) error {
 	work, cancel := context.WithCancel(c.ctx)
-	x.cancel, x.state, x.left, x.Begun = cancel, "running", -1, c.config.Now()
-	x.Act.Job, x.Act.Result = x.Name, "begun"
+	x.cancel, x.state, x.left, x.Begun = cancel, running, -1, c.config.Now()
+	x.Act.Job, x.Act.Result = x.Name, ResultBegun
 	added, err := c.jobs.add(x)
 	if !added || err != nil {
 		cancel()
 		return err
 	}
-	c.act(context.WithoutCancel(ctx), x.Act)
+	if err := c.act(context.WithoutCancel(ctx), x.Act); err != nil {
+		cancel()
+		c.jobs.remove(x)
+		return err
+	}
 	c.run(func() {
 		defer cancel()
 		left, err := c.work(work, x, f)
@@ -173,7 +187,7 @@ func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *jo
 		act := x.Act
 		act.Count, act.Result, act.Err = x.ended, x.state, x.err
 		x.mu.Unlock()
-		c.act(context.WithoutCancel(work), act)
+		_ = c.act(context.WithoutCancel(work), act) // which has logged its error
 	})
 	return nil
 }
@@ -201,32 +215,33 @@ func (x *job) finish(ctx context.Context, left int64, err error, now time.Time) 
 	x.left, x.over, x.err = left, now, err
 	switch {
 	case ctx.Err() != nil && (err != nil || left != 0): // else it was done before
-		x.state, x.err = "stopped", nil
+		x.state, x.err = ResultStopped, nil
 	case err != nil && x.ended > 0, err == nil && left > 0:
-		x.state = "partial"
+		x.state = ResultPartial
 	case err != nil:
-		x.state = "failed"
+		x.state = ResultFailed
 	default:
-		x.state = "done"
+		x.state = ResultDone
 	}
 }
 
 // jobPage is what the pages of jobs show of one.
 type jobPage struct {
-	Name, State, By, Why, App string
-	Action                    Action
-	Principal                 string
-	Words                     []string
-	Filter                    template.URL // "": it has an address that isn't shown
-	Begun, Over               moment
-	Took                      time.Duration
-	Matched, Ended            int64
-	Gone, Spared, Failed      int64
-	Left                      int64
-	AtLeast, Counts           bool
-	Problem, Asked            string
-	Every                     time.Duration
-	MayCancel                 bool
+	Name, By, Why, App   string
+	State                Result
+	Action               Action
+	Principal            string
+	Conditions           []condition
+	Filter               template.URL // "": it has an address that isn't shown
+	Begun, Over          moment
+	Took                 time.Duration
+	Matched, Ended       int64
+	Gone, Spared, Failed int64
+	Left                 int64
+	AtLeast, Counts      bool
+	Problem, Asked       string
+	Every                time.Duration
+	MayCancel            bool
 }
 
 // viewOf returns a job as an operator may see it.
@@ -235,11 +250,11 @@ func (c *Console) viewOf(v *visit, x *job) jobPage {
 	defer x.mu.Unlock()
 	p := jobPage{
 		Name: x.Name, State: x.state, By: x.Act.Actor, Why: x.Act.Reason, App: x.Act.App, Action: x.Act.Action, Principal: x.Act.Principal,
-		Words: x.Words, Filter: template.URL(x.Act.Filter), Begun: when(v.now, x.Begun), Over: when(v.now, x.over), Took: v.now.Sub(x.Begun),
+		Conditions: x.Conditions, Filter: template.URL(x.Act.Filter), Begun: when(v.now, x.Begun), Over: when(v.now, x.over), Took: v.now.Sub(x.Begun),
 		Matched: x.Act.Count, Ended: x.ended, Gone: x.count.Over(), Spared: x.count.Spared(), Failed: x.count.Failed(), Left: x.left,
-		AtLeast: x.AtLeast, Counts: x.Counts, Asked: x.asked, MayCancel: v.op.End && x.state == "running" && x.asked == "", Every: time.Second,
+		AtLeast: x.AtLeast, Counts: x.Counts, Asked: x.asked, MayCancel: v.op.End && x.state == running && x.asked == "", Every: time.Second,
 	}
-	if x.state == "running" && x.Counts {
+	if x.state == running && x.Counts {
 		p.Ended = x.count.Ended()
 	}
 	if !x.over.IsZero() {
@@ -249,7 +264,7 @@ func (c *Console) viewOf(v *visit, x *job) jobPage {
 		p.Problem = x.err.Error()
 	}
 	if x.Address && !v.op.SeeAddresses {
-		p.Filter, p.Words = "", []string{"a filter with an address, which you may not see"}
+		p.Filter, p.Conditions = "", []condition{{Before: "a filter with an address, which you may not see"}}
 	}
 	return p
 }
@@ -268,6 +283,10 @@ func (c *Console) jobList(v *visit) error {
 func (c *Console) job(v *visit) error {
 	x := c.jobs.find(v.PathValue("id"))
 	if x == nil {
+		if v.isFragment() { // of a page that outlived it
+			c.show(v, http.StatusOK, "nojob", "", "jobs", nil)
+			return nil
+		}
 		return missing("This console has no such job. It keeps the last 100, until it is stopped; the log has all.")
 	}
 	c.show(v, http.StatusOK, "job", "Ending sessions", "jobs", c.viewOf(v, x))
@@ -283,10 +302,10 @@ func (c *Console) cancelJob(v *visit) error {
 	if x == nil {
 		return missing("This console has no such job.")
 	}
-	if x.ask(v.op.Name) {
-		c.act(v.Context(), Act{
+	if x.ask(v.op.Name) { // it is stopped though that can't be told: so less is done
+		_ = c.act(v.Context(), Act{
 			Actor: v.op.Name, Action: ActStop, App: x.Act.App, Principal: x.Act.Principal, Filter: x.Act.Filter, Job: x.Name,
-			Count: x.count.Ended(), Result: "done",
+			Count: x.count.Ended(), Result: ResultDone,
 		})
 	}
 	x.cancel()

@@ -31,11 +31,6 @@ type slowCounts struct {
 // Anonymous returns how many of the live sessions nobody has signed in to.
 func (n slowCounts) Anonymous() int64 { return *n.Live - *n.LiveSigned }
 
-// reasons are those for which sessions end, in the order of the pages.
-func reasons() []driver.EndReason {
-	return []driver.EndReason{driver.EndDestroyed, driver.EndReplaced, driver.EndRevoked, driver.EndOverLimit, driver.EndExpired, driver.EndAbandoned}
-}
-
 // endedBy is how many sessions ended for a reason.
 type endedBy struct {
 	Reason driver.EndReason
@@ -143,8 +138,8 @@ func (c *Console) count(ctx context.Context, a *cloakroom.Admin, now time.Time) 
 		sums(&n.Ended1h, driver.Query{Ended: true, EndedFrom: hour}),
 		sums(&n.Ended24h, driver.Query{Ended: true, EndedFrom: day}),
 	}
-	n.EndedBy = make([]endedBy, len(reasons()))
-	for i, why := range reasons() {
+	n.EndedBy = make([]endedBy, len(driver.EndReasons()))
+	for i, why := range driver.EndReasons() {
 		n.EndedBy[i].Reason = why
 		jobs = append(jobs, sums(&n.EndedBy[i].Count, driver.Query{Ended: true, EndedFrom: day, Reason: why}))
 	}

@@ -69,6 +69,7 @@ func (c *Console) parse() (*template.Template, error) {
 		"number":  human.Number,
 		"counted": human.Counted,
 		"size":    human.Size,
+		"plain":   human.Printable,
 		"when":    when,
 		"seconds": func(d time.Duration) int { return max(1, int((d + time.Second - 1).Seconds())) },
 		"reason":  reasonText,

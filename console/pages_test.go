@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -228,6 +229,13 @@ func TestFragments(t *testing.T) {
 			t.Errorf("%s: %s", path, part)
 		}
 	}
+	// A page that outlived its job asks no more.
+	part := r.do(http.MethodGet, "/jobs/"+strings.Repeat("A", 22), nil, "HX-Request", "true")
+	r.wants(part.Body.String(), "no longer known")
+	r.lacks(part.Body.String(), "<html", "hx-get")
+	if !strings.Contains(part.Body.String(), `id="job"`) || part.Code != http.StatusOK {
+		t.Errorf("%d %s", part.Code, part.Body)
+	}
 }
 
 // TestMarkup: markup in what visitors send, and in names of values, is text.
@@ -253,6 +261,58 @@ func TestMarkup(t *testing.T) {
 	for _, page := range pages {
 		r.lacks(page, "<script>alert", "<img src=x", "cart <b>")
 	}
+}
+
+// TestDirections: what turns the direction of text, or isn't seen, is shown escaped and apart
+// from what stands around it.
+func TestDirections(t *testing.T) {
+	const turn = "\u202e"
+	const who = "bob" + turn + "nna"
+	r := newRig(t, nil)
+	r.op.Name = "olga" + turn
+	id := r.comes(comer{principal: who, agent: "curl" + turn, address: "203.0.113.7", cart: "a" + turn})
+	ended := r.comes(comer{principal: who, agent: "curl" + turn})
+	r.post("/session/"+ended.String()+"/end", url.Values{"reason": {"a slip"}})
+	query := url.QueryEscape(who)
+	reveal := r.do(http.MethodPost, "/session/"+id.String()+"/values", url.Values{"reason": {"ticket"}}).Body.String()
+	r.wants(reveal, `"a\u202e"`)
+	r.later()
+	job := r.post("/ending?principal="+query, forEnding(r, "/ending?principal="+query))
+	pages := map[string]string{job: r.result(job), "reveal": reveal}
+	for _, path := range []string{"/sessions", "/sessions?state=all", "/session/" + id.String(), "/principals?principal=" + query, "/jobs", "/ending?agent=curl", "/ending?principal=" + query} {
+		pages[path] = r.page(path)
+	}
+	for path, page := range pages {
+		shown := regexp.MustCompile(`value="[^"]*"`).ReplaceAllString(page, "") // a field has what is sent
+		if strings.Contains(shown, turn) || !strings.Contains(page, `<bdi>olga\u202e</bdi>`) {
+			t.Errorf("%s:\n%s", path, page)
+		}
+	}
+	for _, path := range []string{"/session/" + id.String(), "/principals?principal=" + query, "/jobs", job} {
+		r.wants(pages[path], `bob\u202enna`)
+		if !strings.Contains(pages[path], `<bdi>bob\u202enna</bdi>`) {
+			t.Errorf("%s: the principal isn't set apart", path)
+		}
+	}
+}
+
+// TestManySessions: of a principal with many sessions the page shows those of the latest
+// sign-ins, and says so.
+func TestManySessions(t *testing.T) {
+	r := newRig(t, nil)
+	first := r.comes(comer{principal: "ann"})
+	for range 200 {
+		r.comes(comer{principal: "ann"})
+	}
+	page := r.page("/principals?principal=ann")
+	r.wants(page, "At most 201 sessions", "those of the 1 oldest sign-ins aren't looked at", "All of them, the oldest first")
+	r.lacks(page, first.String())
+	if n := len(strings.Fields(rowsOf(page))); n != 200 {
+		t.Errorf("%d are shown", n)
+	}
+	form := hidden(page)
+	form.Set("reason", "x")
+	r.wants(r.result(r.post("/principals/sign-out", form)), "201 sessions ended", "None is left")
 }
 
 // TestTwoApps: each app has its figures, its sessions and its principals.

@@ -25,7 +25,8 @@ type principalPage struct {
 	SignedOut      moment
 	Problem        string // of the ledger
 	MayEnd         bool
-	Count          int64
+	Count          int64 // of all that the ledger names
+	Unread         int64 // of these, those that aren't shown; some may be over
 	Typed          bool
 	Job            string
 	At             int64 // when it was counted
@@ -63,9 +64,28 @@ func (c *Console) principals(v *visit) error {
 		c.show(v, http.StatusOK, "principals", "Principals", "principals", p)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(v.Context(), countWithin)
-	defer cancel()
-	list, err := a.LookAt(ctx, principal)
+	ctx, leave, err := c.look(v.Context())
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := c.readPrincipal(ctx, v, a, p); err != nil {
+		return err
+	}
+	p.MayEnd, p.Typed, p.Job, p.At = v.op.End, c.config.Production, newJobName(), v.now.UnixMilli()
+	c.show(v, http.StatusOK, "principals", principal, "principals", p)
+	return nil
+}
+
+// The most sessions of a principal that its page shows.
+const (
+	mostOfPrincipal = 200 // live ones, of the latest sign-ins
+	fewEnded        = 20
+)
+
+// readPrincipal reads what the page of a principal shows.
+func (c *Console) readPrincipal(ctx context.Context, v *visit, a *cloakroom.Admin, p *principalPage) error {
+	list, unread, err := a.ReadSessions(ctx, p.Principal, mostOfPrincipal)
 	switch {
 	case errors.Is(err, driver.ErrCorrupt):
 		p.Problem = err.Error()
@@ -80,23 +100,23 @@ func (c *Console) principals(v *visit) error {
 		}
 	}
 	slices.Reverse(p.Live) // the latest first
+	p.Count, p.Unread = int64(len(list)+unread), int64(unread)
 	if p.Problem == "" {
-		at, err := a.LastSignedOut(ctx, principal)
+		at, err := a.LastSignedOut(ctx, p.Principal)
 		if err != nil {
 			return err
 		}
 		p.SignedOut = when(v.now, at)
 	}
-	const few = 20
-	for rec, err := range a.Search(ctx, driver.Query{Principal: principal, Ended: true, Order: driver.OrderNewest, Limit: few}) {
+	for rec, err := range a.Search(ctx, driver.Query{Principal: p.Principal, Ended: true, Order: driver.OrderNewest, Limit: fewEnded, Scan: scanMost}) {
+		if _, cut := errors.AsType[*driver.TruncatedError](err); cut {
+			break
+		}
 		if err != nil {
 			return err
 		}
 		p.Ended = append(p.Ended, c.rowOf(rec, v.op, v.now))
 	}
-	p.MayEnd, p.Count, p.Typed, p.Job = v.op.End, int64(len(list)), c.config.Production, newJobName()
-	p.At = v.now.UnixMilli()
-	c.show(v, http.StatusOK, "principals", principal, "principals", p)
 	return nil
 }
 
@@ -138,15 +158,19 @@ func (c *Console) signOut(v *visit) error {
 func signOutEverywhere(ctx context.Context, a *cloakroom.Admin, principal string, x *job) (left int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	before, beforeErr := a.LookAt(ctx, principal)
+	before, _, beforeErr := a.ReadSessions(ctx, principal, 0)
 	err = a.RevokeAll(ctx, principal)
-	after, afterErr := a.LookAt(ctx, principal)
+	after, _, afterErr := a.ReadSessions(ctx, principal, 0)
 	if afterErr != nil {
 		return -1, err
 	}
+	were := map[cloakroom.ID]bool{}
+	for _, s := range before {
+		were[s.ID] = true
+	}
 	left = 0 // but for later sign-ins
 	for _, s := range after {
-		if slices.ContainsFunc(before, func(b cloakroom.SessionOf) bool { return b.ID == s.ID }) {
+		if were[s.ID] {
 			left++
 		}
 	}

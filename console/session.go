@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is the page of one session, its end, and the revealing of its values.
@@ -53,7 +55,7 @@ func (c *Console) find(v *visit) (*cloakroom.Admin, *driver.Record, error) {
 		return nil, nil, missing("The address has no id of a session: " + err.Error() + ".")
 	}
 	for _, a := range c.config.Admins {
-		rec, err := a.Look(v.Context(), id)
+		rec, err := a.Stored(v.Context(), id)
 		if err == nil {
 			return a, rec, nil
 		}
@@ -106,9 +108,9 @@ func (c *Console) showSession(v *visit, rec *driver.Record, reveal bool) {
 func indented(raw json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Indent(&b, raw, "", "  ") != nil {
-		return string(raw)
+		return human.Printable(string(raw))
 	}
-	return b.String()
+	return human.Printable(b.String())
 }
 
 // lifeOf returns the moments of a session, in their order.
@@ -164,7 +166,10 @@ func (c *Console) reveal(v *visit) error {
 	if err != nil {
 		return err
 	}
-	c.act(v.Context(), Act{Actor: v.op.Name, Action: ActReveal, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Result: "done"})
+	err = c.act(v.Context(), Act{Actor: v.op.Name, Action: ActReveal, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Result: ResultDone})
+	if err != nil {
+		return err
+	}
 	c.showSession(v, rec, true)
 	return nil
 }
@@ -187,23 +192,44 @@ func (c *Console) endOne(v *visit) error {
 	}
 	// The act goes on, and is told, though the operator's browser hangs up.
 	ctx := context.WithoutCancel(v.Context())
-	act := Act{Actor: v.op.Name, Action: ActEnd, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Count: 1, Result: "done"}
-	// One that has ended is revoked, too: a grave that is read isn't proved to stay.
-	err = a.Revoke(ctx, rec.ID)
-	switch {
-	case errors.Is(err, cloakroom.ErrUnavailable):
-		act.Count, act.Result, act.Err = 0, "uncertain", err
-	case err != nil:
-		act.Count, act.Result, act.Err = 0, "failed", err
-	case rec.Grave != nil:
-		return c.to(v, "session/"+rec.ID.String()) // others ended it
-	}
-	c.act(ctx, act)
-	switch {
-	case act.Result == "uncertain":
-		return &complaint{http.StatusServiceUnavailable, "It may have ended or not", "The store didn't answer in time: " + err.Error() + ". End it again, until that succeeds."}
-	case err != nil:
+	act := Act{Actor: v.op.Name, Action: ActEnd, Reason: reason, App: a.App(), ID: rec.ID, Principal: ownerOf(rec), Count: 1, Result: ResultBegun}
+	if err := c.act(ctx, act); err != nil {
 		return err
 	}
+	act.Result, act.Err = ResultDone, revoke(ctx, a, rec.ID)
+	switch {
+	case errors.Is(act.Err, cloakroom.ErrUnavailable):
+		act.Count, act.Result = 0, ResultUncertain
+	case act.Err != nil:
+		act.Count, act.Result = 0, ResultFailed
+	case rec.Grave != nil:
+		act.Count = 0 // others ended it
+	}
+	_ = c.act(ctx, act) // which has logged its error
+	switch {
+	case act.Result == ResultUncertain:
+		return &complaint{http.StatusServiceUnavailable, "It may have ended or not", "The store didn't answer in time: " + act.Err.Error() + ". End it again, until that succeeds."}
+	case act.Err != nil:
+		return act.Err
+	}
 	return c.to(v, "session/"+rec.ID.String())
+}
+
+// ownerOf returns whose a session is, or was.
+func ownerOf(rec *driver.Record) string {
+	if rec.Grave != nil {
+		return rec.Grave.Principal
+	}
+	return rec.Principal
+}
+
+// revoke ends a session, and one that has ended as well: a grave that is read isn't proved
+// to stay. A store that panics may have ended it.
+func revoke(ctx context.Context, a *cloakroom.Admin, id cloakroom.ID) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the store panicked: %v: %w", p, cloakroom.ErrUnavailable)
+		}
+	}()
+	return a.Revoke(ctx, id)
 }

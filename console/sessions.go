@@ -65,7 +65,6 @@ type sessionsPage struct {
 	First        bool
 	Truncated    bool
 	Problem      string
-	Conditions   []string
 	MayEnd       bool // what is selected can be ended
 	Since        string
 	News         int64 // made since the page was; of a fragment
@@ -90,10 +89,10 @@ func (c *Console) sessions(v *visit) error {
 		return c.to(v, "sessions?"+f.String())
 	}
 	p := &sessionsPage{
-		Filter: f, State: string(f.state()), Order: string(f.order()), Conditions: f.words(),
+		Filter: f, State: string(f.state()), Order: string(f.order()),
 		First: q.Get("after") == "" && q.Get("before") == "", Every: shortest,
 		MayEnd:  v.op.End && f.state() == listing.Live,
-		Reasons: reasons(),
+		Reasons: driver.EndReasons(),
 	}
 	newest, err := c.fill(v, f, p)
 	if err != nil {

@@ -143,7 +143,7 @@ func (p *Page) refuse(w http.ResponseWriter, r *http.Request, s *cloakroom.Sessi
 		v.Outcome = Changed
 	case errors.Is(err, cloakroom.ErrNotFound):
 		v.Outcome = NotFound
-		if v.Devices, err = p.Devices(r.Context()); err != nil {
+		if v.Devices, v.Older, err = p.Devices(r.Context()); err != nil {
 			return err
 		}
 	default:

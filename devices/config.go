@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -27,9 +28,9 @@ type Config struct {
 	MaxAge time.Duration
 
 	// Place returns where an address is, such as "Ghent, Belgium", in a few words; "" if
-	// that isn't known. It is called for each device, while the visitor waits. Defaults to
-	// none.
-	Place func(address string) string
+	// that isn't known. It is called for each device, while the visitor waits; the context is
+	// the request's. Defaults to none.
+	Place func(ctx context.Context, address string) string
 
 	// Home is the URL of a page of the application that this one links to. Defaults to
 	// none.
@@ -106,7 +107,7 @@ func (c *Config) setDefaults() {
 		c.MaxAge = 15 * time.Minute
 	}
 	if c.Place == nil {
-		c.Place = func(string) string { return "" }
+		c.Place = func(context.Context, string) string { return "" }
 	}
 	if c.Text == nil {
 		c.Text = func(_ *http.Request, english string) string { return english }

@@ -20,7 +20,7 @@ import (
 
 func TestList(t *testing.T) {
 	each(t, func(t *testing.T, open func(*cloakroom.Config, *devices.Config) *site) {
-		s := open(nil, &devices.Config{Place: func(a string) string { return "near " + a }})
+		s := open(nil, &devices.Config{Place: func(_ context.Context, a string) string { return "near " + a }})
 		phone := s.signedIn("ann", iphone, "203.0.113.9")
 		s.add(time.Hour)
 		s.signedIn("bob", chrome, "198.51.100.7")
@@ -36,7 +36,7 @@ func TestList(t *testing.T) {
 		if n := strings.Count(page, "This device"); n != 1 {
 			t.Errorf("%d devices are this one", n)
 		}
-		s.wantIn(phone.list(), `<h2>Safari on iPhone <span class="mark">This device</span>`)
+		s.wantIn(phone.list(), `<h2><bdi>Safari on iPhone</bdi> <span class="mark">This device</span>`)
 	})
 }
 
@@ -301,4 +301,21 @@ func (s *site) wantPage(status int, a *httptest.ResponseRecorder) string {
 		s.Fatalf("status %d, want %d: %s\n%s", a.Code, status, body(a.Body.String()), fmt.Sprint(a.Header()))
 	}
 	return a.Body.String()
+}
+
+// Of thousands of sessions the page shows those of the latest sign-ins, and says that there
+// are others; to end all others ends these too.
+func TestManyDevices(t *testing.T) {
+	s := memory(t, &cloakroom.Config{MaxPerPrincipal: -1}, nil)
+	first := s.signedIn("ann", iphone, "203.0.113.9")
+	for range 209 {
+		s.signedIn("ann", chrome, "192.0.2.1")
+	}
+	page := first.list()
+	s.wantIn(page, `<h2><bdi>Safari on iPhone</bdi> <span class="mark">This device</span>`, "Up to 10 sessions of older sign-ins aren&#39;t shown.")
+	if n := strings.Count(page, "<li"); n != 200 {
+		t.Errorf("%d are shown", n)
+	}
+	s.wantIn(s.wantPage(200, first.post("end-others", "")), "No other session is left")
+	s.wantLive("ann", 1)
 }

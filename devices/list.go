@@ -23,21 +23,26 @@ type Device struct {
 // Name is the device in English, such as "Chrome on Windows".
 func (d Device) Name() string { return agent.Agent{Program: d.Program, System: d.System}.String() }
 
+// most is the number of sessions that the page reads. Few have as many: Config.MaxPerPrincipal
+// of the manager is 100 unless it is set.
+const most = 200
+
 // Devices returns the live sessions of the principal that is signed in to the request's
-// session, exactly. The request's own is the first, then the one that was used last. It
-// is empty if nobody is signed in. The context is that of a request inside the manager's
-// Handler.
+// session, exactly. The request's own is the first, then the one that was used last. Of more
+// than 200 it returns the own and those that were signed in last; older is the number of the
+// others, of which some may be over. It is empty if nobody is signed in. The context is that
+// of a request inside the manager's Handler.
 //
 // Errors: those of Manager.Devices.
-func (p *Page) Devices(ctx context.Context) ([]Device, error) {
-	all, err := p.sessions.Devices(ctx)
+func (p *Page) Devices(ctx context.Context) (list []Device, older int, err error) {
+	all, older, err := p.sessions.LatestDevices(ctx, most)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	list := make([]Device, len(all))
+	list = make([]Device, len(all))
 	for i, d := range all {
 		a := p.agents.Read(d.Client.UserAgent)
-		list[i] = Device{d, a.Program, a.System, string(a.Kind), p.config.Place(d.Client.Address)}
+		list[i] = Device{d, a.Program, a.System, string(a.Kind), p.config.Place(ctx, d.Client.Address)}
 	}
 	slices.SortStableFunc(list, func(a, b Device) int {
 		if a.Current != b.Current {
@@ -45,7 +50,7 @@ func (p *Page) Devices(ctx context.Context) ([]Device, error) {
 		}
 		return b.Seen.Compare(a.Seen)
 	})
-	return list, nil
+	return list, older, nil
 }
 
 // rank is 0 for the device that comes first.

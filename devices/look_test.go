@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestGolden compares each kind of page with testdata.
 func TestGolden(t *testing.T) {
-	s := memory(t, &cloakroom.Config{TouchEvery: 5 * time.Minute, SaveTimeout: 500 * time.Millisecond}, &devices.Config{Place: func(a string) string {
+	s := memory(t, &cloakroom.Config{TouchEvery: 5 * time.Minute, SaveTimeout: 500 * time.Millisecond}, &devices.Config{Place: func(_ context.Context, a string) string {
 		return map[string]string{"192.0.2.1": "Ghent, Belgium"}[a]
 	}})
 	s.clock.Store(time.Date(2030, 4, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
@@ -234,7 +234,7 @@ func TestNew(t *testing.T) {
 // Another manager's page, and one outside of any request, have no session to look at.
 func TestDevicesOfNoRequest(t *testing.T) {
 	s := memory(t, nil, nil)
-	if list, err := s.page.Devices(t.Context()); err == nil {
+	if list, _, err := s.page.Devices(t.Context()); err == nil {
 		t.Errorf("%v", list)
 	}
 }

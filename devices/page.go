@@ -55,12 +55,12 @@ func (p *Page) get(w http.ResponseWriter, r *http.Request, s *cloakroom.Session)
 	}
 	v := p.view(r, s, Listed)
 	var err error
-	if v.Devices, err = p.Devices(r.Context()); err != nil {
+	if v.Devices, v.Older, err = p.Devices(r.Context()); err != nil {
 		return err
 	}
 	switch id, err := cloakroom.ParseID(ended); {
 	case ended == "":
-	case ended == "others" && len(v.Devices) == 1:
+	case ended == "others" && len(v.Devices) == 1 && v.Older == 0:
 		v.Outcome = OthersEnded
 	case err == nil && !has(v.Devices, id) && p.wasOurs(r.Context(), id, s.Principal()):
 		v.Outcome = Ended
@@ -70,7 +70,7 @@ func (p *Page) get(w http.ResponseWriter, r *http.Request, s *cloakroom.Session)
 
 // wasOurs reports whether a session has ended that was the principal's.
 func (p *Page) wasOurs(ctx context.Context, id cloakroom.ID, principal string) bool {
-	rec, err := p.sessions.Admin().Look(ctx, id)
+	rec, err := p.sessions.Admin().Stored(ctx, id)
 	return err == nil && rec.Grave != nil && rec.Grave.Principal == principal
 }
 

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+
+	"github.com/cloakroom-go/cloakroom/internal/human"
 )
 
 // This file is the page's own HTML.
@@ -61,8 +63,16 @@ func (d *rendered) First() []row { return d.rows(d.Devices[:min(shown, len(d.Dev
 // More returns the other devices.
 func (d *rendered) More() []row { return d.rows(d.Devices[min(shown, len(d.Devices)):]) }
 
+// NotShown says how many sessions the page doesn't show, "" if it shows all.
+func (d *rendered) NotShown() string {
+	if d.Older == 0 {
+		return ""
+	}
+	return d.count(d.Older, "1 session of an older sign-in isn't shown.", "Up to %d sessions of older sign-ins aren't shown.")
+}
+
 // Others reports whether there is any session but the visitor's own.
-func (d *rendered) Others() bool { return len(d.Devices) > 1 }
+func (d *rendered) Others() bool { return len(d.Devices) > 1 || d.Older > 0 }
 
 // MayRepeat reports whether there is a form to send once more.
 func (d *rendered) MayRepeat() bool { return d.Outcome == Uncertain || d.Outcome == Changed }
@@ -82,6 +92,7 @@ type row struct {
 func (d *rendered) rows(devices []Device) []row {
 	rows := make([]row, len(devices))
 	for i, x := range devices {
+		x.Client.Address = human.Printable(x.Client.Address)
 		rows[i] = row{Device: x, Title: d.name(x), Active: d.active(x), Since: d.T("Signed in %s", d.Ago(x.Authenticated)), Button: x.Current || d.MayEnd}
 		if x.Authenticated.IsZero() {
 			rows[i].Since = ""

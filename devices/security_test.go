@@ -1,6 +1,7 @@
 package devices_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -82,7 +83,7 @@ func TestSenselessForms(t *testing.T) {
 func TestStoredMarkup(t *testing.T) {
 	const evil = `<img src=x onerror="alert(1)">'"&</h2></li></ul>`
 	s := memory(t, &cloakroom.Config{ClientAddr: func(*http.Request) string { return `<i>"` }},
-		&devices.Config{Place: func(string) string { return evil }})
+		&devices.Config{Place: func(context.Context, string) string { return evil }})
 	s.signedIn(evil, evil, "192.0.2.1")
 	s.signedIn(evil, "x"+evil, "192.0.2.1")
 	b := s.signedIn(evil, chrome, "192.0.2.1")
@@ -93,6 +94,18 @@ func TestStoredMarkup(t *testing.T) {
 		s.wantNotIn(b.post(a, evil).Body.String(), "<img", "<i>")
 	}
 	s.wantNotIn(b.do(http.MethodGet, path+"?ended="+url.QueryEscape(evil), nil).Body.String(), "<img")
+}
+
+// A character that turns the direction of text turns none but the text that it is in.
+func TestDirections(t *testing.T) {
+	const turn = "\u202e"
+	s := memory(t, &cloakroom.Config{ClientAddr: func(*http.Request) string { return "192.0.2.1" + turn }},
+		&devices.Config{Place: func(context.Context, string) string { return "Ghent" + turn }})
+	page := s.signedIn("ann", "curl"+turn+"/8.5.0", "192.0.2.1").list()
+	s.wantIn(page, "<bdi>curl</bdi>", "<bdi>Ghent"+turn+"</bdi>", `<bdi>192.0.2.1\u202e</bdi>`)
+	if n := strings.Count(page, turn); n != 1 {
+		t.Errorf("it is there %d times", n)
+	}
 }
 
 // No page has a token, which a script or an extension could find there.

@@ -32,6 +32,7 @@ type View struct {
 	Status  int       // of the response
 	Now     time.Time // the moment of the page
 	Devices []Device  // the request's own session first
+	Older   int       // sessions that aren't among them, at most: see Page.Devices
 
 	// SignedIn is when the visitor signed in, and MayEnd says that this was not too long
 	// ago to end other sessions.

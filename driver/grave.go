@@ -40,3 +40,8 @@ const (
 	EndExpired   EndReason = "expired"   // found idle for too long
 	EndAbandoned EndReason = "abandoned" // a sign-in that failed took back its new session
 )
+
+// EndReasons returns all reasons.
+func EndReasons() []EndReason {
+	return []EndReason{EndDestroyed, EndReplaced, EndRevoked, EndOverLimit, EndExpired, EndAbandoned}
+}

@@ -137,8 +137,7 @@ func testRecordLayout(e *env, l driver.Layout) {
 
 func testRecordGraveRoundTrip(e *env) {
 	for _, l := range []driver.Layout{driver.LayoutDay, driver.LayoutImport, driver.LayoutLedger} {
-		for _, reason := range []driver.EndReason{driver.EndDestroyed, driver.EndReplaced,
-			driver.EndRevoked, driver.EndOverLimit, driver.EndExpired, driver.EndAbandoned} {
+		for _, reason := range driver.EndReasons() {
 			r := e.record(l)
 			r.Principal = "alice \u202e \"é\""
 			kept := e.mustCreate(r)

@@ -241,10 +241,10 @@ func (s *consoleServer) tellEntered() {
 }
 
 // tellAct tells what an operator does.
-func (s *consoleServer) tellAct(_ context.Context, a console.Act) {
+func (s *consoleServer) tellAct(_ context.Context, a console.Act) error {
 	l := actLine{
 		Type: "act", At: a.At.UTC().Truncate(time.Millisecond), Action: string(a.Action), Actor: a.Actor, Reason: a.Reason, App: a.App,
-		Principal: a.Principal, Filter: a.Filter, Job: a.Job, Count: a.Count, Result: a.Result,
+		Principal: a.Principal, Filter: a.Filter, Job: a.Job, Count: a.Count, Result: string(a.Result),
 	}
 	what := ""
 	if !a.ID.IsZero() {
@@ -260,9 +260,10 @@ func (s *consoleServer) tellAct(_ context.Context, a console.Act) {
 	}
 	if s.t.json {
 		s.t.emit(l)
-		return
+		return nil
 	}
-	s.t.say("%s  %s%s: %s, %s. %q", a.At.Format(time.TimeOnly), a.Action, harmless(what), a.Result, human.Counted(a.Count, "session"), a.Reason)
+	s.t.say("%s  %s%s: %s, %s. %q", a.At.Format(time.TimeOnly), a.Action, human.Printable(what), a.Result, human.Counted(a.Count, "session"), a.Reason)
+	return nil
 }
 
 // answerEnter prints a new link for each line of the input, until the terminal's context

@@ -31,13 +31,34 @@ document.addEventListener("htmx:before:request", (event) => {
 document.addEventListener("visibilitychange", wake);
 setInterval(wake, 2000);
 
-// An answer that is none, or is an error, leaves the page as it is. It is asked for again.
-for (const name of ["htmx:error", "htmx:response:error"]) {
-  document.addEventListener(name, (event) => {
-    const part = event.detail.ctx && event.detail.ctx.sourceElement;
-    if (part) setTimeout(() => asleep.add(part), 8000);
-  });
+// An answer that is none, is an error, or hasn't the part that was asked for, such as a page
+// to sign in, leaves the page as it is. It says since when, and the part is asked for again.
+let upToDate = new Date();
+
+function tellAge(text) {
+  const note = document.getElementById("stale");
+  if (note && note.textContent !== text) note.textContent = text;
 }
+
+function missed(part) {
+  tellAge("Not up to date since " + upToDate.toISOString().slice(11, 19) + " UTC");
+  setTimeout(() => asleep.add(part), 8000);
+}
+
+document.addEventListener("htmx:after:request", (event) => {
+  const { sourceElement: part, response, text } = event.detail.ctx;
+  if (response.status === 200 && text.includes('id="' + part.id + '"')) {
+    upToDate = new Date();
+    tellAge("");
+    return;
+  }
+  event.preventDefault();
+  missed(part);
+});
+document.addEventListener("htmx:error", (event) => {
+  const part = event.detail.ctx && event.detail.ctx.sourceElement;
+  if (part) missed(part);
+});
 
 // Plots. The table beside each has the numbers.
 

@@ -152,7 +152,7 @@ func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
 		}
 	}()
 	over := false
-	again, err := s.Admin.Look(ctx, rec.ID)
+	again, err := s.Admin.Stored(ctx, rec.ID)
 	switch {
 	case err == nil && again.Grave != nil:
 		over = true

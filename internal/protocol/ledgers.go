@@ -233,38 +233,34 @@ type Listed struct {
 // order of sign-in. It first tries to end those that are ending, once; those that are
 // left come last. A corrupt session is left out: it opens for nobody. For one that a
 // newer version wrote the call fails with driver.ErrNewer, as the list would not be exact
-// without it.
-func (r *Records) Live(ctx context.Context, principal string) ([]Listed, error) {
+// without it. Of the ledger it reads a part, and unread is the number of sessions that it
+// leaves out.
+func (r *Records) Live(ctx context.Context, principal string, part Part) (list []Listed, unread int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
 	l, err := r.ledger(ctx, principal)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	r.tryToFinish(ctx, principal, l.Ending)
-	entries := slices.Concat(l.Live, l.Ending)
-	ids := make([]driver.ID, len(entries))
-	for i, e := range entries {
-		ids[i] = e.ID
-	}
-	var list []Listed
-	var unread []error
+	ids, ending, unread := l.ids(part)
+	var errs []error
 	for i, o := range r.readEach(ctx, ids, func() error { return nil }, func() {}) {
 		switch {
 		case errors.Is(o.Err, driver.ErrCorrupt):
 		case o.Err != nil:
-			unread = append(unread, o.Err)
+			errs = append(errs, o.Err)
 		case o.Record == nil:
 		case o.Record.Principal != principal:
 			r.fault(ctx, principal, LedgerForeign, o.ID)
 		default:
-			list = append(list, Listed{o.Record, i >= len(l.Live)})
+			list = append(list, Listed{o.Record, i >= ending})
 		}
 	}
-	if unread != nil {
-		return nil, errors.Join(unread...)
+	if errs != nil {
+		return nil, 0, errors.Join(errs...)
 	}
-	return list, nil
+	return list, unread, nil
 }
 
 // tryToFinish is finishEnding for a caller that has more to do: it takes half of

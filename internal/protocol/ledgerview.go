@@ -46,34 +46,64 @@ func (r *Records) Stored(ctx context.Context, id driver.ID) (*driver.Record, err
 	return r.store.Get(ctx, id)
 }
 
-// Look is Live without its changes: it ends nothing, and tells nobody of faults. Those
-// that are ending come last. A session that is over is left out.
-func (r *Records) Look(ctx context.Context, principal string) ([]Listed, error) {
+// Part is the sessions of a ledger that are read. The zero Part is all.
+type Part struct {
+	Most int       // those of the latest sign-ins, and those that are ending; 0: no bound
+	Also driver.ID // is among them, if the ledger names it
+}
+
+// ids returns the ids of a part: those that are live, in the order of sign-in, and from
+// ending on those that are ending. unread is the number of the others.
+func (l *ledger) ids(p Part) (ids []driver.ID, ending, unread int) {
+	for _, e := range slices.Concat(l.Live, l.Ending) {
+		ids = append(ids, e.ID)
+	}
+	if p.Most <= 0 || len(ids) <= p.Most {
+		return ids, len(l.Live), 0
+	}
+	unread = len(ids) - p.Most
+	left, ids := ids[:unread], ids[unread:]
+	ending = max(0, len(l.Live)-unread)
+	if i := slices.Index(left, p.Also); i >= 0 {
+		ids[0] = p.Also
+		if i < len(l.Live) {
+			ending = max(ending, 1)
+		}
+	}
+	return ids, ending, unread
+}
+
+// Peek is Live without its changes: it ends nothing, and tells nobody of faults. Those
+// that are ending come last. A session that is over is left out. It reads most sessions at
+// most, if that isn't 0.
+func (r *Records) Peek(ctx context.Context, principal string, most int) (list []Listed, unread int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
 	l, err := r.ledger(ctx, principal)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	now := r.clock.Now()
-	entries := slices.Concat(l.Live, l.Ending)
-	found := make([]*driver.Record, len(entries))
-	err = eachParallel(len(entries), func(i int) error {
-		rec, err := r.store.Get(ctx, entries[i].ID)
+	ids, ending, unread := l.ids(Part{Most: most})
+	found := make([]*driver.Record, len(ids))
+	err = eachParallel(len(ids), func(i int) error {
+		rec, err := r.store.Get(ctx, ids[i])
 		switch {
 		case driver.IsNotFound(err), driver.IsGone(rec, err), errors.Is(err, driver.ErrCorrupt):
 		case err != nil:
-			return readError(entries[i].ID, err)
+			return readError(ids[i], err)
 		case rec.App == r.app && rec.Kind == driver.KindSession && rec.Principal == principal && !r.over(rec, now):
 			found[i] = rec
 		}
 		return nil
 	})
-	var list []Listed
+	if err != nil {
+		return nil, 0, err
+	}
 	for i, rec := range found {
 		if rec != nil {
-			list = append(list, Listed{rec, i >= len(l.Live)})
+			list = append(list, Listed{rec, i >= ending})
 		}
 	}
-	return list, err
+	return list, unread, nil
 }
