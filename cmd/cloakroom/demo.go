@@ -36,6 +36,8 @@ type demoCommand struct {
 func (*demoCommand) Help() string {
 	return `Anybody who can reach the shop can sign in as anybody. Its sessions belong to the app "demo".
 
+Beside the shop it serves the operators' console of its sessions, to this machine alone, and prints a link to it that is good once, for five minutes; Enter prints another. The shop's page links to the console too, which opens by such a link.
+
 Examples:
 
     cloakroom demo
@@ -124,6 +126,7 @@ func (c *demoCommand) serve(t *terminal, shop *opened, listener net.Listener, lo
 		}
 		served <- err
 	}()
+	shop.LinkConsole(operators.base + "/")
 	shop.tell(t, c.Addr, listener, operators)
 	operators.answerEnter()
 	err = serve(ctx, listener, onlyTo(c.Addr, shop), logger, func() {

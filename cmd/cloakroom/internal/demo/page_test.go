@@ -2,6 +2,7 @@ package demo
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -259,4 +260,17 @@ func TestApart(t *testing.T) {
 	if v := b.api("GET", "/api/session", 200); v["principal"] != "ann" {
 		t.Error("another application signed out a principal of the demo")
 	}
+}
+
+// TestLinkConsole: the page links to the operators' console where there is one.
+func TestLinkConsole(t *testing.T) {
+	shop := memorySite(t).shop
+	page := func() string {
+		w := httptest.NewRecorder()
+		shop.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1/", nil))
+		return w.Body.String()
+	}
+	wantNotIn(t, page(), "console")
+	shop.LinkConsole("http://127.0.0.1:4321/")
+	wantIn(t, page(), `<a href="http://127.0.0.1:4321/">The operators’ console</a>`)
 }

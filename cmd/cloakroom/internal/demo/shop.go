@@ -44,6 +44,7 @@ type Shop struct {
 	sessions *cloakroom.Manager
 	devices  *devices.Page
 	handler  http.Handler
+	console  string // the URL of the operators' console; "" without one
 }
 
 // New makes a shop with sessions of its own. The store may be out of reach. The caller
@@ -102,6 +103,10 @@ func (s *Shop) Admin() *cloakroom.Admin { return cloakroom.NewAdmin(s.meter.stor
 
 // Manager returns the shop's manager, which tells operators its figures and problems.
 func (s *Shop) Manager() *cloakroom.Manager { return s.sessions }
+
+// LinkConsole has the page link to the operators' console at a URL. It isn't called while
+// the shop is served.
+func (s *Shop) LinkConsole(url string) { s.console = url }
 
 // Close waits for saves in flight.
 func (s *Shop) Close() error { return s.sessions.Close() }

@@ -39,18 +39,19 @@ type cartLine struct {
 
 // panelView is the data of the panel about the session.
 type panelView struct {
-	ID     string
-	Where  string // the place of the record
-	Saving string // when changes are saved
-	Made   string // the time of the session's making
-	Idle   string // the time to its end without a further visit; "" if visits make no difference
-	End    string // the time to its end at the latest
-	Token  []tokenPart
-	Cost   cost
-	Total  cost
-	Sweeps int64
-	Record []piece
-	Log    []logGroup
+	ID      string
+	Console string // the URL of the operators' console; "" without one
+	Where   string // the place of the record
+	Saving  string // when changes are saved
+	Made    string // the time of the session's making
+	Idle    string // the time to its end without a further visit; "" if visits make no difference
+	End     string // the time to its end at the latest
+	Token   []tokenPart
+	Cost    cost
+	Total   cost
+	Sweeps  int64
+	Record  []piece
+	Log     []logGroup
 }
 
 // cost counts operations of the store.
@@ -67,17 +68,18 @@ func (s *Shop) view(r *request, session *cloakroom.Session, visit int, said stri
 		Goods:     goods,
 		Cart:      viewCart(cart.Get(session)),
 		Panel: panelView{
-			ID:     info.ID.String(),
-			Where:  s.config.Where,
-			Saving: s.config.Saving,
-			Made:   ago(now, info.Created),
-			Idle:   idleEnd(now, info),
-			End:    ahead(now, info.Deadline),
-			Token:  cutToken(session.Token()),
-			Cost:   cost{r.reads.Load(), r.writes.Load()},
-			Total:  cost{s.meter.reads.Load(), s.meter.writes.Load()},
-			Sweeps: s.meter.sweeps.Load(),
-			Record: pretty(recordJSON(s.meter.trace.record(info.ID), session)),
+			ID:      info.ID.String(),
+			Console: s.console,
+			Where:   s.config.Where,
+			Saving:  s.config.Saving,
+			Made:    ago(now, info.Created),
+			Idle:    idleEnd(now, info),
+			End:     ahead(now, info.Deadline),
+			Token:   cutToken(session.Token()),
+			Cost:    cost{r.reads.Load(), r.writes.Load()},
+			Total:   cost{s.meter.reads.Load(), s.meter.writes.Load()},
+			Sweeps:  s.meter.sweeps.Load(),
+			Record:  pretty(recordJSON(s.meter.trace.record(info.ID), session)),
 		},
 	}
 	var others []cloakroom.ID

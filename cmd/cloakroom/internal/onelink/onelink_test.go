@@ -54,6 +54,9 @@ const same = "same-origin"
 func TestLink(t *testing.T) {
 	r := newRig(t)
 	link, _ := r.NewLink()
+	if w := r.do("GET", "/"); w.Code != http.StatusOK || strings.Contains(w.Body.String(), r.Path()) {
+		t.Errorf("the door: %d %s", w.Code, w.Body)
+	}
 	if w := r.do("GET", r.Path()); w.Code != http.StatusUnauthorized {
 		t.Errorf("without a link: %d", w.Code)
 	}

@@ -30,8 +30,12 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		w.Header().Set("Content-Type", "text/css; charset=utf-8")
 		_, _ = w.Write(style)
 	})
+	const how = "The console is reached by the link that was printed in the terminal. Press Enter there for a new one."
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		show(w, http.StatusOK, page{Title: "The operators' console", Text: how})
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		show(w, http.StatusNotFound, page{Title: "There is nothing here", Text: "The console is reached by the link that was printed in the terminal. Press Enter there for a new one."})
+		show(w, http.StatusNotFound, page{Title: "There is nothing here", Text: how})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
