@@ -51,7 +51,7 @@ func TestConsoleOnEngine(t *testing.T) {
 		t.Fatal(status)
 	}
 	id := func(visitor string) string { return shop.ids[visitor].String() }
-	page("GET", "", nil, "Active 4", "signed in 3", "Sessions begun", "Time to live")
+	page("GET", "", nil, "Active 4", "signed in 3", "Begun, and still there", "Time to live")
 	page("GET", "sessions", nil, id("GUEST"), id("ANN1"))
 	page("GET", "sessions?state=ended", nil, id("CAROL"), "signed out")
 	page("GET", "sessions?state=all&order=oldest", nil, id("EVE"), id("DAVE"))

@@ -117,10 +117,10 @@ func TestConsole(t *testing.T) {
 	for _, m := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(page, -1) {
 		form.Set(m[1], m[2])
 	}
-	if status, page := s.do("POST", base+"principals/sign-out", form); status != http.StatusOK || !strings.Contains(page, "Signing out ann") {
+	if status, page := s.do("POST", base+"principals/sign-out", form); status != http.StatusOK || !strings.Contains(page, "Signing out <bdi>ann</bdi>") {
 		t.Errorf("%d %s", status, page)
 	}
-	for begun := time.Now(); strings.Count(s.out.String(), `"type":"act"`) < 3 && time.Since(begun) < 20*time.Second; {
+	for begun := time.Now(); strings.Count(s.out.String(), `"type":"act"`) < 4 && time.Since(begun) < 20*time.Second; {
 		time.Sleep(5 * time.Millisecond) // the job tells its end
 	}
 	if _, err := s.enter.Write([]byte("\n")); err != nil {

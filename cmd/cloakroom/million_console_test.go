@@ -15,7 +15,8 @@ import (
 
 // This file measures the operators' console on a store of a million sessions.
 
-// measureConsole loads each page, the overview as long as something is still being counted.
+// measureConsole loads each page, the overview as long as something is still being counted,
+// and that of sessions with each filter.
 func measureConsole(t *testing.T, path string) {
 	store, err := sqlitestore.Open(t.Context(), path, nil)
 	if err != nil {
@@ -69,9 +70,12 @@ func measureConsole(t *testing.T, path string) {
 		}
 	}
 	id := regexp.MustCompile(`/session/[^"]+`).FindString(page)
+	ended := regexp.MustCompile(`/session/[^"]+`).FindString(load("/sessions?state=ended"))
 	for _, path := range []string{
-		"/sessions?state=all", "/sessions?state=ended", "/sessions?principal=user77", "/sessions?agent=Firefox", "/sessions?older=3d",
-		"/sessions?address=192.0.2.0/24", "/sessions?order=seen", id, "/principals?principal=user77", "/ending?principal=user77", "/ending?older=3d", "/jobs",
+		id, ended, "/sessions?state=all", "/sessions?state=expired", "/sessions?state=ended&reason=revoked", "/sessions?state=ended&order=oldest",
+		"/sessions?principal=user77", "/sessions?agent=Firefox", "/sessions?agent=nowhere", "/sessions?address=192.0.2.0/24", "/sessions?address=203.0.113.0/24",
+		"/sessions?newer=1h", "/sessions?older=3d", "/sessions?used=1h", "/sessions?idle=3d", "/sessions?order=seen", "/sessions?principal=user77&older=3d&order=seen",
+		"/principals", "/principals?principal=user77", "/principals?principal=nobody", "/ending", "/ending?principal=user77", "/ending?older=3d", "/ending?agent=Firefox", "/jobs",
 	} {
 		load(path)
 	}

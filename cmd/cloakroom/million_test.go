@@ -23,8 +23,10 @@ import (
 
 var million = flag.Int("million", 0, "measure commands on a SQLite file with so many sessions, which is made in $CLOAKROOM_TEST_MILLION, or anew each time")
 
-// TestMillion: each page comes within a second.
-func TestMillion(t *testing.T) {
+// millionFile returns the file, which it makes if it isn't there. It skips the test if none
+// is asked for.
+func millionFile(t *testing.T) string {
+	t.Helper()
 	if *million == 0 {
 		t.Skip("it is measured with -million 1000000")
 	}
@@ -39,6 +41,17 @@ func TestMillion(t *testing.T) {
 		load(t, path, *million)
 		t.Logf("made in %v", time.Since(begun).Round(time.Second))
 	}
+	return path
+}
+
+// TestMillion: each page comes within a second.
+func TestMillion(t *testing.T) {
+	path := millionFile(t)
+	t.Run("commands", func(t *testing.T) { measureCommands(t, path) })
+	t.Run("console", func(t *testing.T) { measureConsole(t, path) })
+}
+
+func measureCommands(t *testing.T, path string) {
 	t.Setenv("CLOAKROOM_STORE", "sqlite:"+path)
 	first := ""
 	for _, c := range []struct {
@@ -84,7 +97,6 @@ func TestMillion(t *testing.T) {
 			t.Errorf("%s: %s%s", c.args, stdout, stderr)
 		}
 	}
-	measureConsole(t, path)
 }
 
 // load makes a file with so many sessions fast: it makes some by a store, and copies their
