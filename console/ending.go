@@ -19,7 +19,7 @@ import (
 const sampled = 5
 
 // patienceToCount bounds the exact count of what is to be ended.
-const patienceToCount = 300 * time.Millisecond
+const patienceToCount = 200 * time.Millisecond
 
 // endingPage is the data of the page that asks.
 type endingPage struct {

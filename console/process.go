@@ -66,10 +66,7 @@ func (c *Console) process(v *visit) *process {
 func processOf(now, before cloakroom.Figures) *process {
 	p := &process{since: now.Since}
 	seconds := now.At.Sub(before.At).Seconds()
-	earlier := map[string]figures.Operation{}
-	for name, o := range before.Operations.All() {
-		earlier[name] = o
-	}
+	earlier := maps.Collect(before.Operations.All())
 	for name, o := range now.Operations.All() {
 		late := o.Latency.Minus(earlier[name].Latency) // of all, at first
 		x := call{Name: name, Count: o.Count, Failed: o.Failed(), Rate: "–", Median: "–", Most: "–"}
