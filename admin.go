@@ -120,9 +120,9 @@ func (a *Admin) Live(ctx context.Context, q driver.Query) iter.Seq2[*driver.Reco
 	}
 }
 
-// Refresh has Search and Summarize see all that was acknowledged before the call, where
+// RefreshSearch has Search and Summarize see all that was acknowledged before the call, where
 // they trail. A store whose login may not do that goes on trailing.
-func (a *Admin) Refresh(ctx context.Context) error {
+func (a *Admin) RefreshSearch(ctx context.Context) error {
 	if r, ok := a.store.(driver.Refresher); ok {
 		return r.Refresh(ctx)
 	}

@@ -38,7 +38,7 @@ type Found struct {
 // Find counts the sessions, and keeps some. Where searches trail, it has them catch up
 // first, if it may.
 func (s *Selection) Find(ctx context.Context, sample int) (f Found, err error) {
-	if err := s.Admin.Refresh(ctx); err != nil && ctx.Err() != nil {
+	if err := s.Admin.RefreshSearch(ctx); err != nil && ctx.Err() != nil {
 		return f, ctx.Err()
 	}
 	few := s.Query
