@@ -260,7 +260,7 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		"devices.Outcome": {devices.Listed}, "devices.Page": {page}, "devices.View": {devices.View{}},
 
 		"console.Config": {opsConfig}, "console.Console": {ops}, "console.Operator": {console.Operator{Name: "olga"}},
-		"console.Act": {console.Act{Actor: "olga", Action: console.ActEnd, ID: rec.ID}}, "console.Action": {console.ActReveal},
+		"console.Act": {console.Act{Actor: "olga", Action: console.ActEnd, ID: rec.ID}}, "console.Action": {console.ActReveal}, "console.Result": {console.ResultDone},
 
 		"dancer.Config": {*perl, perl}, "dancer.Cookie": {perl.Cookie}, "dancer.Warning": {dancer.Warning{}}, "dancer.LoadOptions": {dancer.LoadOptions{}},
 		"dancer.ConfigError": {dancer.ConfigError{}}, "dancer.SettingError": {dancer.SettingError{}}, "dancer.Signer": {perl.Signer()},
