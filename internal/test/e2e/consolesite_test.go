@@ -121,6 +121,16 @@ func openConsoleSite(t *testing.T, store cloakroom.Store, adjust ...func(*consol
 	return s
 }
 
+// searchable has searches see all that was saved.
+func (s *consoleSite) searchable() {
+	s.t.Helper()
+	if store, ok := s.store.(driver.Refresher); ok {
+		if err := store.Refresh(s.t.Context()); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // note keeps what was asked for.
 func (s *consoleSite) note(r *http.Request) {
 	path := r.Method + " " + r.URL.Path

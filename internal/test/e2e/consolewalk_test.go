@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +14,8 @@ import (
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/console"
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/elasticstore"
+	"github.com/cloakroom-go/cloakroom/internal/test/testengine"
 )
 
 // This file goes through all pages and acts of the console in a browser, once with scripts
@@ -49,6 +55,60 @@ func TestConsoleWalk(t *testing.T) {
 			w.noComplaints()
 		})
 	}
+}
+
+// TestConsoleOnOpenSearch goes the main way on an engine: an operator finds sessions, looks
+// at one and ends it, ends all that match, and signs a principal out.
+func TestConsoleOnOpenSearch(t *testing.T) {
+	b := openBrowser(t)
+	engine, index := testengine.Shared(t), fmt.Sprintf("e2econsole%d", time.Now().UnixNano())
+	store, err := elasticstore.Open(t.Context(), elasticstore.ClientConfig{URLs: []string{engine}}, &elasticstore.Config{
+		Index: index, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close(); removeIndices(t, engine, index) })
+	s := openConsoleSite(t, store, func(c *console.Config) { c.Production = true })
+	s.comes(shopper{principal: "mila.novak", agent: chromeWindows, address: "203.0.113.24", came: 2 * time.Hour, seen: 4 * time.Minute})
+	w := &walk{operator: s.operator(b), s: s, scripts: true, all: s.records()}
+	w.open("")
+	w.awaits("the figures", `document.querySelectorAll(".plot canvas").length === 4 && document.body.textContent.includes("signed in")`)
+	w.one()
+	w.replaced()
+	w.endAll()
+	w.principal()
+	w.open("health")
+	w.awaits("the periods", `document.querySelector("#periods-title") !== null`)
+	w.noComplaints()
+}
+
+// removeIndices removes a test's indices and templates from an engine.
+func removeIndices(t *testing.T, engine, index string) {
+	t.Helper()
+	defer http.DefaultClient.CloseIdleConnections()
+	call := func(method, path string) string {
+		t.Helper()
+		r, err := http.NewRequestWithContext(context.Background(), method, engine+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return ""
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusNotFound {
+			t.Errorf("%s %s: %d %s %v", method, path, answer.StatusCode, text, err)
+		}
+		return string(text)
+	}
+	for _, name := range strings.Fields(call(http.MethodGet, "/_cat/indices/"+index+"-*?h=index")) {
+		call(http.MethodDelete, "/"+name)
+	}
+	call(http.MethodDelete, "/_index_template/"+index+"-*")
 }
 
 // records returns all sessions of the store.

@@ -84,6 +84,7 @@ func (s *consoleSite) comes(v shopper) (first, last cloakroom.ID) {
 		}
 		return session.Save(r.Context())
 	})
+	s.searchable()
 	return first, last
 }
 
