@@ -6,7 +6,7 @@ ROOT := github.com/cloakroom-go/cloakroom
 # PLATFORMS are those of make cross: what servers and developers run, one of 32 bits among them.
 PLATFORMS := linux/amd64 linux/arm64 linux/386 darwin/arm64 windows/amd64 freebsd/amd64
 
-.PHONY: quick cross test test-million test-explore test-stores test-engines test-matrix test-modules test-operations test-security explore torture lint circles demo fuzz bench deps tidy
+.PHONY: quick cross test test-million test-explore test-stores test-engines test-matrix test-modules test-operations test-security explore torture lint circles demo pictures fuzz bench deps tidy
 
 # The modules of adapters and examples whose tests need no engine, browser or peer.
 USERS := ./adapters/gorilla/... ./adapters/scs/... ./examples/frameworks/... ./examples/ownstore/...
@@ -112,6 +112,10 @@ circles:
 ## demo: the demo shop on http://127.0.0.1:8080
 demo:
 	$(GO) run ./cmd/cloakroom demo
+
+## pictures: the pictures of README and of the documents, in docs/images, taken anew
+pictures:
+	$(GO) test -count=1 -run '^TestPictures$$' ./internal/test/e2e -pictures
 
 ## fuzz: the fuzz targets, half a minute each
 fuzz:

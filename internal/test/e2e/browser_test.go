@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -92,10 +93,16 @@ func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx}
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting %s: %v", path, err)
 	}
+	return watch(ctx, t)
+}
+
+// watch returns a browser that keeps what is complained of in its console, such as what a
+// page's policy refuses.
+func watch(ctx context.Context, t *testing.T) *browser {
+	b := &browser{t: t, ctx: ctx}
 	console, stop := context.WithCancel(ctx)
 	messages := chromedp.Console(console)
 	var reading sync.WaitGroup
@@ -205,16 +212,27 @@ func buildDemo(t *testing.T) string {
 
 func startDemo(t *testing.T, program, home string, args []string) *exec.Cmd {
 	t.Helper()
-	cmd, _ := startDemoWithConsole(t, program, home, args)
-	return cmd
+	return startDemoWithConsole(t, program, home, args).Cmd
 }
 
-// startDemoWithConsole is startDemo that returns the link of the operators' console, too.
-func startDemoWithConsole(t *testing.T, program, home string, args []string) (_ *exec.Cmd, console string) {
+// demo is a demo that is open.
+type demo struct {
+	*exec.Cmd
+	t     *testing.T
+	stdin io.Writer
+	lines *bufio.Scanner
+}
+
+// startDemoWithConsole starts a demo whose console's link nobody has read yet.
+func startDemoWithConsole(t *testing.T, program, home string, args []string) *demo {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_DATA_HOME="+home)
 	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,14 +241,35 @@ func startDemoWithConsole(t *testing.T, program, home string, args []string) (_ 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() { // the link comes behind the shop's address
-		if link, ok := strings.CutPrefix(lines.Text(), "Operators' console:"); ok {
-			return cmd, strings.TrimSpace(link)
+	d := &demo{cmd, t, stdin, bufio.NewScanner(stdout)}
+	d.line("The shop is open:")
+	return d
+}
+
+// link returns the link of the operators' console that comes next.
+func (d *demo) link() string {
+	d.t.Helper()
+	return d.line("Operators' console:")
+}
+
+// enter presses Enter in the demo's terminal.
+func (d *demo) enter() {
+	d.t.Helper()
+	if _, err := io.WriteString(d.stdin, "\n"); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// line waits for the line that begins so, and returns the rest of it.
+func (d *demo) line(begin string) string {
+	d.t.Helper()
+	for d.lines.Scan() {
+		if rest, ok := strings.CutPrefix(d.lines.Text(), begin); ok {
+			return strings.TrimSpace(rest)
 		}
 	}
-	t.Fatal("the demo ended before it was open")
-	return nil, ""
+	d.t.Fatalf("the demo ended before it said %q", begin)
+	return ""
 }
 
 func freeAddr(t *testing.T) string {

@@ -9,11 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/cloakroom-go/cloakroom/console"
 )
 
 // This file looks at pages as people with other needs and other screens do: it has axe judge
@@ -90,15 +93,100 @@ func (b *browser) picture(name string) {
 	}
 }
 
-// looks looks at a page in both schemes and in two widths.
+// looks has axe judge a page in both schemes, once as wide as a desk's screen and once as a
+// phone's, and takes pictures. Nothing may be wider than the phone.
 func (b *browser) looks(name string) {
 	b.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		b.scheme(scheme)
-		for width, screen := range map[int64]string{1280: "desk", 390: "phone"} {
-			b.do("being a "+screen, chromedp.EmulateViewport(width, 844))
-			b.wantAccessible(name + ", " + scheme + ", " + screen)
-			b.picture(name + "-" + scheme + "-" + screen)
+	for _, v := range []struct {
+		scheme, screen string
+		width          int64
+		judged         bool
+	}{{"light", "desk", 1280, false}, {"dark", "desk", 1280, true}, {"light", "phone", 400, true}} {
+		b.scheme(v.scheme)
+		b.do("being a "+v.screen, chromedp.EmulateViewport(v.width, 844))
+		if v.judged {
+			b.wantAccessible(name + ", " + v.scheme + ", " + v.screen)
 		}
+		b.picture(name + "-" + v.scheme + "-" + v.screen)
 	}
+	b.wantFits(name)
+}
+
+// TestConsoleLooks: axe finds nothing serious on any page of the console, and each fits a
+// phone.
+func TestConsoleLooks(t *testing.T) {
+	file := openFile(t)
+	s := openConsoleSite(t, file, func(c *console.Config) { c.Production = true })
+	s.crowd(220)
+	first, id := s.comes(laptop())
+	_, scraper := s.comes(shopper{principal: "an.unusually.long.principal.name.of.a.service@integration.shop.example.com", agent: "scraper/1.0", address: "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff", came: time.Hour})
+	o := s.operator(openBrowser(t))
+	o.bypassPolicy()
+	for _, p := range []struct{ name, path string }{
+		{"overview", ""}, {"sessions", "sessions"}, {"filter", "sessions?state=ended&reason=revoked"}, {"session", "session/" + id.String()},
+		{"ended", "session/" + first.String()}, {"principals", "principals"}, {"principal", "principals?principal=mila.novak"},
+		{"ending", "ending?agent=firefox"}, {"health", "health"}, {"nothing", "nowhere"},
+	} {
+		o.open(p.path)
+		o.until("all of it", `!document.body.textContent.includes("till being")`)
+		o.looks("console-" + p.name)
+	}
+	o.open("session/" + scraper.String())
+	o.fill("#reveal-reason", "a look")
+	o.click(".ask button.plain")
+	o.until("the values", `document.querySelector("pre") !== null`)
+	o.looks("console-values")
+	s.pass(time.Second)
+	o.open("ending?agent=scraper")
+	release := file.hold()
+	defer release()
+	o.fill("#all-reason", "a scraper that pays no heed")
+	o.fill("#all-typed", "1")
+	o.follow("button.danger", "Ending sessions")
+	o.looks("console-job")
+	o.open("jobs")
+	o.looks("console-jobs")
+}
+
+// TestDevicesLooks: the same for the page of devices.
+func TestDevicesLooks(t *testing.T) {
+	s, b := openDevicesSite(t), openBrowser(t)
+	s.signedIn(b.incognito(t), "mila", safariPhone, "198.51.100.61", true)
+	s.pass(25 * time.Hour)
+	s.signedIn(b.incognito(t), "mila", firefoxLinux, "192.0.2.77", false)
+	d := s.signedIn(b, "mila", chromeWindows, "203.0.113.24", false)
+	d.bypassPolicy()
+	d.list()
+	d.looks("devices")
+	s.pass(16 * time.Minute)
+	d.list()
+	d.looks("devices-again")
+	d.click(".ask a.button")
+	d.click(`button[value="end-all"]`)
+	d.wantText("h1", "Signed out everywhere")
+	d.looks("devices-ended")
+}
+
+// TestDemoLooks: the same for the demo, its devices, and the page of the console's link.
+func TestDemoLooks(t *testing.T) {
+	program, addr := buildDemo(t), freeAddr(t)
+	shop := startDemoWithConsole(t, program, t.TempDir(), []string{"demo", "--addr", addr, "--store", "sqlite:" + filepath.Join(t.TempDir(), "demo.db")})
+	link := shop.link()
+	b := openBrowser(t)
+	b.bypassPolicy()
+	b.visit("http://" + addr + "/")
+	b.click(`button[data-focus="add-trench"]`)
+	b.wantText("nav .count", "1")
+	b.looks("demo")
+	b.signIn("Ada")
+	b.wantText("#you .who", "Ada")
+	b.looks("demo-signed-in")
+	b.visitDevices(addr)
+	b.looks("demo-devices")
+	b.visit("http://" + addr + "/signin")
+	b.looks("demo-again")
+	b.do("opening the link", chromedp.Navigate(link), chromedp.WaitReady(chromedp.CSS("main h1")))
+	b.looks("link")
+	b.do("opening a link that is none", chromedp.Navigate(link+"x"), chromedp.WaitReady(chromedp.CSS("main h1")))
+	b.looks("link-over")
 }

@@ -102,7 +102,7 @@ func (b *browser) incognito(t *testing.T) *browser {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatal(err)
 	}
-	return &browser{t: t, ctx: ctx}
+	return watch(ctx, t)
 }
 
 // read returns what an element says.
