@@ -70,7 +70,7 @@ func (s *Selection) Find(ctx context.Context, sample int) (f Found, err error) {
 func (s *Selection) count(ctx context.Context, f *Found) (driver.Summary, error) {
 	loose := s.Query
 	loose.ExpiresFrom = time.Time{}
-	const more = 4 // times the patience, for what is left to try
+	const more = 8 // times the patience, for what is left to try
 	for i, q := range []driver.Query{s.Query, loose} {
 		if s.Patience <= 0 {
 			break
