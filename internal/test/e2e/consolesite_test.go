@@ -98,10 +98,11 @@ func openConsoleSite(t *testing.T, store cloakroom.Store, adjust ...func(*consol
 		Authorize: func(*http.Request) (console.Operator, error) {
 			return console.Operator{Name: "olga", SeeValues: true, SeeAddresses: true, End: true}, nil
 		},
-		Audit: func(_ context.Context, a console.Act) {
+		Audit: func(_ context.Context, a console.Act) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.acts = append(s.acts, a)
+			return nil
 		},
 	}
 	for _, f := range adjust {
@@ -159,7 +160,7 @@ func (s *consoleSite) told() (all []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range s.acts {
-		all = append(all, strings.Join([]string{string(a.Action), a.Actor, a.Result, a.Reason}, ": "))
+		all = append(all, strings.Join([]string{string(a.Action), a.Actor, string(a.Result), a.Reason}, ": "))
 	}
 	return all
 }
@@ -178,7 +179,7 @@ func (s *consoleSite) wantTold(act string) {
 // wantLive checks whether a session lives.
 func (s *consoleSite) wantLive(id cloakroom.ID, live bool) {
 	s.t.Helper()
-	rec, err := s.m.Admin().Look(s.t.Context(), id)
+	rec, err := s.m.Admin().Stored(s.t.Context(), id)
 	if got := err == nil && rec.Grave == nil; got != live {
 		s.t.Errorf("session %v lives: %v, want %v (%v)", id, got, live, err)
 	}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -47,7 +48,7 @@ func openDevicesSite(t *testing.T) *devicesSite {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.m.Close() })
-	page, err := devices.New(s.m, "/sign-in?back={back}", &devices.Config{Home: "/", Now: now, Logger: quiet, Place: func(address string) string {
+	page, err := devices.New(s.m, "/sign-in?back={back}", &devices.Config{Home: "/", Now: now, Logger: quiet, Place: func(_ context.Context, address string) string {
 		return map[string]string{"203.0.113.24": "Ghent, Belgium", "198.51.100.61": "Ghent, Belgium", "192.0.2.77": "Lisbon, Portugal"}[address]
 	}})
 	if err != nil {
