@@ -127,9 +127,7 @@ func lifeOf(rec *driver.Record, now time.Time) []event {
 		add("Grave kept until", "no write can bring it back", g.Until)
 	} else {
 		add("Made", "", rec.Created)
-		if rec.Authenticated.Sub(rec.Created).Abs() > time.Second {
-			add("Signed in", "", rec.Authenticated)
-		}
+		add("Signed in", "", rec.Authenticated)
 		add("Last seen", "", rec.Seen)
 		add("Old tokens end", "its token was renewed", rec.PreviousEnds)
 		if rec.Expires.Before(rec.Deadline) {

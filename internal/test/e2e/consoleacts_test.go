@@ -75,6 +75,7 @@ func (w *walk) endAll() {
 	w.fill("#all-typed", "10")
 	w.follow("button.danger", "That can't be asked")
 	w.wantSaid("type their number, 9. Nothing was ended.")
+	w.wantComplaint("400")
 	w.s.wantLive(ids[0], true)
 
 	w.s.pass(time.Second)

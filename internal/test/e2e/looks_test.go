@@ -53,7 +53,8 @@ func (b *browser) bypassPolicy() {
 func (b *browser) scheme(name string) {
 	b.t.Helper()
 	b.do("preferring "+name, command(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+		// Nothing moves: axe would judge colours that are on their way.
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 	}))
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -48,16 +49,17 @@ func TestDemoOnAPhone(t *testing.T) {
 	other.noComplaints()
 }
 
-// wantFits checks that the page is no wider than phones are.
+// wantFits waits until the page is no wider than phones are: plots follow the window.
 func (b *browser) wantFits(page string) {
 	b.t.Helper()
+	// What an element with a scroll bar of its own holds may be too wide as well.
+	const wide = `[...document.querySelectorAll("html, #counter, #counter *, main *")]
+		.filter(e => !e.closest(".art, .unseen, button") && e.clientWidth > 0 && e.scrollWidth > e.clientWidth)`
 	for _, width := range []int64{360, 400} {
 		b.do("being a phone", chromedp.EmulateViewport(width, 800))
-		// What an element with a scroll bar of its own holds may be too wide as well.
-		wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](
-			`[...document.querySelectorAll("html, #counter, #counter *, main *")].filter(e => !e.closest(".art, .unseen, button") && e.clientWidth > 0 && e.scrollWidth > e.clientWidth).map(e => e.outerHTML.slice(0, 200))`))
-		if err != nil || len(wide) > 0 {
-			b.t.Errorf("%s is too wide for a phone of %d: %q, %v", page, width, wide, err)
+		err := chromedp.Do(b.ctx, chromedp.PollFunction[chromedp.Void](`() => `+wide+`.length === 0`, chromedp.WithPollingTimeout(5*time.Second)))
+		if err != nil {
+			b.t.Errorf("%s is too wide for a phone of %d: %q, %v", page, width, evaluate[[]string](b, wide+`.map(e => e.outerHTML.slice(0, 200))`), err)
 		}
 	}
 }
