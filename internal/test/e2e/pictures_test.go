@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -77,10 +78,9 @@ func takePictures(t *testing.T) {
 	o.until("the figures", `!document.body.textContent.includes("till being")`)
 	o.shot("console", "light", 1280, 860)
 	o.shot("console-dark", "dark", 1280, 860)
+	o.shot("console-phone", "light", 400, 860)
 	o.open("session/" + id.String())
 	o.shot("console-session", "light", 1280, 820)
-	o.open("sessions")
-	o.shot("console-phone", "light", 400, 800)
 
 	d := openDevicesSite(t)
 	d.signedIn(b.incognito(t), "mila", safariPhone, "198.51.100.61", true)
@@ -96,8 +96,9 @@ func takePictures(t *testing.T) {
 	shop := b.incognito(t)
 	shop.visit("http://" + addr + "/")
 	shop.signIn("Ada")
-	for _, item := range []string{"trench", "umbrella", "scarf"} {
+	for i, item := range []string{"trench", "umbrella", "scarf"} {
 		shop.click(`button[data-focus="add-` + item + `"]`)
+		shop.wantText("nav .count", strconv.Itoa(i+1))
 	}
 	shop.click(`button[data-focus="more-umbrella"]`)
 	shop.wantText("nav .count", "4")
