@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 // This file tests the demo's console, as a new operator meets it.
@@ -22,7 +24,18 @@ func TestConsoleInBrowser(t *testing.T) {
 		b.signIn(name)
 		b.wantText("#you .who", name)
 	}
-	o := openConsole(olga, shop.link())
+	unused := shop.link()
+	shop.enter()
+	link := shop.link()
+	o := openConsole(olga, link)
+
+	// A link that was opened is over, and so is one that another took the place of.
+	thief := ann.incognito(t)
+	for _, stolen := range []string{link, unused} {
+		thief.do("opening a stolen link", chromedp.Navigate(stolen), chromedp.WaitReady(chromedp.CSS("main h1")))
+		thief.wantText("h1", "This link is over")
+		thief.wantComplaint("410")
+	}
 
 	// What goes on by itself does: the figures come without a click.
 	o.until("the figures", `document.querySelector("#live").textContent.includes("signed in")`)
