@@ -211,10 +211,10 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	return nil
 }
 
-// LastSignedOut returns when RevokeAll last signed a principal out, in this or another
-// process. Its ledger keeps that as long as a session could live that was signed in
-// before, and longer while the principal is signed in. The zero time: that never happened,
-// is longer ago, was done by an earlier version, or the ledger was lost.
+// LastSignedOut returns when RevokeAll last signed a principal out without exceptions, in
+// this or another process. Its ledger keeps that as long as a session could live that was
+// signed in before, and longer while the principal is signed in. The zero time: that never
+// happened, is longer ago, was done by an earlier version, or the ledger was lost.
 func (a *Admin) LastSignedOut(ctx context.Context, principal string) (time.Time, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return time.Time{}, err

@@ -55,7 +55,8 @@ type Config struct {
 	// Now is the clock, that of the Manager. Defaults to time.Now.
 	Now func() time.Time
 
-	// Logger gets the errors for which it isn't certain that a session has ended.
+	// Logger gets the errors for which it isn't certain that a session has ended, or after
+	// which Admin.LastSignedOut doesn't tell of a sign-out everywhere.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 }

@@ -29,8 +29,8 @@ func LedgerIDs(rec *driver.Record, app, principal string) (live, ending []driver
 	return live, ending, nil
 }
 
-// SignedOut returns when RevokeAll last signed a principal out, as its ledger says. The
-// zero time: never, or an earlier version did it, or the ledger is gone.
+// SignedOut returns when RevokeAll last signed a principal out without exceptions, as its
+// ledger says. The zero time: never, or an earlier version did it, or the ledger is gone.
 //
 // Errors: driver.ErrCorrupt, the ledger can't be understood; those of reading.
 func (r *Records) SignedOut(ctx context.Context, principal string) (time.Time, error) {
