@@ -45,8 +45,8 @@ type Config struct {
 	// one that sets its variables. Defaults to none.
 	Stylesheet string
 
-	// Render writes the page in place of the one that comes with this package. The
-	// response's headers are set: its Content-Type is text/html, and the
+	// Render writes the page in place of the one that comes with this package; Form says what
+	// its forms post. The response's headers are set: its Content-Type is text/html, and the
 	// Content-Security-Policy is the one that was set before, or one that says nothing of
 	// what the page may load. After an error the visitor gets that of Manager.Fail.
 	// Defaults to none.
