@@ -185,7 +185,7 @@ func New(config *Config) (*Console, error) {
 	c := &Console{config: own, path: strings.TrimSuffix(own.Path, "/") + "/"}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.assets = newAssets(c.path, own.Environment, own.Colour)
-	c.shared = &shared{now: own.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), entries: map[string]*entry{}}
+	c.shared = &shared{now: own.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), plotting: make(chan struct{}, 1), entries: map[string]*entry{}}
 	c.jobs, c.agents, c.looks = &jobs{}, agent.NewReader(), make(chan struct{}, mostLooks)
 	pages, err := c.parse()
 	if err != nil {
