@@ -154,14 +154,14 @@ func (a *Admin) Sessions(ctx context.Context, principal string) ([]SessionOf, er
 
 // ReadSessions is Sessions for those who only read: it ends nothing, neither what is ending
 // nor what is found idle, and needs no right to write. If the ledger names more than most,
-// those of the oldest sign-ins aren't read, and unread is their number; some of them may be
+// those of the oldest sign-ins aren't read, and older is their number; some of them may be
 // over. A most of 0 is no bound.
-func (a *Admin) ReadSessions(ctx context.Context, principal string, most int) (list []SessionOf, unread int, err error) {
+func (a *Admin) ReadSessions(ctx context.Context, principal string, most int) (list []SessionOf, older int, err error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return nil, 0, err
 	}
-	live, unread, err := a.records.Peek(ctx, principal, most)
-	return sessionsOf(live), unread, err
+	live, older, err := a.records.Peek(ctx, principal, most)
+	return sessionsOf(live), older, err
 }
 
 func sessionsOf(live []protocol.Listed) []SessionOf {
@@ -211,10 +211,10 @@ func (a *Admin) RevokeAll(ctx context.Context, principal string, except ...ID) e
 	return nil
 }
 
-// LastSignedOut returns when RevokeAll last signed a principal out, in this or another
-// process. Its ledger keeps that as long as a session could live that was signed in
-// before, and longer while the principal is signed in. The zero time: that never happened,
-// is longer ago, was done by an earlier version, or the ledger was lost.
+// LastSignedOut returns when RevokeAll last signed a principal out without exceptions, in
+// this or another process. Its ledger keeps that as long as a session could live that was
+// signed in before, and longer while the principal is signed in. The zero time: that never
+// happened, is longer ago, was done by an earlier version, or the ledger was lost.
 func (a *Admin) LastSignedOut(ctx context.Context, principal string) (time.Time, error) {
 	if err := protocol.CheckPrincipal(principal); err != nil {
 		return time.Time{}, err

@@ -561,17 +561,17 @@ func TestReadSessions(t *testing.T) {
 	r.clock.add(2 * time.Hour)
 	live := r.signedIn("ann")
 	r.signedIn("bob")
-	list, unread, err := r.m.Admin().ReadSessions(t.Context(), "ann", 0)
-	if err != nil || len(list) != 1 || list[0].ID != live.ID() || list[0].Ending || unread != 0 {
-		t.Errorf("%v, %d unread, %v", list, unread, err)
+	list, older, err := r.m.Admin().ReadSessions(t.Context(), "ann", 0)
+	if err != nil || len(list) != 1 || list[0].ID != live.ID() || list[0].Ending || older != 0 {
+		t.Errorf("%v, %d older, %v", list, older, err)
 	}
 	if rec, err := r.kept(over.ID()); err != nil || rec.Grave != nil {
 		t.Errorf("reading ended it: %v", err)
 	}
 	last := r.signedIn("ann")
-	list, unread, err = r.m.Admin().ReadSessions(t.Context(), "ann", 1)
-	if err != nil || len(list) != 1 || list[0].ID != last.ID() || unread != 2 { // of which one is over
-		t.Errorf("%v, %d unread, %v", list, unread, err)
+	list, older, err = r.m.Admin().ReadSessions(t.Context(), "ann", 1)
+	if err != nil || len(list) != 1 || list[0].ID != last.ID() || older != 2 { // of which one is over
+		t.Errorf("%v, %d older, %v", list, older, err)
 	}
 	if _, _, err := r.m.Admin().ReadSessions(t.Context(), "", 0); !errors.Is(err, driver.ErrInvalid) {
 		t.Error(err)

@@ -214,7 +214,7 @@ func printable(t *testing.T) (map[string][]any, planted) {
 		t.Fatal(err)
 	}
 	opsConfig := console.Config{Manager: m, Admins: []*cloakroom.Admin{m.Admin()}, Authorize: func(*http.Request) (console.Operator, error) { return console.Operator{}, nil }}
-	ops, err := console.New(opsConfig)
+	ops, err := console.New(&opsConfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func TestReveal(t *testing.T) {
 	w := r.do(http.MethodPost, path, url.Values{"reason": {"ticket 7"}})
 	r.wants(w.Body.String(), `"a secret hat"`)
 	acts := r.told()
-	if len(acts) != 1 || acts[0].Action != console.ActReveal || acts[0].Actor != "olga" || acts[0].Reason != "ticket 7" || acts[0].ID != id || acts[0].Principal != "ann" {
+	if len(acts) != 1 || acts[0].Action != console.ActReveal || acts[0].Actor != "olga" || acts[0].Reason != "ticket 7" || acts[0].ID != id || acts[0].Principal != "ann" || acts[0].Result != console.ResultBegun {
 		t.Errorf("%+v", acts)
 	}
 	if s := r.log.String(); !strings.Contains(s, "reveal") || !strings.Contains(s, "ticket 7") || strings.Contains(s, "secret hat") {
@@ -279,7 +279,7 @@ func TestCancel(t *testing.T) {
 	if last := acts[len(acts)-1]; last.Result != console.ResultStopped || last.Actor != "olga" {
 		t.Errorf("%+v", last)
 	}
-	if stop := acts[len(acts)-2]; stop.Action != console.ActStop || stop.Actor != "otto" || stop.Job == "" || stop.Job != acts[len(acts)-1].Job {
+	if stop := acts[len(acts)-2]; stop.Action != console.ActStop || stop.Result != console.ResultBegun || stop.Actor != "otto" || stop.Job == "" || stop.Job != acts[len(acts)-1].Job {
 		t.Errorf("who stopped it: %+v", stop)
 	}
 }

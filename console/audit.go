@@ -33,7 +33,7 @@ type Result string
 // The results.
 const (
 	ResultBegun     Result = "begun"     // it is about to be done
-	ResultDone      Result = "done"      // of ActReveal and ActStop: it is about to be done
+	ResultDone      Result = "done"      // all of it was done
 	ResultPartial   Result = "partial"   // some of it was done
 	ResultStopped   Result = "stopped"   // somebody stopped it, or the console was closed
 	ResultFailed    Result = "failed"    // nothing was done
@@ -42,7 +42,9 @@ const (
 
 // Act is what an operator did. One that ends sessions is told twice: before, with
 // ResultBegun, and when its result is known. If that is never told, the process ended
-// meanwhile, and all, some or none of it was done.
+// meanwhile, and all, some or none of it was done. ActReveal and ActStop are told before,
+// with ResultBegun, and not again: nobody learns whether values arrived, and what came of a
+// job that was to be stopped is the result of that job's act.
 type Act struct {
 	At        time.Time
 	Actor     string // Operator.Name

@@ -29,7 +29,7 @@ import (
 
 // This file is Console: its configuration, its beginning and its end.
 
-// Config configures a Console.
+// Config configures a Console. nil stands for the zero Config, which lacks what is required.
 type Config struct {
 	// Admins are the apps that it shows, one each, all on one store. Required, unless
 	// Manager is set: then it defaults to the Manager's.
@@ -172,14 +172,20 @@ func (c *Config) check() error {
 }
 
 // New makes a Console. It does nothing with the store yet.
-func New(config Config) (*Console, error) {
-	if err := config.check(); err != nil {
+//
+// Errors: something required is missing, or has a form that can't work.
+func New(config *Config) (*Console, error) {
+	var own Config
+	if config != nil {
+		own = *config
+	}
+	if err := own.check(); err != nil {
 		return nil, err
 	}
-	c := &Console{config: config, path: strings.TrimSuffix(config.Path, "/") + "/"}
+	c := &Console{config: own, path: strings.TrimSuffix(own.Path, "/") + "/"}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.assets = newAssets(c.path, config.Environment, config.Colour)
-	c.shared = &shared{now: config.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), entries: map[string]*entry{}}
+	c.assets = newAssets(c.path, own.Environment, own.Colour)
+	c.shared = &shared{now: own.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), plotting: make(chan struct{}, 1), entries: map[string]*entry{}}
 	c.jobs, c.agents, c.looks = &jobs{}, agent.NewReader(), make(chan struct{}, mostLooks)
 	pages, err := c.parse()
 	if err != nil {

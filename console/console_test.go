@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/console"
@@ -16,14 +17,30 @@ import (
 
 // This file is the tests of the configuration, the guard and the headers.
 
+// TestProcessSince: what this process has done began when it began, whatever the console's
+// clock says.
+func TestProcessSince(t *testing.T) {
+	r := newRig(t, nil, func(c *console.Config) {
+		c.Now = func() time.Time { return time.Now().Add(-72 * time.Hour) }
+	})
+	var said string
+	r.until("the calls of the store", func() bool {
+		said = text(r.page("/"))
+		return strings.Contains(said, "Calls of the store since")
+	})
+	if strings.Contains(said, "Calls of the store since in") {
+		t.Errorf("they began in a time to come: %s", said)
+	}
+}
+
 // TestNew: a configuration that can't work says what is wrong.
 func TestNew(t *testing.T) {
 	store := memstore.New(nil)
 	defer store.Close()
 	a := cloakroom.NewAdmin(store, "")
 	who := func(*http.Request) (console.Operator, error) { return all, nil }
-	for want, c := range map[string]console.Config{
-		"Admins is empty": {Authorize: who},
+	for want, c := range map[string]*console.Config{
+		"Admins is empty": nil,
 		"Authorize is":    {Admins: []*cloakroom.Admin{a}},
 		"an app twice":    {Admins: []*cloakroom.Admin{a, a}, Authorize: who},
 		"has a nil":       {Admins: []*cloakroom.Admin{nil}, Authorize: who},

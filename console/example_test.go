@@ -23,7 +23,7 @@ func Example() {
 	}
 	defer sessions.Close()
 
-	ops, err := console.New(console.Config{
+	ops, err := console.New(&console.Config{
 		Manager:     sessions,
 		Path:        "/ops/sessions/",
 		Hosts:       []string{"ops.example.com"},

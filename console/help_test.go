@@ -107,7 +107,7 @@ func newRig(t *testing.T, store cloakroom.Store, adjust ...func(*console.Config)
 	for _, f := range adjust {
 		f(&config)
 	}
-	if r.console, err = console.New(config); err != nil {
+	if r.console, err = console.New(&config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.console.Close() })

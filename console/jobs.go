@@ -305,7 +305,7 @@ func (c *Console) cancelJob(v *visit) error {
 	if x.ask(v.op.Name) { // it is stopped though that can't be told: so less is done
 		_ = c.act(v.Context(), Act{
 			Actor: v.op.Name, Action: ActStop, App: x.Act.App, Principal: x.Act.Principal, Filter: x.Act.Filter, Job: x.Name,
-			Count: x.count.Ended(), Result: ResultDone,
+			Count: x.count.Ended(), Result: ResultBegun,
 		})
 	}
 	x.cancel()

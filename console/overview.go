@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +170,8 @@ func (c *Console) countSlow(ctx context.Context, a *cloakroom.Admin, now time.Ti
 	return n, err
 }
 
-// together does jobs at the same time, and returns their errors joined.
+// together does jobs at the same time, and returns the first of their errors: where a store
+// fails, all jobs tell the same.
 func together(jobs ...func() error) error {
 	errs := make([]error, len(jobs))
 	var all sync.WaitGroup
@@ -184,5 +186,5 @@ func together(jobs ...func() error) error {
 		})
 	}
 	all.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }

@@ -118,7 +118,7 @@ func TestBadURLs(t *testing.T) {
 func TestForeign(t *testing.T) {
 	r := newRig(t, nil)
 	id := r.comes(comer{principal: "ann"})
-	c, err := console.New(console.Config{
+	c, err := console.New(&console.Config{
 		Admins: []*cloakroom.Admin{cloakroom.NewAdmin(r.store, "other")}, Writable: true,
 		Authorize: func(*http.Request) (console.Operator, error) { return all, nil },
 	})

@@ -83,7 +83,7 @@ type plot struct {
 	plotKind
 	Ready   bool
 	Problem string
-	Slow    bool // counting takes longer than a moment
+	Slow    bool // counting takes too long
 	waits   bool
 	Bars    []bar
 	Most    int64
@@ -98,12 +98,35 @@ func (p plot) LastBar() int { return len(p.Bars) - 1 }
 // plot returns a plot.
 func (c *Console) plot(v *visit, x plotting) plot {
 	key := "plot " + x.Name + " " + x.span.Name + " " + x.admin.App()
-	got := figureOf(v.Context(), c.shared, key, func(ctx context.Context) (plot, error) { return x.count(ctx, c.shared, c.config.Now()) })
+	got := figureOf(v.Context(), c.shared, key, func(context.Context) (plot, error) { return x.countInTurn(c.shared) })
 	p := got.Value
 	p.plotKind, p.Ready, p.Problem, p.Span, p.waits = x.plotKind, got.Ready, got.Problem, x.span.Text, got.waits()
 	p.Ready = p.Ready && !p.Slow
 	return p
 }
+
+// countInTurn counts a plot when no other is being counted. It has countWithin then, without
+// the wait: all plots of a page together may take longer.
+func (x plotting) countInTurn(s *shared) (plot, error) {
+	wait, cancel := context.WithTimeout(s.ctx, turnWithin)
+	defer cancel()
+	select {
+	case s.plotting <- struct{}{}:
+	case <-wait.Done():
+		return plot{Slow: true}, nil
+	}
+	defer func() { <-s.plotting }()
+	ctx, cancel := context.WithTimeout(s.ctx, countWithin)
+	defer cancel()
+	p, err := x.count(ctx, s, s.now())
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return plot{Slow: true}, nil
+	}
+	return p, err
+}
+
+// turnWithin bounds the time until it is a plot's turn. A page has four.
+const turnWithin = 4 * countWithin
 
 // count counts a plot's buckets. The first is counted alone: if it takes longer than a
 // moment, the store has no index for it, and all of them would take a look at everything.

@@ -26,7 +26,7 @@ type principalPage struct {
 	Problem        string // of the ledger
 	MayEnd         bool
 	Count          int64 // of all that the ledger names
-	Unread         int64 // of these, those that aren't shown; some may be over
+	Older          int64 // of these, those that aren't shown; some may be over
 	Typed          bool
 	Job            string
 	At             int64 // when it was counted
@@ -85,7 +85,7 @@ const (
 
 // readPrincipal reads what the page of a principal shows.
 func (c *Console) readPrincipal(ctx context.Context, v *visit, a *cloakroom.Admin, p *principalPage) error {
-	list, unread, err := a.ReadSessions(ctx, p.Principal, mostOfPrincipal)
+	list, older, err := a.ReadSessions(ctx, p.Principal, mostOfPrincipal)
 	switch {
 	case errors.Is(err, driver.ErrCorrupt):
 		p.Problem = err.Error()
@@ -100,7 +100,7 @@ func (c *Console) readPrincipal(ctx context.Context, v *visit, a *cloakroom.Admi
 		}
 	}
 	slices.Reverse(p.Live) // the latest first
-	p.Count, p.Unread = int64(len(list)+unread), int64(unread)
+	p.Count, p.Older = int64(len(list)+older), int64(older)
 	if p.Problem == "" {
 		at, err := a.LastSignedOut(ctx, p.Principal)
 		if err != nil {

@@ -164,7 +164,7 @@ func (c *Console) reveal(v *visit) error {
 	if err != nil {
 		return err
 	}
-	err = c.act(v.Context(), Act{Actor: v.op.Name, Action: ActReveal, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Result: ResultDone})
+	err = c.act(v.Context(), Act{Actor: v.op.Name, Action: ActReveal, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Result: ResultBegun})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,8 @@ type shared struct {
 	run func(func())    // in a goroutine that has an owner
 	ctx context.Context //nolint:containedctx // that owner's
 
-	room chan struct{} // of the counts that are under way
+	room     chan struct{} // of the counts that are under way
+	plotting chan struct{} // of the plot that is being counted
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -99,7 +100,7 @@ func (f figure[T]) waits() bool { return !f.Ready && f.Problem == "" }
 // patience is how long a page waits for a figure. It is shown without it then.
 const patience = 600 * time.Millisecond
 
-// countWithin bounds the time of one figure.
+// countWithin bounds the time of one figure, of a plot from its turn on.
 const countWithin = 20 * time.Second
 
 // figureOf returns a figure, which f counts if need be. It waits for patience at most.

@@ -119,6 +119,11 @@ func (p *Page) endAll(w http.ResponseWriter, r *http.Request, s *cloakroom.Sessi
 	if err := s.Destroy(ctx); err != nil {
 		return err
 	}
+	// A RevokeAll that spared a session isn't kept as a sign-out everywhere. This one comes
+	// last, when all have ended: an error of it can't be answered by a form to repeat.
+	if err := p.sessions.Admin().RevokeAll(ctx, who); err != nil {
+		p.config.Logger.ErrorContext(ctx, "devices: a sign-out everywhere isn't kept for Admin.LastSignedOut", "principal", who, "error", err)
+	}
 	v.WereOpen = len(open)
 	if left, err := p.sessions.Admin().Sessions(ctx, who); err == nil {
 		v.Proved, v.Since = true, len(left)

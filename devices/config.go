@@ -45,8 +45,8 @@ type Config struct {
 	// one that sets its variables. Defaults to none.
 	Stylesheet string
 
-	// Render writes the page in place of the one that comes with this package. The
-	// response's headers are set: its Content-Type is text/html, and the
+	// Render writes the page in place of the one that comes with this package; Form says what
+	// its forms post. The response's headers are set: its Content-Type is text/html, and the
 	// Content-Security-Policy is the one that was set before, or one that says nothing of
 	// what the page may load. After an error the visitor gets that of Manager.Fail.
 	// Defaults to none.
@@ -55,7 +55,8 @@ type Config struct {
 	// Now is the clock, that of the Manager. Defaults to time.Now.
 	Now func() time.Time
 
-	// Logger gets the errors for which it isn't certain that a session has ended.
+	// Logger gets the errors for which it isn't certain that a session has ended, or after
+	// which Admin.LastSignedOut doesn't tell of a sign-out everywhere.
 	// Defaults to slog.Default().
 	Logger *slog.Logger
 }

@@ -89,6 +89,7 @@ func TestEndOthers(t *testing.T) {
 		if phone.who() != "" || laptop.who() != "ann" || bob.who() != "bob" {
 			t.Errorf("signed in are %q, %q and %q", phone.who(), laptop.who(), bob.who())
 		}
+		s.wantSignedOut("ann", time.Time{}) // she is still signed in here
 	})
 }
 
@@ -106,8 +107,25 @@ func TestEndAll(t *testing.T) {
 			t.Error("a token still opens a session")
 		}
 		s.wantLive("ann", 0)
+		s.wantSignedOut("ann", s.now())
 		s.wantIn(s.wantPage(401, laptop.post("end-all", "")), "You are not signed in") // sent once more
 	})
+}
+
+// If all have ended and that couldn't be kept for operators, the visitor gets the proof all
+// the same, and the log has it.
+func TestEndAllUnkept(t *testing.T) {
+	var s *site
+	s = memory(t, &cloakroom.Config{SaveTimeout: 500 * time.Millisecond, Events: &cloakroom.Events{Ended: func(_ context.Context, e cloakroom.Ending) {
+		s.store.full.Store(e.Reason == cloakroom.EndDestroyed)
+	}}}, nil)
+	phone, laptop := s.signedIn("ann", iphone, "203.0.113.9"), s.signedIn("ann", chrome, "192.0.2.1")
+	s.wantIn(s.wantPage(200, laptop.post("end-all", "")), "2 sessions were open, and have ended.", "is empty: no session of yours opens any more")
+	if phone.who() != "" || laptop.cookie != nil {
+		t.Error("somebody is still signed in")
+	}
+	s.wantIn(s.log.String(), "a sign-out everywhere isn't kept")
+	s.wantSignedOut("ann", time.Time{})
 }
 
 // A session that somebody signs in to while all are ended isn't hidden.

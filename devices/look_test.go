@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"html/template"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -159,8 +161,30 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// An application writes the page itself.
+// An application writes the page itself, from the View alone, and its forms work.
 func TestRender(t *testing.T) {
+	own := template.Must(template.New("").Parse(`{{.Outcome}}{{range .Devices}}{{if not .Current}} <form method="post" action="?"><input type="hidden" name="do" value="end"><button name="id" value="{{.ID}}">{{end}}{{end}}{{with .Repeat.Do}} again {{.}} {{$.Repeat.ID}}{{end}}`))
+	s := memory(t, &cloakroom.Config{SaveTimeout: 500 * time.Millisecond}, &devices.Config{Render: func(w io.Writer, _ *http.Request, v *devices.View) error {
+		return own.Execute(w, v)
+	}})
+	phone, laptop := s.signedIn("ann", iphone, "203.0.113.9"), s.signedIn("ann", chrome, "192.0.2.1")
+	fields := regexp.MustCompile(`name="(do|id)" value="([^"]*)"`).FindAllStringSubmatch(laptop.list(), -1)
+	filled := url.Values{}
+	for _, f := range fields {
+		filled.Set(f[1], f[2])
+	}
+	s.store.all.Store(true)
+	if page, want := s.wantPage(503, laptop.do(http.MethodPost, path, filled)), "uncertain again end "+phone.id().String(); page != want {
+		t.Errorf("got %q, want %q", page, want)
+	}
+	s.store.all.Store(false)
+	if page := s.wantPage(200, laptop.post(filled.Get("do"), filled.Get("id"))); page != "ended" || phone.who() != "" {
+		t.Errorf("got %q, and the phone is signed in as %q", page, phone.who())
+	}
+}
+
+// What Render gets is the data of the page, and what it fails with is answered.
+func TestRenderData(t *testing.T) {
 	fail := false
 	s := memory(t, nil, &devices.Config{Render: func(w io.Writer, r *http.Request, v *devices.View) error {
 		if fail {

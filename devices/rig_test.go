@@ -33,11 +33,12 @@ const (
 	iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/26.0 Mobile/15E148 Safari/604.1"
 )
 
-// stuck is a store that may be unable to end sessions.
+// stuck is a store that may be unable to end sessions, or to write anything.
 type stuck struct {
 	cloakroom.Store
-	all atomic.Bool
-	one atomic.Pointer[cloakroom.ID] // nil: none
+	all  atomic.Bool
+	one  atomic.Pointer[cloakroom.ID] // nil: none
+	full atomic.Bool
 }
 
 // Assurances passes on the store's.
@@ -48,6 +49,13 @@ func (s *stuck) Bury(ctx context.Context, id cloakroom.ID, g driver.Grave, v dri
 		return cloakroom.ErrUnavailable
 	}
 	return s.Store.Bury(ctx, id, g, v)
+}
+
+func (s *stuck) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
+	if s.full.Load() {
+		return driver.Version{}, cloakroom.ErrUnavailable
+	}
+	return s.Store.Update(ctx, r)
 }
 
 // site is an application with a page of devices.
@@ -265,6 +273,14 @@ func (s *site) wantNotIn(page string, texts ...string) {
 func body(page string) string {
 	_, after, _ := strings.Cut(page, "</head>")
 	return after
+}
+
+// wantSignedOut checks when a principal was last signed out everywhere.
+func (s *site) wantSignedOut(principal string, want time.Time) {
+	s.Helper()
+	if got, err := s.m.Admin().LastSignedOut(context.Background(), principal); err != nil || !got.Equal(want) {
+		s.Errorf("%s was signed out everywhere at %v, want %v: %v", principal, got, want, err)
+	}
 }
 
 // wantLive checks how many sessions a principal has.

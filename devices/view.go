@@ -52,10 +52,13 @@ type View struct {
 	SignInAgainURL string
 }
 
-// Form is the fields of a form, which is posted to the page's own URL.
+// Form is the fields of a form, which is posted to the page's own URL, in the encoding that
+// HTML's forms have by default. Config.Render writes such forms:
+//
+//	<form method="post" action="?"><input type="hidden" name="do" value="end"><button name="id" value="{{.ID}}">
 type Form struct {
-	Do string // "end", "end-others" or "end-all"
-	ID string // of the session, for "end"; else ""
+	Do string // the field "do": "end", "end-others" or "end-all"
+	ID string // the field "id": Device.ID for "end"; else none, or ""
 }
 
 // status returns the status of an outcome's page.

@@ -2,9 +2,10 @@
 // exporters and tests. cloakroom.Manager.Figures has all of it; driver.Counter is how a
 // store adds its own.
 //
-// All figures are cumulative: they begin at zero with the Manager or the store, and never
-// fall, but for those that say "now". A rate is the difference of two readings, divided by
-// the time between them; Histogram.Minus is that difference for histograms.
+// Figures are cumulative: they begin at zero with the Manager or the store, and never
+// fall. Only those that say "now" may, and Figures.ClockAhead, which is the last that was
+// measured. A rate is the difference of two readings, divided by the time between them;
+// Histogram.Minus is that difference for histograms.
 //
 // A reading costs some microseconds and holds nobody up. It isn't one moment's: what ends
 // meanwhile may be in one figure and not yet in another.

@@ -13,7 +13,7 @@ type Operations struct {
 }
 
 // All yields the operations by their names, in lower case and always in the same order.
-func (o *Operations) All() iter.Seq2[string, Operation] {
+func (o Operations) All() iter.Seq2[string, Operation] {
 	return func(yield func(string, Operation) bool) {
 		_ = yield("get", o.Get) && yield("create", o.Create) && yield("update", o.Update) &&
 			yield("bury", o.Bury) && yield("search", o.Search) && yield("sweep", o.Sweep)
@@ -40,4 +40,4 @@ type Operation struct {
 }
 
 // Failed returns the number of calls that failed for whatever reason.
-func (o *Operation) Failed() int64 { return o.Unavailable + o.Overloaded + o.Canceled + o.Other }
+func (o Operation) Failed() int64 { return o.Unavailable + o.Overloaded + o.Canceled + o.Other }

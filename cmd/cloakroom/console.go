@@ -164,7 +164,7 @@ func newConsoleServer(t *terminal, l net.Listener, config console.Config, what c
 		return what, nil
 	}
 	var err error
-	if s.console, err = console.New(config); err != nil {
+	if s.console, err = console.New(&config); err != nil {
 		return nil, err
 	}
 	s.handler = s.gate.Handler(s.console)

@@ -23,7 +23,7 @@ func measureConsole(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	c, err := console.New(console.Config{
+	c, err := console.New(&console.Config{
 		Admins: []*cloakroom.Admin{cloakroom.NewAdmin(store, "session")}, Writable: true,
 		Authorize: func(*http.Request) (console.Operator, error) {
 			return console.Operator{Name: "olga", SeeAddresses: true, End: true}, nil

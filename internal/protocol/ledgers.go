@@ -233,9 +233,9 @@ type Listed struct {
 // order of sign-in. It first tries to end those that are ending, once; those that are
 // left come last. A corrupt session is left out: it opens for nobody. For one that a
 // newer version wrote the call fails with driver.ErrNewer, as the list would not be exact
-// without it. Of the ledger it reads a part, and unread is the number of sessions that it
+// without it. Of the ledger it reads a part, and older is the number of sessions that it
 // leaves out.
-func (r *Records) Live(ctx context.Context, principal string, part Part) (list []Listed, unread int, err error) {
+func (r *Records) Live(ctx context.Context, principal string, part Part) (list []Listed, older int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
 	l, err := r.ledger(ctx, principal)
@@ -243,7 +243,7 @@ func (r *Records) Live(ctx context.Context, principal string, part Part) (list [
 		return nil, 0, err
 	}
 	r.tryToFinish(ctx, principal, l.Ending)
-	ids, ending, unread := l.ids(part)
+	ids, ending, older := l.ids(part)
 	var errs []error
 	for i, o := range r.readEach(ctx, ids, func() error { return nil }, func() {}) {
 		switch {
@@ -260,7 +260,7 @@ func (r *Records) Live(ctx context.Context, principal string, part Part) (list [
 	if errs != nil {
 		return nil, 0, errors.Join(errs...)
 	}
-	return list, unread, nil
+	return list, older, nil
 }
 
 // tryToFinish is finishEnding for a caller that has more to do: it takes half of

@@ -29,8 +29,8 @@ func LedgerIDs(rec *driver.Record, app, principal string) (live, ending []driver
 	return live, ending, nil
 }
 
-// SignedOut returns when RevokeAll last signed a principal out, as its ledger says. The
-// zero time: never, or an earlier version did it, or the ledger is gone.
+// SignedOut returns when RevokeAll last signed a principal out without exceptions, as its
+// ledger says. The zero time: never, or an earlier version did it, or the ledger is gone.
 //
 // Errors: driver.ErrCorrupt, the ledger can't be understood; those of reading.
 func (r *Records) SignedOut(ctx context.Context, principal string) (time.Time, error) {
@@ -53,30 +53,30 @@ type Part struct {
 }
 
 // ids returns the ids of a part: those that are live, in the order of sign-in, and from
-// ending on those that are ending. unread is the number of the others.
-func (l *ledger) ids(p Part) (ids []driver.ID, ending, unread int) {
+// ending on those that are ending. older is the number of the others.
+func (l *ledger) ids(p Part) (ids []driver.ID, ending, older int) {
 	for _, e := range slices.Concat(l.Live, l.Ending) {
 		ids = append(ids, e.ID)
 	}
 	if p.Most <= 0 || len(ids) <= p.Most {
 		return ids, len(l.Live), 0
 	}
-	unread = len(ids) - p.Most
-	left, ids := ids[:unread], ids[unread:]
-	ending = max(0, len(l.Live)-unread)
+	older = len(ids) - p.Most
+	left, ids := ids[:older], ids[older:]
+	ending = max(0, len(l.Live)-older)
 	if i := slices.Index(left, p.Also); i >= 0 {
 		ids[0] = p.Also
 		if i < len(l.Live) {
 			ending = max(ending, 1)
 		}
 	}
-	return ids, ending, unread
+	return ids, ending, older
 }
 
 // Peek is Live without its changes: it ends nothing, and tells nobody of faults. Those
 // that are ending come last. A session that is over is left out. It reads most sessions at
 // most, if that isn't 0.
-func (r *Records) Peek(ctx context.Context, principal string, most int) (list []Listed, unread int, err error) {
+func (r *Records) Peek(ctx context.Context, principal string, most int) (list []Listed, older int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
 	defer cancel()
 	l, err := r.ledger(ctx, principal)
@@ -84,7 +84,7 @@ func (r *Records) Peek(ctx context.Context, principal string, most int) (list []
 		return nil, 0, err
 	}
 	now := r.clock.Now()
-	ids, ending, unread := l.ids(Part{Most: most})
+	ids, ending, older := l.ids(Part{Most: most})
 	found := make([]*driver.Record, len(ids))
 	err = eachParallel(len(ids), func(i int) error {
 		rec, err := r.store.Get(ctx, ids[i])
@@ -105,5 +105,5 @@ func (r *Records) Peek(ctx context.Context, principal string, most int) (list []
 			list = append(list, Listed{rec, i >= ending})
 		}
 	}
-	return list, unread, nil
+	return list, older, nil
 }

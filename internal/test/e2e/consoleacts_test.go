@@ -31,7 +31,7 @@ func (w *walk) one() {
 	w.click(".ask button.plain")
 	w.until("the values", `document.querySelector("pre") !== null`)
 	w.wantSaid("umbrella", `"amount": 2`)
-	w.s.wantTold("reveal: olga: done: the visitor asks what is in the cart")
+	w.s.wantTold("reveal: olga: begun: the visitor asks what is in the cart")
 	w.open("session/" + id.String())
 	w.wantUnsaid("umbrella") // revealed once
 	w.s.wantLive(id, true)

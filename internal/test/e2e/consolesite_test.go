@@ -108,7 +108,7 @@ func openConsoleSite(t *testing.T, store cloakroom.Store, adjust ...func(*consol
 	for _, f := range adjust {
 		f(&config)
 	}
-	c, err := console.New(config)
+	c, err := console.New(&config)
 	if err != nil {
 		t.Fatal(err)
 	}
