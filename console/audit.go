@@ -34,7 +34,7 @@ type Result string
 const (
 	ResultBegun     Result = "begun"     // it is about to be done
 	ResultDone      Result = "done"      // all of it was done
-	ResultPartial   Result = "partial"   // some of it was done
+	ResultPartial   Result = "partial"   // some of it was done, and more may be
 	ResultStopped   Result = "stopped"   // somebody stopped it, or the console was closed
 	ResultFailed    Result = "failed"    // nothing was done
 	ResultUncertain Result = "uncertain" // it may be done
@@ -55,7 +55,7 @@ type Act struct {
 	Principal string       // who is signed out; of one session, whose it was
 	Filter    string       // what was selected, as in the address of the page
 	Job       string       // the job's name in the address of its page
-	Count     int64        // sessions: at first those that are selected, then those that were ended
+	Count     int64        // sessions: at first those that are selected, then those that were ended, -1 if that isn't known
 	Result    Result
 	Err       error // with ResultFailed, ResultPartial and ResultUncertain
 }

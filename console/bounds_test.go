@@ -48,6 +48,27 @@ func TestBlankFields(t *testing.T) {
 	}
 }
 
+// TestNothingRestricts: a filter that every session meets is one of all, whose number has
+// to be typed.
+func TestNothingRestricts(t *testing.T) {
+	r := newRig(t, nil)
+	r.comes(comer{})
+	r.later()
+	for _, filter := range []string{"address=0.0.0.0/0", "address=::/0", "newer=400d", "used=400d", "newer=400d&address=0.0.0.0/0"} {
+		path := "/ending?" + filter
+		page := r.page(path)
+		if !strings.HasPrefix(filter, "address=::") { // where none matches
+			r.wants(page, "all of them", "Type their number")
+		}
+		form := hidden(page)
+		form.Set("reason", "a slip")
+		if w := r.do(http.MethodPost, path, form); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d", filter, w.Code)
+		}
+	}
+	r.lacks(text(r.page("/ending?newer=399d")), "all of them")
+}
+
 // live returns how many sessions a principal has.
 func live(r *rig, principal string) int {
 	r.Helper()

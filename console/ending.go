@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -18,8 +19,11 @@ import (
 // sampled is the number of sessions that are shown before they are ended.
 const sampled = 5
 
-// patienceToCount bounds the exact count of what is to be ended.
-const patienceToCount = 200 * time.Millisecond
+// The patience to count what is to be ended.
+const (
+	patienceToCount = 200 * time.Millisecond // exactly
+	patienceWithAll = 5 * time.Second        // where the store has to look at all sessions
+)
 
 // endingPage is the data of the page that asks.
 type endingPage struct {
@@ -58,7 +62,8 @@ func (c *Console) ending(v *visit) error {
 	return nil
 }
 
-// countToEnd counts what is to be ended, within a moment.
+// countToEnd counts what is to be ended. Where the store has no index for that, it looks at
+// all sessions, if that is done in time.
 func (c *Console) countToEnd(v *visit, s ending.Selection) (found ending.Found, err error) {
 	ctx, leave, err := c.look(v.Context())
 	if err != nil {
@@ -71,7 +76,16 @@ func (c *Console) countToEnd(v *visit, s ending.Selection) (found ending.Found, 
 		found, err = s.Find(ctx, sampled)
 		return err == nil && found.AtLeast
 	})
-	return found, err
+	if err != nil || !found.AtLeast {
+		return found, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patienceWithAll)
+	defer cancel()
+	s.Query.Scan = 0
+	if whole, err := s.Find(ctx, sampled); err == nil {
+		return whole, nil
+	}
+	return found, nil
 }
 
 // toEnd reads the filter of what is to be ended.
@@ -111,19 +125,16 @@ func (c *Console) beginEnding(v *visit) error {
 		return err
 	}
 	x := &job{
-		Name: name, Conditions: f.conditions(), Counts: true, Address: f.prefix.IsValid(), AtLeast: v.PostForm.Get("more") != "",
+		Name: name, Conditions: f.conditions(), Counts: true, Address: f.prefix.IsValid(),
 		Act: Act{Actor: v.op.Name, Action: ActEndAll, Reason: reason, App: f.admin.App(), Filter: f.String(), Count: count},
 	}
 	s := ending.Selection{Admin: f.admin, Query: f.doomed(at)}
-	if err := c.countedAgain(v, s, count, x.AtLeast); err != nil {
-		return err
-	}
-	err = c.begin(v.Context(), x, func(ctx context.Context, x *job) (int64, error) {
-		if err := s.End(ctx, &x.count, nil); err != nil {
-			return -1, err
+	if v.PostForm.Get("more") == "" { // else it had no end when it was counted
+		if err := c.countedAgain(v, s, count); err != nil {
+			return err
 		}
-		return left(ctx, &s), nil
-	})
+	}
+	err = c.begin(v.Context(), x, func(ctx context.Context, x *job) (outcome, error) { return endSelected(ctx, &s, x) })
 	if err != nil {
 		return err
 	}
@@ -143,29 +154,34 @@ func countedAt(v *visit) (time.Time, error) {
 	return at, nil
 }
 
-// countedAgain refuses to end more sessions than were confirmed: whoever came since the
-// count may be selected now, as by the time of the last use. atLeast says that the count
-// had no end.
-func (c *Console) countedAgain(v *visit, s ending.Selection, count int64, atLeast bool) error {
+// countedAgain refuses to begin when more sessions match than were confirmed: whoever came
+// since the count may be selected now, as by the time of the last use. Those who come
+// still later are left, as the job ends no more than were confirmed.
+func (c *Console) countedAgain(v *visit, s ending.Selection, count int64) error {
 	found, err := c.countToEnd(v, s)
 	switch {
 	case err != nil:
 		return err
-	case found.Count > count && !atLeast:
+	case found.Count > count:
 		return &complaint{http.StatusConflict, "More match by now", fmt.Sprintf("%s matched, and by now %s do. Open the page again. Nothing was ended.", human.Number(count), human.Number(found.Count))}
+	case found.AtLeast:
+		return &complaint{http.StatusConflict, "More may match by now", fmt.Sprintf("%s matched, and they can't be counted in time now. Open the page again. Nothing was ended.", human.Number(count))}
 	}
 	return nil
 }
 
-// left returns how many sessions are still selected; -1: it can't be told.
-func left(ctx context.Context, s *ending.Selection) int64 {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countWithin) // also of a job that was stopped
-	defer cancel()
-	found, err := s.Find(ctx, 1)
-	if err != nil {
-		return -1
+// endSelected does a job: it ends what is selected, as many as were confirmed.
+func endSelected(ctx context.Context, s *ending.Selection, x *job) (outcome, error) {
+	err := s.End(ctx, x.Act.Count, &x.count, nil)
+	o := outcome{ended: x.count.Ended(), left: -1, doubt: x.count.Unsure() > 0}
+	if err == nil || errors.Is(err, ending.ErrMore) {
+		o.countLeft(ctx, s)
 	}
-	return found.Count
+	if err == nil || o.left == 0 && errors.Is(err, ending.ErrMore) { // those beyond were over
+		err = x.count.First()
+	}
+	o.cut = ctx.Err() != nil && (err != nil || o.left != 0)
+	return o, err
 }
 
 // confirmed reads the count that the operator saw, and the name of the job.

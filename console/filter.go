@@ -186,10 +186,20 @@ func (f *filter) doomed(at time.Time) driver.Query {
 }
 
 // isAll reports whether all of the app are selected. It goes by what restricts the query,
-// and not by what was given.
+// and not by what was given: a network of all addresses restricts nothing, and no session
+// is older than driver.MaxLifetime.
 func (f *filter) isAll() bool {
-	q := f.query(time.Unix(1<<32, 0))
+	now := time.Unix(1<<32, 0)
+	q := f.query(now)
 	q.Scan = 0
+	if q.Address.Bits() == 0 {
+		q.Address = netip.Prefix{}
+	}
+	for _, from := range []*time.Time{&q.CreatedFrom, &q.SeenFrom} {
+		if now.Sub(*from) >= driver.MaxLifetime {
+			*from = time.Time{}
+		}
+	}
 	return q == driver.Query{}
 }
 

@@ -88,6 +88,9 @@ func newRig(t *testing.T, store cloakroom.Store, adjust ...func(*console.Config)
 	if f, ok := store.(*faulty); ok {
 		settings.SaveTimeout = f.tried
 	}
+	if _, ok := store.(*tricky); ok {
+		settings.SaveTimeout = time.Second
+	}
 	r.manager, err = cloakroom.New(store, keys, &settings)
 	if err != nil {
 		t.Fatal(err)

@@ -40,15 +40,13 @@ type job struct {
 	Conditions []condition
 	Address    bool // the filter has an address, which not everybody may see
 	Begun      time.Time
-	AtLeast    bool // there were more than Act.Count
 	Counts     bool // it counts what it ends while it runs
 	cancel     context.CancelFunc
 	count      ending.Count
 
 	mu    sync.Mutex // guards what follows
 	state Result     // running, then that of the act
-	ended int64
-	left  int64 // -1: unknown
+	outcome
 	err   error
 	over  time.Time
 	asked string // who asked to stop it
@@ -163,9 +161,8 @@ func (x *job) ask(who string) bool {
 	return true
 }
 
-// begin begins a job: f ends the sessions, and returns how many are left, -1 if that isn't
-// known.
-func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *job) (left int64, err error)) error {
+// begin begins a job: f ends the sessions.
+func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *job) (outcome, error)) error {
 	work, cancel := context.WithCancel(c.ctx)
 	x.cancel, x.state, x.left, x.Begun = cancel, running, -1, c.config.Now()
 	x.Act.Job, x.Act.Result = x.Name, ResultBegun
@@ -181,8 +178,8 @@ func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *jo
 	}
 	c.run(func() {
 		defer cancel()
-		left, err := c.work(work, x, f)
-		x.finish(work, left, err, c.config.Now())
+		o, err := c.work(work, x, f)
+		x.finish(o, err, c.config.Now())
 		x.mu.Lock()
 		act := x.Act
 		act.Count, act.Result, act.Err = x.ended, x.state, x.err
@@ -190,39 +187,6 @@ func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *jo
 		_ = c.act(context.WithoutCancel(work), act) // which has logged its error
 	})
 	return nil
-}
-
-// work does a job's work. A panic of a store ends the job, and not the process.
-func (c *Console) work(ctx context.Context, x *job, f func(context.Context, *job) (int64, error)) (left int64, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			left, err = -1, fmt.Errorf("the store panicked: %v", p)
-		}
-	}()
-	return f(ctx, x)
-}
-
-// finish keeps the result.
-func (x *job) finish(ctx context.Context, left int64, err error, now time.Time) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.Counts {
-		x.ended = x.count.Ended()
-	}
-	if err == nil {
-		err = x.count.First()
-	}
-	x.left, x.over, x.err = left, now, err
-	switch {
-	case ctx.Err() != nil && (err != nil || left != 0): // else it was done before
-		x.state, x.err = ResultStopped, nil
-	case err != nil && x.ended > 0, err == nil && left > 0:
-		x.state = ResultPartial
-	case err != nil:
-		x.state = ResultFailed
-	default:
-		x.state = ResultDone
-	}
 }
 
 // jobPage is what the pages of jobs show of one.
@@ -237,8 +201,10 @@ type jobPage struct {
 	Took                 time.Duration
 	Matched, Ended       int64
 	Gone, Spared, Failed int64
+	Unsure               int64
 	Left                 int64
-	AtLeast, Counts      bool
+	LeftMore, Doubt      bool
+	Counts               bool
 	Problem, Asked       string
 	Every                time.Duration
 	MayCancel            bool
@@ -251,8 +217,8 @@ func (c *Console) viewOf(v *visit, x *job) jobPage {
 	p := jobPage{
 		Name: x.Name, State: x.state, By: x.Act.Actor, Why: x.Act.Reason, App: x.Act.App, Action: x.Act.Action, Principal: x.Act.Principal,
 		Conditions: x.Conditions, Filter: template.URL(x.Act.Filter), Begun: when(v.now, x.Begun), Over: when(v.now, x.over), Took: v.now.Sub(x.Begun),
-		Matched: x.Act.Count, Ended: x.ended, Gone: x.count.Over(), Spared: x.count.Spared(), Failed: x.count.Failed(), Left: x.left,
-		AtLeast: x.AtLeast, Counts: x.Counts, Asked: x.asked, MayCancel: v.op.End && x.state == running && x.asked == "", Every: time.Second,
+		Matched: x.Act.Count, Ended: x.ended, Gone: x.count.Over(), Spared: x.count.Spared(), Failed: x.count.Failed(), Unsure: x.count.Unsure(), Left: x.left,
+		LeftMore: x.more, Doubt: x.doubt, Counts: x.Counts, Asked: x.asked, MayCancel: v.op.End && x.state == running && x.asked == "", Every: time.Second,
 	}
 	if x.state == running && x.Counts {
 		p.Ended = x.count.Ended()

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
@@ -147,37 +146,76 @@ func (c *Console) signOut(v *visit) error {
 		return err
 	}
 	x := &job{Name: name, Act: Act{Actor: v.op.Name, Action: ActSignOut, Reason: reason, App: a.App(), Principal: principal, Count: count}}
-	err = c.begin(v.Context(), x, func(ctx context.Context, x *job) (int64, error) { return signOutEverywhere(ctx, a, principal, x) })
+	err = c.begin(v.Context(), x, func(ctx context.Context, _ *job) (outcome, error) { return signOutEverywhere(ctx, a, principal) })
 	if err != nil {
 		return err
 	}
 	return c.to(v, "jobs/"+name)
 }
 
-// signOutEverywhere does a job: it signs a principal out, and counts before and after.
-func signOutEverywhere(ctx context.Context, a *cloakroom.Admin, principal string, x *job) (left int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+// signOutEverywhere does a job: it signs a principal out, and tells what became of the
+// sessions that were there before. Once it has begun nothing stops it.
+func signOutEverywhere(ctx context.Context, a *cloakroom.Admin, principal string) (outcome, error) {
+	before, unread := sessionsOf(ctx, a, principal)
+	if ctx.Err() != nil {
+		return outcome{left: -1, cut: true}, ctx.Err()
+	}
+	err := a.RevokeAll(ctx, principal)
+	o, n := outcome{ended: -1, left: -1, doubt: err != nil}, int64(len(before))
+	if err == nil {
+		o.left = 0 // but for later sign-ins
+		if unread == nil {
+			o.ended = n
+		}
+		return o, nil
+	}
+	if o.ended = endedOf(ctx, a, before); o.ended >= 0 && o.ended < n {
+		o.left, o.more = n-o.ended, unread != nil
+	}
+	return o, err
+}
+
+// sessionsOf returns a principal's live sessions: those in the ledger, and those that only
+// a search finds, as RevokeAll does where the ledger is lost or corrupt. With an error there
+// may be more.
+func sessionsOf(ctx context.Context, a *cloakroom.Admin, principal string) (map[cloakroom.ID]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, countWithin)
 	defer cancel()
-	before, _, beforeErr := a.ReadSessions(ctx, principal, 0)
-	err = a.RevokeAll(ctx, principal)
-	after, _, afterErr := a.ReadSessions(ctx, principal, 0)
-	if afterErr != nil {
-		return -1, err
+	all := map[cloakroom.ID]bool{}
+	list, _, unread := a.ReadSessions(ctx, principal, 0)
+	if errors.Is(unread, driver.ErrCorrupt) {
+		unread = nil
 	}
-	were := map[cloakroom.ID]bool{}
-	for _, s := range before {
-		were[s.ID] = true
+	for _, s := range list {
+		all[s.ID] = true
 	}
-	left = 0 // but for later sign-ins
-	for _, s := range after {
-		if were[s.ID] {
-			left++
+	_ = a.RefreshSearch(ctx) // without it the ledger's are known
+	for rec, err := range a.Live(ctx, driver.Query{Principal: principal}) {
+		if err != nil {
+			return all, errors.Join(unread, err)
+		}
+		if all[rec.ID] {
+			continue
+		}
+		if _, err := a.Find(ctx, rec.ID); !errors.Is(err, cloakroom.ErrNotFound) { // a search may trail
+			all[rec.ID] = true
 		}
 	}
-	if beforeErr == nil {
-		x.mu.Lock()
-		x.ended = int64(len(before)) - left
-		x.mu.Unlock()
+	return all, unread
+}
+
+// endedOf returns how many of these have ended; -1: that can't be read.
+func endedOf(ctx context.Context, a *cloakroom.Admin, ids map[cloakroom.ID]bool) (n int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), countWithin) // also of a job that was stopped
+	defer cancel()
+	for id := range ids {
+		rec, err := a.Stored(ctx, id)
+		switch {
+		case err == nil && rec.Grave != nil, errors.Is(err, cloakroom.ErrNotFound):
+			n++
+		case err != nil:
+			return -1
+		}
 	}
-	return left, err
+	return n
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/cloakroom-go/cloakroom/internal/ending"
 	"github.com/cloakroom-go/cloakroom/internal/human"
@@ -127,8 +128,8 @@ func (r *revocation) endSelected() error {
 	p := r.t.progress("sessions ended", r.Matched)
 	defer p.stop()
 	var c ending.Count
-	err := r.selection().End(r.t.ctx, &c, func() { p.add(1) })
-	r.Ended, r.Over, r.Failed = c.Ended(), c.Over(), c.Failed()
+	err := r.selection().End(r.t.ctx, math.MaxInt64, &c, func() { p.add(1) })
+	r.Ended, r.Over, r.Failed = c.Ended(), c.Over(), c.Failed()+c.Unsure()
 	if first := c.First(); err == nil && r.t.ctx.Err() == nil && first != nil {
 		r.t.note("the first that couldn't be ended: %v", first)
 	}

@@ -91,10 +91,14 @@ func (s *Selection) count(ctx context.Context, f *Found) (driver.Summary, error)
 // the writes.
 const workers = 64
 
-// End ends the sessions, while it finds them. It counts them in c, and calls done, unless
-// that is nil, after each. Its error is that of the search, or the context's; those of
-// single sessions are in c.
-func (s *Selection) End(ctx context.Context, c *Count, done func()) error {
+// ErrMore says that more sessions match than End was to end.
+var ErrMore = errors.New("more sessions match than were to be ended")
+
+// End ends the sessions, while it finds them, and takes most of them at most: also one that
+// turns out to be over, or not to match any more, is one of these. It counts them in c, and
+// calls done, unless that is nil, after each. Its error is that of the search, ErrMore, or
+// the context's; those of single sessions are in c.
+func (s *Selection) End(ctx context.Context, most int64, c *Count, done func()) error {
 	found := make(chan *driver.Record)
 	var all sync.WaitGroup
 	for range workers {
@@ -107,14 +111,13 @@ func (s *Selection) End(ctx context.Context, c *Count, done func()) error {
 			}
 		})
 	}
-	err := s.feed(ctx, found)
-	close(found)
-	all.Wait()
-	return err
+	defer all.Wait()
+	defer close(found) // also if the search panics
+	return s.feed(ctx, most, found)
 }
 
-// feed hands out what the query selects. A bound of the search is no end.
-func (s *Selection) feed(ctx context.Context, found chan<- *driver.Record) error {
+// feed hands out what the query selects, most at most. A bound of the search is no end.
+func (s *Selection) feed(ctx context.Context, most int64, found chan<- *driver.Record) error {
 	q := s.Query
 	for {
 		var cut *driver.TruncatedError
@@ -125,6 +128,9 @@ func (s *Selection) feed(ctx context.Context, found chan<- *driver.Record) error
 			}
 			if err != nil {
 				return err
+			}
+			if most--; most < 0 {
+				return ErrMore
 			}
 			select {
 			case found <- rec:
@@ -146,12 +152,17 @@ func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
 	if ctx.Err() != nil {
 		return
 	}
+	over, begun := false, false
 	defer func() {
 		if p := recover(); p != nil { // in this goroutine it would end the process
-			c.fail(fmt.Errorf("the store panicked: %v", p))
+			err := fmt.Errorf("the store panicked: %v", p)
+			if begun {
+				c.doubt(err)
+			} else {
+				c.fail(err)
+			}
 		}
 	}()
-	over := false
 	again, err := s.Admin.Stored(ctx, rec.ID)
 	switch {
 	case err == nil && again.Grave != nil:
@@ -160,6 +171,8 @@ func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
 		c.over.Add(1)
 		return
 	case errors.Is(err, driver.ErrCorrupt), errors.Is(err, driver.ErrNewer): // it is ended unread
+	case err != nil && ctx.Err() != nil:
+		return
 	case err != nil:
 		c.fail(err)
 		return
@@ -171,15 +184,15 @@ func (s *Selection) endOne(ctx context.Context, rec *driver.Record, c *Count) {
 			return
 		}
 	}
-	if err := s.Admin.Revoke(ctx, rec.ID); err != nil {
-		if ctx.Err() == nil {
-			c.fail(err)
-		}
-		return
-	}
-	if over {
+	begun = true
+	switch err := s.Admin.Revoke(ctx, rec.ID); {
+	case errors.Is(err, cloakroom.ErrNotFound): // it is another app's
+		c.fail(err)
+	case err != nil:
+		c.doubt(err)
+	case over:
 		c.over.Add(1)
-	} else {
+	default:
 		c.ended.Add(1)
 	}
 }

@@ -2,8 +2,10 @@ package ending
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -100,7 +102,7 @@ func TestEnd(t *testing.T) {
 	}
 	var c Count
 	done := make(chan struct{}, 20)
-	if err := idle(store).End(t.Context(), &c, func() { done <- struct{}{} }); err != nil {
+	if err := idle(store).End(t.Context(), 15, &c, func() { done <- struct{}{} }); err != nil {
 		t.Fatal(err)
 	}
 	if c.Ended() != 12 || c.Spared() != 2 || c.Over() != 1 || c.Failed() != 0 || len(done) != 15 {
@@ -147,7 +149,78 @@ func TestFind(t *testing.T) {
 		t.Error("a context that is over")
 	}
 	var c Count
-	if err := s.End(ctx, &c, nil); err == nil || c.Ended() != 0 {
+	if err := s.End(ctx, 15, &c, nil); err == nil || c.Ended() != 0 {
 		t.Errorf("%v, %d ended", err, c.Ended())
 	}
+}
+
+// TestEndMost: no more are ended than were counted, also if others come to match.
+func TestEndMost(t *testing.T) {
+	store, ids := filled(t, 1000)
+	s := idle(store)
+	f, err := s.Find(t.Context(), 5)
+	if err != nil || f.Count != 750 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	for range 300 {
+		rec, err := store.Store.Get(t.Context(), ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := *rec
+		other.ID = driver.NewID(driver.LayoutDay, rec.Created)
+		if _, err := store.Create(t.Context(), &other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []struct {
+		most, ended int64
+		err         error
+	}{{f.Count, 750, ErrMore}, {0, 0, ErrMore}, {300, 300, nil}, {0, 0, nil}} {
+		var c Count
+		if err := s.End(t.Context(), want.most, &c, nil); !errors.Is(err, want.err) || c.Ended() != want.ended {
+			t.Errorf("%+v: %d ended, %v", want, c.Ended(), err)
+		}
+	}
+}
+
+// TestEndUnsure: one whose burial has an error may have ended, and one that can't be read
+// has not.
+func TestEndUnsure(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil          func(*unsure)
+		failed, unsure int64
+	}{
+		"burials fail":  {func(u *unsure) { u.bury = func() error { return driver.ErrUnavailable } }, 0, 3},
+		"burials panic": {func(u *unsure) { u.bury = func() error { panic("a fault of the store") } }, 0, 3},
+		"reads fail":    {func(u *unsure) { u.get = func() error { return driver.ErrUnavailable } }, 3, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			store, _ := filled(t, 4)
+			u := &unsure{Store: store}
+			test.spoil(u)
+			var c Count
+			err := idle(u).End(t.Context(), 3, &c, nil)
+			if err != nil || c.Ended() != 0 || c.Failed() != test.failed || c.Unsure() != test.unsure || c.First() == nil {
+				t.Errorf("%s: %v, %d ended, %d failed, %d unsure, %v", name, err, c.Ended(), c.Failed(), c.Unsure(), c.First())
+			}
+		})
+	}
+}
+
+// unsure is a store whose reads and burials fail.
+type unsure struct {
+	driver.Store
+	get, bury func() error
+}
+
+func (u *unsure) Get(ctx context.Context, id driver.ID) (*driver.Record, error) {
+	if u.get != nil {
+		return nil, u.get()
+	}
+	return u.Store.Get(ctx, id)
+}
+
+func (u *unsure) Bury(context.Context, driver.ID, driver.Grave, driver.Version) error {
+	return u.bury()
 }
