@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -137,6 +138,7 @@ func TestFind(t *testing.T) {
 	if f := find(5); f.Count != 20 || !f.AtMost {
 		t.Errorf("%+v", f)
 	}
+	s.Patience = time.Minute
 	store.slow, store.cut = nil, &driver.TruncatedError{}
 	if f := find(5); f.Count != 15 || !f.AtLeast || f.AtMost {
 		t.Errorf("%+v", f)
@@ -149,5 +151,40 @@ func TestFind(t *testing.T) {
 	var c Count
 	if err := s.End(ctx, &c, nil); err == nil || c.Ended() != 0 {
 		t.Errorf("%v, %d ended", err, c.Ended())
+	}
+}
+
+// TestFindAtOnce: the count that is exact and the one that is quick don't wait for each
+// other.
+func TestFindAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := filled(t, 20)
+		s := idle(store)
+		s.Patience = time.Second
+		store.slow = func(q driver.Query) bool {
+			if q.ExpiresFrom.IsZero() {
+				time.Sleep(time.Second)
+				return false
+			}
+			return true
+		}
+		begun := time.Now()
+		if f, err := s.Find(t.Context(), 5); err != nil || f.Count != 20 || !f.AtMost {
+			t.Errorf("%+v %v", f, err)
+		}
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("it takes %v", took)
+		}
+	})
+}
+
+// TestCountPanics: a store that panics while it counts ends no process.
+func TestCountPanics(t *testing.T) {
+	store, _ := filled(t, 20)
+	s := idle(store)
+	s.Patience = time.Minute
+	store.slow = func(driver.Query) bool { panic("a fault of the store") }
+	if f, err := s.Find(t.Context(), 5); err == nil {
+		t.Errorf("%+v", f)
 	}
 }
