@@ -143,7 +143,7 @@ func lifeOf(rec *driver.Record, now time.Time) []event {
 		first, whole := line[0].at, line[n-1].at.Sub(line[0].at)
 		for i := range line {
 			if whole > 0 {
-				line[i].X = int(1000 * line[i].at.Sub(first) / whole)
+				line[i].X = int(1000 * float64(line[i].at.Sub(first)) / float64(whole)) // which no lifetime overflows
 			}
 		}
 	}
