@@ -137,7 +137,7 @@ func countedAt(v *visit) (time.Time, error) {
 	switch {
 	case err != nil || at.After(v.now):
 		return at, bad("The form lacks the time of its count: open the page again. Nothing was ended.")
-	case v.now.Sub(at) > time.Hour:
+	case v.now.Sub(at) > formLasts:
 		return at, bad("The count is more than an hour old: open the page again. Nothing was ended.")
 	}
 	return at, nil

@@ -166,7 +166,12 @@ func (c *Console) reveal(v *visit) error {
 	if err != nil {
 		return err
 	}
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
 	err = c.act(v.Context(), Act{Actor: v.op.Name, Action: ActReveal, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Result: ResultDone})
+	leave()
 	if err != nil {
 		return err
 	}
@@ -190,6 +195,11 @@ func (c *Console) endOne(v *visit) error {
 	if err != nil {
 		return err
 	}
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	// The act goes on, and is told, though the operator's browser hangs up.
 	ctx := context.WithoutCancel(v.Context())
 	act := Act{Actor: v.op.Name, Action: ActEnd, Reason: reason, App: a.App(), ID: rec.ID, Principal: ownerOf(rec), Count: 1, Result: ResultBegun}
