@@ -61,8 +61,15 @@ type Act struct {
 }
 
 // act tells of an act. After an error it must not begin: nothing is done that isn't told.
-// When it is over, the error has been logged.
-func (c *Console) act(ctx context.Context, a Act) error {
+// When it is over, the error has been logged. A panic of the Logger is an error too: it
+// would end the process where a job tells its result.
+func (c *Console) act(ctx context.Context, a Act) (err error) {
+	untold := &complaint{http.StatusServiceUnavailable, "It can't be told", "What operators do is kept by the application, which couldn't do that now. Its log says why. Nothing was done."}
+	defer func() {
+		if recover() != nil { // of what takes the log, so it can't be logged
+			err = untold
+		}
+	}()
 	a.At = c.config.Now()
 	attrs := []any{"action", string(a.Action), "actor", a.Actor, "reason", a.Reason, "app", a.App, "result", string(a.Result), "count", a.Count}
 	if !a.ID.IsZero() {
@@ -83,10 +90,13 @@ func (c *Console) act(ctx context.Context, a Act) error {
 	}
 	if err := c.audit(ctx, a); err != nil {
 		c.config.Logger.ErrorContext(ctx, "cloakroom console: Config.Audit didn't take an act", "action", string(a.Action), "actor", a.Actor, "result", string(a.Result), "error", err)
-		return &complaint{http.StatusServiceUnavailable, "It can't be told", "What operators do is kept by the application, which couldn't do that now. Its log says why. Nothing was done."}
+		return untold
 	}
 	return nil
 }
+
+// auditWithin bounds the time of Config.Audit, for which jobs wait, and Close for them.
+const auditWithin = 10 * time.Second
 
 // audit calls Config.Audit. A panic of it is an error.
 func (c *Console) audit(ctx context.Context, a Act) (err error) {
@@ -95,6 +105,8 @@ func (c *Console) audit(ctx context.Context, a Act) (err error) {
 			err = fmt.Errorf("it panicked: %v", p)
 		}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, auditWithin)
+	defer cancel()
 	return c.config.Audit(ctx, a)
 }
 

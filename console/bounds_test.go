@@ -2,13 +2,19 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/cloakroom-go/cloakroom/console"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -97,13 +103,16 @@ func TestMoreMatchByNow(t *testing.T) {
 func TestForeignLooks(t *testing.T) {
 	r := newRig(t, nil)
 	for _, test := range []struct {
-		site, mode string
-		want       int
+		site, mode, dest string
+		want             int
 	}{
-		{"cross-site", "no-cors", http.StatusForbidden}, {"same-site", "cors", http.StatusForbidden},
-		{"cross-site", "navigate", http.StatusOK}, {"same-origin", "cors", http.StatusOK}, {"none", "navigate", http.StatusOK}, {"", "", http.StatusOK},
+		{"cross-site", "no-cors", "image", http.StatusForbidden}, {"same-site", "cors", "empty", http.StatusForbidden}, {"cross-site", "no-cors", "", http.StatusForbidden},
+		{"cross-site", "navigate", "iframe", http.StatusForbidden}, {"same-site", "navigate", "frame", http.StatusForbidden},
+		{"cross-site", "navigate", "embed", http.StatusForbidden}, {"cross-site", "navigate", "object", http.StatusForbidden},
+		{"cross-site", "navigate", "document", http.StatusOK}, {"cross-site", "navigate", "", http.StatusOK},
+		{"same-origin", "cors", "empty", http.StatusOK}, {"none", "navigate", "document", http.StatusOK}, {"", "", "", http.StatusOK},
 	} {
-		if w := r.do(http.MethodGet, "/sessions", nil, "Sec-Fetch-Site", test.site, "Sec-Fetch-Mode", test.mode); w.Code != test.want {
+		if w := r.do(http.MethodGet, "/sessions", nil, "Sec-Fetch-Site", test.site, "Sec-Fetch-Mode", test.mode, "Sec-Fetch-Dest", test.dest); w.Code != test.want {
 			t.Errorf("%+v: %d", test, w.Code)
 		}
 	}
@@ -153,6 +162,140 @@ func TestFewLookAtOnce(t *testing.T) {
 	}
 	if n := store.most.Load(); n > 4 {
 		t.Errorf("%d searches at once", n)
+	}
+}
+
+// TestManyNews: whoever asks what is new since ever other times leaves the other figures
+// alone.
+func TestManyNews(t *testing.T) {
+	memory := memstore.New(nil)
+	defer memory.Close()
+	store := &slow{Store: memory, hold: make(chan struct{})}
+	r := newRig(t, store)
+	defer close(store.hold)
+	now := time.Now().UnixMilli()
+	var all sync.WaitGroup
+	for i := range 600 {
+		all.Go(func() {
+			path := fmt.Sprintf("/sessions?agent=curl&since=%d", now-int64(i))
+			if w := r.do(http.MethodGet, path, nil, "HX-Request", "true"); w.Code != http.StatusOK {
+				t.Errorf("%s: %d", path, w.Code)
+			}
+		})
+	}
+	all.Wait()
+	r.until("the figures", func() bool { return strings.Contains(text(r.page("/")), "Active 0") })
+	r.lacks(r.page("/health"), "doesn't answer")
+	if n := store.most.Load(); n != 1 {
+		t.Errorf("%d counts of news at once", n)
+	}
+}
+
+// slow is a store whose counts with an agent wait, and which counts those under way.
+type slow struct {
+	*memstore.Store
+	hold        chan struct{}
+	under, most atomic.Int64
+}
+
+func (s *slow) Summarize(ctx context.Context, q driver.Query) (driver.Summary, error) {
+	if q.Agent != "" {
+		if n := s.under.Add(1); n > s.most.Load() {
+			s.most.Store(n)
+		}
+		defer s.under.Add(-1)
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+		}
+	}
+	return s.Store.Summarize(ctx, q)
+}
+
+// clock is a console's clock, in whole milliseconds.
+type clock struct{ ms atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.ms.Store(time.Now().UnixMilli())
+	return c
+}
+
+func (c *clock) now() time.Time      { return time.UnixMilli(c.ms.Load()) }
+func (c *clock) add(d time.Duration) { c.ms.Add(d.Milliseconds()) }
+
+// TestNewsOfLate: what is new is told for a day, also where the newest session is older.
+func TestNewsOfLate(t *testing.T) {
+	clock := newClock()
+	r := newRig(t, nil, func(c *console.Config) { c.Now = clock.now })
+	r.comes(comer{agent: "curl/8"})
+	since := regexp.MustCompile(`since=(\d+)`)
+	ask := func(path string) *httptest.ResponseRecorder {
+		return r.do(http.MethodGet, path, nil, "HX-Request", "true")
+	}
+	clock.add(20 * time.Hour) // it is live still
+	path := "/sessions?" + since.FindString(r.page("/sessions"))
+	if w := ask(path); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "new session") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	clock.add(24 * time.Hour)
+	if w := ask(path); w.Code != http.StatusOK {
+		t.Errorf("a day later: %d %s", w.Code, w.Body)
+	}
+	clock.add(time.Hour)
+	if w := ask(path); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "more than a day ago") {
+		t.Errorf("later still: %d %s", w.Code, w.Body)
+	}
+}
+
+// TestLongFilter: a filter is no longer than what it can match.
+func TestLongFilter(t *testing.T) {
+	r := newRig(t, nil)
+	for _, name := range []string{"agent", "principal", "address", "newer", "older", "used", "idle", "app", "state", "reason", "order"} {
+		for _, page := range []string{"/sessions", "/ending"} {
+			w := r.do(http.MethodGet, page+"?"+name+"="+strings.Repeat("0", 800_000)+"1h", nil)
+			if w.Code != http.StatusBadRequest || !strings.Contains(text(w.Body.String()), "at most 512") {
+				t.Errorf("%s, %s: %d %.300s", page, name, w.Code, text(w.Body.String()))
+			}
+		}
+	}
+	r.page("/sessions?agent=" + strings.Repeat("x", 512))
+}
+
+// TestFormOnce: a form begins one job while it is good, whatever began since.
+func TestFormOnce(t *testing.T) {
+	clock := newClock()
+	r := newRig(t, nil, func(c *console.Config) { c.Now = clock.now })
+	sign := func() url.Values {
+		form := hidden(r.page("/principals?principal=ann"))
+		form.Set("reason", "left the company")
+		return form
+	}
+	form := sign()
+	first := r.post("/principals/sign-out", form)
+	r.result(first)
+	for range 100 {
+		r.result(r.post("/principals/sign-out", sign()))
+	}
+	if w := r.do(http.MethodGet, first, nil); w.Code != http.StatusNotFound {
+		t.Fatalf("the first job is kept: %d", w.Code)
+	}
+	r.comes(comer{principal: "ann"})
+	told := len(r.told())
+	for _, pass := range []time.Duration{0, time.Hour} {
+		clock.add(pass)
+		job := r.post("/principals/sign-out", form)
+		if w := r.do(http.MethodGet, first, nil); job != first || w.Code != http.StatusNotFound || len(r.told()) != told || live(r, "ann") != 1 {
+			t.Errorf("after %v the form begins %s, %d sessions are left", pass, job, live(r, "ann"))
+		}
+	}
+	clock.add(time.Millisecond)
+	if w := r.do(http.MethodPost, "/principals/sign-out", form); w.Code != http.StatusBadRequest {
+		t.Errorf("a form that is too old: %d", w.Code)
+	}
+	r.result(r.post("/principals/sign-out", sign()))
+	if n := live(r, "ann"); n != 0 {
+		t.Errorf("%d sessions are left", n)
 	}
 }
 

@@ -68,7 +68,8 @@ type Config struct {
 	// called in the goroutine that acts, before the act, and of one that ends sessions once
 	// more after it. If it returns an error before, or panics, nothing is done and the
 	// operator learns that. After it, an error is logged. To stop a job goes on in either
-	// case. The Logger is told too. Defaults to nil.
+	// case. Its context ends after 10 seconds: it has to return then, as Close waits for it.
+	// The Logger is told too. Defaults to nil.
 	Audit func(context.Context, Act) error
 
 	// Manager is the application's, if it is in this process: then its configuration is
@@ -107,6 +108,7 @@ type Console struct {
 	pages   *template.Template
 	assets  *assets
 	shared  *shared
+	tidings *shared // what is new, apart: how many figures that are is up to who asks
 	agents  *agent.Reader
 
 	readings readings
@@ -185,8 +187,8 @@ func New(config *Config) (*Console, error) {
 	c := &Console{config: own, path: strings.TrimSuffix(own.Path, "/") + "/"}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.assets = newAssets(c.path, own.Environment, own.Colour)
-	c.shared = &shared{now: own.Now, run: c.run, ctx: c.ctx, room: make(chan struct{}, atOnce), plotting: make(chan struct{}, 1), entries: map[string]*entry{}}
-	c.jobs, c.agents, c.looks = &jobs{}, agent.NewReader(), make(chan struct{}, mostLooks)
+	c.shared, c.tidings = c.newShared(atOnce, mostEntries), c.newShared(1, mostTidings)
+	c.jobs, c.agents, c.looks = &jobs{names: map[string]time.Time{}}, agent.NewReader(), make(chan struct{}, mostLooks)
 	pages, err := c.parse()
 	if err != nil {
 		c.cancel()
@@ -211,10 +213,21 @@ func (c *Console) run(f func()) {
 	}
 }
 
-// Close stops what is under way, which is told as stopped, and waits for it. What was
-// ended stays ended. Requests that come later are answered, but for acts.
+// enter has Close wait for an act, until leave is called. After Close it returns a complaint.
+func (c *Console) enter() (leave func(), err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, &complaint{http.StatusServiceUnavailable, "The console is being stopped", "Nothing was done."}
+	}
+	c.owned.Add(1)
+	return c.owned.Done, nil
+}
+
+// Close stops what is under way, which is told as stopped, and waits for it, and for acts
+// that have begun. What was ended stays ended. Requests that come later are answered, but
+// for acts.
 func (c *Console) Close() error {
-	c.jobs.close()
 	c.cancel()
 	c.mu.Lock()
 	c.closed = true

@@ -19,6 +19,9 @@ import (
 
 // This file is the filter of sessions. It is the address of the page, and what is ended.
 
+// mostText bounds the bytes of a parameter. No principal is longer, and no agent that is kept.
+const mostText = 512
+
 // filter selects an app's sessions.
 type filter struct {
 	admin  *cloakroom.Admin
@@ -52,6 +55,8 @@ func (c *Console) filterOf(v *visit, more ...string) (*filter, error) {
 		case slices.Contains(more, name):
 		case !slices.Contains(names, name):
 			return nil, bad(fmt.Sprintf("There is no parameter %q: there are %s.", name, strings.Join(names, ", ")))
+		case len(text) > mostText:
+			return nil, bad(fmt.Sprintf("The parameter %q has %d bytes: at most %d are allowed.", name, len(text), mostText))
 		case name == "principal" && text != "" && strings.TrimSpace(text) == "":
 			return nil, bad("The principal is blank: leave it out for all.")
 		case text != "":

@@ -48,12 +48,14 @@ func (c *Console) guard(next http.Handler) http.Handler {
 }
 
 // isForeignLook reports whether a page of another site has the browser read something here,
-// as for a picture: that shows it nothing, but would keep the store busy. A link that is
-// followed is none.
+// as for a picture or a frame: that shows it nothing, but would keep the store busy. A link
+// that is followed is none.
 func isForeignLook(r *http.Request) bool {
-	site := r.Header.Get("Sec-Fetch-Site")
-	return (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate" &&
-		(r.Method == http.MethodGet || r.Method == http.MethodHead)
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "cross-site" && site != "same-site" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	dest := r.Header.Get("Sec-Fetch-Dest") // of a frame "iframe"; not all browsers send it
+	return r.Header.Get("Sec-Fetch-Mode") != "navigate" || dest != "" && dest != "document"
 }
 
 // isHost reports whether a request may name the server so. Without Config.Hosts these are

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -21,16 +22,21 @@ import (
 const (
 	mostRunning = 4
 	mostKept    = 100
+	mostNames   = 10_000
 )
+
+// formLasts is how long a form is good. So long the name of its job is known, whatever
+// began since: the form begins it once.
+const formLasts = time.Hour
 
 // running is the state of a job that is under way.
 const running Result = "running"
 
 // jobs are those that this console began, oldest first.
 type jobs struct {
-	mu     sync.Mutex
-	list   []*job
-	closed bool
+	mu    sync.Mutex
+	list  []*job
+	names map[string]time.Time // of those that began of late, also that aren't kept
 }
 
 // job ends sessions.
@@ -104,22 +110,23 @@ func (j *jobs) all() []*job {
 func (j *jobs) add(x *job) (added bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	maps.DeleteFunc(j.names, func(_ string, begun time.Time) bool { return x.Begun.Sub(begun) > formLasts })
+	if _, again := j.names[x.Name]; again {
+		return false, nil
+	}
 	under := 0
 	for _, other := range j.list {
-		if other.Name == x.Name {
-			return false, nil
-		}
 		if other.isRunning() && other.Act.Action == ActEndAll {
 			under++
 		}
 	}
 	switch {
-	case j.closed:
-		return false, &complaint{http.StatusServiceUnavailable, "The console is being stopped", "Nothing was ended."}
+	case len(j.names) >= mostNames:
+		return false, &complaint{http.StatusServiceUnavailable, "Too much of late", fmt.Sprintf("%d jobs began within the last hour. Wait. Nothing was ended.", len(j.names))}
 	case under >= mostRunning && x.Act.Action == ActEndAll: // signing somebody out can't wait
 		return false, &complaint{http.StatusServiceUnavailable, "Too much at once", fmt.Sprintf("%d jobs are under way. Wait until one is over. Nothing was ended.", under)}
 	}
-	j.list = append(j.list, x)
+	j.list, j.names[x.Name] = append(j.list, x), x.Begun
 	for i := 0; len(j.list) > mostKept && i < len(j.list); {
 		if j.list[i].isRunning() {
 			i++
@@ -134,14 +141,8 @@ func (j *jobs) add(x *job) (added bool, err error) {
 func (j *jobs) remove(x *job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	delete(j.names, x.Name)
 	j.list = slices.DeleteFunc(j.list, func(other *job) bool { return other == x })
-}
-
-// close has no job begin any more.
-func (j *jobs) close() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.closed = true
 }
 
 func (x *job) isRunning() bool {
@@ -163,6 +164,11 @@ func (x *job) ask(who string) bool {
 
 // begin begins a job: f ends the sessions.
 func (c *Console) begin(ctx context.Context, x *job, f func(context.Context, *job) (outcome, error)) error {
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	work, cancel := context.WithCancel(c.ctx)
 	x.cancel, x.state, x.left, x.Begun = cancel, running, -1, c.config.Now()
 	x.Act.Job, x.Act.Result = x.Name, ResultBegun

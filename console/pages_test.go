@@ -5,11 +5,14 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/console"
+	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/memstore"
 )
 
@@ -339,5 +342,27 @@ func TestTwoApps(t *testing.T) {
 	r.wants(r.result(r.post("/ending?app=other", form)), "done", "1 of 1 ended")
 	if _, err := r.manager.Admin().Find(t.Context(), here); err != nil {
 		t.Errorf("the other app's session: %v", err)
+	}
+}
+
+// TestLongLife: the moments of the longest life are in their order on its line.
+func TestLongLife(t *testing.T) {
+	store := memstore.New(nil)
+	defer store.Close()
+	now := time.Now().Truncate(time.Millisecond)
+	rec := &driver.Record{
+		ID: driver.NewID(driver.LayoutDay, now), Kind: driver.KindSession, App: "session", Created: now, Seen: now,
+		Expires: now.Add(driver.MaxLifetime / 2), Deadline: now.Add(driver.MaxLifetime),
+	}
+	if _, err := store.Create(t.Context(), rec); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, store)
+	var at []string
+	for _, m := range regexp.MustCompile(`class="tick[^"]*" x1="([^"]*)"`).FindAllStringSubmatch(r.page("/session/"+rec.ID.String()), -1) {
+		at = append(at, m[1])
+	}
+	if !slices.Equal(at, []string{"0", "0", "500", "1000"}) && !slices.Equal(at, []string{"0", "0", "499", "1000"}) {
+		t.Errorf("made, last seen, expires and its deadline are at %v", at)
 	}
 }

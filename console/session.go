@@ -141,7 +141,7 @@ func lifeOf(rec *driver.Record, now time.Time) []event {
 		first, whole := line[0].at, line[n-1].at.Sub(line[0].at)
 		for i := range line {
 			if whole > 0 {
-				line[i].X = int(1000 * line[i].at.Sub(first) / whole)
+				line[i].X = int(1000 * float64(line[i].at.Sub(first)) / float64(whole)) // which no lifetime overflows
 			}
 		}
 	}
@@ -164,7 +164,12 @@ func (c *Console) reveal(v *visit) error {
 	if err != nil {
 		return err
 	}
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
 	err = c.act(v.Context(), Act{Actor: v.op.Name, Action: ActReveal, Reason: reason, App: a.App(), ID: rec.ID, Principal: rec.Principal, Result: ResultBegun})
+	leave()
 	if err != nil {
 		return err
 	}
@@ -188,6 +193,11 @@ func (c *Console) endOne(v *visit) error {
 	if err != nil {
 		return err
 	}
+	leave, err := c.enter()
+	if err != nil {
+		return err
+	}
+	defer leave()
 	// The act goes on, and is told, though the operator's browser hangs up.
 	ctx := context.WithoutCancel(v.Context())
 	act := Act{Actor: v.op.Name, Action: ActEnd, Reason: reason, App: a.App(), ID: rec.ID, Principal: ownerOf(rec), Count: 1, Result: ResultBegun}

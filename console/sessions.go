@@ -101,11 +101,21 @@ func (c *Console) sessions(v *visit) error {
 	// New ones are told where they would stand. Searches may trail, so the newest on the
 	// page counts, not its time.
 	if p.First && f.order() == listing.Newest && f.state() != listing.Ended && f.state() != listing.Expired {
-		p.Since = strconv.FormatInt(newest.UnixMilli()+1, 10)
+		at := newest.UnixMilli() + 1
+		if long := v.now.Add(-mostTrail); newest.Before(long) {
+			at = long.UnixMilli()
+		}
+		p.Since = strconv.FormatInt(at, 10)
 	}
 	c.show(v, http.StatusOK, "sessions", "Sessions", "sessions", p)
 	return nil
 }
+
+// mostTrail is more than searches trail.
+const mostTrail = time.Hour
+
+// mostSince is how long a page tells what is new.
+const mostSince = 24 * time.Hour
 
 // hasEmpty reports whether a form was sent with fields that nobody filled in.
 func hasEmpty(q url.Values) bool {
@@ -187,14 +197,20 @@ func (c *Console) news(v *visit, f *filter, since string) error {
 	if err != nil {
 		return bad("since: " + err.Error())
 	}
+	if v.now.Sub(at) > mostSince+mostTrail {
+		return bad("since is more than a day ago: load the page again.")
+	}
 	q := f.query(v.now)
 	if q.CreatedFrom.Before(at) {
 		q.CreatedFrom = at
 	}
-	got := figureOf(v.Context(), c.shared, "news "+f.String()+" "+since, func(ctx context.Context) (int64, error) {
-		sum, err := c.shared.summarize(ctx, f.admin, q)
+	got := figureOf(v.Context(), c.tidings, f.String()+" "+strconv.FormatInt(at.UnixMilli(), 10), func(ctx context.Context) (int64, error) {
+		sum, err := c.tidings.summarizeSoon(ctx, f.admin, q)
 		return sum.Records, err
 	})
+	if got.Problem != "" { // it isn't told then
+		got.Every = max(got.Every, shortest)
+	}
 	c.show(v, http.StatusOK, "sessions", "", "", &sessionsPage{Filter: f, Since: since, News: got.Value, Every: got.Every})
 	return nil
 }

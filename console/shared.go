@@ -18,8 +18,11 @@ import (
 // share is the part of the time that may go into counting one figure: a tenth.
 const share = 10
 
-// mostEntries bounds the figures that are remembered, of which each waits for its turn.
-const mostEntries = 500
+// The bounds of the figures that are remembered, of which each waits for its turn.
+const (
+	mostEntries = 500
+	mostTidings = 100 // of those that tell what is new
+)
 
 // shortest is the least interval of a figure.
 const shortest = 5 * time.Second
@@ -30,11 +33,16 @@ type shared struct {
 	run func(func())    // in a goroutine that has an owner
 	ctx context.Context //nolint:containedctx // that owner's
 
+	most     int           // entries
 	room     chan struct{} // of the counts that are under way
 	plotting chan struct{} // of the plot that is being counted
 
 	mu      sync.Mutex
 	entries map[string]*entry
+}
+
+func (c *Console) newShared(atOnce, most int) *shared {
+	return &shared{now: c.config.Now, run: c.run, ctx: c.ctx, most: most, room: make(chan struct{}, atOnce), plotting: make(chan struct{}, 1), entries: map[string]*entry{}}
 }
 
 // entry is a figure, or one that is being counted.
@@ -138,7 +146,7 @@ func (s *shared) begin(key string, f func(context.Context) (any, error)) *entry 
 		}
 	}
 	e := &entry{done: make(chan struct{})}
-	if len(s.entries) >= mostEntries {
+	if len(s.entries) >= s.most {
 		e.err = errors.New("too much is counted at once: try again soon")
 		close(e.done)
 		return e

@@ -34,7 +34,7 @@ type consoleCommand struct {
 
 // Help implements kong.HelpProvider.
 func (*consoleCommand) Help() string {
-	return `Serves the operators' page of a store to this machine alone. It prints a link that is good once, for five minutes; Enter prints another. What operators do is told here.
+	return `Serves the operators' page of a store to this machine alone. It prints a link that is good once, for five minutes; Enter prints another. What operators do is told here; what cannot be told is not done.
 
 Without --write nothing is changed.
 
@@ -156,7 +156,7 @@ func newConsoleServer(t *terminal, l net.Listener, config console.Config, what c
 	s := &consoleServer{t: t, base: "http://" + l.Addr().String()}
 	s.gate = onelink.New(l.Addr().String(), time.Now, s.tellEntered)
 	what.Name = operatorName()
-	config.Path, config.Hosts, config.Audit = s.gate.Path(), []string{l.Addr().String()}, s.tellAct
+	config.Path, config.Hosts, config.Audit = s.gate.Path(), []string{onelink.HostOf(l.Addr().String())}, s.tellAct
 	config.Authorize = func(r *http.Request) (console.Operator, error) {
 		if !s.gate.Knows(r) {
 			return console.Operator{}, console.ErrUnauthorized
@@ -240,7 +240,8 @@ func (s *consoleServer) tellEntered() {
 	s.t.say("%s  A browser used the link.", time.Now().Format(time.TimeOnly))
 }
 
-// tellAct tells what an operator does.
+// tellAct tells what an operator does. What can't be told isn't done: an error of writing
+// is returned.
 func (s *consoleServer) tellAct(_ context.Context, a console.Act) error {
 	l := actLine{
 		Type: "act", At: a.At.UTC().Truncate(time.Millisecond), Action: string(a.Action), Actor: a.Actor, Reason: a.Reason, App: a.App,
@@ -259,11 +260,9 @@ func (s *consoleServer) tellAct(_ context.Context, a console.Act) error {
 		l.Error = a.Err.Error()
 	}
 	if s.t.json {
-		s.t.emit(l)
-		return nil
+		return s.t.write(l)
 	}
-	s.t.say("%s  %s%s: %s, %s. %q", a.At.Format(time.TimeOnly), a.Action, human.Printable(what), a.Result, human.Counted(a.Count, "session"), a.Reason)
-	return nil
+	return s.t.print("%s  %s%s: %s, %s. %q", a.At.Format(time.TimeOnly), a.Action, human.Printable(what), a.Result, human.Counted(a.Count, "session"), a.Reason)
 }
 
 // answerEnter prints a new link for each line of the input, until the terminal's context

@@ -38,14 +38,18 @@ func jsonLine(v any) ([]byte, error) {
 }
 
 // emit writes an object as a line. An error of writing is told at the end.
-func (t *terminal) emit(v any) {
+func (t *terminal) emit(v any) { _ = t.write(v) }
+
+// write is emit for what must be told before something is done.
+func (t *terminal) write(v any) error {
 	line, err := jsonLine(v)
 	if err != nil { // a mistake in the object's type
 		t.warn("cloakroom: %v", err)
-		return
+		return err
 	}
 	t.line.clear(t.stderr)
-	_, _ = t.stdout.Write(line)
+	_, err = t.stdout.Write(line)
+	return err
 }
 
 // emitResult writes the last object: whether all is well, the exit code, and the command's

@@ -55,9 +55,13 @@ func (o *output) failed() error {
 }
 
 // say tells people something. An error of writing is told at the end.
-func (t *terminal) say(format string, args ...any) {
+func (t *terminal) say(format string, args ...any) { _ = t.print(format, args...) }
+
+// print is say for what must be told before something is done.
+func (t *terminal) print(format string, args ...any) error {
 	t.line.clear(t.stderr)
-	_, _ = fmt.Fprintf(t.stdout, format+"\n", args...)
+	_, err := fmt.Fprintf(t.stdout, format+"\n", args...)
+	return err
 }
 
 // warn tells people of a problem.

@@ -66,25 +66,57 @@ func (s *Selection) Find(ctx context.Context, sample int) (f Found, err error) {
 }
 
 // count counts the sessions, exactly if that is soon done. Stores have no index for when
-// sessions are over.
+// sessions are over, but for all else of most selections. So both are counted at once.
 func (s *Selection) count(ctx context.Context, f *Found) (driver.Summary, error) {
+	if s.Patience <= 0 {
+		return s.Admin.Summarize(ctx, s.Query)
+	}
 	loose := s.Query
 	loose.ExpiresFrom = time.Time{}
-	const more = 8 // times the patience, for what is left to try
-	for i, q := range []driver.Query{s.Query, loose} {
-		if s.Patience <= 0 {
-			break
-		}
-		bounded, cancel := context.WithTimeout(ctx, s.Patience*time.Duration(1+i*(more-1)))
-		sum, err := s.Admin.Summarize(bounded, q)
-		late := bounded.Err() != nil
-		cancel()
-		if err == nil || !late {
-			f.AtMost = q.ExpiresFrom != s.Query.ExpiresFrom
-			return sum, err
+	const more = 8 // times the patience, for what may have an index
+	exact, rough := s.begin(ctx, s.Query, s.Patience), s.begin(ctx, loose, more*s.Patience)
+	defer rough.stop()
+	defer exact.stop()
+	for _, b := range []*counting{exact, rough} {
+		<-b.done
+		if b.err == nil || !b.late {
+			f.AtMost = b == rough && !s.Query.ExpiresFrom.IsZero()
+			return b.sum, b.err
 		}
 	}
 	return s.Admin.Summarize(ctx, s.Query)
+}
+
+// counting is a count that is under way.
+type counting struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the fields below are known
+	sum    driver.Summary
+	err    error
+	late   bool // it took too long
+}
+
+// begin begins a count that has so much time.
+func (s *Selection) begin(ctx context.Context, q driver.Query, most time.Duration) *counting {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	c := &counting{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		defer func() {
+			if p := recover(); p != nil { // in this goroutine it would end the process
+				c.err = fmt.Errorf("the store panicked: %v", p)
+			}
+		}()
+		c.sum, c.err = s.Admin.Summarize(ctx, q)
+		c.late = ctx.Err() != nil
+	}()
+	return c
+}
+
+// stop ends a count, and waits for its end.
+func (c *counting) stop() {
+	c.cancel()
+	<-c.done
 }
 
 // workers is the number of sessions that are ended at a time, so that a store can gather
@@ -138,8 +170,11 @@ func (s *Selection) feed(ctx context.Context, most int64, found chan<- *driver.R
 				return ctx.Err()
 			}
 		}
-		if cut == nil || cut.After == (driver.Cursor{}) {
+		switch {
+		case cut == nil:
 			return nil
+		case cut.After == (driver.Cursor{}): // the store can't go on from there
+			return cut
 		}
 		q.After = cut.After
 	}

@@ -139,6 +139,7 @@ func TestFind(t *testing.T) {
 	if f := find(5); f.Count != 20 || !f.AtMost {
 		t.Errorf("%+v", f)
 	}
+	s.Patience = time.Minute
 	store.slow, store.cut = nil, &driver.TruncatedError{}
 	if f := find(5); f.Count != 15 || !f.AtLeast || f.AtMost {
 		t.Errorf("%+v", f)
@@ -223,4 +224,39 @@ func (u *unsure) Get(ctx context.Context, id driver.ID) (*driver.Record, error) 
 
 func (u *unsure) Bury(context.Context, driver.ID, driver.Grave, driver.Version) error {
 	return u.bury()
+}
+
+// TestFindAtOnce: the count that is exact and the one that is quick don't wait for each
+// other.
+func TestFindAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := filled(t, 20)
+		s := idle(store)
+		s.Patience = time.Second
+		store.slow = func(q driver.Query) bool {
+			if q.ExpiresFrom.IsZero() {
+				time.Sleep(time.Second)
+				return false
+			}
+			return true
+		}
+		begun := time.Now()
+		if f, err := s.Find(t.Context(), 5); err != nil || f.Count != 20 || !f.AtMost {
+			t.Errorf("%+v %v", f, err)
+		}
+		if took := time.Since(begun); took != time.Second {
+			t.Errorf("it takes %v", took)
+		}
+	})
+}
+
+// TestCountPanics: a store that panics while it counts ends no process.
+func TestCountPanics(t *testing.T) {
+	store, _ := filled(t, 20)
+	s := idle(store)
+	s.Patience = time.Minute
+	store.slow = func(driver.Query) bool { panic("a fault of the store") }
+	if f, err := s.Find(t.Context(), 5); err == nil {
+		t.Errorf("%+v", f)
+	}
 }

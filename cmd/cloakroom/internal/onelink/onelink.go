@@ -9,6 +9,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -28,7 +29,7 @@ const cookieName = "cloakroom-console"
 // Gate has a link at a time, and the browsers that came by one. It is safe for concurrent
 // use.
 type Gate struct {
-	host string // as requests have to name it, with the port
+	host string // as requests have to name it
 	path string // all of it is below this, with a slash at both ends
 	now  func() time.Time
 
@@ -48,8 +49,12 @@ type browser struct {
 // New returns a gate that is reached by a host, which is an address with a port. entered is
 // called when a link is used.
 func New(host string, now func() time.Time, entered func()) *Gate {
-	return &Gate{host: host, path: "/" + random() + "/", now: now, entered: entered}
+	return &Gate{host: HostOf(host), path: "/" + random() + "/", now: now, entered: entered}
 }
+
+// HostOf returns how browsers name an address with a port: without the port that http has
+// anyway.
+func HostOf(addr string) string { return strings.TrimSuffix(addr, ":80") }
 
 // random returns 128 random bits as text.
 func random() string {

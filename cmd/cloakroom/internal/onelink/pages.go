@@ -43,7 +43,7 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		if r.Host != g.host { // a foreign name that was made to point here
+		if HostOf(r.Host) != g.host { // a foreign name that was made to point here
 			show(w, http.StatusMisdirectedRequest, page{Title: "This isn't known by that name", Text: "Open it by the link that was printed in the terminal."})
 			return
 		}
