@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -143,15 +144,9 @@ func (b *browser) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
-		b.fatal(what, err)
+		page, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+		b.t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
 	}
-}
-
-// fatal ends the test, and shows what the page says.
-func (b *browser) fatal(what string, err error) {
-	b.t.Helper()
-	page, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-	b.t.Fatalf("%s: %v; the page says:\n%s", what, err, page)
 }
 
 func (b *browser) visit(url string) {
@@ -178,20 +173,7 @@ func (b *browser) signIn(name string) {
 // wantText waits until an element reads like this.
 func (b *browser) wantText(element, want string) {
 	b.t.Helper()
-	poll := chromedp.PollFunction[chromedp.Void](
-		`(q, want) => { const e = document.querySelector(q); return !!e && e.textContent.trim() === want }`,
-		chromedp.WithPollingArgs(element, want), chromedp.WithPollingTimeout(20*time.Second))
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	for {
-		err := chromedp.Do(ctx, poll)
-		if err == nil {
-			return
-		}
-		if !strings.Contains(err.Error(), "navigated or closed") { // that is the page before, which left while it was asked
-			b.fatal("waiting for "+element+" to read "+want, err)
-		}
-	}
+	b.until(element+" to read "+want, fmt.Sprintf(`document.querySelector(%q)?.textContent.trim() === %q`, element, want))
 }
 
 // noComplaints fails the test if there is anything in the browser's console.

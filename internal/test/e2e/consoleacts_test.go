@@ -124,7 +124,7 @@ func (w *walk) stop() {
 	w.fill("#all-reason", "by mistake")
 	w.fill("#all-typed", "1")
 	w.follow("button.danger", "Ending sessions")
-	w.click("#job form button")
+	w.leave("#job form button")
 	w.awaits("the end of the job", `document.querySelector("#job").textContent.includes("stopped by olga")`)
 	w.s.wantLive(id, true)
 	w.s.wantTold("end-all: olga: stopped: by mistake")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -168,10 +169,8 @@ func (s *consoleSite) told() (all []string) {
 // wantTold checks that an act was told.
 func (s *consoleSite) wantTold(act string) {
 	s.t.Helper()
-	for _, a := range s.told() {
-		if a == act {
-			return
-		}
+	if slices.Contains(s.told(), act) {
+		return
 	}
 	s.t.Errorf("the audit lacks %q: %q", act, s.told())
 }

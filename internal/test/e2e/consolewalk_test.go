@@ -105,7 +105,7 @@ func removeIndices(t *testing.T, engine, index string) {
 		}
 		return string(text)
 	}
-	for _, name := range strings.Fields(call(http.MethodGet, "/_cat/indices/"+index+"-*?h=index")) {
+	for name := range strings.FieldsSeq(call(http.MethodGet, "/_cat/indices/"+index+"-*?h=index")) {
 		call(http.MethodDelete, "/"+name)
 	}
 	call(http.MethodDelete, "/_index_template/"+index+"-*")
@@ -263,7 +263,7 @@ func (w *walk) filters() {
 func (w *walk) filter(fields string) {
 	w.t.Helper()
 	w.open("sessions")
-	for _, f := range strings.Fields(fields) {
+	for f := range strings.FieldsSeq(fields) {
 		name, value, _ := strings.Cut(f, "=")
 		w.fill("#f-"+name, value)
 	}

@@ -126,6 +126,14 @@ func (o *operator) follow(button, page string) {
 	o.wantPage(page)
 }
 
+// leave clicks, and waits for the page that it leads to, whichever that is.
+func (o *operator) leave(button string) {
+	o.t.Helper()
+	evaluate[bool](o.browser, `document.documentElement.dataset.left = "", true`)
+	o.click(button)
+	o.until("the next page", `document.documentElement.dataset.left === undefined && document.readyState === "complete"`)
+}
+
 // rows returns the ids of the sessions in the page's tables.
 func (o *operator) rows() []string {
 	o.t.Helper()
