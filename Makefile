@@ -47,9 +47,10 @@ test-stores:
 test-engines:
 	$(GO) run ./internal/test/e2e/matrix -engines es8 -for 20s
 
-## test-million: the command line and the console on a SQLite file with a million sessions; it takes some minutes
-test-million:
-	CLOAKROOM_TEST_ENGINE=none $(GO) test -count=1 -timeout 1h -run '^TestMillion$$' -v ./cmd/cloakroom -million 1000000
+## test-million: the command line on a SQLite file with a million sessions, and the console on it
+## and on OpenSearch; it takes some minutes
+test-million: deps
+	$(GO) test -count=1 -timeout 1h -run '^TestMillion' -v ./cmd/cloakroom -million 1000000
 
 ## test-security: nginx, with a cache that is set up carelessly, hands no client another's token
 test-security:

@@ -10,19 +10,13 @@ import (
 
 	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/console"
-	"github.com/cloakroom-go/cloakroom/sqlitestore"
 )
 
 // This file measures the operators' console on a store of a million sessions.
 
 // measureConsole loads each page, the overview as long as something is still being counted,
 // and that of sessions with each filter.
-func measureConsole(t *testing.T, path string) {
-	store, err := sqlitestore.Open(t.Context(), path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
+func measureConsole(t *testing.T, store cloakroom.Store) {
 	c, err := console.New(&console.Config{
 		Admins: []*cloakroom.Admin{cloakroom.NewAdmin(store, "session")}, Writable: true,
 		Authorize: func(*http.Request) (console.Operator, error) {

@@ -48,7 +48,14 @@ func millionFile(t *testing.T) string {
 func TestMillion(t *testing.T) {
 	path := millionFile(t)
 	t.Run("commands", func(t *testing.T) { measureCommands(t, path) })
-	t.Run("console", func(t *testing.T) { measureConsole(t, path) })
+	t.Run("console", func(t *testing.T) {
+		store, err := sqlitestore.Open(t.Context(), path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		measureConsole(t, store)
+	})
 }
 
 func measureCommands(t *testing.T, path string) {

@@ -73,7 +73,7 @@ func TestConsoleOnOpenSearch(t *testing.T) {
 	s.comes(shopper{principal: "mila.novak", agent: chromeWindows, address: "203.0.113.24", came: 2 * time.Hour, seen: 4 * time.Minute})
 	w := &walk{operator: s.operator(b), s: s, scripts: true, all: s.records()}
 	w.open("")
-	w.awaits("the figures", `document.querySelectorAll(".plot canvas").length === 4 && document.body.textContent.includes("signed in")`)
+	w.awaits("the figures", `document.body.textContent.includes("used in 1 h") && !document.body.textContent.includes("till being")`) // an engine that is busy may have a plot without its numbers
 	w.one()
 	w.replaced()
 	w.endAll()
