@@ -9,22 +9,32 @@ import (
 // This file is the bounds of what one page may cost the store.
 
 // A store may have no index for a filter. It looks at few sessions in vain at first, and at
-// more while that is quick: an engine takes a second for some thousands, a file far less.
+// more while that is quick: an engine takes a second for some ten thousand, a file far less.
 const (
-	scanFirst = 2_000
-	scanMost  = 100_000
-	scanQuick = 100 * time.Millisecond // four times as much is looked at if it took no longer
+	scanFirst  = 2_000
+	scanMost   = 100_000
+	scanQuick  = 100 * time.Millisecond // four times as much is looked at if it took no longer
+	scanWithin = 400 * time.Millisecond // and if that takes no longer than this
 )
 
 // widening calls f with a bound of the sessions that are looked at in vain, and again with
-// more, as long as f says that it was cut off and was quick.
-func widening(f func(scan int) (cut bool)) {
-	for scan := scanFirst; ; scan = min(4*scan, scanMost) {
-		begun := time.Now()
-		if cut := f(scan); !cut || scan == scanMost || time.Since(begun) > scanQuick {
-			return
+// more, as long as f says that it was cut off and was quick. A look that takes too long is
+// ended, and what the one before it found stands.
+func widening[T any](ctx context.Context, f func(ctx context.Context, scan int) (found T, cut bool, err error)) (T, error) {
+	scan, begun := scanFirst, time.Now()
+	found, cut, err := f(ctx, scan)
+	for cut && scan < scanMost && time.Since(begun) <= scanQuick {
+		scan, begun = min(4*scan, scanMost), time.Now()
+		bounded, cancel := context.WithTimeout(ctx, scanWithin)
+		wider, more, failed := f(bounded, scan)
+		late := bounded.Err() != nil && ctx.Err() == nil
+		cancel()
+		if late && failed != nil {
+			break
 		}
+		found, cut, err = wider, more, failed
 	}
+	return found, err
 }
 
 // mostLooks is the number of searches of pages that are under way together. The visitors

@@ -22,7 +22,7 @@ const sampled = 5
 // The patience to count what is to be ended.
 const (
 	patienceToCount = 200 * time.Millisecond // exactly
-	patienceWithAll = 600 * time.Millisecond // where the store has to look at all sessions
+	patienceWithAll = 300 * time.Millisecond // where the store has to look at all sessions
 )
 
 // endingPage is the data of the page that asks.
@@ -71,10 +71,10 @@ func (c *Console) countToEnd(v *visit, s ending.Selection) (found ending.Found, 
 	}
 	defer leave()
 	s.Patience = patienceToCount
-	widening(func(scan int) bool {
+	found, err = widening(ctx, func(ctx context.Context, scan int) (found ending.Found, cut bool, err error) {
 		s.Query.Scan = scan
 		found, err = s.Find(ctx, sampled)
-		return err == nil && found.AtLeast
+		return found, err == nil && found.AtLeast, err
 	})
 	if err != nil || !found.AtLeast {
 		return found, err

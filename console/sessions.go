@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -136,6 +135,12 @@ func (c *Console) byID(v *visit, text string) error {
 	return c.to(v, "session/"+id.String())
 }
 
+// isCut reports whether an error says that a search was cut off.
+func isCut(err error) bool {
+	_, ok := errors.AsType[*driver.TruncatedError](err)
+	return ok
+}
+
 // fill reads the page. newest is the time from which on sessions aren't on it yet.
 func (c *Console) fill(v *visit, f *filter, p *sessionsPage) (newest time.Time, err error) {
 	q, l := v.URL.Query(), f.list(v.now)
@@ -148,17 +153,14 @@ func (c *Console) fill(v *visit, f *filter, p *sessionsPage) (newest time.Time, 
 		return newest, err
 	}
 	defer leave()
-	var part listing.Page
-	cut := false
-	widening(func(scan int) bool {
+	part, err := widening(ctx, func(ctx context.Context, scan int) (part listing.Page, cut bool, err error) {
 		l.Query.Scan = scan
 		if before != "" {
 			part, err = l.Before(ctx, f.admin, before, pageSize)
 		} else {
 			part, err = l.Of(ctx, f.admin, after, pageSize)
 		}
-		_, cut = errors.AsType[*driver.TruncatedError](err)
-		return cut || err == nil && part.Truncated && len(part.Records) < pageSize
+		return part, isCut(err) || err == nil && part.Truncated && len(part.Records) < pageSize, err
 	})
 	if before == "" && after != "" && l.Order != listing.Seen {
 		part.Back = after
@@ -166,8 +168,8 @@ func (c *Console) fill(v *visit, f *filter, p *sessionsPage) (newest time.Time, 
 	switch {
 	case errors.Is(err, listing.ErrCursor):
 		return newest, bad(err.Error() + ".")
-	case cut:
-		p.Problem = fmt.Sprintf("The store has no index for that, and more than %d sessions would have to be looked at. Choose another order, or select fewer sessions.", l.Query.Scan)
+	case isCut(err):
+		p.Problem = "The store has no index for that, and too many sessions would have to be looked at. Choose another order, or select fewer sessions."
 	case err != nil:
 		return newest, err
 	}

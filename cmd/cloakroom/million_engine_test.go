@@ -12,7 +12,9 @@ import (
 func TestMillionOnEngine(t *testing.T) {
 	path := millionFile(t)
 	e := newEngineStore(t)
-	e.want("copy --from sqlite:"+path+" --to "+e.engine+"/"+e.index, exitOK, "Copied *\nNothing is promised *", "*")
+	if exit, stdout, stderr := command(t, "", "copy", "--from", "sqlite:"+path, "--to", e.engine+"/"+e.index); exit != exitOK {
+		t.Fatal(exit, stdout, stderr)
+	}
 	store := e.open(elasticstore.Config{})
 	e.refresh(store)
 	measureConsole(t, store)
