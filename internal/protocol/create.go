@@ -28,7 +28,7 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 	rec.Writes, rec.WriteIDs = 1, []driver.WriteID{writeID}
 	var t trouble
 	var open []attempt // one attempt stands for all, as they carry the same write id
-	for {
+	for n := 0; ; n++ {
 		saved, err := r.send(ctx, rec)
 		err = t.with(err)
 		switch {
@@ -43,7 +43,7 @@ func (r *Records) Create(ctx context.Context, rec *driver.Record) (*driver.Recor
 		case len(open) == 0: // somebody else was there first
 			return nil, fmt.Errorf("cloakroom: creating %v: %w", rec.ID, driver.ErrGone)
 		}
-		l := r.learnOutcome(ctx, &driver.Record{ID: rec.ID}, open, err)
+		l := r.learnOutcome(ctx, &driver.Record{ID: rec.ID}, open, err, n)
 		switch {
 		case l.verdict == verdictApplied && l.rec != nil:
 			return l.rec, nil

@@ -54,7 +54,8 @@ type flushing struct {
 	// attempt alone.
 	open []attempt
 
-	trouble trouble
+	trouble    trouble
+	unanswered int // writes that weren't answered
 
 	done bool
 	left *driver.Record // the state left, once done; nil: not known
@@ -206,7 +207,10 @@ func (w *flushing) disprove(ctx context.Context) {
 // the state that is there now.
 func (w *flushing) learn(ctx context.Context, cause error) {
 	cause = w.trouble.with(cause)
-	l := w.r.learnOutcome(ctx, w.cur, w.open, cause)
+	l := w.r.learnOutcome(ctx, w.cur, w.open, cause, w.unanswered)
+	if !answered(cause) {
+		w.unanswered++
+	}
 	switch {
 	case l.verdict == verdictApplied:
 		settleOutcomes(w.batch, l.attempts[0].id)

@@ -24,7 +24,7 @@ type learned struct {
 
 // learnOutcome re-reads a record after a write that met a conflict, or wasn't answered,
 // until it knows what became of the attempts. It asks again, backing off, while the store
-// doesn't answer. After a conflict it also asks again, a few times, while it reads the
+// doesn't answer: longer, the more writes weren't answered before. After a conflict it also asks again, a few times, while it reads the
 // same state that the write was made on.
 //
 // A read doesn't prove that an attempt was applied, nor that a grave is there. It may
@@ -32,13 +32,17 @@ type learned struct {
 // state that was read is written once more, at its version. If that is acknowledged, so
 // is the state that it was written over.
 //
-// cause is the error of the last write.
-func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error) learned {
+// cause is the error of the last write, and unanswered the number of writes of this operation
+// before it that weren't answered: a store may answer reads and refuse writes for a while.
+func (r *Records) learnOutcome(ctx context.Context, cur *driver.Record, open []attempt, cause error, unanswered int) learned {
 	unread := learned{state: stateUnread, verdict: verdictUnknown}
 	conflict := answered(cause)
+	if conflict {
+		unanswered = 0
+	}
 	for n := 0; ; n++ {
 		if n > 0 || !conflict {
-			if !backOff(ctx, n) {
+			if !backOff(ctx, n+unanswered) {
 				return unread
 			}
 		}

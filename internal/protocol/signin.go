@@ -125,7 +125,7 @@ func (r *Records) retire(ctx context.Context, in *SignIn) error {
 		case refused(err) && len(t.open) == 0:
 			return errRefused(t.old.ID, err)
 		}
-		l := r.learnOutcome(ctx, t.old, t.open, err)
+		l := r.learnOutcome(ctx, t.old, t.open, err, 0) // below it waits longer each time
 		switch {
 		case l.verdict == verdictApplied:
 			return nil
