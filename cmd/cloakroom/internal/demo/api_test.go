@@ -269,3 +269,21 @@ func TestOutage(t *testing.T) {
 		t.Errorf("the log doesn't tell of the end:\n%s", s.log)
 	}
 }
+
+// TestStoreThatTakesNoWrites: a store that answers reads and refuses writes, as while its
+// sessions move, is told of once, and is back when it takes a write.
+func TestStoreThatTakesNoWrites(t *testing.T) {
+	s := memorySite(t)
+	b := s.browser()
+	b.api("POST", "/api/incr?key=n", 200)
+	s.gate.fenced.Store(true)
+	b.api("POST", "/api/incr?key=n", 503) // which reads and writes again and again
+	if log := s.log.String(); strings.Count(log, "takes no writes") != 1 || strings.Contains(log, "the store is back") {
+		t.Errorf("the log:\n%s", log)
+	}
+	s.gate.fenced.Store(false)
+	b.api("POST", "/api/incr?key=n", 200)
+	if log := s.log.String(); strings.Count(log, "the store is back") != 1 {
+		t.Errorf("the log:\n%s", log)
+	}
+}

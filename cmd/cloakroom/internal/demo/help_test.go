@@ -42,6 +42,7 @@ type site struct {
 type gate struct {
 	cloakroom.Store
 	down    atomic.Bool
+	fenced  atomic.Bool // writes fail
 	corrupt atomic.Bool
 }
 
@@ -68,14 +69,14 @@ func (g *gate) Get(ctx context.Context, id cloakroom.ID) (*driver.Record, error)
 }
 
 func (g *gate) Create(ctx context.Context, r *driver.Record) (driver.Version, error) {
-	if g.down.Load() {
+	if g.down.Load() || g.fenced.Load() {
 		return driver.Version{}, errDown
 	}
 	return g.Store.Create(ctx, r)
 }
 
 func (g *gate) Update(ctx context.Context, r *driver.Record) (driver.Version, error) {
-	if g.down.Load() {
+	if g.down.Load() || g.fenced.Load() {
 		return driver.Version{}, errDown
 	}
 	return g.Store.Update(ctx, r)

@@ -21,7 +21,7 @@ type meter struct {
 	store  cloakroom.Store
 	trace  *trace
 	logger *slog.Logger
-	down   atomic.Bool // the last operation found the store out of reach
+	outage atomic.Int32 // none, ofReads or ofAWrite
 
 	reads, writes, sweeps atomic.Int64
 }
@@ -142,17 +142,31 @@ func (m *meter) begin(ctx context.Context, o op) func(*driver.Record, error) {
 			rec = nil
 		}
 		m.trace.add(o, rec)
-		m.watch(ctx, err)
+		m.watch(ctx, o.write, err)
 	}
 }
 
+// The outages that are known, by what met them.
+const (
+	none     = iota
+	ofReads  // any operation that is answered ends it
+	ofAWrite // a write alone ends it: a store may answer reads, and take no writes for a while
+)
+
 // watch logs that the store is out of reach, and that it is back.
-func (m *meter) watch(ctx context.Context, err error) {
+func (m *meter) watch(ctx context.Context, write bool, err error) {
+	const gone = "the store is out of reach, or takes no writes: requests that need it are answered with 503 until it is back"
 	switch unreachable := isOutage(err); {
 	case unreachable && errors.Is(ctx.Err(), context.Canceled): // the client hung up
-	case unreachable && m.down.CompareAndSwap(false, true):
-		m.logger.ErrorContext(ctx, "the store is out of reach: requests that need it are answered with 503 until it is back", "error", err)
-	case !unreachable && m.down.CompareAndSwap(true, false):
+	case unreachable && write:
+		if m.outage.Swap(ofAWrite) == none {
+			m.logger.ErrorContext(ctx, gone, "error", err)
+		}
+	case unreachable:
+		if m.outage.CompareAndSwap(none, ofReads) {
+			m.logger.ErrorContext(ctx, gone, "error", err)
+		}
+	case m.outage.CompareAndSwap(ofReads, none), write && m.outage.CompareAndSwap(ofAWrite, none):
 		m.logger.InfoContext(ctx, "the store is back")
 	}
 }
