@@ -70,6 +70,9 @@ func (r *revocation) byPrincipal() error {
 	if err != nil {
 		return err
 	}
+	if f.Count == 0 {
+		r.hint()
+	}
 	goOn, err := r.ask(f, fmt.Sprintf(" of %q, and all that the principal is signed in to", r.Principal))
 	if err != nil || !goOn {
 		return err
@@ -91,6 +94,16 @@ func (r *revocation) byPrincipal() error {
 	return r.tell(nil)
 }
 
+// hint notes that another app has sessions, if the app, which nobody chose, has none.
+func (r *revocation) hint() {
+	if r.o.chosen {
+		return
+	}
+	if hint := r.o.otherApps(r.t.ctx); hint != "" {
+		r.t.note("%s", hint)
+	}
+}
+
 // byFilter ends the sessions that flags select, or all.
 func (r *revocation) byFilter() error {
 	f, err := r.look()
@@ -98,9 +111,7 @@ func (r *revocation) byFilter() error {
 		return err
 	}
 	if f.Count == 0 && !f.AtLeast {
-		if hint := r.o.otherApps(r.t.ctx); hint != "" && !r.o.chosen {
-			r.t.note("%s", hint)
-		}
+		r.hint()
 		if !r.t.json {
 			r.t.say("No session is selected. Nothing was ended.")
 		}

@@ -144,11 +144,18 @@ func openError(ctx context.Context, where place.Place, err error) error {
 // close closes the store. What it was opened for is done by then.
 func (o *openedStore) close() { _ = o.Close() }
 
-// otherApps returns a hint for an app that has no sessions: the name of an app that has
-// some, or "".
+// otherApps returns a hint if the app has no live session: the name of an app that has
+// some. Else it returns "".
 func (o *openedStore) otherApps(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	has := false
+	for range o.Search(ctx, driver.Query{App: o.app, Limit: 1}) {
+		has = true // or it can't be asked
+	}
+	if has {
+		return ""
+	}
 	for rec, err := range o.Search(ctx, driver.Query{Limit: 1}) {
 		if err == nil && rec.App != o.app {
 			return fmt.Sprintf("The app %q has no sessions here. There are some of the app %q: --app names it.", o.app, rec.App)
