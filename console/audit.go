@@ -41,8 +41,8 @@ const (
 )
 
 // Act is what an operator did. One that ends sessions is told twice: before, with
-// ResultBegun, and when its result is known. If that is never told, the process ended
-// meanwhile, and all, some or none of it was done. ActReveal and ActStop are told before,
+// ResultBegun, and when its result is known. If that is never told, Config.Audit refused the
+// act, or the process ended meanwhile, and all, some or none of it was done. ActReveal and ActStop are told before,
 // with ResultBegun, and not again: nobody learns whether values arrived, and what came of a
 // job that was to be stopped is the result of that job's act.
 type Act struct {
@@ -57,7 +57,7 @@ type Act struct {
 	Job       string       // the job's name in the address of its page
 	Count     int64        // sessions: at first those that are selected, then those that were ended, -1 if that isn't known
 	Result    Result
-	Err       error // with ResultFailed, ResultPartial and ResultUncertain
+	Err       error // with ResultFailed, ResultPartial and ResultUncertain; encoding/json writes no errors: keep its text
 }
 
 // act tells of an act. After an error it must not begin: nothing is done that isn't told.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,8 +25,7 @@ func TestOtherApps(t *testing.T) {
 		}
 		s := newShop(t, store, app)
 		s.comes(visit{name: "ann", principal: "ann" + app, address: "192.0.2.1", began: time.Minute, seen: time.Minute})
-		s.m.Close()
-		if err := store.Close(); err != nil {
+		if err := errors.Join(s.m.Close(), store.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}
