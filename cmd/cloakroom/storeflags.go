@@ -150,8 +150,11 @@ func (o *openedStore) otherApps(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	has := false
-	for range o.Search(ctx, driver.Query{App: o.app, Limit: 1}) {
-		has = true // or it can't be asked
+	for _, err := range o.Search(ctx, driver.Query{App: o.app, Limit: 1}) {
+		if err != nil {
+			return "" // nothing can be said
+		}
+		has = true
 	}
 	if has {
 		return ""
