@@ -260,3 +260,15 @@ func TestCountPanics(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// TestEndCut: a search that can't go on isn't the end of what is selected.
+func TestEndCut(t *testing.T) {
+	store, _ := filled(t, 20)
+	s := idle(store)
+	store.gone = func(*driver.Record) error { return &driver.TruncatedError{} }
+	var c Count
+	err := s.End(t.Context(), 100, &c, nil)
+	if _, ok := errors.AsType[*driver.TruncatedError](err); !ok {
+		t.Errorf("%v", err)
+	}
+}
