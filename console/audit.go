@@ -117,7 +117,7 @@ func reasonOf(v *visit) (string, error) {
 	at := strings.IndexFunc(reason, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 	switch {
 	case reason == "":
-		return "", bad("Give a reason: it is kept with what is done. Nothing was done.")
+		return "", bad("Give a reason: it is logged with what is done. Nothing was done.")
 	case !utf8.ValidString(reason):
 		return "", bad("The reason isn't UTF-8. Nothing was done.")
 	case at >= 0:

@@ -50,7 +50,7 @@ type event struct {
 
 // find returns the session that a request names, and its app.
 func (c *Console) find(v *visit) (*cloakroom.Admin, *driver.Record, error) {
-	id, err := cloakroom.ParseID(v.PathValue("id"))
+	id, err := driver.ParseID(v.PathValue("id"))
 	if err != nil {
 		return nil, nil, missing("The address has no id of a session: " + err.Error() + ".")
 	}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cloakroom-go/cloakroom"
 	"github.com/cloakroom-go/cloakroom/driver"
 	"github.com/cloakroom-go/cloakroom/internal/listing"
 )
@@ -128,7 +127,7 @@ func hasEmpty(q url.Values) bool {
 
 // byID goes to the session of an id.
 func (c *Console) byID(v *visit, text string) error {
-	id, err := cloakroom.ParseID(text)
+	id, err := driver.ParseID(text)
 	if err != nil {
 		return bad("The id: " + err.Error() + ".")
 	}

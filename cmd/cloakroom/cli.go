@@ -81,7 +81,7 @@ Exit codes:
     3    it is done in part
     4    it found something that needs a remedy
     5    what it was asked for isn't there
-    130  it was interrupted
+    130  it was interrupted; what goes on until then, as demo and console, ends with 0
 
 There may be more in a later version: take any other code for a failure.`
 }
