@@ -222,7 +222,7 @@ func newLoser(t *testing.T, s driver.Store, odds float64) *loser {
 var errLost = fmt.Errorf("no answer: %w", driver.ErrUnavailable)
 
 // fate does a write, and returns its answer.
-func (l *loser) fate(do func() error) error {
+func (l *loser) fate(do func() (driver.Version, error)) (driver.Version, error) {
 	l.mu.Lock()
 	n, wait := 0, l.rand.IntN(50)
 	if l.rand.Float64() < l.odds {
@@ -232,35 +232,34 @@ func (l *loser) fate(do func() error) error {
 	l.fates[n].Add(1)
 	switch n {
 	case 1: // done, and not answered
-		_ = do()
-		return errLost
+		_, _ = do()
+		return driver.Version{}, errLost
 	case 2: // not done
-		return errLost
+		return driver.Version{}, errLost
 	case 3: // done later
 		l.late.Go(func() {
 			time.Sleep(time.Duration(wait) * time.Millisecond)
-			_ = do()
+			_, _ = do()
 		})
-		return errLost
+		return driver.Version{}, errLost
 	case 4: // done twice
-		_ = do()
+		_, _ = do()
 		return do()
 	case 5:
-		return errors.Join(driver.ErrUnavailable, driver.ErrOverloaded)
+		return driver.Version{}, errors.Join(driver.ErrUnavailable, driver.ErrOverloaded)
 	}
 	return do()
 }
 
-func (l *loser) Create(_ context.Context, r *driver.Record) (v driver.Version, err error) {
-	err = l.fate(func() (err error) { v, err = l.Store.Create(context.Background(), r); return err })
-	return v, err
+func (l *loser) Create(_ context.Context, r *driver.Record) (driver.Version, error) {
+	return l.fate(func() (driver.Version, error) { return l.Store.Create(context.Background(), r) })
 }
 
-func (l *loser) Update(_ context.Context, r *driver.Record) (v driver.Version, err error) {
-	err = l.fate(func() (err error) { v, err = l.Store.Update(context.Background(), r); return err })
-	return v, err
+func (l *loser) Update(_ context.Context, r *driver.Record) (driver.Version, error) {
+	return l.fate(func() (driver.Version, error) { return l.Store.Update(context.Background(), r) })
 }
 
 func (l *loser) Bury(_ context.Context, id driver.ID, g driver.Grave, v driver.Version) error {
-	return l.fate(func() error { return l.Store.Bury(context.Background(), id, g, v) })
+	_, err := l.fate(func() (driver.Version, error) { return driver.Version{}, l.Store.Bury(context.Background(), id, g, v) })
+	return err
 }
