@@ -48,8 +48,7 @@ func handMade() operation {
 		name: "hand-made", title: "delete today's index and make one by hand, without the template", hasty: true,
 		do: func(s *stage) {
 			s.call(http.MethodDelete, "/_index_template/"+s.index+"-*", "", http.StatusNotFound)
-			s.call(http.MethodDelete, "/"+s.today(), "")
-			s.call(http.MethodPut, "/"+s.today(), "", http.StatusBadRequest)
+			s.makeByHand(s.today())
 		},
 		mend: func(s *stage) {
 			s.setUp() // or the engine makes it by itself again, at a write
@@ -60,4 +59,22 @@ func handMade() operation {
 			log: []string{"ERROR index"}, report: []string{"index-foreign", "*"}, after: []string{"index-remade|index-lost"},
 		},
 	}
+}
+
+// makeByHand puts an index that was made by hand in the place of one of ours, which a store
+// that notices the loss first makes anew.
+func (s *stage) makeByHand(index string) {
+	for range 100 {
+		s.call(http.MethodDelete, "/"+index, "", http.StatusNotFound)
+		status, answer, err := s.try(http.MethodPut, "/"+index, "")
+		switch {
+		case err != nil:
+			s.Fatalf("making %s by hand: %v", index, err)
+		case status == http.StatusOK:
+			return
+		case status != http.StatusBadRequest:
+			s.Fatalf("making %s by hand: %d %.500s", index, status, answer)
+		}
+	}
+	s.Fatalf("the store made %s anew 100 times before a hand did", index)
 }

@@ -20,7 +20,8 @@ func then(all ...func(s *stage)) func(s *stage) {
 	}
 }
 
-// editTemplate changes our template, if there is one, as an operator does.
+// editTemplate changes our template, if there is one, as an operator does: the other settings
+// stay, or the next index would have a replica that no node can hold.
 func editTemplate(s *stage) {
 	path := "/_index_template/" + s.index + "-periods"
 	var t struct {
@@ -32,9 +33,13 @@ func editTemplate(s *stage) {
 		return
 	}
 	body := t.Templates[0].Template
-	if inner, ok := body["template"].(map[string]any); ok {
-		inner["settings"] = map[string]any{"index": map[string]any{"refresh_interval": "20s", "codec": "best_compression"}}
+	inner, _ := body["template"].(map[string]any)
+	settings, _ := inner["settings"].(map[string]any)
+	index, ok := settings["index"].(map[string]any)
+	if !ok {
+		s.Fatalf("the template has no settings: %v", body)
 	}
+	index["refresh_interval"], index["codec"] = "20s", "best_compression"
 	text, err := json.Marshal(body)
 	if err != nil {
 		s.Fatal(err)
