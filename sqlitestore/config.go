@@ -27,6 +27,13 @@ type Config struct {
 	QueueItems int
 	QueueBytes int
 
+	// CopyBytes bounds the memory of the copies that the Store keeps of records that it
+	// read or wrote lately. Get answers with such a copy if SQLite tells that nobody else
+	// has changed the file, which costs less than reading the record. Each write by
+	// another store or process drops all copies. A negative number means no copies.
+	// Defaults to 32 MiB.
+	CopyBytes int
+
 	// BusyTimeout bounds a save's wait for other processes that write to the file. A
 	// save that waits longer fails with driver.ErrUnavailable and, since nothing was
 	// sent, driver.ErrOverloaded. Defaults to 5 seconds.
@@ -62,6 +69,9 @@ func (c *Config) withDefaults() Config {
 	}
 	if d.QueueBytes <= 0 {
 		d.QueueBytes = 64 << 20
+	}
+	if d.CopyBytes == 0 {
+		d.CopyBytes = 32 << 20
 	}
 	if d.BusyTimeout <= 0 {
 		d.BusyTimeout = 5 * time.Second

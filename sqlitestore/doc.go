@@ -31,6 +31,12 @@
 // process. That includes Search and Summarize. Search reads page by page: its answer may
 // have a write that is made meanwhile, or not.
 //
+// A Store keeps copies of records that it read or wrote lately (Config.CopyBytes). It
+// answers with one only if SQLite tells, after the read has begun, that no other
+// connection has changed the file. A trigger that somebody adds to the file, and that
+// changes other sessions than the one that is written, would go unseen: use
+// Config.CopyBytes = -1 with one.
+//
 // # Concurrency
 //
 // Saves that arrive at the same time share a transaction, and so a sync to the disk

@@ -40,14 +40,14 @@ func (s *Store) Unfence(ctx context.Context) error {
 
 // define runs a statement for each of the triggers, all in one transaction.
 func (s *Store) define(ctx context.Context, name string, sql func(verb, name string) string) error {
-	_, err := s.save(ctx, func(w *writer) (outcome, error) {
+	_, err := s.save(ctx, item{op: func(w *writer) (outcome, error) {
 		for verb, trigger := range fenceTriggers {
 			if err := execute(w.conn, sql(verb, trigger)); err != nil {
 				return outcome{}, err
 			}
 		}
 		return outcome{}, nil
-	}, 0)
+	}})
 	if err != nil {
 		return s.fail(name, driver.ID{}, err)
 	}

@@ -27,6 +27,7 @@ import (
 // answered 1.6 times as fast as with a transaction for each.
 type lookups struct {
 	readers *pool
+	writer  *writer
 	most    int // running at a time
 
 	sizes   figures.Tally[int64] // of transactions, in look-ups
@@ -48,10 +49,10 @@ type lookup struct {
 
 // found is the result of a look-up.
 type found struct {
-	record *driver.Record
-	data   []byte // its values; the caller decodes them
-	ok     bool   // there was a record
-	err    error
+	copy  *kept          // the record, whose values the caller decodes
+	grave *driver.Record // or else a grave's
+	ok    bool           // there was one of them
+	err   error
 }
 
 // turn ends a look-up's waiting.
@@ -69,8 +70,8 @@ const mostTogether = 64
 // errBroken is the answer of look-ups whose shared transaction ended in a panic.
 var errBroken = errors.New("the transaction that it shared broke off")
 
-func newLookups(readers *pool, most int) *lookups {
-	return &lookups{readers: readers, most: most, spare: sync.Pool{New: func() any { return &lookup{turn: make(chan turn, 1)} }}}
+func newLookups(readers *pool, w *writer, most int) *lookups {
+	return &lookups{readers: readers, writer: w, most: most, spare: sync.Pool{New: func() any { return &lookup{turn: make(chan turn, 1)} }}}
 }
 
 // find reads the record of an id.
@@ -140,9 +141,40 @@ func (l *lookups) lead(ctx context.Context, id driver.ID) found {
 	others := l.cut()
 	l.sizes.Add(1 + int64(len(others)))
 	if len(others) == 0 {
-		return r.find(id)
+		return l.alone(r, id)
 	}
-	return r.together(id, others)
+	return l.together(r, id, others)
+}
+
+// alone carries out one look-up.
+func (l *lookups) alone(r *reader, id driver.ID) found {
+	questions := [1]question{{id: id}}
+	l.ask(r, questions[:])
+	defer l.writer.copies.keep(questions[:])
+	return questions[0].find(r)
+}
+
+// ask asks for copies, and leaves those that are current.
+func (l *lookups) ask(r *reader, questions []question) {
+	c := l.writer.copies
+	era, found := c.ask(questions)
+	if found && !r.isCurrent(c, l.writer, era) {
+		for i := range questions {
+			questions[i].copy = nil
+		}
+	}
+}
+
+// find answers the question by its copy, or by the file.
+func (q *question) find(r *reader) found {
+	if q.copy != nil {
+		return found{copy: q.copy, ok: true}
+	}
+	f := r.find(q.id)
+	if f.err == nil {
+		q.answer = f.copy
+	}
+	return f
 }
 
 // cut takes from the queue those that share the leader's transaction.
@@ -168,28 +200,38 @@ func (l *lookups) pass() {
 	w.turn <- leads
 }
 
-// together carries out a look-up and others in one transaction.
-func (r *reader) together(id driver.ID, others []*lookup) found {
+// together carries out a look-up and others, in one transaction if the file must be read.
+func (l *lookups) together(r *reader, id driver.ID, others []*lookup) found {
+	told := 0
 	tell := func(f found) {
-		o := others[0]
-		others = others[1:]
+		o := others[told]
+		told++
 		o.found = f
 		o.turn <- answered
 	}
 	defer func() {
-		for len(others) > 0 { // after a panic
+		for told < len(others) { // after a panic
 			tell(found{err: errBroken})
 		}
 	}()
-	find := r.find
-	if err := run(r.begin); err == nil {
-		defer r.end()
-	} else {
-		find = func(driver.ID) found { return found{err: err} }
+	questions := make([]question, 1+len(others))
+	questions[0].id = id
+	for i, o := range others {
+		questions[1+i].id = o.id
 	}
-	own := find(id)
-	for len(others) > 0 {
-		tell(find(others[0].id))
+	l.ask(r, questions)
+	defer l.writer.copies.keep(questions)
+	find := func(q *question) found { return q.find(r) }
+	if slices.ContainsFunc(questions, func(q question) bool { return q.copy == nil }) {
+		if err := run(r.begin); err == nil {
+			defer r.end()
+		} else {
+			find = func(*question) found { return found{err: err} }
+		}
+	}
+	own := find(&questions[0])
+	for i := range others {
+		tell(find(&questions[1+i]))
 	}
 	return own
 }

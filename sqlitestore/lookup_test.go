@@ -25,7 +25,7 @@ type crowd struct {
 
 func newCrowd(t *testing.T, records []*driver.Record) *crowd {
 	t.Helper()
-	s := openTest(t, &Config{Readers: 1})
+	s := openTest(t, &Config{Readers: 1, CopyBytes: -1}) // reads are of the file
 	s.lookups.most = 1
 	for _, r := range records {
 		var err error

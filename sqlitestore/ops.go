@@ -22,6 +22,7 @@ type statements struct {
 	dig     *sqlite.Stmt // a grave for an id, whatever is there
 	remove  *sqlite.Stmt // a record or grave at a version
 	expire  *sqlite.Stmt // bury a record, for the sweep
+	name    *sqlite.Stmt // read a row's id
 	spare   *sqlite.Stmt // move due: the sweep looks again later
 }
 
@@ -62,6 +63,7 @@ func (s *statements) prepare(c *sqlite.Conn) error {
 			ON CONFLICT (id) DO UPDATE` + setGrave},
 		{&s.remove, `DELETE FROM records WHERE term = ?1 AND seq = ?2`},
 		{&s.expire, `UPDATE records` + setGrave + ` WHERE term = ?1 AND seq = ?2 AND grave IS NULL`},
+		{&s.name, `SELECT id FROM records WHERE term = ?1`},
 		{&s.spare, `UPDATE records SET due = ?3 WHERE term = ?1 AND seq = ?2`},
 	} {
 		var err error

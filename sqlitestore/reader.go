@@ -20,6 +20,7 @@ type reader struct {
 	conn               *sqlite.Conn
 	get, begin, commit *sqlite.Stmt
 	app                string // the app of the record read last
+	own                observer
 }
 
 // openReader opens a connection for reading. Its statements must always be reset: an
@@ -54,6 +55,9 @@ func openReader(path string) (*reader, error) {
 			*p.stmt, err = c.Prepare(p.sql)
 		}
 	}
+	if err == nil {
+		r.own, err = observe(c)
+	}
 	if err != nil {
 		_ = c.Close()
 		return nil, err
@@ -74,16 +78,20 @@ func (r *reader) find(id driver.ID) (f found) {
 	if f.ok, f.err = r.get.Step(); !f.ok || f.err != nil {
 		return found{err: f.err}
 	}
-	f.record, f.data, f.err = scanRow(r.get, id, r.app)
+	rec, data, err := scanRow(r.get, id, r.app)
+	f.err = err
 	switch {
 	case errors.Is(f.err, driver.ErrNewer), errors.Is(f.err, driver.ErrCorrupt):
 		return found{ok: true, err: f.err}
 	case f.err != nil:
 		return found{ok: true, err: fmt.Errorf("%w: %w", driver.ErrCorrupt, f.err)}
 	}
-	if f.record.Grave == nil {
-		r.app = f.record.App
+	if rec.Grave != nil {
+		f.grave = rec
+		return f
 	}
+	r.app = rec.App
+	f.copy = copyOfRow(rec, data)
 	return f
 }
 

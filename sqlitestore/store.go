@@ -49,6 +49,10 @@ type item struct {
 	op    op
 	size  int
 	claim *atomic.Int32 // who has the item; nil: it can't be taken back
+
+	id    driver.ID // of the record that the op writes, and no other; zero: see tells
+	tells bool      // the op tells the copies what it writes; without it, all are dropped
+	copy  *kept     // what a read has after the op; nil: nothing to keep
 }
 
 // The states of an item's claim. Until the item's transaction has begun the caller can
@@ -64,9 +68,9 @@ func (i item) begins() bool {
 	return i.claim == nil || i.claim.CompareAndSwap(waiting, begun) || i.claim.Load() == begun
 }
 
-// save hands an op to the writer, and waits for its outcome.
-func (s *Store) save(ctx context.Context, o op, size int) (outcome, error) {
-	i := item{op: o, size: size, claim: new(atomic.Int32)}
+// save hands an item to the writer, and waits for its outcome.
+func (s *Store) save(ctx context.Context, i item) (outcome, error) {
+	i.claim = new(atomic.Int32)
 	out, err := s.saves.Do(ctx, i)
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 		return out, err
@@ -78,7 +82,7 @@ func (s *Store) save(ctx context.Context, o op, size int) (outcome, error) {
 }
 
 func newStore(path string, cfg Config, w *writer, readers *pool) *Store {
-	s := &Store{path: path, opened: time.Now(), log: cfg.Logger, writer: w, readers: readers, lookups: newLookups(readers, runtime.GOMAXPROCS(0))}
+	s := &Store{path: path, opened: time.Now(), log: cfg.Logger, writer: w, readers: readers, lookups: newLookups(readers, w, runtime.GOMAXPROCS(0))}
 	s.saves = batch.New(batch.Config[item, outcome]{
 		Flush:      w.flush,
 		Size:       func(i item) int { return i.size },
@@ -138,14 +142,14 @@ func (s *Store) get(ctx context.Context, id driver.ID) (*driver.Record, error) {
 		return nil, f.err
 	case !f.ok:
 		return nil, driver.ErrNotFound
-	case f.record.Grave != nil:
-		return f.record, driver.ErrGone
+	case f.grave != nil:
+		return f.grave, driver.ErrGone
 	}
-	var err error
-	if f.record.Values, err = decodeValues(f.data); err != nil {
+	r, err := f.copy.record()
+	if err != nil {
 		return nil, fmt.Errorf("%w: the values: %w", driver.ErrCorrupt, err)
 	}
-	return f.record, nil
+	return r, nil
 }
 
 // Create stores a new record; see driver.Store.
@@ -163,7 +167,11 @@ func (s *Store) write(ctx context.Context, name string, r *driver.Record, change
 	if err != nil {
 		return driver.Version{}, s.fail(name, r.ID, err)
 	}
-	out, err := s.save(ctx, change(w), w.size())
+	i := item{op: change(w), size: w.size(), id: r.ID}
+	if !s.writer.copies.none {
+		i.copy = copyOfWrite(w)
+	}
+	out, err := s.save(ctx, i)
 	if err != nil {
 		return driver.Version{}, s.fail(name, r.ID, err)
 	}
@@ -176,7 +184,7 @@ func (s *Store) Bury(ctx context.Context, id driver.ID, g driver.Grave, v driver
 	if err != nil {
 		err = fmt.Errorf("%w: %w", driver.ErrInvalid, err)
 	} else {
-		_, err = s.save(ctx, bury(id.String(), text, removable(g.Until), v), len(text))
+		_, err = s.save(ctx, item{op: bury(id.String(), text, removable(g.Until), v), size: len(text), id: id})
 	}
 	if err != nil {
 		return s.fail("bury", id, err)

@@ -31,7 +31,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time) (driver.SweepReport, e
 		}
 		var out outcome
 		if err == nil {
-			out, err = s.saves.Do(ctx, item{op: end(list)})
+			out, err = s.saves.Do(ctx, item{op: end(list), tells: true})
 		}
 		if err != nil {
 			return report, s.fail("sweep", driver.ID{}, err)
@@ -131,6 +131,9 @@ func end(list []due) op {
 			case leave:
 				continue
 			}
+			if err := w.tell(d.term); err != nil {
+				return outcome{}, err
+			}
 			s.BindInt64(1, d.term)
 			s.BindInt64(2, d.seq)
 			ok, err := w.change(s)
@@ -143,4 +146,24 @@ func end(list []due) op {
 		}
 		return out, nil
 	}
+}
+
+// tell tells the copies that a row is to be written. Of a row whose id is none there are
+// no copies.
+func (w *writer) tell(term int64) error {
+	if w.copies.none {
+		return nil
+	}
+	s := w.stmts.name
+	s.BindInt64(1, term)
+	there, err := s.Step()
+	if there {
+		if id, err := driver.ParseID(s.ColumnText(0)); err == nil {
+			w.copies.writes(id)
+		}
+	}
+	if resetErr := s.Reset(); err == nil {
+		err = resetErr
+	}
+	return err
 }

@@ -25,6 +25,9 @@ type writer struct {
 	busy  time.Duration
 	stmts statements
 
+	own    own // its lock is that of conn
+	copies *copies
+
 	commits atomic.Int64         // transactions that wrote; for tests
 	sizes   figures.Tally[int64] // of transactions
 	unbegun atomic.Int64         // items of the transaction that is about to begin
@@ -95,8 +98,12 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 	if err != nil {
 		return nil, err
 	}
-	w = &writer{conn: c, path: path, busy: cfg.BusyTimeout}
+	w = &writer{conn: c, path: path, busy: cfg.BusyTimeout, copies: newCopies(cfg.CopyBytes)}
 	try(func() error { return w.stmts.prepare(c) })
+	try(func() (err error) {
+		w.own.observer, err = observe(c)
+		return err
+	})
 	try(func() (err error) {
 		w.file, err = os.Stat(path)
 		return err
@@ -107,6 +114,8 @@ func openWriter(ctx context.Context, path string, cfg Config) (w *writer, err er
 // flush carries out a batch in one transaction. If an item breaks the transaction, each
 // item gets a transaction of its own, so that only that item fails.
 func (w *writer) flush(ctx context.Context, ops []item) []batch.Result[outcome] {
+	w.own.Lock()
+	defer w.own.Unlock()
 	results := make([]batch.Result[outcome], len(ops))
 	end := time.Now().Add(w.busy)
 	if w.transaction(ctx, end, ops, results) {
@@ -134,6 +143,16 @@ func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, res
 		giveAll(results, err)
 		return true
 	}
+	if !w.copies.none {
+		w.copies.begin(ops, w.own.unchanged())
+	}
+	done := false
+	defer func() {
+		if !done {
+			w.own.sure = false
+			w.copies.failed()
+		}
+	}()
 	wrote := false
 	for i, o := range ops {
 		if !o.begins() {
@@ -146,16 +165,20 @@ func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, res
 		case err == nil:
 			wrote = true
 		case !isTold(err):
+			w.copies.release()
 			giveAll(results, fmt.Errorf("nothing was written: %w", errors.Join(err, w.rollback())))
 			return false
 		}
 		results[i].Err = err
 	}
+	w.copies.release()
 	if err := run(w.stmts.commit); err != nil {
 		// Even so the commit may be on the disk, and be found there after a crash.
 		giveAll(results, fmt.Errorf("the commit failed, its outcome is unknown: %w", errors.Join(err, w.rollback())))
 		return true
 	}
+	done = true
+	w.copies.committed(ops, results)
 	if wrote {
 		w.commits.Add(1)
 	}
