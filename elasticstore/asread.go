@@ -2,6 +2,7 @@ package elasticstore
 
 import (
 	"bytes"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -33,26 +34,43 @@ func listReadsAsIs(l driver.ValueList) bool {
 	return true
 }
 
-// asRead returns a record as a read at v would. It shares the lists that nobody changes,
-// but not the values' bytes: they may be part of an older and larger whole, which the
-// copy would keep in memory without counting it.
+// asRead returns a record as a read at v would. It shares no memory with r but the names
+// of values and of the app. What r points to may be a part of something larger: a
+// verifier of the whole record that was read before, a principal of a form that was
+// sent. The copy would keep all that in memory without counting it.
 func asRead(r *driver.Record, v driver.Version) *driver.Record {
-	c := *r
+	keep := &room{rec: *r}
+	c := &keep.rec
 	c.Version = v
 	for _, t := range []*time.Time{&c.Created, &c.Authenticated, &c.Seen, &c.Expires, &c.Deadline, &c.PreviousEnds} {
 		*t = time.UnixMilli(t.UnixMilli()).UTC()
 	}
-	if len(c.Verifier) == 0 {
-		c.Verifier = nil
+	c.Verifier, c.Previous, c.WriteIDs = nil, nil, nil // as empty ones are read
+	if len(r.Verifier) > 0 {
+		c.Verifier = append(keep.verifier[:0], r.Verifier...)
 	}
-	if len(c.Previous) == 0 {
-		c.Previous = nil
+	if len(r.Previous) > 0 {
+		c.Previous = bytes.Clone(r.Previous)
 	}
-	if len(c.WriteIDs) == 0 {
-		c.WriteIDs = nil
+	if len(r.WriteIDs) > 0 {
+		c.WriteIDs = append(keep.writeIDs[:0], r.WriteIDs...)
 	}
+	c.Principal, c.Client = ownTexts(r.Principal, r.Client)
 	c.Values, c.Extra = packed(r.Values), packed(r.Extra)
-	return &c
+	return c
+}
+
+// ownTexts returns copies of these texts, in one piece of memory. (A sum of strings is one of
+// them itself if the others are empty.)
+func ownTexts(principal string, client driver.Client) (string, driver.Client) {
+	var b strings.Builder
+	b.Grow(len(principal) + len(client.Address) + len(client.UserAgent))
+	b.WriteString(principal)
+	b.WriteString(client.Address)
+	b.WriteString(client.UserAgent)
+	all := b.String()
+	address := len(principal) + len(client.Address)
+	return all[:len(principal)], driver.Client{Address: all[len(principal):address], UserAgent: all[address:]}
 }
 
 // packed returns a list whose values are in one piece of memory; nil if it is empty.

@@ -2,10 +2,15 @@ package elasticstore
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
+	"unsafe"
+	"weak"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -35,7 +40,7 @@ func anyRecord(r *rand.Rand) *driver.Record {
 		App: text(), Principal: text(), Created: when(), Authenticated: when(), Seen: when(), Expires: when(), Deadline: when(),
 		Verifier: bytes(), Previous: bytes(), PreviousEnds: when(), Persistent: r.IntN(2) == 0,
 		Client: driver.Client{Address: text(), UserAgent: text() + oneOf(r, "", "\xff", "🧥")},
-		Writes: oneOf[uint64](r, 0, 1, 1<<40), WriteIDs: oneOf(r, nil, []driver.WriteID{}, make([]driver.WriteID, r.IntN(driver.MaxWriteIDs*9))),
+		Writes: oneOf[uint64](r, 0, 1, 1<<40, math.MaxUint64), WriteIDs: oneOf(r, nil, []driver.WriteID{}, make([]driver.WriteID, r.IntN(driver.MaxWriteIDs*9))),
 		Values: list(), Extra: list(), Version: driver.Version{Term: 3, Seq: 4},
 	}
 	if r.IntN(8) == 0 {
@@ -90,6 +95,41 @@ func TestCopiesShareNoBytes(t *testing.T) {
 	_ = append(got.Values[0].JSON, '9')
 	if string(got.Values.Get("b")) != `2` {
 		t.Errorf("a value grew into the next: %s", got.Values.Get("b"))
+	}
+}
+
+// TestCopiesKeepNothingElse: the copy of a write holds in memory neither the record that
+// was read before it, in which the verifier and the write ids are, nor the whole of which
+// an application's principal is a part.
+func TestCopiesKeepNothingElse(t *testing.T) {
+	t.Parallel()
+	rec := session(driver.LayoutDay, time.Now().UTC().Truncate(time.Millisecond))
+	document, err := encodeRecord(rec, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCopies(1 << 20)
+	before, form := func() (weak.Pointer[driver.Record], weak.Pointer[byte]) {
+		read, err := decode(rec.ID, document, driver.Version{Term: 1, Seq: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := strings.Repeat("bob", 1<<16)
+		next := *read
+		next.Principal, next.Client = form[:3], driver.Client{} // the only text
+		c.wrote(&write{id: rec.ID}, driver.Version{Term: 1, Seq: 2}, &next)
+		return weak.Make(read), weak.Make(unsafe.StringData(form))
+	}()
+	runtime.GC()
+	runtime.GC()
+	if before.Value() != nil {
+		t.Error("the copy holds the record that was read before")
+	}
+	if form.Value() != nil {
+		t.Error("the copy holds the text of which the principal is a part")
+	}
+	if got, err := c.of(rec.ID).record(rec.ID); err != nil || got.Principal != "bob" || len(got.Verifier) == 0 || len(got.WriteIDs) == 0 {
+		t.Errorf("the copy is %+v, %v", got, err)
 	}
 }
 
