@@ -32,7 +32,7 @@ func packed(t testing.TB, config *cloakroom.Config) (r *rush, letGo func()) {
 		defer tick.Stop()
 		for n := range int(span / (each / 2)) {
 			<-tick.C
-			came.Go(func() { r.guests[n%len(r.guests)].do(look) })
+			came.Go(func() { r.guests[n%len(r.guests)].do(visit) })
 		}
 	})
 	time.Sleep(span / 2) // until the store's rate is known; in a bubble, but for the benchmark
@@ -134,11 +134,35 @@ func TestI8_NotRefusedEarly(t *testing.T) {
 		if w := r.ask("/untouched", r.guests[0], &called); w.Code != 503 {
 			t.Errorf("a page that doesn't use its session, and isn't exempt, is answered with %d", w.Code)
 		}
+		outer := r.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			req.URL.Path = "/"
+			r.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "inside") })).ServeHTTP(w, req)
+		}))
+		req, w := r.guests[0].request(t.Context()), httptest.NewRecorder()
+		req.URL.Path = "/late"
+		if outer.ServeHTTP(w, req); w.Code != 200 {
+			t.Errorf("a route that is inside of an exempt Handler is answered with %d", w.Code)
+		}
 		letGo()
 		if w := r.ask("/", r.guests[0], &called); w.Code != 200 {
 			t.Errorf("after the rush: %d %s", w.Code, w.Body)
 		}
-		r.check()
+	})
+}
+
+// TestI8_NotRefusedEarlyWithCacheFor: memory may have the session, at no cost to the store.
+func TestI8_NotRefusedEarlyWithCacheFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		asked := 0
+		r, letGo := packed(t, &cloakroom.Config{CacheFor: time.Hour, IdleTimeout: 2 * time.Hour, RefuseEarly: func(*http.Request) bool {
+			asked++
+			return true
+		}})
+		defer letGo()
+		called := 0
+		if w := r.ask("/untouched", r.guests[0], &called); w.Code != 200 || asked != 0 {
+			t.Errorf("it was answered with %d, and RefuseEarly was called %d times", w.Code, asked)
+		}
 	})
 }
 
@@ -148,7 +172,7 @@ func TestRefusalAllocations(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, letGo := packed(t, &cloakroom.Config{RefuseEarly: early})
 		defer letGo()
-		for path, most := range map[string]float64{"/": 0, "/late": 3} { // 3: see TestRequestAllocations
+		for path, most := range map[string]float64{"/": 0, "/late": 1} {
 			before := r.m.Figures().TurnedDown
 			n := testing.AllocsPerRun(100, r.refusal(path))
 			if refused := r.m.Figures().TurnedDown - before; refused != 101 {
