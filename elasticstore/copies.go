@@ -37,7 +37,7 @@ type kept struct {
 	version driver.Version // the engine's
 	stale   bool           // the next read is to be a full one; under copies.mu
 
-	read     sync.Once // decodes a written document at its first use
+	read     sync.Once // decodes a written document at its first use, if rec isn't there
 	document []byte
 	rec      *driver.Record
 	err      error
@@ -69,9 +69,15 @@ func (c *copies) of(id driver.ID) *kept {
 	return nil
 }
 
-// wrote keeps the document of an acknowledged write.
-func (c *copies) wrote(w *write, v driver.Version) {
-	if !c.none {
+// wrote keeps what an acknowledged write wrote: the record itself if it is given and
+// reads as it is, else the document, which its first read decodes.
+func (c *copies) wrote(w *write, v driver.Version, r *driver.Record) {
+	switch {
+	case c.none:
+	case r != nil && readsAsIs(r):
+		rec := asRead(r, v)
+		c.keep(w.id, &kept{version: v, rec: rec}, sizeOf(rec), false)
+	default:
 		c.keep(w.id, &kept{version: v, document: bytes.Clone(w.document)}, lru.LeastBytes+len(w.document), false)
 	}
 }

@@ -210,7 +210,7 @@ func TestCopiesAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newCopies(64 << 10)
 	for range 200 {
-		c.wrote(&write{id: driver.NewID(driver.LayoutDay, time.Now()), document: make([]byte, 1000)}, driver.Version{Term: 1, Seq: 1})
+		c.wrote(&write{id: driver.NewID(driver.LayoutDay, time.Now()), document: make([]byte, 1000)}, driver.Version{Term: 1, Seq: 1}, nil)
 		c.found(session(driver.LayoutDay, time.Now()))
 	}
 	if n := c.all.Bytes(); n > 64<<10 || n < 60<<10 || c.all.Len() > 50 {

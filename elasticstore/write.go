@@ -159,7 +159,7 @@ func (s *Store) carryOut(ctx context.Context, p *place, w *write, deadline time.
 		}
 		v, err := s.writes.Do(ctx, c.w)
 		if err == nil {
-			s.copies.wrote(c.w, v)
+			s.copies.wrote(c.w, v, c.r)
 			return written{version: v}
 		}
 		if moved, ok := errors.AsType[*movedError](err); ok {
