@@ -40,8 +40,9 @@ type copies struct {
 // kept is the copy of a record. Its first reader decodes the values.
 type kept struct {
 	rec   *driver.Record
-	data  []byte
-	extra []byte // nil: rec has it already
+	data  []byte // the values as they were read; nil: see text
+	text  string // the values as they were written
+	extra string // as it was written; "": rec has it already
 	size  int
 
 	once sync.Once
@@ -51,10 +52,13 @@ type kept struct {
 // record returns the record, which nobody may change.
 func (k *kept) record() (*driver.Record, error) {
 	k.once.Do(func() {
-		if k.rec.Values, k.err = decodeValues(k.data); k.err == nil && k.extra != nil {
-			k.rec.Extra, k.err = decodeValues(k.extra)
+		if k.data == nil {
+			k.data = []byte(k.text)
 		}
-		k.data, k.extra = nil, nil
+		if k.rec.Values, k.err = decodeValues(k.data); k.err == nil && k.extra != "" {
+			k.rec.Extra, k.err = decodeValues([]byte(k.extra))
+		}
+		k.data, k.text, k.extra = nil, "", ""
 	})
 	return k.rec, k.err
 }
@@ -256,12 +260,7 @@ func copyOfWrite(w *row) *kept {
 	c.Previous = append([]byte(nil), c.Previous...)
 	c.WriteIDs = append([]driver.WriteID(nil), c.WriteIDs...)
 	c.Values, c.Extra = nil, nil
-	k := &kept{rec: &c, data: []byte(w.data)}
-	if w.extra != "" {
-		k.extra = []byte(w.extra)
-	}
-	k.size = lru.LeastBytes + w.rec.Size() + w.size()
-	return k
+	return &kept{rec: &c, text: w.data, extra: w.extra, size: lru.LeastBytes + w.rec.Size() + w.size()}
 }
 
 // plainText reports whether SQLite is sure to give a text back as it is.

@@ -343,7 +343,7 @@ func TestColumnsOfALaterVersion(t *testing.T) {
 // TestNewerRows: a row of a newer format need not resemble anything that this version
 // knows.
 func TestNewerRows(t *testing.T) {
-	s := openTest(t, nil)
+	s := openTest(t, &Config{CopyBytes: -1}) // which don't see what the writer's own connection is made to do
 	for _, edit := range []string{
 		`kind = 'robot'`, `revs = 'hello'`, `data = 'hello'`, `data = '[1]', revs = 'x', kind = 'robot', verifier = NULL`,
 	} {
