@@ -41,6 +41,12 @@ func openSQLite(b *Bench, n int) (*records, error) {
 	return fill(b, store, n, time.Now())
 }
 
+// ourSettings are those of our store's writer, which all of SQLite's peers have too.
+var ourSettings = []string{
+	"synchronous = FULL", "trusted_schema = 0", "temp_store = MEMORY", "cache_size = -32000", "secure_delete = FAST", "wal_autocheckpoint = 2000",
+	"journal_size_limit = 16777216",
+}
+
 // bare is SQLite alone with the rows of a store: one connection, prepared statements and
 // parameters. It is the bound of our store, reached if the store did nothing but
 // SQLite's work.
@@ -87,10 +93,7 @@ func openBare(b *Bench, n int) (*bare, error) {
 		return nil, err
 	}
 	b.Cleanup(s.conn.Close)
-	for _, setting := range []string{ // the store's own settings
-		"synchronous = FULL", "trusted_schema = 0", "temp_store = MEMORY", "cache_size = -32000", "secure_delete = FAST", "wal_autocheckpoint = 2000",
-		"journal_size_limit = 16777216",
-	} {
+	for _, setting := range ourSettings {
 		if err := sqlitex.ExecuteTransient(s.conn, "PRAGMA "+setting, nil); err != nil {
 			return nil, err
 		}

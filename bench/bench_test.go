@@ -145,11 +145,11 @@ func TestTurns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(order); got != "[a b c a b c]" || closed != 1 {
+	if got := fmt.Sprint(order); got != "[a b c b c a]" || closed != 1 {
 		t.Errorf("turns %s, cleaned up %d times", got, closed)
 	}
-	// The bests of b and c are 2 and 5; ours are 1 and 4.
-	if v, err := o.values(c.Rows[0]); err != nil || fmt.Sprint(v) != "[2 1.25]" {
+	// The bests of b and c are 2 and 4; ours are 1 and 6, since a comes last in the second turn.
+	if v, err := o.values(c.Rows[0]); err != nil || fmt.Sprint(v) != "[2 0.6666666666666666]" {
 		t.Errorf("ratios %v, %v", v, err)
 	}
 }

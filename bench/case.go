@@ -155,6 +155,9 @@ type Bench struct {
 	hurry time.Time // after this time no further rounds begin; zero: never
 	log   *slog.Logger
 
+	warming bool     // rounds are short
+	watched *process // the engine's, in cases that need it
+
 	mu    sync.Mutex
 	clean []func() error
 }
@@ -184,8 +187,11 @@ func (b *Bench) size(full, quick int) int {
 
 // span returns the time of a round.
 func (b *Bench) span() time.Duration {
-	if b.quick {
+	switch {
+	case b.quick:
 		return 30 * time.Millisecond
+	case b.warming:
+		return time.Second
 	}
 	return 2 * time.Second
 }
@@ -220,8 +226,9 @@ type Outcome struct {
 	Rounds []map[string]Result // by side
 }
 
-// run measures a case: A B A B and so on, so that a disturbance of the machine hits all
-// sides alike. Wrong results are errors.
+// run measures a case: A B C, B C A and so on, so that a disturbance of the machine hits
+// all sides alike, and no side always comes after the same other one, or first. Wrong
+// results are errors.
 func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 	defer func() {
 		err = errors.Join(err, b.close())
@@ -229,6 +236,11 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 			err = fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}()
+	if slices.Contains(c.Needs, needEngine) {
+		if err := b.watchEngine(); err != nil {
+			return nil, err
+		}
+	}
 	sides, err := c.Setup(b)
 	if err != nil {
 		return nil, err
@@ -245,7 +257,7 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 			b.log.Warn("no time is left for further rounds", "case", c.Name, "rounds", i)
 			break
 		}
-		round, err := c.round(b, sides, strconv.Itoa(i+1))
+		round, err := c.round(b, sides, i, strconv.Itoa(i+1))
 		if err != nil {
 			return nil, err
 		}
@@ -267,16 +279,21 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 	return o, nil
 }
 
-// round measures each side once.
-func (c Case) round(b *Bench, sides []Side, name string) (map[string]Result, error) {
+// round measures each side once, from the first'th on.
+func (c Case) round(b *Bench, sides []Side, first int, name string) (map[string]Result, error) {
 	round := map[string]Result{}
-	for _, s := range sides {
+	first %= max(1, len(sides))
+	for _, s := range slices.Concat(sides[first:], sides[:first]) {
 		if s.Prepare != nil {
 			if err := s.Prepare(b); err != nil {
 				return nil, fmt.Errorf("%s: preparing: %w", s.Name, err)
 			}
 		}
+		before := b.busy()
 		r, err := s.Round(b)
+		if err == nil {
+			r.add(before, b.busy())
+		}
 		if err == nil && r.N < 1 {
 			err = errors.New("not one operation was done")
 		}
@@ -289,13 +306,16 @@ func (c Case) round(b *Bench, sides []Side, name string) (map[string]Result, err
 	return round, nil
 }
 
-// warmUp runs rounds that don't count, in which the engine compiles code that is used
-// much, and caches fill. It goes on while the sides together get a tenth faster, and
-// returns the number of rounds.
+// warmUp runs short rounds that don't count, in which the engine compiles code that is
+// used much, and caches fill. It goes on while the sides together get a tenth faster, or
+// the engine's compiler is at work, and returns the number of rounds.
 func (c Case) warmUp(b *Bench, sides []Side) (rounds int, err error) {
+	b.warming = true
+	defer func() { b.warming = false }()
 	least := math.Inf(1)
 	for range min(c.Warm, b.size(c.Warm, 1)) {
-		round, err := c.round(b, sides, "warm-up")
+		before := b.busy()
+		round, err := c.round(b, sides, rounds, "warm-up")
 		if err != nil {
 			return rounds, err
 		}
@@ -304,10 +324,10 @@ func (c Case) warmUp(b *Bench, sides []Side) (rounds int, err error) {
 		for _, r := range round {
 			sum += r.Metrics[perOp]
 		}
-		if sum > 0.9*least || b.late() {
+		if sum > 0.9*least && !compiles(before, b.busy()) || b.late() {
 			break
 		}
-		least = sum
+		least = min(least, sum)
 	}
 	return rounds, nil
 }

@@ -30,7 +30,7 @@ func httpCases() []Case {
 				row("full HTTP read and write, SQLite, against scs + SQLite, 1 connection", "scs+sqlite-1conn", untold, untold),
 				row("full HTTP read and write, SQLite, against scs + SQLite, 8 connections", "scs+sqlite-8conn", untold, untold),
 				row("full HTTP read and write, SQLite, against gorilla with cookies (nothing is stored)", "gorilla+cookie", untold, untold),
-				row("full HTTP read and write, SQLite, against fiber in memory", "fiber", untold, untold),
+				row("full HTTP read and write, SQLite, against fiber in memory", "fiber", at(0.75), at(0.65)),
 			},
 			Setup: func(b *Bench) ([]Side, error) { return clients(b, b.size(clientsAtOnce, 8), pageVisit, peers...) },
 		},
@@ -80,7 +80,7 @@ func httpEngineCases() []Case {
 			Rows: []Row{
 				{
 					What: "full HTTP read and write on OpenSearch, against one operation per request (is_lazy 1)", Unit: perSec, Kind: More,
-					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-lazy"}, Goal: at(3.5), Least: at(2.5),
+					Ours: []string{"cloakroom+opensearch"}, Peers: []string{"plain-lazy"}, Goal: at(2.3), Least: at(1.9),
 				},
 				{
 					What: "full HTTP read and write on OpenSearch, against is_lazy 0 (five gets and one set)", Unit: perSec, Kind: More,

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"time"
 )
 
 // This file is the application on sessions as Dancer::Session::ElasticSearch keeps
@@ -32,6 +33,10 @@ type plainValues struct {
 	Lang   string `json:"lang"`
 	Theme  string `json:"theme"`
 	CSRF   string `json:"csrf"`
+
+	// Deadline is the one field that the index has a tree of, so that expired sessions can
+	// be found. Each write moves it on.
+	Deadline int64 `json:"deadline"`
 }
 
 func plainSite(eager bool) func(*Bench) (*site, error) {
@@ -72,6 +77,7 @@ func (p plain) retrieve(ctx context.Context, id string) (*plainValues, error) {
 }
 
 func (p plain) flush(ctx context.Context, id string, v *plainValues) error {
+	v.Deadline = time.Now().Add(30 * 24 * time.Hour).UnixMilli()
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@
 //
 // It starts its services on loopback and ends them: Redis and PostgreSQL, which it
 // installs from Debian's packages if it may, and OpenSearch. It measures all sides in
-// one run, in turns (A B A B and so on). At its end each case checks that all its writes
+// one run, in turns (A B C, B C A and so on). At its end each case checks that all its writes
 // are there: a fast answer that is wrong is an error. It writes benchmarks.md, the raw
 // results in Go's benchmark format (for benchstat) and the plots.
 package main

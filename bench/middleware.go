@@ -32,13 +32,13 @@ func middlewareCases() []Case {
 		{
 			Name:  "middleware/read",
 			About: "The handler reads two of the session's five values.",
-			Rows:  []Row{speed("session read, against scs memstore: time", at(12), at(8)), lean("session read", at(10))},
+			Rows:  []Row{speed("session read, against scs memstore: time", at(10), at(8)), lean("session read", at(10))},
 			Setup: inProcess(pageRead),
 		},
 		{
 			Name:  "middleware/write",
 			About: "The handler reads two values and changes one.",
-			Rows:  []Row{speed("session read and written, against scs memstore: time", at(10), at(7)), lean("session read and written", at(20))},
+			Rows:  []Row{speed("session read and written, against scs memstore: time", at(9), at(7)), lean("session read and written", at(20))},
 			Setup: inProcess(pageVisit),
 		},
 		{

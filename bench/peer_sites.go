@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"github.com/alexedwards/scs/sqlite3store"
 	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/gorilla/sessions"
-	_ "github.com/mattn/go-sqlite3" // the driver that the store's own page uses
 
 	ourmem "github.com/cloakroom-go/cloakroom/memstore"
 )
@@ -53,30 +51,22 @@ func scsSQLiteSite(connections int) func(b *Bench) (*site, error) {
 		if err != nil {
 			return nil, err
 		}
-		db, err := sql.Open("sqlite3", "file:"+filepath.Join(dir, "scs.db")+"?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=10000&_txlock=immediate")
+		db, err := openTuned("file:" + filepath.Join(dir, "scs.db") + "?_journal_mode=WAL&_busy_timeout=10000&_txlock=immediate")
 		if err != nil {
 			return nil, err
 		}
 		b.Cleanup(db.Close)
 		db.SetMaxOpenConns(connections)
 		db.SetMaxIdleConns(connections)
-		var mode string
-		var sync int
-		if err := db.QueryRowContext(b, "PRAGMA journal_mode").Scan(&mode); err != nil {
-			return nil, fmt.Errorf("go-sqlite3, which needs cgo and a C compiler: %w", err)
-		}
-		if err := db.QueryRowContext(b, "PRAGMA synchronous").Scan(&sync); err != nil {
+		if err := tuned(b, db); err != nil {
 			return nil, err
-		}
-		if mode != "wal" || sync != 2 {
-			return nil, fmt.Errorf("journal_mode is %q and synchronous %d, in place of wal and 2", mode, sync)
 		}
 		if _, err := db.ExecContext(b, `CREATE TABLE sessions (token TEXT PRIMARY KEY, data BLOB NOT NULL, expiry REAL NOT NULL);
 			CREATE INDEX sessions_expiry_idx ON sessions (expiry)`); err != nil {
 			return nil, err
 		}
 		store := sqlite3store.NewWithCleanupInterval(db, 0)
-		settings := fmt.Sprintf("mattn/go-sqlite3 (C), WAL, synchronous=FULL, connections: %d", connections)
+		settings := fmt.Sprintf("mattn/go-sqlite3 (C), WAL, synchronous=FULL, cache and checkpoints as ours, connections: %d", connections)
 		return newSite(fmt.Sprintf("scs+sqlite-%dconn", connections), settings, newSCS(store)), nil
 	}
 }

@@ -63,9 +63,11 @@ func plotFile(c Case) string { return strings.ReplaceAll(c.Name, "/", "-") + ".s
 func (r report) page() []byte {
 	p := &page{}
 	p.line("# Benchmarks\n")
-	p.line("Made by `make bench`, in one run on one machine. Sides of a comparison take turns (A B A B and so on), so that what disturbs the")
-	p.line("machine disturbs all alike; a ratio is of the two in one turn. The tables have the median of up to %s and, in brackets, the least", turns(r.options.rounds))
-	p.line("and the most. Before them come rounds that don't count, in which engines compile what is used much and caches fill. Clients,")
+	p.line("Made by `make bench`, in one run on one machine. Sides of a comparison take turns (A B C, B C A and so on), so that what disturbs")
+	p.line("the machine disturbs all alike; a ratio is of the two in one turn. The tables have the median of up to %s and, in brackets, the least", turns(r.options.rounds))
+	p.line("and the most. Before them come rounds that don't count, in which caches fill and the engine compiles what is used much, until its")
+	p.line("compiler has next to nothing to do or a limit is reached. With the engine come its processor time for each operation, without")
+	p.line("and of its compiler, and the share of all processors that was idle. Clients,")
 	p.line("servers and engines share the machine's processors. Each case checks at its end that what it wrote is there.")
 	if r.options.quick {
 		p.line("\n**This was a quick run, which tries the harness: its numbers mean nothing.**")
@@ -332,7 +334,8 @@ func (o *Outcome) cell(side, unit string) string {
 }
 
 // clock maps the units that are nanoseconds to their names on the page.
-var clock = map[string]string{perOp: "time/op", perOpCPU: "processor time/op", half: "p50", tail: "p99"}
+var clock = map[string]string{perOp: "time/op", perOpCPU: "processor time/op", half: "p50", tail: "p99",
+	engineCPU: "engine processor time/op", compilerCPU: "its compiler's/op"}
 
 func heading(unit string) string { return cmp.Or(clock[unit], unit) }
 

@@ -18,7 +18,7 @@ func sqliteCases() []Case {
 			About: "64 parallel requests that each read and write a session of their own, without a network.",
 			Rows: []Row{{
 				What: "durable saves/s on SQLite, 64 parallel requests, against scs sqlite3store", Unit: perSec, Kind: More,
-				Ours: []string{"cloakroom+sqlite"}, Peers: single, Goal: at(8), Least: at(5),
+				Ours: []string{"cloakroom+sqlite"}, Peers: single, Goal: at(8), Least: at(6),
 			}},
 			Setup: func(b *Bench) ([]Side, error) {
 				return crowds(b, b.size(parallel, 8), pageVisit, sqliteSite, scsSQLiteSite(1), scsSQLiteSite(8))
