@@ -26,7 +26,7 @@ type rush struct {
 	next                time.Time
 }
 
-func newRush(t *testing.T, guests int, config *cloakroom.Config) *rush {
+func newRush(t testing.TB, guests int, config *cloakroom.Config) *rush {
 	r := &rush{rig: newRig(t, config), saved: make([]atomic.Int64, guests)}
 	for range guests {
 		r.guests = append(r.guests, r.as(r.stored(0)))

@@ -33,12 +33,17 @@ const privately = "private, no-store"
 
 // forbidCaching replaces all of a response's headers for caches by one Cache-Control.
 func forbidCaching(h http.Header, cacheControl string) {
+	deleteCaching(h)
+	h.Set("Cache-Control", cacheControl)
+}
+
+// deleteCaching deletes all of a response's headers for caches.
+func deleteCaching(h http.Header) {
 	for name := range h {
 		if cacheHeader(name) { // upper or lower case: the map has the name as it was set
 			delete(h, name)
 		}
 	}
-	h.Set("Cache-Control", cacheControl)
 }
 
 // silent reports whether a response has no header for caches.

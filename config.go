@@ -131,6 +131,15 @@ type Config struct {
 	// it alive. Defaults to none.
 	Background func(*http.Request) bool
 
+	// RefuseEarly reports whether a request may be turned down before its handler begins:
+	// one that presents a token while more operations are under way than the store carries
+	// out in time, so that it would be turned down once it asked for its session. Its
+	// answer is the same, 503 by OnError, and costs a fraction of that, so more of the
+	// others are served. A handler that wouldn't have asked isn't called either. So say
+	// false for what must be answered without a session, such as files and health checks.
+	// It is called only then, and never with CacheFor. Defaults to nil: no request is.
+	RefuseEarly func(*http.Request) bool
+
 	// OnError writes the answer to a request whose session could not be read or saved, or
 	// whose handler returned an error (Manager.Fail). Fail passes in the status that it
 	// chose, and has set headers; OnError may use others. If it writes nothing, or panics, the

@@ -32,6 +32,9 @@ func statusOf(err error) int {
 	return http.StatusInternalServerError
 }
 
+// textUnavailable is the text of 503.
+const textUnavailable = "Sessions are unavailable for the moment. Please try again."
+
 // errorWriter is the ResponseWriter of Config.OnError. If OnError writes nothing, or
 // panics before it does, the answer has the status and no body: net/http would say 200.
 type errorWriter struct {
@@ -83,7 +86,7 @@ func plainError(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	case http.StatusNotFound:
 		text = "There is no such session."
 	case http.StatusServiceUnavailable:
-		text = "Sessions are unavailable for the moment. Please try again."
+		text = textUnavailable
 	case http.StatusConflict:
 		text = "Your session changed while this request was under way. Please reload."
 	case http.StatusRequestEntityTooLarge:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/cloakroom-go/cloakroom"
@@ -109,6 +110,26 @@ func ExampleConfig_cacheFor() {
 	// revoked: <nil>
 	// at once: <nil>
 	// 5 s later, not found: true
+}
+
+// While more requests come than the store can serve, pages may be refused before their
+// handlers begin. What is answered without a session isn't.
+func ExampleConfig_refuseEarly() {
+	store := memstore.New(nil)
+	defer store.Close()
+	m, err := cloakroom.New(store, exampleKeyring(), &cloakroom.Config{
+		RefuseEarly: func(r *http.Request) bool { return !strings.HasPrefix(r.URL.Path, "/static/") },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	h := m.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "a page") }))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(w.Code, w.Body, "- turned down so far:", m.Figures().TurnedDown)
+	// Output: 200 a page - turned down so far: 0
 }
 
 // The client's address behind a load balancer and an ingress, both in one network. The

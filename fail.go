@@ -44,22 +44,32 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// answerError writes an error's response. It also tells the client of a sign-in, renewal
-// or sign-out that has happened before. q may be nil.
+// answerError writes an error's response, without the headers that are about the one in
+// whose place it is. q may be nil.
 func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request, err error) {
-	status := statusOf(err)
-	h := w.Header()
-	if q != nil {
+	if h := w.Header(); q != nil {
 		takeBack(h, q.outside)
 	} else {
 		takeBackAny(h)
 	}
+	m.answer(w, r, q, err)
+}
+
+// answer writes an error's response. It also tells the client of a sign-in, renewal or
+// sign-out that has happened before. q may be nil.
+func (m *Manager) answer(w http.ResponseWriter, r *http.Request, q *request, err error) {
+	if m.isRefusal(q, err) {
+		m.refuse(w, r)
+		return
+	}
+	status := statusOf(err)
+	h := w.Header()
 	forbidCaching(h, "no-store")
 	if q != nil && q.token.Load() != tokenReissue {
 		q.handOut(h)
 	}
 	if status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "2")
+		h.Set("Retry-After", retryAfter)
 	}
 	if hungUp(r, err) { // nobody reads the answer, and nobody is at fault
 		w.WriteHeader(statusHungUp)

@@ -46,6 +46,10 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 		h.ServeHTTP(w, r)
 		return
 	}
+	if m.refusesEarly(r) {
+		m.refuseEarly(w, r)
+		return
+	}
 	q := &request{m: m, outer: r}
 	q.ctx.Context, q.ctx.q = r.Context(), q
 	q.w.ResponseWriter, q.w.q = w, q
@@ -154,7 +158,7 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 		return s, q.err
 	}
 	q.asked.Store(true)
-	if m.config.CacheFor == 0 && m.records.Full() && m.presents(q.outer) { // a request that is turned down shall cost little
+	if m.turnsDown(q.outer) {
 		q.err = m.records.TurnDown()
 		return nil, q.err
 	}

@@ -57,7 +57,7 @@ func (m *Manager) load(ctx context.Context, s *Session, t token.Token, now, actu
 	}
 	s.reading.Begin(ctx, actual.Add(m.config.SaveTimeout), nil)
 	defer s.reading.End()
-	rec, grave, err := m.records.Open(&s.reading, ID(t.ID))
+	rec, grave, err := m.records.Open(&s.reading, ID(t.ID), now)
 	switch {
 	case err != nil:
 		return err

@@ -31,6 +31,7 @@ type Manager struct {
 	sweeps    *sweeping
 	sweeper   *sweeper
 	failures  failureLog
+	refusal   refusal
 	imports   importLimit
 	own       ownFigures
 	clash     atomic.Pointer[driver.Problem] // with another manager; nil: none was met
@@ -63,7 +64,7 @@ func New(store Store, keyring *Keyring, config *Config) (*Manager, error) {
 	m := &Manager{
 		keyring: keyring, config: c, clock: clock, transport: t, scope: token.NewScope(c.App, t.name()),
 		layout: driver.LayoutFor(c.MaxLifetime), empty: &driver.Record{App: c.App}, store: store,
-		failures: failureLog{logger: c.Logger}, own: ownFigures{since: time.Now()},
+		failures: failureLog{logger: c.Logger}, refusal: newRefusal(config == nil || config.OnError == nil), own: ownFigures{since: time.Now()},
 	}
 	m.events = newTeller(c.Events, c.Logger)
 	m.records = protocol.New(store, protocol.Options{

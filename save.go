@@ -76,8 +76,8 @@ func (s *Session) Refresh(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.m.config.SaveTimeout)
 	defer cancel()
-	asOf := protocol.MomentOf(s.m.now())
-	newest, grave, err := s.m.records.Open(ctx, rec.ID)
+	now := s.m.now()
+	newest, grave, err := s.m.records.Open(ctx, rec.ID, now)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (s *Session) Refresh(ctx context.Context) error {
 		return fmt.Errorf("cloakroom: %v: %w", rec.ID, ErrGone)
 	}
 	s.fresh = true
-	s.show(newest, asOf)
+	s.show(newest, protocol.MomentOf(now))
 	if s.gone {
 		return errEnded(rec.ID)
 	}

@@ -60,7 +60,11 @@ var ErrForeign = errors.New("not a session of this app")
 //
 // Errors: ErrForeign; those of reading.
 func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
-	now := r.clock.Now()
+	return r.readAt(ctx, id, r.clock.Now())
+}
+
+// readAt is Read at a time.
+func (r *Records) readAt(ctx context.Context, id driver.ID, now time.Time) (*driver.Record, *driver.Grave, error) {
 	rec, grave, e, err := r.read(ctx, id, now)
 	r.tell(ctx, e)
 	if rec != nil {
@@ -69,7 +73,7 @@ func (r *Records) Read(ctx context.Context, id driver.ID) (*driver.Record, *driv
 	return rec, grave, err
 }
 
-// read is Read, and leaves the telling to its caller.
+// read is readAt, and leaves the telling to its caller.
 func (r *Records) read(ctx context.Context, id driver.ID, now time.Time) (live *driver.Record, grave *driver.Grave, e ended, err error) {
 	for n := 1; ; n++ {
 		rec, err := r.store.Get(ctx, id)
@@ -100,14 +104,15 @@ func (r *Records) read(ctx context.Context, id driver.ID, now time.Time) (live *
 	}
 }
 
-// Open is Read for a request that brings a token. It returns ErrTooMany while more
-// operations are under way than the store carries out in time.
-func (r *Records) Open(ctx context.Context, id driver.ID) (*driver.Record, *driver.Grave, error) {
+// Open is Read for a request that brings a token, at the time of its call, which the caller
+// has read already. It returns ErrTooMany while more operations are under way than the store
+// carries out in time.
+func (r *Records) Open(ctx context.Context, id driver.ID, now time.Time) (*driver.Record, *driver.Grave, error) {
 	if err := r.load.admit(false); err != nil {
 		return nil, nil, err
 	}
 	defer r.load.leave()
-	return r.Read(ctx, id)
+	return r.readAt(ctx, id, now)
 }
 
 // Opened is the result of Open for one id.

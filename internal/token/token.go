@@ -91,9 +91,12 @@ func NewScope(app, transport string) Scope {
 	return appendString(appendString([]byte("cloakroom token v1"), app), transport)
 }
 
-// Ring is a ring of keys derived from secrets. The first signs, all verify. It
-// is immutable and safe for concurrent use.
-type Ring struct{ keys []key }
+// Ring is a ring of keys derived from secrets. The first signs, all verify. Its keys never
+// change, and it is safe for concurrent use.
+type Ring struct {
+	keys   []key
+	passed *passed
+}
 
 type key struct {
 	hint          byte
@@ -108,7 +111,7 @@ func NewRing(secrets [][]byte) (*Ring, error) {
 	if len(secrets) == 0 {
 		return nil, errors.New("no secret: at least one is needed")
 	}
-	r := &Ring{keys: make([]key, len(secrets))}
+	r := &Ring{keys: make([]key, len(secrets)), passed: new(passed)}
 	for i, s := range secrets {
 		if len(s) < MinSecret {
 			return nil, fmt.Errorf("secret %d of %d has %d bytes: at least %d random bytes are needed", i+1, len(secrets), len(s), MinSecret)
@@ -228,6 +231,9 @@ func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) 
 	if !known || second != c.OwnIdle {
 		return false, false
 	}
+	if ok, old := r.passed.recall(verifier, &c, secret); ok {
+		return true, old
+	}
 	for i := range r.keys {
 		k := &r.keys[i]
 		if k.hint != hint {
@@ -235,6 +241,7 @@ func (r *Ring) Check(verifier []byte, c Claims, secret [16]byte) (ok, old bool) 
 		}
 		sum := k.prove(&c, secret)
 		if subtle.ConstantTimeCompare(sum[:], mac) == 1 {
+			r.passed.keep(verifier, &c, secret, i > 0)
 			return true, i > 0
 		}
 	}
