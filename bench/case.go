@@ -17,12 +17,13 @@ import (
 
 // Case is one comparison: sides that do the same, each for some rounds, in turn.
 type Case struct {
-	Name  string // its family, a slash and its subject
-	About string // the measurement, in a sentence or two
-	Rows  []Row
-	Plot  *Plot // nil: none
-	Most  int   // the most rounds, for slow cases; 0: as many as asked for
-	Warm  int   // the most rounds before them that don't count; see warmUp
+	Name    string // its family, a slash and its subject
+	About   string // the measurement, in a sentence or two
+	Favours string // whom the set-up flatters, and why
+	Rows    []Row
+	Plot    *Plot // nil: none
+	Most    int   // the most rounds, for slow cases; 0: as many as asked for
+	Warm    int   // the most rounds before them that don't count; see warmUp
 
 	Needs []need // services
 
@@ -156,6 +157,7 @@ type Bench struct {
 	log   *slog.Logger
 
 	warming bool     // rounds are short
+	eager   bool     // our managers have Config.RefuseEarly
 	watched *process // the engine's, in cases that need it
 
 	mu    sync.Mutex

@@ -26,13 +26,21 @@ func newOurs(b *Bench, store cloakroom.Store) (ours, error) { return newOursCach
 
 // newOursCaching makes a manager with Config.CacheFor.
 func newOursCaching(b *Bench, store cloakroom.Store, cacheFor time.Duration) (ours, error) {
+	return newOursWith(b, store, func(c *cloakroom.Config) { c.CacheFor = cacheFor })
+}
+
+// newOursWith makes a manager with a changed configuration.
+func newOursWith(b *Bench, store cloakroom.Store, change func(*cloakroom.Config)) (ours, error) {
 	keyring, err := cloakroom.NewKeyring([]byte("a secret of a test: 32 bytes, no more"))
 	if err != nil {
 		return ours{}, err
 	}
-	m, err := cloakroom.New(store, keyring, &cloakroom.Config{
-		Transport: cloakroom.Cookie{Insecure: true}, Logger: slog.New(slog.DiscardHandler), CacheFor: cacheFor,
-	})
+	config := &cloakroom.Config{Transport: cloakroom.Cookie{Insecure: true}, Logger: slog.New(slog.DiscardHandler)}
+	if b.eager {
+		config.RefuseEarly = func(*http.Request) bool { return true } // every page of the application asks for its session
+	}
+	change(config)
+	m, err := cloakroom.New(store, keyring, config)
 	if err != nil {
 		return ours{}, err
 	}
@@ -99,3 +107,16 @@ func (o ours) browse(_ http.ResponseWriter, r *http.Request) (int, error) {
 }
 
 func (o ours) fail(w http.ResponseWriter, r *http.Request, err error) { o.m.Fail(w, r, err) }
+
+// eager opens a site whose application has Config.RefuseEarly for all of its pages.
+func eager(open func(*Bench) (*site, error)) func(*Bench) (*site, error) {
+	return func(b *Bench) (*site, error) {
+		b.eager = true
+		defer func() { b.eager = false }()
+		s, err := open(b)
+		if err == nil {
+			s.settings += "; Config.RefuseEarly for all pages"
+		}
+		return s, err
+	}
+}

@@ -106,7 +106,7 @@ func setBenchTime(quick bool) error {
 func cases() []Case {
 	var all []Case
 	for _, family := range []func() []Case{
-		middlewareCases, sqliteCases, httpCases, engineCases, httpEngineCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
+		middlewareCases, func() []Case { return []Case{refusalCase()} }, sqliteCases, httpCases, engineCases, httpEngineCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
 	} {
 		all = append(all, family()...)
 	}
