@@ -3,6 +3,8 @@ package cloakroom
 import (
 	"log/slog"
 	"net/http"
+
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is Fail: the error in the place of a response whose session could not be
@@ -59,7 +61,8 @@ func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request
 // sign-out that has happened before. q may be nil.
 func (m *Manager) answer(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	if m.isRefusal(q, err) {
-		m.refuse(w, r)
+		m.failures.refused(r)
+		m.refusal.write(w)
 		return
 	}
 	status := statusOf(err)
@@ -79,4 +82,11 @@ func (m *Manager) answer(w http.ResponseWriter, r *http.Request, q *request, err
 	e := &errorWriter{ResponseWriter: w, status: status}
 	defer e.begin()
 	m.config.OnError(e, r, status, err)
+}
+
+// isRefusal reports whether the answer to an error is a refusal: nothing else is to be
+// told or logged, and OnError is the default. q may be nil.
+func (m *Manager) isRefusal(q *request, err error) bool {
+	return err == protocol.ErrTooMany && //nolint:errorlint // itself, as a wrapped one has more to say
+		m.refusal.plain && (q == nil || q.session.Load() == nil && !q.tellsAnything())
 }

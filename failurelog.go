@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cloakroom-go/cloakroom/driver"
+	"github.com/cloakroom-go/cloakroom/internal/protocol"
 )
 
 // This file is the log of failed requests: one line a second for each kind of failure, so
@@ -85,6 +86,28 @@ func (l *failureLog) answered(r *http.Request, session ID, status int, err error
 		f.what = failedApplication
 	}
 	l.tell(r, f)
+}
+
+// refused logs a request that was turned down. While a line waits that will tell of it,
+// it is only counted.
+func (l *failureLog) refused(r *http.Request) {
+	const kind = "overloaded" // that of protocol.ErrTooMany
+	if !l.waits(failedRequest + kind) {
+		l.tell(r, failure{level: slog.LevelError, what: failedRequest, status: http.StatusServiceUnavailable, err: protocol.ErrTooMany})
+	}
+}
+
+// waits counts a failure that a line will tell which waits to be written. It reports false
+// if there is none.
+func (l *failureLog) waits(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	k := l.kinds[key]
+	if k == nil || k.due == nil {
+		return false
+	}
+	k.requests++
+	return true
 }
 
 // count counts a failure. It returns the number of failures that the caller has to log, 0

@@ -46,8 +46,9 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 		h.ServeHTTP(w, r)
 		return
 	}
-	if m.refusesEarly(r) {
-		m.refuseEarly(w, r)
+	if m.config.RefuseEarly != nil && m.turnsDown(r) && m.config.RefuseEarly(r) {
+		delete(w.Header(), "Content-Length")
+		m.answer(w, r, nil, m.records.TurnDown())
 		return
 	}
 	q := &request{m: m, outer: r}
@@ -185,6 +186,12 @@ func (m *Manager) Session(ctx context.Context) (*Session, error) {
 	q.session.Store(s)
 	q.keepAlive(s)
 	return s, nil
+}
+
+// turnsDown reports whether a request is turned down if it asks for its session. With
+// CacheFor memory may have it, at no cost to the store.
+func (m *Manager) turnsDown(r *http.Request) bool {
+	return m.config.CacheFor == 0 && m.records.Full() && m.presents(r)
 }
 
 // Fresh gives the request a new, empty session in the place of the one that its token

@@ -65,9 +65,10 @@ func TestCopyOfWrite(t *testing.T) {
 		r.Created, r.Authenticated, r.Seen, r.Expires, r.PreviousEnds = pick(), pick(), pick(), pick(), pick()
 		r.Persistent, r.Writes = i%2 == 0, rand.Uint64()
 		r.Previous, r.WriteIDs = make([]byte, i%3), r.WriteIDs[:i%4]
-		if i%3 == 0 {
+		switch i % 3 {
+		case 0:
 			r.Values = driver.ValueList{}
-		} else if i%3 == 1 {
+		case 1:
 			r.Values = driver.ValueList{{Name: "b", JSON: raw()}, {Name: "a", JSON: raw()}}
 		}
 		if i%5 == 0 {
