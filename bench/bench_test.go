@@ -23,6 +23,12 @@ import (
 // This file runs every case in tiny, and tests that wrong results are errors.
 
 func TestMain(m *testing.M) {
+	if worker, err := beWorker(context.Background()); worker { // of the cases with several processes
+		if err != nil {
+			panic(err)
+		}
+		return
+	}
 	if err := setBenchTime(true); err != nil { // unless the command line sets another
 		panic(err)
 	}

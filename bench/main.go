@@ -27,7 +27,10 @@ import (
 
 func main() {
 	ctx, stop := interruptible(context.Background())
-	err := run(ctx, os.Args[1:], os.Stderr)
+	worker, err := beWorker(ctx)
+	if !worker {
+		err = run(ctx, os.Args[1:], os.Stderr)
+	}
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -106,7 +109,7 @@ func setBenchTime(quick bool) error {
 func cases() []Case {
 	var all []Case
 	for _, family := range []func() []Case{
-		middlewareCases, func() []Case { return []Case{refusalCase()} }, sqliteCases, httpCases, engineCases, httpEngineCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
+		middlewareCases, func() []Case { return []Case{refusalCase()} }, sqliteCases, httpCases, engineCases, httpEngineCases, coldCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, processesCases, overloadCases,
 	} {
 		all = append(all, family()...)
 	}
