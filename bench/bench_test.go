@@ -78,6 +78,9 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 			t.Errorf("case %q: its name must be its own and have a family; About must say what it is", c.Name)
 		}
 		seen = append(seen, c.Name)
+		if c.Favours == "" {
+			t.Errorf("case %q doesn't say whom it flatters", c.Name)
+		}
 		if len(c.Rows) == 0 && c.Plot == nil {
 			t.Errorf("case %q compares nothing", c.Name)
 		}

@@ -67,7 +67,7 @@ func (r report) page() []byte {
 	p.line("the machine disturbs all alike; a ratio is of the two in one turn. The tables have the median of up to %s and, in brackets, the least", turns(r.options.rounds))
 	p.line("and the most. Before them come rounds that don't count, in which caches fill and the engine compiles what is used much, until its")
 	p.line("compiler has next to nothing to do or a limit is reached. With the engine come its processor time for each operation, without")
-	p.line("and of its compiler, and the share of all processors that was idle. Clients,")
+	p.line("and of its compiler, and the share of all processors that was idle; rows have the first and the last in brackets, of the best side. Clients,")
 	p.line("servers and engines share the machine's processors. Each case checks at its end that what it wrote is there.")
 	if r.options.quick {
 		p.line("\n**This was a quick run, which tries the harness: its numbers mean nothing.**")
@@ -90,6 +90,7 @@ func (r report) page() []byte {
 	p.rows(r.outcomes, true, (*Outcome).behind)
 	p.line("\n## Other comparisons\n")
 	p.rows(r.outcomes, false, func(_ *Outcome, row Row) bool { return row.Goal.None })
+	r.favours(p)
 	r.links(p)
 	p.line("\n## How the sides are set up\n")
 	p.line("With how much durability each answers, and the settings that matter to it. Where a setting can be asked for, the run asks,")
@@ -104,6 +105,18 @@ func (r report) page() []byte {
 		p.sides(o)
 	}
 	return p.Bytes()
+}
+
+// favours writes whom each case flatters.
+func (r report) favours(p *page) {
+	p.line("\n## Which rows flatter whom\n")
+	p.line("A comparison has to take something as given, and that suits one side more than another. \"Us\" is cloakroom. In all cases with a")
+	p.line("network, clients, servers and services share the processors: what a side's service or clients take, its requests lack.\n")
+	p.line("| rows of | flatter |")
+	p.line("|---|---|")
+	for _, o := range r.outcomes {
+		p.line("| %s | %s |", o.Case.Name, o.Case.Favours)
+	}
 }
 
 // links writes the links to the plots and the raw results.
@@ -240,10 +253,36 @@ func (o *Outcome) best(row Row, sides []string) string {
 		all = append(all, v)
 	}
 	slices.Sort(all)
-	if clock[row.Unit] != "" {
-		return amount(median(all), row.Unit)
+	text := amount(median(all), row.Unit)
+	if clock[row.Unit] == "" {
+		text += " " + row.Unit
 	}
-	return amount(median(all), row.Unit) + " " + row.Unit
+	return text + o.load(row, sides)
+}
+
+// load tells what the best of a row's sides cost the engine for each operation, and how
+// much of the machine was idle meanwhile, if there was an engine.
+func (o *Outcome) load(row Row, sides []string) string {
+	side := slices.MaxFunc(sides, func(a, b string) int {
+		way := cmp.Compare(o.middle(a, row.Unit), o.middle(b, row.Unit))
+		if row.Kind != More {
+			way = -way
+		}
+		return way
+	})
+	if len(o.all(side, engineCPU)) == 0 || len(o.all(side, idleShare)) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (engine %s, %s %% idle)", o.cell(side, engineCPU), o.cell(side, idleShare))
+}
+
+// middle returns the median of a side's values of a unit.
+func (o *Outcome) middle(side, unit string) float64 {
+	all := o.all(side, unit)
+	if len(all) == 0 {
+		return math.NaN()
+	}
+	return median(all)
 }
 
 func (o *Outcome) verdict(row Row) string {
