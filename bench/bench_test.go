@@ -190,6 +190,24 @@ func TestWarmUp(t *testing.T) {
 	}
 }
 
+// TestSpan: rounds that don't count are short, and so are those of many sides.
+func TestSpan(t *testing.T) {
+	for _, c := range []struct {
+		b    *Bench
+		want time.Duration
+	}{
+		{&Bench{sides: 6}, 2 * time.Second},
+		{&Bench{sides: 7}, time.Second},
+		{&Bench{sides: 6, warming: true}, time.Second},
+		{&Bench{sides: 7, warming: true}, 500 * time.Millisecond},
+		{&Bench{sides: 7, quick: true}, 30 * time.Millisecond},
+	} {
+		if got := c.b.span(); got != c.want {
+			t.Errorf("%d sides, warming %v, quick %v: %v in place of %v", c.b.sides, c.b.warming, c.b.quick, got, c.want)
+		}
+	}
+}
+
 // TestLateCasesAreMeasuredOnce: a run whose time is over from the start measures each
 // case once.
 func TestLateCasesAreMeasuredOnce(t *testing.T) {

@@ -34,7 +34,7 @@ func coldCases() []Case {
 			Setup: coldClients,
 		},
 		{
-			Name: "engine/cold", Needs: []need{needEngine}, Warm: 4, Most: 3,
+			Name: "engine/cold", Needs: []need{needEngine}, Warm: 6, Most: 3,
 			About: fmt.Sprintf("Reads by 256 callers at random from %d sessions of OpenSearch, of which the store's copies hold some; "+
 				"against one GET for each, and against reads from 5000 of them.", coldSessions),
 			Favours: favours,

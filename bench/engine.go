@@ -31,7 +31,7 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 	}
 	return []Case{
 		{
-			Name: "engine/reads", Needs: []need{needEngine}, Warm: 3,
+			Name: "engine/reads", Needs: []need{needEngine}, Warm: 6,
 			About:   "Reads of single sessions by 256 callers; and the engine's ceiling, _mget of whole documents with prepared bodies. store has read or written each session before, and so asks for its version alone; store-copies keeps nothing, as if it were the first time or another process had saved meanwhile. mget-64x4 has 64 documents in a request and 4 requests in flight.",
 			Favours: "Us, against _mget: our copies hold all 8192 sessions, so the engine sends versions only (store-copies has none, engine/cold too many). The ceilings: prepared bodies, and nobody looks at the answers; those with more than 256 documents under way have more than our callers can ask for.",
 			Rows: []Row{
@@ -77,7 +77,7 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 			},
 		},
 		{
-			Name: "engine/saves", Needs: []need{needEngine}, Warm: 3,
+			Name: "engine/saves", Needs: []need{needEngine}, Warm: 6,
 			About:   "Compare-and-set saves of single sessions by 256 callers; and the engine's ceiling, _bulk with prepared bodies, which compares nothing. bulk-64x4 has 64 documents in a request and 4 requests in flight; cas-64x4 compares and sets each, as the store does, in bodies in which only the versions change.",
 			Favours: "The ceilings: prepared bodies, of which bulk compares nothing; those with more than 256 documents under way have more than our callers can ask for.",
 			Rows: []Row{
@@ -123,7 +123,7 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 		},
 		mappingCase(callers),
 		{
-			Name: "engine/concurrency", Needs: []need{needEngine}, Most: 3, Warm: 1,
+			Name: "engine/concurrency", Needs: []need{needEngine}, Most: 3, Warm: 3,
 			About:   "Reads of single sessions from OpenSearch, by the number of callers.",
 			Favours: "Us, by copies that hold all sessions; one operation per request with 1 caller, when nothing can be shared.",
 			Plot:    &Plot{Title: "Reads from OpenSearch", X: "parallel callers", Y: "reads/s", Unit: perSec, LogX: true},
@@ -132,7 +132,7 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 			},
 		},
 		{
-			Name: "engine/concurrency-saves", Needs: []need{needEngine}, Most: 3, Warm: 1,
+			Name: "engine/concurrency-saves", Needs: []need{needEngine}, Most: 3, Warm: 3,
 			About:   "Compare-and-set saves of single sessions in OpenSearch, by the number of callers.",
 			Favours: "One operation per request with 1 caller, when nothing can be shared.",
 			Plot:    &Plot{Title: "Saves to OpenSearch", X: "parallel callers", Y: "saves/s", Unit: perSec, LogX: true},

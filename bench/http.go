@@ -78,7 +78,7 @@ func httpCases() []Case {
 func httpEngineCases() []Case {
 	return []Case{
 		{
-			Name: "http/opensearch", Needs: []need{needEngine}, Warm: 5,
+			Name: "http/opensearch", Needs: []need{needEngine}, Warm: 10,
 			About:   "64 clients whose requests get five values and set one, on OpenSearch: in our store, and as Dancer::Session::ElasticSearch does.",
 			Favours: "Us: clients, server and engine share the processors, so a peer that asks the engine more often also leaves less for its own requests. Hot sessions: 32 for each client.",
 			Rows: []Row{

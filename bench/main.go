@@ -54,8 +54,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("run", "", "only the cases whose name matches this `regexp`")
-	flags.IntVar(&o.rounds, "rounds", 5, "how often each side is measured")
-	flags.DurationVar(&o.within, "within", 40*time.Minute, "when this much time is over, what is left is measured in one round")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often each side is measured")
+	flags.DurationVar(&o.within, "within", 33*time.Minute, "when this much time is over, what is left is measured in one round")
 	flags.BoolVar(&o.quick, "quick", false, "tiny sizes: tries the harness and its checks; the numbers mean nothing")
 	flags.StringVar(&o.out, "o", "docs", "the `folder` to write to; with -quick, and unless it is given, nothing is kept")
 	if err := flags.Parse(args); err != nil {

@@ -17,7 +17,7 @@ import (
 func processesCases() []Case {
 	several := func(engine, settings string, needs []need, at func(*Bench) (where, error)) Case {
 		return Case{
-			Name: "processes/" + engine, Needs: needs, Warm: 3, Most: 3,
+			Name: "processes/" + engine, Needs: needs, Warm: 6, Most: 3,
 			About:   "Four processes work on one store, each with 16 callers, against one process with 64. Each operation is a read of anybody's session or a save of an own one, half and half.",
 			Favours: "The one process: it knows of every save, so its copies stay current. Behind a balancer that keeps a visitor with a process, four would do better than here.",
 			Rows: []Row{{

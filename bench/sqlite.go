@@ -82,7 +82,7 @@ func crowds(b *Bench, callers int, page string, open ...func(*Bench) (*site, err
 func incrementCase(engine, settings string, needs []need, open func(*Bench) (cloakroom.Store, error)) Case {
 	const parallel = 64
 	return Case{
-		Name: engine + "/one-session", Needs: needs, Warm: 4,
+		Name: engine + "/one-session", Needs: needs, Warm: 6,
 		About:   "64 parallel requests in one process that count visits: all in one session, against a session each.",
 		Favours: "Us: requests of one session in one process are merged. In several processes they would meet.",
 		Rows: []Row{{
