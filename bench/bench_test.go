@@ -23,6 +23,12 @@ import (
 // This file runs every case in tiny, and tests that wrong results are errors.
 
 func TestMain(m *testing.M) {
+	if worker, err := beWorker(context.Background()); worker { // of the cases with several processes
+		if err != nil {
+			panic(err)
+		}
+		return
+	}
 	if err := setBenchTime(true); err != nil { // unless the command line sets another
 		panic(err)
 	}
@@ -72,6 +78,9 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 			t.Errorf("case %q: its name must be its own and have a family; About must say what it is", c.Name)
 		}
 		seen = append(seen, c.Name)
+		if c.Favours == "" {
+			t.Errorf("case %q doesn't say whom it flatters", c.Name)
+		}
 		if len(c.Rows) == 0 && c.Plot == nil {
 			t.Errorf("case %q compares nothing", c.Name)
 		}
@@ -177,6 +186,24 @@ func TestWarmUp(t *testing.T) {
 		}
 		if got := o.Rounds[0]["cold"].Metrics[perOp]; len(o.Rounds) != 1 || turn != c.want+1 || o.Warmed != c.want || got != took[c.want] {
 			t.Errorf("Warm %d: %d rounds of which %d count, and the first was %v", c.warm, turn, len(o.Rounds), got)
+		}
+	}
+}
+
+// TestSpan: rounds that don't count are short, and so are those of many sides.
+func TestSpan(t *testing.T) {
+	for _, c := range []struct {
+		b    *Bench
+		want time.Duration
+	}{
+		{&Bench{sides: 6}, 2 * time.Second},
+		{&Bench{sides: 7}, time.Second},
+		{&Bench{sides: 6, warming: true}, time.Second},
+		{&Bench{sides: 7, warming: true}, 500 * time.Millisecond},
+		{&Bench{sides: 7, quick: true}, 30 * time.Millisecond},
+	} {
+		if got := c.b.span(); got != c.want {
+			t.Errorf("%d sides, warming %v, quick %v: %v in place of %v", c.b.sides, c.b.warming, c.b.quick, got, c.want)
 		}
 	}
 }

@@ -18,7 +18,8 @@ func cacheCases() []Case {
 	}
 	return []Case{{
 		Name: "http/cache", Needs: []need{needRedis, needEngine}, Warm: 2,
-		About: "64 clients whose requests read a session, with Config.CacheFor of 10 s and without.",
+		About:   "64 clients whose requests read a session, with Config.CacheFor of 10 s and without.",
+		Favours: "Us: each visitor comes back within CacheFor, which is the best case of it, and reads may be old.",
 		Rows: []Row{
 			{
 				What: "full HTTP read, SQLite without CacheFor, against with it", Unit: perSec, Kind: More,

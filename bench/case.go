@@ -157,6 +157,7 @@ type Bench struct {
 	log   *slog.Logger
 
 	warming bool     // rounds are short
+	sides   int      // of the case
 	eager   bool     // our managers have Config.RefuseEarly
 	watched *process // the engine's, in cases that need it
 
@@ -187,15 +188,31 @@ func (b *Bench) size(full, quick int) int {
 	return full
 }
 
-// span returns the time of a round.
+// span returns the time of a round. Where many sides take turns, rounds are shorter, so
+// that there are as many of them.
 func (b *Bench) span() time.Duration {
-	switch {
-	case b.quick:
+	span := 2 * time.Second
+	if b.quick {
 		return 30 * time.Millisecond
-	case b.warming:
-		return time.Second
 	}
-	return 2 * time.Second
+	if b.sides > manySides {
+		span /= 2
+	}
+	if b.warming {
+		span /= 2
+	}
+	return span
+}
+
+// manySides are those that still have rounds of full length.
+const manySides = 6
+
+// long returns the time of a round of a rush, in which requests wait for up to inTime.
+func (b *Bench) long() time.Duration {
+	if b.quick {
+		return 60 * time.Millisecond
+	}
+	return 4 * time.Second
 }
 
 // late reports whether the time for the run is over.
@@ -247,6 +264,7 @@ func (c Case) run(b *Bench, rounds int) (_ *Outcome, err error) {
 	if err != nil {
 		return nil, err
 	}
+	b.sides = len(sides)
 	o := &Outcome{Case: c, Sides: sides}
 	if c.Most > 0 {
 		rounds = min(rounds, c.Most)

@@ -31,8 +31,9 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 	}
 	return []Case{
 		{
-			Name: "engine/reads", Needs: []need{needEngine}, Warm: 3,
-			About: "Reads of single sessions by 256 callers; and the engine's ceiling, _mget of whole documents with prepared bodies. store has read or written each session before, and so asks for its version alone; store-copies keeps nothing, as if it were the first time or another process had saved meanwhile. mget-64x4 has 64 documents in a request and 4 requests in flight.",
+			Name: "engine/reads", Needs: []need{needEngine}, Warm: 6,
+			About:   "Reads of single sessions by 256 callers; and the engine's ceiling, _mget of whole documents with prepared bodies. store has read or written each session before, and so asks for its version alone; store-copies keeps nothing, as if it were the first time or another process had saved meanwhile. mget-64x4 has 64 documents in a request and 4 requests in flight.",
+			Favours: "Us, against _mget: our copies hold all 8192 sessions, so the engine sends versions only (store-copies has none, engine/cold too many). The ceilings: prepared bodies, and nobody looks at the answers; those with more than 256 documents under way have more than our callers can ask for.",
 			Rows: []Row{
 				{
 					What: "OpenSearch reads/s at 256 callers against the _mget ceiling", Unit: perSec, Kind: More,
@@ -76,8 +77,9 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 			},
 		},
 		{
-			Name: "engine/saves", Needs: []need{needEngine}, Warm: 3,
-			About: "Compare-and-set saves of single sessions by 256 callers; and the engine's ceiling, _bulk with prepared bodies, which compares nothing. bulk-64x4 has 64 documents in a request and 4 requests in flight; cas-64x4 compares and sets each, as the store does, in bodies in which only the versions change.",
+			Name: "engine/saves", Needs: []need{needEngine}, Warm: 6,
+			About:   "Compare-and-set saves of single sessions by 256 callers; and the engine's ceiling, _bulk with prepared bodies, which compares nothing. bulk-64x4 has 64 documents in a request and 4 requests in flight; cas-64x4 compares and sets each, as the store does, in bodies in which only the versions change.",
+			Favours: "The ceilings: prepared bodies, of which bulk compares nothing; those with more than 256 documents under way have more than our callers can ask for.",
 			Rows: []Row{
 				{
 					What: "OpenSearch compare-and-set saves/s at 256 callers against the _bulk ceiling", Unit: perSec, Kind: More,
@@ -121,17 +123,19 @@ func engineCases() []Case { //nolint:funlen // a table of cases
 		},
 		mappingCase(callers),
 		{
-			Name: "engine/concurrency", Needs: []need{needEngine}, Most: 3, Warm: 1,
-			About: "Reads of single sessions from OpenSearch, by the number of callers.",
-			Plot:  &Plot{Title: "Reads from OpenSearch", X: "parallel callers", Y: "reads/s", Unit: perSec, LogX: true},
+			Name: "engine/concurrency", Needs: []need{needEngine}, Most: 3, Warm: 3,
+			About:   "Reads of single sessions from OpenSearch, by the number of callers.",
+			Favours: "Us, by copies that hold all sessions; one operation per request with 1 caller, when nothing can be shared.",
+			Plot:    &Plot{Title: "Reads from OpenSearch", X: "parallel callers", Y: "reads/s", Unit: perSec, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
 				return againstSingle(b, func(rs *records, one *single, n int) (ours, theirs load) { return rs.reads(n), one.reads(n) })
 			},
 		},
 		{
-			Name: "engine/concurrency-saves", Needs: []need{needEngine}, Most: 3, Warm: 1,
-			About: "Compare-and-set saves of single sessions in OpenSearch, by the number of callers.",
-			Plot:  &Plot{Title: "Saves to OpenSearch", X: "parallel callers", Y: "saves/s", Unit: perSec, LogX: true},
+			Name: "engine/concurrency-saves", Needs: []need{needEngine}, Most: 3, Warm: 3,
+			About:   "Compare-and-set saves of single sessions in OpenSearch, by the number of callers.",
+			Favours: "One operation per request with 1 caller, when nothing can be shared.",
+			Plot:    &Plot{Title: "Saves to OpenSearch", X: "parallel callers", Y: "saves/s", Unit: perSec, LogX: true},
 			Setup: func(b *Bench) ([]Side, error) {
 				return againstSingle(b, func(rs *records, one *single, n int) (ours, theirs load) { return rs.saves(n), one.saves(n) })
 			},

@@ -14,8 +14,9 @@ import (
 
 func mappingCase(callers int) Case {
 	c := Case{
-		Name: "engine/mapping", Needs: []need{needEngine}, Warm: 6,
-		About: "Compare-and-set saves of single sessions by 256 callers: in the store's own index, and by the same store in one whose mapping is off, so that the engine keeps the documents and looks into none.",
+		Name: "engine/mapping", Needs: []need{needEngine}, Warm: 10,
+		About:   "Compare-and-set saves of single sessions by 256 callers: in the store's own index, and by the same store in one whose mapping is off, so that the engine keeps the documents and looks into none.",
+		Favours: "The index that maps nothing: it can't be searched, which lists of somebody's sessions and signing out everywhere need.",
 		Rows: []Row{{
 			What: "OpenSearch saves/s at 256 callers against the same in an index that maps nothing", Unit: perSec, Kind: More,
 			Ours: []string{"store"}, Peers: []string{"unmapped"}, Goal: at(0.9), Least: at(0.82),

@@ -22,7 +22,8 @@ func httpCases() []Case {
 	return []Case{
 		{
 			Name: "http/write", Needs: both, Warm: 1,
-			About: "64 clients whose requests read and write a session of their own.",
+			About:   "64 clients whose requests read and write a session of their own.",
+			Favours: "fiber: its server (fasthttp) does less than net/http for each request, and its sessions are in memory. Redis and PostgreSQL have no TLS and are on this machine, which spares them a network, but they take processors from the clients. Hot sessions: 32 for each client.",
 			Rows: []Row{
 				row("full HTTP read and write, SQLite, against scs + Redis (appendfsync always)", "scs+redis", better, at(0.8)),
 				row("full HTTP read and write, SQLite, against scs + PostgreSQL", "scs+postgres", untold, untold),
@@ -36,7 +37,8 @@ func httpCases() []Case {
 		},
 		{
 			Name: "http/read", Needs: both, Warm: 1,
-			About: "64 clients whose requests read a session.",
+			About:   "64 clients whose requests read a session.",
+			Favours: "As http/write; and us, where copies hold the few sessions (http/cold has many).",
 			Rows: []Row{
 				row("full HTTP read, SQLite, against scs + Redis", "scs+redis", at(1.5), at(1)),
 				row("full HTTP read, SQLite, against scs + PostgreSQL", "scs+postgres", untold, untold),
@@ -50,7 +52,8 @@ func httpCases() []Case {
 		},
 		{
 			Name: "http/concurrency", Needs: []need{needRedis}, Most: 3, Warm: 1,
-			About: "Requests that read and write a session, by the number of clients.",
+			About:   "Requests that read and write a session, by the number of clients.",
+			Favours: "As http/write. With 1 client nothing is shared between requests, which is worst for us.",
 			Rows: []Row{{
 				What: "full HTTP read and write with 1 client, SQLite, against scs + Redis (appendfsync always)", Unit: perSec, Kind: More,
 				Ours: []string{"cloakroom+sqlite/n=1"}, Peers: []string{"scs+redis/n=1"}, Goal: untold, Least: untold,
@@ -75,8 +78,9 @@ func httpCases() []Case {
 func httpEngineCases() []Case {
 	return []Case{
 		{
-			Name: "http/opensearch", Needs: []need{needEngine}, Warm: 5,
-			About: "64 clients whose requests get five values and set one, on OpenSearch: in our store, and as Dancer::Session::ElasticSearch does.",
+			Name: "http/opensearch", Needs: []need{needEngine}, Warm: 10,
+			About:   "64 clients whose requests get five values and set one, on OpenSearch: in our store, and as Dancer::Session::ElasticSearch does.",
+			Favours: "Us: clients, server and engine share the processors, so a peer that asks the engine more often also leaves less for its own requests. Hot sessions: 32 for each client.",
 			Rows: []Row{
 				{
 					What: "full HTTP read and write on OpenSearch, against one operation per request (is_lazy 1)", Unit: perSec, Kind: More,

@@ -15,7 +15,7 @@ func latencyCases() []Case {
 		}
 	}
 	alone := func(name, what, about string, needs []need, setup func(b *Bench) ([]Side, error)) Case {
-		return Case{Name: "latency/" + name, About: about, Needs: needs, Warm: 4, Rows: []Row{half(what, "store")}, Setup: setup}
+		return Case{Name: "latency/" + name, About: about, Favours: "The raw side: it checks no version and makes no record of what it gets.", Needs: needs, Warm: 8, Rows: []Row{half(what, "store")}, Setup: setup}
 	}
 	engine := []need{needEngine}
 	return []Case{
@@ -30,9 +30,10 @@ func latencyCases() []Case {
 			})
 		}),
 		{
-			Name: "latency/opensearch-read", Needs: engine, Warm: 4,
-			About: "One caller's reads, against GET requests. store has read or written each session before, store-copies keeps nothing.",
-			Rows:  []Row{half("OpenSearch read", "store"), half("OpenSearch read without copies", "store-copies")},
+			Name: "latency/opensearch-read", Needs: engine, Warm: 8,
+			About:   "One caller's reads, against GET requests. store has read or written each session before, store-copies keeps nothing.",
+			Favours: "Us, by copies (not store-copies); the raw side, in that it does nothing with what it gets.",
+			Rows:    []Row{half("OpenSearch read", "store"), half("OpenSearch read without copies", "store-copies")},
 			Setup: func(b *Bench) ([]Side, error) {
 				sides, err := besideSingle(b, (*records).reads, (*single).reads)
 				if err != nil {
@@ -49,8 +50,9 @@ func latencyCases() []Case {
 			return besideSingle(b, (*records).saves, (*single).saves)
 		}),
 		{
-			Name: "latency/same-load", Needs: engine, Warm: 3,
-			About: "Sessions are read and saved in OpenSearch, half and half, at 70 % of what one operation per request reaches with 64 callers. Latencies count from when an operation was due.",
+			Name: "latency/same-load", Needs: engine, Warm: 6,
+			About:   "Sessions are read and saved in OpenSearch, half and half, at 70 % of what one operation per request reaches with 64 callers. Latencies count from when an operation was due.",
+			Favours: "Us: the load is a share of what the peer can do, and we can do more.",
 			Rows: []Row{{
 				What: "p99 under the load of 64 callers, against one operation per request at the same offered load", Unit: tail, Kind: Share,
 				Ours: []string{"store"}, Peers: []string{"single"}, Goal: better, Least: at(1),

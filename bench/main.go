@@ -27,7 +27,10 @@ import (
 
 func main() {
 	ctx, stop := interruptible(context.Background())
-	err := run(ctx, os.Args[1:], os.Stderr)
+	worker, err := beWorker(ctx)
+	if !worker {
+		err = run(ctx, os.Args[1:], os.Stderr)
+	}
 	stop()
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -51,8 +54,8 @@ func run(ctx context.Context, args []string, stderr io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	only := flags.String("run", "", "only the cases whose name matches this `regexp`")
-	flags.IntVar(&o.rounds, "rounds", 5, "how often each side is measured")
-	flags.DurationVar(&o.within, "within", 40*time.Minute, "when this much time is over, what is left is measured in one round")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often each side is measured")
+	flags.DurationVar(&o.within, "within", 33*time.Minute, "when this much time is over, what is left is measured in one round")
 	flags.BoolVar(&o.quick, "quick", false, "tiny sizes: tries the harness and its checks; the numbers mean nothing")
 	flags.StringVar(&o.out, "o", "docs", "the `folder` to write to; with -quick, and unless it is given, nothing is kept")
 	if err := flags.Parse(args); err != nil {
@@ -106,7 +109,7 @@ func setBenchTime(quick bool) error {
 func cases() []Case {
 	var all []Case
 	for _, family := range []func() []Case{
-		middlewareCases, func() []Case { return []Case{refusalCase()} }, sqliteCases, httpCases, engineCases, httpEngineCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, overloadCases,
+		middlewareCases, func() []Case { return []Case{refusalCase()} }, sqliteCases, httpCases, engineCases, httpEngineCases, coldCases, cacheCases, latencyCases, scaleCases, memoryCases, sweepCases, processesCases, overloadCases,
 	} {
 		all = append(all, family()...)
 	}

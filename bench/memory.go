@@ -13,8 +13,9 @@ const bytesSession = "B/session"
 
 func memoryCases() []Case {
 	return []Case{{
-		Name:  "memory/session",
-		About: "The heap that sessions with the same five values take after a collection, each begun by a request.",
+		Name:    "memory/session",
+		About:   "The heap that sessions with the same five values take after a collection, each begun by a request.",
+		Favours: "Neither: the same values on both sides.",
 		Rows: []Row{{
 			What: "memory per live session, memory store, against scs memstore", Unit: bytesSession, Kind: Share,
 			Ours: []string{"cloakroom+memory"}, Peers: []string{"scs+memory"}, Goal: better, Least: at(1),

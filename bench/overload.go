@@ -19,15 +19,15 @@ const goodput = "good/s"
 const inTime = time.Second
 
 func overloadCases() []Case {
-	inProcess := []float64{0.25, 0.5, 1, 2, 3, 4} // of the capacity
+	inProcess, fewer := []float64{0.25, 0.5, 1, 2, 3, 4}, []float64{0.5, 1, 2, 4} // of the capacity
 	sqlite := overloadCase("sqlite", "cloakroom+sqlite", 0.82, noNetwork, inProcess, eager(sqliteSite))
 	sqlite.Rows = append(sqlite.Rows, againstWaiting("sqlite", "cloakroom+sqlite", at(0.7), at(0.6)))
-	sockets := overloadCase("sqlite-sockets", "cloakroom+sqlite", 0.82, sockets, []float64{0.5, 1, 2, 4}, eager(sqliteSite))
-	sockets.About += " Each request under way has a connection of its own, over loopback. What couldn't be offered, since clients and server share the machine, is missing in offered/s."
+	sockets := overloadCase("sqlite-sockets", "cloakroom+sqlite", 0.82, sockets, fewer, eager(sqliteSite))
+	sockets.About += " Requests come over loopback, by up to 4096 connections, and wait for one that is free. What couldn't be offered, since clients and server share the machine, is missing in offered/s."
 	sockets.Favours = "The peer of each row, fewer requests: what it takes to send, to receive and to parse one that is turned down is taken from the others, and none of it is the library's."
 	sockets.Rows[0].Goal, sockets.Rows[0].Least = untold, untold
 	sockets.Rows = append(sockets.Rows, againstWaiting("sqlite-sockets", "cloakroom+sqlite", untold, untold))
-	engine := overloadCase("opensearch", "cloakroom+opensearch", 0.8, noNetwork, inProcess, eager(ourEngineSite), plainSite(false))
+	engine := overloadCase("opensearch", "cloakroom+opensearch", 0.8, noNetwork, fewer, eager(ourEngineSite), plainSite(false))
 	engine.Needs = []need{needEngine}
 	return []Case{sqlite, sockets, engine}
 }
@@ -227,7 +227,7 @@ func overloaded(b *Bench, s *site, by way, offered []float64) ([]Side, error) {
 	for _, x := range offered {
 		sides = append(sides, Side{
 			Name: offeredName(s.name, x), Series: s.name, X: x, Settings: s.settings, Check: check,
-			Round: func(ctx context.Context) (Result, error) { return visitors.come(ctx, 2*b.span(), x*capacity) },
+			Round: func(ctx context.Context) (Result, error) { return visitors.come(ctx, b.long(), x*capacity) },
 		})
 	}
 	return append(sides, Side{
@@ -257,6 +257,7 @@ var errNobody = errors.New("nobody is left who could ask: all visitors wait for 
 // come makes visitors come at a rate for a span of time.
 func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Result, error) {
 	var good, refused, late, workers atomic.Int64
+	var broken atomic.Pointer[error]
 	begin := time.Now()
 	end := begin.Add(span)
 	// A timer for each visitor would cost more than to refuse one.
@@ -291,12 +292,17 @@ func (r *rush) come(ctx context.Context, span time.Duration, rate float64) (Resu
 				}
 			case unavailable(err):
 				refused.Add(1)
-			default:
+			case tooLate(err), answered(err):
 				late.Add(1)
+			default: // the measurement itself is at its limit
+				broken.CompareAndSwap(nil, &err)
 			}
 			return err
 		}
 	})
+	if b := broken.Load(); err == nil && b != nil {
+		err = *b
+	}
 	if err != nil {
 		return result, err
 	}

@@ -50,9 +50,14 @@ func advance(r *driver.Record) {
 
 // fill creates n records.
 func fill(ctx context.Context, store cloakroom.Store, n int, made time.Time) (*records, error) {
+	return fillFrom(ctx, store, 0, n, made)
+}
+
+// fillFrom creates n records, with numbers from first on.
+func fillFrom(ctx context.Context, store cloakroom.Store, first, n int, made time.Time) (*records, error) {
 	rs := &records{store, store, make([]*driver.Record, n)}
 	err := share(ctx, 256, n, func(ctx context.Context, i int) error {
-		r := newRecord(i, made)
+		r := newRecord(first+i, made)
 		v, err := store.Create(ctx, r)
 		r.Version = v
 		rs.all[i] = r

@@ -67,7 +67,7 @@ func (r report) page() []byte {
 	p.line("the machine disturbs all alike; a ratio is of the two in one turn. The tables have the median of up to %s and, in brackets, the least", turns(r.options.rounds))
 	p.line("and the most. Before them come rounds that don't count, in which caches fill and the engine compiles what is used much, until its")
 	p.line("compiler has next to nothing to do or a limit is reached. With the engine come its processor time for each operation, without")
-	p.line("and of its compiler, and the share of all processors that was idle. Clients,")
+	p.line("and of its compiler, and the share of all processors that was idle; rows have the first and the last in brackets, of the best side. Clients,")
 	p.line("servers and engines share the machine's processors. Each case checks at its end that what it wrote is there.")
 	if r.options.quick {
 		p.line("\n**This was a quick run, which tries the harness: its numbers mean nothing.**")
@@ -90,6 +90,7 @@ func (r report) page() []byte {
 	p.rows(r.outcomes, true, (*Outcome).behind)
 	p.line("\n## Other comparisons\n")
 	p.rows(r.outcomes, false, func(_ *Outcome, row Row) bool { return row.Goal.None })
+	r.favours(p)
 	r.links(p)
 	p.line("\n## How the sides are set up\n")
 	p.line("With how much durability each answers, and the settings that matter to it. Where a setting can be asked for, the run asks,")
@@ -240,10 +241,11 @@ func (o *Outcome) best(row Row, sides []string) string {
 		all = append(all, v)
 	}
 	slices.Sort(all)
-	if clock[row.Unit] != "" {
-		return amount(median(all), row.Unit)
+	text := amount(median(all), row.Unit)
+	if clock[row.Unit] == "" {
+		text += " " + row.Unit
 	}
-	return amount(median(all), row.Unit) + " " + row.Unit
+	return text + o.load(row, sides)
 }
 
 func (o *Outcome) verdict(row Row) string {

@@ -28,6 +28,9 @@ func checkReport(t *testing.T, s *services, outcomes []*Outcome) {
 		read(t, dir, link[1])
 	}
 	for _, o := range outcomes {
+		if !strings.Contains(page, "\n| "+o.Case.Name+" | "+o.Case.Favours+" |\n") {
+			t.Errorf("the page doesn't say whom %s flatters", o.Case.Name)
+		}
 		for _, row := range o.Case.Rows {
 			if !strings.Contains(page, "| "+row.What+" |") {
 				t.Errorf("the page lacks the row %q", row.What)
@@ -80,6 +83,34 @@ func TestPageSaysWhereAPeerWins(t *testing.T) {
 	}
 	if !strings.Contains(page, "| family: a, b | durable |") {
 		t.Errorf("the page doesn't say how the sides are set up:\n%s", page)
+	}
+}
+
+// TestRowsSayWhatTheEngineDid: a row names the engine's time and the idle share of the best
+// of its sides, where there is an engine.
+func TestRowsSayWhatTheEngineDid(t *testing.T) {
+	result := func(rate, cpu, idle float64) Result {
+		return Result{Metrics: map[string]float64{perSec: rate, engineCPU: cpu, idleShare: idle}}
+	}
+	row := Row{Unit: perSec, Kind: More, Ours: []string{"ours"}, Peers: []string{"slow", "fast"}}
+	o := &Outcome{Case: Case{Rows: []Row{row}}, Rounds: []map[string]Result{
+		{"ours": result(100, 21_000, 3), "slow": result(10, 70_000, 1), "fast": result(50, 30_000, 40)},
+		{"ours": result(120, 23_000, 5), "slow": result(60, 70_000, 1), "fast": result(50, 30_000, 40)},
+		{"ours": result(110, 22_000, 4), "slow": result(10, 70_000, 1), "fast": result(50, 30_000, 40)},
+	}}
+	if got := o.best(row, row.Ours); got != "110 ops/s (engine 22µs, 4 % idle)" {
+		t.Errorf("ours: %q", got)
+	}
+	if got := o.best(row, row.Peers); got != "50 ops/s (engine 30µs, 40 % idle)" {
+		t.Errorf("peers: %q", got)
+	}
+	for _, round := range o.Rounds {
+		for _, r := range round {
+			delete(r.Metrics, engineCPU)
+		}
+	}
+	if got := o.best(row, row.Ours); got != "110 ops/s" {
+		t.Errorf("without an engine: %q", got)
 	}
 }
 

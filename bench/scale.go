@@ -16,7 +16,8 @@ func scaleCases() []Case {
 	grown := func(engine, settings string, least float64, needs []need, sizes []int, open func(b *Bench, n int) (*many, error)) Case {
 		return Case{
 			Name: "scale/" + engine, Needs: needs, Warm: 1,
-			About: "One caller's look-ups of sessions at random, by the number of sessions that there are.",
+			About:   "One caller's look-ups of sessions at random, by the number of sessions that there are.",
+			Favours: "The fewest sessions: all of them fit into caches. Both sides are ours.",
 			Rows: []Row{{
 				What: fmt.Sprintf("read look-up latency with %d sessions against %d (%s)", sizes[len(sizes)-1], sizes[0], engine), Unit: half, Kind: Share,
 				Ours: []string{"most"}, Peers: []string{"fewest"}, Goal: at(1.2), Least: at(least),

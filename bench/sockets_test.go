@@ -18,11 +18,12 @@ func TestImpatient(t *testing.T) {
 	defer ln.Close()
 	conns := 0
 	var dialer net.Dialer
-	i := &impatient{dial: func(ctx context.Context) (net.Conn, error) {
+	p := newPool(1, func(ctx context.Context) (net.Conn, error) {
 		conns++
 		return dialer.DialContext(ctx, "tcp", ln.Addr().String())
-	}}
-	defer i.close()
+	})
+	defer p.close()
+	i := &impatient{pool: p}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -44,7 +45,7 @@ func TestImpatient(t *testing.T) {
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, _, _, err := i.ask(ctx, pageRead, ""); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, _, _, err := i.ask(ctx, pageRead, ""); !errors.Is(err, os.ErrDeadlineExceeded) || !tooLate(err) {
 		t.Errorf("a request without an answer: %v", err)
 	}
 	for range 2 { // by one connection, without the first request's deadline
@@ -53,6 +54,14 @@ func TestImpatient(t *testing.T) {
 		}
 	}
 	<-served
+	w, err := p.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := i.ask(ctx, pageRead, ""); !tooLate(err) {
+		t.Errorf("a request without a free connection: %v", err)
+	}
+	p.give(w, nil)
 	if conns != 2 {
 		t.Errorf("%d connections in place of 2", conns)
 	}

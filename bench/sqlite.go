@@ -15,7 +15,8 @@ func sqliteCases() []Case {
 	return []Case{
 		{
 			Name: "sqlite/requests", Warm: 1,
-			About: "64 parallel requests that each read and write a session of their own, without a network.",
+			About:   "64 parallel requests that each read and write a session of their own, without a network.",
+			Favours: "Us: many save at once, and so share a sync to the disk, which sqlite3store does not. With 1 caller nothing is shared (latency/sqlite-save). Few sessions, all of them hot.",
 			Rows: []Row{{
 				What: "durable saves/s on SQLite, 64 parallel requests, against scs sqlite3store", Unit: perSec, Kind: More,
 				Ours: []string{"cloakroom+sqlite"}, Peers: single, Goal: at(8), Least: at(6),
@@ -26,7 +27,8 @@ func sqliteCases() []Case {
 		},
 		{
 			Name: "sqlite/commit", Warm: 1,
-			About: "Saves by compare-and-set from 64 callers, against a loop of the same prepared updates with nobody else there.",
+			About:   "Saves by compare-and-set from 64 callers, against a loop of the same prepared updates with nobody else there.",
+			Favours: "The bare loop: nobody waits for it, and it compares nothing.",
 			Rows: []Row{{
 				What: "SQLite group commit against a bare loop of prepared updates in transactions of 64", Unit: perSec, Kind: More,
 				Ours: []string{"store"}, Peers: []string{"bare loop"}, Goal: at(0.9), Least: at(0.75),
@@ -80,8 +82,9 @@ func crowds(b *Bench, callers int, page string, open ...func(*Bench) (*site, err
 func incrementCase(engine, settings string, needs []need, open func(*Bench) (cloakroom.Store, error)) Case {
 	const parallel = 64
 	return Case{
-		Name: engine + "/one-session", Needs: needs, Warm: 4,
-		About: "64 parallel requests in one process that count visits: all in one session, against a session each.",
+		Name: engine + "/one-session", Needs: needs, Warm: 6,
+		About:   "64 parallel requests in one process that count visits: all in one session, against a session each.",
+		Favours: "Us: requests of one session in one process are merged. In several processes they would meet.",
 		Rows: []Row{{
 			What: "64 parallel increments of one session, against separate sessions (" + engine + ")", Unit: perSec, Kind: More,
 			Ours: []string{"one session"}, Peers: []string{"separate"}, Goal: better, Least: at(1),

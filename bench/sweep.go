@@ -13,8 +13,9 @@ import (
 
 func sweepCases() []Case {
 	return []Case{{
-		Name: "sweep/expired", Needs: []need{needEngine}, Most: 2,
-		About: "A million sessions that are over: our Sweep, and the engine's _delete_by_query by deadline. They are made anew for each round.",
+		Name: "sweep/expired", Needs: []need{needEngine}, Most: 3,
+		About:   "A million sessions that are over: our Sweep, and the engine's _delete_by_query by deadline. They are made anew for each round.",
+		Favours: "Us: whole periods are over, whose indices are deleted. Where some of a period live on, documents are ended one by one.",
 		Rows: []Row{{
 			What: "ending 1 million expired sessions against _delete_by_query", Unit: perOp, Kind: Faster,
 			Ours: []string{"sweep"}, Peers: []string{"delete_by_query"}, Goal: at(100), Least: at(50),

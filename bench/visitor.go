@@ -106,6 +106,12 @@ func unavailable(err error) bool {
 	return ok && e.status == http.StatusServiceUnavailable
 }
 
+// answered reports whether an error is an answer of the site.
+func answered(err error) bool {
+	_, ok := errors.AsType[*statusError](err)
+	return ok
+}
+
 func (e *statusError) Error() string {
 	return fmt.Sprintf("%s: status %d: %.200s", e.page, e.status, e.body)
 }
