@@ -20,25 +20,36 @@ import (
 // This file is SQLite alone, as a peer of our store.
 
 // sqliteStore opens a store in a file of its own. Store and file end with the case.
-func (b *Bench) sqliteStore() (store *sqlitestore.Store, path string, err error) {
+func (b *Bench) sqliteStore(copyBytes int) (store *sqlitestore.Store, path string, err error) {
 	dir, err := b.tempDir()
 	if err != nil {
 		return nil, "", err
 	}
 	path = filepath.Join(dir, "sessions.db")
-	if store, err = sqlitestore.Open(b, path, nil); err == nil {
-		b.Cleanup(store.Close)
-	}
+	store, err = b.openSQLiteFile(path, copyBytes)
 	return store, path, err
 }
 
-// openSQLite fills a store in a file of its own.
-func openSQLite(b *Bench, n int) (*records, error) {
-	store, _, err := b.sqliteStore()
+func (b *Bench) openSQLiteFile(path string, copyBytes int) (*sqlitestore.Store, error) {
+	store, err := sqlitestore.Open(b, path, &sqlitestore.Config{CopyBytes: copyBytes})
+	if err == nil {
+		b.Cleanup(store.Close)
+	}
+	return store, err
+}
+
+// openSQLite fills a store in a file of its own. The check at the end reads the file.
+func openSQLite(b *Bench, n, copyBytes int) (*records, error) {
+	store, path, err := b.sqliteStore(copyBytes)
 	if err != nil {
 		return nil, err
 	}
-	return fill(b, store, n, time.Now())
+	rs, err := fill(b, store, n, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	rs.reader, err = b.openSQLiteFile(path, withoutCopies)
+	return rs, err
 }
 
 // ourSettings are those of our store's writer, which all of SQLite's peers have too.

@@ -50,7 +50,7 @@ func cachingSite(name, settings string, open func(*Bench) (cloakroom.Store, erro
 }
 
 func cachedSQLite(b *Bench) (cloakroom.Store, error) {
-	store, _, err := b.sqliteStore()
+	store, _, err := b.sqliteStore(withCopies)
 	return store, err
 }
 

@@ -201,7 +201,7 @@ func (e *raw) written(ctx context.Context, pattern string, before []*document, t
 	return nil
 }
 
-// Values of elasticstore.Config.CopyBytes.
+// Values of CopyBytes in the configurations of our stores.
 const (
 	withCopies    = 0 // the default
 	withoutCopies = -1

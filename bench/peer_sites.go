@@ -26,8 +26,11 @@ func memorySite(b *Bench) (*site, error) {
 
 const sqliteSettings = "SQLite without C, WAL, synchronous=FULL: a save returns after the fsync it shares"
 
+// wholeSQLite are those of our store when it keeps no copies.
+const wholeSQLite = sqliteSettings + "; without copies: each read reads the file"
+
 func sqliteSite(b *Bench) (*site, error) {
-	store, _, err := b.sqliteStore()
+	store, _, err := b.sqliteStore(withCopies)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func scaleCases() []Case {
 		}
 	}
 	return []Case{
-		grown("sqlite", sqliteSettings, 1.35, nil, []int{10_000, 100_000, 1_000_000}, manyInSQLite),
+		grown("sqlite", wholeSQLite, 1.35, nil, []int{10_000, 100_000, 1_000_000}, manyInSQLite),
 		grown("opensearch", wholeSettings, 1.5, []need{needEngine}, []int{10_000, 100_000, 1_000_000, 5_000_000}, manyInEngine),
 	}
 }
@@ -80,7 +80,7 @@ func (m *many) weighed(round func(context.Context) (Result, error)) func(context
 }
 
 func manyInSQLite(b *Bench, n int) (*many, error) {
-	store, path, err := b.sqliteStore()
+	store, path, err := b.sqliteStore(withoutCopies) // all of the fewest would fit
 	if err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func sqliteCases() []Case {
 			}},
 			Setup: func(b *Bench) ([]Side, error) {
 				n := b.size(20_000, 640)
-				rs, err := openSQLite(b, n)
+				rs, err := openSQLite(b, n, withCopies)
 				if err != nil {
 					return nil, err
 				}
@@ -51,7 +51,7 @@ func sqliteCases() []Case {
 			},
 		},
 		incrementCase("sqlite", sqliteSettings, nil, func(b *Bench) (cloakroom.Store, error) {
-			rs, err := openSQLite(b, 0)
+			rs, err := openSQLite(b, 0, withCopies)
 			if err != nil {
 				return nil, err
 			}

@@ -124,7 +124,7 @@ func (w *worker) begin(ctx context.Context, at where) (done, error) {
 // openStore opens a store, which ends with the worker.
 func (w *worker) openStore(ctx context.Context, at where, copyBytes int) (cloakroom.Store, error) {
 	if at.File != "" {
-		s, err := sqlitestore.Open(ctx, at.File, nil)
+		s, err := sqlitestore.Open(ctx, at.File, &sqlitestore.Config{CopyBytes: copyBytes})
 		if err == nil {
 			w.open = append(w.open, s.Close)
 		}
