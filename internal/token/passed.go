@@ -3,6 +3,7 @@ package token
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"strings"
 	"sync/atomic"
 )
 
@@ -17,8 +18,9 @@ import (
 
 // slots is the number of checks that a ring remembers at most. A session has one slot, and
 // keeps it until another's id leads there, whatever becomes of the session. All of them take
-// 3 MB, and hold on to 512 bytes more each where principals are as long as they may be. Where
-// far more sessions than that are in use, most checks are new, and allocate what they keep.
+// 3 MB, and the texts of their records: 640 bytes more each where those are as long as they
+// may be. Where far more sessions than that are in use, most checks are new, and allocate what
+// they keep.
 const slots = 1 << 14
 
 // passed are the remembered checks of a ring. The zero one is empty. It is safe for
@@ -56,5 +58,17 @@ func (p *passed) recall(verifier []byte, c *Claims, secret [16]byte) (ok, old bo
 func (p *passed) keep(verifier []byte, c *Claims, secret [16]byte, old bool) {
 	k := &check{claims: *c, len: len(verifier), secret: secret, old: old}
 	copy(k.verifier[:], verifier)
+	k.claims.App, k.claims.Principal = ownTexts(c.App, c.Principal)
 	p.slot(c.ID).Store(k)
+}
+
+// ownTexts returns copies of a record's texts, in one piece of memory. The record's own may be
+// parts of something larger, such as all texts of a document, and a check outlives the record.
+func ownTexts(app, principal string) (string, string) {
+	var b strings.Builder
+	b.Grow(len(app) + len(principal))
+	b.WriteString(app)
+	b.WriteString(principal)
+	all := b.String()
+	return all[:len(app)], all[len(app):]
 }

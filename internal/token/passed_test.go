@@ -3,8 +3,11 @@ package token_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
+	"unsafe"
+	"weak"
 
 	"github.com/cloakroom-go/cloakroom/internal/token"
 )
@@ -105,6 +108,28 @@ func TestRememberedForARing(t *testing.T) {
 		if ok, _ := after.Check(v, c, secret); ok {
 			t.Fatal("a key that is gone still opens")
 		}
+	}
+}
+
+// TestRememberedCheckHoldsNoMore: a store's texts may be parts of a larger one, such as a
+// principal beside the name of the visitor's browser. A check outlives the record.
+func TestRememberedCheckHoldsNoMore(t *testing.T) {
+	r := mustRing(t, bytes.Repeat([]byte{1}, 32))
+	all := new([1 << 16]byte)
+	copy(all[:], "shopann")
+	texts := unsafe.String(&all[0], len(all))
+	c, secret := token.Claims{App: texts[:4], Principal: texts[4:7]}, [16]byte{9}
+	v := r.Verifier(c, secret)
+	if ok, _ := r.Check(v, c, secret); !ok {
+		t.Fatal("a ring refuses what it made")
+	}
+	held := weak.Make(all)
+	runtime.GC()
+	if held.Value() != nil {
+		t.Error("a remembered check holds on to the texts that its principal is a part of")
+	}
+	if ok, _ := r.Check(v, token.Claims{App: "shop", Principal: "ann"}, secret); !ok {
+		t.Error("and it isn't as it was")
 	}
 }
 
