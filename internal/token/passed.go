@@ -17,8 +17,9 @@ import (
 
 // slots is the number of checks that a ring remembers at most. A session has one slot, and
 // keeps it until another's id leads there, whatever becomes of the session. All of them take
-// 3 MB, and hold on to 512 bytes more each where principals are as long as they may be. Where
-// far more sessions than that are in use, most checks are new, and allocate what they keep.
+// 3 MB. Each also holds on to its principal's text, and to the whole of which that is a part,
+// such as a record's texts that share memory. Where far more sessions than that are in use,
+// most checks are new, and allocate what they keep.
 const slots = 1 << 14
 
 // passed are the remembered checks of a ring. The zero one is empty. It is safe for
