@@ -137,7 +137,8 @@ type Config struct {
 	// answer is the same, 503 by OnError, and costs a fraction of that, so more of the
 	// others are served. A handler that wouldn't have asked isn't called either. So say
 	// false for what must be answered without a session, such as files and health checks.
-	// It is called only then, and never with CacheFor. Defaults to nil: no request is.
+	// It is called for such requests alone, by many goroutines at a time, and never with
+	// CacheFor. Defaults to nil: no request is turned down before its handler begins.
 	RefuseEarly func(*http.Request) bool
 
 	// OnError writes the answer to a request whose session could not be read or saved, or

@@ -46,8 +46,8 @@ func (m *Manager) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// answerError writes an error's response, without the headers that are about the one in
-// whose place it is. q may be nil.
+// answerError deletes the headers of the response in whose place an error's is written, and
+// writes that. q may be nil.
 func (m *Manager) answerError(w http.ResponseWriter, r *http.Request, q *request, err error) {
 	if h := w.Header(); q != nil {
 		takeBack(h, q.outside)
@@ -84,8 +84,8 @@ func (m *Manager) answer(w http.ResponseWriter, r *http.Request, q *request, err
 	m.config.OnError(e, r, status, err)
 }
 
-// isRefusal reports whether the answer to an error is a refusal: nothing else is to be
-// told or logged, and OnError is the default. q may be nil.
+// isRefusal reports whether refusal has the whole answer to an error: OnError is the
+// default, and there is no token to hand out and no session to log. q may be nil.
 func (m *Manager) isRefusal(q *request, err error) bool {
 	return err == protocol.ErrTooMany && //nolint:errorlint // itself, as a wrapped one has more to say
 		m.refusal.plain && (q == nil || q.session.Load() == nil && !q.tellsAnything())

@@ -4,8 +4,9 @@ import "net/http"
 
 // This file is the refusal: the answer to a request that is turned down, because more of
 // them come than the store can serve. In a rush most answers are refusals, and what they
-// cost is taken from the requests that could be served. So they cost next to nothing, and
-// allocate nothing unless Config.OnError writes them.
+// cost is taken from the requests that could be served. So they cost next to nothing: the
+// answer allocates nothing, unless Config.OnError writes it. Before that, a request that is
+// turned down when it asks for its session has allocated its place in Handler.
 
 // refusal is what each refusal sends. It is made once and only read: nobody is to write
 // into the values of a header, which net/http doesn't, nor does http.Header.

@@ -25,7 +25,7 @@ import (
 
 // copies are the copies of one Store. They may be used concurrently.
 type copies struct {
-	none bool // no copies are kept
+	none bool // no copies are kept, and nothing below is used
 
 	mu      sync.Mutex
 	all     *lru.Cache[driver.ID, *kept]
@@ -71,7 +71,7 @@ type question struct {
 	answer *kept  // what was read
 }
 
-// newCopies returns copies of at most bound bytes; none if bound isn't positive.
+// newCopies returns room for copies of at most bound bytes; for none if bound isn't positive.
 func newCopies(bound int) *copies {
 	return &copies{
 		none: bound <= 0, all: lru.New[driver.ID, *kept](bound),
@@ -79,7 +79,8 @@ func newCopies(bound int) *copies {
 	}
 }
 
-// ask looks for the copies, and returns the era that they are of.
+// ask looks for the copies, and returns the era that they are of, and whether there is
+// any. A question without one is noted, so that keep can keep its answer.
 func (c *copies) ask(questions []question) (era uint64, found bool) {
 	if c.none {
 		return 0, false
@@ -192,7 +193,8 @@ func (c *copies) committed(items []item, results []batch.Result[outcome]) {
 	c.opaque = false
 }
 
-// failed is called when nobody knows, or cares, what became of the transaction.
+// failed is called in place of committed: after a rollback, a commit whose outcome is
+// unknown, or a panic.
 func (c *copies) failed() {
 	if c.none {
 		return

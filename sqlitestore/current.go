@@ -21,20 +21,20 @@ import (
 //     file's write lock, so nobody else can have written since either.
 //   - The writer is idle, and its number is unchanged now.
 //
-// If the writer is in its commit there is no sign, and the read reads the file. What was
-// found is true of a moment after the read began, and copies that were found by then
-// have all that was committed before. So a read sees each write that was acknowledged
-// before it began, wherever that was.
+// While the writer waits for the file's lock, or commits, there is no sign, and the read
+// reads the file. What was found is true of a moment after the read began, and copies
+// that were found by then have all that was committed before. So a read sees each write
+// that was acknowledged before it began, wherever that was.
 //
-// A save pays for this with reading its connection's number, and nothing else: readers
-// ask again only when they are next used.
+// To know this costs each of the writer's transactions one reading of its number. Readers
+// read theirs when they find copies, and at no other time.
 
 // observer reads PRAGMA data_version of a connection.
 type observer struct {
 	stmt *sqlite.Stmt
 	sure bool   // the fields below hold
 	seen int64  // the number
-	era  uint64 // a reader's: when it was seen, all that the connection saw was of this era
+	era  uint64 // a reader's: nobody else had written in this era when the number was seen
 }
 
 // observe prepares an observer.
@@ -70,8 +70,10 @@ type own struct {
 	observer
 }
 
-// alone reports whether nobody else has written in an era. If somebody has, it begins a
-// new one. It returns the era at its end, and false if the writer is busy.
+// alone asks the idle writer whether nobody else has written in an era. If somebody may
+// have, it begins a new one. now is the present era, if ok or other than the one that was
+// asked about; asked is false if there was no answer: the writer is busy, or its number
+// couldn't be read.
 func (w *writer) alone(c *copies, era uint64) (now uint64, ok, asked bool) {
 	if !w.own.TryLock() {
 		return 0, false, false

@@ -146,7 +146,7 @@ func (l *lookups) lead(ctx context.Context, id driver.ID) found {
 	return l.together(r, id, others)
 }
 
-// alone carries out one look-up.
+// alone carries out one look-up, without a transaction of its own.
 func (l *lookups) alone(r *reader, id driver.ID) found {
 	questions := [1]question{{id: id}}
 	l.ask(r, questions[:])

@@ -58,7 +58,7 @@ func (p proof) near(random *rand.Rand) proof {
 }
 
 // TestRememberedChecks compares a ring that has checked much with new ones, which
-// remember nothing. Half of the sessions share a slot.
+// remember nothing. Every slot is shared by two sessions.
 func TestRememberedChecks(t *testing.T) {
 	random := rand.New(rand.NewPCG(23, 1))
 	secrets := [][]byte{bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)}
