@@ -88,18 +88,20 @@ func (l *failureLog) answered(r *http.Request, session ID, status int, err error
 	l.tell(r, f)
 }
 
+// kindOverloaded is the kind of ErrOverloaded, and so of protocol.ErrTooMany.
+const kindOverloaded = "overloaded"
+
 // refused logs a request that was turned down. While a line waits that will tell of it,
 // it is only counted.
 func (l *failureLog) refused(r *http.Request) {
-	const kind = "overloaded" // that of protocol.ErrTooMany
-	if !l.waits(failedRequest + kind) {
+	if !l.joins(failedRequest + kindOverloaded) {
 		l.tell(r, failure{level: slog.LevelError, what: failedRequest, status: http.StatusServiceUnavailable, err: protocol.ErrTooMany})
 	}
 }
 
-// waits counts a failure that a line will tell which waits to be written. It reports false
+// joins counts a failure that a line will tell which waits to be written. It reports false
 // if there is none.
-func (l *failureLog) waits(key string) bool {
+func (l *failureLog) joins(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := l.kinds[key]
@@ -198,7 +200,7 @@ func kindOf(err error) string {
 		name string
 	}{
 		{ErrTooLarge, "too large"},
-		{ErrOverloaded, "overloaded"},
+		{ErrOverloaded, kindOverloaded},
 		{driver.ErrNewer, "newer"},
 		{ErrUnknown, "unknown"},
 		{ErrClosed, "closed"},

@@ -47,7 +47,7 @@ func (m *Manager) serve(w http.ResponseWriter, r *http.Request, h http.Handler) 
 		return
 	}
 	if m.config.RefuseEarly != nil && m.turnsDown(r) && m.config.RefuseEarly(r) {
-		delete(w.Header(), "Content-Length")
+		delete(w.Header(), "Content-Length") // whoever set it, a refusal has another
 		m.answer(w, r, nil, m.records.TurnDown())
 		return
 	}

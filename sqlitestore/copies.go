@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 	"time"
@@ -124,9 +125,6 @@ func (c *copies) keep(questions []question) {
 // begin is called by the transaction of some items, once it has the file's write lock.
 // If others may have written in this era, a new one begins.
 func (c *copies) begin(items []item, alone bool) {
-	if c.none {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !alone {
@@ -148,9 +146,6 @@ func (c *copies) begin(items []item, alone bool) {
 
 // writes tells of an id that the transaction writes.
 func (c *copies) writes(id driver.ID) {
-	if c.none {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.write(id)
@@ -162,7 +157,8 @@ func (c *copies) write(id driver.ID) {
 	delete(c.asking, id)
 }
 
-// release is called before the transaction gives up the write lock.
+// release is called before the transaction gives up the write lock, or when it may have
+// lost it.
 func (c *copies) release() {
 	if c.none {
 		return
@@ -186,7 +182,9 @@ func (c *copies) committed(items []item, results []batch.Result[outcome]) {
 			c.all.Remove(o.id)
 		default:
 			k.rec.Version = results[i].Value.version
-			c.all.Put(o.id, k, k.size)
+			if !c.opaque { // which may have written it, too
+				c.all.Put(o.id, k, k.size)
+			}
 		}
 	}
 	clear(c.writing)
@@ -236,7 +234,14 @@ func (c *copies) isIn(era uint64) bool {
 
 // copyOfRow returns the copy of a record that was read.
 func copyOfRow(r *driver.Record, data []byte) *kept {
-	return &kept{rec: r, data: data, size: lru.LeastBytes + r.Size() + len(data)}
+	return &kept{rec: r, data: data, size: lru.LeastBytes + r.Size() + len(data) + listBytes(data)}
+}
+
+// listBytes is the most memory that the list takes to which values decode, beside their
+// text: a name and a slice for each, and room to grow. Members within values count as well.
+func listBytes(data []byte) int {
+	const each = 80
+	return each * bytes.Count(data, []byte(`":`))
 }
 
 // copyOfWrite returns the copy of a record that is to be written, as a read of its row
@@ -257,7 +262,10 @@ func copyOfWrite(w *row) *kept {
 			*t = fromMillis(t.UnixMilli())
 		}
 	}
-	// The caller may change its lists afterwards.
+	// The caller may change its lists afterwards, and its texts may be parts of larger ones.
+	for _, text := range []*string{&c.Principal, &c.Client.Address, &c.Client.UserAgent} {
+		*text = strings.Clone(*text)
+	}
 	c.Verifier = append([]byte(nil), c.Verifier...)
 	c.Previous = append([]byte(nil), c.Previous...)
 	c.WriteIDs = append([]driver.WriteID(nil), c.WriteIDs...)

@@ -4,12 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
+	"weak"
 
 	"github.com/cloakroom-go/cloakroom/driver"
 )
@@ -199,6 +204,79 @@ func TestCopiesAreBounded(t *testing.T) {
 	}
 	if c := none.writer.copies; c.all.Len() > 0 || len(c.asking) > 0 {
 		t.Error("a negative bound keeps copies")
+	}
+}
+
+// TestCopiesCountWhatTheyHold: a copy of a row counts the list to which its values decode.
+func TestCopiesCountWhatTheyHold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	s, bare := openCopies(t, path, 0), openCopies(t, path, -1)
+	r := sample(1)
+	r.Values = nil
+	for i := range 1000 {
+		r.Values = append(r.Values, driver.Value{Name: fmt.Sprintf("%03d", i), JSON: json.RawMessage("1")})
+	}
+	r = mustCreate(t, bare, r)
+	got, err := s.Get(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.writer.copies.all.Bytes(); n < got.Size() {
+		t.Errorf("the copy counts %d bytes, and its record alone has %d", n, got.Size())
+	}
+}
+
+// TestCopiesKeepNothingElse: a principal may be a part of a form's text, which isn't counted.
+func TestCopiesKeepNothingElse(t *testing.T) {
+	s := openCopies(t, filepath.Join(t.TempDir(), "sessions.db"), 0)
+	form := func() weak.Pointer[byte] {
+		form := strings.Repeat("bob", 1<<16)
+		r := sample(1)
+		r.Principal, r.Client = form[:3], driver.Client{Address: form[3:6], UserAgent: form[6:9]}
+		if id := mustCreate(t, s, r).ID; !s.held(id) {
+			t.Error("there is no copy")
+		}
+		return weak.Make(unsafe.StringData(form))
+	}()
+	runtime.GC()
+	runtime.GC()
+	if form.Value() != nil {
+		t.Error("a copy holds the text of which the principal is a part")
+	}
+	runtime.KeepAlive(s)
+}
+
+// TestTransactionThatEndsByItself: SQLite may end a transaction because of an error. From
+// when the statement has returned, another's write is seen.
+func TestTransactionThatEndsByItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "sessions.db")
+	s, other := openCopies(t, path, 0), openCopies(t, path, 0)
+	r := mustCreate(t, s, sample(1))
+	var v driver.Version
+	_, err := s.save(t.Context(), item{tells: true, op: func(w *writer) (outcome, error) {
+		if err := execute(w.conn, "ROLLBACK"); err != nil { // stands for SQLite's own
+			t.Error(err)
+		}
+		_, failed := w.change(w.stmts.commit) // an error without a transaction
+		if failed == nil {
+			t.Error("there still is a transaction")
+		}
+		u := *r
+		u.Principal = "else"
+		var err error
+		if v, err = other.Update(t.Context(), &u); err != nil {
+			t.Error(err)
+		}
+		if got, err := s.Get(t.Context(), r.ID); err != nil || got.Version != v {
+			t.Errorf("a read gives %v, %v; %v was acknowledged", got, err, v)
+		}
+		return outcome{}, failed
+	}})
+	if err == nil {
+		t.Error("the op is said to have been done")
+	}
+	if got, err := s.Get(t.Context(), r.ID); err != nil || got.Version != v {
+		t.Errorf("a later read gives %v, %v; %v was acknowledged", got, err, v)
 	}
 }
 

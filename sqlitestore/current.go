@@ -26,6 +26,11 @@ import (
 // that were found by then have all that was committed before. So a read sees each write
 // that was acknowledged before it began, wherever that was.
 //
+// There is one exception. An error of the disk, or of memory, makes SQLite end a transaction
+// by itself within a statement. The writer takes the first sign back as soon as the
+// statement has returned. A read in that moment would miss another process's write that was
+// begun, synced and acknowledged within it.
+//
 // To know this costs each of the writer's transactions one reading of its number. Readers
 // read theirs when they find copies, and at no other time.
 

@@ -87,6 +87,9 @@ type outcome struct {
 // change runs a statement and reports whether it changed anything.
 func (w *writer) change(s *sqlite.Stmt) (bool, error) {
 	err := run(s)
+	if err != nil { // SQLite may have ended the transaction, and given up its lock
+		w.copies.release()
+	}
 	return err == nil && w.conn.Changes() > 0, err
 }
 

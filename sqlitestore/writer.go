@@ -144,7 +144,12 @@ func (w *writer) transaction(ctx context.Context, end time.Time, ops []item, res
 		return true
 	}
 	if !w.copies.none {
-		w.copies.begin(ops, w.own.unchanged())
+		unchanged := w.own.unchanged()
+		if w.conn.AutocommitEnabled() { // SQLite has ended the transaction, and each op would be one by itself
+			giveAll(results, errors.New("nothing was written: SQLite ended the transaction as it began"))
+			return true
+		}
+		w.copies.begin(ops, unchanged)
 	}
 	done := false
 	defer func() {
