@@ -14,7 +14,8 @@ import (
 // This file is Config: its fields, defaults and checks.
 
 // Config configures a Manager. The zero Config, and nil, are good for production. A
-// negative duration is an error where the field gives it no meaning.
+// negative duration is an error where the field gives it no meaning. Its functions are called
+// by the goroutines of requests, many at once; a panic of one is the request's.
 type Config struct {
 	// App names the application. Several may share a store: each has its own sessions,
 	// principals and tokens. At most 128 bytes. Defaults to "session".
