@@ -18,8 +18,8 @@ const coldSessions = 200_000
 
 func coldCases() []Case {
 	const favours = "Nobody by copies: here they don't help. Other cases draw from some hundreds or thousands of sessions, which copies hold, and so flatter us."
-	row := func(what, unit string, ours, peer string) Row {
-		return Row{What: what, Unit: unit, Kind: More, Ours: []string{ours}, Peers: []string{peer}, Goal: untold, Least: untold}
+	row := func(what, ours, peer string) Row {
+		return Row{What: what, Unit: perSec, Kind: More, Ours: []string{ours}, Peers: []string{peer}, Goal: untold, Least: untold}
 	}
 	return []Case{
 		{
@@ -27,9 +27,9 @@ func coldCases() []Case {
 			About:   fmt.Sprintf("64 clients whose requests read a session, each the next of %d sessions, so that each comes once in a while.", coldSessions/2),
 			Favours: favours,
 			Rows: []Row{
-				row("full HTTP read of a cold set, SQLite, against scs + Redis", perSec, "cloakroom+sqlite", "scs+redis"),
-				row("full HTTP read of a cold set, SQLite, against fiber in memory", perSec, "cloakroom+sqlite", "fiber"),
-				row("full HTTP read, SQLite, a cold set against a hot one", perSec, "cloakroom+sqlite", "cloakroom+sqlite/hot"),
+				row("full HTTP read of a cold set, SQLite, against scs + Redis", "cloakroom+sqlite", "scs+redis"),
+				row("full HTTP read of a cold set, SQLite, against fiber in memory", "cloakroom+sqlite", "fiber"),
+				row("full HTTP read, SQLite, a cold set against a hot one", "cloakroom+sqlite", "cloakroom+sqlite/hot"),
 			},
 			Setup: coldClients,
 		},
@@ -39,8 +39,8 @@ func coldCases() []Case {
 				"against one GET for each, and against reads from 5000 of them.", coldSessions),
 			Favours: favours,
 			Rows: []Row{
-				row("OpenSearch reads/s of a cold set at 256 callers, against one operation per request", perSec, "store", "single"),
-				row("OpenSearch reads/s at 256 callers, a cold set against a hot one", perSec, "store", "store/hot"),
+				row("OpenSearch reads/s of a cold set at 256 callers, against one operation per request", "store", "single"),
+				row("OpenSearch reads/s at 256 callers, a cold set against a hot one", "store", "store/hot"),
 			},
 			Setup: coldEngine,
 		},
