@@ -280,6 +280,32 @@ func TestTransactionThatEndsByItself(t *testing.T) {
 	}
 }
 
+// TestCopiesBesideAnOpaqueOp: an op that doesn't tell what it writes may have written what
+// another item of its transaction did.
+func TestCopiesBesideAnOpaqueOp(t *testing.T) {
+	s := openCopies(t, filepath.Join(t.TempDir(), "sessions.db"), 0)
+	r := mustCreate(t, s, sample(1))
+	u := *r
+	u.Principal = "new"
+	w, err := newRow(&u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, result := range s.writer.flush(t.Context(), []item{
+		{op: update(w, r.Version), id: r.ID, copy: copyOfWrite(w)},
+		{op: func(w *writer) (outcome, error) {
+			return outcome{}, execute(w.conn, "UPDATE records SET principal = 'other' WHERE id = '"+r.ID.String()+"'")
+		}},
+	}) {
+		if result.Err != nil {
+			t.Fatal(result.Err)
+		}
+	}
+	if got, err := s.Get(t.Context(), r.ID); err != nil || got.Principal != "other" {
+		t.Errorf("a read gives %v, %v", got, err)
+	}
+}
+
 // TestCopiesHistory: two stores write and read a few records; each read has at least
 // what was acknowledged, or read, before it began.
 func TestCopiesHistory(t *testing.T) {
